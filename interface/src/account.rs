@@ -1,0 +1,195 @@
+//! What the program stores. Every account starts with an 8-byte discriminator (the first bytes of
+//! `SHA-256("account:" + name)`, as Anchor has it); the fields follow without padding, little-endian.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use solana_address::Address;
+
+use crate::{message::Digest, replay_window::WINDOW_WORDS};
+
+/// Length of an account's discriminator in bytes.
+pub const DISCRIMINATOR_BYTES: usize = 8;
+
+/// Why account data can't be read as the asked type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The data is shorter or longer than the type's layout.
+    WrongLength,
+    /// The data starts with another type's discriminator.
+    WrongDiscriminator,
+}
+
+impl core::fmt::Display for DecodeError {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(match self {
+            Self::WrongLength => "the account data has another length than this account type",
+            Self::WrongDiscriminator => "the account is of another type",
+        })
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// Reads `data` as a `T` that must fill it after `discriminator`.
+fn decode<T: BorshDeserialize>(
+    data: &[u8],
+    discriminator: [u8; DISCRIMINATOR_BYTES],
+) -> Result<T, DecodeError> {
+    let fields = data.strip_prefix(&discriminator).ok_or(if data.len() < DISCRIMINATOR_BYTES {
+        DecodeError::WrongLength
+    } else {
+        DecodeError::WrongDiscriminator
+    })?;
+    T::try_from_slice(fields).map_err(|_| DecodeError::WrongLength)
+}
+
+/// A payer's balance of one mint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Escrow {
+    /// Whose money it is.
+    pub payer: Address,
+    /// The token.
+    pub mint: Address,
+    /// The program that owns the mint.
+    pub token_program: Address,
+    /// The escrow's associated token account, which holds the tokens.
+    pub vault: Address,
+    /// Gets the rent back.
+    pub rent_payer: Address,
+    /// Tokens that belong to the payer, in base units; never more than the vault has.
+    pub balance: u64,
+    /// The part of `balance` that is promised to receivers.
+    pub held: u64,
+    /// Requested to be withdrawn; 0 if nothing is.
+    pub pending_withdrawal: u64,
+    /// From when on `pending_withdrawal` can leave, in unix seconds.
+    pub withdrawable_at: i64,
+    /// Time between a withdrawal's request and its payout.
+    pub withdraw_delay_seconds: u32,
+    /// Sessions whose accounts exist.
+    pub open_sessions: u32,
+    /// The mint's decimals.
+    pub decimals: u8,
+    /// Of the escrow's address.
+    pub bump: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+impl Escrow {
+    /// First bytes of the account.
+    pub const DISCRIMINATOR: [u8; DISCRIMINATOR_BYTES] = [31, 213, 123, 187, 186, 22, 218, 155];
+
+    /// Reads an escrow from account data.
+    pub fn decode(data: &[u8]) -> Result<Self, DecodeError> {
+        decode(data, Self::DISCRIMINATOR)
+    }
+
+    /// What is not held, in base units.
+    pub fn free(&self) -> u64 {
+        self.balance.saturating_sub(self.held)
+    }
+}
+
+/// An agent's key and its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Session {
+    /// The escrow it spends from.
+    pub escrow: Address,
+    /// Signs intents.
+    pub session_key: Address,
+    /// Gets the rent back.
+    pub rent_payer: Address,
+    /// The only receiver that may be paid; all zero bytes for any.
+    pub receiver: Address,
+    /// The newest slot hash at the opening; every intent names it.
+    pub incarnation: [u8; 32],
+    /// Slot of the opening.
+    pub opened_slot: u64,
+    /// Time of the opening, in unix seconds.
+    pub opened_at: i64,
+    /// Last second at which the session can authorize.
+    pub expires_at: i64,
+    /// The most a single payment may hold, in base units.
+    pub maximum_payment: u64,
+    /// The most that may be held and captured over the session's life, in base units.
+    pub maximum_total: u64,
+    /// The most that may be held and captured per period, in base units.
+    pub maximum_per_period: u64,
+    /// Length of a period, counted from the opening; 0 for no limit per period.
+    pub period_seconds: u64,
+    /// Held and captured so far, in base units.
+    pub spent: u64,
+    /// The part of `spent` that was authorized in period `period_index`.
+    pub period_spent: u64,
+    /// Whole periods between the opening and the latest authorization.
+    pub period_index: u64,
+    /// The highest nonce seen.
+    pub highest_nonce: u64,
+    /// The nonces used below it: [`crate::replay_window`].
+    pub used_nonces: [u64; WINDOW_WORDS],
+    /// Holds whose accounts exist.
+    pub open_holds: u32,
+    /// 1 once revoked.
+    pub revoked: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
+
+impl Session {
+    /// First bytes of the account.
+    pub const DISCRIMINATOR: [u8; DISCRIMINATOR_BYTES] = [243, 81, 72, 115, 214, 188, 72, 144];
+
+    /// Reads a session from account data.
+    pub fn decode(data: &[u8]) -> Result<Self, DecodeError> {
+        decode(data, Self::DISCRIMINATOR)
+    }
+}
+
+/// One authorized payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Hold {
+    /// The session that signed it.
+    pub session: Address,
+    /// Who is paid.
+    pub receiver: Address,
+    /// The receiver's associated token account.
+    pub receiver_token_account: Address,
+    /// Whose signature lets money go to the receiver.
+    pub capture_authorizer: Address,
+    /// Whose signature lets money go back.
+    pub receiver_authorizer: Address,
+    /// Who may take a fee.
+    pub fee_recipient: Address,
+    /// Gets the rent back.
+    pub rent_payer: Address,
+    /// The payment's identity.
+    pub intent_digest: Digest,
+    /// What the payment can come to, in base units.
+    pub amount: u64,
+    /// All that left the vault, the fee included, in base units.
+    pub captured: u64,
+    /// The part of `captured` that went to the fee recipient.
+    pub fee: u64,
+    /// The part of `captured` that came back.
+    pub refunded: u64,
+    /// Last second for captures, unix.
+    pub capture_deadline: i64,
+    /// Last second for refunds, unix; 0 for none.
+    pub refund_deadline: i64,
+    /// The session's period that the payment counts in.
+    pub period_index: u64,
+    /// The most of what is captured that may be fee, in basis points.
+    pub maximum_fee_bps: u16,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+impl Hold {
+    /// First bytes of the account.
+    pub const DISCRIMINATOR: [u8; DISCRIMINATOR_BYTES] = [110, 65, 238, 142, 146, 91, 196, 171];
+
+    /// Reads a hold from account data.
+    pub fn decode(data: &[u8]) -> Result<Self, DecodeError> {
+        decode(data, Self::DISCRIMINATOR)
+    }
+}

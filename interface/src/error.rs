@@ -1,0 +1,154 @@
+//! The program's error codes. Append-only: a code never changes its meaning.
+
+use core::fmt;
+
+/// Code of the first error; the others follow in order (Anchor's custom errors start here).
+pub const FIRST_ERROR_CODE: u32 = 6000;
+
+macro_rules! errors {
+    ($($(#[doc = $message:literal])+ $name:ident,)+) => {
+        /// Why the program refused an instruction.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u32)]
+        pub enum EscrowError {
+            $($(#[doc = $message])+ $name,)+
+        }
+
+        impl EscrowError {
+            /// Every error, in the order of their codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The variant's name, as in the IDL.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// The rule that was broken, in a sentence.
+            pub fn message(self) -> &'static str {
+                match self { $(Self::$name => concat!($($message),+).trim_ascii_start(),)+ }
+            }
+        }
+    };
+}
+
+errors! {
+    /// The signer is not this escrow's payer
+    WrongPayer,
+    /// The mint is not this escrow's mint
+    WrongMint,
+    /// The vault is not this escrow's vault: the associated token account of the escrow
+    WrongVault,
+    /// The token program is not the one that owns the escrow's mint
+    WrongTokenProgram,
+    /// The session does not belong to this escrow
+    WrongSession,
+    /// The hold does not belong to this session
+    WrongHold,
+    /// The signer is not this hold's receiver
+    WrongReceiver,
+    /// The token account is not the receiver's associated token account
+    WrongReceiverTokenAccount,
+    /// The token account is not the fee recipient's associated token account
+    WrongFeeTokenAccount,
+    /// The account is not the one that paid the rent
+    WrongRentPayer,
+    /// The signature is not a strict Ed25519 signature of this message by the required key
+    InvalidSignature,
+    /// Neither a signature nor the authorizer as signer of the transaction was given
+    MissingAuthorizer,
+    /// The amount must be above zero
+    ZeroAmount,
+    /// The sum is above the largest amount that can be counted
+    AmountOverflow,
+    /// The vault holds no more than the escrow's balance: there is nothing to credit
+    NothingToSync,
+    /// The withdraw delay must be at most 2,592,000 seconds (30 days)
+    WithdrawDelayTooLong,
+    /// The session's expiry must lie in the future
+    SessionExpiryPassed,
+    /// A limit per period needs both a length in seconds and an amount
+    PeriodIncomplete,
+    /// A limit of zero would refuse every payment
+    LimitIsZero,
+    /// The session is revoked
+    SessionRevoked,
+    /// The session has expired
+    SessionExpired,
+    /// The session still has open holds: capture, void, reclaim or close them first
+    SessionHasHolds,
+    /// A session can't be closed in the slot it was opened in
+    ClosedInOpeningSlot,
+    /// The session may only pay another receiver
+    ReceiverNotAllowed,
+    /// The amount is above the session's limit per payment
+    PaymentLimitExceeded,
+    /// The amount is above what is left of the session's total
+    TotalLimitExceeded,
+    /// The amount is above what is left of the session's limit for this period
+    PeriodLimitExceeded,
+    /// The nonce was used before; nonces start at 1
+    NonceUsed,
+    /// The nonce is more than 1,024 behind the highest one this session has seen
+    NonceTooOld,
+    /// The intent's authorize-by time has passed
+    IntentExpired,
+    /// Deadlines must be in order: authorize-by, capture, then refund (or 0 for no refunds)
+    DeadlinesOutOfOrder,
+    /// The maximum fee must be at most 10,000 basis points
+    FeeBpsTooHigh,
+    /// The amount is above the escrow's free balance
+    InsufficientFreeBalance,
+    /// The hold's capture deadline has passed
+    CaptureDeadlinePassed,
+    /// The hold's capture deadline has not passed yet
+    CaptureDeadlineNotPassed,
+    /// The capture is above the held amount
+    CaptureAboveHold,
+    /// The hold was already captured up to this amount: the amount is cumulative
+    NothingToCapture,
+    /// A last capture releases the rest, which needs the receiver authorizer to be the capture authorizer
+    LastCaptureNotAllowed,
+    /// The fee is above the intent's maximum for the captured amount, or above what this capture moves
+    FeeTooHigh,
+    /// The fee is below what was taken before: the fee is cumulative
+    FeeBelowTaken,
+    /// The release is below what was already captured
+    ReleaseBelowCaptured,
+    /// Nothing is left to release
+    NothingToRelease,
+    /// The hold's refund deadline has passed
+    RefundDeadlinePassed,
+    /// The refund is above what was captured and not yet refunded
+    RefundAboveCaptured,
+    /// The hold is not finished: something is held, or can still be refunded
+    HoldNotFinished,
+    /// The withdrawal is above the escrow's balance
+    WithdrawalAboveBalance,
+    /// No withdrawal is requested
+    NoWithdrawalRequested,
+    /// The withdraw delay has not passed yet
+    WithdrawalNotDue,
+    /// All of the balance is held: nothing can be withdrawn now
+    NothingToWithdraw,
+}
+
+impl EscrowError {
+    /// The error with this custom program error code, if it is one of ours.
+    pub fn from_code(code: u32) -> Option<Self> {
+        let index = code.checked_sub(FIRST_ERROR_CODE)?;
+        Self::ALL.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// The custom program error code.
+    pub fn code(self) -> u32 {
+        FIRST_ERROR_CODE + self as u32
+    }
+}
+
+impl fmt::Display for EscrowError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.message())
+    }
+}
+
+impl core::error::Error for EscrowError {}

@@ -1,0 +1,106 @@
+use alloc::{vec, vec::Vec};
+
+use solana_address::Address;
+use solana_instruction::Instruction;
+
+use super::{instruction, readonly, signer, writable, writable_signer};
+use crate::{
+    account::Escrow,
+    address::{self, ASSOCIATED_TOKEN_PROGRAM_ID, SYSTEM_PROGRAM_ID, TOKEN_PROGRAM_ID},
+};
+
+/// Creates `owner`'s associated token account of an SPL Token mint unless it exists.
+pub fn create_associated_token(rent_payer: &Address, owner: &Address, mint: &Address) -> Instruction {
+    let account = address::associated_token(owner, mint, &TOKEN_PROGRAM_ID);
+    /// `CreateIdempotent` of the Associated Token Account program.
+    const CREATE_IDEMPOTENT: u8 = 1;
+    Instruction {
+        program_id: ASSOCIATED_TOKEN_PROGRAM_ID,
+        accounts: vec![
+            writable_signer(*rent_payer),
+            writable(account),
+            readonly(*owner),
+            readonly(*mint),
+            readonly(SYSTEM_PROGRAM_ID),
+            readonly(TOKEN_PROGRAM_ID),
+        ],
+        data: vec![CREATE_IDEMPOTENT],
+    }
+}
+
+/// Opens `payer`'s escrow of an SPL Token mint, its vault included: two instructions, in this order.
+pub fn open_escrow(
+    rent_payer: &Address,
+    payer: &Address,
+    mint: &Address,
+    withdraw_delay_seconds: u32,
+) -> Vec<Instruction> {
+    let escrow = address::escrow(payer, mint);
+    let open = instruction(
+        0,
+        withdraw_delay_seconds,
+        vec![
+            writable_signer(*rent_payer),
+            signer(*payer),
+            readonly(*mint),
+            writable(escrow),
+            readonly(address::associated_token(&escrow, mint, &TOKEN_PROGRAM_ID)),
+            readonly(TOKEN_PROGRAM_ID),
+            readonly(SYSTEM_PROGRAM_ID),
+        ],
+    );
+    vec![create_associated_token(rent_payer, &escrow, mint), open]
+}
+
+/// Moves `amount` base units from `source`, a token account of `depositor`, into the escrow.
+pub fn deposit(
+    depositor: &Address,
+    source: &Address,
+    escrow_address: &Address,
+    escrow: &Escrow,
+    amount: u64,
+) -> Instruction {
+    instruction(
+        1,
+        amount,
+        vec![
+            signer(*depositor),
+            writable(*source),
+            writable(*escrow_address),
+            writable(escrow.vault),
+            readonly(escrow.mint),
+            readonly(escrow.token_program),
+        ],
+    )
+}
+
+/// Credits what reached the vault by plain transfer.
+pub fn sync(escrow_address: &Address, escrow: &Escrow) -> Instruction {
+    instruction(2, (), vec![writable(*escrow_address), readonly(escrow.vault)])
+}
+
+/// Announces a withdrawal of `amount` base units.
+pub fn request_withdrawal(escrow_address: &Address, escrow: &Escrow, amount: u64) -> Instruction {
+    instruction(12, amount, vec![signer(escrow.payer), writable(*escrow_address)])
+}
+
+/// Takes the announced withdrawal back.
+pub fn cancel_withdrawal(escrow_address: &Address, escrow: &Escrow) -> Instruction {
+    instruction(13, (), vec![signer(escrow.payer), writable(*escrow_address)])
+}
+
+/// Pays the announced withdrawal to the token account `destination`.
+pub fn withdraw(escrow_address: &Address, escrow: &Escrow, destination: &Address) -> Instruction {
+    instruction(
+        14,
+        (),
+        vec![
+            signer(escrow.payer),
+            writable(*escrow_address),
+            writable(escrow.vault),
+            writable(*destination),
+            readonly(escrow.mint),
+            readonly(escrow.token_program),
+        ],
+    )
+}

@@ -1,0 +1,36 @@
+use anchor_lang::{address_eq, prelude::*};
+
+use crate::{
+    error::EscrowError,
+    events::SessionClosed,
+    state::{Escrow, Session},
+};
+
+#[derive(Accounts)]
+pub struct CloseSession {
+    #[account(address = escrow.payer @ EscrowError::WrongPayer)]
+    pub payer: Signer,
+    #[account(mut)]
+    pub escrow: Account<Escrow>,
+    #[account(
+        mut,
+        close = rent_payer,
+        constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession)
+    )]
+    pub session: Account<Session>,
+    #[account(mut, unsafe(dup), address = session.rent_payer @ EscrowError::WrongRentPayer)]
+    pub rent_payer: UncheckedAccount,
+}
+
+impl CloseSession {
+    pub(crate) fn close_session(&mut self) -> Result<()> {
+        require!(self.session.open_holds == 0, EscrowError::SessionHasHolds);
+        // Opened again in the same slot, the session would get the same incarnation, and old signatures would live.
+        require!(Clock::get()?.slot > self.session.opened_slot, EscrowError::ClosedInOpeningSlot);
+        self.escrow.open_sessions =
+            self.escrow.open_sessions.checked_sub(1).ok_or(EscrowError::AmountOverflow)?;
+
+        emit!(SessionClosed { escrow: *self.escrow.address(), session: *self.session.address() });
+        Ok(())
+    }
+}

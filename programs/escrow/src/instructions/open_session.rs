@@ -1,0 +1,66 @@
+use anchor_lang::prelude::*;
+
+use crate::{
+    error::EscrowError,
+    events::SessionOpened,
+    incarnation::newest_slot_hash,
+    state::{Escrow, Session, SessionLimits},
+};
+
+#[derive(Accounts)]
+pub struct OpenSession {
+    /// Pays the rent and gets it back; may be the payer.
+    #[account(mut, unsafe(dup))]
+    pub rent_payer: Signer,
+    #[account(address = escrow.payer @ EscrowError::WrongPayer)]
+    pub payer: Signer,
+    #[account(mut)]
+    pub escrow: Account<Escrow>,
+    /// The agent's key. It need not sign: opening a session gives it rights and no duties.
+    pub session_key: UncheckedAccount,
+    #[account(
+        init,
+        payer = rent_payer,
+        seeds = [b"session", escrow.address().as_ref(), session_key.address().as_ref()],
+        bump
+    )]
+    pub session: Account<Session>,
+    pub system_program: Program<System>,
+}
+
+impl OpenSession {
+    pub(crate) fn open_session(&mut self, limits: SessionLimits) -> Result<()> {
+        let clock = Clock::get()?;
+        require!(limits.expires_at > clock.unix_timestamp, EscrowError::SessionExpiryPassed);
+        require!(limits.maximum_payment > 0 && limits.maximum_total > 0, EscrowError::LimitIsZero);
+        require!(
+            (limits.maximum_per_period == 0) == (limits.period_seconds == 0),
+            EscrowError::PeriodIncomplete
+        );
+
+        self.escrow.open_sessions =
+            self.escrow.open_sessions.checked_add(1).ok_or(EscrowError::AmountOverflow)?;
+        let session = &mut *self.session;
+        session.escrow = *self.escrow.address();
+        session.session_key = *self.session_key.address();
+        session.rent_payer = *self.rent_payer.address();
+        session.receiver = limits.receiver;
+        session.incarnation = newest_slot_hash()?;
+        session.opened_slot = clock.slot;
+        session.opened_at = clock.unix_timestamp;
+        session.expires_at = limits.expires_at;
+        session.maximum_payment = limits.maximum_payment;
+        session.maximum_total = limits.maximum_total;
+        session.maximum_per_period = limits.maximum_per_period;
+        session.period_seconds = limits.period_seconds;
+
+        emit!(SessionOpened {
+            escrow: self.session.escrow,
+            session: *self.session.address(),
+            session_key: self.session.session_key,
+            incarnation: self.session.incarnation,
+            expires_at: self.session.expires_at,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+use anchor_lang::prelude::*;
+use anchor_spl::token::TokenAccount;
+
+use crate::{error::EscrowError, events::Synced, state::Escrow};
+
+#[derive(Accounts)]
+pub struct Sync {
+    #[account(mut)]
+    pub escrow: Account<Escrow>,
+    #[account(address = escrow.vault @ EscrowError::WrongVault)]
+    pub vault: Account<TokenAccount>,
+}
+
+impl Sync {
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        let amount = self.vault.amount().saturating_sub(self.escrow.balance);
+        require!(amount > 0, EscrowError::NothingToSync);
+        self.escrow.credit(amount)?;
+
+        emit!(Synced { escrow: *self.escrow.address(), amount, balance: self.escrow.balance });
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+use anchor_lang::prelude::*;
+use x402_escrow_interface::replay_window::{self, NonceError, WINDOW_WORDS};
+
+use crate::error::EscrowError;
+
+/// What a session may spend, as the payer sets it.
+#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
+pub struct SessionLimits {
+    /// Last second at which the session can authorize.
+    pub expires_at: i64,
+    /// The most a single payment may hold, in base units.
+    pub maximum_payment: u64,
+    /// The most that may be held and captured over the session's life, in base units.
+    pub maximum_total: u64,
+    /// The most that may be held and captured per period, in base units; 0 together with `period_seconds`.
+    pub maximum_per_period: u64,
+    /// Length of a period, counted from the session's opening; 0 for no limit per period.
+    pub period_seconds: u64,
+    /// The only receiver that may be paid; all zero bytes for any.
+    pub receiver: Address,
+}
+
+/// An agent's key and its bounds. Seeds: `"session"`, escrow, session key.
+#[account]
+pub struct Session {
+    pub escrow: Address,
+    /// Signs intents.
+    pub session_key: Address,
+    /// Gets the rent back.
+    pub rent_payer: Address,
+    /// The only receiver that may be paid; all zero bytes for any.
+    pub receiver: Address,
+    /// The newest slot hash at the opening; every intent names it.
+    pub incarnation: [u8; 32],
+    pub opened_slot: u64,
+    pub opened_at: i64,
+    pub expires_at: i64,
+    pub maximum_payment: u64,
+    pub maximum_total: u64,
+    pub maximum_per_period: u64,
+    pub period_seconds: u64,
+    /// Held and captured so far; what is released is taken off again.
+    pub spent: u64,
+    /// The part of `spent` that was authorized in period `period_index`.
+    pub period_spent: u64,
+    /// Whole periods between the opening and the latest authorization.
+    pub period_index: u64,
+    /// The anti-replay window: the highest nonce seen.
+    pub highest_nonce: u64,
+    /// The anti-replay window: bit `n % 1024` stands for nonce `n` below the highest.
+    pub used_nonces: [u64; WINDOW_WORDS],
+    /// Holds whose accounts exist.
+    pub open_holds: u32,
+    /// 1 once the payer revoked the session.
+    pub revoked: u8,
+    pub reserved: [u8; 3],
+}
+
+impl Session {
+    /// Spends `amount` for `receiver` at `now` (unix seconds) if every bound allows it, and uses the nonce.
+    pub(crate) fn spend(&mut self, amount: u64, nonce: u64, receiver: &Address, now: i64) -> Result<()> {
+        require!(self.revoked == 0, EscrowError::SessionRevoked);
+        require!(now <= self.expires_at, EscrowError::SessionExpired);
+        require!(
+            self.receiver == Address::default() || self.receiver == *receiver,
+            EscrowError::ReceiverNotAllowed
+        );
+        require!(amount <= self.maximum_payment, EscrowError::PaymentLimitExceeded);
+        let spent = self.spent.checked_add(amount).ok_or(EscrowError::AmountOverflow)?;
+        require!(spent <= self.maximum_total, EscrowError::TotalLimitExceeded);
+        if self.period_seconds != 0 {
+            self.spend_in_period(amount, now)?;
+        }
+        self.spent = spent;
+        replay_window::record(&mut self.highest_nonce, &mut self.used_nonces, nonce).map_err(|error| {
+            match error {
+                NonceError::Used => EscrowError::NonceUsed.into(),
+                NonceError::TooOld => EscrowError::NonceTooOld.into(),
+            }
+        })
+    }
+
+    fn spend_in_period(&mut self, amount: u64, now: i64) -> Result<()> {
+        let elapsed_seconds = now.saturating_sub(self.opened_at).max(0) as u64;
+        let index = elapsed_seconds / self.period_seconds;
+        // A clock that steps back (it may, within a fork) stays in the later period: the stricter reading.
+        if index > self.period_index {
+            self.period_index = index;
+            self.period_spent = 0;
+        }
+        let spent = self.period_spent.checked_add(amount).ok_or(EscrowError::AmountOverflow)?;
+        require!(spent <= self.maximum_per_period, EscrowError::PeriodLimitExceeded);
+        self.period_spent = spent;
+        Ok(())
+    }
+
+    /// Gives back what a payment authorized in `period_index` did not take.
+    pub(crate) fn give_back(&mut self, amount: u64, period_index: u64) -> Result<()> {
+        self.spent = self.spent.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
+        if self.period_seconds != 0 && period_index == self.period_index {
+            self.period_spent = self.period_spent.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
+        }
+        Ok(())
+    }
+}
