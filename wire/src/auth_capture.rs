@@ -1,0 +1,219 @@
+//! The scheme `auth-capture` on Solana: the fields of `extra` and `payload`, and the intent that they make together.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use x402_escrow_interface::message::{Capture, Intent, PaymentFlow, Release};
+
+use crate::{
+    payment::PaymentRequirements,
+    text::{Base58, Decimal, Hex32, Key},
+};
+
+/// The scheme's name.
+pub const SCHEME: &str = "auth-capture";
+
+/// `extra.paymentFlow` of a payment that is held first.
+pub const ESCROW_FLOW: &str = "escrow";
+
+/// How final a transaction must be, by Solana's commitment levels, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Commitment {
+    /// In a block that the node has seen.
+    Processed,
+    /// In a block that two thirds of the stake voted for.
+    Confirmed,
+    /// In a block with 31 confirmed ones above it.
+    Finalized,
+}
+
+impl Commitment {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Processed => "processed",
+            Self::Confirmed => "confirmed",
+            Self::Finalized => "finalized",
+        }
+    }
+}
+
+/// What `extra` of the requirements holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extra {
+    /// `escrow` for a hold; absent means the same.
+    #[serde(default = "escrow_flow")]
+    pub payment_flow: String,
+    /// The escrow program. Clients pin it: who picks the program picks who holds the money.
+    pub program: Key,
+    /// Who pays the transaction's fee and the hold's rent: the facilitator.
+    pub fee_payer: Key,
+    /// Whose signature lets money go to the receiver.
+    pub capture_authorizer: Key,
+    /// Whose signature lets money go back early.
+    pub receiver_authorizer: Key,
+    /// Last second for captures, unix.
+    pub capture_deadline: i64,
+    /// Last second for refunds, unix; absent or 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refund_deadline: i64,
+    /// Who may take a fee; absent means nobody but the receiver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_recipient: Option<Key>,
+    /// The most of what is captured that may be fee, in basis points.
+    #[serde(default)]
+    pub max_fee_bps: u16,
+    /// The request that is paid for: `x402_escrow_interface::resource::resource_hash`.
+    pub resource_hash: Hex32,
+    /// How final the hold must be before the server serves; absent leaves it to the facilitator's policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<Commitment>,
+}
+
+fn escrow_flow() -> String {
+    ESCROW_FLOW.to_owned()
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+impl Extra {
+    /// Reads the requirements' `extra`.
+    ///
+    /// # Errors
+    /// If a field is missing or can't be read; the error names it.
+    pub fn read(requirements: &PaymentRequirements) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(Value::Object(requirements.extra.clone()))
+    }
+
+    /// As a JSON object, for requirements.
+    pub fn to_map(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => map,
+            _ => unreachable!("a struct with string keys is a JSON object"),
+        }
+    }
+}
+
+/// What a client adds to the requirements: with them it makes the intent. Without `signature` it is still to be
+/// signed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntentPayload {
+    /// The payer's escrow account.
+    pub escrow: Key,
+    /// The key that signs.
+    pub session_key: Key,
+    /// The session's incarnation.
+    pub incarnation: Key,
+    /// Unique in the session, from 1.
+    pub nonce: Decimal,
+    /// Last second at which the intent can be put on chain, unix.
+    pub authorize_by: i64,
+    /// By the session key over the intent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Base58<64>>,
+}
+
+impl IntentPayload {
+    /// The intent that requirements and payload make together: what the session key signs and the program rebuilds.
+    pub fn intent(&self, requirements: &PaymentRequirements, extra: &Extra) -> Intent {
+        Intent {
+            program: extra.program.into(),
+            incarnation: self.incarnation.0,
+            escrow: self.escrow.into(),
+            session_key: self.session_key.into(),
+            receiver: requirements.pay_to.into(),
+            capture_authorizer: extra.capture_authorizer.into(),
+            receiver_authorizer: extra.receiver_authorizer.into(),
+            fee_recipient: extra.fee_recipient.unwrap_or(requirements.pay_to).into(),
+            resource_hash: extra.resource_hash.0,
+            amount: requirements.amount.0,
+            nonce: self.nonce.0,
+            authorize_by: self.authorize_by,
+            capture_deadline: extra.capture_deadline,
+            refund_deadline: extra.refund_deadline,
+            maximum_fee_bps: extra.max_fee_bps,
+            flow: PaymentFlow::Escrow,
+        }
+    }
+}
+
+/// What a server settles after the resource was served: `payload.type` names the operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub enum LifecyclePayload {
+    /// Pay the receiver.
+    Capture {
+        /// Digest of the intent.
+        payment_id: Hex32,
+        /// All that may be captured so far, in base units.
+        amount: Decimal,
+        /// The part of `amount` that goes to the fee recipient.
+        #[serde(default = "zero")]
+        fee: Decimal,
+        /// Whether the rest is released.
+        last: bool,
+        /// By the capture authorizer over the capture.
+        signature: Base58<64>,
+    },
+    /// End the payment and release the rest.
+    Void {
+        /// Digest of the intent.
+        payment_id: Hex32,
+        /// What the payment ends at, in base units.
+        amount: Decimal,
+        /// By the receiver authorizer over the release.
+        signature: Base58<64>,
+    },
+}
+
+fn zero() -> Decimal {
+    Decimal(0)
+}
+
+impl LifecyclePayload {
+    /// The payment it is about.
+    pub fn payment_id(&self) -> Hex32 {
+        match self {
+            Self::Capture { payment_id, .. } | Self::Void { payment_id, .. } => *payment_id,
+        }
+    }
+
+    /// The bytes that the authorizer signed.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        match *self {
+            Self::Capture { payment_id, amount, fee, last, .. } => {
+                Capture { intent_digest: payment_id.0, amount: amount.0, fee: fee.0, last }.signed_bytes()
+            }
+            Self::Void { payment_id, amount, .. } => {
+                Release { intent_digest: payment_id.0, amount: amount.0 }.signed_bytes()
+            }
+        }
+    }
+}
+
+/// The scheme's payload: a client's intent, or a server's operation on a payment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Payload {
+    /// From a client: settles as `authorize`.
+    Intent(IntentPayload),
+    /// From a server: settles as it names.
+    Lifecycle(LifecyclePayload),
+}
+
+impl Payload {
+    /// Reads `payload`. Only a server's payload has a `type`.
+    ///
+    /// # Errors
+    /// If a field is missing or can't be read; the error names it.
+    pub fn read(payload: &Value) -> Result<Self, serde_json::Error> {
+        if payload.get("type").is_some() {
+            LifecyclePayload::deserialize(payload).map(Self::Lifecycle)
+        } else {
+            IntentPayload::deserialize(payload).map(Self::Intent)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Why a payment is refused: the codes of x402 (section 9), and those of `auth-capture` on Solana, which follow the
+//! EVM binding's pattern (`invalid_auth_capture_svm_*`).
+
+macro_rules! error_codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        /// A reason for a "no".
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorCode {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl ErrorCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The code on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The escrow's free balance is below the amount.
+    InsufficientFunds = "insufficient_funds",
+    /// Another network than this facilitator's.
+    InvalidNetwork = "invalid_network",
+    /// The scheme's payload can't be read.
+    InvalidPayload = "invalid_payload",
+    /// The requirements can't be read, or are not what the client accepted.
+    InvalidPaymentRequirements = "invalid_payment_requirements",
+    /// The payload names another scheme than the requirements.
+    InvalidScheme = "invalid_scheme",
+    /// A scheme that this facilitator doesn't settle.
+    UnsupportedScheme = "unsupported_scheme",
+    /// Another protocol version than 2.
+    InvalidX402Version = "invalid_x402_version",
+    /// The transaction failed on chain.
+    InvalidTransactionState = "invalid_transaction_state",
+    /// Verification itself failed; says nothing about the payment.
+    UnexpectedVerifyError = "unexpected_verify_error",
+    /// Settlement itself failed; says nothing about the payment.
+    UnexpectedSettleError = "unexpected_settle_error",
+    /// The transaction was sent and its outcome is not known yet; settle again to learn it.
+    SettlementPending = "settlement_pending",
+    /// This payment was settled before.
+    DuplicateSettlement = "duplicate_settlement",
+    /// `extra` lacks a field, or one of its fields can't be read.
+    InvalidExtra = "invalid_auth_capture_svm_extra",
+    /// `extra.program` is not the escrow program that this facilitator settles with.
+    ProgramMismatch = "invalid_auth_capture_svm_program_mismatch",
+    /// `extra.paymentFlow` is not one that this facilitator settles.
+    UnsupportedPaymentFlow = "invalid_auth_capture_svm_unsupported_payment_flow",
+    /// The escrow account doesn't exist.
+    EscrowNotFound = "invalid_auth_capture_svm_escrow_not_found",
+    /// The escrow is of another mint than `asset`.
+    AssetMismatch = "invalid_auth_capture_svm_asset_mismatch",
+    /// The session account doesn't exist.
+    SessionNotFound = "invalid_auth_capture_svm_session_not_found",
+    /// The session was closed and opened again since: the incarnation is another.
+    IncarnationMismatch = "invalid_auth_capture_svm_incarnation_mismatch",
+    /// The payer revoked the session.
+    SessionRevoked = "invalid_auth_capture_svm_session_revoked",
+    /// The session has expired.
+    SessionExpired = "invalid_auth_capture_svm_session_expired",
+    /// The session may only pay another receiver.
+    ReceiverNotAllowed = "invalid_auth_capture_svm_receiver_not_allowed",
+    /// The amount is above one of the session's limits.
+    LimitExceeded = "invalid_auth_capture_svm_limit_exceeded",
+    /// The nonce was used, or is too old to be accepted.
+    NonceInvalid = "invalid_auth_capture_svm_nonce",
+    /// The intent's authorize-by time has passed, or leaves too little time.
+    IntentExpired = "invalid_auth_capture_svm_intent_expired",
+    /// The deadlines are out of order, or leave too little time.
+    DeadlinesInvalid = "invalid_auth_capture_svm_deadlines",
+    /// The signature is not a strict Ed25519 signature of the intent by the session key.
+    SignatureInvalid = "invalid_auth_capture_svm_signature",
+    /// The payment to capture or void is not known here.
+    PaymentNotFound = "invalid_auth_capture_svm_payment_not_found",
+    /// The capture is above the hold, below what was captured, or after the deadline.
+    CaptureInvalid = "invalid_auth_capture_svm_capture",
+    /// The release is below what was captured, or nothing is left.
+    ReleaseInvalid = "invalid_auth_capture_svm_release",
+    /// The capture's or release's signature is not by the authorizer that the intent names.
+    AuthorizerSignatureInvalid = "invalid_auth_capture_svm_authorizer_signature",
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,24 @@
+//! x402 version 2 on the wire, and the scheme `auth-capture` on Solana.
+//!
+//! - [`payment`]: challenge and payment, as headers carry them
+//! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
+//! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
+//! - [`text`]: base58, hex, decimal amounts and base64 headers
+//! - [`error_code`]: why a payment is refused
+//!
+//! Names follow the x402 specification; see `docs/http-api.md` and `docs/scheme-auth-capture-svm.md`.
+
+pub mod auth_capture;
+pub mod error_code;
+pub mod facilitator;
+pub mod payment;
+pub mod text;
+
+/// The protocol version that this crate speaks.
+pub const X402_VERSION: u64 = 2;
+
+/// The CAIP-2 network id of the Solana cluster with this genesis hash (base58): its first 32 characters.
+pub fn network_id(genesis_hash: &str) -> String {
+    let reference: String = genesis_hash.chars().take(32).collect();
+    format!("solana:{reference}")
+}
