@@ -3,15 +3,13 @@
 //!
 //! The tag names the message and its version, so that a signature over one can't be read as another. It starts with
 //! `x` (0x78): read as a Solana transaction that would claim 120 signers, more than a transaction can hold, so no
-//! wallet can be tricked into signing an intent as a transaction or the reverse. Tag and digest stay within 47
-//! bytes: with the signature's R (32 bytes) and the public key (32 bytes) they fill one SHA-512 block of at most
-//! 111 bytes, which saves a third of the cost of verification in the program.
+//! wallet can be tricked into signing an intent as a transaction or the reverse. Every tag has 15 bytes: with the
+//! digest (32 bytes), the signature's R (32) and the public key (32) the hash's input is 111 bytes, the most that
+//! fits one SHA-512 block, which saves a third of the cost of verification in the program.
 
 mod capture;
 mod intent;
 mod release;
-
-use alloc::vec::Vec;
 
 pub use capture::Capture;
 pub use intent::{Intent, PaymentFlow};
@@ -23,14 +21,16 @@ pub const DIGEST_BYTES: usize = 32;
 /// A SHA-256 digest of one of the messages. An intent's digest is the payment's identity.
 pub type Digest = [u8; DIGEST_BYTES];
 
-/// Bytes of the longest tag; tag and digest together are at most 47 bytes.
-pub const MAX_TAG_BYTES: usize = 15;
+/// Length of every tag in bytes.
+pub const TAG_BYTES: usize = 15;
+
+/// Length of the signed bytes.
+pub const SIGNED_BYTES: usize = TAG_BYTES + DIGEST_BYTES;
 
 /// The exact bytes that are signed: the tag, then the digest.
-pub fn signed_bytes(tag: &[u8], digest: &Digest) -> Vec<u8> {
-    [tag, digest].concat()
+pub fn signed_bytes(tag: &[u8; TAG_BYTES], digest: &Digest) -> [u8; SIGNED_BYTES] {
+    let mut bytes = [0; SIGNED_BYTES];
+    bytes[..TAG_BYTES].copy_from_slice(tag);
+    bytes[TAG_BYTES..].copy_from_slice(digest);
+    bytes
 }
-
-const _: () = assert!(Intent::TAG.len() <= MAX_TAG_BYTES);
-const _: () = assert!(Capture::TAG.len() <= MAX_TAG_BYTES);
-const _: () = assert!(Release::TAG.len() <= MAX_TAG_BYTES);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use x402_escrow_interface::message::{Capture, Intent, PaymentFlow, Release};
+use x402_escrow_interface::message::{Capture, Intent, PaymentFlow, Release, SIGNED_BYTES};
 
 use crate::{
     payment::PaymentRequirements,
@@ -183,7 +183,7 @@ impl LifecyclePayload {
     }
 
     /// The bytes that the authorizer signed.
-    pub fn signed_bytes(&self) -> Vec<u8> {
+    pub fn signed_bytes(&self) -> [u8; SIGNED_BYTES] {
         match *self {
             Self::Capture { payment_id, amount, fee, last, .. } => {
                 Capture { intent_digest: payment_id.0, amount: amount.0, fee: fee.0, last }.signed_bytes()

@@ -1,9 +1,7 @@
-use alloc::vec::Vec;
-
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_sha256_hasher::hashv;
 
-use super::{Digest, signed_bytes};
+use super::{Digest, SIGNED_BYTES, TAG_BYTES, signed_bytes};
 
 /// The capture authorizer's permission to pay the receiver. Amounts are cumulative over the payment's life, so a
 /// repeat changes nothing and of several only the highest matters.
@@ -22,7 +20,7 @@ pub struct Capture {
 
 impl Capture {
     /// What the signed bytes start with.
-    pub const TAG: &'static [u8] = b"x402:capture:v1";
+    pub const TAG: [u8; TAG_BYTES] = *b"x402:capture:v1";
     /// Length of the layout in bytes.
     pub const BYTES: usize = 32 + 8 + 8 + 1;
 
@@ -38,7 +36,7 @@ impl Capture {
     }
 
     /// The bytes that the capture authorizer signs.
-    pub fn signed_bytes(&self) -> Vec<u8> {
-        signed_bytes(Self::TAG, &self.digest())
+    pub fn signed_bytes(&self) -> [u8; SIGNED_BYTES] {
+        signed_bytes(&Self::TAG, &self.digest())
     }
 }

@@ -1,10 +1,8 @@
-use alloc::vec::Vec;
-
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_address::Address;
 use solana_sha256_hasher::hashv;
 
-use super::{Digest, signed_bytes};
+use super::{Digest, SIGNED_BYTES, TAG_BYTES, signed_bytes};
 
 /// In which order a payment is settled, as x402 names it in `extra.paymentFlow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -56,7 +54,7 @@ pub struct Intent {
 
 impl Intent {
     /// What the signed bytes start with.
-    pub const TAG: &'static [u8] = b"x402:intent:v1";
+    pub const TAG: [u8; TAG_BYTES] = *b"x402:payment:v1";
     /// Length of the layout in bytes.
     pub const BYTES: usize = 9 * 32 + 5 * 8 + 2 + 1;
 
@@ -84,7 +82,7 @@ impl Intent {
     }
 
     /// The bytes that the session key signs.
-    pub fn signed_bytes(&self) -> Vec<u8> {
-        signed_bytes(Self::TAG, &self.digest())
+    pub fn signed_bytes(&self) -> [u8; SIGNED_BYTES] {
+        signed_bytes(&Self::TAG, &self.digest())
     }
 }

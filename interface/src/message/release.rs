@@ -1,9 +1,7 @@
-use alloc::vec::Vec;
-
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_sha256_hasher::hashv;
 
-use super::{Digest, signed_bytes};
+use super::{Digest, SIGNED_BYTES, TAG_BYTES, signed_bytes};
 
 /// The receiver authorizer's consent that a payment ends at less than its maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -16,7 +14,7 @@ pub struct Release {
 
 impl Release {
     /// What the signed bytes start with.
-    pub const TAG: &'static [u8] = b"x402:release:v1";
+    pub const TAG: [u8; TAG_BYTES] = *b"x402:release:v1";
     /// Length of the layout in bytes.
     pub const BYTES: usize = 32 + 8;
 
@@ -26,7 +24,7 @@ impl Release {
     }
 
     /// The bytes that the receiver authorizer signs.
-    pub fn signed_bytes(&self) -> Vec<u8> {
-        signed_bytes(Self::TAG, &self.digest())
+    pub fn signed_bytes(&self) -> [u8; SIGNED_BYTES] {
+        signed_bytes(&Self::TAG, &self.digest())
     }
 }

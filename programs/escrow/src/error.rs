@@ -78,7 +78,9 @@ pub enum EscrowError {
     CaptureAboveHold,
     #[msg("The hold was already captured up to this amount: the amount is cumulative")]
     NothingToCapture,
-    #[msg("A last capture releases the rest, which needs the receiver authorizer to be the capture authorizer")]
+    #[msg(
+        "A last capture releases the rest, which needs the receiver authorizer to be the capture authorizer"
+    )]
     LastCaptureNotAllowed,
     #[msg("The fee is above the intent's maximum for the captured amount, or above what this capture moves")]
     FeeTooHigh,

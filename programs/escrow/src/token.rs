@@ -1,8 +1,6 @@
 //! Token transfers and the addresses they may go to.
 
-use anchor_lang::{
-    cpi::InstructionAccount, find_program_address, prelude::*, unchecked_invoke_signed_fixed,
-};
+use anchor_lang::{cpi::InstructionAccount, find_program_address, prelude::*, unchecked_invoke_signed_fixed};
 use anchor_spl::associated_token;
 
 /// `TransferChecked` of SPL Token and Token-2022.

@@ -69,7 +69,7 @@ impl Authorize {
         let now = Clock::get()?.unix_timestamp;
         terms.check(now)?;
         let digest = self.intent(terms).digest();
-        signature::verify(&self.session.session_key, &terms.signature, Intent::TAG, &digest)?;
+        signature::verify(&self.session.session_key, &terms.signature, &Intent::TAG, &digest)?;
 
         self.session.spend(terms.amount, terms.nonce, self.receiver.address(), now)?;
         self.session.open_holds =

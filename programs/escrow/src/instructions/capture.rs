@@ -47,7 +47,7 @@ impl Capture {
         let remaining = require_authorizer(
             &hold.capture_authorizer,
             signature,
-            message::Capture::TAG,
+            &message::Capture::TAG,
             digest,
             remaining,
         )?;

@@ -29,10 +29,7 @@ pub struct OpenEscrow {
 
 impl OpenEscrow {
     pub(crate) fn open_escrow(&mut self, withdraw_delay_seconds: u32, bump: u8) -> Result<()> {
-        require!(
-            withdraw_delay_seconds <= MAXIMUM_WITHDRAW_DELAY_SECONDS,
-            EscrowError::WithdrawDelayTooLong
-        );
+        require!(withdraw_delay_seconds <= MAXIMUM_WITHDRAW_DELAY_SECONDS, EscrowError::WithdrawDelayTooLong);
 
         let escrow = &mut *self.escrow;
         escrow.payer = *self.payer.address();

@@ -27,11 +27,7 @@ impl Reclaim {
         let captured = self.hold.captured;
         let released = self.hold.release_above(captured, &mut self.escrow, &mut self.session)?;
 
-        emit!(Reclaimed {
-            escrow: *self.escrow.address(),
-            intent_digest: self.hold.intent_digest,
-            released,
-        });
+        emit!(Reclaimed { escrow: *self.escrow.address(), intent_digest: self.hold.intent_digest, released });
         close_if_finished(&mut self.hold, &mut self.session, &self.rent_payer, now)
     }
 }

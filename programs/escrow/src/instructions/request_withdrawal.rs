@@ -16,10 +16,8 @@ impl RequestWithdrawal {
         require!(amount > 0, EscrowError::ZeroAmount);
         require!(amount <= self.escrow.balance, EscrowError::WithdrawalAboveBalance);
         let delay_seconds = i64::from(self.escrow.withdraw_delay_seconds);
-        let withdrawable_at = Clock::get()?
-            .unix_timestamp
-            .checked_add(delay_seconds)
-            .ok_or(EscrowError::AmountOverflow)?;
+        let withdrawable_at =
+            Clock::get()?.unix_timestamp.checked_add(delay_seconds).ok_or(EscrowError::AmountOverflow)?;
         self.escrow.pending_withdrawal = amount;
         self.escrow.withdrawable_at = withdrawable_at;
 

@@ -31,14 +31,10 @@ impl Void {
     ) -> Result<()> {
         let hold = &*self.hold;
         let digest = || Release { intent_digest: hold.intent_digest, amount }.digest();
-        require_authorizer(&hold.receiver_authorizer, signature, Release::TAG, digest, remaining)?;
+        require_authorizer(&hold.receiver_authorizer, signature, &Release::TAG, digest, remaining)?;
         let released = self.hold.release_above(amount, &mut self.escrow, &mut self.session)?;
 
-        emit!(Voided {
-            escrow: *self.escrow.address(),
-            intent_digest: self.hold.intent_digest,
-            released,
-        });
+        emit!(Voided { escrow: *self.escrow.address(), intent_digest: self.hold.intent_digest, released });
         let now = Clock::get()?.unix_timestamp;
         close_if_finished(&mut self.hold, &mut self.session, &self.rent_payer, now)
     }

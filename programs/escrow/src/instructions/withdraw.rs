@@ -25,17 +25,12 @@ impl Withdraw {
     pub(crate) fn withdraw(&mut self) -> Result<()> {
         let pending = self.escrow.pending_withdrawal;
         require!(pending > 0, EscrowError::NoWithdrawalRequested);
-        require!(
-            Clock::get()?.unix_timestamp >= self.escrow.withdrawable_at,
-            EscrowError::WithdrawalNotDue
-        );
+        require!(Clock::get()?.unix_timestamp >= self.escrow.withdrawable_at, EscrowError::WithdrawalNotDue);
         let amount = pending.min(self.escrow.free()?);
         require!(amount > 0, EscrowError::NothingToWithdraw);
 
-        self.escrow.balance =
-            self.escrow.balance.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
-        self.escrow.pending_withdrawal =
-            pending.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
+        self.escrow.balance = self.escrow.balance.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
+        self.escrow.pending_withdrawal = pending.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
         let Escrow { payer, mint, bump, decimals, .. } = *self.escrow;
         let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
         Transfer {
