@@ -1,2 +1,53 @@
-//! xtask
-fn main() {}
+//! The project's own commands: `cargo xtask <command>`.
+//!
+//! Reading order: one module per command, then what they share: `checkout` (where things are),
+//! `cache` (what is fetched or built once), `progress` (long steps), `toolchain` (compilers for the program).
+
+mod build;
+mod cache;
+mod checkout;
+mod idl;
+mod progress;
+mod test;
+mod toolchain;
+mod validator;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs and tests x402-escrow. Every command sets up what it needs and says so.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compile the on-chain program to target/deploy/x402_escrow.so
+    Build(build::Arguments),
+    /// Find solana-test-validator, or build it; the last line of standard output is its path
+    Validator(validator::Arguments),
+    /// Write idl/x402_escrow.json from the program's source
+    Idl(idl::Arguments),
+    /// Run every test there is
+    Test(test::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Build(arguments) => build::run(&arguments),
+        Command::Validator(arguments) => validator::run(&arguments),
+        Command::Idl(arguments) => idl::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

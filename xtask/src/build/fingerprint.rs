@@ -1,0 +1,84 @@
+//! One hash over everything that the programs are compiled from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// Files and folders with the programs' sources, manifests and lock files. The root's manifest is one of
+/// them: `interface` inherits from it.
+const SOURCES: [&str; 6] = [
+    "Cargo.toml",
+    "interface",
+    "programs",
+    "toolchain/arithmetic-probe",
+    "toolchain/compiler-shim",
+    "toolchain/standard-library",
+];
+
+/// The hash, in hexadecimal, of every source file's path and content and of the toolchain's name.
+pub(crate) fn of(root: &Path, toolchain: &str) -> Result<String> {
+    let mut files = Vec::new();
+    for source in SOURCES {
+        collect(&root.join(source), &mut files)?;
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update(bytes.len().to_le_bytes());
+        hash.update(bytes);
+    };
+    add(toolchain.as_bytes());
+    for file in files {
+        let name = file.strip_prefix(root).unwrap_or(&file);
+        add(name.as_os_str().as_encoded_bytes());
+        add(&fs::read(&file).with_context(|| format!("reading {}", file.display()))?);
+    }
+    Ok(format!("{:x}", hash.finalize()))
+}
+
+/// Adds a file, or all files of a folder but those that builds and editors leave there.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("reading {}", path.display()))?;
+        let name = entry.file_name();
+        if name != "target" && !name.to_string_lossy().starts_with('.') {
+            collect(&entry.path(), files)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_with_every_source_and_with_the_toolchain() {
+        let root = std::env::temp_dir().join(format!("xtask-fingerprint-{}", std::process::id()));
+        for source in SOURCES {
+            let folder = root.join(source);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("source.rs"), "one").unwrap();
+        }
+        let first = of(&root, "a").unwrap();
+        assert_eq!(of(&root, "a").unwrap(), first);
+        assert_ne!(of(&root, "b").unwrap(), first);
+        fs::create_dir(root.join("programs/target")).unwrap();
+        fs::write(root.join("programs/target/built"), "").unwrap();
+        assert_eq!(of(&root, "a").unwrap(), first);
+        for source in SOURCES {
+            let file = root.join(source).join("source.rs");
+            fs::write(&file, "two").unwrap();
+            assert_ne!(of(&root, "a").unwrap(), first, "{source}");
+            fs::write(&file, "one").unwrap();
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+}

@@ -1,0 +1,47 @@
+//! Where things are in this checkout, and the cargo that runs us.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// The root of the checkout.
+pub(crate) fn root() -> Result<PathBuf> {
+    let xtask = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask …`")?;
+    let root = Path::new(&xtask).parent().context("xtask has no parent folder")?;
+    Ok(root.to_owned())
+}
+
+/// Where compiled programs are put, for Anchor, the demo and the tests alike.
+pub(crate) fn deploy_directory() -> Result<PathBuf> {
+    Ok(root()?.join("target/deploy"))
+}
+
+/// The cargo that runs us, by its own path, with its own folder first on `PATH`.
+///
+/// That keeps rustup's proxies out of everything started from here: a proxy that finds `RUSTUP_TOOLCHAIN`
+/// set, as it is under `cargo run`, may install or replace a toolchain.
+pub(crate) fn cargo() -> Result<Command> {
+    let cargo = PathBuf::from(env::var_os("CARGO").context("run this as `cargo xtask …`")?);
+    let mut search_path = OsString::new();
+    if let Some(folder) = cargo.parent().filter(|folder| folder.join("rustc").exists()) {
+        search_path.push(folder);
+        search_path.push(":");
+    }
+    search_path.push(env::var_os("PATH").unwrap_or_default());
+    let mut command = Command::new(cargo);
+    command.env("PATH", search_path).env_remove("RUSTUP_TOOLCHAIN");
+    // Left by `cargo run`, or set by a user for the host: neither is meant for what is compiled from here.
+    for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"] {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+/// The full path of a program on `PATH`.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}

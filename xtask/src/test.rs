@@ -1,0 +1,127 @@
+//! `cargo xtask test`: everything that can be tested here, and how much that was.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::{build, cache, checkout, idl, progress, validator};
+
+/// Builds the program, finds or builds solana-test-validator, checks that the IDL is current, then runs unit tests,
+/// the program's tests on LiteSVM, the HTTP tests, the end-to-end tests on the validator, and the golden vectors in
+/// Python. The last line of standard output counts them.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Only tests whose name contains this
+    filter: Option<String>,
+}
+
+/// How many tests passed and failed.
+#[derive(Default, Debug, PartialEq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let root = checkout::root()?;
+    build::run(&build::Arguments::default())?;
+    idl::run(&idl::Arguments { check: true })?;
+    let validator = validator::locate_or_build()?;
+
+    let mut tally = Tally::default();
+    let mut broken = Vec::new();
+    let mut cargo = checkout::cargo()?;
+    cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
+    cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
+    if !tally.add_output_of("cargo test", &mut cargo)? {
+        broken.push("cargo test");
+    }
+    if arguments.filter.is_none() {
+        let mut python = Command::new(python_with_cryptography()?);
+        python.arg(root.join("tests/golden_vectors.py")).current_dir(&root);
+        if !tally.add_output_of("golden vectors in Python", &mut python)? {
+            broken.push("golden vectors in Python");
+        }
+    }
+
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    ensure!(tally.passed + tally.failed > 0, "no test has this in its name");
+    ensure!(broken.is_empty() && tally.failed == 0, "failed: {}", broken.join(", "));
+    Ok(())
+}
+
+impl Tally {
+    /// Runs a test runner, shows its output as it comes, and counts from its closing lines. False if it failed.
+    fn add_output_of(&mut self, title: &str, command: &mut Command) -> Result<bool> {
+        eprintln!("Running {title}");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(title.to_owned())?;
+        let output = child.stdout.take().context("the runner's output is not readable")?;
+        for line in BufReader::new(output).lines() {
+            let line = line.context("reading the runner's output")?;
+            println!("{line}");
+            if let Some(counted) = Self::read(&line) {
+                self.passed += counted.passed;
+                self.failed += counted.failed;
+            }
+        }
+        Ok(child.wait().context("waiting for the runner")?.success())
+    }
+
+    /// Reads `test result: ok. 3 passed; 0 failed; …` and `3 passed, 0 failed`.
+    fn read(line: &str) -> Option<Self> {
+        let counts = match line.strip_prefix("test result: ") {
+            Some(result) => result.split_once(". ")?.1,
+            None => line,
+        };
+        let mut parts = counts.split([';', ',']).map(str::trim);
+        let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
+        let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
+        Some(Self { passed, failed })
+    }
+}
+
+/// A Python that has the `cryptography` package, in a virtual environment in the cache.
+fn python_with_cryptography() -> Result<std::path::PathBuf> {
+    const VERSION: &str = "50.0.2";
+    let environment = cache::part(&format!("python-cryptography-{VERSION}"), |folder| {
+        let Some(python) = checkout::find_program("python3") else {
+            bail!("python3 is missing: on Debian, apt-get install python3 python3-venv");
+        };
+        let log = folder.join("log.txt");
+        progress::run(
+            "Making a Python environment for the golden vectors",
+            Command::new(python).args(["-m", "venv", "--copies"]).arg(folder.join("environment")),
+            &log,
+        )?;
+        install_cryptography(&folder.join("environment/bin/python"), VERSION, &log)
+    })?;
+    Ok(environment.join("environment/bin/python"))
+}
+
+fn install_cryptography(python: &Path, version: &str, log: &Path) -> Result<()> {
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    progress::run("Installing cryptography", pip.arg(format!("cryptography=={version}")), log)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_counted() {
+        let cargo = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s";
+        assert_eq!(Tally::read(cargo), Some(Tally { passed: 12, failed: 1 }));
+        assert_eq!(Tally::read("31 passed, 2 failed"), Some(Tally { passed: 31, failed: 2 }));
+    }
+
+    #[test]
+    fn other_lines_are_not_counted() {
+        assert_eq!(Tally::read("test capture_pays ... ok"), None);
+        assert_eq!(Tally::read("3 passed"), None);
+    }
+}
