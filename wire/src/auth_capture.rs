@@ -1,12 +1,13 @@
 //! The scheme `auth-capture` on Solana: the fields of `extra` and `payload`, and the intent that they make together.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use x402_escrow_interface::message::{Capture, Intent, PaymentFlow, Release, SIGNED_BYTES};
 
 use crate::{
+    field::{self, FieldError},
     payment::PaymentRequirements,
-    text::{Base58, Decimal, Hex32, Key},
+    text::{Base58, Decimal, Hex32, Key, null_as_default},
 };
 
 /// The scheme's name.
@@ -43,7 +44,7 @@ impl Commitment {
 #[serde(rename_all = "camelCase")]
 pub struct Extra {
     /// `escrow` for a hold; absent means the same.
-    #[serde(default = "escrow_flow")]
+    #[serde(default = "escrow_flow", deserialize_with = "null_as_escrow_flow")]
     pub payment_flow: String,
     /// The escrow program. Clients pin it: who picks the program picks who holds the money.
     pub program: Key,
@@ -56,13 +57,13 @@ pub struct Extra {
     /// Last second for captures, unix.
     pub capture_deadline: i64,
     /// Last second for refunds, unix; absent or 0 for none.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_zero")]
     pub refund_deadline: i64,
     /// Who may take a fee; absent means nobody but the receiver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_recipient: Option<Key>,
     /// The most of what is captured that may be fee, in basis points.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub max_fee_bps: u16,
     /// The request that is paid for: `x402_escrow_interface::resource::resource_hash`.
     pub resource_hash: Hex32,
@@ -73,6 +74,10 @@ pub struct Extra {
 
 fn escrow_flow() -> String {
     ESCROW_FLOW.to_owned()
+}
+
+fn null_as_escrow_flow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(escrow_flow))
 }
 
 fn is_zero(number: &i64) -> bool {
@@ -152,7 +157,7 @@ pub enum LifecyclePayload {
         /// All that may be captured so far, in base units.
         amount: Decimal,
         /// The part of `amount` that goes to the fee recipient.
-        #[serde(default = "zero")]
+        #[serde(default, deserialize_with = "null_as_default")]
         fee: Decimal,
         /// Whether the rest is released.
         last: bool,
@@ -168,10 +173,6 @@ pub enum LifecyclePayload {
         /// By the receiver authorizer over the release.
         signature: Base58<64>,
     },
-}
-
-fn zero() -> Decimal {
-    Decimal(0)
 }
 
 impl LifecyclePayload {
@@ -204,6 +205,26 @@ pub enum Payload {
     Lifecycle(LifecyclePayload),
 }
 
+/// [`LifecyclePayload`] with its type outside. An enum whose type is a member is read through a buffer, and an error
+/// then has no path.
+#[derive(Deserialize)]
+#[serde(remote = "LifecyclePayload", rename_all = "lowercase", rename_all_fields = "camelCase")]
+enum TypeOutside {
+    Capture {
+        payment_id: Hex32,
+        amount: Decimal,
+        #[serde(default, deserialize_with = "null_as_default")]
+        fee: Decimal,
+        last: bool,
+        signature: Base58<64>,
+    },
+    Void {
+        payment_id: Hex32,
+        amount: Decimal,
+        signature: Base58<64>,
+    },
+}
+
 impl Payload {
     /// Reads `payload`. Only a server's payload has a `type`.
     ///
@@ -215,5 +236,28 @@ impl Payload {
         } else {
             IntentPayload::deserialize(payload).map(Self::Intent)
         }
+    }
+
+    /// Reads `payload` like [`Payload::read`].
+    ///
+    /// # Errors
+    /// If a field is missing or can't be read; the error has its path.
+    pub fn read_field(payload: &Value) -> Result<Self, FieldError> {
+        #[derive(Deserialize)]
+        struct Outside(#[serde(with = "TypeOutside")] LifecyclePayload);
+
+        let Some(kind) = payload.get("type") else {
+            return field::read(payload).map(Self::Intent);
+        };
+        let kind = kind.as_str().ok_or_else(|| FieldError {
+            field: "type".to_owned(),
+            message: "expected `capture` or `void` as a string".to_owned(),
+        })?;
+        let outside = Value::Object(Map::from_iter([(kind.to_owned(), payload.clone())]));
+        field::read(&outside).map(|Outside(payload)| Self::Lifecycle(payload)).map_err(|error| {
+            let field = error.field.strip_prefix(kind).unwrap_or(&error.field).trim_start_matches('.');
+            let unknown = field.is_empty() && error.message.starts_with("unknown variant");
+            FieldError { field: if unknown { "type" } else { field }.to_owned(), ..error }
+        })
     }
 }

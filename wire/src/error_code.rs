@@ -66,6 +66,8 @@ error_codes! {
     SessionExpired = "invalid_auth_capture_svm_session_expired",
     /// The session may only pay another receiver.
     ReceiverNotAllowed = "invalid_auth_capture_svm_receiver_not_allowed",
+    /// The receiver has no token account of `asset`: nothing could be captured.
+    ReceiverTokenAccountMissing = "invalid_auth_capture_svm_receiver_token_account",
     /// The amount is above one of the session's limits.
     LimitExceeded = "invalid_auth_capture_svm_limit_exceeded",
     /// The nonce was used, or is too old to be accepted.

@@ -3,6 +3,7 @@
 //! - [`payment`]: challenge and payment, as headers carry them
 //! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
 //! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
+//! - [`field`]: reads JSON so that an error names the field
 //! - [`text`]: base58, hex, decimal amounts and base64 headers
 //! - [`error_code`]: why a payment is refused
 //!
@@ -11,6 +12,7 @@
 pub mod auth_capture;
 pub mod error_code;
 pub mod facilitator;
+pub mod field;
 pub mod payment;
 pub mod text;
 

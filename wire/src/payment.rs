@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::text::{Decimal, Key};
+use crate::text::{Decimal, Key, null_as_default};
 
 /// Response header of a challenge: base64 of [`PaymentRequired`].
 pub const PAYMENT_REQUIRED: &str = "PAYMENT-REQUIRED";
@@ -61,7 +61,7 @@ pub struct PaymentRequirements {
     /// How long the payment may take, in seconds.
     pub max_timeout_seconds: u64,
     /// What the scheme needs besides.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub extra: Map<String, Value>,
 }
 

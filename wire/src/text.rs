@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Hex32 {
 
 /// A whole number written as a decimal string, as x402 writes amounts (base units) so that JavaScript keeps every
 /// digit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(pub u64);
 
 impl fmt::Display for Decimal {
@@ -132,6 +132,18 @@ impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
+}
+
+/// Reads a field where `null` means the same as its absence, as x402 has it for optional fields.
+///
+/// # Errors
+/// If the value is neither `null` nor a `T`.
+pub fn null_as_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Why a header can't be read.
