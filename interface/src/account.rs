@@ -105,8 +105,10 @@ pub struct Session {
     pub incarnation: [u8; 32],
     /// Slot of the opening.
     pub opened_slot: u64,
-    /// Time of the opening, in unix seconds.
-    pub opened_at: i64,
+    /// Start of period `first_period`, in unix seconds: when `period_seconds` was set.
+    pub periods_since: i64,
+    /// Number of the period that `periods_since` starts.
+    pub first_period: u64,
     /// Last second at which the session can authorize.
     pub expires_at: i64,
     /// The most a single payment may hold, in base units.
@@ -115,13 +117,13 @@ pub struct Session {
     pub maximum_total: u64,
     /// The most that may be held and captured per period, in base units.
     pub maximum_per_period: u64,
-    /// Length of a period, counted from the opening; 0 for no limit per period.
+    /// Length of a period, counted from when it was set; 0 for no limit per period.
     pub period_seconds: u64,
     /// Held and captured so far, in base units.
     pub spent: u64,
     /// The part of `spent` that was authorized in period `period_index`.
     pub period_spent: u64,
-    /// Whole periods between the opening and the latest authorization.
+    /// The period of the latest authorization.
     pub period_index: u64,
     /// The highest nonce seen.
     pub highest_nonce: u64,
@@ -142,6 +144,14 @@ impl Session {
     /// Reads a session from account data.
     pub fn decode(data: &[u8]) -> Result<Self, DecodeError> {
         decode(data, Self::DISCRIMINATOR)
+    }
+
+    /// What may still be held in the period of `now` (unix seconds), in base units; `None` without such a limit.
+    pub fn left_in_period(&self, now: i64) -> Option<u64> {
+        let elapsed_seconds = now.saturating_sub(self.periods_since).max(0).unsigned_abs();
+        let period = self.first_period.saturating_add(elapsed_seconds.checked_div(self.period_seconds)?);
+        let spent = if period > self.period_index { 0 } else { self.period_spent };
+        Some(self.maximum_per_period.saturating_sub(spent))
     }
 }
 

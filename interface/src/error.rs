@@ -106,8 +106,6 @@ errors! {
     CaptureAboveHold,
     /// The hold was already captured up to this amount: the amount is cumulative
     NothingToCapture,
-    /// A last capture releases the rest, which needs the receiver authorizer to be the capture authorizer
-    LastCaptureNotAllowed,
     /// The fee is above the intent's maximum for the captured amount, or above what this capture moves
     FeeTooHigh,
     /// The fee is below what was taken before: the fee is cumulative
@@ -130,6 +128,12 @@ errors! {
     WithdrawalNotDue,
     /// All of the balance is held: nothing can be withdrawn now
     NothingToWithdraw,
+    /// The escrow still has sessions: close them first
+    EscrowHasSessions,
+    /// The escrow still has a balance: withdraw it first
+    EscrowNotEmpty,
+    /// The charge is above the intent's amount
+    ChargeAboveIntent,
 }
 
 impl EscrowError {

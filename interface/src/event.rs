@@ -88,6 +88,25 @@ events! {
         /// Last second of the session, unix.
         expires_at: i64,
     }
+    /// A session's limits were changed.
+    SessionUpdated = 0x2cd0_e10b_cbd0_22c5_u64 {
+        /// The escrow.
+        escrow: Address,
+        /// The session.
+        session: Address,
+        /// Last second of the session, unix.
+        expires_at: i64,
+        /// The most a single payment may hold, in base units.
+        maximum_payment: u64,
+        /// The most that may be held and captured over the session's life, in base units.
+        maximum_total: u64,
+        /// The most that may be held and captured per period, in base units.
+        maximum_per_period: u64,
+        /// Length of a period; 0 for no limit per period.
+        period_seconds: u64,
+        /// The only receiver that may be paid; all zero bytes for any.
+        receiver: Address,
+    }
     /// A session was stopped.
     SessionRevoked = 0x5a30_23ea_cbc0_7ed3_u64 {
         /// The escrow.
@@ -200,5 +219,33 @@ events! {
         amount: u64,
         /// The escrow's balance afterwards, in base units.
         balance: u64,
+    }
+    /// An escrow and its vault were closed.
+    EscrowClosed = 0x6d14_3933_d976_03ad_u64 {
+        /// The escrow.
+        escrow: Address,
+        /// Whose escrow it was.
+        payer: Address,
+        /// The token.
+        mint: Address,
+    }
+    /// A receiver was paid at once, without a hold.
+    Charged = 0xa7aa_43b3_2f58_dd84_u64 {
+        /// The escrow.
+        escrow: Address,
+        /// The session.
+        session: Address,
+        /// Who was paid.
+        receiver: Address,
+        /// The payment.
+        intent_digest: Digest,
+        /// The HTTP request that is paid for.
+        resource_hash: [u8; 32],
+        /// What was paid, the fee included, in base units.
+        amount: u64,
+        /// The part of `amount` that went to the fee recipient.
+        fee: u64,
+        /// The intent's nonce.
+        nonce: u64,
     }
 }

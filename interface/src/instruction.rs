@@ -12,10 +12,14 @@ use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
 pub use escrow::{
-    cancel_withdrawal, create_associated_token, deposit, open_escrow, request_withdrawal, sync, withdraw,
+    cancel_withdrawal, close_escrow, create_associated_token, deposit, open_escrow, request_withdrawal, sync,
+    withdraw,
 };
-pub use payment::{HoldAccounts, Proof, Signature, authorize, capture, close_hold, reclaim, refund, void};
-pub use session::{SessionLimits, close_session, open_session, revoke_session};
+pub use payment::{
+    Charge, HoldAccounts, Proof, Signature, authorize, capture, capture_and_release, charge, close_hold,
+    reclaim, refund, void,
+};
+pub use session::{SessionLimits, close_session, open_session, revoke_session, update_session};
 
 /// An instruction of the escrow program. Serialising into memory can't fail.
 fn instruction(discriminator: u8, arguments: impl BorshSerialize, accounts: Vec<AccountMeta>) -> Instruction {

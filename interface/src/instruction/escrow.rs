@@ -104,3 +104,18 @@ pub fn withdraw(escrow_address: &Address, escrow: &Escrow, destination: &Address
         ],
     )
 }
+
+/// Closes an empty escrow without sessions, and its vault.
+pub fn close_escrow(escrow_address: &Address, escrow: &Escrow) -> Instruction {
+    instruction(
+        16,
+        (),
+        vec![
+            signer(escrow.payer),
+            writable(*escrow_address),
+            writable(escrow.vault),
+            writable(escrow.rent_payer),
+            readonly(escrow.token_program),
+        ],
+    )
+}

@@ -18,7 +18,7 @@ pub struct SessionLimits {
     pub maximum_total: u64,
     /// The most that may be held and captured per period, in base units; 0 together with `period_seconds`.
     pub maximum_per_period: u64,
-    /// Length of a period, counted from the opening; 0 for no limit per period.
+    /// Length of a period, counted from when it is set; 0 for no limit per period.
     pub period_seconds: u64,
     /// The only receiver that may be paid; all zero bytes for any.
     pub receiver: Address,
@@ -44,6 +44,16 @@ pub fn open_session(
             readonly(SYSTEM_PROGRAM_ID),
         ],
     )
+}
+
+/// Changes a session's limits.
+pub fn update_session(
+    payer: &Address,
+    escrow: &Address,
+    session: &Address,
+    limits: &SessionLimits,
+) -> Instruction {
+    instruction(15, limits, vec![signer(*payer), readonly(*escrow), writable(*session)])
 }
 
 /// Stops a session at once.

@@ -104,4 +104,10 @@ pub enum EscrowError {
     WithdrawalNotDue,
     #[msg("All of the balance is held: nothing can be withdrawn now")]
     NothingToWithdraw,
+    #[msg("The escrow still has sessions: close them first")]
+    EscrowHasSessions,
+    #[msg("The escrow still has a balance: withdraw it first")]
+    EscrowNotEmpty,
+    #[msg("The charge is above the intent's amount")]
+    ChargeAboveIntent,
 }

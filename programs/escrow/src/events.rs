@@ -35,6 +35,18 @@ pub struct SessionOpened {
 }
 
 #[event(bytemuck)]
+pub struct SessionUpdated {
+    pub escrow: Address,
+    pub session: Address,
+    pub expires_at: i64,
+    pub maximum_payment: u64,
+    pub maximum_total: u64,
+    pub maximum_per_period: u64,
+    pub period_seconds: u64,
+    pub receiver: Address,
+}
+
+#[event(bytemuck)]
 pub struct SessionRevoked {
     pub escrow: Address,
     pub session: Address,
@@ -120,4 +132,25 @@ pub struct Withdrawn {
     pub destination: Address,
     pub amount: u64,
     pub balance: u64,
+}
+
+#[event(bytemuck)]
+pub struct EscrowClosed {
+    pub escrow: Address,
+    pub payer: Address,
+    pub mint: Address,
+}
+
+#[event(bytemuck)]
+pub struct Charged {
+    pub escrow: Address,
+    pub session: Address,
+    pub receiver: Address,
+    pub intent_digest: [u8; 32],
+    pub resource_hash: [u8; 32],
+    /// What was paid, the fee included.
+    pub amount: u64,
+    /// The part of `amount` that went to the fee recipient.
+    pub fee: u64,
+    pub nonce: u64,
 }

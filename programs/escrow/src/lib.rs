@@ -12,11 +12,13 @@ mod error;
 mod events;
 mod incarnation;
 mod instructions;
+mod intent;
 mod signature;
 mod state;
 mod token;
 
 use instructions::*;
+use intent::IntentTerms;
 use state::SessionLimits;
 
 declare_id!("EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T");
@@ -76,12 +78,12 @@ pub mod x402_escrow {
     pub fn capture(
         ctx: &mut Context<Capture>,
         amount: u64,
-        last: bool,
+        rest: Rest,
         fee: Option<u64>,
         signature: Option<[u8; 64]>,
     ) -> Result<()> {
         let remaining = ctx.remaining_accounts()?;
-        ctx.accounts.capture(amount, fee.unwrap_or(0), last, signature.as_ref(), &remaining)
+        ctx.accounts.capture(amount, fee.unwrap_or(0), rest, signature.as_ref(), &remaining)
     }
 
     /// Ends a hold at `amount`; what is above it goes back to the escrow's free balance.
@@ -127,5 +129,28 @@ pub mod x402_escrow {
     #[discrim = 14]
     pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
         ctx.accounts.withdraw()
+    }
+
+    /// Changes a session's limits; what is spent stays spent, and a revoked session stays revoked.
+    #[discrim = 15]
+    pub fn update_session(ctx: &mut Context<UpdateSession>, limits: SessionLimits) -> Result<()> {
+        ctx.accounts.update_session(limits)
+    }
+
+    /// Closes an empty escrow without sessions, and its vault; the rent goes back to whoever paid it.
+    #[discrim = 16]
+    pub fn close_escrow(ctx: &mut Context<CloseEscrow>) -> Result<()> {
+        ctx.accounts.close_escrow()
+    }
+
+    /// Pays a receiver at once, without a hold, against an intent of the flow `authorization`.
+    ///
+    /// Remaining accounts: the receiver authorizer and the capture authorizer where their consent is asked for and
+    /// they sign the transaction instead of a message; then the fee recipient's associated token account where a fee
+    /// is taken.
+    #[discrim = 17]
+    pub fn charge(ctx: &mut Context<Charge>, intent: IntentTerms, terms: ChargeTerms) -> Result<()> {
+        let remaining = ctx.remaining_accounts()?;
+        ctx.accounts.charge(&intent, &terms, &remaining)
     }
 }

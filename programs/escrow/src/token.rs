@@ -1,10 +1,16 @@
 //! Token transfers and the addresses they may go to.
 
-use anchor_lang::{cpi::InstructionAccount, find_program_address, prelude::*, unchecked_invoke_signed_fixed};
+use anchor_lang::{
+    address_eq, cpi::InstructionAccount, find_program_address, prelude::*, unchecked_invoke_signed_fixed,
+};
 use anchor_spl::associated_token;
+
+use crate::{error::EscrowError, state::Escrow};
 
 /// `TransferChecked` of SPL Token and Token-2022.
 const TRANSFER_CHECKED: u8 = 12;
+/// `CloseAccount` of SPL Token and Token-2022.
+const CLOSE_ACCOUNT: u8 = 9;
 
 /// The only token account a payout to `owner` may go to.
 pub(crate) fn associated_token_address(owner: &Address, token_program: &Address, mint: &Address) -> Address {
@@ -37,4 +43,62 @@ impl Transfer<'_> {
         let handles = [self.from, self.mint, self.to, self.authority];
         unchecked_invoke_signed_fixed(self.token_program, &data, &accounts, &handles, signer_seeds);
     }
+}
+
+/// Moves tokens out of a vault, signed by the escrow.
+pub(crate) struct Payout<'a> {
+    pub(crate) escrow: &'a Account<Escrow>,
+    pub(crate) vault: &'a UncheckedAccount,
+    pub(crate) mint: &'a UncheckedAccount,
+    pub(crate) token_program: &'a Address,
+}
+
+impl Payout<'_> {
+    /// Pays `amount` base units to the token account `to`. Nothing moves if that is 0.
+    pub(crate) fn pay(&self, to: &AccountView, amount: u64) {
+        if amount == 0 {
+            return;
+        }
+        let Escrow { payer, mint, bump, decimals, .. } = **self.escrow;
+        let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
+        let (mut vault, mut to) = (*self.vault.account(), *to);
+        Transfer {
+            from: CpiHandleMut::writable(&mut vault).into(),
+            mint: self.mint.cpi_handle(),
+            to: CpiHandleMut::writable(&mut to).into(),
+            authority: self.escrow.cpi_handle(),
+            token_program: self.token_program,
+            decimals,
+        }
+        .invoke(amount, &[&seeds]);
+    }
+
+    /// Pays a fee to the recipient's associated token account, which must be the first of `remaining`.
+    pub(crate) fn pay_fee(&self, recipient: &Address, remaining: &[AccountView], fee: u64) -> Result<()> {
+        if fee == 0 {
+            return Ok(());
+        }
+        let to = remaining.first().ok_or(EscrowError::WrongFeeTokenAccount)?;
+        let expected = associated_token_address(recipient, &self.escrow.token_program, &self.escrow.mint);
+        require!(address_eq(to.address(), &expected), EscrowError::WrongFeeTokenAccount);
+        self.pay(to, fee);
+        Ok(())
+    }
+}
+
+/// Closes an empty token account of `authority`; its rent goes to `destination`.
+pub(crate) fn close_token_account(
+    account: CpiHandle<'_>,
+    destination: CpiHandle<'_>,
+    authority: CpiHandle<'_>,
+    token_program: &Address,
+    signer_seeds: &[&[&[u8]]],
+) {
+    let accounts = [
+        InstructionAccount::writable(account.address()),
+        InstructionAccount::writable(destination.address()),
+        InstructionAccount::readonly_signer(authority.address()),
+    ];
+    let handles = [account, destination, authority];
+    unchecked_invoke_signed_fixed(token_program, &[CLOSE_ACCOUNT], &accounts, &handles, signer_seeds);
 }

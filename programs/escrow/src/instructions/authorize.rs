@@ -1,42 +1,13 @@
 use anchor_lang::{address_eq, prelude::*};
-use x402_escrow_interface::message::{Intent, PaymentFlow};
+use x402_escrow_interface::message::PaymentFlow;
 
 use crate::{
     error::EscrowError,
     events::Authorized,
-    signature,
+    intent::{IntentTerms, Parties},
     state::{Escrow, Hold, Session},
     token::associated_token_address,
 };
-
-/// The part of an intent that the accounts don't give, and its signature. [`Intent`] says what each field means.
-#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
-pub struct IntentTerms {
-    pub amount: u64,
-    pub nonce: u64,
-    pub authorize_by: i64,
-    pub capture_deadline: i64,
-    pub refund_deadline: i64,
-    pub maximum_fee_bps: u16,
-    pub resource_hash: [u8; 32],
-    /// By the session key, over the intent.
-    pub signature: [u8; 64],
-}
-
-impl IntentTerms {
-    /// The bounds of an intent's times and fee at `now` (unix seconds).
-    fn check(&self, now: i64) -> Result<()> {
-        require!(self.amount > 0, EscrowError::ZeroAmount);
-        require!(now <= self.authorize_by, EscrowError::IntentExpired);
-        require!(
-            self.authorize_by <= self.capture_deadline
-                && (self.refund_deadline == 0 || self.capture_deadline <= self.refund_deadline),
-            EscrowError::DeadlinesOutOfOrder
-        );
-        require!(self.maximum_fee_bps <= 10_000, EscrowError::FeeBpsTooHigh);
-        Ok(())
-    }
-}
 
 #[derive(Accounts)]
 #[instruction(intent: IntentTerms)]
@@ -68,8 +39,14 @@ impl Authorize {
     pub(crate) fn authorize(&mut self, terms: &IntentTerms) -> Result<()> {
         let now = Clock::get()?.unix_timestamp;
         terms.check(now)?;
-        let digest = self.intent(terms).digest();
-        signature::verify(&self.session.session_key, &terms.signature, &Intent::TAG, &digest)?;
+        let parties = Parties {
+            escrow: self.escrow.address(),
+            receiver: self.receiver.address(),
+            capture_authorizer: self.capture_authorizer.address(),
+            receiver_authorizer: self.receiver_authorizer.address(),
+            fee_recipient: self.fee_recipient.address(),
+        };
+        let digest = terms.verify(&self.session, &parties, PaymentFlow::Escrow)?;
 
         self.session.spend(terms.amount, terms.nonce, self.receiver.address(), now)?;
         self.session.open_holds =
@@ -103,27 +80,5 @@ impl Authorize {
             nonce: terms.nonce,
         });
         Ok(())
-    }
-
-    /// The intent as the session key must have signed it, rebuilt from what is on chain.
-    fn intent(&self, terms: &IntentTerms) -> Intent {
-        Intent {
-            program: crate::ID,
-            incarnation: self.session.incarnation,
-            escrow: *self.escrow.address(),
-            session_key: self.session.session_key,
-            receiver: *self.receiver.address(),
-            capture_authorizer: *self.capture_authorizer.address(),
-            receiver_authorizer: *self.receiver_authorizer.address(),
-            fee_recipient: *self.fee_recipient.address(),
-            resource_hash: terms.resource_hash,
-            amount: terms.amount,
-            nonce: terms.nonce,
-            authorize_by: terms.authorize_by,
-            capture_deadline: terms.capture_deadline,
-            refund_deadline: terms.refund_deadline,
-            maximum_fee_bps: terms.maximum_fee_bps,
-            flow: PaymentFlow::Escrow,
-        }
     }
 }

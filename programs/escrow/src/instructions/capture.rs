@@ -5,10 +5,22 @@ use crate::{
     error::EscrowError,
     events::Captured,
     instructions::close_hold::close_if_finished,
-    signature::require_authorizer,
+    intent::maximum_fee,
+    signature::{require_authorizer, verify},
     state::{Escrow, Hold, Session},
-    token::{Transfer, associated_token_address},
+    token::Payout,
 };
+
+/// What becomes of the part of a hold that a capture leaves.
+#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
+pub enum Rest {
+    /// It stays held.
+    Held,
+    /// The capture is the last and releases it. Only where one key is both authorizers.
+    Released,
+    /// The receiver authorizer releases it, by this signature over the release at the captured amount.
+    ReleasedBySignature([u8; 64]),
+}
 
 #[derive(Accounts)]
 pub struct Capture {
@@ -36,32 +48,43 @@ impl Capture {
         &mut self,
         amount: u64,
         fee: u64,
-        last: bool,
+        rest: Rest,
         signature: Option<&[u8; 64]>,
         remaining: &[AccountView],
     ) -> Result<()> {
         let now = Clock::get()?.unix_timestamp;
         let hold = &*self.hold;
         require!(now <= hold.capture_deadline, EscrowError::CaptureDeadlinePassed);
-        let digest = || message::Capture { intent_digest: hold.intent_digest, amount, fee, last }.digest();
+        let intent_digest = hold.intent_digest;
+        let last = matches!(rest, Rest::Released);
         let remaining = require_authorizer(
             &hold.capture_authorizer,
             signature,
             &message::Capture::TAG,
-            digest,
+            || message::Capture { intent_digest, amount, fee, last }.digest(),
             remaining,
         )?;
 
         require!(amount <= hold.amount, EscrowError::CaptureAboveHold);
+        match rest {
+            Rest::Held => {}
+            Rest::Released => {
+                let one_key = address_eq(&hold.capture_authorizer, &hold.receiver_authorizer);
+                require!(one_key, EscrowError::LastCaptureNotAllowed);
+            }
+            Rest::ReleasedBySignature(signature) => {
+                let digest = message::Release { intent_digest, amount }.digest();
+                verify(&hold.receiver_authorizer, &signature, &message::Release::TAG, &digest)?;
+            }
+        }
+        // A capture that pays nothing more may still release the rest.
+        let releases = !matches!(rest, Rest::Held) && amount < hold.amount;
         require!(
-            !last || address_eq(&hold.capture_authorizer, &hold.receiver_authorizer),
-            EscrowError::LastCaptureNotAllowed
+            amount > hold.captured || (releases && amount == hold.captured),
+            EscrowError::NothingToCapture
         );
-        // A last capture of nothing more is a release: the same key could void.
-        let releases = last && amount == hold.captured && hold.remaining()? > 0;
-        require!(amount > hold.captured || releases, EscrowError::NothingToCapture);
         let paid = amount.checked_sub(hold.captured).ok_or(EscrowError::NothingToCapture)?;
-        require!(fee <= hold.maximum_fee(amount), EscrowError::FeeTooHigh);
+        require!(fee <= maximum_fee(amount, hold.maximum_fee_bps), EscrowError::FeeTooHigh);
         let paid_fee = fee.checked_sub(hold.fee).ok_or(EscrowError::FeeBelowTaken)?;
         let paid_receiver = paid.checked_sub(paid_fee).ok_or(EscrowError::FeeTooHigh)?;
 
@@ -69,24 +92,18 @@ impl Capture {
         self.hold.captured = amount;
         self.hold.fee = fee;
         let mut released = 0;
-        if last && self.hold.remaining()? > 0 {
+        if releases {
             released = self.hold.release_above(amount, &mut self.escrow, &mut self.session)?;
         }
 
-        if paid_receiver > 0 {
-            let mut receiver = *self.receiver_token_account.account();
-            self.pay_out(&mut receiver, paid_receiver);
-        }
-        if paid_fee > 0 {
-            let mut fee_account = *remaining.first().ok_or(EscrowError::WrongFeeTokenAccount)?;
-            let expected = associated_token_address(
-                &self.hold.fee_recipient,
-                &self.escrow.token_program,
-                &self.escrow.mint,
-            );
-            require!(address_eq(fee_account.address(), &expected), EscrowError::WrongFeeTokenAccount);
-            self.pay_out(&mut fee_account, paid_fee);
-        }
+        let payout = Payout {
+            escrow: &self.escrow,
+            vault: &self.vault,
+            mint: &self.mint,
+            token_program: self.token_program.address(),
+        };
+        payout.pay(self.receiver_token_account.account(), paid_receiver);
+        payout.pay_fee(&self.hold.fee_recipient, remaining, paid_fee)?;
 
         emit!(Captured {
             escrow: *self.escrow.address(),
@@ -98,20 +115,5 @@ impl Capture {
             released,
         });
         close_if_finished(&mut self.hold, &mut self.session, &self.rent_payer, now)
-    }
-
-    /// Moves `amount` from the vault to `to`, signed by the escrow.
-    fn pay_out(&mut self, to: &mut AccountView, amount: u64) {
-        let Escrow { payer, mint, bump, decimals, .. } = *self.escrow;
-        let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
-        Transfer {
-            from: self.vault.cpi_handle_mut().into(),
-            mint: self.mint.cpi_handle(),
-            to: CpiHandleMut::writable(to).into(),
-            authority: self.escrow.cpi_handle(),
-            token_program: self.token_program.address(),
-            decimals,
-        }
-        .invoke(amount, &[&seeds]);
     }
 }

@@ -31,28 +31,15 @@ pub struct OpenSession {
 impl OpenSession {
     pub(crate) fn open_session(&mut self, limits: SessionLimits) -> Result<()> {
         let clock = Clock::get()?;
-        require!(limits.expires_at > clock.unix_timestamp, EscrowError::SessionExpiryPassed);
-        require!(limits.maximum_payment > 0 && limits.maximum_total > 0, EscrowError::LimitIsZero);
-        require!(
-            (limits.maximum_per_period == 0) == (limits.period_seconds == 0),
-            EscrowError::PeriodIncomplete
-        );
-
         self.escrow.open_sessions =
             self.escrow.open_sessions.checked_add(1).ok_or(EscrowError::AmountOverflow)?;
         let session = &mut *self.session;
         session.escrow = *self.escrow.address();
         session.session_key = *self.session_key.address();
         session.rent_payer = *self.rent_payer.address();
-        session.receiver = limits.receiver;
         session.incarnation = newest_slot_hash()?;
         session.opened_slot = clock.slot;
-        session.opened_at = clock.unix_timestamp;
-        session.expires_at = limits.expires_at;
-        session.maximum_payment = limits.maximum_payment;
-        session.maximum_total = limits.maximum_total;
-        session.maximum_per_period = limits.maximum_per_period;
-        session.period_seconds = limits.period_seconds;
+        session.set_limits(&limits, clock.unix_timestamp)?;
 
         emit!(SessionOpened {
             escrow: self.session.escrow,

@@ -1,6 +1,6 @@
 use anchor_lang::prelude::*;
 
-use crate::{error::EscrowError, events::Withdrawn, state::Escrow, token::Transfer};
+use crate::{error::EscrowError, events::Withdrawn, state::Escrow, token::Payout};
 
 #[derive(Accounts)]
 pub struct Withdraw {
@@ -31,17 +31,13 @@ impl Withdraw {
 
         self.escrow.balance = self.escrow.balance.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
         self.escrow.pending_withdrawal = pending.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
-        let Escrow { payer, mint, bump, decimals, .. } = *self.escrow;
-        let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
-        Transfer {
-            from: self.vault.cpi_handle_mut().into(),
-            mint: self.mint.cpi_handle(),
-            to: self.destination.cpi_handle_mut().into(),
-            authority: self.escrow.cpi_handle(),
+        Payout {
+            escrow: &self.escrow,
+            vault: &self.vault,
+            mint: &self.mint,
             token_program: self.token_program.address(),
-            decimals,
         }
-        .invoke(amount, &[&seeds]);
+        .pay(self.destination.account(), amount);
 
         emit!(Withdrawn {
             escrow: *self.escrow.address(),

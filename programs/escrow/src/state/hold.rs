@@ -36,20 +36,9 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// What is still promised.
-    pub(crate) fn remaining(&self) -> Result<u64> {
-        self.amount.checked_sub(self.captured).ok_or(EscrowError::AmountOverflow.into())
-    }
-
     /// Whether nothing is held and nothing can be refunded at `now`, so that the account can go.
     pub(crate) fn is_finished(&self, now: i64) -> bool {
         self.amount == self.captured && (self.refunded == self.captured || now > self.refund_deadline)
-    }
-
-    /// The highest fee allowed on a cumulative `amount`, rounded down.
-    pub(crate) fn maximum_fee(&self, amount: u64) -> u64 {
-        // At most `amount`, since the basis points are at most 10,000.
-        (u128::from(amount) * u128::from(self.maximum_fee_bps) / 10_000) as u64
     }
 
     /// Lowers the payment to `amount` and gives what is above it back to the escrow and the session. Returns that.

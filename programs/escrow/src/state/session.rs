@@ -14,10 +14,20 @@ pub struct SessionLimits {
     pub maximum_total: u64,
     /// The most that may be held and captured per period, in base units; 0 together with `period_seconds`.
     pub maximum_per_period: u64,
-    /// Length of a period, counted from the session's opening; 0 for no limit per period.
+    /// Length of a period, counted from when it was set; 0 for no limit per period.
     pub period_seconds: u64,
     /// The only receiver that may be paid; all zero bytes for any.
     pub receiver: Address,
+}
+
+impl SessionLimits {
+    /// Refuses limits that no payment could meet, at `now` (unix seconds).
+    fn check(&self, now: i64) -> Result<()> {
+        require!(self.expires_at > now, EscrowError::SessionExpiryPassed);
+        require!(self.maximum_payment > 0 && self.maximum_total > 0, EscrowError::LimitIsZero);
+        require!((self.maximum_per_period == 0) == (self.period_seconds == 0), EscrowError::PeriodIncomplete);
+        Ok(())
+    }
 }
 
 /// An agent's key and its bounds. Seeds: `"session"`, escrow, session key.
@@ -33,7 +43,9 @@ pub struct Session {
     /// The newest slot hash at the opening; every intent names it.
     pub incarnation: [u8; 32],
     pub opened_slot: u64,
-    pub opened_at: i64,
+    /// Start of period `first_period`, in unix seconds: when `period_seconds` was set.
+    pub periods_since: i64,
+    pub first_period: u64,
     pub expires_at: i64,
     pub maximum_payment: u64,
     pub maximum_total: u64,
@@ -43,7 +55,8 @@ pub struct Session {
     pub spent: u64,
     /// The part of `spent` that was authorized in period `period_index`.
     pub period_spent: u64,
-    /// Whole periods between the opening and the latest authorization.
+    /// The period of the latest authorization. Periods are numbered on and on, also when their length changes, so
+    /// that a number never stands for two of them.
     pub period_index: u64,
     /// The anti-replay window: the highest nonce seen.
     pub highest_nonce: u64,
@@ -57,6 +70,24 @@ pub struct Session {
 }
 
 impl Session {
+    /// Sets the limits at `now` (unix seconds). What is spent stays spent; another length of period starts a new one.
+    pub(crate) fn set_limits(&mut self, limits: &SessionLimits, now: i64) -> Result<()> {
+        limits.check(now)?;
+        if limits.period_seconds != self.period_seconds {
+            self.first_period = self.period_index.checked_add(1).ok_or(EscrowError::AmountOverflow)?;
+            self.period_index = self.first_period;
+            self.periods_since = now;
+            self.period_spent = 0;
+        }
+        self.expires_at = limits.expires_at;
+        self.maximum_payment = limits.maximum_payment;
+        self.maximum_total = limits.maximum_total;
+        self.maximum_per_period = limits.maximum_per_period;
+        self.period_seconds = limits.period_seconds;
+        self.receiver = limits.receiver;
+        Ok(())
+    }
+
     /// Spends `amount` for `receiver` at `now` (unix seconds) if every bound allows it, and uses the nonce.
     pub(crate) fn spend(&mut self, amount: u64, nonce: u64, receiver: &Address, now: i64) -> Result<()> {
         require!(self.revoked == 0, EscrowError::SessionRevoked);
@@ -81,8 +112,11 @@ impl Session {
     }
 
     fn spend_in_period(&mut self, amount: u64, now: i64) -> Result<()> {
-        let elapsed_seconds = now.saturating_sub(self.opened_at).max(0) as u64;
-        let index = elapsed_seconds / self.period_seconds;
+        let elapsed_seconds = now.saturating_sub(self.periods_since).max(0) as u64;
+        let index = self
+            .first_period
+            .checked_add(elapsed_seconds / self.period_seconds)
+            .ok_or(EscrowError::AmountOverflow)?;
         // A clock that steps back (it may, within a fork) stays in the later period: the stricter reading.
         if index > self.period_index {
             self.period_index = index;
