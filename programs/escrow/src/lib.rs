@@ -67,7 +67,8 @@ pub mod x402_escrow {
     /// Holds an amount for a receiver against a signed intent; anyone may relay it.
     #[discrim = 6]
     pub fn authorize(ctx: &mut Context<Authorize>, intent: IntentTerms) -> Result<()> {
-        ctx.accounts.authorize(&intent)
+        let hold_bump = ctx.bumps.hold;
+        ctx.accounts.authorize(&intent, hold_bump)
     }
 
     /// Pays the receiver up to a cumulative `amount` out of a hold.

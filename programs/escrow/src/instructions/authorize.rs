@@ -1,4 +1,4 @@
-use anchor_lang::{address_eq, prelude::*};
+use anchor_lang::{AccountInitialize, address_eq, prelude::*};
 use x402_escrow_interface::message::PaymentFlow;
 
 use crate::{
@@ -19,13 +19,10 @@ pub struct Authorize {
     pub escrow: Account<Escrow>,
     #[account(mut, constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession))]
     pub session: Account<Session>,
-    #[account(
-        init,
-        payer = rent_payer,
-        seeds = [b"hold", session.address().as_ref(), &intent.nonce.to_le_bytes()],
-        bump
-    )]
-    pub hold: Account<Hold>,
+    /// Created by the handler and not by `init`, which would come before the checks: a used nonce is then refused as
+    /// one, whether its hold still exists or not.
+    #[account(mut, seeds = [b"hold", session.address().as_ref(), &intent.nonce.to_le_bytes()], bump)]
+    pub hold: UncheckedAccount,
     /// The intent's parties are accounts, not arguments, so that a lookup table can shorten them. Each is proven by
     /// the signature over the intent.
     pub receiver: UncheckedAccount,
@@ -36,7 +33,7 @@ pub struct Authorize {
 }
 
 impl Authorize {
-    pub(crate) fn authorize(&mut self, terms: &IntentTerms) -> Result<()> {
+    pub(crate) fn authorize(&mut self, terms: &IntentTerms, hold_bump: u8) -> Result<()> {
         let now = Clock::get()?.unix_timestamp;
         terms.check(now)?;
         let parties = Parties {
@@ -53,7 +50,7 @@ impl Authorize {
             self.session.open_holds.checked_add(1).ok_or(EscrowError::AmountOverflow)?;
         self.escrow.hold(terms.amount)?;
 
-        let hold = &mut *self.hold;
+        let mut hold = self.create_hold(terms.nonce, hold_bump)?;
         hold.session = *self.session.address();
         hold.receiver = *self.receiver.address();
         hold.receiver_token_account =
@@ -71,14 +68,27 @@ impl Authorize {
 
         emit!(Authorized {
             escrow: *self.escrow.address(),
-            session: self.hold.session,
+            session: hold.session,
             hold: *self.hold.address(),
-            receiver: self.hold.receiver,
+            receiver: hold.receiver,
             intent_digest: digest,
             resource_hash: terms.resource_hash,
             amount: terms.amount,
             nonce: terms.nonce,
         });
         Ok(())
+    }
+
+    fn create_hold(&self, nonce: u64, bump: u8) -> Result<Account<Hold>> {
+        let seeds: [&[u8]; 4] = [b"hold", self.session.address().as_ref(), &nonce.to_le_bytes(), &[bump]];
+        Account::<Hold>::create_and_initialize(
+            self.rent_payer.account(),
+            self.hold.account(),
+            Account::<Hold>::INIT_SPACE,
+            &crate::ID,
+            &(),
+            Some(&seeds),
+            None,
+        )
     }
 }
