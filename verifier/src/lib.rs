@@ -1,1 +1,67 @@
-//! x402-escrow-verifier
+//! The verifier: turns HTTP 402 challenges into payment intents, verifies them, settles them on Solana and says how
+//! final they are.
+//!
+//! In reading order:
+//!
+//! - [`router`], [`routes`]: every endpoint
+//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`refusal`]: what decides; none of them does I/O
+//! - [`payment`]: what is remembered
+//! - [`assess`], [`settle`], [`submit`], [`track`]: what acts
+//! - [`chain`], [`store`]: the two things it depends on
+//! - [`config`], [`app`], [`telemetry`]: how it is put together
+
+pub mod app;
+pub mod assess;
+pub mod body;
+pub mod chain;
+pub mod config;
+pub mod error;
+pub mod facts;
+pub mod lifecycle;
+pub mod payment;
+pub mod policy;
+pub mod refusal;
+pub mod report;
+pub mod router;
+pub mod routes;
+pub mod settle;
+pub mod signature;
+pub mod store;
+pub mod submit;
+pub mod telemetry;
+pub mod track;
+pub mod transaction;
+pub mod translate;
+pub mod verify;
+
+use std::{
+    future::{Future, IntoFuture},
+    sync::Arc,
+};
+
+use app::App;
+use tokio::{net::TcpListener, sync::watch};
+
+/// Serves until `shutdown` completes and what was asked by then is answered; follows transactions meanwhile.
+///
+/// # Errors
+/// If the listener fails, or the task that follows transactions dies.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let app = Arc::new(app);
+    let (stop, stopped) = watch::channel(false);
+    let mut tracker = tokio::spawn(track::run(Arc::clone(&app), stopped));
+    let server = axum::serve(listener, router::router(Arc::clone(&app))).with_graceful_shutdown(shutdown);
+    let served = tokio::select! {
+        served = server.into_future() => served,
+        // Without it payments would be accepted that nobody sends. All is in the store: start again.
+        died = &mut tracker => return Err(std::io::Error::other(format!("the tracker stopped: {died:?}"))),
+    };
+    stop.send_replace(true);
+    tracker.await?;
+    app.store.close().await;
+    served
+}

@@ -1,0 +1,84 @@
+//! What every part of the service shares.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use solana_sdk::signer::{Signer, keypair::Keypair};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    chain::{Chain, ChainError},
+    policy::Policy,
+    store::Store,
+    verify::Facilitator,
+};
+
+/// The service's parts.
+pub struct App {
+    /// The cluster.
+    pub chain: Arc<dyn Chain>,
+    /// What must not be lost.
+    pub store: Store,
+    /// What the pure checks need to know.
+    pub facilitator: Facilitator,
+    /// Pays fees and rent.
+    pub fee_payer: Keypair,
+    /// How it runs.
+    pub settings: Settings,
+    /// Wakes the tracker when there is something to send.
+    pub work: Notify,
+    /// Changes whenever an operation may have got further.
+    pub progress: watch::Sender<()>,
+}
+
+/// How the service runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long `/settle` waits before it answers `settlement_pending`.
+    pub settle_timeout: Duration,
+    /// How long any request may take.
+    pub request_timeout: Duration,
+    /// How often the cluster is asked about transactions that are not final.
+    pub status_poll_interval: Duration,
+    /// Priority fee, in millionths of a lamport for each compute unit.
+    pub compute_unit_price_micro_lamports: u64,
+    /// Largest request body.
+    pub maximum_body_bytes: usize,
+    /// Below this the service is not ready: it would soon be unable to pay fees and rent.
+    pub minimum_fee_payer_lamports: u64,
+    /// Above this the service is not ready: the node is behind or the cluster stands still.
+    pub maximum_slot_age_seconds: i64,
+}
+
+impl App {
+    /// Puts the parts together, and asks the node which cluster it is.
+    ///
+    /// # Errors
+    /// If the node doesn't answer.
+    pub async fn new(
+        chain: Arc<dyn Chain>,
+        store: Store,
+        fee_payer: Keypair,
+        policy: Policy,
+        settings: Settings,
+    ) -> Result<Self, ChainError> {
+        let network = x402_escrow_wire::network_id(&chain.genesis_hash().await?);
+        Ok(Self {
+            facilitator: Facilitator { network, fee_payer: fee_payer.pubkey(), policy },
+            chain,
+            store,
+            fee_payer,
+            settings,
+            work: Notify::new(),
+            progress: watch::Sender::new(()),
+        })
+    }
+}
+
+/// This machine's time, in unix seconds.
+pub fn unix_now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}

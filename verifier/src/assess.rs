@@ -1,0 +1,108 @@
+//! Gathers what a verdict about an intent needs, and has it judged. Changes nothing.
+
+use std::collections::BTreeSet;
+
+use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Intent};
+use x402_escrow_wire::{
+    auth_capture::{Extra, IntentPayload, Payload},
+    error_code::ErrorCode,
+    facilitator::FacilitatorRequest,
+    payment::PaymentRequirements,
+};
+
+use crate::{
+    app::App,
+    chain::ChainError,
+    facts::{self, Facts, receiver_token_account},
+    store::StoreError,
+    verify::{Facilitator, Rejection, intent, requirements},
+};
+
+/// Why something was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAccepted {
+    /// The verdict is no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The node didn't answer: no verdict.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The store failed: no verdict.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An intent that its session key signed, for requirements that this facilitator can settle.
+#[derive(Clone, Debug)]
+pub struct SignedIntent {
+    /// What was signed.
+    pub intent: Intent,
+    /// By the session key.
+    pub signature: Signature,
+    /// The scheme's part of the requirements.
+    pub extra: Extra,
+}
+
+/// What the chain says about an intent that would be authorized.
+#[derive(Clone, Debug)]
+pub struct Assessed {
+    /// What it was judged by.
+    pub facts: Facts,
+    /// The escrow.
+    pub escrow: Escrow,
+}
+
+/// Reads the scheme's payload.
+///
+/// # Errors
+/// If version or scheme are others than ours, or the payload is not what belongs there.
+pub fn read_payload(request: &FacilitatorRequest) -> Result<Payload, Rejection> {
+    requirements::check_version(request.x402_version, "x402Version")?;
+    requirements::check_version(request.payment_payload.x402_version, "paymentPayload.x402Version")?;
+    // Another scheme has another payload; its name is the better error.
+    requirements::check_scheme(&request.payment_requirements)?;
+    Payload::read_field(&request.payment_payload.payload).map_err(|error| {
+        let message = error.within("paymentPayload.payload").to_string();
+        Rejection::new(ErrorCode::InvalidPayload, message)
+    })
+}
+
+/// Checks all that can be told without the chain.
+///
+/// # Errors
+/// If the payment is not for these requirements, they are not ours to settle, or the session key did not sign.
+pub fn read_intent(
+    facilitator: &Facilitator,
+    request: &FacilitatorRequest,
+    payload: &IntentPayload,
+) -> Result<SignedIntent, Rejection> {
+    let asked = &request.payment_requirements;
+    let extra = requirements::check(asked, facilitator)?;
+    requirements::check_accepted(&request.payment_payload.accepted, asked)?;
+    let signature = payload.signature.ok_or_else(|| {
+        Rejection::new(
+            ErrorCode::InvalidPayload,
+            "paymentPayload.payload.signature: missing field `signature`",
+        )
+    })?;
+    let intent = payload.intent(asked, &extra);
+    intent::check_signature(&intent, &signature.0)?;
+    Ok(SignedIntent { intent, signature: signature.0, extra })
+}
+
+/// Checks the intent against the chain, and against what is promised to others already.
+///
+/// # Errors
+/// If it would not be authorized, or can't be judged now.
+pub async fn assess(
+    app: &App,
+    intent: &Intent,
+    asked: &PaymentRequirements,
+) -> Result<Assessed, NotAccepted> {
+    let asset = asked.asset.into();
+    let token_accounts = BTreeSet::from([receiver_token_account(&intent.receiver, &asset)]);
+    let facts = facts::read(app.chain.as_ref(), intent.escrow, intent.session_key, &token_accounts).await?;
+    let reserved = app.store.reserved(&intent.escrow, &facts).await?;
+    let escrow = intent::check(intent, &asset, &facts, reserved, &app.facilitator.policy)?;
+    Ok(Assessed { facts, escrow })
+}

@@ -1,0 +1,108 @@
+//! The network seam: all that the verifier asks of a Solana node. Behind it are [`RpcChain`] and, in tests, a cluster
+//! whose answers the test controls.
+
+mod rpc;
+
+use async_trait::async_trait;
+use solana_sdk::transaction::TransactionError;
+use x402_escrow_interface::{Address, instruction::Signature};
+use x402_escrow_wire::auth_capture::Commitment;
+
+pub use rpc::RpcChain;
+
+/// What the verifier asks of a Solana node.
+#[async_trait]
+pub trait Chain: Send + Sync + 'static {
+    /// Which cluster this is: its genesis hash as base58.
+    async fn genesis_hash(&self) -> Result<String, ChainError>;
+
+    /// The accounts at `addresses` (at most 100) as of one slot, in the same order.
+    async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError>;
+
+    /// A recent blockhash, confirmed.
+    async fn blockhash(&self) -> Result<Blockhash, ChainError>;
+
+    /// Height of the newest confirmed block.
+    async fn block_height(&self) -> Result<u64, ChainError>;
+
+    /// Hands a signed transaction to the cluster. With `preflight` it is simulated first, on the newest block, and
+    /// nothing is broadcast if that fails.
+    async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError>;
+
+    /// What the cluster knows of these transactions (at most 256), in the same order. Without `search_history` only
+    /// recent ones are looked for: those whose blockhash is still valid.
+    async fn statuses(
+        &self,
+        signatures: &[Signature],
+        search_history: bool,
+    ) -> Result<Vec<Option<Status>>, ChainError>;
+
+    /// Hash of the confirmed block in `slot`.
+    async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError>;
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The program that owns it.
+    pub owner: Address,
+    /// What it stores.
+    pub data: Vec<u8>,
+    /// Its balance.
+    pub lamports: u64,
+}
+
+/// Accounts as of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The slot.
+    pub slot: u64,
+    /// `None` for an account that doesn't exist.
+    pub accounts: Vec<Option<Account>>,
+}
+
+/// A blockhash for a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blockhash {
+    /// The hash.
+    pub hash: [u8; 32],
+    /// Height of the last block that a transaction with it can be in.
+    pub last_valid_block_height: u64,
+}
+
+/// What the cluster knows of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The slot of its block.
+    pub slot: u64,
+    /// Blocks voted for on top of it; [`FINAL_CONFIRMATIONS`] once it is final.
+    pub confirmations: u64,
+    /// How final its block is.
+    pub commitment: Commitment,
+    /// Why it failed; it is in a block, and nothing but its fee moved.
+    pub error: Option<TransactionError>,
+}
+
+/// A final block has no count of confirmations any more; it had 31, and this stands for "more than that".
+pub const FINAL_CONFIRMATIONS: u64 = 32;
+
+/// The node did not answer, or not with what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Solana node failed at {request}: {message}")]
+pub struct ChainError {
+    /// The RPC method.
+    pub request: &'static str,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// Why a transaction was not handed over.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SendError {
+    /// The simulation failed: it was not broadcast.
+    #[error("the simulation failed: {0}")]
+    Simulation(TransactionError),
+    /// The node did not answer: it may have been broadcast or not.
+    #[error(transparent)]
+    Unknown(#[from] ChainError),
+}

@@ -1,0 +1,199 @@
+//! Configuration: a TOML file, and environment variables that override it. Every key is checked before anything
+//! starts, and an error names the key. `docs/http-api.md` has the table.
+
+mod keypair;
+mod source;
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+use solana_sdk::signer::keypair::Keypair;
+use tracing_subscriber::EnvFilter;
+use x402_escrow_wire::{auth_capture::Commitment, text::Decimal};
+
+pub use source::{ConfigError, read};
+
+use crate::{
+    app::Settings,
+    policy::{Finality, Policy, Tier},
+    telemetry::{self, LogFormat},
+};
+
+/// Everything that can be configured, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen: address and port.
+    pub listen: String,
+    /// The Solana node.
+    pub rpc_url: String,
+    /// How long to wait for an answer of the node.
+    pub rpc_timeout: Duration,
+    /// The database file.
+    pub database: PathBuf,
+    /// Pays fees and rent.
+    pub fee_payer: Keypair,
+    /// What is accepted, and how final it must be.
+    pub policy: Policy,
+    /// How the service runs.
+    pub settings: Settings,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which lines are logged.
+    pub log_filter: EnvFilter,
+}
+
+/// The keys, as they are written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    #[serde(default = "default_listen")]
+    listen: String,
+    rpc_url: String,
+    #[serde(default = "default_rpc_timeout_seconds")]
+    rpc_timeout_seconds: u64,
+    #[serde(default = "default_database")]
+    database: PathBuf,
+    fee_payer: PathBuf,
+    #[serde(default = "default_finality")]
+    finality: Vec<FinalityKey>,
+    #[serde(default = "default_capture_commitment")]
+    capture_commitment: Commitment,
+    #[serde(default = "default_minimum_authorize_seconds")]
+    minimum_authorize_seconds: i64,
+    #[serde(default = "default_maximum_authorize_seconds")]
+    maximum_authorize_seconds: i64,
+    #[serde(default = "default_minimum_capture_seconds")]
+    minimum_capture_seconds: i64,
+    #[serde(default = "default_maximum_capture_seconds")]
+    maximum_capture_seconds: i64,
+    #[serde(default = "default_settle_timeout_seconds")]
+    settle_timeout_seconds: u64,
+    #[serde(default = "default_status_poll_milliseconds")]
+    status_poll_milliseconds: u64,
+    #[serde(default = "default_compute_unit_price_micro_lamports")]
+    compute_unit_price_micro_lamports: u64,
+    #[serde(default = "default_maximum_body_bytes")]
+    maximum_body_bytes: usize,
+    #[serde(default = "default_minimum_fee_payer_lamports")]
+    minimum_fee_payer_lamports: u64,
+    #[serde(default = "default_maximum_slot_age_seconds")]
+    maximum_slot_age_seconds: i64,
+    #[serde(default = "default_log_format")]
+    log_format: LogFormat,
+    #[serde(default = "default_log")]
+    log: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FinalityKey {
+    #[serde(default)]
+    up_to: Option<Decimal>,
+    commitment: Commitment,
+}
+
+macro_rules! defaults {
+    ($($name:ident: $type:ty = $value:expr;)+) => {
+        $(fn $name() -> $type { $value })+
+    };
+}
+
+defaults! {
+    default_listen: String = "127.0.0.1:4020".to_owned();
+    default_rpc_timeout_seconds: u64 = 10;
+    default_database: PathBuf = PathBuf::from("verifier.sqlite");
+    default_finality: Vec<FinalityKey> = vec![
+        FinalityKey { up_to: Some(Decimal(1_000_000)), commitment: Commitment::Processed },
+        FinalityKey { up_to: Some(Decimal(100_000_000)), commitment: Commitment::Confirmed },
+        FinalityKey { up_to: None, commitment: Commitment::Finalized },
+    ];
+    default_capture_commitment: Commitment = Commitment::Confirmed;
+    default_minimum_authorize_seconds: i64 = 5;
+    default_maximum_authorize_seconds: i64 = 120;
+    default_minimum_capture_seconds: i64 = 30;
+    default_maximum_capture_seconds: i64 = 30 * 86_400;
+    default_settle_timeout_seconds: u64 = 45;
+    default_status_poll_milliseconds: u64 = 400;
+    default_compute_unit_price_micro_lamports: u64 = 10_000;
+    default_maximum_body_bytes: usize = 64 * 1024;
+    default_minimum_fee_payer_lamports: u64 = 50_000_000;
+    default_maximum_slot_age_seconds: i64 = 60;
+    default_log_format: LogFormat = LogFormat::Text;
+    default_log: String = "info".to_owned();
+}
+
+/// Time that a request may take besides waiting for the chain.
+const REQUEST_MARGIN: Duration = Duration::from_secs(15);
+
+impl Keys {
+    fn check(self) -> Result<Config, ConfigError> {
+        let listen = self.listen;
+        if listen.parse::<std::net::SocketAddr>().is_err() {
+            return Err(ConfigError::bad(
+                "listen",
+                format!("{listen:?} is not an address and a port, as 127.0.0.1:4020"),
+            ));
+        }
+        if !(self.rpc_url.starts_with("http://") || self.rpc_url.starts_with("https://")) {
+            return Err(ConfigError::bad("rpc_url", "must start with http:// or https://"));
+        }
+        for (key, value, range) in [
+            ("rpc_timeout_seconds", self.rpc_timeout_seconds, 1..=120),
+            ("settle_timeout_seconds", self.settle_timeout_seconds, 1..=300),
+            ("status_poll_milliseconds", self.status_poll_milliseconds, 20..=60_000),
+            ("compute_unit_price_micro_lamports", self.compute_unit_price_micro_lamports, 0..=5_000_000),
+            ("maximum_body_bytes", self.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
+        ] {
+            if !range.contains(&value) {
+                let (from, to) = (range.start(), range.end());
+                return Err(ConfigError::bad(key, format!("must be {from} to {to}, is {value}")));
+            }
+        }
+        for (key, value, least) in [
+            ("minimum_authorize_seconds", self.minimum_authorize_seconds, 0),
+            ("maximum_authorize_seconds", self.maximum_authorize_seconds, self.minimum_authorize_seconds),
+            ("minimum_capture_seconds", self.minimum_capture_seconds, 0),
+            ("maximum_capture_seconds", self.maximum_capture_seconds, self.minimum_capture_seconds),
+            ("maximum_slot_age_seconds", self.maximum_slot_age_seconds, 1),
+        ] {
+            if value < least {
+                return Err(ConfigError::bad(key, format!("must be at least {least}, is {value}")));
+            }
+        }
+        let tiers = self
+            .finality
+            .into_iter()
+            .map(|tier| Tier { up_to: tier.up_to.map(|amount| amount.0), commitment: tier.commitment });
+        let finality = Finality::new(tiers.collect())
+            .map_err(|error| ConfigError::bad("finality", error.to_string()))?;
+        let settle_timeout = Duration::from_secs(self.settle_timeout_seconds);
+        Ok(Config {
+            listen,
+            rpc_url: self.rpc_url,
+            rpc_timeout: Duration::from_secs(self.rpc_timeout_seconds),
+            database: self.database,
+            fee_payer: keypair::read(&self.fee_payer)
+                .map_err(|message| ConfigError::bad("fee_payer", message))?,
+            policy: Policy {
+                finality,
+                capture_commitment: self.capture_commitment,
+                minimum_authorize_seconds: self.minimum_authorize_seconds,
+                maximum_authorize_seconds: self.maximum_authorize_seconds,
+                minimum_capture_seconds: self.minimum_capture_seconds,
+                maximum_capture_seconds: self.maximum_capture_seconds,
+            },
+            settings: Settings {
+                settle_timeout,
+                request_timeout: settle_timeout + REQUEST_MARGIN,
+                status_poll_interval: Duration::from_millis(self.status_poll_milliseconds),
+                compute_unit_price_micro_lamports: self.compute_unit_price_micro_lamports,
+                maximum_body_bytes: self.maximum_body_bytes,
+                minimum_fee_payer_lamports: self.minimum_fee_payer_lamports,
+                maximum_slot_age_seconds: self.maximum_slot_age_seconds,
+            },
+            log_format: self.log_format,
+            log_filter: telemetry::filter(&self.log)
+                .map_err(|error| ConfigError::bad("log", error.to_string()))?,
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! The one shape of HTTP errors: `{"error": {"code", "message", "field"?}}`. Verdicts of "no" are not errors.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use x402_escrow_wire::field::FieldError;
+
+use crate::{assess::NotAccepted, chain::ChainError, store::StoreError};
+
+/// An HTTP error.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: Body,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Body {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+impl ApiError {
+    /// An error with a status and a message for whoever sent the request.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, body: Body { code, message: message.into(), field: None } }
+    }
+
+    /// Status 400 about a field of the body.
+    pub fn bad_field(error: FieldError) -> Self {
+        let body = Body { code: "bad_request", message: error.to_string(), field: Some(error.field) };
+        Self { status: StatusCode::BAD_REQUEST, body }
+    }
+
+    /// Status 500. The cause goes to the log, not to the client.
+    pub fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(%cause, "request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "the verifier failed; its log says why",
+        )
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(serde_json::json!({ "error": self.body }))).into_response()
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<ChainError> for ApiError {
+    fn from(error: ChainError) -> Self {
+        tracing::warn!(%error, "request failed");
+        let message = "the Solana node did not answer; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable", message)
+    }
+}
+
+/// The verdict where none could be reached: says nothing about the payment. The cause goes to the log.
+pub fn no_verdict(
+    error: NotAccepted,
+    code: x402_escrow_wire::error_code::ErrorCode,
+) -> crate::verify::Rejection {
+    let message = match error {
+        NotAccepted::Rejected(rejection) => return rejection,
+        NotAccepted::Chain(error) => {
+            tracing::warn!(%error, "no verdict");
+            "the Solana node did not answer; try again"
+        }
+        NotAccepted::Store(error) => {
+            tracing::error!(%error, "no verdict");
+            "the verifier's database failed; try again"
+        }
+    };
+    crate::verify::Rejection::new(code, message)
+}
+
+/// Gives errors that a layer or axum itself answered the same shape.
+pub async fn in_one_shape(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !(status.is_client_error() || status.is_server_error()) || is_json {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let (code, message) = match status {
+        StatusCode::NOT_FOUND => ("not_found", "no such path".to_owned()),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allowed = allow.as_ref().and_then(|allow| allow.to_str().ok()).unwrap_or_default();
+            ("method_not_allowed", format!("this path takes {allowed}"))
+        }
+        StatusCode::GATEWAY_TIMEOUT => {
+            ("timeout", "the request took too long; what was accepted goes on, ask again".to_owned())
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the body is too large".to_owned()),
+        _ => ("error", status.canonical_reason().unwrap_or("error").to_owned()),
+    };
+    let mut response = ApiError::new(status, code, message).into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

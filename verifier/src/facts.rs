@@ -1,0 +1,112 @@
+//! What the chain says about a payer: read at two commitments, because good news is believed once it is confirmed,
+//! and bad news as soon as it is processed.
+
+use std::collections::BTreeSet;
+
+use x402_escrow_interface::{
+    Address,
+    account::{Escrow, Session},
+    address::{self, TOKEN_PROGRAM_ID},
+};
+use x402_escrow_wire::auth_capture::Commitment;
+
+use crate::chain::{Account, Chain, ChainError, Snapshot};
+
+/// The sysvar with the cluster's time, which is the time that deadlines are measured by.
+pub const CLOCK_ID: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// What the chain says at both commitments.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What two thirds of the stake voted for.
+    pub confirmed: View,
+    /// The newest that the node has seen.
+    pub processed: View,
+}
+
+/// What the chain says as of one slot.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The slot.
+    pub slot: u64,
+    /// The cluster's time, unix seconds.
+    pub now: i64,
+    /// The payer's escrow, if it exists.
+    pub escrow: Option<Escrow>,
+    /// The agent's session, if it exists.
+    pub session: Option<Session>,
+    /// Which of the asked token accounts exist and are not frozen.
+    pub token_accounts: BTreeSet<Address>,
+}
+
+/// Most token accounts that can be asked for at once.
+pub const MAXIMUM_TOKEN_ACCOUNTS: usize = 90;
+
+/// The SPL Token account that `receiver` is paid at.
+pub fn receiver_token_account(receiver: &Address, mint: &Address) -> Address {
+    address::associated_token(receiver, mint, &TOKEN_PROGRAM_ID)
+}
+
+/// Reads the facts about a session, and which of `token_accounts` can be paid.
+///
+/// # Errors
+/// If the node doesn't answer, or its answer makes no sense.
+pub async fn read(
+    chain: &dyn Chain,
+    escrow: Address,
+    session_key: Address,
+    token_accounts: &BTreeSet<Address>,
+) -> Result<Facts, ChainError> {
+    let mut addresses = vec![CLOCK_ID, escrow, address::session(&escrow, &session_key)];
+    addresses.extend(token_accounts);
+    let (confirmed, processed) = tokio::try_join!(
+        chain.accounts(&addresses, Commitment::Confirmed),
+        chain.accounts(&addresses, Commitment::Processed),
+    )?;
+    let view = |snapshot: Snapshot| {
+        let mut accounts = snapshot.accounts.into_iter();
+        let mut next = || accounts.next().flatten();
+        Ok(View {
+            slot: snapshot.slot,
+            now: next().as_ref().and_then(unix_timestamp).ok_or_else(no_clock)?,
+            escrow: next().filter(is_ours).and_then(|account| Escrow::decode(&account.data).ok()),
+            session: next().filter(is_ours).and_then(|account| Session::decode(&account.data).ok()),
+            token_accounts: token_accounts
+                .iter()
+                .filter(|_| next().as_ref().is_some_and(is_payable))
+                .copied()
+                .collect(),
+        })
+    };
+    Ok(Facts { confirmed: view(confirmed)?, processed: view(processed)? })
+}
+
+/// The cluster's time as the node has it, unix seconds.
+///
+/// # Errors
+/// If the node doesn't answer.
+pub async fn cluster_time(chain: &dyn Chain) -> Result<i64, ChainError> {
+    let clock =
+        chain.accounts(&[CLOCK_ID], Commitment::Processed).await?.accounts.into_iter().next().flatten();
+    clock.as_ref().and_then(unix_timestamp).ok_or_else(no_clock)
+}
+
+/// The time in the clock sysvar: the last of its five 8-byte fields.
+pub fn unix_timestamp(clock: &Account) -> Option<i64> {
+    Some(i64::from_le_bytes(*clock.data.get(32..40)?.first_chunk()?))
+}
+
+fn no_clock() -> ChainError {
+    ChainError { request: "getMultipleAccounts", message: "the clock sysvar is missing".to_owned() }
+}
+
+fn is_ours(account: &Account) -> bool {
+    account.owner == x402_escrow_interface::ID
+}
+
+/// Whether tokens can be sent to it: an SPL Token account whose state (byte 108) is "initialised", not "frozen".
+fn is_payable(account: &Account) -> bool {
+    const STATE_OFFSET: usize = 108;
+    const INITIALISED: u8 = 1;
+    account.owner == TOKEN_PROGRAM_ID && account.data.get(STATE_OFFSET) == Some(&INITIALISED)
+}

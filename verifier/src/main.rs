@@ -1,0 +1,102 @@
+//! Runs the verifier: reads the configuration, connects, listens.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Parser;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use x402_escrow_verifier::{
+    app::App,
+    chain::{Chain, RpcChain},
+    config::{self, Config},
+    serve,
+    store::Store,
+    telemetry,
+};
+
+/// Turns HTTP 402 challenges into payment intents, verifies them, settles them on Solana and says how final they are.
+#[derive(Parser)]
+#[command(version, after_help = HELP)]
+struct Arguments {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "X402_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Check the configuration and stop: exit status 0 if the service would start with it
+    #[arg(long)]
+    check_config: bool,
+}
+
+const HELP: &str = "\
+Every key can be in the file, or in the environment as X402_ and its name in capitals; the environment wins.
+Two have no default:
+
+  rpc_url     the Solana node, as http://127.0.0.1:8899
+  fee_payer   keypair file (solana-keygen's JSON, mode 600) of the account that pays fees and the rent of holds
+
+The others, with their defaults, are in docs/http-api.md. The most used:
+
+  listen      127.0.0.1:4020
+  database    verifier.sqlite
+  finality    how final a payment must be, by amount in base units:
+              [{ up_to = \"1000000\", commitment = \"processed\" },
+               { up_to = \"100000000\", commitment = \"confirmed\" },
+               { commitment = \"finalized\" }]
+
+Example:
+
+  solana-keygen new --no-bip39-passphrase --outfile fee-payer.json   # then send it some SOL
+  X402_RPC_URL=http://127.0.0.1:8899 X402_FEE_PAYER=fee-payer.json verifier
+  curl http://127.0.0.1:4020/health";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment = |name: &str| std::env::var(name).ok();
+    let config = match config::read(arguments.config.as_deref(), environment) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("error in the configuration: {error}\nSee `verifier --help`.");
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.check_config {
+        println!("The configuration is sound.");
+        return ExitCode::SUCCESS;
+    }
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    telemetry::init(config.log_format, config.log_filter);
+    let store = Store::open(&config.database).await?;
+    let chain: Arc<dyn Chain> = Arc::new(RpcChain::new(config.rpc_url, config.rpc_timeout));
+    let app = App::new(chain, store, config.fee_payer, config.policy, config.settings).await?;
+    let listener = TcpListener::bind(&config.listen)
+        .await
+        .map_err(|error| format!("can't listen on {}: {error}", config.listen))?;
+    tracing::info!(
+        address = %listener.local_addr()?,
+        network = app.facilitator.network,
+        fee_payer = %app.facilitator.fee_payer,
+        "listening"
+    );
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stopped = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: answering what was asked, taking no more");
+    };
+    serve(listener, app, stopped).await?;
+    Ok(())
+}

@@ -1,0 +1,350 @@
+//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it.
+//!
+//! `docs/verifier-state-machine.md` has the whole picture. The rule that keeps it simple: a payment's state is never
+//! stored, it follows from which operations the chain has seen.
+
+use x402_escrow_interface::{
+    Address, address,
+    instruction::Signature,
+    message::{Digest, Intent},
+};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+/// An accepted intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The intent's digest.
+    pub id: Digest,
+    /// What the payer signed.
+    pub intent: Intent,
+    /// The session key's signature.
+    pub signature: Signature,
+    /// Whose money it is.
+    pub payer: Address,
+    /// The token.
+    pub mint: Address,
+    /// When it was accepted, unix seconds.
+    pub accepted_at: i64,
+}
+
+impl Payment {
+    /// The session's address.
+    pub fn session(&self) -> Address {
+        address::session(&self.intent.escrow, &self.intent.session_key)
+    }
+
+    /// The hold's address.
+    pub fn hold(&self) -> Address {
+        address::hold(&self.session(), self.intent.nonce)
+    }
+}
+
+/// Something to be done with a payment on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Hold the intent's amount.
+    Authorize,
+    /// Pay the receiver.
+    Capture {
+        /// All that may be captured so far, in base units.
+        amount: u64,
+        /// The part of it that goes to the fee recipient.
+        fee: u64,
+        /// Whether the rest is released.
+        last: bool,
+        /// By the capture authorizer.
+        signature: Signature,
+    },
+    /// Release what is above `amount`.
+    Void {
+        /// What the payment ends at, in base units.
+        amount: u64,
+        /// By the receiver authorizer.
+        signature: Signature,
+    },
+}
+
+impl Action {
+    /// The name of the program's instruction.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::Capture { .. } => "capture",
+            Self::Void { .. } => "void",
+        }
+    }
+}
+
+/// An action that was accepted: the verifier owes it until it is on chain for good, or never can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Order of acceptance.
+    pub id: i64,
+    /// The payment.
+    pub payment_id: Digest,
+    /// What is to be done.
+    pub action: Action,
+    /// How final it must be before the answer is yes.
+    pub commitment: Commitment,
+    /// When it was accepted, unix seconds.
+    pub accepted_at: i64,
+    /// How far it is.
+    pub state: OperationState,
+    /// Whether nothing can change its state any more.
+    pub closed: bool,
+    /// Why it was refused, failed, or has not been sent yet.
+    pub problem: Option<Problem>,
+}
+
+impl Operation {
+    /// Whether it can't succeed any more; an equal request may take it up again.
+    pub fn came_to_nothing(&self) -> bool {
+        self.closed && self.state.is_negative()
+    }
+}
+
+/// Why an operation does not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The code for the answer.
+    pub code: ErrorCode,
+    /// The reason, for people.
+    pub message: String,
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationState {
+    /// To be sent: no transaction of it can land any more, or none was made yet.
+    Queued,
+    /// A transaction was sent that the cluster has not shown in a block, or not any more.
+    Sent,
+    /// In a block.
+    Landed(Commitment),
+    /// In a block, and failed: nothing moved.
+    Failed,
+    /// Never on chain: the simulation said that it would fail, or time ran out.
+    Refused,
+}
+
+impl OperationState {
+    /// The name in the store and in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Landed(commitment) => commitment.as_str(),
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// Whether it is in a block and did what it should.
+    pub fn has_landed(self) -> bool {
+        matches!(self, Self::Landed(_))
+    }
+
+    /// Whether it is in a block at least as final as `commitment`.
+    pub fn has_reached(self, commitment: Commitment) -> bool {
+        matches!(self, Self::Landed(reached) if reached >= commitment)
+    }
+
+    /// Whether it came to nothing.
+    pub fn is_negative(self) -> bool {
+        matches!(self, Self::Failed | Self::Refused)
+    }
+}
+
+/// A transaction that carries out an operation. An operation can have several, of which the chain lets one succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The transaction's id: the fee payer's signature.
+    pub signature: Signature,
+    /// The operation.
+    pub operation_id: i64,
+    /// The signed transaction.
+    pub transaction: Vec<u8>,
+    /// Height of the last block it can be in.
+    pub last_valid_block_height: u64,
+    /// How far it is.
+    pub state: AttemptState,
+}
+
+/// How far a transaction is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptState {
+    /// Sent, and not seen in a block, or not any more.
+    Sent,
+    /// In a block.
+    Landed(Landing),
+    /// Not seen, and its blockhash is too old for any block to take it.
+    Expired,
+}
+
+impl AttemptState {
+    /// The name in the store and in answers.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Landed(landing) if landing.error.is_some() => "failed",
+            Self::Landed(landing) => landing.commitment.as_str(),
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Where it is in the chain.
+    pub fn landing(&self) -> Option<&Landing> {
+        match self {
+            Self::Landed(landing) => Some(landing),
+            Self::Sent | Self::Expired => None,
+        }
+    }
+}
+
+/// Where in the chain a transaction is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// The slot of its block.
+    pub slot: u64,
+    /// The block's hash, once it is confirmed and the node has told it.
+    pub block_hash: Option<[u8; 32]>,
+    /// Blocks voted for on top of it; [`crate::chain::FINAL_CONFIRMATIONS`] once it is final.
+    pub confirmations: u64,
+    /// How final its block is.
+    pub commitment: Commitment,
+    /// Why it failed.
+    pub error: Option<Problem>,
+}
+
+/// An operation and its transactions, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// The operation.
+    pub operation: Operation,
+    /// Its transactions.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Tracked {
+    /// The transaction that tells how far the operation is: the one that succeeded, else the newest.
+    pub fn decisive_attempt(&self) -> Option<&Attempt> {
+        let succeeded =
+            |attempt: &&Attempt| attempt.state.landing().is_some_and(|landing| landing.error.is_none());
+        self.attempts.iter().find(succeeded).or_else(|| self.attempts.last())
+    }
+}
+
+/// A payment and all that was done with it, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The payment.
+    pub payment: Payment,
+    /// The operations; the first is the authorization.
+    pub operations: Vec<Tracked>,
+}
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentState {
+    /// Accepted, but not in a block that the verifier knows of, or not any more.
+    Unsettled,
+    /// Held.
+    Authorized,
+    /// Partly captured; the rest is still held.
+    Captured,
+    /// Nothing is held any more.
+    Ended,
+    /// The authorization failed on chain: nothing is held.
+    Failed,
+    /// The authorization was never on chain: nothing is held.
+    Refused,
+}
+
+impl PaymentState {
+    /// The name in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsettled => "unsettled",
+            Self::Authorized => "authorized",
+            Self::Captured => "captured",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A payment's sums, in base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// What the payment can still come to at most.
+    pub ends_at: u64,
+    /// What was captured, the fee included.
+    pub captured: u64,
+    /// The part of `captured` that went to the fee recipient.
+    pub fee: u64,
+}
+
+impl Sums {
+    fn of(amount: u64) -> Self {
+        Self { ends_at: amount, captured: 0, fee: 0 }
+    }
+
+    fn apply(&mut self, action: &Action) {
+        match *action {
+            Action::Authorize => {}
+            Action::Capture { amount, fee, last, .. } => {
+                self.captured = self.captured.max(amount);
+                self.fee = self.fee.max(fee);
+                if last {
+                    self.ends_at = self.ends_at.min(amount);
+                }
+            }
+            Action::Void { amount, .. } => self.ends_at = self.ends_at.min(amount),
+        }
+    }
+}
+
+impl History {
+    /// The sums as far as they are on chain.
+    pub fn settled_sums(&self) -> Sums {
+        self.sums_where(OperationState::has_landed)
+    }
+
+    /// The sums as they will be once all that was accepted is on chain.
+    pub fn accepted_sums(&self) -> Sums {
+        self.sums_where(|state| !state.is_negative())
+    }
+
+    fn sums_where(&self, counts: impl Fn(OperationState) -> bool) -> Sums {
+        let mut sums = Sums::of(self.payment.intent.amount);
+        for tracked in self.operations.iter().filter(|tracked| counts(tracked.operation.state)) {
+            sums.apply(&tracked.operation.action);
+        }
+        sums
+    }
+
+    /// How far the authorization is.
+    pub fn authorization(&self) -> OperationState {
+        self.operations.first().map_or(OperationState::Queued, |tracked| tracked.operation.state)
+    }
+
+    /// Where the payment stands.
+    pub fn state(&self) -> PaymentState {
+        match self.authorization() {
+            OperationState::Queued | OperationState::Sent => PaymentState::Unsettled,
+            OperationState::Failed => PaymentState::Failed,
+            OperationState::Refused => PaymentState::Refused,
+            OperationState::Landed(_) => {
+                let sums = self.settled_sums();
+                if sums.captured >= sums.ends_at {
+                    PaymentState::Ended
+                } else if sums.captured > 0 {
+                    PaymentState::Captured
+                } else {
+                    PaymentState::Authorized
+                }
+            }
+        }
+    }
+}

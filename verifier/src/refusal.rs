@@ -1,0 +1,100 @@
+//! What a transaction's error means: which rule was broken, and whether trying again can help.
+
+use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
+use x402_escrow_interface::error::EscrowError;
+use x402_escrow_wire::error_code::ErrorCode;
+
+use crate::{
+    payment::{Action, Problem},
+    transaction::ESCROW_INSTRUCTION,
+};
+
+/// Whether an operation whose simulation failed can still succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// With another blockhash, at once.
+    Retry,
+    /// After somebody did something: put SOL into the fee payer, thaw the receiver's token account.
+    Later,
+    /// Never.
+    Never,
+}
+
+/// Explains why the transaction of `action` failed with `error`.
+pub fn explain(action: &Action, error: &TransactionError) -> (Prospect, Problem) {
+    let problem = |code, message: String| Problem { code, message };
+    match error {
+        TransactionError::BlockhashNotFound
+        | TransactionError::AccountInUse
+        | TransactionError::ClusterMaintenance
+        | TransactionError::TooManyAccountLocks
+        | TransactionError::WouldExceedMaxBlockCostLimit
+        | TransactionError::WouldExceedMaxAccountCostLimit
+        | TransactionError::WouldExceedAccountDataBlockLimit => {
+            (Prospect::Retry, problem(ErrorCode::UnexpectedSettleError, error.to_string()))
+        }
+        TransactionError::AccountNotFound
+        | TransactionError::InsufficientFundsForFee
+        | TransactionError::InsufficientFundsForRent { .. } => {
+            (Prospect::Later, problem(ErrorCode::UnexpectedSettleError, FEE_PAYER_IS_EMPTY.to_owned()))
+        }
+        TransactionError::InstructionError(index, InstructionError::Custom(code))
+            if *index == ESCROW_INSTRUCTION =>
+        {
+            explain_custom(action, *code)
+        }
+        other => (
+            if matches!(action, Action::Authorize) { Prospect::Never } else { Prospect::Later },
+            problem(ErrorCode::InvalidTransactionState, other.to_string()),
+        ),
+    }
+}
+
+const FEE_PAYER_IS_EMPTY: &str = "the verifier's fee payer has not enough SOL for the transaction";
+
+/// The system program's custom error 1: the account that should pay has too few lamports.
+const SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS: u32 = 1;
+
+fn explain_custom(action: &Action, code: u32) -> (Prospect, Problem) {
+    match (EscrowError::from_code(code), action) {
+        (Some(error), _) => {
+            let message = format!("{}: {}", error.name(), error.message());
+            (Prospect::Never, Problem { code: error_code(action, error), message })
+        }
+        (None, Action::Authorize) if code == SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS => (
+            Prospect::Later,
+            Problem { code: ErrorCode::UnexpectedSettleError, message: FEE_PAYER_IS_EMPTY.to_owned() },
+        ),
+        (None, _) => {
+            // Not the escrow program's, so a program that it called: SPL Token, which refuses a transfer to a frozen
+            // account.
+            let message = format!(
+                "a called program failed with custom error {code}; is the receiver's token account there and not frozen?"
+            );
+            (Prospect::Later, Problem { code: ErrorCode::InvalidTransactionState, message })
+        }
+    }
+}
+
+fn error_code(action: &Action, error: EscrowError) -> ErrorCode {
+    use EscrowError as E;
+    match error {
+        E::InvalidSignature if matches!(action, Action::Authorize) => ErrorCode::SignatureInvalid,
+        E::InvalidSignature | E::MissingAuthorizer => ErrorCode::AuthorizerSignatureInvalid,
+        E::SessionRevoked => ErrorCode::SessionRevoked,
+        E::SessionExpired => ErrorCode::SessionExpired,
+        E::ReceiverNotAllowed => ErrorCode::ReceiverNotAllowed,
+        E::PaymentLimitExceeded | E::TotalLimitExceeded | E::PeriodLimitExceeded => ErrorCode::LimitExceeded,
+        E::NonceUsed | E::NonceTooOld => ErrorCode::NonceInvalid,
+        E::IntentExpired => ErrorCode::IntentExpired,
+        E::DeadlinesOutOfOrder => ErrorCode::DeadlinesInvalid,
+        E::InsufficientFreeBalance => ErrorCode::InsufficientFunds,
+        E::CaptureDeadlinePassed
+        | E::CaptureAboveHold
+        | E::NothingToCapture
+        | E::FeeTooHigh
+        | E::FeeBelowTaken => ErrorCode::CaptureInvalid,
+        E::ReleaseBelowCaptured | E::NothingToRelease => ErrorCode::ReleaseInvalid,
+        _ => ErrorCode::InvalidTransactionState,
+    }
+}

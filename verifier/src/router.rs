@@ -1,0 +1,35 @@
+//! Every route, and every layer in order.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware::map_response,
+    routing::{get, post},
+};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+
+use crate::{app::App, error, routes, telemetry};
+
+/// The service's HTTP interface.
+pub fn router(app: Arc<App>) -> Router {
+    let request_timeout = app.settings.request_timeout;
+    let body_limit = app.settings.maximum_body_bytes;
+    Router::new()
+        .route("/intents", post(routes::intents::create))
+        .route("/intents/payload", post(routes::intents::payload))
+        .route("/verify", post(routes::verify::verify))
+        .route("/settle", post(routes::settle::settle))
+        .route("/supported", get(routes::supported::supported))
+        .route("/payments/{id}", get(routes::payments::payment))
+        .route("/health", get(routes::health::health))
+        // Each layer wraps those above it: a request passes them from the bottom up.
+        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, request_timeout))
+        .layer(map_response(error::in_one_shape))
+        .layer(telemetry::request_log())
+        .with_state(app)
+}

@@ -1,0 +1,267 @@
+//! From a challenge to the header that pays it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use solana_sdk::hash::hash;
+use x402_escrow_interface::{
+    address,
+    message::{Intent, PaymentFlow},
+    resource::resource_hash_of_digest,
+};
+use x402_escrow_wire::{
+    X402_VERSION,
+    auth_capture::IntentPayload,
+    field::{self, FieldError},
+    payment::{PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
+    text::{Base58, Decimal, Hex32, Key, decode_header, encode_header},
+};
+
+use crate::{
+    app::App,
+    body::JsonBody,
+    error::ApiError,
+    facts,
+    translate::{self, PassedOver, Wish},
+    verify::{self, Rejection, requirements},
+};
+
+/// Body of `POST /intents`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateRequest {
+    /// The challenge: decoded, or as the header had it.
+    payment_required: Value,
+    session: Session,
+    /// What is paid for, if the option's resource hash shall be checked against it.
+    #[serde(default)]
+    request: Option<PaidRequest>,
+    /// The most that may be paid, in base units.
+    #[serde(default)]
+    maximum_amount: Option<Decimal>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    escrow: Key,
+    session_key: Key,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PaidRequest {
+    method: String,
+    url: String,
+    /// SHA-256 of the body; absent for an empty one.
+    #[serde(default)]
+    body_sha256: Option<Hex32>,
+}
+
+impl PaidRequest {
+    fn resource_hash(&self) -> [u8; 32] {
+        let body_digest = self.body_sha256.map_or_else(|| hash(&[]).to_bytes(), |digest| digest.0);
+        resource_hash_of_digest(&self.method, &self.url, &body_digest)
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    payment_id: Hex32,
+    intent: IntentReport,
+    signing_bytes: SigningBytes,
+    unsigned: PaymentPayload,
+    passed_over: Vec<PassedOver>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SigningBytes {
+    hex: String,
+    base64: String,
+}
+
+/// An intent, readable.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IntentReport {
+    program: Key,
+    incarnation: Key,
+    escrow: Key,
+    session_key: Key,
+    receiver: Key,
+    capture_authorizer: Key,
+    receiver_authorizer: Key,
+    fee_recipient: Key,
+    resource_hash: Hex32,
+    amount: Decimal,
+    nonce: Decimal,
+    authorize_by: i64,
+    capture_deadline: i64,
+    refund_deadline: i64,
+    max_fee_bps: u16,
+    payment_flow: &'static str,
+}
+
+impl From<&Intent> for IntentReport {
+    fn from(intent: &Intent) -> Self {
+        Self {
+            program: intent.program.into(),
+            incarnation: Base58(intent.incarnation),
+            escrow: intent.escrow.into(),
+            session_key: intent.session_key.into(),
+            receiver: intent.receiver.into(),
+            capture_authorizer: intent.capture_authorizer.into(),
+            receiver_authorizer: intent.receiver_authorizer.into(),
+            fee_recipient: intent.fee_recipient.into(),
+            resource_hash: Hex32(intent.resource_hash),
+            amount: Decimal(intent.amount),
+            nonce: Decimal(intent.nonce),
+            authorize_by: intent.authorize_by,
+            capture_deadline: intent.capture_deadline,
+            refund_deadline: intent.refund_deadline,
+            max_fee_bps: intent.maximum_fee_bps,
+            payment_flow: match intent.flow {
+                PaymentFlow::Escrow => "escrow",
+                PaymentFlow::Authorization => "authorization",
+            },
+        }
+    }
+}
+
+/// `POST /intents`: turns a challenge into an intent to sign. Uses up a nonce, and nothing else.
+pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, ApiError> {
+    let request: CreateRequest = body.read()?;
+    let challenge = read_challenge(&request.payment_required)?;
+    let wish = Wish {
+        escrow: request.session.escrow.into(),
+        session_key: request.session.session_key.into(),
+        resource_hash: request.request.as_ref().map(PaidRequest::resource_hash),
+        maximum_amount: request.maximum_amount.map(|amount| amount.0),
+    };
+    let (candidates, mut passed_over) = translate::candidates(&challenge.accepts, &wish, &app.facilitator);
+    if candidates.is_empty() {
+        return Ok(none_acceptable(passed_over));
+    }
+    let token_accounts: BTreeSet<_> = candidates.iter().map(translate::Candidate::token_account).collect();
+    let facts = facts::read(app.chain.as_ref(), wish.escrow, wish.session_key, &token_accounts).await?;
+    let reserved = app.store.reserved(&wish.escrow, &facts).await?;
+    let choice = translate::choose(candidates, &wish, &facts, reserved, &app.facilitator, &mut passed_over);
+    passed_over.sort_by_key(|option| option.index);
+    let Some(choice) = choice else { return Ok(none_acceptable(passed_over)) };
+
+    let session = address::session(&wish.escrow, &wish.session_key);
+    let nonce = app.store.next_nonce(&session, choice.payload.incarnation, choice.highest_nonce).await?;
+    let nonce = nonce.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::CONFLICT,
+            "nonces_used_up",
+            "the session's nonces are used up: open another session",
+        )
+    })?;
+    let (candidate, payload, intent) = choice.with_nonce(nonce);
+    let bytes = intent.signed_bytes();
+    let payload = serde_json::to_value(payload).map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(Created {
+        payment_id: Hex32(intent.digest()),
+        intent: IntentReport::from(&intent),
+        signing_bytes: SigningBytes { hex: hex::encode(bytes), base64: STANDARD.encode(bytes) },
+        unsigned: PaymentPayload {
+            x402_version: X402_VERSION,
+            resource: Some(challenge.resource),
+            accepted: candidate.requirements,
+            payload,
+            extensions: challenge.extensions,
+        },
+        passed_over,
+    })
+    .into_response())
+}
+
+fn read_challenge(value: &Value) -> Result<PaymentRequired, ApiError> {
+    let bad = |error: FieldError| ApiError::bad_field(error.within("paymentRequired"));
+    let unreadable = |message: String| bad(FieldError { field: String::new(), message });
+    let decoded;
+    let value = match value {
+        Value::String(header) => {
+            decoded = decode_header::<Value>(header).map_err(|error| unreadable(error.to_string()))?;
+            &decoded
+        }
+        other => other,
+    };
+    let challenge: PaymentRequired = field::read(value).map_err(bad)?;
+    if challenge.x402_version != X402_VERSION {
+        let message = format!("version {X402_VERSION} is spoken here, not {}", challenge.x402_version);
+        return Err(bad(FieldError { field: "x402Version".to_owned(), message }));
+    }
+    if challenge.accepts.len() > facts::MAXIMUM_TOKEN_ACCOUNTS {
+        let message = format!(
+            "has {} options, at most {} are read",
+            challenge.accepts.len(),
+            facts::MAXIMUM_TOKEN_ACCOUNTS
+        );
+        return Err(bad(FieldError { field: "accepts".to_owned(), message }));
+    }
+    Ok(challenge)
+}
+
+fn none_acceptable(passed_over: Vec<PassedOver>) -> Response {
+    let error = serde_json::json!({
+        "code": "no_acceptable_option",
+        "message": "none of the ways to pay can be taken; passedOver says why",
+    });
+    let body = serde_json::json!({ "error": error, "passedOver": passed_over });
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+}
+
+/// Body of `POST /intents/payload`.
+#[derive(Clone, Debug, Deserialize)]
+struct PayloadRequest {
+    unsigned: PaymentPayload,
+    signature: Base58<64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    header_name: &'static str,
+    header_value: String,
+    payment_payload: PaymentPayload,
+}
+
+/// `POST /intents/payload`: adds the signature, and writes the header that pays.
+pub async fn payload(State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, ApiError> {
+    let PayloadRequest { unsigned, signature } = body.read()?;
+    let mut intent: IntentPayload = field::read(&unsigned.payload)
+        .map_err(|error| ApiError::bad_field(error.within("unsigned.payload")))?;
+    intent.signature = Some(signature);
+    if let Err(rejection) = check_signed(&app, &unsigned, &intent) {
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            rejection.code.as_str(),
+            rejection.message,
+        ));
+    }
+    let payload = serde_json::to_value(intent).map_err(|error| ApiError::internal(&error))?;
+    let payment_payload = PaymentPayload { payload, ..unsigned };
+    let header_value = encode_header(&payment_payload).map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(Payload { header_name: PAYMENT_SIGNATURE, header_value, payment_payload }).into_response())
+}
+
+fn check_signed(app: &App, unsigned: &PaymentPayload, payload: &IntentPayload) -> Result<(), Rejection> {
+    requirements::check_version(unsigned.x402_version, "unsigned.x402Version")?;
+    let extra = requirements::check(&unsigned.accepted, &app.facilitator)?;
+    let intent = payload.intent(&unsigned.accepted, &extra);
+    match &payload.signature {
+        Some(signature) => verify::intent::check_signature(&intent, &signature.0),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,159 @@
+//! Settles: decides, stores, and waits until the tracker has it as final as it must be. The same request again, also
+//! at the same time, gets the same outcome and sends nothing.
+
+use tokio::time::{Instant, timeout_at};
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::{
+    auth_capture::{IntentPayload, LifecyclePayload, Payload},
+    error_code::ErrorCode,
+    facilitator::FacilitatorRequest,
+    payment::PaymentRequirements,
+};
+
+use crate::{
+    app::{App, unix_now},
+    assess::{self, Assessed, NotAccepted},
+    facts, lifecycle,
+    payment::{Action, History, OperationState, Payment, Tracked},
+    store::Accepted,
+    verify::{self, Rejection, requirements},
+};
+
+/// An operation as far as it got in the time that a caller waits.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The payment and all that was done with it.
+    pub history: History,
+    /// The operation that was asked for.
+    pub tracked: Tracked,
+    /// Whether an equal request came before.
+    pub repeated: bool,
+}
+
+/// Settles what the request asks for.
+///
+/// # Errors
+/// If nothing was accepted, or the store failed.
+pub async fn settle(app: &App, request: &FacilitatorRequest) -> Result<Settled, NotAccepted> {
+    match assess::read_payload(request)? {
+        Payload::Intent(payload) => settle_intent(app, request, &payload).await,
+        Payload::Lifecycle(payload) => settle_lifecycle(app, &request.payment_requirements, &payload).await,
+    }
+}
+
+async fn settle_intent(
+    app: &App,
+    request: &FacilitatorRequest,
+    payload: &IntentPayload,
+) -> Result<Settled, NotAccepted> {
+    let signed = assess::read_intent(&app.facilitator, request, payload)?;
+    let id = signed.intent.digest();
+    if let Some(operation_id) = known_authorization(app.store.history(&id).await?) {
+        return wait(app, &id, operation_id, true).await;
+    }
+    let Assessed { facts, escrow } =
+        assess::assess(app, &signed.intent, &request.payment_requirements).await?;
+    let commitment = app.facilitator.policy.finality.required(signed.intent.amount, signed.extra.commitment);
+    let payment = Payment {
+        id,
+        payer: escrow.payer,
+        mint: escrow.mint,
+        intent: signed.intent,
+        signature: signed.signature,
+        accepted_at: unix_now(),
+    };
+    match app.store.accept_payment(&payment, commitment, &facts).await? {
+        Accepted::New(operation_id) => {
+            app.work.notify_one();
+            wait(app, &id, operation_id, false).await
+        }
+        Accepted::Before(operation_id) => wait(app, &id, operation_id, true).await,
+        Accepted::Unfunded => Err(NotAccepted::Rejected(Rejection::new(
+            ErrorCode::InsufficientFunds,
+            "amount: is above the escrow's free balance: others were promised it meanwhile",
+        ))),
+    }
+}
+
+/// The authorization of a known payment, unless it came to nothing and can be tried again.
+fn known_authorization(history: Option<History>) -> Option<i64> {
+    let authorization = history?.operations.into_iter().next()?.operation;
+    (!authorization.came_to_nothing()).then_some(authorization.id)
+}
+
+async fn settle_lifecycle(
+    app: &App,
+    asked: &PaymentRequirements,
+    payload: &LifecyclePayload,
+) -> Result<Settled, NotAccepted> {
+    requirements::check_network(asked, &app.facilitator)?;
+    let id = payload.payment_id().0;
+    let unknown = || verify::lifecycle::unknown_payment(payload.payment_id());
+    let history = app.store.history(&id).await?.ok_or_else(unknown)?;
+    verify::lifecycle::check_signature(payload, &history)?;
+    let action = verify::lifecycle::action(payload);
+    let now = facts::cluster_time(app.chain.as_ref()).await?;
+    let commitment = app.facilitator.policy.capture_commitment;
+    let check = |history: &History| verify::lifecycle::check(&action, history, now);
+    let (operation_id, is_new) = app
+        .store
+        .accept_operation(&id, &action, commitment, unix_now(), check)
+        .await?
+        .ok_or_else(unknown)??;
+    if is_new {
+        app.work.notify_one();
+    }
+    wait(app, &id, operation_id, !is_new).await
+}
+
+/// Waits until the operation is as final as it must be, came to nothing, or the time is over.
+async fn wait(
+    app: &App,
+    payment_id: &Digest,
+    operation_id: i64,
+    repeated: bool,
+) -> Result<Settled, NotAccepted> {
+    let deadline = Instant::now() + app.settings.settle_timeout;
+    let mut progress = app.progress.subscribe();
+    loop {
+        progress.borrow_and_update();
+        let settled = load(app, payment_id, operation_id, repeated).await?;
+        if is_decided(&settled.tracked) {
+            return Ok(settled);
+        }
+        if timeout_at(deadline, progress.changed()).await.is_err() {
+            break;
+        }
+    }
+    // Nobody waits for it any more: what was not sent by now must not be held later, after a no.
+    let settled = load(app, payment_id, operation_id, repeated).await?;
+    if matches!(settled.tracked.operation.action, Action::Authorize)
+        && app.store.refuse_unsent(operation_id, &lifecycle::not_sent_in_time()).await?
+    {
+        return load(app, payment_id, operation_id, repeated).await;
+    }
+    Ok(settled)
+}
+
+fn is_decided(tracked: &Tracked) -> bool {
+    let operation = &tracked.operation;
+    operation.state.has_reached(operation.commitment)
+        || operation.state.is_negative()
+        || (operation.state == OperationState::Queued && operation.problem.is_some())
+}
+
+async fn load(
+    app: &App,
+    payment_id: &Digest,
+    operation_id: i64,
+    repeated: bool,
+) -> Result<Settled, NotAccepted> {
+    let history = app.store.history(payment_id).await?;
+    let settled = history.and_then(|history| {
+        let tracked =
+            history.operations.iter().find(|tracked| tracked.operation.id == operation_id).cloned()?;
+        Some(Settled { history, tracked, repeated })
+    });
+    // Nothing is ever deleted, so this is a store that was exchanged under way.
+    settled.ok_or_else(|| Rejection::new(ErrorCode::UnexpectedSettleError, "the payment vanished").into())
+}

@@ -1,0 +1,326 @@
+use std::collections::BTreeMap;
+
+use sqlx::SqliteConnection;
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    text::{Base58, Decimal, Hex32},
+};
+
+use super::{Store, StoreError, WRITE, payments, row};
+use crate::{
+    payment::{Action, Attempt, AttemptState, History, Operation, OperationState, Payment, Problem, Tracked},
+    verify::Rejection,
+};
+
+impl Store {
+    /// Accepts `action` on a known payment unless an equal one is known, or `check` (given all that is known then)
+    /// refuses it, in one step. Returns the operation's id and whether it is new. `None` if there is no such payment.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_operation(
+        &self,
+        payment_id: &Digest,
+        action: &Action,
+        commitment: Commitment,
+        now: i64,
+        check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
+    ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let Some(history) = payments::history(&mut transaction, payment_id).await? else { return Ok(None) };
+        let equal = history.operations.iter().map(|tracked| &tracked.operation).find(|known| {
+            // The signature may differ: any valid one permits the same.
+            key_of(&known.action, &history.payment) == key_of(action, &history.payment)
+        });
+        if let Some(known) = equal.filter(|known| !known.came_to_nothing()) {
+            return Ok(Some(Ok((known.id, false))));
+        }
+        if let Err(rejection) = check(&history) {
+            return Ok(Some(Err(rejection)));
+        }
+        let id = match equal {
+            Some(known) => {
+                take_up(&mut transaction, known.id, now).await?;
+                known.id
+            }
+            None => {
+                insert_operation(&mut transaction, payment_id, action, &history.payment, commitment, now)
+                    .await?
+            }
+        };
+        transaction.commit().await?;
+        Ok(Some(Ok((id, true))))
+    }
+
+    /// All operations whose state can still change, oldest first, with the transactions that count for it.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn open_operations(&self) -> Result<Vec<Tracked>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let rows = sqlx::query("SELECT * FROM operations WHERE closed = 0 ORDER BY id")
+            .fetch_all(&mut *transaction)
+            .await?;
+        let operations = rows.iter().map(row::operation).collect::<Result<Vec<_>, _>>()?;
+        let attempts = sqlx::query(
+            "SELECT transactions.* FROM transactions JOIN operations ON operations.id = operation_id
+             WHERE closed = 0 AND retired = 0 ORDER BY transactions.rowid",
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        Ok(join(operations, attempts.iter().map(row::attempt).collect::<Result<_, _>>()?))
+    }
+
+    /// Records what the tracker found out about an operation and its transactions.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn record(&self, tracked: &Tracked) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        for attempt in &tracked.attempts {
+            update_attempt(&mut transaction, attempt).await?;
+        }
+        let operation = &tracked.operation;
+        // An operation that somebody refused or took up again meanwhile is looked at again at the next round.
+        update_operation(&mut transaction, operation).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Adds a transaction before it is sent, unless the operation was closed meanwhile. Returns whether it was added:
+    /// only then it may be sent.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn add_attempt(&self, attempt: &Attempt) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = ? AND closed = 0")
+            .bind(attempt.operation_id)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if open == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO transactions (signature, operation_id, bytes, last_valid_block_height, state)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(Base58(attempt.signature).to_string())
+        .bind(attempt.operation_id)
+        .bind(&attempt.transaction)
+        .bind(row::integer("last_valid_block_height", attempt.last_valid_block_height)?)
+        .bind(attempt.state.as_str())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes back a transaction that was not broadcast, and says why where it matters. The operation is sent again
+    /// later, or is refused for good.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn take_back_attempt(
+        &self,
+        attempt: &Attempt,
+        problem: Option<&Problem>,
+        refused: bool,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        sqlx::query("DELETE FROM transactions WHERE signature = ?")
+            .bind(Base58(attempt.signature).to_string())
+            .execute(&mut *transaction)
+            .await?;
+        set_problem(&mut transaction, attempt.operation_id, problem, refused).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Says why an operation is not sent, now or ever (`refused`).
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn report_problem(
+        &self,
+        operation_id: i64,
+        problem: &Problem,
+        refused: bool,
+    ) -> Result<(), StoreError> {
+        set_problem(&mut *self.pool.acquire().await?, operation_id, Some(problem), refused).await
+    }
+
+    /// Refuses an operation of which no transaction exists. Returns whether it did: if not, it is under way.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn refuse_unsent(&self, operation_id: i64, problem: &Problem) -> Result<bool, StoreError> {
+        let refused = sqlx::query(
+            "UPDATE operations SET state = 'refused', closed = 1, error_code = ?, error = ?
+             WHERE id = ? AND closed = 0
+             AND NOT EXISTS (SELECT 1 FROM transactions WHERE operation_id = operations.id AND retired = 0)",
+        )
+        .bind(problem.code.as_str())
+        .bind(&problem.message)
+        .bind(operation_id)
+        .execute(&self.pool)
+        .await?;
+        Ok(refused.rows_affected() == 1)
+    }
+}
+
+/// What makes two operations of a payment equal.
+fn key_of(action: &Action, payment: &Payment) -> (&'static str, u64, u64, bool) {
+    match *action {
+        Action::Authorize => (action.kind(), payment.intent.amount, 0, false),
+        Action::Capture { amount, fee, last, .. } => (action.kind(), amount, fee, last),
+        Action::Void { amount, .. } => (action.kind(), amount, 0, false),
+    }
+}
+
+/// Adds an operation that is to be sent.
+pub(super) async fn insert_operation(
+    connection: &mut SqliteConnection,
+    payment_id: &Digest,
+    action: &Action,
+    payment: &Payment,
+    commitment: Commitment,
+    now: i64,
+) -> Result<i64, StoreError> {
+    let (kind, amount, fee, last) = key_of(action, payment);
+    let signature = match action {
+        Action::Authorize => payment.signature,
+        Action::Capture { signature, .. } | Action::Void { signature, .. } => *signature,
+    };
+    let inserted = sqlx::query(
+        "INSERT INTO operations
+         (payment_id, kind, amount, fee, last, signature, commitment, accepted_at, state, closed)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+    )
+    .bind(Hex32(*payment_id).to_string())
+    .bind(kind)
+    .bind(Decimal(amount).to_string())
+    .bind(Decimal(fee).to_string())
+    .bind(last)
+    .bind(Base58(signature).to_string())
+    .bind(commitment.as_str())
+    .bind(now)
+    .bind(OperationState::Queued.as_str())
+    .execute(connection)
+    .await?;
+    Ok(inserted.last_insert_rowid())
+}
+
+/// Takes an operation up again that came to nothing.
+pub(super) async fn take_up(connection: &mut SqliteConnection, id: i64, now: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE transactions SET retired = 1 WHERE operation_id = ?")
+        .bind(id)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "UPDATE operations SET state = 'queued', closed = 0, error_code = NULL, error = NULL, accepted_at = ?
+         WHERE id = ?",
+    )
+    .bind(now)
+    .bind(id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Reads a payment's operations with all their transactions.
+pub(super) async fn of_payment(
+    connection: &mut SqliteConnection,
+    payment_id: &Digest,
+) -> Result<Vec<Tracked>, StoreError> {
+    let id = Hex32(*payment_id).to_string();
+    let rows = sqlx::query("SELECT * FROM operations WHERE payment_id = ? ORDER BY id")
+        .bind(&id)
+        .fetch_all(&mut *connection)
+        .await?;
+    let operations = rows.iter().map(row::operation).collect::<Result<Vec<_>, _>>()?;
+    let attempts = sqlx::query(
+        "SELECT transactions.* FROM transactions JOIN operations ON operations.id = operation_id
+         WHERE payment_id = ? ORDER BY transactions.rowid",
+    )
+    .bind(&id)
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(join(operations, attempts.iter().map(row::attempt).collect::<Result<_, _>>()?))
+}
+
+fn join(operations: Vec<Operation>, attempts: Vec<Attempt>) -> Vec<Tracked> {
+    let mut by_operation: BTreeMap<i64, Vec<Attempt>> = BTreeMap::new();
+    for attempt in attempts {
+        by_operation.entry(attempt.operation_id).or_default().push(attempt);
+    }
+    operations
+        .into_iter()
+        .map(|operation| {
+            let attempts = by_operation.remove(&operation.id).unwrap_or_default();
+            Tracked { operation, attempts }
+        })
+        .collect()
+}
+
+async fn update_operation(
+    connection: &mut SqliteConnection,
+    operation: &Operation,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE operations SET state = ?, closed = ?, error_code = ?, error = ? WHERE id = ? AND closed = 0",
+    )
+    .bind(operation.state.as_str())
+    .bind(operation.closed)
+    .bind(operation.problem.as_ref().map(|problem| problem.code.as_str()))
+    .bind(operation.problem.as_ref().map(|problem| &problem.message))
+    .bind(operation.id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update_attempt(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<(), StoreError> {
+    let landing = attempt.state.landing();
+    let problem = landing.and_then(|landing| landing.error.as_ref());
+    // A failed transaction's state names how final its block is; that it failed, `error_code` says.
+    let state = match &attempt.state {
+        AttemptState::Landed(landing) => landing.commitment.as_str(),
+        other => other.as_str(),
+    };
+    sqlx::query(
+        "UPDATE transactions
+         SET state = ?, slot = ?, block_hash = ?, confirmations = ?, error_code = ?, error = ?
+         WHERE signature = ?",
+    )
+    .bind(state)
+    .bind(landing.map(|landing| row::integer("slot", landing.slot)).transpose()?)
+    .bind(landing.and_then(|landing| landing.block_hash).map(|hash| Base58(hash).to_string()))
+    .bind(landing.map(|landing| row::integer("confirmations", landing.confirmations)).transpose()?)
+    .bind(problem.map(|problem| problem.code.as_str()))
+    .bind(problem.map(|problem| &problem.message))
+    .bind(Base58(attempt.signature).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn set_problem(
+    connection: &mut SqliteConnection,
+    operation_id: i64,
+    problem: Option<&Problem>,
+    refused: bool,
+) -> Result<(), StoreError> {
+    let state = if refused { OperationState::Refused } else { OperationState::Queued };
+    sqlx::query(
+        "UPDATE operations SET state = ?, closed = ?, error_code = ?, error = ? WHERE id = ? AND closed = 0",
+    )
+    .bind(state.as_str())
+    .bind(refused)
+    .bind(problem.map(|problem| problem.code.as_str()))
+    .bind(problem.map(|problem| &problem.message))
+    .bind(operation_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

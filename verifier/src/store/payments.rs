@@ -1,0 +1,179 @@
+use borsh::BorshDeserialize;
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use x402_escrow_interface::{
+    Address,
+    message::{Digest, Intent},
+};
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    text::{Base58, Decimal, Hex32, Key},
+};
+
+use super::{
+    Store, StoreError, WRITE,
+    operations::{self, insert_operation, take_up},
+    row,
+};
+use crate::{
+    facts::{Facts, View},
+    payment::{Action, History, Operation, OperationState, Payment},
+    verify::intent::Reserved,
+};
+
+/// What became of a payment that was to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The verifier owes it from now on, by the operation with this id.
+    New(i64),
+    /// It was accepted before, as the operation with this id.
+    Before(i64),
+    /// Others were promised too much of the escrow meanwhile.
+    Unfunded,
+}
+
+impl Store {
+    /// Accepts `payment` unless it is known or what is promised of its escrow already leaves too little of it, in
+    /// one step.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_payment(
+        &self,
+        payment: &Payment,
+        commitment: Commitment,
+        facts: &Facts,
+    ) -> Result<Accepted, StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let known = history(&mut transaction, &payment.id).await?;
+        let known = known.and_then(|history| Some(history.operations.into_iter().next()?.operation));
+        if let Some(known) = known.as_ref().filter(|known| !known.came_to_nothing()) {
+            return Ok(Accepted::Before(known.id));
+        }
+        let reserved = reserved(&mut transaction, &payment.intent.escrow, facts).await?;
+        let funded = |view: &View, reserved: u64| {
+            let free = view.escrow.map_or(0, |escrow| escrow.free());
+            payment.intent.amount <= free.saturating_sub(reserved)
+        };
+        if !funded(&facts.confirmed, reserved.confirmed) || !funded(&facts.processed, reserved.processed) {
+            return Ok(Accepted::Unfunded);
+        }
+        let id = match known {
+            Some(known) => {
+                take_up(&mut transaction, known.id, payment.accepted_at).await?;
+                known.id
+            }
+            None => {
+                insert_payment(&mut transaction, payment).await?;
+                let (id, at) = (&payment.id, payment.accepted_at);
+                insert_operation(&mut transaction, id, &Action::Authorize, payment, commitment, at).await?
+            }
+        };
+        transaction.commit().await?;
+        Ok(Accepted::New(id))
+    }
+
+    /// What is promised of an escrow beyond what each view of the chain shows: payments that are accepted and not in
+    /// a block, or in a block after the view's slot.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn reserved(&self, escrow: &Address, facts: &Facts) -> Result<Reserved, StoreError> {
+        reserved(&mut *self.pool.acquire().await?, escrow, facts).await
+    }
+
+    /// A payment and all that was done with it.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn history(&self, id: &Digest) -> Result<Option<History>, StoreError> {
+        history(&mut *self.pool.acquire().await?, id).await
+    }
+}
+
+/// Reads a payment and its operations on one connection.
+pub(super) async fn history(
+    connection: &mut SqliteConnection,
+    id: &Digest,
+) -> Result<Option<History>, StoreError> {
+    let payment = sqlx::query("SELECT * FROM payments WHERE id = ?")
+        .bind(Hex32(*id).to_string())
+        .fetch_optional(&mut *connection)
+        .await?
+        .map(|row| read_payment(&row))
+        .transpose()?;
+    let Some(payment) = payment else { return Ok(None) };
+    let operations = operations::of_payment(connection, id).await?;
+    Ok(Some(History { payment, operations }))
+}
+
+fn read_payment(row: &SqliteRow) -> Result<Payment, StoreError> {
+    let intent = Intent::try_from_slice(row::get(row, "intent")?)
+        .map_err(|error| row::unreadable("intent", error.to_string()))?;
+    Ok(Payment {
+        id: row::parse::<Hex32>(row, "id")?.0,
+        intent,
+        signature: row::parse::<Base58<64>>(row, "signature")?.0,
+        payer: row::parse::<Key>(row, "payer")?.into(),
+        mint: row::parse::<Key>(row, "mint")?.into(),
+        accepted_at: row::get(row, "accepted_at")?,
+    })
+}
+
+async fn insert_payment(connection: &mut SqliteConnection, payment: &Payment) -> Result<(), StoreError> {
+    let intent =
+        borsh::to_vec(&payment.intent).map_err(|error| row::unreadable("intent", error.to_string()))?;
+    sqlx::query(
+        "INSERT INTO payments (id, intent, signature, escrow, payer, mint, accepted_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(Hex32(payment.id).to_string())
+    .bind(intent)
+    .bind(Base58(payment.signature).to_string())
+    .bind(payment.intent.escrow.to_string())
+    .bind(payment.payer.to_string())
+    .bind(payment.mint.to_string())
+    .bind(payment.accepted_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn reserved(
+    connection: &mut SqliteConnection,
+    escrow: &Address,
+    facts: &Facts,
+) -> Result<Reserved, StoreError> {
+    // The older view's slot is the lower bound of what either misses.
+    let oldest_slot = facts.confirmed.slot.min(facts.processed.slot);
+    let rows = sqlx::query(
+        "SELECT operations.*, (
+             SELECT max(slot) FROM transactions
+             WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
+         ) AS slot
+         FROM payments JOIN operations ON operations.payment_id = payments.id
+         WHERE payments.escrow = ? AND operations.kind = 'authorize' AND operations.state NOT IN ('failed', 'refused')
+         AND (operations.closed = 0 OR slot > ?)",
+    )
+    .bind(escrow.to_string())
+    .bind(row::integer("slot", oldest_slot)?)
+    .fetch_all(connection)
+    .await?;
+    let mut reserved = Reserved::default();
+    for row in &rows {
+        let operation: Operation = row::operation(row)?;
+        let amount = row::parse::<Decimal>(row, "amount")?.0;
+        let slot = match operation.state {
+            OperationState::Landed(_) => row::get::<Option<i64>>(row, "slot")?,
+            _ => None,
+        };
+        // Payments above what can be counted are refused one by one; a sum that is not counted promises everything.
+        let missing_in = |view: &View| slot.is_none_or(|slot| slot.unsigned_abs() > view.slot);
+        if missing_in(&facts.confirmed) {
+            reserved.confirmed = reserved.confirmed.saturating_add(amount);
+        }
+        if missing_in(&facts.processed) {
+            reserved.processed = reserved.processed.saturating_add(amount);
+        }
+    }
+    Ok(reserved)
+}

@@ -1,0 +1,123 @@
+//! How values are written in columns.
+
+use std::str::FromStr;
+
+use sqlx::{ColumnIndex, Decode, Row, Sqlite, Type, sqlite::SqliteRow};
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    error_code::ErrorCode,
+    text::{Base58, Decimal, Hex32},
+};
+
+use super::StoreError;
+use crate::payment::{Action, Attempt, AttemptState, Landing, Operation, OperationState, Problem};
+
+/// Reads a column that SQLite stores as it is.
+pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>
+where
+    T: Decode<'r, Sqlite> + Type<Sqlite>,
+    &'static str: ColumnIndex<SqliteRow>,
+{
+    Ok(row.try_get(column)?)
+}
+
+/// Reads a column that is text of something.
+pub(super) fn parse<T>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError>
+where
+    T: FromStr<Err: ToString>,
+{
+    parse_text(column, get::<&str>(row, column)?)
+}
+
+fn parse_text<T: FromStr<Err: ToString>>(column: &'static str, text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|error: T::Err| unreadable(column, error.to_string()))
+}
+
+pub(super) fn unreadable(column: &'static str, message: impl Into<String>) -> StoreError {
+    StoreError::Unreadable { column, message: message.into() }
+}
+
+/// A `u64` that is small by nature: slots, heights and counts.
+pub(super) fn get_u64(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+    u64::try_from(get::<i64>(row, column)?).map_err(|error| unreadable(column, error.to_string()))
+}
+
+/// The same to be written.
+pub(super) fn integer(column: &'static str, number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|error| unreadable(column, error.to_string()))
+}
+
+fn commitment(column: &'static str, text: &str) -> Result<Commitment, StoreError> {
+    [Commitment::Processed, Commitment::Confirmed, Commitment::Finalized]
+        .into_iter()
+        .find(|commitment| commitment.as_str() == text)
+        .ok_or_else(|| unreadable(column, format!("{text:?} is no commitment")))
+}
+
+fn problem(row: &SqliteRow) -> Result<Option<Problem>, StoreError> {
+    let Some(code) = get::<Option<&str>>(row, "error_code")? else { return Ok(None) };
+    let code = ErrorCode::ALL
+        .iter()
+        .find(|known| known.as_str() == code)
+        .ok_or_else(|| unreadable("error_code", format!("{code:?} is no error code")))?;
+    Ok(Some(Problem { code: *code, message: get::<Option<String>>(row, "error")?.unwrap_or_default() }))
+}
+
+/// Reads an operation.
+pub(super) fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
+    let amount = parse::<Decimal>(row, "amount")?.0;
+    let signature = parse::<Base58<64>>(row, "signature")?.0;
+    let action = match get::<&str>(row, "kind")? {
+        "authorize" => Action::Authorize,
+        "capture" => Action::Capture {
+            amount,
+            fee: parse::<Decimal>(row, "fee")?.0,
+            last: get(row, "last")?,
+            signature,
+        },
+        "void" => Action::Void { amount, signature },
+        other => return Err(unreadable("kind", format!("{other:?} is no operation"))),
+    };
+    let state = match get::<&str>(row, "state")? {
+        "queued" => OperationState::Queued,
+        "sent" => OperationState::Sent,
+        "failed" => OperationState::Failed,
+        "refused" => OperationState::Refused,
+        other => OperationState::Landed(commitment("state", other)?),
+    };
+    Ok(Operation {
+        id: get(row, "id")?,
+        payment_id: parse::<Hex32>(row, "payment_id")?.0,
+        action,
+        commitment: commitment("commitment", get(row, "commitment")?)?,
+        accepted_at: get(row, "accepted_at")?,
+        state,
+        closed: get(row, "closed")?,
+        problem: problem(row)?,
+    })
+}
+
+/// Reads a transaction.
+pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt, StoreError> {
+    let state = match get::<&str>(row, "state")? {
+        "sent" => AttemptState::Sent,
+        "expired" => AttemptState::Expired,
+        reached => AttemptState::Landed(Landing {
+            slot: get_u64(row, "slot")?,
+            block_hash: get::<Option<&str>>(row, "block_hash")?
+                .map(|text| parse_text::<Base58<32>>("block_hash", text))
+                .transpose()?
+                .map(|hash| hash.0),
+            confirmations: get_u64(row, "confirmations")?,
+            commitment: commitment("state", reached)?,
+            error: problem(row)?,
+        }),
+    };
+    Ok(Attempt {
+        signature: parse::<Base58<64>>(row, "signature")?.0,
+        operation_id: get(row, "operation_id")?,
+        transaction: get(row, "bytes")?,
+        last_valid_block_height: get_u64(row, "last_valid_block_height")?,
+        state,
+    })
+}

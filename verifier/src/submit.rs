@@ -1,0 +1,135 @@
+//! Makes the transaction of an operation, stores it, and hands it to the cluster.
+
+use x402_escrow_interface::account::{Escrow, Hold};
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    error_code::ErrorCode,
+    text::{Base58, Hex32},
+};
+
+use crate::{
+    app::App,
+    chain::{ChainError, SendError},
+    payment::{Action, Attempt, AttemptState, History, Operation, Payment, Problem},
+    refusal::{self, Prospect},
+    store::StoreError,
+    transaction::{self, HoldState, Signed, Terms},
+};
+
+/// Why nothing was sent; the operation stays as it is and is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The node didn't answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The transaction can't be written.
+    #[error("the transaction can't be serialised: {0}")]
+    Serialise(#[from] bincode::Error),
+}
+
+/// Sends a new transaction of `operation`. Whatever happens to it from here on, the store knows it first.
+///
+/// # Errors
+/// If nothing was sent.
+pub async fn submit(app: &App, operation: &Operation) -> Result<(), SubmitError> {
+    let Some(history) = app.store.history(&operation.payment_id).await? else { return Ok(()) };
+    let Some(signed) = make(app, operation, &history).await? else { return Ok(()) };
+    let attempt = Attempt {
+        signature: signed.transaction.signature,
+        operation_id: operation.id,
+        transaction: signed.transaction.bytes,
+        last_valid_block_height: signed.last_valid_block_height,
+        state: AttemptState::Sent,
+    };
+    if !app.store.add_attempt(&attempt).await? {
+        return Ok(());
+    }
+    let payment = Hex32(operation.payment_id);
+    let signature = Base58(attempt.signature);
+    match app.chain.send(&attempt.transaction, true).await {
+        Ok(()) => {
+            tracing::info!(%payment, kind = operation.action.kind(), %signature, "transaction sent");
+            Ok(())
+        }
+        Err(SendError::Unknown(error)) => {
+            tracing::warn!(%payment, %signature, %error, "not known whether the transaction was sent; it will be repeated");
+            Ok(())
+        }
+        Err(SendError::Simulation(solana_sdk::transaction::TransactionError::AlreadyProcessed)) => Ok(()),
+        Err(SendError::Simulation(error)) => {
+            let (prospect, problem) = refusal::explain(&operation.action, &error);
+            let refused = is_refused(prospect, &operation.action);
+            tracing::warn!(
+                %payment, kind = operation.action.kind(), reason = problem.message, refused,
+                "the simulation failed; nothing was sent"
+            );
+            let reported = (prospect != Prospect::Retry).then_some(&problem);
+            Ok(app.store.take_back_attempt(&attempt, reported, refused).await?)
+        }
+    }
+}
+
+/// An authorization is answered now, so what may succeed later is a no. A capture is money: it is kept until it can't
+/// succeed any more.
+fn is_refused(prospect: Prospect, action: &Action) -> bool {
+    match prospect {
+        Prospect::Retry => false,
+        Prospect::Later => matches!(action, Action::Authorize),
+        Prospect::Never => true,
+    }
+}
+
+struct Made {
+    transaction: Signed,
+    last_valid_block_height: u64,
+}
+
+/// The signed transaction; `None` if none can be made, and the operation says why.
+async fn make(app: &App, operation: &Operation, history: &History) -> Result<Option<Made>, SubmitError> {
+    let payment = &history.payment;
+    let hold_state = match operation.action {
+        Action::Authorize => None,
+        Action::Capture { .. } | Action::Void { .. } => match read_hold(app, payment).await? {
+            Some(state) => Some(state),
+            None => {
+                // Until the authorization is confirmed the hold may come back; then it was ended by somebody else.
+                let refused = history.authorization().has_reached(Commitment::Confirmed);
+                app.store.report_problem(operation.id, &no_hold(payment), refused).await?;
+                return Ok(None);
+            }
+        },
+    };
+    let blockhash = app.chain.blockhash().await?;
+    let terms = Terms {
+        fee_payer: &app.fee_payer,
+        compute_unit_price_micro_lamports: app.settings.compute_unit_price_micro_lamports,
+        blockhash,
+    };
+    let transaction = match &hold_state {
+        Some(state) => transaction::on_hold(terms, payment, &operation.action, state)?,
+        None => transaction::authorize(terms, payment)?,
+    };
+    Ok(Some(Made { transaction, last_valid_block_height: blockhash.last_valid_block_height }))
+}
+
+async fn read_hold(app: &App, payment: &Payment) -> Result<Option<HoldState>, ChainError> {
+    let addresses = [payment.intent.escrow, payment.hold()];
+    let accounts = app.chain.accounts(&addresses, Commitment::Processed).await?.accounts;
+    let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
+    let escrow = data(0).and_then(|data| Escrow::decode(data).ok());
+    let hold = data(1).and_then(|data| Hold::decode(data).ok());
+    Ok(escrow
+        .zip(hold)
+        .filter(|(_, hold)| hold.intent_digest == payment.id)
+        .map(|(escrow, hold)| HoldState { escrow, hold }))
+}
+
+fn no_hold(payment: &Payment) -> Problem {
+    Problem {
+        code: ErrorCode::InvalidTransactionState,
+        message: format!("the hold {} is not on chain: it was ended by somebody else", payment.hold()),
+    }
+}

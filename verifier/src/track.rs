@@ -1,0 +1,291 @@
+//! The one task that sends transactions and follows them until they are final. It holds nothing that matters: all it
+//! needs is in the store, so it goes on after a crash where it was.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+use x402_escrow_interface::instruction::Signature;
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    text::{Base58, Hex32},
+};
+
+use crate::{
+    app::{App, unix_now},
+    chain::{ChainError, Status},
+    lifecycle::{self, Next, Observation},
+    payment::{Attempt, AttemptState, Operation, OperationState, Tracked},
+    store::StoreError,
+    submit,
+};
+
+/// Most transactions that the node is asked about at once (`getSignatureStatuses`).
+const STATUSES_PER_REQUEST: usize = 256;
+
+/// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long an operation that could not be sent waits.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long to wait after the node or the store failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Follows all operations until `stop` says so.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut tracker = Tracker::new(app);
+    loop {
+        let pause = match tracker.round().await {
+            Ok(0) => None,
+            Ok(_) => Some(tracker.app.settings.status_poll_interval),
+            Err(error) => {
+                tracing::warn!(%error, "can't follow the transactions");
+                Some(FAILURE_PAUSE)
+            }
+        };
+        let app = Arc::clone(&tracker.app);
+        let sleep = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {}
+            () = app.work.notified() => {}
+            Some(done) = tracker.sending.join_next() => tracker.sent(done),
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    // What is being sent is in the store; waiting only spares the next start some questions.
+    while tracker.sending.join_next().await.is_some() {}
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+struct Tracker {
+    app: Arc<App>,
+    /// Operations that a task is sending now.
+    in_flight: HashSet<i64>,
+    /// Those tasks, each of which ends with its operation's id, and those that repeat a transaction.
+    sending: JoinSet<Option<i64>>,
+    /// When an operation that could not be sent may be tried again.
+    retry_at: HashMap<i64, Instant>,
+    /// When an unseen transaction was last sent.
+    sent_at: HashMap<Signature, Instant>,
+}
+
+impl Tracker {
+    fn new(app: Arc<App>) -> Self {
+        Self {
+            app,
+            in_flight: HashSet::new(),
+            sending: JoinSet::new(),
+            retry_at: HashMap::new(),
+            sent_at: HashMap::new(),
+        }
+    }
+
+    /// Looks at every open operation once. Returns how many there are.
+    async fn round(&mut self) -> Result<usize, RoundError> {
+        let mut open = self.app.store.open_operations().await?;
+        let count = open.len();
+        self.forget_all_but(&open);
+        // An operation that is being sent is left to the task that does it; it only holds back those after it.
+        let in_flight = |tracked: &Tracked| self.in_flight.contains(&tracked.operation.id);
+        let mut waiting: HashSet<_> = open
+            .iter()
+            .filter(|tracked| in_flight(tracked))
+            .map(|tracked| tracked.operation.payment_id)
+            .collect();
+        open.retain(|tracked| !in_flight(tracked));
+
+        let seen = self.observe(&open).await?;
+        let mut changed = false;
+        for mut tracked in open {
+            let before = tracked.clone();
+            let next = seen.advance(&mut tracked, &self.app);
+            seen.add_block_hashes(&mut tracked);
+            if tracked != before {
+                self.app.store.record(&tracked).await?;
+                log_change(&before.operation, &tracked);
+                changed = true;
+            }
+            let operation = &tracked.operation;
+            let is_first = !waiting.contains(&operation.payment_id);
+            match next {
+                Next::Send if is_first => self.send(operation.clone()),
+                Next::Repeat => self.repeat(&tracked),
+                Next::Send | Next::Wait => {}
+            }
+            if !operation.state.has_landed() && !operation.state.is_negative() {
+                waiting.insert(operation.payment_id);
+            }
+        }
+        if changed {
+            self.app.progress.send_replace(());
+        }
+        Ok(count)
+    }
+
+    async fn observe(&self, open: &[Tracked]) -> Result<Seen, ChainError> {
+        let attempts: Vec<&Attempt> = open.iter().flat_map(|tracked| &tracked.attempts).collect();
+        if attempts.is_empty() {
+            return Ok(Seen::default());
+        }
+        let mut seen = Seen { block_height: self.app.chain.block_height().await?, ..Seen::default() };
+        let (old, recent): (Vec<&Attempt>, Vec<&Attempt>) =
+            attempts.iter().partition(|attempt| attempt.last_valid_block_height < seen.block_height);
+        for (attempts, search_history) in [(recent, false), (old, true)] {
+            for chunk in attempts.chunks(STATUSES_PER_REQUEST) {
+                let signatures: Vec<_> = chunk.iter().map(|attempt| attempt.signature).collect();
+                let statuses = self.app.chain.statuses(&signatures, search_history).await?;
+                seen.statuses.extend(signatures.into_iter().zip(statuses));
+            }
+        }
+        let slots: BTreeSet<u64> =
+            attempts.iter().filter_map(|attempt| seen.slot_without_hash(attempt)).collect();
+        for slot in slots {
+            // A node may not have the block yet, or never; the payment is as final without its hash.
+            match self.app.chain.block_hash(slot).await {
+                Ok(hash) => _ = seen.block_hashes.insert(slot, hash),
+                Err(error) => tracing::debug!(slot, %error, "block hash not known yet"),
+            }
+        }
+        Ok(seen)
+    }
+
+    fn send(&mut self, operation: Operation) {
+        let now = Instant::now();
+        if self.retry_at.get(&operation.id).is_some_and(|at| now < *at) {
+            return;
+        }
+        self.retry_at.insert(operation.id, now + RETRY_INTERVAL);
+        self.in_flight.insert(operation.id);
+        let app = Arc::clone(&self.app);
+        self.sending.spawn(async move {
+            if let Err(error) = submit::submit(&app, &operation).await {
+                let payment = Hex32(operation.payment_id);
+                tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
+            }
+            app.progress.send_replace(());
+            Some(operation.id)
+        });
+    }
+
+    /// Sends what is not seen again, without simulation: it may have landed in the meantime.
+    fn repeat(&mut self, tracked: &Tracked) {
+        let now = Instant::now();
+        for attempt in tracked.attempts.iter().filter(|attempt| attempt.state == AttemptState::Sent) {
+            let sent_at = self.sent_at.entry(attempt.signature).or_insert(now);
+            if now.duration_since(*sent_at) < REPEAT_INTERVAL {
+                continue;
+            }
+            *sent_at = now;
+            let (app, bytes) = (Arc::clone(&self.app), attempt.transaction.clone());
+            self.sending.spawn(async move {
+                if let Err(error) = app.chain.send(&bytes, false).await {
+                    tracing::debug!(%error, "repetition not sent");
+                }
+                None
+            });
+        }
+    }
+
+    fn sent(&mut self, done: Result<Option<i64>, JoinError>) {
+        match done {
+            Ok(Some(operation_id)) => _ = self.in_flight.remove(&operation_id),
+            Ok(None) => {}
+            // Which one it was is not told; all are looked at again, and what the store has keeps each from being
+            // sent twice.
+            Err(error) => {
+                tracing::error!(%error, "a task that sends transactions died");
+                self.in_flight.clear();
+            }
+        }
+    }
+
+    fn forget_all_but(&mut self, open: &[Tracked]) {
+        let operations: HashSet<_> = open.iter().map(|tracked| tracked.operation.id).collect();
+        let signatures: HashSet<_> =
+            open.iter().flat_map(|tracked| &tracked.attempts).map(|attempt| attempt.signature).collect();
+        self.retry_at.retain(|id, _| operations.contains(id));
+        self.sent_at.retain(|signature, _| signatures.contains(signature));
+    }
+}
+
+/// What the node said in one round.
+#[derive(Default)]
+struct Seen {
+    block_height: u64,
+    statuses: HashMap<Signature, Option<Status>>,
+    block_hashes: HashMap<u64, [u8; 32]>,
+}
+
+impl Seen {
+    fn advance(&self, tracked: &mut Tracked, app: &App) -> Next {
+        let statuses: Vec<_> = tracked
+            .attempts
+            .iter()
+            .map(|attempt| self.statuses.get(&attempt.signature).cloned().flatten())
+            .collect();
+        let seconds = i64::try_from(app.settings.settle_timeout.as_secs()).unwrap_or(i64::MAX);
+        let observation = Observation {
+            block_height: self.block_height,
+            statuses: &statuses,
+            now: unix_now(),
+            settle_timeout_seconds: seconds,
+        };
+        lifecycle::advance(tracked, &observation)
+    }
+
+    /// The slot of the attempt's block, where that is confirmed and its hash not known.
+    fn slot_without_hash(&self, attempt: &Attempt) -> Option<u64> {
+        let status = self.statuses.get(&attempt.signature)?.as_ref()?;
+        let known = attempt
+            .state
+            .landing()
+            .is_some_and(|landing| landing.slot == status.slot && landing.block_hash.is_some());
+        (status.commitment >= Commitment::Confirmed && !known).then_some(status.slot)
+    }
+
+    fn add_block_hashes(&self, tracked: &mut Tracked) {
+        for attempt in &mut tracked.attempts {
+            if let AttemptState::Landed(landing) = &mut attempt.state {
+                landing.block_hash =
+                    landing.block_hash.or_else(|| self.block_hashes.get(&landing.slot).copied());
+            }
+        }
+    }
+}
+
+fn log_change(before: &Operation, tracked: &Tracked) {
+    let after = &tracked.operation;
+    if before.state == after.state {
+        return;
+    }
+    let payment = Hex32(after.payment_id);
+    let attempt = tracked.decisive_attempt();
+    let signature = attempt.map(|attempt| Base58(attempt.signature).to_string());
+    let slot = attempt.and_then(|attempt| attempt.state.landing()).map(|landing| landing.slot);
+    let (kind, state) = (after.action.kind(), after.state.as_str());
+    if matches!(before.state, OperationState::Landed(_)) && !after.state.has_landed() {
+        tracing::warn!(%payment, kind, state, signature, "the transaction's block was dropped: unsettled again");
+    } else {
+        tracing::info!(%payment, kind, state, signature, slot, "operation is {state}");
+    }
+}

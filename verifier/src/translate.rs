@@ -1,0 +1,196 @@
+//! Turns a 402 challenge into an intent: picks the first way to pay that is sound and within bounds, and says why the
+//! others were passed over. No I/O.
+
+use serde_json::Value;
+use x402_escrow_interface::{Address, message::Intent};
+use x402_escrow_wire::{
+    auth_capture::{Extra, IntentPayload},
+    error_code::ErrorCode,
+    field,
+    payment::PaymentRequirements,
+    text::{Decimal, Key},
+};
+
+use crate::{
+    facts::{Facts, receiver_token_account},
+    verify::{
+        Facilitator, Rejection,
+        intent::{self, Reserved},
+        requirements,
+    },
+};
+
+/// A way to pay that this facilitator could settle, going by the challenge alone.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its place in the challenge.
+    pub index: usize,
+    /// The way to pay.
+    pub requirements: PaymentRequirements,
+    /// The scheme's part of it.
+    pub extra: Extra,
+}
+
+impl Candidate {
+    /// Where the receiver would be paid.
+    pub fn token_account(&self) -> Address {
+        receiver_token_account(&self.requirements.pay_to.into(), &self.requirements.asset.into())
+    }
+}
+
+/// A way to pay that was not taken.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct PassedOver {
+    /// Its place in the challenge.
+    pub index: usize,
+    /// Its scheme, if it has one.
+    pub scheme: Option<String>,
+    /// Its network, if it has one.
+    pub network: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl PassedOver {
+    fn new(index: usize, option: &Value, reason: impl ToString) -> Self {
+        let text = |name| option.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { index, scheme: text("scheme"), network: text("network"), reason: reason.to_string() }
+    }
+}
+
+/// What the agent asks for besides the challenge.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// Its escrow.
+    pub escrow: Address,
+    /// The key that it signs with.
+    pub session_key: Address,
+    /// What the payment must be bound to, if the agent told its request.
+    pub resource_hash: Option<[u8; 32]>,
+    /// The most it would pay, in base units.
+    pub maximum_amount: Option<u64>,
+}
+
+/// Sorts the challenge's ways to pay by what can be told without the chain.
+pub fn candidates(
+    accepts: &[Value],
+    wish: &Wish,
+    facilitator: &Facilitator,
+) -> (Vec<Candidate>, Vec<PassedOver>) {
+    let (mut candidates, mut passed_over) = (Vec::new(), Vec::new());
+    for (index, option) in accepts.iter().enumerate() {
+        match candidate(index, option, wish, facilitator) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(reason) => passed_over.push(PassedOver::new(index, option, reason)),
+        }
+    }
+    (candidates, passed_over)
+}
+
+fn candidate(
+    index: usize,
+    option: &Value,
+    wish: &Wish,
+    facilitator: &Facilitator,
+) -> Result<Candidate, Rejection> {
+    // The scheme first: another scheme's option may have another shape, and that is no fault of it.
+    let scheme = option.get("scheme").and_then(Value::as_str).unwrap_or_default();
+    if scheme != x402_escrow_wire::auth_capture::SCHEME {
+        return Err(Rejection::new(
+            ErrorCode::UnsupportedScheme,
+            format!("scheme: {scheme:?} is another scheme"),
+        ));
+    }
+    let requirements: PaymentRequirements = field::read(option)
+        .map_err(|error| Rejection::new(ErrorCode::InvalidPaymentRequirements, error.to_string()))?;
+    let extra = requirements::check(&requirements, facilitator)?;
+    if wish.maximum_amount.is_some_and(|maximum| requirements.amount.0 > maximum) {
+        return Err(Rejection::new(
+            ErrorCode::InvalidPaymentRequirements,
+            format!("amount: {} is above maximumAmount", requirements.amount),
+        ));
+    }
+    if wish.resource_hash.is_some_and(|hash| hash != extra.resource_hash.0) {
+        return Err(Rejection::new(
+            ErrorCode::InvalidExtra,
+            "extra.resourceHash: is not the hash of your request's method, URL and body",
+        ));
+    }
+    Ok(Candidate { index, requirements, extra })
+}
+
+/// The way to pay that was chosen, still without its own nonce.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The way to pay.
+    pub candidate: Candidate,
+    /// What the client adds to it.
+    pub payload: IntentPayload,
+    /// The session's highest nonce on chain.
+    pub highest_nonce: u64,
+}
+
+impl Choice {
+    /// The payload with its own nonce, and the intent to sign.
+    pub fn with_nonce(mut self, nonce: u64) -> (Candidate, IntentPayload, Intent) {
+        self.payload.nonce = Decimal(nonce);
+        let intent = self.payload.intent(&self.candidate.requirements, &self.candidate.extra);
+        (self.candidate, self.payload, intent)
+    }
+}
+
+/// Picks the first of `candidates` that would be authorized, going by the chain; the others before it are added to
+/// `passed_over`.
+pub fn choose(
+    candidates: Vec<Candidate>,
+    wish: &Wish,
+    facts: &Facts,
+    reserved: Reserved,
+    facilitator: &Facilitator,
+    passed_over: &mut Vec<PassedOver>,
+) -> Option<Choice> {
+    for candidate in candidates {
+        match choice(&candidate, wish, facts, reserved, facilitator) {
+            Ok(choice) => return Some(choice),
+            Err(reason) => passed_over.push(PassedOver {
+                index: candidate.index,
+                scheme: Some(candidate.requirements.scheme),
+                network: Some(candidate.requirements.network),
+                reason: reason.to_string(),
+            }),
+        }
+    }
+    None
+}
+
+fn choice(
+    candidate: &Candidate,
+    wish: &Wish,
+    facts: &Facts,
+    reserved: Reserved,
+    facilitator: &Facilitator,
+) -> Result<Choice, Rejection> {
+    // Without a session any values do: the check below says that it is missing.
+    let (incarnation, highest_nonce) = facts
+        .processed
+        .session
+        .map_or_else(Default::default, |session| (session.incarnation, session.highest_nonce));
+    let timeout = i64::try_from(candidate.requirements.max_timeout_seconds).unwrap_or(i64::MAX);
+    let authorize_seconds = timeout.min(facilitator.policy.maximum_authorize_seconds);
+    let payload = IntentPayload {
+        escrow: wish.escrow.into(),
+        session_key: wish.session_key.into(),
+        incarnation: Key::from(Address::from(incarnation)),
+        nonce: Decimal(highest_nonce.saturating_add(1)),
+        authorize_by: facts
+            .processed
+            .now
+            .saturating_add(authorize_seconds)
+            .min(candidate.extra.capture_deadline),
+        signature: None,
+    };
+    let asset = candidate.requirements.asset.into();
+    let intent = payload.intent(&candidate.requirements, &candidate.extra);
+    intent::check(&intent, &asset, facts, reserved, &facilitator.policy)?;
+    Ok(Choice { candidate: candidate.clone(), payload, highest_nonce })
+}

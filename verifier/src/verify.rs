@@ -1,0 +1,47 @@
+//! Decides whether a payment would settle: payload, requirements, chain facts and policy in, verdict out. No I/O.
+//!
+//! - [`requirements`]: what a merchant asks, and whether this facilitator can settle it
+//! - [`intent`]: what a payer signed, against the requirements and the chain
+//! - [`lifecycle`]: what a merchant signed, against the payment
+
+pub mod intent;
+pub mod lifecycle;
+pub mod requirements;
+
+use x402_escrow_interface::Address;
+use x402_escrow_wire::error_code::ErrorCode;
+
+use crate::policy::Policy;
+
+/// Who decides: what the pure checks need to know of this verifier.
+#[derive(Clone, Debug)]
+pub struct Facilitator {
+    /// The cluster, as a CAIP-2 id.
+    pub network: String,
+    /// Pays fees and rent.
+    pub fee_payer: Address,
+    /// Its bounds.
+    pub policy: Policy,
+}
+
+/// Why the verdict is no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Rejection {
+    /// x402's code.
+    pub code: ErrorCode,
+    /// What is wrong, where, and what would be right.
+    pub message: String,
+}
+
+impl Rejection {
+    /// A rejection.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Rejects with `code` and the message unless `condition` holds.
+fn require(condition: bool, code: ErrorCode, message: impl FnOnce() -> String) -> Result<(), Rejection> {
+    if condition { Ok(()) } else { Err(Rejection::new(code, message())) }
+}

@@ -1,0 +1,117 @@
+//! Whether a capture or a void would be carried out: what the merchant signed, against the payment as accepted.
+
+use x402_escrow_wire::{auth_capture::LifecyclePayload, error_code::ErrorCode, text::Hex32};
+
+use super::{Rejection, require};
+use crate::{
+    payment::{Action, History},
+    signature,
+};
+
+/// The action that the payload asks for.
+pub fn action(payload: &LifecyclePayload) -> Action {
+    match *payload {
+        LifecyclePayload::Capture { amount, fee, last, signature, .. } => {
+            Action::Capture { amount: amount.0, fee: fee.0, last, signature: signature.0 }
+        }
+        LifecyclePayload::Void { amount, signature, .. } => {
+            Action::Void { amount: amount.0, signature: signature.0 }
+        }
+    }
+}
+
+/// The rejection of what is about a payment that was never accepted here.
+pub fn unknown_payment(id: Hex32) -> Rejection {
+    Rejection::new(
+        ErrorCode::PaymentNotFound,
+        format!(
+            "payload.paymentId: {id} is not known here; the payment must be settled here before it is captured"
+        ),
+    )
+}
+
+/// Checks that the authorizer named in the intent signed the payload.
+///
+/// # Errors
+/// If the signature is not one that the program would accept.
+pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<(), Rejection> {
+    let intent = &history.payment.intent;
+    let (role, key, by) = match payload {
+        LifecyclePayload::Capture { signature, .. } => ("capture", &intent.capture_authorizer, signature),
+        LifecyclePayload::Void { signature, .. } => ("receiver", &intent.receiver_authorizer, signature),
+    };
+    require(
+        signature::is_valid(key, &payload.signed_bytes(), &by.0),
+        ErrorCode::AuthorizerSignatureInvalid,
+        || format!("payload.signature: is not a strict Ed25519 signature by the {role} authorizer {key}"),
+    )
+}
+
+/// Checks the action against the payment and all that was accepted before. `now` is the cluster's time.
+///
+/// # Errors
+/// If the program would refuse it.
+pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejection> {
+    match *action {
+        Action::Authorize => Ok(()),
+        Action::Capture { amount, fee, last, .. } => check_capture(amount, fee, last, history, now),
+        Action::Void { amount, .. } => check_void(amount, history),
+    }
+}
+
+fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64) -> Result<(), Rejection> {
+    let code = ErrorCode::CaptureInvalid;
+    check_authorized(code, history)?;
+    let intent = &history.payment.intent;
+    let sums = history.accepted_sums();
+    require(now <= intent.capture_deadline, code, || {
+        format!(
+            "payload.paymentId: the capture deadline, {} (unix seconds), has passed",
+            intent.capture_deadline
+        )
+    })?;
+    require(amount <= sums.ends_at, code, || {
+        format!("payload.amount: {amount} is above what the payment can come to, {}", sums.ends_at)
+    })?;
+    require(!last || intent.capture_authorizer == intent.receiver_authorizer, code, || {
+        "payload.last: the rest can only be released by the receiver authorizer, and the capture authorizer is \
+         another key; capture with last = false, then void"
+            .to_owned()
+    })?;
+    let releases = last && amount == sums.captured && amount < sums.ends_at;
+    require(amount > sums.captured || releases, code, || {
+        format!("payload.amount: {} is captured already; the amount is cumulative", sums.captured)
+    })?;
+    // At most `amount`, since basis points are at most 10,000.
+    let maximum_fee = (u128::from(amount) * u128::from(intent.maximum_fee_bps) / 10_000) as u64;
+    require(fee <= maximum_fee, code, || {
+        format!(
+            "payload.fee: {fee} is above {maximum_fee}, which is {} basis points of the amount",
+            intent.maximum_fee_bps
+        )
+    })?;
+    require(fee >= sums.fee, code, || {
+        format!("payload.fee: {} was taken already; the fee is cumulative", sums.fee)
+    })?;
+    require(fee - sums.fee <= amount.saturating_sub(sums.captured), code, || {
+        "payload.fee: grows by more than the amount does".to_owned()
+    })
+}
+
+fn check_void(amount: u64, history: &History) -> Result<(), Rejection> {
+    let code = ErrorCode::ReleaseInvalid;
+    check_authorized(code, history)?;
+    let sums = history.accepted_sums();
+    require(amount >= sums.captured, code, || {
+        format!("payload.amount: {amount} is below the {} that are captured already", sums.captured)
+    })?;
+    require(amount < sums.ends_at, code, || {
+        format!("payload.amount: nothing is left to release: the payment ends at {} already", sums.ends_at)
+    })
+}
+
+fn check_authorized(code: ErrorCode, history: &History) -> Result<(), Rejection> {
+    require(history.authorization().has_landed(), code, || {
+        format!("payload.paymentId: the payment is {}; nothing is held for it now", history.state().as_str())
+    })
+}

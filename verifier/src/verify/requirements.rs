@@ -1,0 +1,110 @@
+//! What a merchant asks for, and whether this facilitator can settle it.
+
+use x402_escrow_interface::ID;
+use x402_escrow_wire::{
+    X402_VERSION,
+    auth_capture::{ESCROW_FLOW, Extra, SCHEME},
+    error_code::ErrorCode,
+    field,
+    payment::PaymentRequirements,
+    text::Key,
+};
+
+use super::{Facilitator, Rejection, require};
+
+/// Checks the protocol's version.
+///
+/// # Errors
+/// If it is not 2.
+pub fn check_version(version: u64, field: &str) -> Result<(), Rejection> {
+    require(version == X402_VERSION, ErrorCode::InvalidX402Version, || {
+        format!("{field}: this facilitator speaks version {X402_VERSION}, not {version}")
+    })
+}
+
+/// Checks that the client accepted what the merchant asks.
+///
+/// # Errors
+/// If it accepted something else.
+pub fn check_accepted(
+    accepted: &PaymentRequirements,
+    requirements: &PaymentRequirements,
+) -> Result<(), Rejection> {
+    require(accepted.scheme == requirements.scheme, ErrorCode::InvalidScheme, || {
+        format!(
+            "paymentPayload.accepted.scheme: is {:?}, but paymentRequirements has {:?}",
+            accepted.scheme, requirements.scheme
+        )
+    })?;
+    require(accepted.network == requirements.network, ErrorCode::InvalidNetwork, || {
+        format!(
+            "paymentPayload.accepted.network: is {:?}, but paymentRequirements has {:?}",
+            accepted.network, requirements.network
+        )
+    })?;
+    require(accepted == requirements, ErrorCode::InvalidPaymentRequirements, || {
+        format!(
+            "paymentPayload.accepted.{}: differs from paymentRequirements; they must be equal",
+            first_difference(accepted, requirements)
+        )
+    })
+}
+
+fn first_difference(accepted: &PaymentRequirements, requirements: &PaymentRequirements) -> String {
+    let members = [
+        ("amount", accepted.amount == requirements.amount),
+        ("asset", accepted.asset == requirements.asset),
+        ("payTo", accepted.pay_to == requirements.pay_to),
+        ("maxTimeoutSeconds", accepted.max_timeout_seconds == requirements.max_timeout_seconds),
+    ];
+    if let Some((name, _)) = members.iter().find(|(_, equal)| !equal) {
+        return (*name).to_owned();
+    }
+    let names = accepted.extra.keys().chain(requirements.extra.keys());
+    let differing = names.filter(|name| accepted.extra.get(*name) != requirements.extra.get(*name));
+    format!("extra.{}", differing.map(String::as_str).next().unwrap_or_default())
+}
+
+/// Checks the scheme.
+///
+/// # Errors
+/// If it is not the one that this facilitator settles.
+pub fn check_scheme(requirements: &PaymentRequirements) -> Result<(), Rejection> {
+    require(requirements.scheme == SCHEME, ErrorCode::UnsupportedScheme, || {
+        format!("scheme: this facilitator settles {SCHEME:?}, not {:?}", requirements.scheme)
+    })
+}
+
+/// Checks the network.
+///
+/// # Errors
+/// If it is not the one that this facilitator settles on.
+pub fn check_network(requirements: &PaymentRequirements, facilitator: &Facilitator) -> Result<(), Rejection> {
+    require(requirements.network == facilitator.network, ErrorCode::InvalidNetwork, || {
+        format!(
+            "network: this facilitator settles on {:?}, not {:?}",
+            facilitator.network, requirements.network
+        )
+    })
+}
+
+/// Checks that this facilitator can settle the requirements, and reads the scheme's part of them.
+///
+/// # Errors
+/// If it can't; the message names the field, relative to the requirements.
+pub fn check(requirements: &PaymentRequirements, facilitator: &Facilitator) -> Result<Extra, Rejection> {
+    check_scheme(requirements)?;
+    check_network(requirements, facilitator)?;
+    let extra: Extra = field::read(&serde_json::Value::Object(requirements.extra.clone()))
+        .map_err(|error| Rejection::new(ErrorCode::InvalidExtra, error.within("extra").to_string()))?;
+    require(extra.payment_flow == ESCROW_FLOW, ErrorCode::UnsupportedPaymentFlow, || {
+        format!("extra.paymentFlow: this facilitator settles {ESCROW_FLOW:?}, not {:?}", extra.payment_flow)
+    })?;
+    require(extra.program == Key::from(ID), ErrorCode::ProgramMismatch, || {
+        format!("extra.program: must be {ID}, the escrow program that this facilitator settles with")
+    })?;
+    require(extra.fee_payer == Key::from(facilitator.fee_payer), ErrorCode::InvalidExtra, || {
+        format!("extra.feePayer: must be {}, this facilitator's (see GET /supported)", facilitator.fee_payer)
+    })?;
+    Ok(extra)
+}
