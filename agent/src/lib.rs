@@ -1,1 +1,31 @@
-//! x402-escrow-agent
+//! Pays HTTP 402 challenges out of an x402 escrow.
+//!
+//! An agent needs a [`SessionFile`] that the escrow's owner made for it (`agent session open`) and nothing else: no
+//! SOL, no RPC node, no wallet. [`AgentClient::fetch`] sends a request, and where the server asks for payment with
+//! x402 version 2 and the scheme `auth-capture`, it has its verifier draft an intent, checks every field of the draft
+//! against what it asked for itself, signs, and sends the request again.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use x402_escrow_agent::{AgentClient, Limits, Request, SessionFile};
+//!
+//! let session = SessionFile::read("session.json".as_ref())?;
+//! let limits = Limits { maximum_amount: 100_000, spending_limit: Some(5_000_000) };
+//! let agent = AgentClient::new(session, limits)?;
+//! let fetched = agent.fetch(&Request::get("https://api.example.com/report")).await?;
+//! println!("{} for {:?}", fetched.status, fetched.payment);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Modules: [`client`] does the requests, [`draft`] decides what may be signed, [`spending`] keeps count of it on
+//! disk, [`session_file`] holds the key.
+
+pub mod client;
+pub mod draft;
+pub mod session_file;
+pub mod spending;
+
+pub use client::{AgentClient, FetchError, Fetched, Receipt, Request};
+pub use draft::Limits;
+pub use session_file::SessionFile;
