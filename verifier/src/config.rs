@@ -113,7 +113,7 @@ defaults! {
     default_minimum_capture_seconds: i64 = 30;
     default_maximum_capture_seconds: i64 = 30 * 86_400;
     default_settle_timeout_seconds: u64 = 45;
-    default_status_poll_milliseconds: u64 = 400;
+    default_status_poll_milliseconds: u64 = 200;
     default_compute_unit_price_micro_lamports: u64 = 10_000;
     default_maximum_body_bytes: usize = 64 * 1024;
     default_minimum_fee_payer_lamports: u64 = 50_000_000;

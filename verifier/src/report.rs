@@ -171,8 +171,10 @@ pub struct PaymentReport {
 struct OperationReport {
     kind: &'static str,
     amount: Decimal,
-    fee: Decimal,
-    last: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee: Option<Decimal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<bool>,
     accepted_at: i64,
     commitment_required: Commitment,
     status: &'static str,
@@ -239,14 +241,14 @@ pub fn payment(network: &str, history: &History) -> PaymentReport {
 
 fn operation(history: &History, operation: &Operation) -> OperationReport {
     let (amount, fee, last) = match operation.action {
-        Action::Authorize => (history.payment.intent.amount, 0, false),
-        Action::Capture { amount, fee, last, .. } => (amount, fee, last),
-        Action::Void { amount, .. } => (amount, 0, true),
+        Action::Authorize => (history.payment.intent.amount, None, None),
+        Action::Capture { amount, fee, last, .. } => (amount, Some(Decimal(fee)), Some(last)),
+        Action::Void { amount, .. } => (amount, None, None),
     };
     OperationReport {
         kind: operation.action.kind(),
         amount: Decimal(amount),
-        fee: Decimal(fee),
+        fee,
         last,
         accepted_at: operation.accepted_at,
         commitment_required: operation.commitment,

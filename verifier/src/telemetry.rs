@@ -1,5 +1,7 @@
 //! What is logged: one line a decision, to standard error. Never bodies, headers, queries or keys.
 
+use std::io::IsTerminal;
+
 use axum::{body::Body, http::Request};
 use serde::Deserialize;
 use tower_http::{
@@ -29,7 +31,10 @@ pub fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
 
 /// Starts logging. Does nothing if that was done before.
 pub fn init(format: LogFormat, filter: EnvFilter) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let started = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.compact().try_init(),
