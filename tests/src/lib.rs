@@ -1,1 +1,17 @@
-//! x402-escrow-tests
+//! What the tests are built from.
+//!
+//! - [`keys`]: public test keys, the same at every run
+//! - [`svm`]: the program on LiteSVM, with every balance checked after every step
+//! - [`idl`]: the committed IDL
+
+pub mod idl;
+pub mod keys;
+pub mod local;
+pub mod svm;
+
+use std::path::PathBuf;
+
+/// A file of the checkout, by its path from the root.
+pub fn checkout_file(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}

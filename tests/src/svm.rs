@@ -1,0 +1,33 @@
+//! The program on LiteSVM.
+//!
+//! [`World`] is the usual cast with an escrow, a session or a hold; [`Chain`] is the machine underneath. Everything
+//! that is sent goes through [`Chain::succeed`] and [`Chain::refuse`], which compare all accounts before and after.
+
+mod chain;
+mod ledger;
+mod outcome;
+mod payment;
+mod substitution;
+mod tokens;
+mod world;
+
+pub use chain::{Chain, START};
+pub use ledger::Ledger;
+pub use outcome::{Receipt, Refusal};
+pub use substitution::{Rival, Substitutions};
+pub use world::{World, usdc};
+
+use x402_escrow_interface::Address;
+
+/// Token-2022, which the program does not serve.
+pub const TOKEN_2022_PROGRAM_ID: Address =
+    Address::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
+
+/// Length of an escrow's account.
+pub const ESCROW_BYTES: usize = 8 + 5 * 32 + 4 * 8 + 2 * 4 + 2 + 6;
+/// Length of a session's account.
+pub const SESSION_BYTES: usize = 8 + 5 * 32 + 12 * 8 + 16 * 8 + 4 + 1 + 3;
+/// Length of a hold's account.
+pub const HOLD_BYTES: usize = 8 + 8 * 32 + 7 * 8 + 2 + 6;
+/// Length of a token account of SPL Token.
+pub const TOKEN_ACCOUNT_BYTES: usize = 165;

@@ -1,0 +1,183 @@
+use litesvm::LiteSVM;
+use solana_sdk::{
+    clock::Clock, hash::Hash, instruction::Instruction, message::Message, signature::Keypair, signer::Signer,
+    transaction::Transaction,
+};
+use solana_sha256_hasher::hashv;
+use solana_slot_hashes::SlotHashes;
+use x402_escrow_interface::{Address, instruction::Signature};
+
+use super::{Ledger, Receipt, Refusal, outcome::Refused};
+use crate::{checkout_file, keys::test_key};
+
+/// Unix time at which every chain starts.
+pub const START: i64 = 1_800_000_000;
+const FIRST_SLOT: u64 = 1_000;
+/// What every key gets when it is made, in lamports.
+const LAMPORTS: u64 = 100_000_000_000;
+/// The largest transaction that the network carries, in bytes.
+const MAXIMUM_TRANSACTION_BYTES: usize = 1_232;
+
+/// A LiteSVM with the program, and the keys of everybody in the test.
+pub struct Chain {
+    pub(super) svm: LiteSVM,
+    /// What tells this chain's slot hashes from another's.
+    cluster: &'static str,
+    keys: Vec<Keypair>,
+    /// Pays every transaction's fee and nothing else, so that other balances show what the program did.
+    fee_payer: Address,
+}
+
+impl Chain {
+    /// A chain called `cluster`: chains of different names have different slot hashes.
+    ///
+    /// # Panics
+    /// If the program is not built.
+    pub fn new(cluster: &'static str) -> Self {
+        let file = checkout_file("target/deploy/x402_escrow.so");
+        let program = std::fs::read(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", file.display()));
+        let mut svm = LiteSVM::new();
+        svm.add_program(x402_escrow_interface::ID, &program).expect("the program is a valid SBPF file");
+        let mut chain = Self { svm, cluster, keys: Vec::new(), fee_payer: Address::default() };
+        chain.fee_payer = chain.key("fee payer");
+        chain.set_time(START);
+        chain.set_slot(FIRST_SLOT);
+        chain
+    }
+
+    /// Makes the test key called `name`, gives it lamports, and signs for it from now on.
+    pub fn key(&mut self, name: &str) -> Address {
+        let key = test_key(name);
+        let address = key.pubkey();
+        self.svm.airdrop(&address, LAMPORTS).expect("the faucet has lamports for every key");
+        self.keys.push(key);
+        address
+    }
+
+    /// Signs `message` with the key of `signer`.
+    ///
+    /// # Panics
+    /// If `signer` is none of this chain's keys.
+    pub fn sign(&self, signer: &Address, message: &[u8]) -> Signature {
+        self.keypair(signer).sign_message(message).into()
+    }
+
+    fn keypair(&self, address: &Address) -> &Keypair {
+        let key = self.keys.iter().find(|key| key.pubkey() == *address);
+        key.unwrap_or_else(|| panic!("{address} is none of the chain's keys"))
+    }
+
+    /// The clock's unix time.
+    pub fn time(&self) -> i64 {
+        self.svm.get_sysvar::<Clock>().unix_timestamp
+    }
+
+    /// Sets the clock's unix time; the slot stays.
+    pub fn set_time(&mut self, unix_seconds: i64) {
+        let clock = Clock { unix_timestamp: unix_seconds, ..self.svm.get_sysvar() };
+        self.svm.set_sysvar(&clock);
+    }
+
+    /// The current slot.
+    pub fn slot(&self) -> u64 {
+        self.svm.get_sysvar::<Clock>().slot
+    }
+
+    /// Goes on to the next slot, whose parent has a hash of its own; the time stays.
+    pub fn next_slot(&mut self) {
+        self.set_slot(self.slot() + 1);
+    }
+
+    fn set_slot(&mut self, slot: u64) {
+        self.svm.warp_to_slot(slot);
+        let parent = slot - 1;
+        self.svm.set_sysvar(&SlotHashes::new(&[(parent, Hash::new_from_array(self.slot_hash(parent)))]));
+    }
+
+    /// The hash of `slot` on this chain.
+    pub fn slot_hash(&self, slot: u64) -> [u8; 32] {
+        hashv(&[b"slot hash", self.cluster.as_bytes(), &slot.to_le_bytes()]).to_bytes()
+    }
+
+    /// The hash that an incarnation takes now: the parent slot's.
+    pub fn newest_slot_hash(&self) -> [u8; 32] {
+        self.slot_hash(self.slot() - 1)
+    }
+
+    /// The least lamports that an account of `bytes` must have.
+    pub fn rent(&self, bytes: usize) -> u64 {
+        self.svm.minimum_balance_for_rent_exemption(bytes)
+    }
+
+    /// An account's lamports; 0 if there is no such account.
+    pub fn lamports(&self, address: &Address) -> u64 {
+        self.svm.get_balance(address).unwrap_or(0)
+    }
+
+    /// An account's data; `None` if there is no such account.
+    pub fn data(&self, address: &Address) -> Option<Vec<u8>> {
+        self.svm.get_account(address).filter(|account| account.lamports > 0).map(|account| account.data)
+    }
+
+    /// All accounts as they are now.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::of(&self.svm)
+    }
+
+    /// Sends instructions in one transaction that must succeed, and checks every invariant afterwards.
+    ///
+    /// # Panics
+    /// If the transaction fails or an invariant does not hold.
+    #[track_caller]
+    pub fn succeed(&mut self, instructions: &[Instruction]) -> Receipt {
+        let before = self.ledger();
+        match self.send(instructions) {
+            Ok(receipt) => {
+                let after = self.ledger();
+                after.check();
+                assert_eq!(
+                    after.lamports(),
+                    before.lamports() - receipt.fee,
+                    "lamports appeared or vanished"
+                );
+                receipt
+            }
+            Err(refused) => panic!("should have succeeded: {refused}"),
+        }
+    }
+
+    /// Sends instructions in one transaction whose last one must be refused for exactly this reason; nothing but the
+    /// fee may have moved.
+    ///
+    /// # Panics
+    /// If the transaction succeeds, fails for another reason or changes anything.
+    #[track_caller]
+    pub fn refuse(&mut self, instructions: &[Instruction], reason: impl Into<Refusal>) {
+        let reason = reason.into();
+        let before = self.ledger();
+        match self.send(instructions) {
+            Ok(_) => panic!("should have been refused: {reason}"),
+            Err(refused) => {
+                refused.assert_is(instructions.len() - 1, &reason);
+                let fee_payer = self.fee_payer;
+                self.ledger().assert_same_but_for_fee(&before, &fee_payer, refused.fee());
+            }
+        }
+    }
+
+    fn send(&mut self, instructions: &[Instruction]) -> Result<Receipt, Refused> {
+        // A blockhash of its own, so that the same instructions sent twice are two transactions.
+        self.svm.expire_blockhash();
+        let message = Message::new(instructions, Some(&self.fee_payer));
+        let bytes = 1 + usize::from(message.header.num_required_signatures) * 64 + message.serialize().len();
+        assert!(
+            bytes <= MAXIMUM_TRANSACTION_BYTES,
+            "a transaction of {bytes} bytes does not fit the network"
+        );
+        let signers = &message.account_keys[..message.header.num_required_signatures.into()];
+        let signers: Vec<&Keypair> = signers.iter().map(|address| self.keypair(address)).collect();
+        let transaction = Transaction::new(&signers, message, self.svm.latest_blockhash());
+        self.svm.send_transaction(transaction).map(Receipt::new).map_err(|failed| Refused(Box::new(failed)))
+    }
+}

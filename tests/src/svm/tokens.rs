@@ -1,0 +1,87 @@
+use solana_sdk::{instruction::Instruction, program_pack::Pack};
+use spl_token_interface::{
+    instruction as token,
+    state::{Account as TokenAccount, Mint},
+};
+use x402_escrow_interface::{
+    Address,
+    address::{self, TOKEN_PROGRAM_ID},
+    instruction::create_associated_token,
+};
+
+use super::Chain;
+
+/// Name of the key that may mint and freeze.
+const ISSUER: &str = "issuer";
+
+impl Chain {
+    /// Makes a mint like USDC's: SPL Token, 6 decimals, with an issuer that can freeze accounts.
+    pub fn create_mint(&mut self, name: &str) -> Address {
+        const DECIMALS: u8 = 6;
+        let (issuer, mint) = (self.key(ISSUER), self.key(name));
+        // The key has lamports from the faucet, more than the rent: it is allocated and assigned, not created.
+        let instructions = [
+            solana_system_interface::instruction::allocate(&mint, Mint::LEN as u64),
+            solana_system_interface::instruction::assign(&mint, &TOKEN_PROGRAM_ID),
+            ours(token::initialize_mint2(&TOKEN_PROGRAM_ID, &mint, &issuer, Some(&issuer), DECIMALS)),
+        ];
+        self.succeed(&instructions);
+        mint
+    }
+
+    /// Makes the owner's associated token account unless it exists, mints `amount` base units to it and returns it.
+    pub fn fund(&mut self, owner: &Address, mint: &Address, amount: u64) -> Address {
+        let (issuer, account) = (self.key(ISSUER), address::associated_token(owner, mint, &TOKEN_PROGRAM_ID));
+        let create = create_associated_token(&issuer, owner, mint);
+        let mint_to = ours(token::mint_to(&TOKEN_PROGRAM_ID, mint, &account, &issuer, &[], amount));
+        self.succeed(&[create, mint_to]);
+        account
+    }
+
+    /// Makes a token account at the key called `name`, owned by `owner`: one that is not its associated one.
+    pub fn create_token_account(&mut self, name: &str, owner: &Address, mint: &Address) -> Address {
+        let account = self.key(name);
+        self.succeed(&[
+            solana_system_interface::instruction::allocate(&account, TokenAccount::LEN as u64),
+            solana_system_interface::instruction::assign(&account, &TOKEN_PROGRAM_ID),
+            ours(token::initialize_account3(&TOKEN_PROGRAM_ID, &account, mint, owner)),
+        ]);
+        account
+    }
+
+    /// Freezes a token account, as the issuer of USDC can.
+    pub fn freeze(&mut self, account: &Address) {
+        let (issuer, mint) = (self.key(ISSUER), self.token_account(account).mint);
+        self.succeed(&[ours(token::freeze_account(&TOKEN_PROGRAM_ID, account, &mint, &issuer, &[]))]);
+    }
+
+    /// Thaws a frozen token account.
+    pub fn thaw(&mut self, account: &Address) {
+        let (issuer, mint) = (self.key(ISSUER), self.token_account(account).mint);
+        self.succeed(&[ours(token::thaw_account(&TOKEN_PROGRAM_ID, account, &mint, &issuer, &[]))]);
+    }
+
+    /// A plain transfer of `amount` base units between token accounts, signed by `from`'s owner.
+    pub fn transfer(&mut self, from: &Address, to: &Address, amount: u64) {
+        let owner = self.token_account(from).owner;
+        self.succeed(&[ours(token::transfer(&TOKEN_PROGRAM_ID, from, to, &owner, &[], amount))]);
+    }
+
+    /// The base units in a token account; 0 if there is no such account.
+    pub fn tokens(&self, account: &Address) -> u64 {
+        if self.data(account).is_some() { self.token_account(account).amount } else { 0 }
+    }
+
+    /// A token account as it is stored.
+    ///
+    /// # Panics
+    /// If there is none at this address.
+    pub fn token_account(&self, account: &Address) -> TokenAccount {
+        let data = self.data(account).unwrap_or_else(|| panic!("no account at {account}"));
+        TokenAccount::unpack(&data).unwrap_or_else(|error| panic!("no token account at {account}: {error}"))
+    }
+}
+
+fn ours<E: std::fmt::Debug>(instruction: Result<Instruction, E>) -> Instruction {
+    instruction.expect("the token program's builders only check its own address")
+}

@@ -1,0 +1,225 @@
+use solana_sdk::instruction::Instruction;
+use x402_escrow_interface::{
+    Address,
+    account::{Escrow, Session},
+    address::{self, TOKEN_PROGRAM_ID},
+    instruction::{self, SessionLimits},
+    message::Intent,
+};
+
+use super::{Chain, Receipt, Refusal};
+
+/// `amount` USDC in base units.
+pub const fn usdc(amount: u64) -> u64 {
+    amount * 1_000_000
+}
+
+/// A chain with a mint and the usual cast. Each party has a key of its own, so that a mix-up shows.
+pub struct World {
+    /// The machine underneath.
+    pub chain: Chain,
+    /// The token.
+    pub mint: Address,
+    /// Whose escrow it is; owns 1,000 USDC before it deposits.
+    pub payer: Address,
+    /// Pays every rent.
+    pub relay: Address,
+    /// The session key.
+    pub agent: Address,
+    /// Who is paid.
+    pub receiver: Address,
+    /// Allows money to go to the receiver.
+    pub capture_authorizer: Address,
+    /// Allows money to go back.
+    pub receiver_authorizer: Address,
+    /// May take fees.
+    pub fee_recipient: Address,
+    /// Has no rights; owns 100 USDC.
+    pub stranger: Address,
+    /// The payer's escrow.
+    pub escrow: Address,
+    /// The agent's session.
+    pub session: Address,
+}
+
+impl World {
+    /// Withdraw delay of the usual escrow, in seconds.
+    pub const WITHDRAW_DELAY_SECONDS: u32 = 3_600;
+    /// What is deposited in the usual escrow, in base units.
+    pub const DEPOSIT: u64 = usdc(100);
+
+    /// Everybody, and no escrow yet.
+    pub fn new() -> Self {
+        Self::on("the cluster")
+    }
+
+    /// The same on a chain called `cluster`.
+    pub fn on(cluster: &'static str) -> Self {
+        let mut chain = Chain::new(cluster);
+        let mint = chain.create_mint("USDC");
+        let payer = chain.key("payer");
+        let agent = chain.key("agent");
+        let escrow = address::escrow(&payer, &mint);
+        let mut world = Self {
+            mint,
+            payer,
+            agent,
+            relay: chain.key("relay"),
+            receiver: chain.key("receiver"),
+            capture_authorizer: chain.key("capture authorizer"),
+            receiver_authorizer: chain.key("receiver authorizer"),
+            fee_recipient: chain.key("fee recipient"),
+            stranger: chain.key("stranger"),
+            escrow,
+            session: address::session(&escrow, &agent),
+            chain,
+        };
+        world.chain.fund(&world.payer, &world.mint, usdc(1_000));
+        world.chain.fund(&world.stranger, &world.mint, usdc(100));
+        world.chain.fund(&world.receiver, &world.mint, 0);
+        world.chain.fund(&world.fee_recipient, &world.mint, 0);
+        world
+    }
+
+    /// With an escrow of 100 USDC whose withdrawals take an hour.
+    pub fn with_escrow() -> Self {
+        let mut world = Self::new();
+        world.succeed(&world.open_escrow(Self::WITHDRAW_DELAY_SECONDS));
+        world.succeed(&[world.deposit(Self::DEPOSIT)]);
+        world
+    }
+
+    /// With a session of wide limits besides.
+    pub fn with_session() -> Self {
+        Self::with_session_of(Self::limits())
+    }
+
+    /// With a session of these limits.
+    pub fn with_session_of(limits: SessionLimits) -> Self {
+        let mut world = Self::with_escrow();
+        world.succeed(&[world.open_session(&limits)]);
+        world.chain.next_slot();
+        world
+    }
+
+    /// With a hold of 10 USDC besides.
+    pub fn with_hold() -> (Self, Intent) {
+        let mut world = Self::with_session();
+        let intent = world.intent();
+        world.succeed(&[world.authorize(&intent)]);
+        (world, intent)
+    }
+
+    /// Limits that the usual payments don't touch: 30 days, 1,000 USDC, no period, any receiver.
+    pub fn limits() -> SessionLimits {
+        SessionLimits {
+            expires_at: super::START + 30 * 24 * 60 * 60,
+            maximum_payment: usdc(1_000),
+            maximum_total: usdc(1_000),
+            maximum_per_period: 0,
+            period_seconds: 0,
+            receiver: Address::default(),
+        }
+    }
+
+    /// [`Chain::succeed`].
+    #[track_caller]
+    pub fn succeed(&mut self, instructions: &[Instruction]) -> Receipt {
+        self.chain.succeed(instructions)
+    }
+
+    /// [`Chain::refuse`].
+    #[track_caller]
+    pub fn refuse(&mut self, instruction: Instruction, reason: impl Into<Refusal>) {
+        self.chain.refuse(&[instruction], reason);
+    }
+
+    /// The escrow as it is stored.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn escrow(&self) -> Escrow {
+        Escrow::decode(&self.chain.data(&self.escrow).expect("the escrow exists")).expect("it is an escrow")
+    }
+
+    /// The agent's session as it is stored.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn session(&self) -> Session {
+        Session::decode(&self.chain.data(&self.session).expect("the session exists"))
+            .expect("it is a session")
+    }
+
+    /// The associated token account of `owner`.
+    pub fn token_account(&self, owner: &Address) -> Address {
+        address::associated_token(owner, &self.mint, &TOKEN_PROGRAM_ID)
+    }
+
+    /// What `owner` has in its associated token account, in base units.
+    pub fn tokens(&self, owner: &Address) -> u64 {
+        self.chain.tokens(&self.token_account(owner))
+    }
+
+    /// Opens the payer's escrow; the relay pays the rent.
+    pub fn open_escrow(&self, withdraw_delay_seconds: u32) -> Vec<Instruction> {
+        instruction::open_escrow(&self.relay, &self.payer, &self.mint, withdraw_delay_seconds)
+    }
+
+    /// The payer deposits `amount`.
+    pub fn deposit(&self, amount: u64) -> Instruction {
+        let source = self.token_account(&self.payer);
+        instruction::deposit(&self.payer, &source, &self.escrow, &self.escrow(), amount)
+    }
+
+    /// Credits what reached the vault.
+    pub fn sync(&self) -> Instruction {
+        instruction::sync(&self.escrow, &self.escrow())
+    }
+
+    /// The payer asks for `amount` back.
+    pub fn request_withdrawal(&self, amount: u64) -> Instruction {
+        instruction::request_withdrawal(&self.escrow, &self.escrow(), amount)
+    }
+
+    /// The payer takes its request back.
+    pub fn cancel_withdrawal(&self) -> Instruction {
+        instruction::cancel_withdrawal(&self.escrow, &self.escrow())
+    }
+
+    /// Pays the requested withdrawal to the payer's associated token account.
+    pub fn withdraw(&self) -> Instruction {
+        instruction::withdraw(&self.escrow, &self.escrow(), &self.token_account(&self.payer))
+    }
+
+    /// Closes the escrow.
+    pub fn close_escrow(&self) -> Instruction {
+        instruction::close_escrow(&self.escrow, &self.escrow())
+    }
+
+    /// Opens the agent's session; the relay pays the rent.
+    pub fn open_session(&self, limits: &SessionLimits) -> Instruction {
+        instruction::open_session(&self.relay, &self.payer, &self.escrow, &self.agent, limits)
+    }
+
+    /// Changes the limits of the agent's session.
+    pub fn update_session(&self, limits: &SessionLimits) -> Instruction {
+        instruction::update_session(&self.payer, &self.escrow, &self.session, limits)
+    }
+
+    /// Revokes the agent's session.
+    pub fn revoke_session(&self) -> Instruction {
+        instruction::revoke_session(&self.payer, &self.escrow, &self.session)
+    }
+
+    /// Closes the agent's session.
+    pub fn close_session(&self) -> Instruction {
+        instruction::close_session(&self.payer, &self.escrow, &self.session, &self.relay)
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
