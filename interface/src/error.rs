@@ -106,6 +106,8 @@ errors! {
     CaptureAboveHold,
     /// The hold was already captured up to this amount: the amount is cumulative
     NothingToCapture,
+    /// A last capture releases the rest, which needs the receiver authorizer to be the capture authorizer
+    LastCaptureNotAllowed,
     /// The fee is above the intent's maximum for the captured amount, or above what this capture moves
     FeeTooHigh,
     /// The fee is below what was taken before: the fee is cumulative
