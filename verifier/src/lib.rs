@@ -8,6 +8,7 @@
 //! - [`payment`]: what is remembered
 //! - [`assess`], [`settle`], [`submit`], [`track`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
+//! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`config`], [`app`], [`telemetry`]: how it is put together
 
 pub mod app;
@@ -18,6 +19,7 @@ pub mod config;
 pub mod error;
 pub mod facts;
 pub mod lifecycle;
+pub mod merchant;
 pub mod payment;
 pub mod policy;
 pub mod refusal;

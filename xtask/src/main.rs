@@ -6,6 +6,7 @@
 mod build;
 mod cache;
 mod checkout;
+mod demo;
 mod idl;
 mod progress;
 mod test;
@@ -32,6 +33,8 @@ enum Command {
     Validator(validator::Arguments),
     /// Write idl/x402_escrow.json from the program's source
     Idl(idl::Arguments),
+    /// Show an agent buy from two merchants on a local validator
+    Demo(demo::Arguments),
     /// Run every test there is
     Test(test::Arguments),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Validator(arguments) => validator::run(&arguments),
         Command::Idl(arguments) => idl::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };
     match result {

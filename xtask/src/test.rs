@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::{build, cache, checkout, idl, progress, validator};
+use crate::{build, cache, checkout, demo, idl, progress, validator};
 
 /// Builds the program, finds or builds solana-test-validator, checks that the IDL is current, then runs unit tests,
 /// the program's tests on LiteSVM, the HTTP tests, the end-to-end tests on the validator, and the golden vectors in
@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     build::run(&build::Arguments::default())?;
     idl::run(&idl::Arguments { check: true })?;
     let validator = validator::locate_or_build()?;
+    demo::build_binaries()?;
 
     let mut tally = Tally::default();
     let mut broken = Vec::new();

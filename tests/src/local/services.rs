@@ -1,0 +1,199 @@
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use reqwest::blocking::Client;
+use serde_json::Value;
+use solana_sdk::signature::{Keypair, Signer};
+use x402_escrow_interface::Address;
+
+use super::{
+    Local, binary,
+    process::{Process, free_ports},
+};
+
+/// How long a service may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A running verifier.
+pub struct Verifier {
+    /// Where it listens.
+    pub url: String,
+    /// Who pays fees and the rent of holds.
+    pub fee_payer: Address,
+    command: Vec<(&'static str, String)>,
+    folder: PathBuf,
+    process: Process,
+}
+
+impl Verifier {
+    /// Starts a verifier with a new database and a fee payer that has SOL.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn start(local: &Local) -> Result<Self> {
+        let (fee_payer, key_file) = local.key_file("fee-payer")?;
+        local.chain.give_sol(&fee_payer.pubkey(), 10_000_000_000)?;
+        let address = format!("127.0.0.1:{}", free_ports(1)?);
+        let command = vec![
+            ("X402_LISTEN", address.clone()),
+            ("X402_RPC_URL", local.rpc_url().to_owned()),
+            ("X402_FEE_PAYER", key_file.display().to_string()),
+            ("X402_DATABASE", local.folder().join("verifier.sqlite").display().to_string()),
+        ];
+        let url = format!("http://{address}");
+        let process = spawn_verifier(&command, local.folder(), &url)?;
+        let folder = local.folder().to_owned();
+        Ok(Self { url, fee_payer: fee_payer.pubkey(), command, folder, process })
+    }
+
+    /// Ends it as a crash would, by SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after [`Self::kill`], with the same database and port.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process = spawn_verifier(&self.command, &self.folder, &self.url)?;
+        Ok(())
+    }
+
+    /// What `GET /payments/{id}` says.
+    ///
+    /// # Errors
+    /// If it doesn't answer with JSON.
+    pub fn payment(&self, id: &str) -> Result<Value> {
+        get_json(&format!("{}/payments/{id}", self.url))
+    }
+}
+
+fn spawn_verifier(environment: &[(&'static str, String)], folder: &Path, url: &str) -> Result<Process> {
+    let mut command = Command::new(binary("verifier")?);
+    command.envs(environment.iter().cloned()).current_dir(folder);
+    let mut process = Process::start("verifier", folder, &mut command)?;
+    process.wait_until(START_TIMEOUT, || is_ok(&format!("{url}/health")))?;
+    Ok(process)
+}
+
+/// A running merchant: the verifier crate's example, an HTTP API with prices.
+pub struct Merchant {
+    /// Where it listens.
+    pub url: String,
+    /// Who is paid, and who signs captures and releases.
+    pub key: Keypair,
+    process: Process,
+}
+
+impl Merchant {
+    /// Starts a merchant that is paid through `verifier`. It gets a token account first, as every merchant needs one.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn start(local: &Local, verifier: &Verifier, name: &str) -> Result<Self> {
+        let (key, key_file) = local.key_file(name)?;
+        local.chain.give_tokens(&key.pubkey(), &local.mint, 0)?;
+        let address = format!("127.0.0.1:{}", free_ports(1)?);
+        let url = format!("http://{address}");
+        let mut command = Command::new(binary("examples/merchant")?);
+        command
+            .args([
+                "--name",
+                name,
+                "--listen",
+                &address,
+                "--public-url",
+                &url,
+                "--facilitator",
+                &verifier.url,
+            ])
+            .args(["--asset", &local.mint.to_string()])
+            .arg("--key")
+            .arg(key_file)
+            .current_dir(local.folder());
+        let mut process = Process::start(name, local.folder(), &mut command)?;
+        process.wait_until(START_TIMEOUT, || is_reachable(&url))?;
+        Ok(Self { url, key, process })
+    }
+
+    /// Ends it as a crash would, by SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+}
+
+/// The agent's command line, run by an owner or by an agent.
+pub struct Agent {
+    environment: Vec<(&'static str, String)>,
+    folder: PathBuf,
+}
+
+impl Agent {
+    /// For an owner: with a keypair file and a node.
+    pub fn owner(local: &Local, key_file: &Path, verifier: &Verifier) -> Self {
+        let environment = vec![
+            ("X402_KEYPAIR", key_file.display().to_string()),
+            ("X402_RPC_URL", local.rpc_url().to_owned()),
+            ("X402_MINT", local.mint.to_string()),
+            ("X402_VERIFIER_URL", verifier.url.clone()),
+        ];
+        Self { environment, folder: local.folder().to_owned() }
+    }
+
+    /// For an agent: with a session file and nothing else.
+    pub fn with_session(local: &Local, session_file: &Path) -> Self {
+        let environment = vec![("X402_SESSION", session_file.display().to_string())];
+        Self { environment, folder: local.folder().to_owned() }
+    }
+
+    /// Runs a command with `--json` and returns what it printed.
+    ///
+    /// # Errors
+    /// If the command fails; the error is what it says.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Value> {
+        let output = Command::new(binary("agent")?)
+            .arg("--json")
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment.iter().cloned())
+            .current_dir(&self.folder)
+            .output()
+            .context("running the agent")?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        // Where the server refused, the response comes first and the reason after it.
+        let mut objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
+        let first = objects.next().and_then(Result::ok);
+        if output.status.success() {
+            return first.with_context(|| format!("the agent printed {printed:?} instead of JSON"));
+        }
+        let last = objects.filter_map(Result::ok).last().or(first);
+        let reason = last.as_ref().and_then(|object| object["error"].as_str()).map(str::to_owned);
+        bail!("{}", reason.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+}
+
+/// Fetches JSON from one of the services.
+///
+/// # Errors
+/// If it doesn't answer with JSON.
+fn get_json(url: &str) -> Result<Value> {
+    Client::new()
+        .get(url)
+        .send()
+        .and_then(|response| response.json())
+        .with_context(|| format!("asking {url}"))
+}
+
+fn is_ok(url: &str) -> bool {
+    Client::new().get(url).send().is_ok_and(|response| response.status().is_success())
+}
+
+fn is_reachable(url: &str) -> bool {
+    Client::new().get(url).send().is_ok()
+}

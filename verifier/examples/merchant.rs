@@ -1,0 +1,149 @@
+//! A merchant: an HTTP API with prices, as a server of its own. The demo and the end-to-end tests run two of them.
+
+use std::{error::Error, path::PathBuf};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use clap::Parser;
+use ed25519_dalek::SigningKey;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use solana_sdk::signer::keypair::read_keypair_file;
+use tokio::net::TcpListener;
+use x402_escrow_verifier::merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
+use x402_escrow_wire::{
+    auth_capture::Commitment::{Confirmed, Processed},
+    text::Key,
+};
+
+/// What one unit of /metered costs, in base units; a request holds ten.
+const UNIT_PRICE: u64 = 10_000;
+const HELD_UNITS: u64 = 10;
+
+/// Sells a few things for USDC.
+#[derive(Parser)]
+struct Arguments {
+    /// Name of the shop
+    #[arg(long)]
+    name: String,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:4030")]
+    listen: String,
+    /// Base URL under which clients reach this server
+    #[arg(long)]
+    public_url: String,
+    /// Base URL of the verifier
+    #[arg(long, default_value = "http://127.0.0.1:4020")]
+    facilitator: String,
+    /// Keypair file: is paid, and signs captures
+    #[arg(long)]
+    key: PathBuf,
+    /// The token's mint
+    #[arg(long)]
+    asset: Key,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+    let keypair = read_keypair_file(&arguments.key)?;
+    let config = MerchantConfig::new(
+        arguments.facilitator,
+        arguments.public_url,
+        arguments.asset,
+        SigningKey::from_bytes(keypair.secret_bytes()),
+        arguments.key.with_extension("unsettled.json"),
+    );
+    let merchant = Merchant::connect(config).await?;
+    let listener = TcpListener::bind(&arguments.listen).await?;
+    eprintln!("{} sells at http://{}", arguments.name, listener.local_addr()?);
+    axum::serve(listener, shop(&merchant, arguments.name)).await?;
+    Ok(())
+}
+
+/// Every route with its price in base units, and how final the hold must be.
+fn shop(merchant: &Merchant, name: String) -> Router {
+    let price = |amount, commitment, description: &str| {
+        merchant.price(Price::new(amount).at_least(commitment).describe(description))
+    };
+    Router::new()
+        .route("/weather", get(weather).layer(price(1_000, Processed, "The weather in a city")))
+        .route("/quote", get(quote).layer(price(10_000, Processed, "The price of a token")))
+        .route("/translate", post(translate).layer(price(50_000, Processed, "A translation into Pig Latin")))
+        .route("/report", get(report).layer(price(250_000, Confirmed, "A market report")))
+        .route("/metered", get(metered).layer(price(UNIT_PRICE * HELD_UNITS, Processed, "Work by the unit")))
+        .route("/archive", get(archive).layer(price(400_000, Confirmed, "All reports of a year")))
+        .route("/broken", get(broken).layer(price(20_000, Processed, "Fails, and is not paid for")))
+        .with_state(name)
+}
+
+#[derive(Deserialize)]
+struct Weather {
+    city: String,
+}
+
+async fn weather(State(shop): State<String>, Query(query): Query<Weather>) -> Json<Value> {
+    // The same city, the same weather.
+    let degrees = query.city.bytes().map(i32::from).sum::<i32>() % 35;
+    Json(json!({ "shop": shop, "city": query.city, "celsius": degrees }))
+}
+
+#[derive(Deserialize)]
+struct Quote {
+    symbol: String,
+}
+
+async fn quote(State(shop): State<String>, Query(query): Query<Quote>) -> Json<Value> {
+    let cents = query.symbol.bytes().map(u32::from).product::<u32>() % 100_000;
+    Json(json!({ "shop": shop, "symbol": query.symbol, "cents": cents }))
+}
+
+#[derive(Deserialize)]
+struct Translate {
+    text: String,
+}
+
+async fn translate(State(shop): State<String>, Json(body): Json<Translate>) -> Json<Value> {
+    let words = body.text.split_whitespace().map(|word| match word.char_indices().nth(1) {
+        Some((second, _)) => format!("{}{}ay", &word[second..], &word[..second]),
+        None => format!("{word}ay"),
+    });
+    Json(json!({ "shop": shop, "text": words.collect::<Vec<_>>().join(" ") }))
+}
+
+#[derive(Deserialize)]
+struct Report {
+    topic: String,
+}
+
+async fn report(State(shop): State<String>, Query(query): Query<Report>) -> Json<Value> {
+    let text = format!("All there is to say about {}, in one sentence.", query.topic);
+    Json(json!({ "shop": shop, "topic": query.topic, "text": text }))
+}
+
+async fn archive(State(shop): State<String>) -> Json<Value> {
+    Json(json!({ "shop": shop, "reports": 365 }))
+}
+
+async fn broken() -> StatusCode {
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+#[derive(Deserialize)]
+struct Metered {
+    units: u64,
+}
+
+/// Holds ten units and takes what was used.
+async fn metered(State(shop): State<String>, Query(query): Query<Metered>) -> Response {
+    let units = query.units.min(HELD_UNITS);
+    let mut response = Json(json!({ "shop": shop, "units": units })).into_response();
+    response.extensions_mut().insert(CaptureAmount(units * UNIT_PRICE));
+    response
+}
