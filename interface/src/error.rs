@@ -132,7 +132,7 @@ errors! {
     NothingToWithdraw,
     /// The escrow still has sessions: close them first
     EscrowHasSessions,
-    /// The escrow still has a balance: withdraw it first
+    /// The escrow or its vault still has tokens: sync and withdraw them first
     EscrowNotEmpty,
     /// The charge is above the intent's amount
     ChargeAboveIntent,

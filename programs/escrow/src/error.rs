@@ -106,7 +106,7 @@ pub enum EscrowError {
     NothingToWithdraw,
     #[msg("The escrow still has sessions: close them first")]
     EscrowHasSessions,
-    #[msg("The escrow still has a balance: withdraw it first")]
+    #[msg("The escrow or its vault still has tokens: sync and withdraw them first")]
     EscrowNotEmpty,
     #[msg("The charge is above the intent's amount")]
     ChargeAboveIntent,

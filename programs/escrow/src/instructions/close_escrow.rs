@@ -1,4 +1,5 @@
 use anchor_lang::prelude::*;
+use anchor_spl::token::TokenAccount;
 
 use crate::{error::EscrowError, events::EscrowClosed, state::Escrow, token::close_token_account};
 
@@ -9,7 +10,7 @@ pub struct CloseEscrow {
     #[account(mut, close = rent_payer)]
     pub escrow: Account<Escrow>,
     #[account(mut, address = escrow.vault @ EscrowError::WrongVault)]
-    pub vault: UncheckedAccount,
+    pub vault: Account<TokenAccount>,
     /// Gets the rent of the escrow and of its vault back.
     #[account(mut, unsafe(dup), address = escrow.rent_payer @ EscrowError::WrongRentPayer)]
     pub rent_payer: UncheckedAccount,
@@ -18,10 +19,11 @@ pub struct CloseEscrow {
 }
 
 impl CloseEscrow {
-    /// The token program refuses to close a vault with tokens: what a stranger sent is synced and withdrawn first.
+    /// What a stranger sent to the vault is synced and withdrawn first. The token program would refuse to close a
+    /// vault with tokens too, but not one of wrapped SOL: its tokens would go to the rent payer.
     pub(crate) fn close_escrow(&mut self) -> Result<()> {
         require!(self.escrow.open_sessions == 0, EscrowError::EscrowHasSessions);
-        require!(self.escrow.balance == 0, EscrowError::EscrowNotEmpty);
+        require!(self.escrow.balance == 0 && self.vault.amount() == 0, EscrowError::EscrowNotEmpty);
         let Escrow { payer, mint, bump, .. } = *self.escrow;
         let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
         let mut rent_payer = *self.rent_payer.account();
