@@ -120,6 +120,18 @@ impl Chain {
         self.svm.get_account(address).filter(|account| account.lamports > 0).map(|account| account.data)
     }
 
+    /// Copies an account to another address, owned by another program: what a thief can make.
+    ///
+    /// # Panics
+    /// If there is no account to copy.
+    pub fn forge(&mut self, original: &Address) -> Address {
+        let mut copy = self.svm.get_account(original).expect("the original exists");
+        copy.owner = Address::new_from_array([0xF0; 32]);
+        let address = Address::new_from_array(hashv(&[b"forged", original.as_ref()]).to_bytes());
+        self.svm.set_account(address, copy).expect("an account without a program needs no more");
+        address
+    }
+
     /// All accounts as they are now.
     pub fn ledger(&self) -> Ledger {
         Ledger::of(&self.svm)

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use solana_sdk::instruction::{Instruction, InstructionError};
+use solana_sdk::instruction::{Instruction, InstructionError as Error};
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Session},
@@ -16,6 +16,7 @@ use crate::idl;
 /// Tries an instruction that would succeed with other accounts in its slots, one slot at a time.
 pub struct Substitutions<'a> {
     world: &'a mut World,
+    rival: &'a Rival,
     instruction: Instruction,
     slots: Vec<Value>,
     named: BTreeSet<String>,
@@ -24,11 +25,11 @@ pub struct Substitutions<'a> {
 
 impl<'a> Substitutions<'a> {
     /// Of the IDL's instruction called `name`.
-    pub fn of(world: &'a mut World, name: &str, instruction: Instruction) -> Self {
+    pub fn of(world: &'a mut World, rival: &'a Rival, name: &str, instruction: Instruction) -> Self {
         let idl = idl::load();
         let slots = idl::entries(idl::entry(&idl, "instructions", name), "accounts").to_vec();
         assert!(slots.len() <= instruction.accounts.len(), "{name} has too few accounts");
-        Self { world, instruction, slots, named: BTreeSet::new(), created: None }
+        Self { world, rival, instruction, slots, named: BTreeSet::new(), created: None }
     }
 
     /// `substitute` in this slot is refused.
@@ -60,29 +61,55 @@ impl<'a> Substitutions<'a> {
         self
     }
 
-    /// Checks that every slot was named, and that the instruction is refused where a signer does not sign or a
-    /// written account is passed as read-only; then that it succeeds as it was.
+    /// Checks that every slot was named, and that the instruction is refused where a signer does not sign, a written
+    /// account is passed as read-only, or one of our accounts is an impostor; then that it succeeds as it was.
     ///
     /// # Panics
     /// If any of it is not so.
     #[track_caller]
-    pub fn done(self) {
-        for (index, slot) in self.slots.iter().enumerate() {
+    pub fn done(mut self) {
+        for (index, slot) in self.slots.clone().iter().enumerate() {
             let name = slot["name"].as_str().expect("an account of the IDL has a name");
             assert!(self.named.contains(name), "the slot {name} was not tried");
             let mut instruction = self.instruction.clone();
             if slot["signer"] == true {
                 instruction.accounts[index].is_signer = false;
-                self.world.chain.refuse(&[instruction.clone()], InstructionError::MissingRequiredSignature);
+                self.world.chain.refuse(&[instruction.clone()], Error::MissingRequiredSignature);
                 instruction.accounts[index].is_signer = true;
             }
             if slot["writable"] == true {
                 instruction.accounts[index].is_writable = false;
                 let reason = read_only(slot, self.created.as_deref() == Some(name));
-                self.world.chain.refuse(&[instruction], reason);
+                self.world.chain.refuse(&[instruction.clone()], reason);
+                instruction.accounts[index].is_writable = true;
+            }
+            for (address, reason) in self.impostors(name, &instruction.accounts[index].pubkey.clone()) {
+                instruction.accounts[index].pubkey = address;
+                self.world.chain.refuse(&[instruction.clone()], reason);
             }
         }
         self.world.succeed(&[self.instruction]);
+    }
+
+    /// What is not the slot's account although it looks like one, and what it is refused for: accounts of our other
+    /// types, and a copy of the right account that belongs to another program.
+    fn impostors(&mut self, slot: &str, right: &Address) -> Vec<(Address, Error)> {
+        let Rival { escrow, session, hold, .. } = *self.rival;
+        let ours = [("escrow", escrow), ("session", session), ("hold", hold)];
+        if self.created.as_deref() == Some(slot) || ours.iter().all(|(name, _)| *name != slot) {
+            return Vec::new();
+        }
+        let others = ours.iter().filter(|(name, _)| *name != slot);
+        let bytes = |address| self.world.chain.data(address).map_or(0, |data| data.len());
+        let mut impostors: Vec<_> = others
+            .map(|(_, address)| {
+                let too_small = bytes(address) < bytes(right);
+                let reason = if too_small { Error::AccountDataTooSmall } else { Error::InvalidAccountData };
+                (*address, reason)
+            })
+            .collect();
+        impostors.push((self.world.chain.forge(right), Error::IllegalOwner));
+        impostors
     }
 
     #[track_caller]
@@ -93,16 +120,16 @@ impl<'a> Substitutions<'a> {
 }
 
 /// What Anchor says when an account to be written is passed as read-only.
-fn read_only(slot: &Value, created: bool) -> InstructionError {
+fn read_only(slot: &Value, created: bool) -> Error {
     const CONSTRAINT_MUT: u32 = 2000;
     if created {
         // Anchor leaves it to the system program.
-        InstructionError::PrivilegeEscalation
+        Error::PrivilegeEscalation
     } else if slot["signer"] == true {
         // A signer is checked for both at once.
-        InstructionError::MissingRequiredSignature
+        Error::MissingRequiredSignature
     } else {
-        InstructionError::Custom(CONSTRAINT_MUT)
+        Error::Custom(CONSTRAINT_MUT)
     }
 }
 

@@ -98,7 +98,7 @@ fn other_accounts_refused() {
     let payer = world.chain.key("new payer");
     let [create, open] = two(instruction::open_escrow(&world.relay, &payer, &world.mint, 0));
     world.succeed(&[create]);
-    Substitutions::of(&mut world, "open_escrow", open)
+    Substitutions::of(&mut world, &rival, "open_escrow", open)
         // Whoever signs as rent payer pays.
         .free("rent_payer")
         // Another payer has another escrow.

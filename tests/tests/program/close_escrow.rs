@@ -1,0 +1,95 @@
+use x402_escrow_interface::{
+    address::ASSOCIATED_TOKEN_PROGRAM_ID,
+    error::EscrowError,
+    event::{self, Event},
+};
+use x402_escrow_tests::svm::{ESCROW_BYTES, Substitutions, TOKEN_ACCOUNT_BYTES, World, usdc};
+
+#[test]
+fn rent_of_escrow_and_vault_goes_back_to_whoever_paid_it() {
+    let mut world = World::new();
+    let before = world.chain.lamports(&world.relay);
+    world.succeed(&world.open_escrow(0));
+    let rent = world.chain.rent(ESCROW_BYTES) + world.chain.rent(TOKEN_ACCOUNT_BYTES);
+    assert_eq!(world.chain.lamports(&world.relay), before - rent);
+
+    let receipt = world.succeed(&[world.close_escrow()]);
+    assert_eq!(world.chain.lamports(&world.relay), before);
+    assert_eq!(world.chain.data(&world.escrow), None);
+    assert_eq!(world.chain.data(&world.token_account(&world.escrow)), None);
+    let (escrow, payer, mint) = (world.escrow, world.payer, world.mint);
+    assert_eq!(receipt.events, [Event::EscrowClosed(event::EscrowClosed { escrow, payer, mint })]);
+}
+
+#[test]
+fn escrow_with_a_balance_refused() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    world.succeed(&[world.deposit(1)]);
+    world.refuse(world.close_escrow(), EscrowError::EscrowNotEmpty);
+    world.succeed(&[world.request_withdrawal(1), world.withdraw(), world.close_escrow()]);
+}
+
+#[test]
+fn escrow_with_a_session_refused() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    world.succeed(&[world.open_session(&World::limits())]);
+    world.refuse(world.close_escrow(), EscrowError::EscrowHasSessions);
+    world.chain.next_slot();
+    world.succeed(&[world.close_session(), world.close_escrow()]);
+}
+
+#[test]
+fn uncredited_tokens_must_leave_first() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    let (from, vault) = (world.token_account(&world.stranger), world.escrow().vault);
+    world.chain.transfer(&from, &vault, usdc(5));
+    world.refuse(world.close_escrow(), EscrowError::EscrowNotEmpty);
+    let before = world.tokens(&world.payer);
+    world.succeed(&[world.sync()]);
+    world.succeed(&[world.request_withdrawal(usdc(5)), world.withdraw(), world.close_escrow()]);
+    assert_eq!(world.tokens(&world.payer), before + usdc(5));
+}
+
+#[test]
+fn closed_escrow_can_be_opened_again() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    world.succeed(&[world.close_escrow()]);
+    world.succeed(&world.open_escrow(7));
+    assert_eq!(world.escrow().withdraw_delay_seconds, 7);
+}
+
+#[test]
+fn only_the_payer_can_close() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    for thief in [world.stranger, world.relay] {
+        let mut close = world.close_escrow();
+        close.accounts[0].pubkey = thief;
+        world.refuse(close, EscrowError::WrongPayer);
+    }
+}
+
+#[test]
+fn other_accounts_refused() {
+    let mut other = World::with_session();
+    let rival = other.rival();
+    let mut world = other;
+    world.chain.next_slot();
+    world.chain.set_time(World::AUTHORIZE_BY);
+    world.succeed(&[world.close_session(), world.request_withdrawal(World::DEPOSIT)]);
+    world.chain.set_time(World::AUTHORIZE_BY + i64::from(World::WITHDRAW_DELAY_SECONDS));
+    world.succeed(&[world.withdraw()]);
+    let close = world.close_escrow();
+    let stranger = world.stranger;
+    Substitutions::of(&mut world, &rival, "close_escrow", close)
+        .refused("payer", rival.payer, EscrowError::WrongPayer)
+        .refused("escrow", rival.escrow, EscrowError::WrongPayer)
+        .refused("vault", rival.vault, EscrowError::WrongVault)
+        .refused("rent_payer", stranger, EscrowError::WrongRentPayer)
+        .refused("token_program", ASSOCIATED_TOKEN_PROGRAM_ID, EscrowError::WrongTokenProgram)
+        .done();
+}

@@ -1,0 +1,162 @@
+use solana_sdk::instruction::InstructionError;
+use solana_system_interface::error::SystemError;
+use x402_escrow_interface::{
+    Address,
+    account::Session,
+    address::{self, TOKEN_PROGRAM_ID},
+    error::EscrowError,
+    event::{self, Event},
+    instruction::{self, SessionLimits},
+};
+use x402_escrow_tests::svm::{SESSION_BYTES, START, Substitutions, World};
+
+#[test]
+fn session_stores_its_limits_and_the_newest_slot_hash() {
+    let mut world = World::with_escrow();
+    let limits = SessionLimits {
+        expires_at: START + 1,
+        maximum_payment: 2,
+        maximum_total: 3,
+        maximum_per_period: 4,
+        period_seconds: 5,
+        receiver: world.receiver,
+    };
+    let (before, incarnation) = (world.chain.lamports(&world.relay), world.chain.newest_slot_hash());
+    let receipt = world.succeed(&[world.open_session(&limits)]);
+    let expected = Session {
+        escrow: world.escrow,
+        session_key: world.agent,
+        rent_payer: world.relay,
+        receiver: world.receiver,
+        incarnation,
+        opened_slot: world.chain.slot(),
+        periods_since: START,
+        first_period: 1,
+        expires_at: START + 1,
+        maximum_payment: 2,
+        maximum_total: 3,
+        maximum_per_period: 4,
+        period_seconds: 5,
+        spent: 0,
+        period_spent: 0,
+        period_index: 1,
+        highest_nonce: 0,
+        used_nonces: [0; 16],
+        open_holds: 0,
+        revoked: 0,
+        reserved: [0; 3],
+    };
+    assert_eq!(world.session(), expected);
+    assert_eq!(world.escrow().open_sessions, 1);
+    assert_eq!(world.chain.lamports(&world.relay), before - world.chain.rent(SESSION_BYTES));
+    let opened = event::SessionOpened {
+        escrow: world.escrow,
+        session: world.session,
+        session_key: world.agent,
+        incarnation,
+        expires_at: START + 1,
+    };
+    assert_eq!(receipt.events, [Event::SessionOpened(opened)]);
+}
+
+#[test]
+fn clusters_and_slots_give_different_incarnations() {
+    let incarnation = |mut world: World| {
+        world.succeed(&world.open_escrow(0));
+        world.succeed(&[world.open_session(&World::limits())]);
+        world.session().incarnation
+    };
+    let mut later = World::on("one cluster");
+    later.chain.next_slot();
+    let incarnations = [World::on("one cluster"), later, World::on("another cluster")].map(incarnation);
+    assert_ne!(incarnations[0], incarnations[1]);
+    assert_ne!(incarnations[0], incarnations[2]);
+    assert_ne!(incarnations[1], incarnations[2]);
+}
+
+#[test]
+fn expiry_of_this_second_refused_and_of_the_next_accepted() {
+    let mut world = World::with_escrow();
+    let expiring = |expires_at| SessionLimits { expires_at, ..World::limits() };
+    for past in [START, START - 1, 0, i64::MIN] {
+        world.refuse(world.open_session(&expiring(past)), EscrowError::SessionExpiryPassed);
+    }
+    world.succeed(&[world.open_session(&expiring(START + 1))]);
+}
+
+#[test]
+fn limits_that_no_payment_meets_refused() {
+    let mut world = World::with_escrow();
+    let no_payment = SessionLimits { maximum_payment: 0, ..World::limits() };
+    world.refuse(world.open_session(&no_payment), EscrowError::LimitIsZero);
+    let no_total = SessionLimits { maximum_total: 0, ..World::limits() };
+    world.refuse(world.open_session(&no_total), EscrowError::LimitIsZero);
+}
+
+#[test]
+fn half_a_period_limit_refused() {
+    let mut world = World::with_escrow();
+    let no_length = SessionLimits { maximum_per_period: 1, ..World::limits() };
+    world.refuse(world.open_session(&no_length), EscrowError::PeriodIncomplete);
+    let no_amount = SessionLimits { period_seconds: 1, ..World::limits() };
+    world.refuse(world.open_session(&no_amount), EscrowError::PeriodIncomplete);
+}
+
+#[test]
+fn the_largest_limits_of_all_are_accepted() {
+    let mut world = World::with_escrow();
+    let limits = SessionLimits {
+        expires_at: i64::MAX,
+        maximum_payment: u64::MAX,
+        maximum_total: u64::MAX,
+        maximum_per_period: u64::MAX,
+        period_seconds: u64::MAX,
+        receiver: Address::new_from_array([0xFF; 32]),
+    };
+    world.succeed(&[world.open_session(&limits)]);
+}
+
+#[test]
+fn second_session_of_the_same_key_refused() {
+    let mut world = World::with_session();
+    world.refuse(world.open_session(&World::limits()), SystemError::AccountAlreadyInUse);
+}
+
+#[test]
+fn one_escrow_has_many_sessions() {
+    let mut world = World::with_session();
+    let agent = world.chain.key("second agent");
+    let open = instruction::open_session(&world.payer, &world.payer, &world.escrow, &agent, &World::limits());
+    world.succeed(&[open]);
+    assert_eq!(world.escrow().open_sessions, 2);
+}
+
+#[test]
+fn only_the_payer_can_open_a_session() {
+    let mut world = World::with_escrow();
+    for thief in [world.stranger, world.agent, world.relay] {
+        let mut open = world.open_session(&World::limits());
+        open.accounts[1].pubkey = thief;
+        world.refuse(open, EscrowError::WrongPayer);
+    }
+}
+
+#[test]
+fn other_accounts_refused() {
+    let mut world = World::with_session();
+    let rival = world.rival();
+    let agent = world.chain.key("second agent");
+    let open = instruction::open_session(&world.relay, &world.payer, &world.escrow, &agent, &World::limits());
+    let stranger = world.stranger;
+    Substitutions::of(&mut world, &rival, "open_session", open)
+        // Whoever signs as rent payer pays.
+        .free("rent_payer")
+        .refused("payer", rival.payer, EscrowError::WrongPayer)
+        .refused("escrow", rival.escrow, InstructionError::InvalidSeeds)
+        .refused("session_key", stranger, InstructionError::InvalidSeeds)
+        .refused("session", rival.session, InstructionError::InvalidSeeds)
+        .refused("session", address::session(&rival.escrow, &agent), InstructionError::InvalidSeeds)
+        .created("session")
+        .refused("system_program", TOKEN_PROGRAM_ID, InstructionError::IncorrectProgramId)
+        .done();
+}
