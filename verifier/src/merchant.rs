@@ -1,169 +1,198 @@
-//! Puts prices on axum routes, paid through a facilitator with the scheme `auth-capture`, flow `escrow`: the price is
-//! held before the handler runs, captured if it answers 2xx, and released otherwise.
+//! The merchant's side: a `tower` layer that puts a price on an axum route.
 //!
-//! ```no_run
-//! # use axum::{Router, routing::get};
-//! # use x402_escrow_verifier::merchant::{Merchant, Price, Settings};
-//! # async fn example(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
-//! # let (usdc, receiver) = Default::default();
-//! let merchant = Merchant::open(settings).await?;
-//! let weather = Price::new(1_000, usdc, receiver); // 0.001 USDC
-//! let app: Router = Router::new()
-//!     .route("/weather", get(async || "sunny").route_layer(merchant.charge(weather)?));
-//! # Ok(())
-//! # }
-//! ```
+//! A request without a payment is answered with status 402 and the terms. One with a payment is served once the
+//! facilitator holds the amount, as final as the price asks; then the merchant captures what the handler wants, the
+//! whole price unless it says otherwise ([`CaptureAmount`]), or releases the hold if the handler did not answer 2xx.
 //!
-//! In reading order:
-//!
-//! - `layer`: the layer, and what is the same for paid and unpaid requests
-//! - `price`, `payment`, `answer`: what is asked, what is presented, what is answered; none of them does I/O
-//! - `sale`: one payment from the hold to its end
-//! - `ledger`: what must not be lost between these
-//! - `catch_up`: ends what a crash or an unreachable facilitator left open
-//! - `facilitator`: HTTP
+//! - [`terms`]: what a route asks for, and whether a payment is that
+//! - [`service`]: the layer
+//! - [`unsettled`]: signed captures and releases that the facilitator doesn't have yet
+//! - [`facilitator`]: the HTTP client
 
-mod answer;
-mod catch_up;
-mod facilitator;
-mod layer;
-mod ledger;
-mod payment;
-mod price;
-mod sale;
+pub mod facilitator;
+pub mod service;
+pub mod terms;
+pub mod unsettled;
 
 use std::{
     collections::HashSet,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use ed25519_dalek::SigningKey;
-use x402_escrow_interface::{Address, message::Digest};
+use ed25519_dalek::{Signer, SigningKey};
+use serde_json::{Value, json};
+use x402_escrow_interface::message::{Capture, Release};
+use x402_escrow_wire::{
+    auth_capture::LifecyclePayload,
+    text::{Base58, Decimal, Hex32, Key},
+};
 
-use facilitator::Facilitator;
 pub use facilitator::FacilitatorError;
-pub use layer::{PaymentLayer, PaymentService};
-use ledger::Ledger;
-pub use ledger::LedgerError;
-use price::Terms;
-pub use price::{InvalidPrice, Price};
+use facilitator::{Facilitator, Support};
+pub use service::{PaymentLayer, PaymentService};
+pub use terms::Price;
+use unsettled::Unsettled;
+pub use unsettled::UnsettledError;
 
 /// What a handler puts into its response's extensions to be paid less than the price: base units. The rest of the hold
-/// goes back to the payer; 0 releases all of it.
+/// goes back to the payer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CaptureAmount(pub u64);
 
 /// What a merchant sets up once.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// Base URL of the facilitator. The merchant believes what it says about the chain.
+pub struct MerchantConfig {
+    /// Base URL of the facilitator.
     pub facilitator: String,
-    /// Base URL under which clients reach the routes. Payments are bound to it, whatever a request's `Host` says.
+    /// Base URL under which clients reach the routes.
     pub public_url: String,
-    /// Signs captures and releases. It can't move money elsewhere than to the price's receiver or back to the payer.
-    pub key: SigningKey,
-    /// File for what must survive a crash. One running merchant has it to itself.
-    pub ledger: PathBuf,
-    /// The network to be paid on, as a CAIP-2 id; `None` for whichever the facilitator settles on.
-    pub network: Option<String>,
+    /// The token's mint.
+    pub asset: Key,
+    /// Who is paid.
+    pub pay_to: Key,
+    /// Signs captures and releases.
+    pub authorizer: SigningKey,
+    /// File of the signed captures and releases that the facilitator doesn't have yet.
+    pub unsettled: PathBuf,
+    /// How long a payment may take, in seconds.
+    pub maximum_timeout_seconds: u64,
+    /// From challenge to capture deadline, in seconds.
+    pub capture_window_seconds: i64,
+    /// From capture deadline to refund deadline, in seconds; 0 for no refunds.
+    pub refund_window_seconds: i64,
+    /// The longest request body.
+    pub maximum_body_bytes: usize,
+}
+
+impl MerchantConfig {
+    /// Pays the owner of `authorizer`; an hour to capture, no refunds, bodies up to 64 KiB.
+    pub fn new(
+        facilitator: String,
+        public_url: String,
+        asset: Key,
+        authorizer: SigningKey,
+        unsettled: PathBuf,
+    ) -> Self {
+        Self {
+            facilitator,
+            public_url,
+            asset,
+            pay_to: Base58(authorizer.verifying_key().to_bytes()),
+            authorizer,
+            unsettled,
+            maximum_timeout_seconds: 60,
+            capture_window_seconds: 3600,
+            refund_window_seconds: 0,
+            maximum_body_bytes: 64 * 1024,
+        }
+    }
 }
 
 /// Why a merchant can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum MerchantError {
-    /// The public URL is not one.
-    #[error("public_url: {0:?} must be an http or https URL without query and fragment")]
-    PublicUrl(String),
-    /// The facilitator doesn't answer.
+    /// The facilitator doesn't answer, or can't settle what the merchant would ask for.
     #[error(transparent)]
     Facilitator(#[from] FacilitatorError),
-    /// The facilitator can't settle what the merchant would ask for.
-    #[error("the facilitator {url} doesn't settle auth-capture of this escrow program{on}; see {url}/supported")]
-    Unsupported {
-        /// The facilitator.
-        url: String,
-        /// The network, if one was asked for.
-        on: String,
-    },
-    /// The ledger can't be opened.
+    /// The file of unsettled captures can't be used.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Unsettled(#[from] UnsettledError),
 }
 
 /// Sells. Clones share everything.
 #[derive(Clone)]
 pub struct Merchant {
-    shop: Arc<Shop>,
+    inner: Arc<Inner>,
 }
 
-/// What every sale needs.
-struct Shop {
-    public_url: String,
-    terms: Terms,
-    key: SigningKey,
+struct Inner {
+    config: MerchantConfig,
+    support: Support,
     facilitator: Facilitator,
-    ledger: Ledger,
-    /// Payments that a task is working on.
-    in_hand: Mutex<HashSet<Digest>>,
+    unsettled: Unsettled,
+    /// Payments that a request is working on.
+    claimed: Mutex<HashSet<Hex32>>,
+    /// Payments that were told to come again.
+    unanswered: Mutex<HashSet<Hex32>>,
 }
 
 impl Merchant {
-    /// Asks the facilitator what it settles, opens the ledger, and ends what an earlier run left open.
+    /// Asks the facilitator what it supports, and settles what an earlier run left unsettled in the background.
     ///
     /// # Errors
-    /// If the settings are unsound, the facilitator doesn't answer or can't settle, or the ledger is in use.
-    pub async fn open(settings: Settings) -> Result<Self, MerchantError> {
-        let public_url = layer::base_url(&settings.public_url)
-            .ok_or_else(|| MerchantError::PublicUrl(settings.public_url.clone()))?;
-        let facilitator = Facilitator::new(&settings.facilitator)?;
-        let supported = facilitator.supported().await?;
-        let authorizer = Address::from(settings.key.verifying_key().to_bytes());
-        let terms = Terms::new(&supported, settings.network.as_deref(), authorizer).ok_or_else(|| {
-            let on = settings.network.as_ref().map(|network| format!(" on {network}")).unwrap_or_default();
-            MerchantError::Unsupported { url: settings.facilitator.clone(), on }
-        })?;
-        let ledger = Ledger::open(&settings.ledger).await?;
-        let shop = Arc::new(Shop {
-            public_url,
-            terms,
-            key: settings.key,
+    /// If the facilitator doesn't answer, or the file of unsettled captures can't be used.
+    pub async fn connect(config: MerchantConfig) -> Result<Self, MerchantError> {
+        let facilitator = Facilitator::new(&config.facilitator)?;
+        let support = facilitator.support().await?;
+        let unsettled = Unsettled::open(config.unsettled.clone())?;
+        let inner = Arc::new(Inner {
+            config,
+            support,
             facilitator,
-            ledger,
-            in_hand: Mutex::default(),
+            unsettled,
+            claimed: Mutex::default(),
+            unanswered: Mutex::default(),
         });
-        catch_up::take_back_unfinished(&shop).await?;
-        tokio::spawn(catch_up::run(Arc::downgrade(&shop)));
-        Ok(Self { shop })
+        tokio::spawn(unsettled::settle_again_and_again(Arc::downgrade(&inner)));
+        Ok(Self { inner })
     }
 
-    /// A layer that asks `price` for whatever it is put on. Use [`axum::routing::MethodRouter::route_layer`], so that
-    /// requests with another method are answered 405 and not charged.
-    ///
-    /// # Errors
-    /// If the price can't be asked.
-    pub fn charge(&self, price: Price) -> Result<PaymentLayer, InvalidPrice> {
-        price.check()?;
-        Ok(PaymentLayer { shop: Arc::clone(&self.shop), price: Arc::new(price) })
+    /// A layer that asks `price` for what it is put on.
+    pub fn price(&self, price: Price) -> PaymentLayer {
+        PaymentLayer::new(self.clone(), price)
     }
 }
 
-/// A payment taken in hand; put down again when dropped.
-struct InHand {
-    shop: Arc<Shop>,
-    id: Digest,
+/// A payment that a request is working on, until dropped.
+struct Claim {
+    inner: Arc<Inner>,
+    payment_id: Hex32,
 }
 
-impl Shop {
-    /// Takes a payment in hand, unless another task has it.
-    fn take(self: &Arc<Self>, id: Digest) -> Option<InHand> {
-        let taken = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        taken.then(|| InHand { shop: Arc::clone(self), id })
-    }
-}
-
-impl Drop for InHand {
+impl Drop for Claim {
     fn drop(&mut self) {
-        self.shop.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        lock(&self.inner.claimed).remove(&self.payment_id);
     }
+}
+
+impl Inner {
+    /// Claims a payment, unless another request works on it.
+    fn claim(self: &Arc<Self>, payment_id: Hex32) -> Option<Claim> {
+        lock(&self.claimed).insert(payment_id).then(|| Claim { inner: Arc::clone(self), payment_id })
+    }
+
+    /// Signs a capture of `amount` that releases the rest, or a release of all if that is 0.
+    fn finalize(&self, payment_id: Hex32, amount: u64) -> Value {
+        let sign = |bytes: &[u8]| Base58(self.config.authorizer.sign(bytes).to_bytes());
+        let intent_digest = payment_id.0;
+        json!(if amount > 0 {
+            let capture = Capture { intent_digest, amount, fee: 0, last: true };
+            LifecyclePayload::Capture {
+                payment_id,
+                amount: Decimal(amount),
+                fee: Decimal(0),
+                last: true,
+                signature: sign(&capture.signed_bytes()),
+            }
+        } else {
+            let release = Release { intent_digest, amount: 0 };
+            LifecyclePayload::Void {
+                payment_id,
+                amount: Decimal(0),
+                signature: sign(&release.signed_bytes()),
+            }
+        })
+    }
+}
+
+/// The sets stay whole whatever panics while one is locked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unix_seconds() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }

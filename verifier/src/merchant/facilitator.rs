@@ -4,7 +4,15 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
-use x402_escrow_wire::facilitator::{FacilitatorRequest, SettleResponse, SupportedResponse};
+use serde_json::Value;
+use x402_escrow_interface::ID;
+use x402_escrow_wire::{
+    X402_VERSION,
+    auth_capture::SCHEME,
+    facilitator::{FacilitatorRequest, SettleResponse, SupportedResponse},
+    payment::{PaymentPayload, PaymentRequirements},
+    text::Key,
+};
 
 /// The facilitator itself waits up to a minute for a payment to become final.
 const TIMEOUT: Duration = Duration::from_secs(75);
@@ -30,9 +38,25 @@ pub enum FacilitatorError {
         /// What it said.
         body: String,
     },
+    /// It can't settle what the merchant would ask for.
+    #[error("the facilitator {url} doesn't settle {SCHEME} of the escrow program {ID}; see {url}/supported")]
+    Unsupported {
+        /// Its base URL.
+        url: String,
+    },
 }
 
-#[derive(Debug)]
+/// What the facilitator settles, as challenges need it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Support {
+    /// The network, as a CAIP-2 id.
+    pub network: String,
+    /// The escrow program.
+    pub program: Key,
+    /// Who pays fees and rent.
+    pub fee_payer: Key,
+}
+
 pub(super) struct Facilitator {
     url: String,
     http: Client,
@@ -47,15 +71,37 @@ impl Facilitator {
         }
     }
 
-    pub(super) async fn supported(&self) -> Result<SupportedResponse, FacilitatorError> {
-        self.ask(self.http.get(format!("{}/supported", self.url))).await
+    pub(super) async fn support(&self) -> Result<Support, FacilitatorError> {
+        let supported: SupportedResponse = self.ask(self.http.get(format!("{}/supported", self.url))).await?;
+        let program = Key::from(ID);
+        let support = supported.kinds.into_iter().find_map(|kind| {
+            let member = |name: &str| kind.extra.get(name).and_then(Value::as_str)?.parse::<Key>().ok();
+            let ours = kind.x402_version == X402_VERSION
+                && kind.scheme == SCHEME
+                && member("program") == Some(program);
+            let fee_payer = member("feePayer")?;
+            ours.then_some(Support { network: kind.network, program, fee_payer })
+        });
+        support.ok_or_else(|| FacilitatorError::Unsupported { url: self.url.clone() })
     }
 
     pub(super) async fn settle(
         &self,
-        request: &FacilitatorRequest,
+        payload: Value,
+        requirements: &PaymentRequirements,
     ) -> Result<SettleResponse, FacilitatorError> {
-        self.ask(self.http.post(format!("{}/settle", self.url)).json(request)).await
+        let request = FacilitatorRequest {
+            x402_version: X402_VERSION,
+            payment_payload: PaymentPayload {
+                x402_version: X402_VERSION,
+                resource: None,
+                accepted: requirements.clone(),
+                payload,
+                extensions: None,
+            },
+            payment_requirements: requirements.clone(),
+        };
+        self.ask(self.http.post(format!("{}/settle", self.url)).json(&request)).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, FacilitatorError> {
