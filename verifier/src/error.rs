@@ -94,12 +94,10 @@ pub async fn in_one_shape(response: Response) -> Response {
     if !(status.is_client_error() || status.is_server_error()) || is_json {
         return response;
     }
-    let allow = response.headers().get(header::ALLOW).cloned();
     let (code, message) = match status {
         StatusCode::NOT_FOUND => ("not_found", "no such path".to_owned()),
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = allow.as_ref().and_then(|allow| allow.to_str().ok()).unwrap_or_default();
-            ("method_not_allowed", format!("this path takes {allowed}"))
+            ("method_not_allowed", "this path takes another method: the header `Allow` names it".to_owned())
         }
         StatusCode::GATEWAY_TIMEOUT => {
             ("timeout", "the request took too long; what was accepted goes on, ask again".to_owned())
@@ -107,9 +105,5 @@ pub async fn in_one_shape(response: Response) -> Response {
         StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the body is too large".to_owned()),
         _ => ("error", status.canonical_reason().unwrap_or("error").to_owned()),
     };
-    let mut response = ApiError::new(status, code, message).into_response();
-    if let Some(allow) = allow {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
+    ApiError::new(status, code, message).into_response()
 }

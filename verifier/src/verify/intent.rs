@@ -66,6 +66,15 @@ fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejecti
     require(intent.maximum_fee_bps <= 10_000, ErrorCode::InvalidExtra, || {
         "extra.maxFeeBps: must be at most 10000 basis points".to_owned()
     })?;
+    let left = intent.capture_deadline.saturating_sub(now);
+    let bounds = policy.minimum_capture_seconds..=policy.maximum_capture_seconds;
+    require(bounds.contains(&left), ErrorCode::DeadlinesInvalid, || {
+        format!(
+            "extra.captureDeadline: must be {} to {} seconds from now, is {left}",
+            bounds.start(),
+            bounds.end()
+        )
+    })?;
     let left = intent.authorize_by.saturating_sub(now);
     require(left >= policy.minimum_authorize_seconds, ErrorCode::IntentExpired, || {
         format!(
@@ -77,15 +86,6 @@ fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejecti
         format!(
             "payload.authorizeBy: {} is after extra.captureDeadline {}",
             intent.authorize_by, intent.capture_deadline
-        )
-    })?;
-    let left = intent.capture_deadline.saturating_sub(now);
-    let bounds = policy.minimum_capture_seconds..=policy.maximum_capture_seconds;
-    require(bounds.contains(&left), ErrorCode::DeadlinesInvalid, || {
-        format!(
-            "extra.captureDeadline: must be {} to {} seconds from now, is {left}",
-            bounds.start(),
-            bounds.end()
         )
     })?;
     let refundable = intent.refund_deadline == 0 || intent.capture_deadline <= intent.refund_deadline;

@@ -1,0 +1,209 @@
+//! A cluster of one LiteSVM. Every transaction is executed by the real program; which blocks exist, how final they
+//! are and whether the node answers is up to the test.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use litesvm::LiteSVM;
+use solana_sdk::{
+    clock::Clock,
+    transaction::{Transaction, TransactionError},
+};
+use x402_escrow_interface::{Address, ID, instruction::Signature};
+use x402_escrow_verifier::chain::{
+    Account, Blockhash, Chain, ChainError, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
+};
+use x402_escrow_wire::auth_capture::Commitment;
+
+/// Blocks for which a blockhash is valid.
+const BLOCKHASH_BLOCKS: u64 = 150;
+
+/// The cluster.
+pub(crate) struct Cluster {
+    state: Mutex<State>,
+}
+
+/// What the cluster is made of.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub(crate) svm: LiteSVM,
+    pub(crate) slot: u64,
+    pub(crate) block_height: u64,
+    /// How final every block is shown.
+    pub(crate) level: Commitment,
+    /// The transactions in blocks: their slot, and why they failed.
+    pub(crate) landed: HashMap<Signature, (u64, Option<TransactionError>)>,
+    /// What `send` was called with, repetitions included.
+    pub(crate) sent: Vec<Signature>,
+    /// The node takes transactions and loses them.
+    pub(crate) loses_transactions: bool,
+    /// The node doesn't answer.
+    pub(crate) is_down: bool,
+    /// The next transaction lands with this error, although its simulation succeeded.
+    pub(crate) next_error: Option<TransactionError>,
+    /// What the accounts were at the newest confirmed block; `None` if they are the same.
+    pub(crate) confirmed: Option<LiteSVM>,
+    /// What the node says the accounts are, where it lags behind; `None` if it does not.
+    pub(crate) facts: Option<LiteSVM>,
+}
+
+impl Cluster {
+    pub(crate) fn new(now: i64) -> Self {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/x402_escrow.so");
+        let mut svm = LiteSVM::new();
+        svm.add_program_from_file(ID, &program)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", program.display()));
+        svm.warp_to_slot(100);
+        let mut clock: Clock = svm.get_sysvar();
+        clock.unix_timestamp = now;
+        svm.set_sysvar(&clock);
+        Self {
+            state: Mutex::new(State {
+                svm,
+                slot: 100,
+                block_height: 90,
+                level: Commitment::Confirmed,
+                landed: HashMap::new(),
+                sent: Vec::new(),
+                loses_transactions: false,
+                is_down: false,
+                next_error: None,
+                confirmed: None,
+                facts: None,
+            }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn answering(&self, request: &'static str) -> Result<MutexGuard<'_, State>, ChainError> {
+        let state = self.state();
+        if state.is_down {
+            return Err(ChainError { request, message: "it can't be reached".to_owned() });
+        }
+        Ok(state)
+    }
+
+    /// Makes time pass until no transaction with a blockhash of now can land any more.
+    pub(crate) fn outlive_blockhash(&self) {
+        let mut state = self.state();
+        state.block_height += BLOCKHASH_BLOCKS + 1;
+        state.svm.expire_blockhash();
+    }
+
+    /// Lets the cluster's time pass.
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
+        let mut state = self.state();
+        let mut clock: Clock = state.svm.get_sysvar();
+        clock.unix_timestamp += seconds;
+        state.svm.set_sysvar(&clock);
+    }
+
+    /// Goes back to `earlier`, as if the blocks since then were on a fork that was dropped. What was sent stays sent.
+    pub(crate) fn drop_blocks_since(&self, earlier: State) {
+        let mut state = self.state();
+        let sent = std::mem::take(&mut state.sent);
+        *state = State { sent, ..earlier };
+    }
+
+    /// How many different transactions were sent.
+    pub(crate) fn distinct_sent(&self) -> usize {
+        self.state().sent.iter().collect::<std::collections::HashSet<_>>().len()
+    }
+}
+
+impl State {
+    fn execute(&mut self, signature: Signature, transaction: Transaction) {
+        let outcome = match self.next_error.take() {
+            Some(error) => Some(error),
+            None => match self.svm.send_transaction(transaction) {
+                Ok(_) => None,
+                Err(failed) => match failed.err {
+                    // Not in any block.
+                    TransactionError::AlreadyProcessed | TransactionError::BlockhashNotFound => return,
+                    error => Some(error),
+                },
+            },
+        };
+        self.slot += 1;
+        self.block_height += 1;
+        self.landed.insert(signature, (self.slot, outcome));
+    }
+}
+
+#[async_trait]
+impl Chain for Cluster {
+    async fn genesis_hash(&self) -> Result<String, ChainError> {
+        Ok("EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG".to_owned())
+    }
+
+    async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
+        let state = self.answering("getMultipleAccounts")?;
+        let svm = match (&state.confirmed, commitment) {
+            (Some(confirmed), Commitment::Confirmed | Commitment::Finalized) => confirmed,
+            _ => state.facts.as_ref().unwrap_or(&state.svm),
+        };
+        let accounts = addresses.iter().map(|address| {
+            svm.get_account(address).filter(|account| account.lamports > 0).map(|account| Account {
+                owner: account.owner,
+                data: account.data,
+                lamports: account.lamports,
+            })
+        });
+        Ok(Snapshot { slot: state.slot, accounts: accounts.collect() })
+    }
+
+    async fn blockhash(&self) -> Result<Blockhash, ChainError> {
+        let state = self.answering("getLatestBlockhash")?;
+        Ok(Blockhash {
+            hash: state.svm.latest_blockhash().to_bytes(),
+            last_valid_block_height: state.block_height + BLOCKHASH_BLOCKS,
+        })
+    }
+
+    async fn block_height(&self) -> Result<u64, ChainError> {
+        Ok(self.answering("getBlockHeight")?.block_height)
+    }
+
+    async fn send(&self, bytes: &[u8], preflight: bool) -> Result<(), SendError> {
+        let transaction: Transaction = bincode::deserialize(bytes).unwrap();
+        let signature = transaction.signatures[0].into();
+        self.state().sent.push(signature);
+        let mut state = self.answering("sendTransaction")?;
+        if preflight && let Err(failed) = state.svm.simulate_transaction(transaction.clone()) {
+            return Err(SendError::Simulation(failed.err));
+        }
+        if !state.loses_transactions {
+            state.execute(signature, transaction);
+        }
+        Ok(())
+    }
+
+    async fn statuses(
+        &self,
+        signatures: &[Signature],
+        _search_history: bool,
+    ) -> Result<Vec<Option<Status>>, ChainError> {
+        let state = self.answering("getSignatureStatuses")?;
+        let status = |signature| {
+            let (slot, error) = state.landed.get(signature)?.clone();
+            let confirmations = match state.level {
+                Commitment::Finalized => FINAL_CONFIRMATIONS,
+                _ => state.slot - slot,
+            };
+            Some(Status { slot, confirmations, commitment: state.level, error })
+        };
+        Ok(signatures.iter().map(status).collect())
+    }
+
+    async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
+        drop(self.answering("getBlock")?);
+        Ok([u8::try_from(slot % 256).unwrap(); 32])
+    }
+}

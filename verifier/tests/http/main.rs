@@ -1,0 +1,15 @@
+//! The HTTP interface over the router, with the real store and the real program: a cluster of one LiteSVM, whose
+//! blocks, forks and failures the tests control.
+
+mod cluster;
+mod health;
+mod intents;
+mod lifecycle;
+mod malformed;
+mod payload;
+mod payments;
+mod settle;
+mod supported;
+mod tracking;
+mod verify;
+mod world;

@@ -1,0 +1,416 @@
+//! `/verify`, and that `/settle` refuses what it refuses, with the same code, and changes nothing.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use spl_token_interface::state::AccountState;
+use x402_escrow_interface::{Address, instruction::SessionLimits};
+use x402_escrow_verifier::app::unix_now;
+use x402_escrow_wire::{
+    payment::PaymentRequirements,
+    text::{Base58, Decimal},
+};
+
+use crate::world::{FUNDS, World, envelope, keypair, sign};
+
+/// Asserts that both endpoints say no with `code` and a message that has `part`, and that nothing changed.
+async fn assert_refused(world: &World, body: &Value, code: &str, part: &str) {
+    let before = world.everything().await;
+    let (status, answer) = world.post("/verify", body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(answer["isValid"], false, "{answer}");
+    assert_eq!(answer["invalidReason"], code, "{answer}");
+    assert!(answer["invalidMessage"].as_str().unwrap().contains(part), "{part:?} is not in {answer}");
+    let answer = world.settle(body).await;
+    assert_eq!(answer["success"], false, "{answer}");
+    assert_eq!(answer["errorReason"], code, "{answer}");
+    assert_eq!(answer["transaction"], "", "{answer}");
+    assert_eq!(world.everything().await, before);
+}
+
+fn extra_with(world: &World, name: &str, value: Value) -> PaymentRequirements {
+    let mut requirements = world.requirements(1000);
+    requirements.extra.insert(name.to_owned(), value);
+    requirements
+}
+
+const SVM: &str = "invalid_auth_capture_svm";
+
+#[tokio::test]
+async fn a_sound_payment_is_valid_and_nothing_changes() {
+    let world = World::new().await;
+    let before = world.everything().await;
+    let (status, answer) = world.post("/verify", &world.body(&world.requirements(1000), 1)).await;
+    let payer = keypair(1);
+    let payer = solana_sdk::signer::Signer::pubkey(&payer).to_string();
+    assert_eq!((status, answer), (StatusCode::OK, json!({ "isValid": true, "payer": payer })));
+    assert_eq!(world.everything().await, before);
+}
+
+#[tokio::test]
+async fn another_protocol_version_is_refused() {
+    let world = World::new().await;
+    let good = world.body(&world.requirements(1000), 1);
+    for pointer in ["/x402Version", "/paymentPayload/x402Version"] {
+        let mut body = good.clone();
+        *body.pointer_mut(pointer).unwrap() = json!(3);
+        assert_refused(&world, &body, "invalid_x402_version", "x402Version").await;
+    }
+    // Version 1 has another shape altogether.
+    let body = json!({ "x402Version": 1, "paymentPayload": {}, "paymentRequirements": {} });
+    assert_refused(&world, &body, "invalid_x402_version", "version 2, not 1").await;
+}
+
+#[tokio::test]
+async fn what_was_not_accepted_is_refused() {
+    let world = World::new().await;
+    let good = world.body(&world.requirements(1000), 1);
+    let other = keypair(77);
+    let other = solana_sdk::signer::Signer::pubkey(&other).to_string();
+    for (pointer, value, code) in [
+        ("/scheme", json!("exact"), "invalid_scheme"),
+        ("/network", json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"), "invalid_network"),
+        ("/amount", json!("999"), "invalid_payment_requirements"),
+        ("/asset", json!(other), "invalid_payment_requirements"),
+        ("/payTo", json!(other), "invalid_payment_requirements"),
+        ("/maxTimeoutSeconds", json!(61), "invalid_payment_requirements"),
+        ("/extra/captureDeadline", json!(unix_now() + 601), "invalid_payment_requirements"),
+        ("/extra/unknown", json!(1), "invalid_payment_requirements"),
+    ] {
+        let mut body = good.clone();
+        let accepted = &mut body["paymentPayload"]["accepted"];
+        match pointer.strip_prefix("/extra/") {
+            Some(name) => accepted["extra"][name] = value,
+            None => *accepted.pointer_mut(pointer).unwrap() = value,
+        }
+        let name = format!("paymentPayload.accepted.{}", pointer[1..].replace('/', "."));
+        assert_refused(&world, &body, code, &name).await;
+    }
+}
+
+#[tokio::test]
+async fn another_scheme_or_network_is_refused() {
+    let world = World::new().await;
+    let mut requirements = world.requirements(1000);
+    requirements.scheme = "exact".to_owned();
+    assert_refused(&world, &world.body(&requirements, 1), "unsupported_scheme", "scheme").await;
+    let mut requirements = world.requirements(1000);
+    requirements.network = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp".to_owned();
+    assert_refused(&world, &world.body(&requirements, 1), "invalid_network", "network").await;
+}
+
+#[tokio::test]
+async fn what_extra_must_have_is_checked() {
+    let world = World::new().await;
+    let other = Base58([7; 32]).to_string();
+    for (name, value, code) in [
+        ("paymentFlow", json!("authorization"), format!("{SVM}_unsupported_payment_flow")),
+        ("program", json!(other), format!("{SVM}_program_mismatch")),
+        ("feePayer", json!(other), format!("{SVM}_extra")),
+        ("maxFeeBps", json!(10_001), format!("{SVM}_extra")),
+        ("captureDeadline", json!(unix_now() + 20), format!("{SVM}_deadlines")),
+        ("captureDeadline", json!(unix_now() + 90_000), format!("{SVM}_deadlines")),
+        ("refundDeadline", json!(unix_now() + 500), format!("{SVM}_deadlines")),
+    ] {
+        let body = world.body(&extra_with(&world, name, value), 1);
+        assert_refused(&world, &body, &code, name).await;
+    }
+    let good = world.body(&world.requirements(1000), 1);
+    for name in
+        ["program", "feePayer", "captureAuthorizer", "receiverAuthorizer", "captureDeadline", "resourceHash"]
+    {
+        for value in [None, Some(json!({}))] {
+            let mut body = good.clone();
+            for pointer in ["/paymentPayload/accepted/extra", "/paymentRequirements/extra"] {
+                let extra = body.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+                match &value {
+                    Some(value) => extra.insert(name.to_owned(), value.clone()),
+                    None => extra.remove(name),
+                };
+            }
+            assert_refused(&world, &body, &format!("{SVM}_extra"), &format!("extra.{name}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_payload_is_refused_by_field() {
+    let world = World::new().await;
+    let good = world.body(&world.requirements(1000), 1);
+    for name in ["escrow", "sessionKey", "incarnation", "nonce", "authorizeBy", "signature"] {
+        for value in [Value::Null, json!({}), json!("!")] {
+            let mut body = good.clone();
+            body["paymentPayload"]["payload"][name] = value;
+            assert_refused(&world, &body, "invalid_payload", &format!("paymentPayload.payload.{name}")).await;
+        }
+    }
+    let mut body = good.clone();
+    body["paymentPayload"]["payload"]["type"] = json!("charge");
+    assert_refused(&world, &body, "invalid_payload", "paymentPayload.payload.type").await;
+}
+
+/// The signature covers everything: each field altered after signing makes it another message.
+#[tokio::test]
+async fn anything_altered_after_signing_is_refused() {
+    let world = World::new().await;
+    let good = world.body(&world.requirements(1000), 1);
+    let key = Base58([7; 32]).to_string();
+    let code = format!("{SVM}_signature");
+    for (name, value) in [
+        ("escrow", json!(key)),
+        ("sessionKey", json!(world.merchant().to_string())),
+        ("incarnation", json!(key)),
+        ("nonce", json!("2")),
+        ("authorizeBy", json!(unix_now() + 59)),
+        ("signature", json!(Base58([7; 64]))),
+    ] {
+        let mut body = good.clone();
+        body["paymentPayload"]["payload"][name] = value;
+        assert_refused(&world, &body, &code, "payload.signature").await;
+    }
+    for (name, value) in [
+        ("amount", json!("1001")),
+        ("payTo", json!(world.fee_payer().to_string())),
+        ("extra.captureAuthorizer", json!(key)),
+        ("extra.receiverAuthorizer", json!(key)),
+        ("extra.feeRecipient", json!(key)),
+        ("extra.maxFeeBps", json!(1)),
+        ("extra.resourceHash", json!("00".repeat(32))),
+        ("extra.captureDeadline", json!(unix_now() + 500)),
+        ("extra.refundDeadline", json!(unix_now() + 1000)),
+    ] {
+        let mut body = good.clone();
+        for pointer in ["/paymentPayload/accepted", "/paymentRequirements"] {
+            let asked = body.pointer_mut(pointer).unwrap();
+            match name.strip_prefix("extra.") {
+                Some(name) => asked["extra"][name] = value.clone(),
+                None => asked[name] = value.clone(),
+            }
+        }
+        assert_refused(&world, &body, &code, "payload.signature").await;
+    }
+}
+
+#[tokio::test]
+async fn an_intent_that_is_expired_or_nearly_so_is_refused() {
+    let world = World::new().await;
+    let requirements = world.requirements(1000);
+    for seconds in [-1, 0, 4] {
+        let mut payload = world.payload(&requirements, 1);
+        payload.authorize_by = unix_now() + seconds;
+        sign(&mut payload, &requirements);
+        let body = envelope(&requirements, json!(payload));
+        assert_refused(&world, &body, &format!("{SVM}_intent_expired"), "payload.authorizeBy").await;
+    }
+    // The cluster's clock counts, not this machine's.
+    let body = world.body(&requirements, 1);
+    world.cluster.pass_seconds(58);
+    assert_refused(&world, &body, &format!("{SVM}_intent_expired"), "payload.authorizeBy").await;
+}
+
+#[tokio::test]
+async fn an_intent_that_outlasts_its_capture_deadline_is_refused() {
+    let world = World::new().await;
+    let requirements = world.requirements(1000);
+    let mut payload = world.payload(&requirements, 1);
+    payload.authorize_by = unix_now() + 700;
+    sign(&mut payload, &requirements);
+    let body = envelope(&requirements, json!(payload));
+    assert_refused(&world, &body, &format!("{SVM}_deadlines"), "captureDeadline").await;
+}
+
+#[tokio::test]
+async fn a_used_nonce_and_one_behind_the_window_are_refused() {
+    let world = World::new().await;
+    let requirements = world.requirements(1000);
+    world.authorize(1000, 2000).await;
+    let code = format!("{SVM}_nonce");
+    let mut other = requirements.clone();
+    other.extra.insert("resourceHash".to_owned(), json!("11".repeat(32)));
+    assert_refused(&world, &world.body(&other, 2000), &code, "payload.nonce: 2000 was used").await;
+    assert_refused(&world, &world.body(&requirements, 975), &code, "more than 1024 behind").await;
+    assert_refused(&world, &world.body(&requirements, 0), &code, "payload.nonce").await;
+    let (_, answer) = world.post("/verify", &world.body(&requirements, 976)).await;
+    assert_eq!(answer["isValid"], true, "{answer}");
+}
+
+#[tokio::test]
+async fn a_payment_that_was_settled_is_no_longer_valid() {
+    let world = World::new().await;
+    let body = world.body(&world.requirements(1000), 1);
+    assert_eq!(world.settle(&body).await["success"], true);
+    let (_, answer) = world.post("/verify", &body).await;
+    assert_eq!(
+        (&answer["isValid"], &answer["invalidReason"]),
+        (&json!(false), &json!("duplicate_settlement"))
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_escrow_session_or_mint_is_refused() {
+    let world = World::new().await;
+    let mut requirements = world.requirements(1000);
+    let signed = |requirements: &PaymentRequirements, escrow: Address| {
+        let mut payload = world.payload(requirements, 1);
+        payload.escrow = escrow.into();
+        sign(&mut payload, requirements);
+        envelope(requirements, json!(payload))
+    };
+    let body = signed(&requirements, world.merchant());
+    assert_refused(&world, &body, &format!("{SVM}_escrow_not_found"), "payload.escrow").await;
+    // An account of this program, but no escrow.
+    let body = signed(&requirements, world.session);
+    assert_refused(&world, &body, &format!("{SVM}_escrow_not_found"), "payload.escrow").await;
+    requirements.asset = keypair_key(8);
+    let body = signed(&requirements, world.escrow);
+    assert_refused(&world, &body, &format!("{SVM}_asset_mismatch"), "asset").await;
+    let session = world.session;
+    world.cluster.state().svm.set_account(session, solana_sdk::account::Account::default()).unwrap();
+    let requirements = world.requirements(1000);
+    let mut payload = x402_escrow_wire::auth_capture::IntentPayload {
+        escrow: world.escrow.into(),
+        session_key: world.session_key().into(),
+        incarnation: Base58([5; 32]),
+        nonce: Decimal(1),
+        authorize_by: unix_now() + 60,
+        signature: None,
+    };
+    sign(&mut payload, &requirements);
+    let body = envelope(&requirements, json!(payload));
+    assert_refused(&world, &body, &format!("{SVM}_session_not_found"), "payload.sessionKey").await;
+}
+
+fn keypair_key(seed: u8) -> x402_escrow_wire::text::Key {
+    solana_sdk::signer::Signer::pubkey(&keypair(seed)).into()
+}
+
+#[tokio::test]
+async fn an_intent_of_another_incarnation_is_refused() {
+    let world = World::new().await;
+    let requirements = world.requirements(1000);
+    let mut payload = world.payload(&requirements, 1);
+    payload.incarnation = Base58([6; 32]);
+    sign(&mut payload, &requirements);
+    let body = envelope(&requirements, json!(payload));
+    assert_refused(&world, &body, &format!("{SVM}_incarnation_mismatch"), "payload.incarnation").await;
+}
+
+/// Replaces the session's account by one with other limits.
+fn limit(world: &World, limits: SessionLimits) {
+    let session = world.session;
+    world.cluster.state().svm.set_account(session, solana_sdk::account::Account::default()).unwrap();
+    world.open_session(limits);
+}
+
+fn wide() -> SessionLimits {
+    SessionLimits {
+        expires_at: unix_now() + 86_400,
+        maximum_payment: FUNDS,
+        maximum_total: FUNDS,
+        maximum_per_period: 0,
+        period_seconds: 0,
+        receiver: Address::default(),
+    }
+}
+
+#[tokio::test]
+async fn the_sessions_limits_are_kept_to_the_last_base_unit() {
+    let world = World::new().await;
+    for (limits, name) in [
+        (SessionLimits { maximum_payment: 1000, ..wide() }, "limit per payment"),
+        (SessionLimits { maximum_total: 1000, ..wide() }, "rest of the session's total"),
+        (SessionLimits { maximum_per_period: 1000, period_seconds: 60, ..wide() }, "limit for this period"),
+    ] {
+        limit(&world, limits);
+        let (_, answer) = world.post("/verify", &world.body(&world.requirements(1000), 1)).await;
+        assert_eq!(answer["isValid"], true, "{answer}");
+        let body = world.body(&world.requirements(1001), 1);
+        assert_refused(&world, &body, &format!("{SVM}_limit_exceeded"), name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_for_one_receiver_pays_no_other() {
+    let world = World::new().await;
+    limit(&world, SessionLimits { receiver: world.fee_payer(), ..wide() });
+    let body = world.body(&world.requirements(1000), 1);
+    assert_refused(&world, &body, &format!("{SVM}_receiver_not_allowed"), "payTo").await;
+}
+
+#[tokio::test]
+async fn a_revoked_or_expired_session_is_refused() {
+    let world = World::new().await;
+    limit(&world, SessionLimits { expires_at: unix_now() + 10, ..wide() });
+    let body = world.body(&world.requirements(1000), 1);
+    world.cluster.pass_seconds(20);
+    assert_refused(&world, &body, &format!("{SVM}_session_expired"), "expired").await;
+    limit(&world, wide());
+    world.revoke_session();
+    assert_refused(&world, &body, &format!("{SVM}_session_revoked"), "revoked").await;
+}
+
+#[tokio::test]
+async fn more_than_the_free_balance_is_refused() {
+    let world = World::new().await;
+    limit(&world, SessionLimits { maximum_payment: u64::MAX, maximum_total: u64::MAX, ..wide() });
+    let (_, answer) = world.post("/verify", &world.body(&world.requirements(FUNDS), 1)).await;
+    assert_eq!(answer["isValid"], true, "{answer}");
+    for amount in [FUNDS + 1, u64::MAX] {
+        let body = world.body(&world.requirements(amount), 1);
+        assert_refused(&world, &body, "insufficient_funds", "free balance of 10000000").await;
+    }
+    let body = world.body(&world.requirements(0), 1);
+    assert_refused(&world, &body, "invalid_payment_requirements", "amount").await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_can_not_be_paid_is_refused() {
+    let world = World::new().await;
+    let body = world.body(&world.requirements(1000), 1);
+    let code = format!("{SVM}_receiver_token_account");
+    world.set_token_account(world.merchant(), AccountState::Frozen, 0);
+    assert_refused(&world, &body, &code, "payTo").await;
+    let mut requirements = world.requirements(1000);
+    requirements.pay_to = keypair_key(88);
+    assert_refused(&world, &world.body(&requirements, 1), &code, "payTo").await;
+}
+
+#[tokio::test]
+async fn bad_news_counts_before_it_is_confirmed() {
+    let world = World::new().await;
+    let body = world.body(&world.requirements(1000), 1);
+    {
+        let mut state = world.cluster.state();
+        state.confirmed = Some(state.svm.clone());
+    }
+    world.revoke_session();
+    assert_refused(&world, &body, &format!("{SVM}_session_revoked"), "revoked").await;
+}
+
+#[tokio::test]
+async fn good_news_counts_only_once_it_is_confirmed() {
+    let world = World::new().await;
+    limit(&world, wide());
+    let body = world.body(&world.requirements(FUNDS), 1);
+    let full = world.cluster.state().svm.clone();
+    world.withdraw(1);
+    {
+        // The escrow was one base unit short at the newest confirmed block.
+        let mut state = world.cluster.state();
+        state.confirmed = Some(std::mem::replace(&mut state.svm, full));
+    }
+    assert_refused(&world, &body, "insufficient_funds", "free balance of 9999999").await;
+}
+
+#[tokio::test]
+async fn without_a_node_there_is_no_verdict() {
+    let world = World::new().await;
+    let body = world.body(&world.requirements(1000), 1);
+    let before = world.rows().await;
+    world.cluster.state().is_down = true;
+    let (status, answer) = world.post("/verify", &body).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["invalidReason"], "unexpected_verify_error", "{answer}");
+    let answer = world.settle(&body).await;
+    assert_eq!(answer["errorReason"], "unexpected_settle_error", "{answer}");
+    assert_eq!(world.rows().await, before);
+}
