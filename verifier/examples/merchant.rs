@@ -1,6 +1,6 @@
 //! A merchant: an HTTP API with prices, as a server of its own. The demo and the end-to-end tests run two of them.
 
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use axum::{
     Json, Router,
@@ -79,6 +79,7 @@ fn shop(merchant: &Merchant, name: String) -> Router {
         .route("/report", get(report).layer(price(250_000, Confirmed, "A market report")))
         .route("/metered", get(metered).layer(price(UNIT_PRICE * HELD_UNITS, Processed, "Work by the unit")))
         .route("/archive", get(archive).layer(price(400_000, Confirmed, "All reports of a year")))
+        .route("/slow", get(slow).layer(price(5_000, Processed, "Takes its time")))
         .route("/broken", get(broken).layer(price(20_000, Processed, "Fails, and is not paid for")))
         .with_state(name)
 }
@@ -129,6 +130,16 @@ async fn report(State(shop): State<String>, Query(query): Query<Report>) -> Json
 
 async fn archive(State(shop): State<String>) -> Json<Value> {
     Json(json!({ "shop": shop, "reports": 365 }))
+}
+
+#[derive(Deserialize)]
+struct Slow {
+    milliseconds: u64,
+}
+
+async fn slow(State(shop): State<String>, Query(query): Query<Slow>) -> Json<Value> {
+    tokio::time::sleep(Duration::from_millis(query.milliseconds.min(10_000))).await;
+    Json(json!({ "shop": shop, "milliseconds": query.milliseconds }))
 }
 
 async fn broken() -> StatusCode {

@@ -47,6 +47,12 @@ impl Process {
         Ok(())
     }
 
+    /// Has the system end the process as a crash would, by SIGKILL, and doesn't wait for it.
+    pub(super) fn kill_now(&self) {
+        // Fails only if the process is gone already.
+        let _ = Command::new("kill").args(["-KILL", &self.child.id().to_string()]).status();
+    }
+
     /// Ends the process as a crash would, by SIGKILL.
     pub(super) fn kill(&mut self) {
         // Either fails only if the process is gone already.

@@ -51,6 +51,11 @@ impl Verifier {
         Ok(Self { url, fee_payer: fee_payer.pubkey(), command, folder, process })
     }
 
+    /// Ends it as a crash would, by SIGKILL. Does not wait, so that others may be using it.
+    pub fn kill_now(&self) {
+        self.process.kill_now();
+    }
+
     /// Ends it as a crash would, by SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -88,6 +93,9 @@ pub struct Merchant {
     pub url: String,
     /// Who is paid, and who signs captures and releases.
     pub key: Keypair,
+    name: String,
+    arguments: Vec<String>,
+    folder: PathBuf,
     process: Process,
 }
 
@@ -101,31 +109,41 @@ impl Merchant {
         local.chain.give_tokens(&key.pubkey(), &local.mint, 0)?;
         let address = format!("127.0.0.1:{}", free_ports(1)?);
         let url = format!("http://{address}");
-        let mut command = Command::new(binary("examples/merchant")?);
-        command
-            .args([
-                "--name",
-                name,
-                "--listen",
-                &address,
-                "--public-url",
-                &url,
-                "--facilitator",
-                &verifier.url,
-            ])
-            .args(["--asset", &local.mint.to_string()])
-            .arg("--key")
-            .arg(key_file)
-            .current_dir(local.folder());
-        let mut process = Process::start(name, local.folder(), &mut command)?;
-        process.wait_until(START_TIMEOUT, || is_reachable(&url))?;
-        Ok(Self { url, key, process })
+        let arguments = [
+            ["--name", name, "--listen", &address, "--public-url", &url, "--facilitator", &verifier.url]
+                .as_slice(),
+            &["--asset", &local.mint.to_string(), "--key", &key_file.display().to_string()],
+        ]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+        let folder = local.folder().to_owned();
+        let process = spawn_merchant(name, &arguments, &folder, &url)?;
+        Ok(Self { url, key, name: name.to_owned(), arguments, folder, process })
+    }
+
+    /// Starts it again after [`Self::kill`], with the same key, port and file of unsettled captures.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process = spawn_merchant(&self.name, &self.arguments, &self.folder, &self.url)?;
+        Ok(())
     }
 
     /// Ends it as a crash would, by SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();
     }
+}
+
+fn spawn_merchant(name: &str, arguments: &[String], folder: &Path, url: &str) -> Result<Process> {
+    let mut command = Command::new(binary("examples/merchant")?);
+    command.args(arguments).current_dir(folder);
+    let mut process = Process::start(name, folder, &mut command)?;
+    process.wait_until(START_TIMEOUT, || is_reachable(url))?;
+    Ok(process)
 }
 
 /// The agent's command line, run by an owner or by an agent.

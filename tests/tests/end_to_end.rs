@@ -1,0 +1,9 @@
+//! Everything together, as separate processes on solana-test-validator: the services are asked over HTTP, and every
+//! outcome is held against balances read from the chain.
+
+mod end_to_end {
+    mod crashes;
+    mod path;
+    mod refusals;
+    mod shop;
+}

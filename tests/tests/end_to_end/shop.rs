@@ -1,0 +1,161 @@
+//! A cluster with a verifier, a merchant and a session, and a buyer whose requests the test can alter.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use ed25519_dalek::Signer as _;
+use reqwest::blocking::{Client, Response};
+use serde_json::{Value, json};
+use solana_sdk::signature::{Keypair, Signer};
+use x402_escrow_agent::SessionFile;
+use x402_escrow_interface::{Address, account::Escrow, address};
+use x402_escrow_tests::local::{Agent, Local, Merchant, ONE_TOKEN, Verifier};
+use x402_escrow_wire::{
+    auth_capture::{Extra, IntentPayload},
+    facilitator::SettleResponse,
+    payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload},
+    text::{Base58, Hex32, decode_header, encode_header},
+};
+
+/// One cluster at a time: two cores have enough to do with one.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+pub(super) const DEPOSIT: u64 = 10 * ONE_TOKEN;
+
+/// Dropped from top to bottom, the cluster after those who use it.
+pub(super) struct Shop {
+    pub(super) merchant: Merchant,
+    pub(super) verifier: Verifier,
+    pub(super) agent: Agent,
+    pub(super) owner: Agent,
+    pub(super) owner_key: Keypair,
+    pub(super) session: SessionFile,
+    pub(super) local: Local,
+    http: Client,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// What came back for a request with a payment.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) settlement: Option<SettleResponse>,
+}
+
+impl Answer {
+    /// The code of the refusal.
+    pub(super) fn reason(&self) -> &str {
+        self.settlement.as_ref().and_then(|answer| answer.error_reason.as_deref()).unwrap_or("none")
+    }
+}
+
+impl Shop {
+    /// Opens an escrow with [`DEPOSIT`], and a session with limits of 0.3 a payment and 1 an hour.
+    pub(super) fn open() -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let local = Local::start(&|_| {}).unwrap();
+        let verifier = Verifier::start(&local).unwrap();
+        let merchant = Merchant::start(&local, &verifier, "shop").unwrap();
+        let (owner_key, owner_file) = local.key_file("owner").unwrap();
+        local.chain.give_sol(&owner_key.pubkey(), 1_000_000_000).unwrap();
+        local.chain.give_tokens(&owner_key.pubkey(), &local.mint, DEPOSIT).unwrap();
+        let owner = Agent::owner(&local, &owner_file, &verifier);
+        owner.run(&["escrow", "open", "--amount", "10", "--withdraw-delay", "0s"]).unwrap();
+        let path = local.folder().join("session.json");
+        let out = path.display().to_string();
+        let limits = ["--max-payment", "0.3", "--max-total", "5", "--max-per-period", "1", "--period", "1h"];
+        owner.run(&[["session", "open"].as_slice(), &limits, &["--out", &out]].concat()).unwrap();
+        let session = SessionFile::read(&path).unwrap();
+        let agent = Agent::with_session(&local, &path);
+        let http = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        Self { merchant, verifier, agent, owner, owner_key, session, local, http, _turn: turn }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.merchant.url)
+    }
+
+    /// Asks for `path` without paying, and has the verifier draft and the session key sign a payment for it.
+    pub(super) fn payment(&self, path: &str) -> PaymentPayload {
+        let response = self.http.get(self.url(path)).send().unwrap();
+        assert_eq!(response.status(), 402);
+        let challenge: Value = header(&response, PAYMENT_REQUIRED).unwrap();
+        let body = json!({
+            "paymentRequired": challenge,
+            "session": {"escrow": self.session.escrow, "sessionKey": self.session.session_key},
+            "request": {"method": "GET", "url": self.url(path)},
+        });
+        let answer: Value = self
+            .http
+            .post(format!("{}/intents", self.verifier.url))
+            .json(&body)
+            .send()
+            .unwrap()
+            .json()
+            .unwrap();
+        let mut payment: PaymentPayload = serde_json::from_value(answer["unsigned"].clone()).unwrap();
+        self.sign(&mut payment);
+        payment
+    }
+
+    /// Signs whatever the payment says now.
+    pub(super) fn sign(&self, payment: &mut PaymentPayload) {
+        payment.payload["signature"] = Value::Null;
+        let payload: IntentPayload = serde_json::from_value(payment.payload.clone()).unwrap();
+        let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
+        let signature = self.session.signing_key().sign(&intent.signed_bytes());
+        payment.payload["signature"] = json!(Base58(signature.to_bytes()));
+    }
+
+    /// Sends the request for `path` with a payment.
+    pub(super) fn send(&self, path: &str, payment: &PaymentPayload) -> Answer {
+        let header_value = encode_header(payment).unwrap();
+        let response = self.http.get(self.url(path)).header(PAYMENT_SIGNATURE, header_value).send().unwrap();
+        Answer { status: response.status().as_u16(), settlement: header(&response, PAYMENT_RESPONSE) }
+    }
+
+    pub(super) fn escrow(&self) -> Escrow {
+        self.local.chain.escrow(&self.owner_key.pubkey(), &self.local.mint).unwrap()
+    }
+
+    /// What the merchant was paid so far.
+    pub(super) fn earned(&self) -> u64 {
+        self.tokens(&self.merchant.key.pubkey())
+    }
+
+    /// Fails unless the merchant has `earned`, `held` is held, and nothing was lost or made.
+    #[track_caller]
+    pub(super) fn assert_books(&self, earned: u64, held: u64) {
+        let escrow = self.escrow();
+        let vault = self.tokens(&address::escrow(&self.owner_key.pubkey(), &self.local.mint));
+        assert_eq!(self.earned(), earned, "earned");
+        assert_eq!((escrow.balance, escrow.held), (DEPOSIT - earned, held), "balance and held");
+        assert_eq!(vault, escrow.balance, "vault");
+        assert_eq!(self.local.chain.supply(&self.local.mint).unwrap(), DEPOSIT, "supply");
+    }
+
+    /// Waits until nothing is held any more.
+    pub(super) fn wait_until_nothing_is_held(&self) {
+        let chain = &self.local.chain;
+        chain
+            .wait_until("nothing to be held", Duration::from_secs(60), || Ok(self.escrow().held == 0))
+            .unwrap();
+    }
+
+    fn tokens(&self, owner: &Address) -> u64 {
+        self.local.chain.tokens(owner, &self.local.mint).unwrap()
+    }
+}
+
+/// The payment's id: the digest of its intent.
+pub(super) fn payment_id(payment: &PaymentPayload) -> String {
+    let payload: IntentPayload = serde_json::from_value(payment.payload.clone()).unwrap();
+    let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
+    Hex32(intent.digest()).to_string()
+}
+
+fn header<T: serde::de::DeserializeOwned>(response: &Response, name: &str) -> Option<T> {
+    let text = response.headers().get(name)?.to_str().ok()?;
+    Some(decode_header(text).unwrap())
+}
