@@ -1,15 +1,22 @@
 //! The escrow program on LiteSVM: what each instruction does, and everything that it refuses.
 
 mod program {
+    mod authorize;
     mod cancel_withdrawal;
+    mod capture;
+    mod charge;
     mod close_escrow;
+    mod close_hold;
     mod close_session;
     mod deposit;
     mod open_escrow;
     mod open_session;
+    mod reclaim;
+    mod refund;
     mod request_withdrawal;
     mod revoke_session;
     mod sync;
     mod update_session;
+    mod void;
     mod withdraw;
 }

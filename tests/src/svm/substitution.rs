@@ -96,7 +96,8 @@ impl<'a> Substitutions<'a> {
     fn impostors(&mut self, slot: &str, right: &Address) -> Vec<(Address, Error)> {
         let Rival { escrow, session, hold, .. } = *self.rival;
         let ours = [("escrow", escrow), ("session", session), ("hold", hold)];
-        if self.created.as_deref() == Some(slot) || ours.iter().all(|(name, _)| *name != slot) {
+        let is_ours = ours.iter().any(|(name, _)| *name == slot);
+        if !is_ours || self.world.chain.data(right).is_none() {
             return Vec::new();
         }
         let others = ours.iter().filter(|(name, _)| *name != slot);

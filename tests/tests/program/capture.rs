@@ -1,0 +1,283 @@
+use solana_sdk::instruction::InstructionError;
+use spl_token_interface::error::TokenError;
+use x402_escrow_interface::{
+    address::ASSOCIATED_TOKEN_PROGRAM_ID,
+    error::EscrowError,
+    event::{self, Event},
+    instruction::{Proof, create_associated_token},
+    message::{Capture, Intent},
+};
+use x402_escrow_tests::svm::{HOLD_BYTES, Substitutions, World, usdc};
+
+#[test]
+fn capture_pays_the_receiver_and_keeps_the_rest_held() {
+    let (mut world, intent) = World::with_hold();
+    let receipt = world.succeed(&[world.capture(&intent, usdc(4))]);
+    assert_eq!(world.tokens(&world.receiver), usdc(4));
+    assert_eq!(world.tokens(&world.escrow), usdc(96));
+    let (escrow, hold) = (world.escrow(), world.hold(&intent));
+    assert_eq!((escrow.balance, escrow.held), (usdc(96), usdc(6)));
+    assert_eq!((hold.amount, hold.captured, hold.fee), (usdc(10), usdc(4), 0));
+    assert_eq!(world.session().spent, usdc(10));
+    assert_eq!(receipt.events, [captured(&world, &intent, usdc(4), 0, usdc(4), 0)]);
+}
+
+#[test]
+fn full_capture_closes_the_hold_and_returns_its_rent() {
+    let (mut world, intent) = World::with_hold();
+    let before = world.chain.lamports(&world.relay);
+    let receipt = world.succeed(&[world.capture(&intent, usdc(10))]);
+    assert!(!world.hold_exists(&intent));
+    assert_eq!(world.chain.lamports(&world.relay), before + world.chain.rent(HOLD_BYTES));
+    let session = world.session();
+    assert_eq!((session.open_holds, session.spent), (0, usdc(10)));
+    let closed = event::HoldClosed { session: world.session, intent_digest: intent.digest() };
+    assert_eq!(
+        receipt.events,
+        [captured(&world, &intent, usdc(10), 0, usdc(10), 0), Event::HoldClosed(closed)]
+    );
+}
+
+#[test]
+fn captures_are_cumulative_and_a_repeat_or_a_lower_one_pays_nothing() {
+    let (mut world, intent) = World::with_hold();
+    let [three, five] = [usdc(3), usdc(5)].map(|amount| world.capture(&intent, amount));
+    world.succeed(std::slice::from_ref(&five));
+    world.refuse(five, EscrowError::NothingToCapture);
+    world.refuse(three, EscrowError::NothingToCapture);
+    let receipt = world.succeed(&[world.capture(&intent, usdc(5) + 1)]);
+    assert_eq!(receipt.events, [captured(&world, &intent, 1, 0, usdc(5) + 1, 0)]);
+    assert_eq!(world.tokens(&world.receiver), usdc(5) + 1);
+}
+
+#[test]
+fn capture_of_nothing_refused() {
+    let (mut world, intent) = World::with_hold();
+    world.refuse(world.capture(&intent, 0), EscrowError::NothingToCapture);
+}
+
+#[test]
+fn capture_of_one_more_than_the_hold_refused() {
+    let (mut world, intent) = World::with_hold();
+    world.refuse(world.capture(&intent, usdc(10) + 1), EscrowError::CaptureAboveHold);
+    world.refuse(world.capture(&intent, u64::MAX), EscrowError::CaptureAboveHold);
+}
+
+#[test]
+fn capture_in_the_last_second_paid_and_a_second_later_refused() {
+    let (mut world, intent) = World::with_hold();
+    world.chain.set_time(World::CAPTURE_DEADLINE + 1);
+    world.refuse(world.capture(&intent, usdc(4)), EscrowError::CaptureDeadlinePassed);
+    world.chain.set_time(World::CAPTURE_DEADLINE);
+    world.succeed(&[world.capture(&intent, usdc(4))]);
+}
+
+#[test]
+fn capture_authorizer_can_sign_the_transaction_instead() {
+    let (mut world, intent) = World::with_hold();
+    let capture = world.capture_message(&intent, usdc(4));
+    world.succeed(&[world.capture_by(&intent, &capture, Proof::Signer)]);
+    assert_eq!(world.tokens(&world.receiver), usdc(4));
+}
+
+#[test]
+fn capture_without_the_authorizer_refused() {
+    let (mut world, intent) = World::with_hold();
+    let capture = world.capture_message(&intent, usdc(4));
+    let good = world.capture_by(&intent, &capture, Proof::Signer);
+    let last = good.accounts.len() - 1;
+
+    let mut nobody = good.clone();
+    nobody.accounts.truncate(last);
+    world.refuse(nobody, EscrowError::MissingAuthorizer);
+    let mut not_signing = good.clone();
+    not_signing.accounts[last].is_signer = false;
+    world.refuse(not_signing, EscrowError::MissingAuthorizer);
+    for thief in [world.stranger, world.relay, world.receiver, world.agent, world.receiver_authorizer] {
+        let mut stolen = good.clone();
+        stolen.accounts[last].pubkey = thief;
+        world.refuse(stolen, EscrowError::MissingAuthorizer);
+    }
+}
+
+#[test]
+fn signature_of_anyone_but_the_capture_authorizer_refused() {
+    let (mut world, intent) = World::with_hold();
+    let capture = world.capture_message(&intent, usdc(4));
+    for thief in [world.stranger, world.relay, world.receiver, world.agent, world.receiver_authorizer] {
+        let signature = world.chain.sign(&thief, &capture.signed_bytes());
+        let stolen = world.capture_by(&intent, &capture, Proof::Signature(signature));
+        world.refuse(stolen, EscrowError::InvalidSignature);
+    }
+}
+
+#[test]
+fn last_capture_releases_the_rest_where_one_key_is_both_authorizers() {
+    let (mut world, intent) = held_with_one_authorizer();
+    let capture = Capture { last: true, ..world.capture_message(&intent, usdc(4)) };
+    let receipt = world.succeed(&[world.capture_as(&intent, &capture)]);
+    let escrow = world.escrow();
+    assert_eq!((escrow.balance, escrow.held), (usdc(96), 0));
+    assert_eq!(world.session().spent, usdc(4));
+    assert!(!world.hold_exists(&intent));
+    let closed = event::HoldClosed { session: world.session, intent_digest: intent.digest() };
+    assert_eq!(
+        receipt.events,
+        [captured(&world, &intent, usdc(4), 0, usdc(4), usdc(6)), Event::HoldClosed(closed)]
+    );
+}
+
+#[test]
+fn last_capture_of_everything_or_of_nothing_more_ends_the_hold() {
+    for (first, last) in [(0, usdc(10)), (usdc(4), usdc(4)), (0, 0)] {
+        let (mut world, intent) = held_with_one_authorizer();
+        if first > 0 {
+            world.succeed(&[world.capture(&intent, first)]);
+        }
+        let capture = Capture { last: true, ..world.capture_message(&intent, last) };
+        world.succeed(&[world.capture_as(&intent, &capture)]);
+        assert!(!world.hold_exists(&intent));
+        assert_eq!((world.tokens(&world.receiver), world.escrow().held), (last, 0));
+    }
+}
+
+#[test]
+fn last_capture_refused_where_another_key_lets_money_go_back() {
+    let (mut world, intent) = World::with_hold();
+    let capture = Capture { last: true, ..world.capture_message(&intent, usdc(4)) };
+    world.refuse(world.capture_as(&intent, &capture), EscrowError::LastCaptureNotAllowed);
+    let as_signer = world.capture_by(&intent, &capture, Proof::Signer);
+    world.refuse(as_signer, EscrowError::LastCaptureNotAllowed);
+}
+
+#[test]
+fn capture_and_release_in_one_instruction() {
+    let (mut world, intent) = World::with_hold();
+    let receipt = world.succeed(&[world.capture_and_release(&intent, usdc(4))]);
+    assert!(!world.hold_exists(&intent));
+    assert_eq!((world.tokens(&world.receiver), world.escrow().held), (usdc(4), 0));
+    assert_eq!(receipt.events[0], captured(&world, &intent, usdc(4), 0, usdc(4), usdc(6)));
+}
+
+#[test]
+fn release_signed_by_another_key_or_at_another_amount_refused() {
+    let (mut world, intent) = World::with_hold();
+    let good = world.capture_and_release(&intent, usdc(4));
+    // The release's signature is the last but one field: before the fee and the capture's signature.
+    let from = 1 + 8 + 1;
+    for signature in [
+        world.sign_release(&intent, usdc(4) - 1),
+        world.sign_release(&intent, usdc(4) + 1),
+        world.sign_release(&Intent { receiver_authorizer: world.stranger, ..intent }, usdc(4)),
+        world.sign_release(&Intent { receiver_authorizer: world.capture_authorizer, ..intent }, usdc(4)),
+    ] {
+        let mut forged = good.clone();
+        forged.data[from..from + 64].copy_from_slice(&signature);
+        world.refuse(forged, EscrowError::InvalidSignature);
+    }
+    world.succeed(&[good]);
+}
+
+#[test]
+fn hold_with_refunds_stays_when_it_is_captured() {
+    let mut world = World::with_session();
+    let intent = Intent { refund_deadline: World::CAPTURE_DEADLINE + 60, ..world.intent() };
+    world.succeed(&[world.authorize(&intent)]);
+    world.succeed(&[world.capture(&intent, usdc(10))]);
+    let hold = world.hold(&intent);
+    assert_eq!((hold.amount, hold.captured), (usdc(10), usdc(10)));
+    world.refuse(world.capture(&intent, usdc(10)), EscrowError::NothingToCapture);
+    world.refuse(world.capture(&intent, usdc(10) + 1), EscrowError::CaptureAboveHold);
+}
+
+#[test]
+fn captured_hold_can_not_be_captured_again() {
+    let (mut world, intent) = World::with_hold();
+    let capture = world.capture(&intent, usdc(10));
+    world.succeed(std::slice::from_ref(&capture));
+    world.refuse(capture, InstructionError::AccountDataTooSmall);
+}
+
+#[test]
+fn frozen_receiver_account_loses_nothing_and_is_paid_when_thawed() {
+    let (mut world, intent) = World::with_hold();
+    let account = world.token_account(&world.receiver);
+    world.chain.freeze(&account);
+    world.refuse(world.capture(&intent, usdc(4)), TokenError::AccountFrozen);
+    world.chain.thaw(&account);
+    world.succeed(&[world.capture(&intent, usdc(4))]);
+}
+
+#[test]
+fn missing_receiver_account_loses_nothing_and_is_paid_when_made() {
+    let mut world = World::with_session();
+    let receiver = world.chain.key("receiver without a token account");
+    let intent = Intent { receiver, ..world.intent() };
+    world.succeed(&[world.authorize(&intent)]);
+    world.refuse(world.capture(&intent, usdc(4)), InstructionError::InvalidAccountData);
+    let create = create_associated_token(&world.relay, &receiver, &world.mint);
+    world.succeed(&[create, world.capture(&intent, usdc(4))]);
+    assert_eq!(world.tokens(&receiver), usdc(4));
+}
+
+#[test]
+fn frozen_vault_pays_when_thawed() {
+    let (mut world, intent) = World::with_hold();
+    let vault = world.escrow().vault;
+    world.chain.freeze(&vault);
+    world.refuse(world.capture(&intent, usdc(4)), TokenError::AccountFrozen);
+    world.chain.thaw(&vault);
+    world.succeed(&[world.capture(&intent, usdc(4))]);
+}
+
+#[test]
+fn captures_of_several_holds_fit_one_transaction() {
+    let mut world = World::with_session();
+    let intents = [1, 2, 3, 4].map(|nonce| Intent { nonce, ..world.intent() });
+    for intent in &intents {
+        world.succeed(&[world.authorize(intent)]);
+    }
+    world.succeed(&intents.map(|intent| world.capture(&intent, usdc(10))));
+    assert_eq!((world.tokens(&world.receiver), world.session().open_holds), (usdc(40), 0));
+}
+
+#[test]
+fn other_accounts_refused() {
+    let (mut world, intent) = World::with_hold();
+    let rival = world.rival();
+    let capture = world.capture(&intent, usdc(4));
+    let (stranger, strangers_tokens) = (world.stranger, world.token_account(&world.stranger));
+    let (receiver, mint) = (world.receiver, world.mint);
+    let not_associated = world.chain.create_token_account("receiver's other account", &receiver, &mint);
+    Substitutions::of(&mut world, &rival, "capture", capture)
+        .refused("escrow", rival.escrow, EscrowError::WrongSession)
+        .refused("session", rival.session, EscrowError::WrongSession)
+        .refused("hold", rival.hold, EscrowError::WrongHold)
+        .refused("vault", rival.vault, EscrowError::WrongVault)
+        .refused("receiver_token_account", strangers_tokens, EscrowError::WrongReceiverTokenAccount)
+        .refused("receiver_token_account", not_associated, EscrowError::WrongReceiverTokenAccount)
+        .refused("rent_payer", stranger, EscrowError::WrongRentPayer)
+        .refused("mint", rival.mint, EscrowError::WrongMint)
+        .refused("token_program", ASSOCIATED_TOKEN_PROGRAM_ID, EscrowError::WrongTokenProgram)
+        .done();
+}
+
+/// A hold of 10 USDC whose capture authorizer is its receiver authorizer too.
+fn held_with_one_authorizer() -> (World, Intent) {
+    let mut world = World::with_session();
+    let intent = Intent { receiver_authorizer: world.capture_authorizer, ..world.intent() };
+    world.succeed(&[world.authorize(&intent)]);
+    (world, intent)
+}
+
+fn captured(world: &World, intent: &Intent, amount: u64, fee: u64, captured: u64, released: u64) -> Event {
+    Event::Captured(event::Captured {
+        escrow: world.escrow,
+        receiver: intent.receiver,
+        intent_digest: intent.digest(),
+        amount,
+        fee,
+        captured,
+        released,
+    })
+}
