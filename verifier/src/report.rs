@@ -17,10 +17,10 @@ use crate::{
 
 /// The answer to a request that was accepted, now or before.
 pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
-    let Settled { history, tracked, repeated } = settled;
+    let Settled { history, tracked, commitment, .. } = settled;
     let operation = &tracked.operation;
     let attempt = tracked.decisive_attempt();
-    let problem = unsettled_because(operation, attempt);
+    let problem = unsettled_because(operation, attempt, *commitment);
     SettleResponse {
         success: problem.is_none(),
         error_reason: problem.as_ref().map(|problem| problem.code.to_string()),
@@ -29,7 +29,7 @@ pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
         transaction: attempt.map(|attempt| Base58(attempt.signature).to_string()).unwrap_or_default(),
         network: network.to_owned(),
         amount: Some(Decimal(moved(history, operation))),
-        extra: Some(extra(history, tracked, *repeated)),
+        extra: Some(extra(settled)),
     }
 }
 
@@ -48,8 +48,12 @@ pub fn rejected(network: &str, rejection: Rejection) -> SettleResponse {
 }
 
 /// Why the answer is not yes.
-fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>) -> Option<Problem> {
-    if operation.state.has_reached(operation.commitment) {
+fn unsettled_because(
+    operation: &Operation,
+    attempt: Option<&Attempt>,
+    required: Commitment,
+) -> Option<Problem> {
+    if operation.state.has_reached(required) {
         return None;
     }
     let problem = |code, message: String| Some(Problem { code, message });
@@ -69,7 +73,7 @@ fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>) -> Option
             format!(
                 "the transaction was sent and is {}, but must be {}; settle again to learn what became of it",
                 status(operation.state),
-                operation.commitment.as_str()
+                required.as_str()
             ),
         ),
         (_, None) => problem(
@@ -109,7 +113,8 @@ fn status(state: OperationState) -> &'static str {
     }
 }
 
-fn extra(history: &History, tracked: &Tracked, repeated: bool) -> Map<String, Value> {
+fn extra(settled: &Settled) -> Map<String, Value> {
+    let Settled { history, tracked, commitment, repeated } = settled;
     let operation = &tracked.operation;
     let landing = tracked.decisive_attempt().and_then(|attempt| attempt.state.landing());
     let sums = history.settled_sums();
@@ -118,7 +123,7 @@ fn extra(history: &History, tracked: &Tracked, repeated: bool) -> Map<String, Va
         "hold": Key::from(history.payment.hold()),
         "state": history.state().as_str(),
         "status": status(operation.state),
-        "commitmentRequired": operation.commitment.as_str(),
+        "commitmentRequired": commitment.as_str(),
         "slot": landing.map(|landing| landing.slot),
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
         "confirmations": landing.map_or(0, |landing| landing.confirmations),

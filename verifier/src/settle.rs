@@ -4,7 +4,7 @@
 use tokio::time::{Instant, timeout_at};
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
-    auth_capture::{IntentPayload, LifecyclePayload, Payload},
+    auth_capture::{Commitment, IntentPayload, LifecyclePayload, Payload},
     error_code::ErrorCode,
     facilitator::FacilitatorRequest,
     payment::PaymentRequirements,
@@ -26,6 +26,8 @@ pub struct Settled {
     pub history: History,
     /// The operation that was asked for.
     pub tracked: Tracked,
+    /// How final it must be for this caller.
+    pub commitment: Commitment,
     /// Whether an equal request came before.
     pub repeated: bool,
 }
@@ -48,12 +50,17 @@ async fn settle_intent(
 ) -> Result<Settled, NotAccepted> {
     let signed = assess::read_intent(&app.facilitator, request, payload)?;
     let id = signed.intent.digest();
-    if let Some(operation_id) = known_authorization(app.store.history(&id).await?) {
-        return wait(app, &id, operation_id, true).await;
+    // Of all that the requirements ask, only how final the hold must be is up to each caller.
+    let commitment = app.facilitator.policy.finality.required(signed.intent.amount, signed.extra.commitment);
+    let wanted = |operation_id, repeated| Wanted { payment_id: id, operation_id, commitment, repeated };
+    if let Some(history) = app.store.history(&id).await? {
+        requirements::check_asset(&request.payment_requirements, &history.payment.mint)?;
+        if let Some(operation_id) = known_authorization(&history) {
+            return wait(app, wanted(operation_id, true)).await;
+        }
     }
     let Assessed { facts, escrow } =
         assess::assess(app, &signed.intent, &request.payment_requirements).await?;
-    let commitment = app.facilitator.policy.finality.required(signed.intent.amount, signed.extra.commitment);
     let payment = Payment {
         id,
         payer: escrow.payer,
@@ -65,9 +72,9 @@ async fn settle_intent(
     match app.store.accept_payment(&payment, commitment, &facts).await? {
         Accepted::New(operation_id) => {
             app.work.notify_one();
-            wait(app, &id, operation_id, false).await
+            wait(app, wanted(operation_id, false)).await
         }
-        Accepted::Before(operation_id) => wait(app, &id, operation_id, true).await,
+        Accepted::Before(operation_id) => wait(app, wanted(operation_id, true)).await,
         Accepted::Unfunded => Err(NotAccepted::Rejected(Rejection::new(
             ErrorCode::InsufficientFunds,
             "amount: is above the escrow's free balance: others were promised it meanwhile",
@@ -76,8 +83,8 @@ async fn settle_intent(
 }
 
 /// The authorization of a known payment, unless it came to nothing and can be tried again.
-fn known_authorization(history: Option<History>) -> Option<i64> {
-    let authorization = history?.operations.into_iter().next()?.operation;
+fn known_authorization(history: &History) -> Option<i64> {
+    let authorization = &history.operations.first()?.operation;
     (!authorization.came_to_nothing()).then_some(authorization.id)
 }
 
@@ -90,6 +97,8 @@ async fn settle_lifecycle(
     let id = payload.payment_id().0;
     let unknown = || verify::lifecycle::unknown_payment(payload.payment_id());
     let history = app.store.history(&id).await?.ok_or_else(unknown)?;
+    requirements::check_asset(asked, &history.payment.mint)?;
+    requirements::check_receiver(asked, &history.payment.intent.receiver)?;
     verify::lifecycle::check_signature(payload, &history)?;
     let action = verify::lifecycle::action(payload);
     let now = facts::cluster_time(app.chain.as_ref()).await?;
@@ -103,22 +112,26 @@ async fn settle_lifecycle(
     if is_new {
         app.work.notify_one();
     }
-    wait(app, &id, operation_id, !is_new).await
+    wait(app, Wanted { payment_id: id, operation_id, commitment, repeated: !is_new }).await
+}
+
+/// What a caller waits for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    payment_id: Digest,
+    operation_id: i64,
+    commitment: Commitment,
+    repeated: bool,
 }
 
 /// Waits until the operation is as final as it must be, came to nothing, or the time is over.
-async fn wait(
-    app: &App,
-    payment_id: &Digest,
-    operation_id: i64,
-    repeated: bool,
-) -> Result<Settled, NotAccepted> {
+async fn wait(app: &App, wanted: Wanted) -> Result<Settled, NotAccepted> {
     let deadline = Instant::now() + app.settings.settle_timeout;
     let mut progress = app.progress.subscribe();
     loop {
         progress.borrow_and_update();
-        let settled = load(app, payment_id, operation_id, repeated).await?;
-        if is_decided(&settled.tracked) {
+        let settled = load(app, wanted).await?;
+        if is_decided(&settled) {
             return Ok(settled);
         }
         if timeout_at(deadline, progress.changed()).await.is_err() {
@@ -126,33 +139,28 @@ async fn wait(
         }
     }
     // Nobody waits for it any more: what was not sent by now must not be held later, after a no.
-    let settled = load(app, payment_id, operation_id, repeated).await?;
+    let settled = load(app, wanted).await?;
     if matches!(settled.tracked.operation.action, Action::Authorize)
-        && app.store.refuse_unsent(operation_id, &lifecycle::not_sent_in_time()).await?
+        && app.store.refuse_unsent(wanted.operation_id, &lifecycle::not_sent_in_time()).await?
     {
-        return load(app, payment_id, operation_id, repeated).await;
+        return load(app, wanted).await;
     }
     Ok(settled)
 }
 
-fn is_decided(tracked: &Tracked) -> bool {
-    let operation = &tracked.operation;
-    operation.state.has_reached(operation.commitment)
+fn is_decided(settled: &Settled) -> bool {
+    let operation = &settled.tracked.operation;
+    operation.state.has_reached(settled.commitment)
         || operation.state.is_negative()
         || (operation.state == OperationState::Queued && operation.problem.is_some())
 }
 
-async fn load(
-    app: &App,
-    payment_id: &Digest,
-    operation_id: i64,
-    repeated: bool,
-) -> Result<Settled, NotAccepted> {
-    let history = app.store.history(payment_id).await?;
-    let settled = history.and_then(|history| {
+async fn load(app: &App, wanted: Wanted) -> Result<Settled, NotAccepted> {
+    let Wanted { payment_id, operation_id, commitment, repeated } = wanted;
+    let settled = app.store.history(&payment_id).await?.and_then(|history| {
         let tracked =
             history.operations.iter().find(|tracked| tracked.operation.id == operation_id).cloned()?;
-        Some(Settled { history, tracked, repeated })
+        Some(Settled { history, tracked, commitment, repeated })
     });
     // Nothing is ever deleted, so this is a store that was exchanged under way.
     settled.ok_or_else(|| Rejection::new(ErrorCode::UnexpectedSettleError, "the payment vanished").into())

@@ -67,6 +67,8 @@ async fn payer(app: &App, request: &FacilitatorRequest) -> Result<Key, NotAccept
             requirements::check_network(&request.payment_requirements, &app.facilitator)?;
             let id = payload.payment_id();
             let history = app.store.history(&id.0).await?.ok_or_else(|| lifecycle::unknown_payment(id))?;
+            requirements::check_asset(&request.payment_requirements, &history.payment.mint)?;
+            requirements::check_receiver(&request.payment_requirements, &history.payment.intent.receiver)?;
             lifecycle::check_signature(&payload, &history)?;
             let now = facts::cluster_time(app.chain.as_ref()).await?;
             lifecycle::check(&lifecycle::action(&payload), &history, now)?;

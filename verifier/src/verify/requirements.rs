@@ -1,6 +1,6 @@
 //! What a merchant asks for, and whether this facilitator can settle it.
 
-use x402_escrow_interface::ID;
+use x402_escrow_interface::{Address, ID};
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{ESCROW_FLOW, Extra, SCHEME},
@@ -85,6 +85,26 @@ pub fn check_network(requirements: &PaymentRequirements, facilitator: &Facilitat
             "network: this facilitator settles on {:?}, not {:?}",
             facilitator.network, requirements.network
         )
+    })
+}
+
+/// Checks that the requirements ask for the token that the payment is in. The intent does not name it: its escrow does.
+///
+/// # Errors
+/// If they ask for another.
+pub fn check_asset(requirements: &PaymentRequirements, mint: &Address) -> Result<(), Rejection> {
+    require(Address::from(requirements.asset) == *mint, ErrorCode::AssetMismatch, || {
+        format!("asset: the payment is in {mint}, not {}", requirements.asset)
+    })
+}
+
+/// Checks that the requirements name the payment's receiver.
+///
+/// # Errors
+/// If they name another.
+pub fn check_receiver(requirements: &PaymentRequirements, receiver: &Address) -> Result<(), Rejection> {
+    require(Address::from(requirements.pay_to) == *receiver, ErrorCode::InvalidPaymentRequirements, || {
+        format!("payTo: the payment is for {receiver}, not {}", requirements.pay_to)
     })
 }
 

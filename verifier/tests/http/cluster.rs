@@ -97,6 +97,11 @@ impl Cluster {
         state.svm.expire_blockhash();
     }
 
+    /// The cluster's time, unix seconds. It stands still unless a test lets it pass.
+    pub(crate) fn now(&self) -> i64 {
+        self.state().svm.get_sysvar::<Clock>().unix_timestamp
+    }
+
     /// Lets the cluster's time pass.
     pub(crate) fn pass_seconds(&self, seconds: i64) {
         let mut state = self.state();

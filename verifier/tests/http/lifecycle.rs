@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spl_token_interface::state::AccountState;
-use x402_escrow_verifier::app::unix_now;
 use x402_escrow_wire::{
     auth_capture::LifecyclePayload,
     text::{Base58, Decimal, Hex32},
@@ -123,7 +122,7 @@ async fn a_capture_beyond_its_bounds_is_refused() {
 async fn a_capture_after_its_deadline_is_refused_and_a_void_is_not() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
-    world.cluster.pass_seconds(610);
+    world.cluster.pass_seconds(601);
     assert_refused(&world, &world.capture(id, 1000, true), CAPTURE, "capture deadline").await;
     assert_settled(&world, &world.void(id, 0), "0", "ended").await;
 }
@@ -173,9 +172,16 @@ async fn an_unreadable_operation_is_refused_by_field() {
         body["paymentPayload"]["payload"][name] = json!({});
         assert_refused(&world, &body, "invalid_payload", &format!("paymentPayload.payload.{name}")).await;
     }
-    let mut body = world.capture(id, 400, false);
-    body["paymentRequirements"]["network"] = json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp");
-    assert_refused(&world, &body, "invalid_network", "network").await;
+    for (name, value, code) in [
+        ("network", "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "invalid_network"),
+        ("scheme", "exact", "unsupported_scheme"),
+        ("asset", &world.fee_payer().to_string(), "invalid_auth_capture_svm_asset_mismatch"),
+        ("payTo", &world.fee_payer().to_string(), "invalid_payment_requirements"),
+    ] {
+        let mut body = world.capture(id, 400, false);
+        body["paymentRequirements"][name] = json!(value);
+        assert_refused(&world, &body, code, name).await;
+    }
 }
 
 #[tokio::test]
@@ -197,7 +203,7 @@ async fn authorize_with_fee(world: &World, receiver_authorizer: Base58<32>) -> H
     requirements.extra.insert("feeRecipient".to_owned(), json!(world.fee_payer().to_string()));
     requirements.extra.insert("receiverAuthorizer".to_owned(), json!(receiver_authorizer));
     let mut payload = world.payload(&requirements, 1);
-    payload.authorize_by = unix_now() + 30;
+    payload.authorize_by = world.cluster.now() + 30;
     sign(&mut payload, &requirements);
     let body = envelope(&requirements, json!(payload));
     assert_eq!(world.settle(&body).await["success"], true);

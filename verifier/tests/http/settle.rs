@@ -226,3 +226,41 @@ async fn an_intent_that_somebody_else_put_on_chain_is_not_settled_here() {
     assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_nonce", "{answer}");
     assert_eq!(other.rows().await, [0, 0, 0, 0]);
 }
+
+/// The intent does not name the token: who settled it with the right one must not pass it on as another.
+#[tokio::test]
+async fn a_settled_payment_is_not_one_in_another_token() {
+    let world = World::new().await;
+    let body = world.body(&world.requirements(1000), 1);
+    assert_eq!(world.settle(&body).await["success"], true);
+    let mut other = body.clone();
+    for pointer in ["/paymentPayload/accepted/asset", "/paymentRequirements/asset"] {
+        *other.pointer_mut(pointer).unwrap() = json!(world.merchant().to_string());
+    }
+    assert_eq!(world.payment_id(&other), world.payment_id(&body), "the signature is as good for both");
+    let answer = world.settle(&other).await;
+    assert_eq!((&answer["success"], &answer["transaction"]), (&json!(false), &json!("")), "{answer}");
+    assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_asset_mismatch");
+}
+
+/// Nor does it say how final the hold must be: who settled it with less must not pass it on as more.
+#[tokio::test]
+async fn a_settled_payment_is_as_final_as_each_caller_asks() {
+    let world =
+        World::with(Options { settle_timeout: Duration::from_millis(300), ..Options::default() }).await;
+    world.cluster.state().level = Commitment::Processed;
+    let mut requirements = world.requirements(1000);
+    let payload = json!(world.payload(&requirements, 1));
+    assert_eq!(world.settle(&crate::world::envelope(&requirements, payload.clone())).await["success"], true);
+    requirements.extra.insert("commitment".to_owned(), json!("confirmed"));
+    let strict = crate::world::envelope(&requirements, payload);
+    let answer = world.settle(&strict).await;
+    assert_eq!(
+        (&answer["success"], &answer["errorReason"]),
+        (&json!(false), &json!("settlement_pending")),
+        "{answer}"
+    );
+    assert_eq!(answer["extra"]["commitmentRequired"], "confirmed");
+    world.cluster.state().level = Commitment::Confirmed;
+    assert_eq!(world.settle(&strict).await["success"], true);
+}

@@ -4,7 +4,6 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use spl_token_interface::state::AccountState;
 use x402_escrow_interface::{Address, instruction::SessionLimits};
-use x402_escrow_verifier::app::unix_now;
 use x402_escrow_wire::{
     payment::PaymentRequirements,
     text::{Base58, Decimal},
@@ -73,7 +72,7 @@ async fn what_was_not_accepted_is_refused() {
         ("/asset", json!(other), "invalid_payment_requirements"),
         ("/payTo", json!(other), "invalid_payment_requirements"),
         ("/maxTimeoutSeconds", json!(61), "invalid_payment_requirements"),
-        ("/extra/captureDeadline", json!(unix_now() + 601), "invalid_payment_requirements"),
+        ("/extra/captureDeadline", json!(world.cluster.now() + 601), "invalid_payment_requirements"),
         ("/extra/unknown", json!(1), "invalid_payment_requirements"),
     ] {
         let mut body = good.clone();
@@ -107,9 +106,9 @@ async fn what_extra_must_have_is_checked() {
         ("program", json!(other), format!("{SVM}_program_mismatch")),
         ("feePayer", json!(other), format!("{SVM}_extra")),
         ("maxFeeBps", json!(10_001), format!("{SVM}_extra")),
-        ("captureDeadline", json!(unix_now() + 20), format!("{SVM}_deadlines")),
-        ("captureDeadline", json!(unix_now() + 90_000), format!("{SVM}_deadlines")),
-        ("refundDeadline", json!(unix_now() + 500), format!("{SVM}_deadlines")),
+        ("captureDeadline", json!(world.cluster.now() + 20), format!("{SVM}_deadlines")),
+        ("captureDeadline", json!(world.cluster.now() + 90_000), format!("{SVM}_deadlines")),
+        ("refundDeadline", json!(world.cluster.now() + 500), format!("{SVM}_deadlines")),
     ] {
         let body = world.body(&extra_with(&world, name, value), 1);
         assert_refused(&world, &body, &code, name).await;
@@ -160,7 +159,7 @@ async fn anything_altered_after_signing_is_refused() {
         ("sessionKey", json!(world.merchant().to_string())),
         ("incarnation", json!(key)),
         ("nonce", json!("2")),
-        ("authorizeBy", json!(unix_now() + 59)),
+        ("authorizeBy", json!(world.cluster.now() + 59)),
         ("signature", json!(Base58([7; 64]))),
     ] {
         let mut body = good.clone();
@@ -175,8 +174,8 @@ async fn anything_altered_after_signing_is_refused() {
         ("extra.feeRecipient", json!(key)),
         ("extra.maxFeeBps", json!(1)),
         ("extra.resourceHash", json!("00".repeat(32))),
-        ("extra.captureDeadline", json!(unix_now() + 500)),
-        ("extra.refundDeadline", json!(unix_now() + 1000)),
+        ("extra.captureDeadline", json!(world.cluster.now() + 500)),
+        ("extra.refundDeadline", json!(world.cluster.now() + 1000)),
     ] {
         let mut body = good.clone();
         for pointer in ["/paymentPayload/accepted", "/paymentRequirements"] {
@@ -196,7 +195,7 @@ async fn an_intent_that_is_expired_or_nearly_so_is_refused() {
     let requirements = world.requirements(1000);
     for seconds in [-1, 0, 4] {
         let mut payload = world.payload(&requirements, 1);
-        payload.authorize_by = unix_now() + seconds;
+        payload.authorize_by = world.cluster.now() + seconds;
         sign(&mut payload, &requirements);
         let body = envelope(&requirements, json!(payload));
         assert_refused(&world, &body, &format!("{SVM}_intent_expired"), "payload.authorizeBy").await;
@@ -212,7 +211,7 @@ async fn an_intent_that_outlasts_its_capture_deadline_is_refused() {
     let world = World::new().await;
     let requirements = world.requirements(1000);
     let mut payload = world.payload(&requirements, 1);
-    payload.authorize_by = unix_now() + 700;
+    payload.authorize_by = world.cluster.now() + 700;
     sign(&mut payload, &requirements);
     let body = envelope(&requirements, json!(payload));
     assert_refused(&world, &body, &format!("{SVM}_deadlines"), "captureDeadline").await;
@@ -271,7 +270,7 @@ async fn an_unknown_escrow_session_or_mint_is_refused() {
         session_key: world.session_key().into(),
         incarnation: Base58([5; 32]),
         nonce: Decimal(1),
-        authorize_by: unix_now() + 60,
+        authorize_by: world.cluster.now() + 60,
         signature: None,
     };
     sign(&mut payload, &requirements);
@@ -301,9 +300,9 @@ fn limit(world: &World, limits: SessionLimits) {
     world.open_session(limits);
 }
 
-fn wide() -> SessionLimits {
+fn wide(world: &World) -> SessionLimits {
     SessionLimits {
-        expires_at: unix_now() + 86_400,
+        expires_at: world.cluster.now() + 86_400,
         maximum_payment: FUNDS,
         maximum_total: FUNDS,
         maximum_per_period: 0,
@@ -316,9 +315,12 @@ fn wide() -> SessionLimits {
 async fn the_sessions_limits_are_kept_to_the_last_base_unit() {
     let world = World::new().await;
     for (limits, name) in [
-        (SessionLimits { maximum_payment: 1000, ..wide() }, "limit per payment"),
-        (SessionLimits { maximum_total: 1000, ..wide() }, "rest of the session's total"),
-        (SessionLimits { maximum_per_period: 1000, period_seconds: 60, ..wide() }, "limit for this period"),
+        (SessionLimits { maximum_payment: 1000, ..wide(&world) }, "limit per payment"),
+        (SessionLimits { maximum_total: 1000, ..wide(&world) }, "rest of the session's total"),
+        (
+            SessionLimits { maximum_per_period: 1000, period_seconds: 60, ..wide(&world) },
+            "limit for this period",
+        ),
     ] {
         limit(&world, limits);
         let (_, answer) = world.post("/verify", &world.body(&world.requirements(1000), 1)).await;
@@ -331,7 +333,7 @@ async fn the_sessions_limits_are_kept_to_the_last_base_unit() {
 #[tokio::test]
 async fn a_session_for_one_receiver_pays_no_other() {
     let world = World::new().await;
-    limit(&world, SessionLimits { receiver: world.fee_payer(), ..wide() });
+    limit(&world, SessionLimits { receiver: world.fee_payer(), ..wide(&world) });
     let body = world.body(&world.requirements(1000), 1);
     assert_refused(&world, &body, &format!("{SVM}_receiver_not_allowed"), "payTo").await;
 }
@@ -339,11 +341,11 @@ async fn a_session_for_one_receiver_pays_no_other() {
 #[tokio::test]
 async fn a_revoked_or_expired_session_is_refused() {
     let world = World::new().await;
-    limit(&world, SessionLimits { expires_at: unix_now() + 10, ..wide() });
+    limit(&world, SessionLimits { expires_at: world.cluster.now() + 10, ..wide(&world) });
     let body = world.body(&world.requirements(1000), 1);
-    world.cluster.pass_seconds(20);
+    world.cluster.pass_seconds(11);
     assert_refused(&world, &body, &format!("{SVM}_session_expired"), "expired").await;
-    limit(&world, wide());
+    limit(&world, wide(&world));
     world.revoke_session();
     assert_refused(&world, &body, &format!("{SVM}_session_revoked"), "revoked").await;
 }
@@ -351,7 +353,7 @@ async fn a_revoked_or_expired_session_is_refused() {
 #[tokio::test]
 async fn more_than_the_free_balance_is_refused() {
     let world = World::new().await;
-    limit(&world, SessionLimits { maximum_payment: u64::MAX, maximum_total: u64::MAX, ..wide() });
+    limit(&world, SessionLimits { maximum_payment: u64::MAX, maximum_total: u64::MAX, ..wide(&world) });
     let (_, answer) = world.post("/verify", &world.body(&world.requirements(FUNDS), 1)).await;
     assert_eq!(answer["isValid"], true, "{answer}");
     for amount in [FUNDS + 1, u64::MAX] {
@@ -389,7 +391,7 @@ async fn bad_news_counts_before_it_is_confirmed() {
 #[tokio::test]
 async fn good_news_counts_only_once_it_is_confirmed() {
     let world = World::new().await;
-    limit(&world, wide());
+    limit(&world, wide(&world));
     let body = world.body(&world.requirements(FUNDS), 1);
     let full = world.cluster.state().svm.clone();
     world.withdraw(1);

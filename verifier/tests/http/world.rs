@@ -161,7 +161,7 @@ impl World {
         let escrow = self.escrow_account();
         self.execute(&[instruction::deposit(&payer.pubkey(), &source, &self.escrow, &escrow, FUNDS)], &payer);
         self.open_session(SessionLimits {
-            expires_at: unix_now() + 86_400,
+            expires_at: self.cluster.now() + 86_400,
             maximum_payment: 5_000_000,
             maximum_total: 1_000_000_000,
             maximum_per_period: 0,
@@ -306,7 +306,7 @@ impl World {
             fee_payer: self.fee_payer().into(),
             capture_authorizer: self.merchant().into(),
             receiver_authorizer: self.merchant().into(),
-            capture_deadline: unix_now() + 600,
+            capture_deadline: self.cluster.now() + 600,
             refund_deadline: 0,
             fee_recipient: None,
             max_fee_bps: 0,
@@ -331,7 +331,7 @@ impl World {
             session_key: self.session_key().into(),
             incarnation: Base58(self.session_account().incarnation),
             nonce: Decimal(nonce),
-            authorize_by: unix_now() + 60,
+            authorize_by: self.cluster.now() + 60,
             signature: None,
         };
         sign(&mut payload, requirements);
