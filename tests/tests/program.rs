@@ -1,6 +1,7 @@
 //! The escrow program on LiteSVM: what each instruction does, and everything that it refuses.
 
 mod program {
+    // One module an instruction.
     mod authorize;
     mod cancel_withdrawal;
     mod capture;
@@ -19,4 +20,11 @@ mod program {
     mod update_session;
     mod void;
     mod withdraw;
+
+    // What several instructions have in common.
+    mod errors;
+    mod fees;
+    mod limits;
+    mod replay;
+    mod signatures;
 }
