@@ -1,6 +1,10 @@
 //! The HTTP interface over the router, with the real store and the real program: a cluster of one LiteSVM, whose
 //! blocks, forks and failures the tests control.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod cluster;
 mod health;
 mod intents;
@@ -8,6 +12,7 @@ mod lifecycle;
 mod malformed;
 mod payload;
 mod payments;
+mod reclaim;
 mod settle;
 mod supported;
 mod tracking;
