@@ -165,9 +165,10 @@ async fn what_fails_in_simulation_is_not_sent_and_can_be_tried_again() {
     assert_eq!(world.rows().await, [1, 1, 0, 0], "nothing was broadcast");
     assert_eq!(world.escrow_account().held, 0);
 
-    let mut state = world.cluster.state();
-    state.svm = state.facts.take().unwrap();
-    drop(state);
+    {
+        let mut state = world.cluster.state();
+        state.svm = state.facts.take().unwrap();
+    }
     let answer = world.settle(&body).await;
     assert_eq!(
         (&answer["success"], &answer["extra"]["state"]),
