@@ -8,17 +8,19 @@ CREATE TABLE payments (
     escrow      TEXT NOT NULL,
     payer       TEXT NOT NULL,
     mint        TEXT NOT NULL,
-    accepted_at INTEGER NOT NULL
+    accepted_at INTEGER NOT NULL,
+    -- When to look whether something is left that nobody ended; NULL once nothing is.
+    review_at   INTEGER
 ) STRICT;
 
 CREATE TABLE operations (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     payment_id  TEXT NOT NULL REFERENCES payments (id),
-    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'capture', 'void')),
+    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'capture', 'void', 'reclaim', 'close_hold')),
     amount      TEXT NOT NULL,
     fee         TEXT NOT NULL,
     last        INTEGER NOT NULL CHECK (last IN (0, 1)),
-    signature   TEXT NOT NULL,
+    signature   TEXT, -- NULL where the action needs none
     commitment  TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,
     state       TEXT NOT NULL,
@@ -47,6 +49,7 @@ CREATE TABLE transactions (
 
 CREATE INDEX transactions_by_operation ON transactions (operation_id);
 CREATE INDEX payments_by_escrow ON payments (escrow);
+CREATE INDEX payments_to_review ON payments (review_at) WHERE review_at IS NOT NULL;
 
 -- The last nonce that was handed out. A session that is closed and opened again starts over: another incarnation.
 CREATE TABLE nonces (

@@ -42,6 +42,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How often the cluster is asked about transactions that are not final.
     pub status_poll_interval: Duration,
+    /// How often to look for holds that nobody ended.
+    pub review_interval: Duration,
     /// Priority fee, in millionths of a lamport for each compute unit.
     pub compute_unit_price_micro_lamports: u64,
     /// Largest request body.

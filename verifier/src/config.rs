@@ -70,6 +70,8 @@ struct Keys {
     settle_timeout_seconds: u64,
     #[serde(default = "default_status_poll_milliseconds")]
     status_poll_milliseconds: u64,
+    #[serde(default = "default_review_seconds")]
+    review_seconds: u64,
     #[serde(default = "default_compute_unit_price_micro_lamports")]
     compute_unit_price_micro_lamports: u64,
     #[serde(default = "default_maximum_body_bytes")]
@@ -114,6 +116,7 @@ defaults! {
     default_maximum_capture_seconds: i64 = 30 * 86_400;
     default_settle_timeout_seconds: u64 = 45;
     default_status_poll_milliseconds: u64 = 200;
+    default_review_seconds: u64 = 30;
     default_compute_unit_price_micro_lamports: u64 = 10_000;
     default_maximum_body_bytes: usize = 64 * 1024;
     default_minimum_fee_payer_lamports: u64 = 50_000_000;
@@ -141,6 +144,7 @@ impl Keys {
             ("rpc_timeout_seconds", self.rpc_timeout_seconds, 1..=120),
             ("settle_timeout_seconds", self.settle_timeout_seconds, 1..=300),
             ("status_poll_milliseconds", self.status_poll_milliseconds, 20..=60_000),
+            ("review_seconds", self.review_seconds, 1..=3600),
             ("compute_unit_price_micro_lamports", self.compute_unit_price_micro_lamports, 0..=5_000_000),
             ("maximum_body_bytes", self.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
         ] {
@@ -186,6 +190,7 @@ impl Keys {
                 settle_timeout,
                 request_timeout: settle_timeout + REQUEST_MARGIN,
                 status_poll_interval: Duration::from_millis(self.status_poll_milliseconds),
+                review_interval: Duration::from_secs(self.review_seconds),
                 compute_unit_price_micro_lamports: self.compute_unit_price_micro_lamports,
                 maximum_body_bytes: self.maximum_body_bytes,
                 minimum_fee_payer_lamports: self.minimum_fee_payer_lamports,

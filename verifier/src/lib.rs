@@ -6,7 +6,7 @@
 //! - [`router`], [`routes`]: every endpoint
 //! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
-//! - [`assess`], [`settle`], [`submit`], [`track`]: what acts
+//! - [`assess`], [`settle`], [`submit`], [`track`], [`reclaim`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`config`], [`app`], [`telemetry`]: how it is put together
@@ -22,6 +22,7 @@ pub mod lifecycle;
 pub mod merchant;
 pub mod payment;
 pub mod policy;
+pub mod reclaim;
 pub mod refusal;
 pub mod report;
 pub mod router;
@@ -55,15 +56,25 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let app = Arc::new(app);
     let (stop, stopped) = watch::channel(false);
-    let mut tracker = tokio::spawn(track::run(Arc::clone(&app), stopped));
+    let mut background = tokio::spawn(run_background(Arc::clone(&app), stopped));
     let server = axum::serve(listener, router::router(Arc::clone(&app))).with_graceful_shutdown(shutdown);
     let served = tokio::select! {
         served = server.into_future() => served,
         // Without it payments would be accepted that nobody sends. All is in the store: start again.
-        died = &mut tracker => return Err(std::io::Error::other(format!("the tracker stopped: {died:?}"))),
+        died = &mut background => {
+            return Err(std::io::Error::other(format!("the background work stopped: {died:?}")));
+        }
     };
     stop.send_replace(true);
-    tracker.await?;
+    background.await?;
     app.store.close().await;
     served
+}
+
+/// Sends and follows transactions, and ends what nobody ended, until `stop` says so.
+pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = track::run(Arc::clone(&app), stop) => {}
+        never = reclaim::run(app) => match never {},
+    }
 }

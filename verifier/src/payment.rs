@@ -62,6 +62,10 @@ pub enum Action {
         /// By the receiver authorizer.
         signature: Signature,
     },
+    /// Release what is left after the capture deadline. Needs nobody's signature.
+    Reclaim,
+    /// Close a hold that was kept for refunds, after their deadline. Needs nobody's signature.
+    CloseHold,
 }
 
 impl Action {
@@ -71,6 +75,8 @@ impl Action {
             Self::Authorize => "authorize",
             Self::Capture { .. } => "capture",
             Self::Void { .. } => "void",
+            Self::Reclaim => "reclaim",
+            Self::CloseHold => "close_hold",
         }
     }
 }
@@ -292,7 +298,8 @@ impl Sums {
 
     fn apply(&mut self, action: &Action) {
         match *action {
-            Action::Authorize => {}
+            Action::Authorize | Action::CloseHold => {}
+            Action::Reclaim => self.ends_at = self.captured,
             Action::Capture { amount, fee, last, .. } => {
                 self.captured = self.captured.max(amount);
                 self.fee = self.fee.max(fee);

@@ -101,7 +101,7 @@ fn moved(history: &History, operation: &Operation) -> u64 {
                 );
             amount.saturating_sub(before.max().unwrap_or(0))
         }
-        Action::Void { .. } => 0,
+        Action::Void { .. } | Action::Reclaim | Action::CloseHold => 0,
     }
 }
 
@@ -175,7 +175,8 @@ pub struct PaymentReport {
 #[serde(rename_all = "camelCase")]
 struct OperationReport {
     kind: &'static str,
-    amount: Decimal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Decimal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fee: Option<Decimal>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -246,13 +247,14 @@ pub fn payment(network: &str, history: &History) -> PaymentReport {
 
 fn operation(history: &History, operation: &Operation) -> OperationReport {
     let (amount, fee, last) = match operation.action {
-        Action::Authorize => (history.payment.intent.amount, None, None),
-        Action::Capture { amount, fee, last, .. } => (amount, Some(Decimal(fee)), Some(last)),
-        Action::Void { amount, .. } => (amount, None, None),
+        Action::Authorize => (Some(history.payment.intent.amount), None, None),
+        Action::Capture { amount, fee, last, .. } => (Some(amount), Some(Decimal(fee)), Some(last)),
+        Action::Void { amount, .. } => (Some(amount), None, None),
+        Action::Reclaim | Action::CloseHold => (None, None, None),
     };
     OperationReport {
         kind: operation.action.kind(),
-        amount: Decimal(amount),
+        amount: amount.map(Decimal),
         fee,
         last,
         accepted_at: operation.accepted_at,

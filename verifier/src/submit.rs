@@ -92,7 +92,7 @@ async fn make(app: &App, operation: &Operation, history: &History) -> Result<Opt
     let payment = &history.payment;
     let hold_state = match operation.action {
         Action::Authorize => None,
-        Action::Capture { .. } | Action::Void { .. } => match read_hold(app, payment).await? {
+        _ => match read_hold(app, payment).await? {
             Some(state) => Some(state),
             None => {
                 // Until the authorization is confirmed the hold may come back; then it was ended by somebody else.

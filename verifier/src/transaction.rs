@@ -87,6 +87,8 @@ pub fn on_hold(
             let release = Release { intent_digest: payment.id, amount };
             sign(terms, instruction::void(accounts, &release, Proof::Signature(signature)))
         }
+        Action::Reclaim => sign(terms, instruction::reclaim(accounts)),
+        Action::CloseHold => sign(terms, instruction::close_hold(&accounts.hold_address, &state.hold)),
     }
 }
 

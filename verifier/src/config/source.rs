@@ -9,7 +9,7 @@ use super::{Config, Keys};
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "listen",
     "rpc_url",
     "rpc_timeout_seconds",
@@ -23,6 +23,7 @@ const KEYS: [&str; 19] = [
     "maximum_capture_seconds",
     "settle_timeout_seconds",
     "status_poll_milliseconds",
+    "review_seconds",
     "compute_unit_price_micro_lamports",
     "maximum_body_bytes",
     "minimum_fee_payer_lamports",

@@ -175,6 +175,7 @@ fn key_of(action: &Action, payment: &Payment) -> (&'static str, u64, u64, bool) 
         Action::Authorize => (action.kind(), payment.intent.amount, 0, false),
         Action::Capture { amount, fee, last, .. } => (action.kind(), amount, fee, last),
         Action::Void { amount, .. } => (action.kind(), amount, 0, false),
+        Action::Reclaim | Action::CloseHold => (action.kind(), 0, 0, false),
     }
 }
 
@@ -189,8 +190,9 @@ pub(super) async fn insert_operation(
 ) -> Result<i64, StoreError> {
     let (kind, amount, fee, last) = key_of(action, payment);
     let signature = match action {
-        Action::Authorize => payment.signature,
-        Action::Capture { signature, .. } | Action::Void { signature, .. } => *signature,
+        Action::Authorize => Some(payment.signature),
+        Action::Capture { signature, .. } | Action::Void { signature, .. } => Some(*signature),
+        Action::Reclaim | Action::CloseHold => None,
     };
     let inserted = sqlx::query(
         "INSERT INTO operations
@@ -202,7 +204,7 @@ pub(super) async fn insert_operation(
     .bind(Decimal(amount).to_string())
     .bind(Decimal(fee).to_string())
     .bind(last)
-    .bind(Base58(signature).to_string())
+    .bind(signature.map(|signature| Base58(signature).to_string()))
     .bind(commitment.as_str())
     .bind(now)
     .bind(OperationState::Queued.as_str())

@@ -60,6 +60,7 @@ impl Store {
         let id = match known {
             Some(known) => {
                 take_up(&mut transaction, known.id, payment.accepted_at).await?;
+                set_review(&mut transaction, &payment.id, Some(payment.intent.capture_deadline)).await?;
                 known.id
             }
             None => {
@@ -79,6 +80,31 @@ impl Store {
     /// If the store fails.
     pub async fn reserved(&self, escrow: &Address, facts: &Facts) -> Result<Reserved, StoreError> {
         reserved(&mut *self.pool.acquire().await?, escrow, facts).await
+    }
+
+    /// The payments that are to be reviewed by `now` (unix seconds), longest due first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn due_for_review(&self, now: i64) -> Result<Vec<History>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows = sqlx::query("SELECT id FROM payments WHERE review_at <= ? ORDER BY review_at LIMIT 100")
+            .bind(now)
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut due = Vec::with_capacity(rows.len());
+        for row in &rows {
+            due.extend(history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await?);
+        }
+        Ok(due)
+    }
+
+    /// Says when a payment is to be reviewed next, if ever.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn review_at(&self, id: &Digest, at: Option<i64>) -> Result<(), StoreError> {
+        set_review(&mut *self.pool.acquire().await?, id, at).await
     }
 
     /// A payment and all that was done with it.
@@ -123,8 +149,8 @@ async fn insert_payment(connection: &mut SqliteConnection, payment: &Payment) ->
     let intent =
         borsh::to_vec(&payment.intent).map_err(|error| row::unreadable("intent", error.to_string()))?;
     sqlx::query(
-        "INSERT INTO payments (id, intent, signature, escrow, payer, mint, accepted_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO payments (id, intent, signature, escrow, payer, mint, accepted_at, review_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(intent)
@@ -133,8 +159,22 @@ async fn insert_payment(connection: &mut SqliteConnection, payment: &Payment) ->
     .bind(payment.payer.to_string())
     .bind(payment.mint.to_string())
     .bind(payment.accepted_at)
+    .bind(payment.intent.capture_deadline)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+async fn set_review(
+    connection: &mut SqliteConnection,
+    id: &Digest,
+    at: Option<i64>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE payments SET review_at = ? WHERE id = ?")
+        .bind(at)
+        .bind(Hex32(*id).to_string())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -66,16 +66,18 @@ fn problem(row: &SqliteRow) -> Result<Option<Problem>, StoreError> {
 /// Reads an operation.
 pub(super) fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
     let amount = parse::<Decimal>(row, "amount")?.0;
-    let signature = parse::<Base58<64>>(row, "signature")?.0;
+    let signature = || Ok::<_, StoreError>(parse::<Base58<64>>(row, "signature")?.0);
     let action = match get::<&str>(row, "kind")? {
         "authorize" => Action::Authorize,
         "capture" => Action::Capture {
             amount,
             fee: parse::<Decimal>(row, "fee")?.0,
             last: get(row, "last")?,
-            signature,
+            signature: signature()?,
         },
-        "void" => Action::Void { amount, signature },
+        "void" => Action::Void { amount, signature: signature()? },
+        "reclaim" => Action::Reclaim,
+        "close_hold" => Action::CloseHold,
         other => return Err(unreadable("kind", format!("{other:?} is no operation"))),
     };
     let state = match get::<&str>(row, "state")? {

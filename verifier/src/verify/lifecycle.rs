@@ -53,7 +53,7 @@ pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<
 /// If the program would refuse it.
 pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejection> {
     match *action {
-        Action::Authorize => Ok(()),
+        Action::Authorize | Action::Reclaim | Action::CloseHold => Ok(()),
         Action::Capture { amount, fee, last, .. } => check_capture(amount, fee, last, history, now),
         Action::Void { amount, .. } => check_void(amount, history),
     }

@@ -34,8 +34,8 @@ use x402_escrow_verifier::{
     app::{App, Settings, unix_now},
     policy::{Finality, Policy, Tier},
     router::router,
+    run_background,
     store::Store,
-    track,
 };
 use x402_escrow_wire::{
     auth_capture::{Commitment, Extra, IntentPayload, LifecyclePayload},
@@ -108,7 +108,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let world = Self {
             router: router(Arc::clone(&app)),
-            tracker: Some(tokio::spawn(track::run(Arc::clone(&app), stopped))),
+            tracker: Some(tokio::spawn(run_background(Arc::clone(&app), stopped))),
             app,
             cluster,
             stop,
@@ -128,7 +128,7 @@ impl World {
         self.router = router(Arc::clone(&self.app));
         let (stop, stopped) = watch::channel(false);
         self.stop = stop;
-        self.tracker = Some(tokio::spawn(track::run(Arc::clone(&self.app), stopped)));
+        self.tracker = Some(tokio::spawn(run_background(Arc::clone(&self.app), stopped)));
     }
 
     pub(crate) async fn crash(&mut self) {
@@ -234,6 +234,12 @@ impl World {
         };
         self.set_packed(address, &account);
         address
+    }
+
+    /// Takes a hold off the chain, as if somebody else had ended it.
+    pub(crate) fn remove_hold(&self, nonce: u64) {
+        let hold = address::hold(&self.session, nonce);
+        self.cluster.state().svm.set_account(hold, Account::default()).unwrap();
     }
 
     pub(crate) fn merchant(&self) -> Address {
@@ -481,6 +487,7 @@ async fn app(cluster: &Arc<Cluster>, directory: &std::path::Path, options: Optio
         settle_timeout: options.settle_timeout,
         request_timeout: Duration::from_secs(30),
         status_poll_interval: Duration::from_millis(20),
+        review_interval: Duration::from_millis(50),
         compute_unit_price_micro_lamports: 1,
         maximum_body_bytes: 64 * 1024,
         minimum_fee_payer_lamports: 50_000_000,
