@@ -2,7 +2,6 @@
 //! blocks, forks and failures the tests control.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod cluster;
 mod health;
