@@ -3,11 +3,13 @@
 //! - [`keys`]: public test keys, the same at every run
 //! - [`svm`]: the program on LiteSVM, with every balance checked after every step
 //! - [`idl`]: the committed IDL
+//! - [`vectors`]: golden vectors of the signed messages
 
 pub mod idl;
 pub mod keys;
 pub mod local;
 pub mod svm;
+pub mod vectors;
 
 use std::path::PathBuf;
 
