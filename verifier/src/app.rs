@@ -1,7 +1,7 @@
 //! What every part of the service shares.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -29,6 +29,8 @@ pub struct App {
     pub settings: Settings,
     /// Wakes the tracker when there is something to send.
     pub work: Notify,
+    /// Whether transactions can't be followed now.
+    pub is_stalled: AtomicBool,
     /// Changes whenever an operation may have got further.
     pub progress: watch::Sender<()>,
 }
@@ -74,6 +76,7 @@ impl App {
             fee_payer,
             settings,
             work: Notify::new(),
+            is_stalled: AtomicBool::new(false),
             progress: watch::Sender::new(()),
         })
     }

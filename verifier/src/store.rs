@@ -24,6 +24,14 @@ pub struct Store {
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The file can't be opened.
+    #[error("the database {path} can't be opened: {cause}")]
+    Open {
+        /// The file.
+        path: String,
+        /// Why not.
+        cause: sqlx::Error,
+    },
     /// SQLite failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -57,7 +65,11 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new().max_connections(8).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .connect_with(options)
+            .await
+            .map_err(|cause| StoreError::Open { path: path.display().to_string(), cause })?;
         sqlx::migrate!().run(&pool).await?;
         Ok(Self { pool })
     }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -43,7 +43,9 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut tracker = Tracker::new(app);
     loop {
-        let pause = match tracker.round().await {
+        let round = tracker.round().await;
+        tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
+        let pause = match round {
             Ok(0) => None,
             Ok(_) => Some(tracker.app.settings.status_poll_interval),
             Err(error) => {

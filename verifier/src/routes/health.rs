@@ -1,6 +1,6 @@
 //! Whether payments can be settled now.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
@@ -40,6 +40,9 @@ pub async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     if let Err(error) = app.store.check_writable().await {
         tracing::error!(%error, "the store can't be written to");
         health.reasons.push("the database can't be written to".to_owned());
+    }
+    if app.is_stalled.load(Ordering::Relaxed) {
+        health.reasons.push("transactions can't be followed; the verifier's log says why".to_owned());
     }
     health.ready = health.reasons.is_empty();
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

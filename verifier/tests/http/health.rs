@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::Value;
 use solana_sdk::account::Account;
@@ -42,6 +44,18 @@ async fn not_ready_with_a_poor_fee_payer() {
     let (status, _, reasons, _) = health(&world).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(reasons.contains("49999999 lamports, below 50000000"), "{reasons}");
+}
+
+#[tokio::test]
+async fn not_ready_while_what_is_in_the_store_can_not_be_read() {
+    let world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    world.spoil_state(id, "nonsense").await;
+    world.app.work.notify_one();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (status, _, reasons, _) = health(&world).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(reasons.contains("can't be followed"), "{reasons}");
 }
 
 #[tokio::test]

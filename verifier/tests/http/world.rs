@@ -303,6 +303,20 @@ impl World {
         rows
     }
 
+    /// Writes a state into the store that the verifier doesn't know.
+    pub(crate) async fn spoil_state(&self, id: Hex32, state: &str) {
+        let path = self.directory.path().join("verifier.sqlite");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("UPDATE operations SET state = ? WHERE payment_id = ?")
+            .bind(state)
+            .bind(id.to_string())
+            .execute(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+    }
+
     // --- what merchant and agent would send ---
 
     pub(crate) fn requirements(&self, amount: u64) -> PaymentRequirements {

@@ -1,0 +1,156 @@
+//! The binary's configuration: what it takes, and what it says about what it does not.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+
+struct Setting {
+    directory: tempfile::TempDir,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let setting = Self { directory: tempfile::tempdir().unwrap() };
+        setting.write_key(0o600);
+        setting
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A public test key.
+    fn write_key(&self, mode: u32) {
+        let key = solana_sdk::signer::keypair::Keypair::new_from_array([1; 32]).to_bytes();
+        fs::write(self.path("key.json"), format!("{:?}", key.to_vec())).unwrap();
+        fs::set_permissions(self.path("key.json"), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Exit status and output of `verifier --check-config` with `file` and these variables besides the needed ones.
+    fn check(&self, file: &str, variables: &[(&str, &str)]) -> (i32, String) {
+        fs::write(self.path("verifier.toml"), file).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_verifier"))
+            .arg("--check-config")
+            .arg("--config")
+            .arg(self.path("verifier.toml"))
+            .env_clear()
+            .env("X402_RPC_URL", "http://127.0.0.1:1")
+            .env("X402_FEE_PAYER", self.path("key.json"))
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    }
+
+    fn assert_refused(&self, file: &str, variables: &[(&str, &str)], parts: &[&str]) {
+        let (status, text) = self.check(file, variables);
+        assert_eq!(status, 2, "{file} {variables:?}: {text}");
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+    }
+}
+
+#[test]
+fn the_defaults_are_sound_and_every_key_can_be_set() {
+    let setting = Setting::new();
+    assert_eq!(setting.check("", &[]), (0, "The configuration is sound.\n".to_owned()));
+    let all = r#"
+        listen = "[::1]:0"
+        rpc_url = "https://node.example"
+        rpc_timeout_seconds = 5
+        database = "/var/lib/verifier.sqlite"
+        finality = [{ up_to = "5", commitment = "confirmed" }, { commitment = "finalized" }]
+        capture_commitment = "finalized"
+        minimum_authorize_seconds = 1
+        maximum_authorize_seconds = 60
+        minimum_capture_seconds = 10
+        maximum_capture_seconds = 3600
+        settle_timeout_seconds = 20
+        status_poll_milliseconds = 100
+        review_seconds = 10
+        compute_unit_price_micro_lamports = 0
+        maximum_body_bytes = 4096
+        minimum_fee_payer_lamports = 1
+        maximum_slot_age_seconds = 10
+        log_format = "json"
+        log = "info,sqlx=warn"
+    "#;
+    assert_eq!(setting.check(all, &[]).0, 0);
+}
+
+#[test]
+fn a_variable_wins_over_the_file() {
+    let setting = Setting::new();
+    let file = "settle_timeout_seconds = 0\n";
+    setting.assert_refused(file, &[], &["settle_timeout_seconds", "X402_SETTLE_TIMEOUT_SECONDS", "1 to 300"]);
+    assert_eq!(setting.check(file, &[("X402_SETTLE_TIMEOUT_SECONDS", "30")]).0, 0);
+    let finality = r#"[{ up_to = "1", commitment = "processed" }, { commitment = "confirmed" }]"#;
+    assert_eq!(setting.check("", &[("X402_FINALITY", finality)]).0, 0);
+}
+
+#[test]
+fn a_wrong_value_names_its_key() {
+    let setting = Setting::new();
+    for (file, parts) in [
+        ("listen = \"here\"", ["listen", "127.0.0.1:4020"]),
+        ("finality = []", ["finality", "no `up_to`"]),
+        ("finality = [{ commitment = \"soon\" }]", ["finality[0].commitment", "soon"]),
+        ("finality = [{ up_to = 5, commitment = \"processed\" }]", ["finality[0].up_to", "string"]),
+        (
+            "finality = [{ up_to = \"5\", commitment = \"finalized\" }, { commitment = \"processed\" }]",
+            ["finality", "weaker"],
+        ),
+        ("maximum_authorize_seconds = 1", ["maximum_authorize_seconds", "at least 5"]),
+        ("rpc_timeout_seconds = \"x\"", ["rpc_timeout_seconds", "string"]),
+        ("log_format = \"xml\"", ["log_format", "xml"]),
+        ("log = \"verifier=loud\"", ["log", "X402_LOG"]),
+        ("unknown = 1", ["unknown", "unknown field"]),
+        ("listen = ", ["verifier.toml", "TOML"]),
+    ] {
+        setting.assert_refused(file, &[], &parts);
+    }
+    setting.assert_refused("", &[("X402_RPC_URL", "node.example")], &["rpc_url", "http://"]);
+    setting.assert_refused("", &[("X402_RPC_TIMEOUT_SECONDS", "soon")], &["rpc_timeout_seconds"]);
+}
+
+#[test]
+fn the_fee_payers_key_must_be_there_and_secret() {
+    let setting = Setting::new();
+    setting.assert_refused(
+        "",
+        &[("X402_FEE_PAYER", "/nowhere/key.json")],
+        &["fee_payer", "solana-keygen new"],
+    );
+    setting.write_key(0o644);
+    setting.assert_refused("", &[], &["fee_payer", "mode 644", "chmod 600"]);
+    setting.write_key(0o600);
+    fs::write(setting.path("key.json"), "[1, 2, 3, 77]").unwrap();
+    let (status, text) = setting.check("", &[]);
+    assert!(status == 2 && text.contains("no keypair"), "{text}");
+    assert!(!text.contains("77"), "the file's content is not shown: {text}");
+}
+
+#[test]
+fn what_has_no_default_is_asked_for() {
+    let output = Command::new(env!("CARGO_BIN_EXE_verifier")).env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("rpc_url (or X402_RPC_URL): is missing"), "{text}");
+}
+
+#[test]
+fn a_node_that_can_not_be_reached_is_told() {
+    let setting = Setting::new();
+    let output = Command::new(env!("CARGO_BIN_EXE_verifier"))
+        .env_clear()
+        .env("X402_RPC_URL", "http://127.0.0.1:1")
+        .env("X402_FEE_PAYER", setting.path("key.json"))
+        .env("X402_DATABASE", setting.path("verifier.sqlite"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("getGenesisHash") && text.contains("can't be reached"), "{text}");
+}
