@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How long a service may take to start.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A running verifier.
 pub struct Verifier {

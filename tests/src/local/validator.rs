@@ -35,7 +35,7 @@ impl Validator {
         let mut process = Process::start("solana-test-validator", folder, &mut command)?;
         let rpc_url = format!("http://127.0.0.1:{port}");
         let client = RpcClient::new(rpc_url.clone());
-        process.wait_until(Duration::from_secs(60), || client.get_slot().is_ok_and(|slot| slot > 0))?;
+        process.wait_until(Duration::from_secs(180), || client.get_slot().is_ok_and(|slot| slot > 0))?;
         Ok(Self { rpc_url, _process: process })
     }
 }
