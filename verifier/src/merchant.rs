@@ -6,9 +6,11 @@
 //!
 //! - [`terms`]: what a route asks for, and whether a payment is that
 //! - [`service`]: the layer
+//! - `answer`: what clients are answered
 //! - [`unsettled`]: signed captures and releases that the facilitator doesn't have yet
 //! - [`facilitator`]: the HTTP client
 
+mod answer;
 pub mod facilitator;
 pub mod service;
 pub mod terms;
@@ -54,7 +56,7 @@ pub struct MerchantConfig {
     pub pay_to: Key,
     /// Signs captures and releases.
     pub authorizer: SigningKey,
-    /// File of the signed captures and releases that the facilitator doesn't have yet.
+    /// File of the signed captures and releases that the facilitator doesn't have yet. One merchant at a time uses it.
     pub unsettled: PathBuf,
     /// How long a payment may take, in seconds.
     pub maximum_timeout_seconds: u64,

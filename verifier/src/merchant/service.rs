@@ -4,17 +4,17 @@ use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
     body::{Body, Bytes},
-    extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CACHE_CONTROL, request::Parts},
-    response::{IntoResponse, Response},
+    extract::{OriginalUri, Request},
+    http::{HeaderMap, StatusCode, request::Parts},
+    response::Response,
 };
 use futures_util::future::BoxFuture;
-use serde::Serialize;
-use serde_json::json;
+use tokio::time::timeout;
 use tower::{Layer, Service, ServiceExt};
 use tracing::{error, warn};
 use x402_escrow_interface::resource::resource_hash;
@@ -23,16 +23,21 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
     facilitator::SettleResponse,
     field,
-    payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload},
-    text::{decode_header, encode_header},
+    payment::{PAYMENT_SIGNATURE, PaymentPayload},
+    text::decode_header,
 };
 
 use super::{
-    CaptureAmount, Inner, Merchant, Price, lock,
+    CaptureAmount, Inner, Merchant, Price,
+    answer::{challenge, problem, refusal, refused_settlement, served},
+    lock,
     terms::{Accepted, Terms},
     unix_seconds,
     unsettled::{Finalization, is_decided},
 };
+
+/// How long a response waits for its capture. It is signed and on disk by then; the rest needs no client.
+const FINALIZATION_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Puts a price on what it wraps.
 #[derive(Clone)]
@@ -80,7 +85,14 @@ where
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
         let PaymentLayer { merchant, price } = self.layer.clone();
-        Box::pin(async move { Ok(respond(&merchant.inner, &price, inner, request).await) })
+        Box::pin(async move {
+            // A task of its own: a client that hangs up must not break a sale off halfway.
+            let task = tokio::spawn(async move { respond(&merchant.inner, &price, inner, request).await });
+            Ok(task.await.unwrap_or_else(|cause| {
+                error!(%cause, "a handler broke off; what was held for it is given back");
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the server failed")
+            }))
+        })
     }
 }
 
@@ -95,7 +107,9 @@ where
             format!("the body is longer than {} bytes, or broke off", merchant.config.maximum_body_bytes);
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &message);
     };
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    // A nested router cuts its prefix off; the original is kept beside.
+    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let url = format!("{}{path}", merchant.config.public_url.trim_end_matches('/'));
     let terms = Terms {
         config: &merchant.config,
@@ -185,7 +199,8 @@ async fn authorize(
     Ok(answer)
 }
 
-/// Runs the handler, then captures or voids.
+/// Runs the handler, then captures or voids. A release is on disk before it runs, and replaced by the capture after: if
+/// it breaks off, be it by a crash, what is held goes back.
 async fn serve<S>(
     merchant: &Inner,
     price: &Price,
@@ -199,8 +214,17 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Send,
     S::Future: Send,
 {
+    if let Err(error) = merchant.unsettled.add(accepted.payment_id, accepted.ended_by(merchant, 0)) {
+        error!(payment_id = %accepted.payment_id, %error, "payment {} is not served", accepted.payment_id);
+        finalize(merchant, &accepted, 0).await;
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "the server failed; nothing was charged",
+        );
+    }
     let request = Request::from_parts(parts, Body::from(body));
-    let mut response = match inner.oneshot(request).await {
+    let response = match inner.oneshot(request).await {
         Ok(response) => response,
         Err(impossible) => match impossible {},
     };
@@ -215,26 +239,24 @@ where
     }
     let amount = if response.status().is_success() { wanted.min(price.amount) } else { 0 };
     let settled = finalize(merchant, &accepted, amount).await;
-    let headers = response.headers_mut();
-    set(headers, PAYMENT_RESPONSE, &settled.unwrap_or(authorized));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-    response
+    served(response, settled.as_ref().unwrap_or(&authorized))
 }
 
 /// Captures `amount`, or voids if that is 0. `None` if it could not be done yet: it is on disk and will be.
 async fn finalize(merchant: &Inner, accepted: &Accepted, amount: u64) -> Option<SettleResponse> {
     let id = accepted.payment_id;
-    let payload = merchant.finalize(id, amount);
-    let finalization = Finalization {
-        requirements: accepted.requirements.clone(),
-        payload: payload.clone(),
-        capture_deadline: accepted.capture_deadline,
-    };
+    let finalization = accepted.ended_by(merchant, amount);
+    let payload = finalization.payload.clone();
     if let Err(error) = merchant.unsettled.add(id, finalization) {
-        // Still worth a try: only a crash in the next moments would lose it.
+        // Still worth a try. If that fails too, the release that is on disk goes out.
         error!(payment_id = %id, %error, "the finalization of payment {id} could not be written down");
     }
-    match merchant.facilitator.settle(payload, &accepted.requirements).await {
+    let settle = merchant.facilitator.settle(payload, &accepted.requirements);
+    let Ok(answer) = timeout(FINALIZATION_PATIENCE, settle).await else {
+        warn!(payment_id = %id, "payment {id} is not finalized yet: the facilitator takes its time");
+        return None;
+    };
+    match answer {
         Ok(answer) if is_decided(&answer) => {
             if !answer.success {
                 let reason = answer.error_reason.as_deref().unwrap_or_default();
@@ -256,48 +278,13 @@ async fn finalize(merchant: &Inner, accepted: &Accepted, amount: u64) -> Option<
     }
 }
 
-/// 402 with the terms.
-fn challenge(terms: &Terms<'_>, error: &str) -> Response {
-    let challenge = terms.challenge(error);
-    let mut response = (StatusCode::PAYMENT_REQUIRED, axum::Json(&challenge)).into_response();
-    set(response.headers_mut(), PAYMENT_REQUIRED, &challenge);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// 402 with the terms, and why this payment is not on them.
-fn refusal(terms: &Terms<'_>, code: ErrorCode, message: &str) -> Response {
-    refused_settlement(
-        terms,
-        &SettleResponse {
-            success: false,
-            error_reason: Some(code.to_string()),
-            error_message: Some(message.to_owned()),
-            payer: None,
-            transaction: String::new(),
-            network: terms.support.network.clone(),
-            amount: None,
-            extra: None,
-        },
-    )
-}
-
-fn refused_settlement(terms: &Terms<'_>, answer: &SettleResponse) -> Response {
-    let reason = answer.error_reason.as_deref().unwrap_or("unexpected_settle_error");
-    let mut response = challenge(terms, reason);
-    set(response.headers_mut(), PAYMENT_RESPONSE, answer);
-    response
-}
-
-fn problem(status: StatusCode, code: &str, message: &str) -> Response {
-    let body = axum::Json(json!({ "error": { "code": code, "message": message } }));
-    (status, [(CACHE_CONTROL, "no-store")], body).into_response()
-}
-
-fn set(headers: &mut HeaderMap, name: &str, value: &impl Serialize) {
-    let encoded = encode_header(value).ok().and_then(|text| HeaderValue::from_str(&text).ok());
-    match (HeaderName::from_bytes(name.as_bytes()), encoded) {
-        (Ok(name), Some(value)) => _ = headers.insert(name, value),
-        _ => error!(name, "the header {name} could not be written"),
+impl Accepted {
+    /// How the payment ends, signed: with a capture of `amount`, or a release of all if that is 0.
+    fn ended_by(&self, merchant: &Inner, amount: u64) -> Finalization {
+        Finalization {
+            requirements: self.requirements.clone(),
+            payload: merchant.finalize(self.payment_id, amount),
+            capture_deadline: self.capture_deadline,
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError, Weak},
@@ -45,6 +45,8 @@ pub struct UnsettledError {
 /// What is not settled yet, by payment.
 pub struct Unsettled {
     path: PathBuf,
+    /// Locked as long as this lives: two that write the file would lose each other's captures.
+    _lock: File,
     entries: Mutex<BTreeMap<String, Finalization>>,
 }
 
@@ -52,16 +54,15 @@ impl Unsettled {
     /// Reads the file; none is an empty one. Writes it back, so that a file that can't be written shows at once.
     ///
     /// # Errors
-    /// If it can't be read or written, or is damaged.
+    /// If it can't be read or written, is damaged, or another merchant uses it.
     pub fn open(path: PathBuf) -> Result<Self, UnsettledError> {
-        let read = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(error),
-        };
-        let opened = read.and_then(|entries| write(&path, &entries).map(|()| entries));
+        let opened = lock(&path).and_then(|lock| {
+            let entries = read(&path)?;
+            write(&path, &entries)?;
+            Ok((lock, entries))
+        });
         match opened {
-            Ok(entries) => Ok(Self { path, entries: Mutex::new(entries) }),
+            Ok((lock, entries)) => Ok(Self { path, _lock: lock, entries: Mutex::new(entries) }),
             Err(source) => Err(UnsettledError { path, source }),
         }
     }
@@ -102,6 +103,27 @@ impl Unsettled {
     }
 }
 
+/// Keeps other merchants away. The lock is on a file beside, since the file itself is replaced at every write.
+fn lock(path: &Path) -> io::Result<File> {
+    let file = File::create(path.with_added_extension("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "another merchant uses it; give each a file of its own",
+        )),
+    }
+}
+
+fn read(path: &Path) -> io::Result<BTreeMap<String, Finalization>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Replaces the file in one step, and has it on disk before it returns.
 fn write(path: &Path, entries: &BTreeMap<String, Finalization>) -> io::Result<()> {
     let unfinished = path.with_added_extension("new");
@@ -114,10 +136,15 @@ fn write(path: &Path, entries: &BTreeMap<String, Finalization>) -> io::Result<()
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Whether settling again can't change the answer any more.
+/// Whether settling again can't change the answer any more. A payment that the facilitator doesn't know may be one
+/// that it will know again once its database is back.
 pub(super) fn is_decided(answer: &SettleResponse) -> bool {
-    let open =
-        [ErrorCode::SettlementPending, ErrorCode::UnexpectedSettleError, ErrorCode::UnexpectedVerifyError];
+    let open = [
+        ErrorCode::SettlementPending,
+        ErrorCode::UnexpectedSettleError,
+        ErrorCode::UnexpectedVerifyError,
+        ErrorCode::PaymentNotFound,
+    ];
     answer.success || !open.iter().any(|code| answer.error_reason.as_deref() == Some(code.as_str()))
 }
 
@@ -125,7 +152,11 @@ pub(super) fn is_decided(answer: &SettleResponse) -> bool {
 pub(super) async fn settle_again_and_again(merchant: Weak<Inner>) {
     loop {
         let Some(merchant) = merchant.upgrade() else { return };
-        for (payment_id, finalization) in merchant.unsettled.all() {
+        for payment_id in merchant.unsettled.all().into_keys() {
+            // A request that works on a payment ends it itself.
+            let Some(_claim) = payment_id.parse().ok().and_then(|id| merchant.claim(id)) else { continue };
+            // Read only now: until it was claimed, a release may have become a capture.
+            let Some(finalization) = merchant.unsettled.all().remove(&payment_id) else { continue };
             settle_again(&merchant, &payment_id, finalization).await;
         }
         drop(merchant);
@@ -183,6 +214,17 @@ mod tests {
         drop(unsettled);
         let again = Unsettled::open(path).unwrap().all();
         assert_eq!(again, BTreeMap::from([(Hex32([2; 32]).to_string(), finalization())]));
+    }
+
+    #[test]
+    fn two_merchants_cannot_share_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unsettled.json");
+        let first = Unsettled::open(path.clone()).unwrap();
+        let error = Unsettled::open(path.clone()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("another merchant"), "{error}");
+        drop(first);
+        assert!(Unsettled::open(path).is_ok());
     }
 
     #[test]
