@@ -1,0 +1,215 @@
+//! A facilitator whose answers the test controls. It keeps its own books of what it was asked, and refuses captures and
+//! releases that the merchant did not sign.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+use x402_escrow_interface::ID;
+use x402_escrow_verifier::signature;
+use x402_escrow_wire::{
+    auth_capture::{Extra, LifecyclePayload, Payload},
+    facilitator::FacilitatorRequest,
+    text::{Hex32, Key},
+};
+
+pub(crate) const NETWORK: &str = "solana:test";
+
+/// How it answers what it is asked to settle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// As it should; holds are as final as the status says.
+    Yes { status: &'static str },
+    /// A verdict of "no" with this code.
+    No(&'static str),
+    /// It does what it is asked, and says that it can't tell yet.
+    Pending,
+    /// It does what it is asked, and answers with this HTTP status.
+    Broken(StatusCode),
+}
+
+pub(crate) const YES: Answer = Answer::Yes { status: "confirmed" };
+
+#[derive(Default)]
+struct Books {
+    /// State of each payment.
+    payments: HashMap<Hex32, &'static str>,
+    /// Every capture and release that was taken, with what was captured.
+    ended: Vec<(Hex32, LifecyclePayload)>,
+    authorizations_asked: usize,
+}
+
+struct Inner {
+    books: Mutex<Books>,
+    /// To payments, and to captures and releases.
+    answers: Mutex<[Answer; 2]>,
+    /// Payments wait for a permit while the test holds them.
+    gate: Semaphore,
+}
+
+#[derive(Clone)]
+pub(crate) struct Facilitator {
+    pub(crate) url: String,
+    inner: Arc<Inner>,
+    server: Arc<JoinHandle<()>>,
+}
+
+impl Facilitator {
+    pub(crate) async fn start() -> Self {
+        let inner = Arc::new(Inner {
+            books: Mutex::default(),
+            answers: Mutex::new([YES, YES]),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+        });
+        let router = Router::new()
+            .route("/supported", get(supported))
+            .route("/settle", post(settle))
+            .with_state(Arc::clone(&inner));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, inner, server: Arc::new(server) }
+    }
+
+    /// Answers payments from now on like this.
+    pub(crate) fn answer_payments(&self, answer: Answer) {
+        self.inner.answers.lock().unwrap()[0] = answer;
+    }
+
+    /// Answers captures and releases from now on like this.
+    pub(crate) fn answer_ends(&self, answer: Answer) {
+        self.inner.answers.lock().unwrap()[1] = answer;
+    }
+
+    /// Keeps payments waiting until [`Self::open_gate`].
+    pub(crate) fn close_gate(&self) {
+        self.inner.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn open_gate(&self) {
+        self.inner.gate.add_permits(1000);
+    }
+
+    /// Stops listening; whoever asks is refused the connection.
+    pub(crate) fn stop(&self) {
+        self.server.abort();
+    }
+
+    pub(crate) fn authorizations_asked(&self) -> usize {
+        self.inner.books.lock().unwrap().authorizations_asked
+    }
+
+    /// Captures and releases that were taken.
+    pub(crate) fn ended(&self) -> Vec<(Hex32, LifecyclePayload)> {
+        self.inner.books.lock().unwrap().ended.clone()
+    }
+
+    /// What was captured of each payment that ended, in base units.
+    pub(crate) fn captured(&self) -> Vec<u64> {
+        let amount = |(_, end): &(Hex32, LifecyclePayload)| match end {
+            LifecyclePayload::Capture { amount, .. } => amount.0,
+            LifecyclePayload::Void { .. } => 0,
+        };
+        self.ended().iter().map(amount).collect()
+    }
+}
+
+async fn supported() -> Json<Value> {
+    Json(json!({
+        "kinds": [
+            {"x402Version": 2, "scheme": "exact", "network": NETWORK},
+            {"x402Version": 2, "scheme": "auth-capture", "network": NETWORK,
+             "extra": {"program": Key::from(ID), "feePayer": Key::from(ID), "paymentFlow": "escrow"}},
+        ],
+        "extensions": [],
+        "signers": {},
+    }))
+}
+
+async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<FacilitatorRequest>) -> Response {
+    assert_eq!(request.payment_payload.accepted, request.payment_requirements);
+    let extra = Extra::read(&request.payment_requirements).unwrap();
+    match Payload::read(&request.payment_payload.payload).unwrap() {
+        Payload::Intent(payload) => {
+            inner.books.lock().unwrap().authorizations_asked += 1;
+            let _permit = inner.gate.acquire().await.unwrap();
+            let id = Hex32(payload.intent(&request.payment_requirements, &extra).digest());
+            inner.authorize(id, &request)
+        }
+        Payload::Lifecycle(payload) => {
+            let signer = extra.capture_authorizer.into();
+            let (LifecyclePayload::Capture { signature: by, .. }
+            | LifecyclePayload::Void { signature: by, .. }) = &payload;
+            if !signature::is_valid(&signer, &payload.signed_bytes(), &by.0) {
+                return refused("invalid_auth_capture_svm_authorizer_signature");
+            }
+            inner.end(&payload, &request)
+        }
+    }
+}
+
+impl Inner {
+    fn authorize(&self, id: Hex32, request: &FacilitatorRequest) -> Response {
+        let answer = self.answers.lock().unwrap()[0];
+        if let Answer::No(code) = answer {
+            return refused(code);
+        }
+        let mut books = self.books.lock().unwrap();
+        let repeated = books.payments.contains_key(&id);
+        let state = *books.payments.entry(id).or_insert("authorized");
+        answered(answer, id, state, repeated, request.payment_requirements.amount.0)
+    }
+
+    fn end(&self, payload: &LifecyclePayload, request: &FacilitatorRequest) -> Response {
+        let answer = self.answers.lock().unwrap()[1];
+        if let Answer::No(code) = answer {
+            return refused(code);
+        }
+        let id = payload.payment_id();
+        let mut books = self.books.lock().unwrap();
+        match books.payments.get(&id) {
+            None => return refused("invalid_auth_capture_svm_payment_not_found"),
+            Some(&"ended") => {}
+            Some(_) => {
+                books.payments.insert(id, "ended");
+                books.ended.push((id, payload.clone()));
+            }
+        }
+        let amount = match payload {
+            LifecyclePayload::Capture { amount, .. } => amount.0,
+            LifecyclePayload::Void { .. } => 0,
+        };
+        assert!(amount <= request.payment_requirements.amount.0, "more is captured than was held");
+        answered(answer, id, "ended", false, amount)
+    }
+}
+
+fn answered(answer: Answer, id: Hex32, state: &str, repeated: bool, amount: u64) -> Response {
+    let (success, status) = match answer {
+        Answer::Yes { status } => (true, status),
+        Answer::Broken(status) => return (status, "broken").into_response(),
+        _ => (false, "unsettled"),
+    };
+    let reason = (!success).then_some("settlement_pending");
+    Json(json!({
+        "success": success, "errorReason": reason, "transaction": "sig", "network": NETWORK, "amount": amount.to_string(),
+        "extra": {"paymentId": id, "state": state, "status": status, "alreadySettled": repeated},
+    }))
+    .into_response()
+}
+
+fn refused(code: &str) -> Response {
+    let answer = json!({"success": false, "errorReason": code, "errorMessage": "because the test says so",
+        "transaction": "", "network": NETWORK});
+    Json(answer).into_response()
+}

@@ -1,0 +1,13 @@
+//! The merchant's layer, between a client that can send anything and a facilitator that can answer anything: both are
+//! real HTTP peers.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod challenge;
+mod client;
+mod facilitator;
+mod outage;
+mod refusal;
+mod replay;
+mod sale;
+mod shop;

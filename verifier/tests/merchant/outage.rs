@@ -1,0 +1,70 @@
+use axum::http::StatusCode;
+use x402_escrow_wire::text::Decimal;
+
+use crate::{
+    client::Ask,
+    facilitator::{
+        Answer::{Broken, No},
+        YES,
+    },
+    shop::{PRICE, Shop},
+};
+
+#[tokio::test]
+async fn what_was_served_is_captured_later_if_it_cannot_be_now() {
+    let shop = Shop::open().await;
+    shop.facilitator.answer_ends(No("unexpected_settle_error"));
+    let answer = shop.buy(&Ask::get("/plain"), 1).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let settlement = answer.settlement().unwrap();
+    assert_eq!((settlement.success, settlement.amount), (true, Some(Decimal(PRICE))));
+    assert_eq!(settlement.extra.unwrap()["state"], "authorized", "the header is the hold's");
+    assert!(shop.facilitator.ended().is_empty());
+
+    shop.facilitator.answer_ends(YES);
+    assert_eq!(shop.captured(1).await, [PRICE]);
+}
+
+#[tokio::test]
+async fn a_signed_capture_outlives_the_merchant() {
+    let mut shop = Shop::open().await;
+    shop.facilitator.answer_ends(No("settlement_pending"));
+    assert_eq!(shop.buy(&Ask::get("/part"), 1).await.status, StatusCode::OK);
+    shop.router = axum::Router::new();
+    shop.facilitator.answer_ends(YES);
+    shop.restart().await;
+    assert_eq!(shop.captured(1).await, [300]);
+}
+
+#[tokio::test]
+async fn a_facilitator_that_lost_its_memory_is_asked_again() {
+    let shop = Shop::open().await;
+    shop.facilitator.answer_ends(No("invalid_auth_capture_svm_payment_not_found"));
+    assert_eq!(shop.buy(&Ask::get("/plain"), 1).await.status, StatusCode::OK);
+    shop.facilitator.answer_ends(YES);
+    assert_eq!(shop.captured(1).await, [PRICE]);
+}
+
+#[tokio::test]
+async fn a_hold_whose_handler_was_broken_off_by_a_crash_is_given_back() {
+    let mut shop = Shop::open().await;
+    let ask = Ask::get("/wait");
+    let payment = shop.payment(&ask, 1).await;
+    let crashed = tokio::time::timeout(std::time::Duration::from_millis(500), shop.pay(&ask, &payment)).await;
+    assert!(crashed.is_err() && shop.work.runs() == 1);
+    // The task of the first life never ends, as if its process were gone.
+    shop.restart().await;
+    assert_eq!(shop.captured(1).await, [0]);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_on_the_way_captures_once() {
+    let shop = Shop::open().await;
+    shop.facilitator.answer_ends(Broken(StatusCode::BAD_GATEWAY));
+    assert_eq!(shop.buy(&Ask::get("/plain"), 1).await.status, StatusCode::OK);
+    assert_eq!(shop.facilitator.captured(), [PRICE]);
+    shop.facilitator.answer_ends(YES);
+    // Long enough for another round in the background.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    assert_eq!(shop.facilitator.captured(), [PRICE]);
+}

@@ -1,0 +1,146 @@
+//! A shop behind the layer.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use ed25519_dalek::SigningKey;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use x402_escrow_verifier::merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    text::{Base58, Key},
+};
+
+use crate::facilitator::Facilitator;
+
+/// Where clients reach it.
+pub(crate) const PUBLIC_URL: &str = "https://shop.test";
+/// What everything costs, in base units.
+pub(crate) const PRICE: u64 = 1000;
+pub(crate) const MINT: Key = Base58([2; 32]);
+/// What the merchant keeps on disk.
+const FILE: &str = "unsettled.json";
+/// A public test key.
+const MERCHANT_SEED: [u8; 32] = [7; 32];
+
+/// What handlers did and wait for.
+#[derive(Clone, Default)]
+pub(crate) struct Work {
+    runs: Arc<AtomicUsize>,
+    /// Wakes the handler of /wait.
+    pub(crate) go_on: Arc<Notify>,
+}
+
+impl Work {
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) struct Shop {
+    pub(crate) facilitator: Facilitator,
+    pub(crate) router: Router,
+    pub(crate) work: Work,
+    folder: TempDir,
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Self {
+        let facilitator = Facilitator::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let work = Work::default();
+        let merchant = Merchant::connect(config(&facilitator, &folder)).await.unwrap();
+        Self { router: router(&merchant, work.clone()), facilitator, work, folder }
+    }
+
+    /// Another merchant takes over with the same key and what was on disk at this moment, as after a crash.
+    pub(crate) async fn restart(&mut self) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |folder: &TempDir| folder.path().join(FILE);
+        fs::copy(file(&self.folder), file(&folder)).unwrap();
+        self.folder = folder;
+        let merchant = Merchant::connect(config(&self.facilitator, &self.folder)).await.unwrap();
+        self.router = router(&merchant, self.work.clone());
+    }
+
+    pub(crate) fn key() -> Key {
+        Base58(SigningKey::from_bytes(&MERCHANT_SEED).verifying_key().to_bytes())
+    }
+
+    /// Waits until so many payments ended, and says what was captured of each.
+    pub(crate) async fn captured(&self, count: usize) -> Vec<u64> {
+        for _ in 0..300 {
+            let captured = self.facilitator.captured();
+            if captured.len() >= count {
+                return captured;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{} of {count} payments ended after 15 s", self.facilitator.captured().len());
+    }
+}
+
+fn config(facilitator: &Facilitator, folder: &TempDir) -> MerchantConfig {
+    let key = SigningKey::from_bytes(&MERCHANT_SEED);
+    MerchantConfig::new(facilitator.url.clone(), PUBLIC_URL.into(), MINT, key, folder.path().join(FILE))
+}
+
+fn router(merchant: &Merchant, work: Work) -> Router {
+    let price = || merchant.price(Price::new(PRICE).describe("a test"));
+    let nested = Router::new().route("/b", get(plain).layer(price()));
+    Router::new()
+        .route("/plain", any(plain).layer(price()))
+        .route("/other", get(plain).layer(price()))
+        .route("/public", get(async || cached("public, max-age=60")).layer(price()))
+        .route("/secret", get(async || cached("no-store")).layer(price()))
+        .route("/part", get(async || part(300)).layer(price()))
+        .route("/nothing", get(async || part(0)).layer(price()))
+        .route("/more", get(async || part(PRICE + 1)).layer(price()))
+        .route("/missing", get(async || StatusCode::NOT_FOUND).layer(price()))
+        .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR).layer(price()))
+        .route("/panic", get(panics).layer(price()))
+        .route("/wait", get(wait).layer(price()))
+        .route("/final", get(plain).layer(merchant.price(Price::new(PRICE).at_least(Commitment::Finalized))))
+        .nest("/a", nested)
+        .with_state(work)
+}
+
+async fn plain(State(work): State<Work>, method: Method, body: Bytes) -> String {
+    work.runs.fetch_add(1, Ordering::SeqCst);
+    format!("{method} {}", String::from_utf8_lossy(&body))
+}
+
+fn cached(control: &'static str) -> Response {
+    ([("cache-control", control)], "news").into_response()
+}
+
+fn part(amount: u64) -> Response {
+    let mut response = "a part".into_response();
+    response.extensions_mut().insert(CaptureAmount(amount));
+    response
+}
+
+async fn panics() {
+    panic!("as the test wants it");
+}
+
+async fn wait(State(work): State<Work>) -> &'static str {
+    work.runs.fetch_add(1, Ordering::SeqCst);
+    work.go_on.notified().await;
+    "done"
+}
