@@ -1,8 +1,9 @@
 //! Wide arithmetic on Solana's virtual machine against the host's.
 //!
 //! Where Solana's own compiler is missing, the program is built with functions of this project for 128-bit
-//! multiplication and division: `toolchain/compiler-shim`. `toolchain/arithmetic-probe` does one operation a call, shifts
-//! included.
+//! multiplication and division: `toolchain/compiler-shim`. `toolchain/arithmetic-probe` does one operation a call,
+//! shifts included.
+
 use litesvm::LiteSVM;
 use solana_sdk::{
     instruction::Instruction, message::Message, signature::Keypair, signer::Signer, transaction::Transaction,
