@@ -29,4 +29,5 @@ mod program {
     mod limits;
     mod replay;
     mod signatures;
+    mod strictness;
 }
