@@ -1,7 +1,7 @@
 //! solana-test-validator from its source on crates.io, into the cache.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
@@ -28,7 +28,7 @@ pub(super) fn cached() -> Result<PathBuf> {
         cache::create_folder(&unfinished)?;
         install_debian_packages(&unfinished)?;
 
-        eprintln!("{BINARY} is not here, so it is compiled from crates.io.");
+        eprintln!("{BINARY} {VERSION} is now built from crates.io.");
         let cores = thread::available_parallelism().map_or(1, usize::from);
         eprintln!("    It took 20 minutes on two cores; this machine has {cores}. Once only: it stays in");
         eprintln!("    {}. Interrupted, it goes on where it stopped.", cache.display());
@@ -43,14 +43,14 @@ pub(super) fn cached() -> Result<PathBuf> {
     Ok(binary)
 }
 
-fn compile(folder: &std::path::Path) -> Result<()> {
+fn compile(folder: &Path) -> Result<()> {
     let mut install = checkout::cargo()?;
     install
         .args(["install", "agave-validator", "--version", VERSION, "--bin", BINARY, "--locked", "--no-track"])
         .args(["--features", "agave-unstable-api", "--root"])
         .arg(folder)
         .env("CARGO_TARGET_DIR", folder.join("build"))
-        // A local chain needs no speed that would be worth another half hour.
+        // A local chain has little to do: here the time to compile counts for more than speed.
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
@@ -59,7 +59,7 @@ fn compile(folder: &std::path::Path) -> Result<()> {
 }
 
 /// Installs missing packages where root runs this, else says which they are.
-fn install_debian_packages(folder: &std::path::Path) -> Result<()> {
+fn install_debian_packages(folder: &Path) -> Result<()> {
     let list = DEBIAN_PACKAGES.join(" ");
     if checkout::find_program("dpkg-query").is_none() {
         let missing: Vec<_> = ["clang", "cmake", "pkg-config", "protoc"]
