@@ -6,7 +6,10 @@ mod process;
 mod services;
 mod validator;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, ensure};
 use solana_sdk::signature::{Keypair, Signer, write_keypair_file};
@@ -20,7 +23,7 @@ use validator::Validator;
 /// Base units in one token of the local mint, which has USDC's 6 decimals.
 pub const ONE_TOKEN: u64 = 1_000_000;
 
-/// A running cluster with the escrow program and a mint. Everything ends when it is dropped.
+/// A running cluster with the escrow program and a mint. It ends with the last that uses it.
 pub struct Local {
     /// The node, asked directly.
     pub chain: Chain,
@@ -28,7 +31,7 @@ pub struct Local {
     pub mint: Address,
     /// Keys, databases and logs.
     folder: TempDir,
-    _validator: Validator,
+    validator: Arc<Validator>,
 }
 
 impl Local {
@@ -39,15 +42,25 @@ impl Local {
     pub fn start(tell: &dyn Fn(&str)) -> Result<Self> {
         let program = checkout().join("target/deploy/x402_escrow.so");
         ensure!(program.is_file(), "{} is missing: run `cargo xtask build`", program.display());
-        let folder =
-            tempfile::Builder::new().prefix("x402-escrow-").tempdir().context("a temporary folder")?;
         let faucet = Keypair::new();
         tell("starting solana-test-validator with the escrow program");
-        let validator = Validator::start(folder.path(), &program, &faucet.pubkey())?;
-        let chain = Chain::new(validator.rpc_url.clone(), faucet);
+        let validator = Validator::start(temporary_folder()?, &program, &faucet.pubkey())?;
         tell("making a token with 6 decimals");
+        Self::on(Arc::new(validator), faucet)
+    }
+
+    /// The same cluster with another mint and folder, for those who want nothing to do with each other.
+    ///
+    /// # Errors
+    /// If the mint can't be made.
+    pub fn beside(&self) -> Result<Self> {
+        Self::on(Arc::clone(&self.validator), self.chain.faucet.insecure_clone())
+    }
+
+    fn on(validator: Arc<Validator>, faucet: Keypair) -> Result<Self> {
+        let chain = Chain::new(validator.rpc_url.clone(), faucet);
         let mint = chain.create_mint(6)?;
-        Ok(Self { chain, mint, folder, _validator: validator })
+        Ok(Self { chain, mint, folder: temporary_folder()?, validator })
     }
 
     /// URL of the validator's JSON-RPC.
@@ -71,6 +84,10 @@ impl Local {
             .map_err(|error| anyhow::anyhow!("writing {}: {error}", path.display()))?;
         Ok((key, path))
     }
+}
+
+fn temporary_folder() -> Result<TempDir> {
+    tempfile::Builder::new().prefix("x402-escrow-").tempdir().context("a temporary folder")
 }
 
 /// The root of this checkout.

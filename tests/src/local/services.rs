@@ -132,6 +132,11 @@ impl Merchant {
         Ok(())
     }
 
+    /// Ends it as a crash would, by SIGKILL. Does not wait, so that others may be using it.
+    pub fn kill_now(&self) {
+        self.process.kill_now();
+    }
+
     /// Ends it as a crash would, by SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();

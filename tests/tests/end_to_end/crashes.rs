@@ -17,8 +17,7 @@ fn a_capture_outlives_verifier_and_merchant() {
     // The verifier dies while the handler runs; the merchant serves all the same, since the hold is good.
     let answer = thread::scope(|scope| {
         let request = scope.spawn(|| shop.send(path, &payment));
-        let held = || Ok(shop.escrow().held == SLOW);
-        shop.local.chain.wait_until("the hold", Duration::from_secs(20), held).unwrap();
+        shop.wait_until_served(&payment);
         shop.verifier.kill_now();
         request.join().unwrap()
     });
@@ -32,6 +31,30 @@ fn a_capture_outlives_verifier_and_merchant() {
     shop.merchant.restart().unwrap();
     shop.wait_until_nothing_is_held();
     shop.assert_books(SLOW, 0);
+}
+
+#[test]
+fn a_merchant_killed_while_it_serves_gives_the_money_back() {
+    let mut shop = Shop::open();
+    let path = "/slow?milliseconds=9000";
+    let payment = shop.payment(path);
+    let answer = thread::scope(|scope| {
+        let request = scope.spawn(|| shop.try_send(path, &payment));
+        shop.wait_until_served(&payment);
+        shop.merchant.kill_now();
+        request.join().unwrap()
+    });
+    assert!(answer.is_err(), "a dead merchant answered");
+    let held = || Ok(shop.escrow().held == SLOW);
+    shop.local.chain.wait_until("the hold to be confirmed", Duration::from_secs(20), held).unwrap();
+    shop.assert_books(0, SLOW);
+
+    shop.merchant.kill();
+    shop.merchant.restart().unwrap();
+    shop.wait_until_nothing_is_held();
+    shop.assert_books(0, 0);
+    let again = shop.send(path, &payment);
+    assert_eq!((again.status, again.reason()), (402, "duplicate_settlement"));
 }
 
 #[test]
@@ -57,8 +80,10 @@ fn a_verifier_killed_at_any_moment_of_a_settlement_pays_once() {
         earned += QUOTE;
         shop.wait_until_nothing_is_held();
         shop.assert_books(earned, 0);
-        let report = shop.verifier.payment(&payment_id(&payment)).unwrap();
-        assert_eq!(report["captured"], QUOTE.to_string(), "{report}");
+        // The verifier looks a few times a second.
+        let (id, captured) = (payment_id(&payment), QUOTE.to_string());
+        let reported = || Ok(shop.verifier.payment(&id)?["captured"] == captured);
+        shop.local.chain.wait_until("the report", Duration::from_secs(30), reported).unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! A cluster with a verifier, a merchant and a session, and a buyer whose requests the test can alter.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -19,8 +19,20 @@ use x402_escrow_wire::{
     text::{Base58, Hex32, decode_header, encode_header},
 };
 
-/// One cluster at a time: two cores have enough to do with one.
+/// One test at a time: two cores have enough to do with one.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// The cluster that all tests share as long as any of them runs or waits; each has a mint and services of its own.
+static CLUSTER: Mutex<Weak<Local>> = Mutex::new(Weak::new());
+
+fn cluster() -> Arc<Local> {
+    let mut known = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+    known.upgrade().unwrap_or_else(|| {
+        let started = Arc::new(Local::start(&|_| {}).unwrap());
+        *known = Arc::downgrade(&started);
+        started
+    })
+}
 
 pub(super) const DEPOSIT: u64 = 10 * ONE_TOKEN;
 
@@ -33,6 +45,7 @@ pub(super) struct Shop {
     pub(super) owner_key: Keypair,
     pub(super) session: SessionFile,
     pub(super) local: Local,
+    _cluster: Arc<Local>,
     http: Client,
     _turn: MutexGuard<'static, ()>,
 }
@@ -53,8 +66,9 @@ impl Answer {
 impl Shop {
     /// Opens an escrow with [`DEPOSIT`], and a session with limits of 0.3 a payment and 1 an hour.
     pub(super) fn open() -> Self {
+        let cluster = cluster();
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let local = Local::start(&|_| {}).unwrap();
+        let local = cluster.beside().unwrap();
         let verifier = Verifier::start(&local).unwrap();
         let merchant = Merchant::start(&local, &verifier, "shop").unwrap();
         let (owner_key, owner_file) = local.key_file("owner").unwrap();
@@ -69,7 +83,18 @@ impl Shop {
         let session = SessionFile::read(&path).unwrap();
         let agent = Agent::with_session(&local, &path);
         let http = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { merchant, verifier, agent, owner, owner_key, session, local, http, _turn: turn }
+        Self {
+            merchant,
+            verifier,
+            agent,
+            owner,
+            owner_key,
+            session,
+            local,
+            _cluster: cluster,
+            http,
+            _turn: turn,
+        }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -110,9 +135,22 @@ impl Shop {
 
     /// Sends the request for `path` with a payment.
     pub(super) fn send(&self, path: &str, payment: &PaymentPayload) -> Answer {
+        self.try_send(path, payment).unwrap()
+    }
+
+    /// Sends the request for `path` with a payment to a merchant that may be killed meanwhile.
+    pub(super) fn try_send(&self, path: &str, payment: &PaymentPayload) -> reqwest::Result<Answer> {
         let header_value = encode_header(payment).unwrap();
-        let response = self.http.get(self.url(path)).header(PAYMENT_SIGNATURE, header_value).send().unwrap();
-        Answer { status: response.status().as_u16(), settlement: header(&response, PAYMENT_RESPONSE) }
+        let response = self.http.get(self.url(path)).header(PAYMENT_SIGNATURE, header_value).send()?;
+        Ok(Answer { status: response.status().as_u16(), settlement: header(&response, PAYMENT_RESPONSE) })
+    }
+
+    /// Waits until the handler for a payment runs: from then on its release is in the merchant's file.
+    pub(super) fn wait_until_served(&self, payment: &PaymentPayload) {
+        let file = self.local.folder().join("shop.unsettled.json");
+        let id = payment_id(payment);
+        let noted = || Ok(std::fs::read_to_string(&file).is_ok_and(|noted| noted.contains(&id)));
+        self.local.chain.wait_until("the handler to run", Duration::from_secs(30), noted).unwrap();
     }
 
     pub(super) fn escrow(&self) -> Escrow {
