@@ -9,8 +9,8 @@ use x402_escrow_wire::{
 
 use crate::{
     app::App,
-    chain::{ChainError, SendError},
-    payment::{Action, Attempt, AttemptState, History, Operation, Payment, Problem},
+    chain::{ChainError, SendError, Snapshot},
+    payment::{Action, Attempt, AttemptState, History, Operation, Payment, Problem, Tracked},
     refusal::{self, Prospect},
     store::StoreError,
     transaction::{self, HoldState, Signed, Terms},
@@ -93,10 +93,9 @@ async fn make(app: &App, operation: &Operation, history: &History) -> Result<Opt
     let hold_state = match operation.action {
         Action::Authorize => None,
         _ => match read_hold(app, payment).await? {
-            Some(state) => Some(state),
-            None => {
-                // Until the authorization is confirmed the hold may come back; then it was ended by somebody else.
-                let refused = history.authorization().has_reached(Commitment::Confirmed);
+            (_, Some(state)) => Some(state),
+            (slot, None) => {
+                let refused = is_gone(history, slot);
                 app.store.report_problem(operation.id, &no_hold(payment), refused).await?;
                 return Ok(None);
             }
@@ -115,21 +114,35 @@ async fn make(app: &App, operation: &Operation, history: &History) -> Result<Opt
     Ok(Some(Made { transaction, last_valid_block_height: blockhash.last_valid_block_height }))
 }
 
-async fn read_hold(app: &App, payment: &Payment) -> Result<Option<HoldState>, ChainError> {
+/// The hold, if it is on chain, as of a slot.
+async fn read_hold(app: &App, payment: &Payment) -> Result<(u64, Option<HoldState>), ChainError> {
     let addresses = [payment.intent.escrow, payment.hold()];
-    let accounts = app.chain.accounts(&addresses, Commitment::Processed).await?.accounts;
+    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Processed).await?;
     let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
     let escrow = data(0).and_then(|data| Escrow::decode(data).ok());
     let hold = data(1).and_then(|data| Hold::decode(data).ok());
-    Ok(escrow
+    let state = escrow
         .zip(hold)
         .filter(|(_, hold)| hold.intent_digest == payment.id)
-        .map(|(escrow, hold)| HoldState { escrow, hold }))
+        .map(|(escrow, hold)| HoldState { escrow, hold });
+    Ok((slot, state))
+}
+
+/// Whether a hold that is missing as of `slot` was ended by somebody else. A node that lags behind does not have it
+/// yet, and until the authorization is final it may be on another fork.
+fn is_gone(history: &History, slot: u64) -> bool {
+    let authorization = history.operations.first().and_then(Tracked::decisive_attempt);
+    authorization.and_then(|attempt| attempt.state.landing()).is_some_and(|landing| {
+        landing.error.is_none() && landing.commitment == Commitment::Finalized && slot > landing.slot
+    })
 }
 
 fn no_hold(payment: &Payment) -> Problem {
     Problem {
         code: ErrorCode::InvalidTransactionState,
-        message: format!("the hold {} is not on chain: it was ended by somebody else", payment.hold()),
+        message: format!(
+            "the hold {} is not on chain: the node lags behind, or somebody else ended it",
+            payment.hold()
+        ),
     }
 }

@@ -192,12 +192,18 @@ impl Tracker {
     /// Sends what is not seen again, without simulation: it may have landed in the meantime.
     fn repeat(&mut self, tracked: &Tracked) {
         let now = Instant::now();
+        // One that was sent before this process started may never have reached the node.
+        let is_inherited = !self.retry_at.contains_key(&tracked.operation.id);
         for attempt in tracked.attempts.iter().filter(|attempt| attempt.state == AttemptState::Sent) {
-            let sent_at = self.sent_at.entry(attempt.signature).or_insert(now);
-            if now.duration_since(*sent_at) < REPEAT_INTERVAL {
+            let due = match self.sent_at.get(&attempt.signature) {
+                Some(sent_at) => now.duration_since(*sent_at) >= REPEAT_INTERVAL,
+                None => is_inherited,
+            };
+            if !due {
+                self.sent_at.entry(attempt.signature).or_insert(now);
                 continue;
             }
-            *sent_at = now;
+            self.sent_at.insert(attempt.signature, now);
             let (app, bytes) = (Arc::clone(&self.app), attempt.transaction.clone());
             self.sending.spawn(async move {
                 if let Err(error) = app.chain.send(&bytes, false).await {

@@ -47,8 +47,8 @@ pub(crate) struct State {
     pub(crate) next_error: Option<TransactionError>,
     /// What the accounts were at the newest confirmed block; `None` if they are the same.
     pub(crate) confirmed: Option<LiteSVM>,
-    /// What the node says the accounts are, where it lags behind; `None` if it does not.
-    pub(crate) facts: Option<LiteSVM>,
+    /// What the node says the accounts are, and as of which slot, where it lags behind; `None` if it does not.
+    pub(crate) facts: Option<(u64, LiteSVM)>,
 }
 
 impl Cluster {
@@ -150,9 +150,10 @@ impl Chain for Cluster {
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
         let state = self.answering("getMultipleAccounts")?;
-        let svm = match (&state.confirmed, commitment) {
-            (Some(confirmed), Commitment::Confirmed | Commitment::Finalized) => confirmed,
-            _ => state.facts.as_ref().unwrap_or(&state.svm),
+        let (slot, svm) = match (&state.confirmed, commitment, &state.facts) {
+            (Some(confirmed), Commitment::Confirmed | Commitment::Finalized, _) => (state.slot, confirmed),
+            (_, _, Some((slot, facts))) => (*slot, facts),
+            _ => (state.slot, &state.svm),
         };
         let accounts = addresses.iter().map(|address| {
             svm.get_account(address).filter(|account| account.lamports > 0).map(|account| Account {
@@ -161,7 +162,7 @@ impl Chain for Cluster {
                 lamports: account.lamports,
             })
         });
-        Ok(Snapshot { slot: state.slot, accounts: accounts.collect() })
+        Ok(Snapshot { slot, accounts: accounts.collect() })
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {

@@ -7,7 +7,7 @@ use crate::world::{NETWORK, World};
 async fn reports_all_that_is_known() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
-    assert_eq!(world.settle(&world.capture(id, 400, true)).await["success"], true);
+    world.settled(&world.capture(id, 400, true)).await;
     let payment = world.payment(id).await;
     assert_eq!(payment["paymentId"], id.to_string());
     assert_eq!(payment["network"], NETWORK);

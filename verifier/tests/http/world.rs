@@ -303,6 +303,13 @@ impl World {
         rows
     }
 
+    /// Waits until the store has that many of each.
+    pub(crate) async fn until_rows(&self, wanted: [i64; 4]) {
+        while self.rows().await != wanted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Writes a state into the store that the verifier doesn't know.
     pub(crate) async fn spoil_state(&self, id: Hex32, state: &str) {
         let path = self.directory.path().join("verifier.sqlite");
@@ -405,8 +412,7 @@ impl World {
     /// Holds `amount` and returns the payment's id.
     pub(crate) async fn authorize(&self, amount: u64, nonce: u64) -> Hex32 {
         let body = self.body(&self.requirements(amount), nonce);
-        let answer = self.settle(&body).await;
-        assert_eq!(answer["success"], true, "{answer}");
+        self.settled(&body).await;
         self.payment_id(&body)
     }
 
@@ -415,6 +421,19 @@ impl World {
     pub(crate) async fn settle(&self, body: &Value) -> Value {
         let (status, answer) = self.post("/settle", body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
+        answer
+    }
+
+    /// Asks again while the answer is "not yet", as a merchant would, and then asserts a yes.
+    pub(crate) async fn settled(&self, body: &Value) -> Value {
+        let mut answer = self.settle(body).await;
+        for _ in 0..50 {
+            if answer["errorReason"] != "settlement_pending" {
+                break;
+            }
+            answer = self.settle(body).await;
+        }
+        assert_eq!(answer["success"], true, "{answer}");
         answer
     }
 
@@ -455,7 +474,7 @@ impl World {
 
     /// Waits until `/payments/{id}` is as `wanted`.
     pub(crate) async fn until(&self, id: Hex32, wanted: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..500 {
+        for _ in 0..3000 {
             let payment = self.payment(id).await;
             if wanted(&payment) {
                 return payment;
