@@ -3,12 +3,16 @@
 //! `docs/verifier-state-machine.md` has the whole picture. The rule that keeps it simple: a payment's state is never
 //! stored, it follows from which operations the chain has seen.
 
+mod history;
+
 use x402_escrow_interface::{
     Address, address,
     instruction::Signature,
     message::{Digest, Intent},
 };
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+pub use history::{History, PaymentState, Sums};
 
 /// An accepted intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,121 +241,5 @@ impl Tracked {
         let succeeded =
             |attempt: &&Attempt| attempt.state.landing().is_some_and(|landing| landing.error.is_none());
         self.attempts.iter().find(succeeded).or_else(|| self.attempts.last())
-    }
-}
-
-/// A payment and all that was done with it, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct History {
-    /// The payment.
-    pub payment: Payment,
-    /// The operations; the first is the authorization.
-    pub operations: Vec<Tracked>,
-}
-
-/// Where a payment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PaymentState {
-    /// Accepted, but not in a block that the verifier knows of, or not any more.
-    Unsettled,
-    /// Held.
-    Authorized,
-    /// Partly captured; the rest is still held.
-    Captured,
-    /// Nothing is held any more.
-    Ended,
-    /// The authorization failed on chain: nothing is held.
-    Failed,
-    /// The authorization was never on chain: nothing is held.
-    Refused,
-}
-
-impl PaymentState {
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unsettled => "unsettled",
-            Self::Authorized => "authorized",
-            Self::Captured => "captured",
-            Self::Ended => "ended",
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// A payment's sums, in base units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sums {
-    /// What the payment can still come to at most.
-    pub ends_at: u64,
-    /// What was captured, the fee included.
-    pub captured: u64,
-    /// The part of `captured` that went to the fee recipient.
-    pub fee: u64,
-}
-
-impl Sums {
-    fn of(amount: u64) -> Self {
-        Self { ends_at: amount, captured: 0, fee: 0 }
-    }
-
-    fn apply(&mut self, action: &Action) {
-        match *action {
-            Action::Authorize | Action::CloseHold => {}
-            Action::Reclaim => self.ends_at = self.captured,
-            Action::Capture { amount, fee, last, .. } => {
-                self.captured = self.captured.max(amount);
-                self.fee = self.fee.max(fee);
-                if last {
-                    self.ends_at = self.ends_at.min(amount);
-                }
-            }
-            Action::Void { amount, .. } => self.ends_at = self.ends_at.min(amount),
-        }
-    }
-}
-
-impl History {
-    /// The sums as far as they are on chain.
-    pub fn settled_sums(&self) -> Sums {
-        self.sums_where(OperationState::has_landed)
-    }
-
-    /// The sums as they will be once all that was accepted is on chain.
-    pub fn accepted_sums(&self) -> Sums {
-        self.sums_where(|state| !state.is_negative())
-    }
-
-    fn sums_where(&self, counts: impl Fn(OperationState) -> bool) -> Sums {
-        let mut sums = Sums::of(self.payment.intent.amount);
-        for tracked in self.operations.iter().filter(|tracked| counts(tracked.operation.state)) {
-            sums.apply(&tracked.operation.action);
-        }
-        sums
-    }
-
-    /// How far the authorization is.
-    pub fn authorization(&self) -> OperationState {
-        self.operations.first().map_or(OperationState::Queued, |tracked| tracked.operation.state)
-    }
-
-    /// Where the payment stands.
-    pub fn state(&self) -> PaymentState {
-        match self.authorization() {
-            OperationState::Queued | OperationState::Sent => PaymentState::Unsettled,
-            OperationState::Failed => PaymentState::Failed,
-            OperationState::Refused => PaymentState::Refused,
-            OperationState::Landed(_) => {
-                let sums = self.settled_sums();
-                if sums.captured >= sums.ends_at {
-                    PaymentState::Ended
-                } else if sums.captured > 0 {
-                    PaymentState::Captured
-                } else {
-                    PaymentState::Authorized
-                }
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What must not be lost: payments, operations, transactions and nonces, in an SQLite file. Every write is on disk
 //! (WAL, `synchronous = FULL`) before the call returns.
 
+mod attempts;
 mod nonces;
 mod operations;
 mod payments;

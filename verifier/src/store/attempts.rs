@@ -1,0 +1,86 @@
+use sqlx::SqliteConnection;
+use x402_escrow_wire::text::Base58;
+
+use super::{Store, StoreError, WRITE, operations::set_problem, row};
+use crate::payment::{Attempt, AttemptState, Problem};
+
+impl Store {
+    /// Adds a transaction before it is sent, unless the operation was closed meanwhile. Returns whether it was added:
+    /// only then it may be sent.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn add_attempt(&self, attempt: &Attempt) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = ? AND closed = 0")
+            .bind(attempt.operation_id)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if open == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO transactions (signature, operation_id, bytes, last_valid_block_height, state)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(Base58(attempt.signature).to_string())
+        .bind(attempt.operation_id)
+        .bind(&attempt.transaction)
+        .bind(row::integer("last_valid_block_height", attempt.last_valid_block_height)?)
+        .bind(attempt.state.as_str())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes back a transaction that was not broadcast, and says why where it matters. The operation is sent again
+    /// later, or is refused for good.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn take_back_attempt(
+        &self,
+        attempt: &Attempt,
+        problem: Option<&Problem>,
+        refused: bool,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        sqlx::query("DELETE FROM transactions WHERE signature = ?")
+            .bind(Base58(attempt.signature).to_string())
+            .execute(&mut *transaction)
+            .await?;
+        set_problem(&mut transaction, attempt.operation_id, problem, refused).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Records how far a transaction is.
+pub(super) async fn update_attempt(
+    connection: &mut SqliteConnection,
+    attempt: &Attempt,
+) -> Result<(), StoreError> {
+    let landing = attempt.state.landing();
+    let problem = landing.and_then(|landing| landing.error.as_ref());
+    // A failed transaction's state names how final its block is; that it failed, `error_code` says.
+    let state = match &attempt.state {
+        AttemptState::Landed(landing) => landing.commitment.as_str(),
+        other => other.as_str(),
+    };
+    sqlx::query(
+        "UPDATE transactions
+         SET state = ?, slot = ?, block_hash = ?, confirmations = ?, error_code = ?, error = ?
+         WHERE signature = ?",
+    )
+    .bind(state)
+    .bind(landing.map(|landing| row::integer("slot", landing.slot)).transpose()?)
+    .bind(landing.and_then(|landing| landing.block_hash).map(|hash| Base58(hash).to_string()))
+    .bind(landing.map(|landing| row::integer("confirmations", landing.confirmations)).transpose()?)
+    .bind(problem.map(|problem| problem.code.as_str()))
+    .bind(problem.map(|problem| &problem.message))
+    .bind(Base58(attempt.signature).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
