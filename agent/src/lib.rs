@@ -7,11 +7,12 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use x402_escrow_agent::{AgentClient, Limits, Request, SessionFile};
+//! use x402_escrow_agent::{AgentClient, Limits, Request, SessionFile, spending::SpendingFile};
 //!
-//! let session = SessionFile::read("session.json".as_ref())?;
+//! let file = "session.json".as_ref();
+//! let session = SessionFile::read(file)?;
 //! let limits = Limits { maximum_amount: 100_000, spending_limit: Some(5_000_000) };
-//! let agent = AgentClient::new(session, limits)?;
+//! let agent = AgentClient::with_spending(session, limits, SpendingFile::beside(file))?;
 //! let fetched = agent.fetch(&Request::get("https://api.example.com/report")).await?;
 //! println!("{} for {:?}", fetched.status, fetched.payment);
 //! # Ok(())

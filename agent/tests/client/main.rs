@@ -1,0 +1,8 @@
+//! The client between a server that asks for payment and a verifier that drafts it, each of which can lie.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod lies;
+mod limits;
+mod outcomes;
+mod peers;

@@ -1,0 +1,220 @@
+//! A server with a price and a verifier, in one process of axum. What they answer can be altered.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+    routing::{any, post},
+};
+use ed25519_dalek::{Signature, SigningKey};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use x402_escrow_agent::{AgentClient, Limits, SessionFile, spending::SpendingFile};
+use x402_escrow_interface::{ID, resource::resource_hash};
+use x402_escrow_wire::{
+    auth_capture::{Extra, IntentPayload},
+    payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
+    text::{Base58, Hex32, decode_header, encode_header},
+};
+
+pub(crate) const PRICE: u64 = 1000;
+const NETWORK: &str = "solana:test";
+
+/// Changes an answer on its way out.
+type Alter = Box<dyn Fn(&mut Value) + Send>;
+
+pub(crate) struct Peers {
+    pub(crate) url: String,
+    pub(crate) session: SessionFile,
+    inner: Arc<Inner>,
+    folder: TempDir,
+}
+
+struct Inner {
+    url: String,
+    session_key: Base58<32>,
+    alter_challenge: Mutex<Alter>,
+    alter_draft: Mutex<Alter>,
+    /// What a request with a payment is answered.
+    paid: Mutex<Paid>,
+    /// Every signature that left the agent was for one of these.
+    payments: Mutex<Vec<PaymentPayload>>,
+    /// Bodies of `POST /intents`.
+    asked: Mutex<Vec<Value>>,
+}
+
+/// What the server does with a payment.
+#[derive(Clone, Copy)]
+pub(crate) enum Paid {
+    Serve,
+    Refuse,
+    HangUp,
+    Redirect,
+}
+
+impl Peers {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let key = SigningKey::from_bytes(&[42; 32]);
+        let session = SessionFile {
+            network: NETWORK.into(),
+            program: ID.into(),
+            escrow: Base58([1; 32]),
+            mint: Base58([2; 32]),
+            decimals: 6,
+            session_key: Base58(key.verifying_key().to_bytes()),
+            incarnation: Base58([3; 32]),
+            expires_at: 4_000_000_000,
+            verifier: url.clone(),
+            secret_key: Base58(key.to_bytes()),
+        };
+        let inner = Arc::new(Inner {
+            url: url.clone(),
+            session_key: session.session_key,
+            alter_challenge: Mutex::new(Box::new(|_| {})),
+            alter_draft: Mutex::new(Box::new(|_| {})),
+            paid: Mutex::new(Paid::Serve),
+            payments: Mutex::default(),
+            asked: Mutex::default(),
+        });
+        let router = Router::new()
+            .route("/intents", post(draft))
+            .route("/free", any(async || "free"))
+            .fallback(sell)
+            .with_state(Arc::clone(&inner));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, session, inner, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// An agent without a count, that pays up to `maximum_amount` for a request.
+    pub(crate) fn agent(&self, maximum_amount: u64) -> AgentClient {
+        AgentClient::new(self.session.clone(), Limits { maximum_amount, spending_limit: None }).unwrap()
+    }
+
+    /// An agent that counts what it signs for.
+    pub(crate) fn counting_agent(&self, spending_limit: u64) -> AgentClient {
+        let limits = Limits { maximum_amount: PRICE, spending_limit: Some(spending_limit) };
+        AgentClient::with_spending(self.session.clone(), limits, self.spending()).unwrap()
+    }
+
+    pub(crate) fn spending(&self) -> SpendingFile {
+        SpendingFile::beside(&self.folder.path().join("session.json"))
+    }
+
+    /// Alters the server's challenges from now on.
+    pub(crate) fn alter_challenge(&self, alter: impl Fn(&mut Value) + Send + 'static) {
+        *self.inner.alter_challenge.lock().unwrap() = Box::new(alter);
+    }
+
+    /// Alters the verifier's drafts from now on.
+    pub(crate) fn alter_draft(&self, alter: impl Fn(&mut Value) + Send + 'static) {
+        *self.inner.alter_draft.lock().unwrap() = Box::new(alter);
+    }
+
+    pub(crate) fn when_paid(&self, paid: Paid) {
+        *self.inner.paid.lock().unwrap() = paid;
+    }
+
+    /// Everything that left the agent with a signature.
+    pub(crate) fn payments(&self) -> Vec<PaymentPayload> {
+        self.inner.payments.lock().unwrap().clone()
+    }
+
+    /// What the verifier was asked.
+    pub(crate) fn asked(&self) -> Vec<Value> {
+        self.inner.asked.lock().unwrap().clone()
+    }
+}
+
+pub(crate) fn unix_now() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+/// Sells everything for the same price.
+async fn sell(
+    State(inner): State<Arc<Inner>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if let Some(payment) = headers.get(PAYMENT_SIGNATURE) {
+        let payment: PaymentPayload = decode_header(payment.to_str().unwrap()).unwrap();
+        return inner.paid(payment).await;
+    }
+    let url = format!("{}{uri}", inner.url);
+    let extra = Extra {
+        payment_flow: "escrow".into(),
+        program: ID.into(),
+        fee_payer: Base58([4; 32]),
+        capture_authorizer: Base58([5; 32]),
+        receiver_authorizer: Base58([5; 32]),
+        capture_deadline: unix_now() + 600,
+        refund_deadline: 0,
+        fee_recipient: None,
+        max_fee_bps: 0,
+        resource_hash: Hex32(resource_hash(method.as_str(), &url, &body)),
+        commitment: None,
+    };
+    let mut challenge = json!({
+        "x402Version": 2,
+        "resource": {"url": url},
+        "accepts": [
+            {"scheme": "exact", "network": NETWORK, "amount": "1"},
+            {"scheme": "auth-capture", "network": NETWORK, "amount": PRICE.to_string(), "asset": Base58([2; 32]),
+             "payTo": Base58([5; 32]), "maxTimeoutSeconds": 60, "extra": extra.to_map()},
+        ],
+    });
+    inner.alter_challenge.lock().unwrap()(&mut challenge);
+    (StatusCode::PAYMENT_REQUIRED, [(PAYMENT_REQUIRED, encode_header(&challenge).unwrap())]).into_response()
+}
+
+impl Inner {
+    async fn paid(&self, payment: PaymentPayload) -> Response {
+        let payload: IntentPayload = serde_json::from_value(payment.payload.clone()).unwrap();
+        let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.session_key.0).unwrap();
+        let signature = Signature::from_bytes(&payload.signature.unwrap().0);
+        key.verify_strict(&intent.signed_bytes(), &signature).unwrap();
+        self.payments.lock().unwrap().push(payment);
+        let settlement = |success: bool| {
+            let reason = (!success).then_some("insufficient_funds");
+            let settlement = json!({"success": success, "errorReason": reason, "transaction": "sig",
+                "network": NETWORK, "amount": "700"});
+            [(PAYMENT_RESPONSE, encode_header(&settlement).unwrap())]
+        };
+        let paid = *self.paid.lock().unwrap();
+        match paid {
+            Paid::Serve => (settlement(true), "sold").into_response(),
+            Paid::Refuse => (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response(),
+            Paid::Redirect => {
+                (StatusCode::TEMPORARY_REDIRECT, [("location", format!("{}/elsewhere", self.url))])
+                    .into_response()
+            }
+            // A panic closes the connection without an answer.
+            Paid::HangUp => panic!("hanging up, as the test wants it"),
+        }
+    }
+}
+
+/// Drafts a payment for the last of the offers.
+async fn draft(State(inner): State<Arc<Inner>>, Json(body): Json<Value>) -> Json<Value> {
+    inner.asked.lock().unwrap().push(body.clone());
+    let challenge: PaymentRequired = serde_json::from_value(body["paymentRequired"].clone()).unwrap();
+    let mut unsigned = json!({
+        "x402Version": 2,
+        "accepted": challenge.accepts.last(),
+        "payload": {
+            "escrow": body["session"]["escrow"], "sessionKey": body["session"]["sessionKey"],
+            "incarnation": Base58([3; 32]), "nonce": "7", "authorizeBy": unix_now() + 60,
+        },
+    });
+    inner.alter_draft.lock().unwrap()(&mut unsigned);
+    Json(json!({ "unsigned": unsigned }))
+}
