@@ -83,6 +83,10 @@ async fn open(open: Open, json: bool) -> Result<()> {
     if open.out.exists() {
         bail!("{} exists and may hold the only copy of a key: name another file", open.out.display());
     }
+    let folder = open.out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("--out: {} is no folder; nothing was opened", folder.display());
+    }
     let escrow = owner.escrow().await?;
     let parse = |text: &str| amount::parse(text, escrow.decimals);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -126,7 +130,12 @@ async fn open(open: Open, json: bool) -> Result<()> {
     let session =
         owner.session(&address).await?.with_context(|| format!("the node lost the session {address}"))?;
     file.incarnation = Base58(session.incarnation);
-    file.create(&open.out)?;
+    file.create(&open.out).with_context(|| {
+        format!(
+            "the session is open and its key is lost; get the rent back with agent session close --session-key \
+             {session_key}, then try again"
+        )
+    })?;
 
     let object = json!({
         "session": address.to_string(),
