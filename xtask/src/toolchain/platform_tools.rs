@@ -62,6 +62,7 @@ impl PlatformTools {
             .arg(root.join(program.folder).join("Cargo.toml"))
             .arg("--sbf-out-dir")
             .arg(&output_directory)
+            .args(["--", "--locked"])
             .env_remove("RUSTUP_TOOLCHAIN")
             .status()
             .context("running cargo-build-sbf")?;
