@@ -2,13 +2,14 @@
 //! verifier, merchants, and the agent's command line. The demo and the end-to-end tests share it.
 
 mod chain;
+mod interruption;
 mod process;
 mod services;
 mod validator;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 use x402_escrow_interface::Address;
 
 pub use chain::Chain;
+pub use interruption::clean_up_when_interrupted;
 pub use services::{Agent, Merchant, Verifier};
 use validator::Validator;
 
@@ -87,7 +89,9 @@ impl Local {
 }
 
 fn temporary_folder() -> Result<TempDir> {
-    tempfile::Builder::new().prefix("x402-escrow-").tempdir().context("a temporary folder")
+    let folder = tempfile::Builder::new().prefix("x402-escrow-").tempdir().context("a temporary folder")?;
+    interruption::FOLDERS.lock().unwrap_or_else(PoisonError::into_inner).push(folder.path().to_owned());
+    Ok(folder)
 }
 
 /// The root of this checkout.

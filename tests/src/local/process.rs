@@ -1,8 +1,10 @@
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -11,6 +13,9 @@ use anyhow::{Context, Result, bail};
 
 /// How much of a log is shown where its process failed.
 const SHOWN_LINES: usize = 20;
+
+/// Ids of the processes that run.
+pub(super) static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// A process that is killed when it is dropped. Its output goes to a log file.
 pub(super) struct Process {
@@ -23,12 +28,15 @@ impl Process {
     pub(super) fn start(name: &str, folder: &Path, command: &mut Command) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).context("opening a log file")?;
+        // Locked while it starts, so that whoever ends all of them misses none.
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().context("a second handle of a log file")?)
             .stderr(file)
             .spawn()
             .with_context(|| format!("starting {name} ({})", command.get_program().display()))?;
+        running.insert(child.id());
         Ok(Self { child, name: name.to_owned(), log })
     }
 
@@ -49,8 +57,7 @@ impl Process {
 
     /// Has the system end the process as a crash would, by SIGKILL, and doesn't wait for it.
     pub(super) fn kill_now(&self) {
-        // Fails only if the process is gone already.
-        let _ = Command::new("kill").args(["-KILL", &self.child.id().to_string()]).status();
+        kill(self.child.id());
     }
 
     /// Ends the process as a crash would, by SIGKILL.
@@ -58,6 +65,7 @@ impl Process {
         // Either fails only if the process is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.child.id());
     }
 
     fn end_of_log(&self) -> String {
@@ -65,6 +73,12 @@ impl Process {
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
+}
+
+/// Kills a process of ours by its id.
+pub(super) fn kill(id: u32) {
+    // Fails only if the process is gone already.
+    let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
 }
 
 impl Drop for Process {

@@ -15,7 +15,7 @@ use balances::Balances;
 use clap::Parser;
 use purchases::{Purchase, Refusal};
 use solana_sdk::signature::Signer;
-use x402_escrow_tests::local::{Agent, Local, Merchant, ONE_TOKEN, Verifier};
+use x402_escrow_tests::local::{self, Agent, Local, Merchant, ONE_TOKEN, Verifier};
 
 /// Finality takes 32 slots, about 13 seconds; the payments before the last are ahead of it.
 const FINALITY_TIMEOUT: Duration = Duration::from_secs(90);
@@ -51,6 +51,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
     let tell = |text: &str| eprintln!("{:>6.1} s  {text}", started.elapsed().as_secs_f64());
 
+    local::clean_up_when_interrupted()?;
     let local = Local::start(&tell)?;
     tell("starting the verifier");
     let verifier = Verifier::start(&local)?;
