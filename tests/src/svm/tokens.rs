@@ -1,6 +1,6 @@
-use solana_sdk::{instruction::Instruction, program_pack::Pack};
+use solana_sdk::{account::Account, instruction::Instruction, program_pack::Pack};
 use spl_token_interface::{
-    instruction as token,
+    instruction as token, native_mint,
     state::{Account as TokenAccount, Mint},
 };
 use x402_escrow_interface::{
@@ -27,6 +27,17 @@ impl Chain {
         ];
         self.succeed(&instructions);
         mint
+    }
+
+    /// Puts the mint of wrapped SOL where every cluster has it.
+    pub fn add_native_mint(&mut self) -> Address {
+        let mint = Mint { decimals: native_mint::DECIMALS, is_initialized: true, ..Mint::default() };
+        let mut data = vec![0; Mint::LEN];
+        mint.pack_into_slice(&mut data);
+        let account =
+            Account { lamports: self.rent(Mint::LEN), data, owner: TOKEN_PROGRAM_ID, ..Account::default() };
+        self.svm.set_account(native_mint::ID, account).expect("an account without a program needs no more");
+        native_mint::ID
     }
 
     /// Makes the owner's associated token account unless it exists, mints `amount` base units to it and returns it.

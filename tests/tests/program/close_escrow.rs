@@ -1,7 +1,9 @@
+use spl_token_interface::instruction as token;
 use x402_escrow_interface::{
-    address::ASSOCIATED_TOKEN_PROGRAM_ID,
+    address::{self, ASSOCIATED_TOKEN_PROGRAM_ID, TOKEN_PROGRAM_ID},
     error::EscrowError,
     event::{self, Event},
+    instruction::create_associated_token,
 };
 use x402_escrow_tests::svm::{ESCROW_BYTES, Substitutions, TOKEN_ACCOUNT_BYTES, World, usdc};
 
@@ -51,6 +53,24 @@ fn uncredited_tokens_must_leave_first() {
     world.succeed(&[world.sync()]);
     world.succeed(&[world.request_withdrawal(usdc(5)), world.withdraw(), world.close_escrow()]);
     assert_eq!(world.tokens(&world.payer), before + usdc(5));
+}
+
+#[test]
+fn uncredited_wrapped_sol_does_not_go_to_whoever_paid_the_rent() {
+    let mut world = World::new();
+    let mint = world.chain.add_native_mint();
+    world = World { mint, escrow: address::escrow(&world.payer, &mint), ..world };
+    world.succeed(&world.open_escrow(0));
+    let (payer, vault) = (world.payer, world.escrow().vault);
+    world.succeed(&[
+        solana_system_interface::instruction::transfer(&world.stranger, &vault, 5),
+        token::sync_native(&TOKEN_PROGRAM_ID, &vault).expect("it is the token program"),
+    ]);
+    world.refuse(world.close_escrow(), EscrowError::EscrowNotEmpty);
+
+    world.succeed(&[create_associated_token(&world.relay, &payer, &mint), world.sync()]);
+    world.succeed(&[world.request_withdrawal(5), world.withdraw(), world.close_escrow()]);
+    assert_eq!(world.tokens(&payer), 5);
 }
 
 #[test]
