@@ -6,10 +6,11 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{error, info, warn};
@@ -21,6 +22,10 @@ use super::{Inner, unix_seconds};
 
 /// Time between two rounds in the background.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// How many are settled at once. One after another they could miss their deadlines: while the cluster is congested, the
+/// facilitator takes up to a minute for each.
+const CONCURRENCY: usize = 16;
 
 /// What a merchant signed after it served a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,13 +142,16 @@ fn write(path: &Path, entries: &BTreeMap<String, Finalization>) -> io::Result<()
 }
 
 /// Whether settling again can't change the answer any more. A payment that the facilitator doesn't know may be one
-/// that it will know again once its database is back.
+/// that it will know again once its database is back. A capture or a release is refused too while the block of its hold
+/// is dropped, until the hold is in a block again.
 pub(super) fn is_decided(answer: &SettleResponse) -> bool {
     let open = [
         ErrorCode::SettlementPending,
         ErrorCode::UnexpectedSettleError,
         ErrorCode::UnexpectedVerifyError,
         ErrorCode::PaymentNotFound,
+        ErrorCode::CaptureInvalid,
+        ErrorCode::ReleaseInvalid,
     ];
     answer.success || !open.iter().any(|code| answer.error_reason.as_deref() == Some(code.as_str()))
 }
@@ -152,19 +160,18 @@ pub(super) fn is_decided(answer: &SettleResponse) -> bool {
 pub(super) async fn settle_again_and_again(merchant: Weak<Inner>) {
     loop {
         let Some(merchant) = merchant.upgrade() else { return };
-        for payment_id in merchant.unsettled.all().into_keys() {
-            // A request that works on a payment ends it itself.
-            let Some(_claim) = payment_id.parse().ok().and_then(|id| merchant.claim(id)) else { continue };
-            // Read only now: until it was claimed, a release may have become a capture.
-            let Some(finalization) = merchant.unsettled.all().remove(&payment_id) else { continue };
-            settle_again(&merchant, &payment_id, finalization).await;
-        }
+        let payment_ids = stream::iter(merchant.unsettled.all().into_keys());
+        payment_ids.for_each_concurrent(CONCURRENCY, |id| settle_again(Arc::clone(&merchant), id)).await;
         drop(merchant);
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-async fn settle_again(merchant: &Inner, payment_id: &str, finalization: Finalization) {
+async fn settle_again(merchant: Arc<Inner>, payment_id: String) {
+    // A request that works on a payment ends it itself.
+    let Some(_claim) = payment_id.parse().ok().and_then(|id| merchant.claim(id)) else { return };
+    // Read only now: until it was claimed, a release may have become a capture.
+    let Some(finalization) = merchant.unsettled.all().remove(&payment_id) else { return };
     // Past the deadline a release still goes through, and a capture that was sent before may have.
     let expired = unix_seconds() > finalization.capture_deadline.saturating_add(3600);
     let answer = merchant.facilitator.settle(finalization.payload, &finalization.requirements).await;
@@ -178,7 +185,7 @@ async fn settle_again(merchant: &Inner, payment_id: &str, finalization: Finaliza
         Ok(_) => return,
         Err(error) => return warn!(payment_id, %error, "payment {payment_id} is still to be finalized"),
     }
-    if let Err(error) = merchant.unsettled.remove(payment_id) {
+    if let Err(error) = merchant.unsettled.remove(&payment_id) {
         error!(payment_id, %error, "payment {payment_id} is settled and could not be taken off the list");
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -55,6 +56,8 @@ struct Inner {
     answers: Mutex<[Answer; 2]>,
     /// Payments wait for a permit while the test holds them.
     gate: Semaphore,
+    /// How long a capture or release takes.
+    ends_take: Mutex<Duration>,
 }
 
 #[derive(Clone)]
@@ -70,6 +73,7 @@ impl Facilitator {
             books: Mutex::default(),
             answers: Mutex::new([YES, YES]),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            ends_take: Mutex::default(),
         });
         let router = Router::new()
             .route("/supported", get(supported))
@@ -89,6 +93,11 @@ impl Facilitator {
     /// Answers captures and releases from now on like this.
     pub(crate) fn answer_ends(&self, answer: Answer) {
         self.inner.answers.lock().unwrap()[1] = answer;
+    }
+
+    /// Takes so long from now on for each capture and release.
+    pub(crate) fn take_for_ends(&self, duration: Duration) {
+        *self.inner.ends_take.lock().unwrap() = duration;
     }
 
     /// Keeps payments waiting until [`Self::open_gate`].
@@ -147,6 +156,8 @@ async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<Facilitator
             inner.authorize(id, &request)
         }
         Payload::Lifecycle(payload) => {
+            let takes = *inner.ends_take.lock().unwrap();
+            tokio::time::sleep(takes).await;
             let signer = extra.capture_authorizer.into();
             let (LifecyclePayload::Capture { signature: by, .. }
             | LifecyclePayload::Void { signature: by, .. }) = &payload;

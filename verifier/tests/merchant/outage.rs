@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use x402_escrow_wire::text::Decimal;
 
@@ -50,7 +52,7 @@ async fn a_hold_whose_handler_was_broken_off_by_a_crash_is_given_back() {
     let mut shop = Shop::open().await;
     let ask = Ask::get("/wait");
     let payment = shop.payment(&ask, 1).await;
-    let crashed = tokio::time::timeout(std::time::Duration::from_millis(500), shop.pay(&ask, &payment)).await;
+    let crashed = tokio::time::timeout(Duration::from_millis(500), shop.pay(&ask, &payment)).await;
     assert!(crashed.is_err() && shop.work.runs() == 1);
     // The task of the first life never ends, as if its process were gone.
     shop.restart().await;
@@ -65,6 +67,34 @@ async fn an_answer_that_was_lost_on_the_way_captures_once() {
     assert_eq!(shop.facilitator.captured(), [PRICE]);
     shop.facilitator.answer_ends(YES);
     // Long enough for another round in the background.
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(shop.facilitator.captured(), [PRICE]);
+}
+
+#[tokio::test]
+async fn a_capture_is_kept_while_the_hold_is_in_no_block() {
+    let shop = Shop::open().await;
+    // What the verifier says of a hold whose block was dropped, until it is in a block again.
+    shop.facilitator.answer_ends(No("invalid_auth_capture_svm_capture"));
+    assert_eq!(shop.buy(&Ask::get("/plain"), 1).await.status, StatusCode::OK);
+    shop.facilitator.answer_ends(No("invalid_auth_capture_svm_release"));
+    assert_eq!(shop.buy(&Ask::get("/broken"), 2).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    shop.facilitator.answer_ends(YES);
+    let mut captured = shop.captured(2).await;
+    captured.sort_unstable();
+    assert_eq!(captured, [0, PRICE]);
+}
+
+#[tokio::test]
+async fn many_captures_that_wait_do_not_wait_for_each_other() {
+    const COUNT: u64 = 32;
+    let shop = Shop::open().await;
+    shop.facilitator.answer_ends(No("settlement_pending"));
+    for nonce in 1..=COUNT {
+        assert_eq!(shop.buy(&Ask::get("/plain"), nonce).await.status, StatusCode::OK);
+    }
+    // One after another they would take twice as long as the shop waits.
+    shop.facilitator.take_for_ends(Duration::from_secs(1));
+    shop.facilitator.answer_ends(YES);
+    assert_eq!(shop.captured(COUNT as usize).await, [PRICE; COUNT as usize]);
 }
