@@ -11,6 +11,7 @@
 #![feature(abi_unadjusted)]
 #![allow(internal_features)]
 
+mod comparison;
 mod division;
 mod multiplication;
 

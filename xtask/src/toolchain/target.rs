@@ -20,9 +20,16 @@ pub(crate) const COMPILER_FLAGS: [&str; 5] = [
     "-Ctarget-cpu=v3",
 ];
 
-/// For what is linked. The arguments on the stack are laid out for version 3's frames of 4,096 bytes.
-pub(crate) const LINKER_FLAGS: [&str; 3] =
-    ["-Clink-arg=--arch=v3", "-Clink-arg=--llvm-args=-bpf-stack-size=4096", "-Clink-arg=--deploy=false"];
+/// For what is linked.
+pub(crate) const LINKER_FLAGS: [&str; 4] = [
+    "-Clink-arg=--arch=v3",
+    // The arguments on the stack are laid out for version 3's frames of 4,096 bytes.
+    "-Clink-arg=--llvm-args=-bpf-stack-size=4096",
+    // Solana's virtual machine reads and writes words at any address. Without this, LLVM takes every field of a packed
+    // structure and every address in an argument apart into bytes: a third of the program, and of its compute units.
+    "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+    "-Clink-arg=--deploy=false",
+];
 
 /// Writes the target's specification, made from the one rustc has for bare BPF, and returns its path.
 pub(crate) fn write(rustc: &Path, folder: &Path) -> Result<PathBuf> {
