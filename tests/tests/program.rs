@@ -30,4 +30,9 @@ mod program {
     mod replay;
     mod signatures;
     mod strictness;
+
+    // What a thief takes, and can't.
+    mod all_keys_but_one;
+    mod stolen_keys;
+    mod thief;
 }

@@ -1,0 +1,331 @@
+//! What a thief takes that has one of the keys, and what it can't.
+
+use solana_sdk::instruction::InstructionError;
+use spl_token_interface::instruction::{self as token, AuthorityType};
+use x402_escrow_interface::{
+    address::TOKEN_PROGRAM_ID,
+    error::EscrowError,
+    instruction::{self, Charge, Proof, SessionLimits},
+    message::{Capture, Intent, PaymentFlow},
+};
+use x402_escrow_tests::svm::{HOLD_BYTES, START, World, usdc};
+
+use super::thief::{BEFORE, FEE, Scene, Tokens};
+
+/// When a withdrawal that was requested at the start can leave.
+const DUE: i64 = START + World::WITHDRAW_DELAY_SECONDS as i64;
+
+#[test]
+fn stolen_payer_takes_what_is_free_at_once_and_nothing_that_is_held() {
+    let mut scene = Scene::new();
+    let payer = scene.world.payer;
+    scene.refuses_the_rest(&[payer]);
+
+    // The withdraw delay keeps nobody from paying himself through a session.
+    let to_itself = scene.session_of_the_thief();
+    let [all, one_more] = [usdc(85), usdc(85) + 1].map(|amount| Intent { amount, ..to_itself });
+    scene.world.refuse(scene.world.charge(&one_more), EscrowError::InsufficientFreeBalance);
+    scene.world.succeed(&[scene.world.charge(&all)]);
+    scene.take_tokens(&payer);
+    let taken = Tokens { payer: 0, escrow: usdc(11), thief: BEFORE.thief + usdc(85 + 900), ..BEFORE };
+    assert_eq!(scene.tokens(), taken);
+
+    // What is held can only be requested, and is gone before that is due.
+    scene.world.succeed(&[scene.world.request_withdrawal(usdc(11))]);
+    scene.world.refuse(scene.world.withdraw(), EscrowError::WithdrawalNotDue);
+    scene.world.succeed(&[scene.capture(usdc(10))]);
+    scene.pays_the_other_merchant();
+    scene.world.chain.set_time(DUE);
+    scene.world.refuse(scene.world.withdraw(), EscrowError::NothingToWithdraw);
+    let paid = Tokens { escrow: 0, receiver: BEFORE.receiver + usdc(6), other_merchant: usdc(5), ..taken };
+    assert_eq!(scene.tokens(), paid);
+}
+
+#[test]
+fn stolen_payer_takes_a_hold_that_nobody_captured_in_time() {
+    let mut scene = Scene::new();
+    scene.world.succeed(&[scene.world.request_withdrawal(usdc(96))]);
+    scene.world.chain.set_time(DUE);
+    let destination = scene.world.token_account(&scene.thief);
+    let withdraw = instruction::withdraw(&scene.world.escrow, &scene.world.escrow(), &destination);
+    scene.world.succeed(&[scene.world.reclaim(&scene.intent), scene.world.reclaim(&scene.others), withdraw]);
+    assert_eq!(scene.tokens(), Tokens { escrow: 0, thief: BEFORE.thief + usdc(96), ..BEFORE });
+}
+
+#[test]
+fn stolen_session_key_takes_what_its_limits_leave_until_it_is_revoked() {
+    let mut scene = Scene::new();
+    scene.refuses_the_rest(&[scene.world.agent]);
+
+    let above = scene.to_thief(usdc(20) + 1, 3);
+    scene.world.refuse(scene.world.charge(&above), EscrowError::PaymentLimitExceeded);
+    scene.world.succeed(&[scene.world.charge(&scene.to_thief(usdc(20), 3))]);
+    // It can also make the session useless to the agent.
+    let held = Intent { flow: PaymentFlow::Escrow, ..scene.to_thief(usdc(15), u64::MAX) };
+    let above = Intent { amount: usdc(15) + 1, ..held };
+    scene.world.refuse(scene.world.authorize(&above), EscrowError::TotalLimitExceeded);
+    let agents = Intent { amount: usdc(15), nonce: 4, ..scene.world.intent() };
+    scene.world.succeed(&[scene.world.authorize(&held)]);
+    scene
+        .world
+        .refuse(scene.world.authorize(&Intent { amount: 1, ..agents }), EscrowError::TotalLimitExceeded);
+    scene.world.succeed(&[scene.world.update_session(&World::limits())]);
+    scene.world.refuse(scene.world.authorize(&agents), EscrowError::NonceTooOld);
+
+    scene.world.succeed(&[scene.world.revoke_session()]);
+    let signed_before = scene.to_thief(1, u64::MAX - 1);
+    scene.world.refuse(scene.world.charge(&signed_before), EscrowError::SessionRevoked);
+    // What it held before is its own, if it captures in time.
+    scene.world.succeed(&[scene.world.capture(&held, usdc(15))]);
+    let taken = Tokens { escrow: usdc(96 - 35), thief: BEFORE.thief + usdc(35), ..BEFORE };
+    assert_eq!(scene.tokens(), taken);
+
+    // The payer gets out what is not promised.
+    scene.world.succeed(&[scene.world.request_withdrawal(usdc(61))]);
+    scene.world.chain.set_time(DUE);
+    scene.world.succeed(&[scene.world.withdraw()]);
+    assert_eq!(scene.tokens(), Tokens { payer: usdc(950), escrow: usdc(11), ..taken });
+}
+
+#[test]
+fn stolen_session_key_of_one_receiver_takes_nothing() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    let limits = SessionLimits { receiver: world.receiver, ..World::limits() };
+    world.succeed(&[world.deposit(usdc(100)), world.open_session(&limits)]);
+    let thief = world.stranger;
+    let to_thief = Intent { receiver: thief, ..world.intent() };
+    world.refuse(world.authorize(&to_thief), EscrowError::ReceiverNotAllowed);
+    let charged = Intent { flow: PaymentFlow::Authorization, ..to_thief };
+    world.refuse(world.charge(&charged), EscrowError::ReceiverNotAllowed);
+
+    assert_eq!((world.tokens(&thief), world.tokens(&world.escrow)), (usdc(100), usdc(100)));
+}
+
+#[test]
+fn stolen_receiver_takes_what_it_is_paid_until_the_rest_is_voided() {
+    let mut scene = Scene::new();
+    let receiver = scene.world.receiver;
+    scene.refuses_the_rest(&[receiver]);
+
+    scene.take_tokens(&receiver);
+    // A token account keeps its address when it gets another owner: what is captured goes there all the same.
+    let account = scene.world.token_account(&receiver);
+    let owner = Some(&scene.thief);
+    let set_owner =
+        token::set_authority(&TOKEN_PROGRAM_ID, &account, owner, AuthorityType::AccountOwner, &receiver, &[]);
+    scene.world.succeed(&[set_owner.unwrap()]);
+    scene.world.succeed(&[scene.capture(usdc(6))]);
+    scene.take_tokens(&receiver);
+    scene.world.succeed(&[scene.world.void(&scene.intent, usdc(6))]);
+    scene.world.refuse(scene.capture(usdc(10)), EscrowError::CaptureAboveHold);
+
+    let taken = BEFORE.receiver + usdc(2);
+    assert_eq!(
+        scene.tokens(),
+        Tokens { escrow: usdc(94), receiver: 0, thief: BEFORE.thief + taken, ..BEFORE }
+    );
+    assert_eq!(scene.world.escrow().held, usdc(5));
+}
+
+#[test]
+fn stolen_capture_authorizer_pays_the_receiver_and_nobody_else() {
+    let mut scene = Scene::new();
+    scene.refuses_the_rest(&[scene.world.capture_authorizer]);
+
+    let all = Capture { fee: usdc(10) / 100, ..scene.world.capture_message(&scene.intent, usdc(10)) };
+    let above = Capture { amount: usdc(10) + 1, ..all };
+    scene.world.refuse(scene.world.capture_as(&scene.intent, &above), EscrowError::CaptureAboveHold);
+    let fee = Capture { fee: all.fee + 1, ..all };
+    scene.world.refuse(scene.world.capture_as(&scene.intent, &fee), EscrowError::FeeTooHigh);
+    let last = Capture { amount: usdc(4), fee: FEE, last: true, ..all };
+    scene.world.refuse(scene.world.capture_as(&scene.intent, &last), EscrowError::LastCaptureNotAllowed);
+    let mut own_fee = scene.world.capture_as(&scene.intent, &all);
+    let fee_slot = own_fee.accounts.len() - 1;
+    own_fee.accounts[fee_slot].pubkey = scene.world.token_account(&scene.thief);
+    scene.world.refuse(own_fee, EscrowError::WrongFeeTokenAccount);
+
+    scene.world.succeed(&[scene.world.capture_as(&scene.intent, &all), scene.capture_of_rival(usdc(1))]);
+    let captured = Tokens {
+        escrow: usdc(90),
+        receiver: usdc(10 + 1) - all.fee,
+        fee_recipient: all.fee,
+        rival: usdc(49),
+        ..BEFORE
+    };
+    assert_eq!(scene.tokens(), captured);
+
+    // The receiver can give back what should not have been captured.
+    scene.world.succeed(&[scene.world.refund(&scene.intent, usdc(6))]);
+    assert_eq!(
+        scene.tokens(),
+        Tokens { escrow: usdc(96), receiver: captured.receiver - usdc(6), ..captured }
+    );
+}
+
+#[test]
+fn stolen_receiver_authorizer_gives_back_what_is_not_captured_and_takes_nothing() {
+    let mut scene = Scene::new();
+    scene.refuses_the_rest(&[scene.world.receiver_authorizer]);
+
+    scene.world.refuse(scene.world.void(&scene.intent, usdc(3)), EscrowError::ReleaseBelowCaptured);
+    scene.world.succeed(&[scene.world.void(&scene.intent, usdc(4)), scene.void_of_rival()]);
+    assert_eq!(scene.tokens(), BEFORE);
+    assert_eq!(scene.world.escrow().held, usdc(5));
+
+    // A charge that it sees can be made smaller.
+    let intent = Intent { nonce: 3, flow: PaymentFlow::Authorization, ..scene.world.intent() };
+    let release = scene.world.sign_release(&intent, 1);
+    let least = Charge { amount: 1, fee: 0, release: Some(Proof::Signature(release)), capture: None };
+    scene.world.succeed(&[scene.world.charge_as(&intent, &least)]);
+    scene.world.refuse(scene.world.charge(&intent), EscrowError::NonceUsed);
+    let charged = Tokens { escrow: BEFORE.escrow - 1, receiver: BEFORE.receiver + 1, ..BEFORE };
+    assert_eq!(scene.tokens(), charged);
+}
+
+#[test]
+fn stolen_fee_payer_takes_its_own_lamports_and_no_token() {
+    let mut scene = Scene::new();
+    let (relay, thief) = (scene.world.relay, scene.thief);
+    scene.refuses_the_rest(&[relay]);
+
+    let (lamports, before) = (scene.world.chain.lamports(&relay), scene.world.chain.lamports(&thief));
+    scene.take_lamports(&relay);
+    assert_eq!(scene.tokens(), BEFORE);
+    // The rent that it advanced comes back to it, when others end the hold.
+    scene.pays_the_other_merchant();
+    scene.take_lamports(&relay);
+    let rent = scene.world.chain.rent(HOLD_BYTES);
+    assert_eq!(scene.world.chain.lamports(&thief), before + lamports + rent);
+    // Another relay carries on.
+    scene.world.succeed(&[scene.capture(usdc(10))]);
+}
+
+#[test]
+fn stolen_fee_recipient_takes_the_fees_and_nothing_else() {
+    let mut scene = Scene::new();
+    let fee_recipient = scene.world.fee_recipient;
+    scene.refuses_the_rest(&[fee_recipient]);
+    scene.take_tokens(&fee_recipient);
+    // No more than the capture authorizer gives it.
+    let all = Capture { fee: 2 * FEE, ..scene.world.capture_message(&scene.intent, usdc(10)) };
+    scene.world.succeed(&[scene.world.capture_as(&scene.intent, &all)]);
+    scene.take_tokens(&fee_recipient);
+    let after = Tokens {
+        escrow: usdc(90),
+        receiver: usdc(10) - 2 * FEE,
+        fee_recipient: 0,
+        thief: BEFORE.thief + 2 * FEE,
+        ..BEFORE
+    };
+    assert_eq!(scene.tokens(), after);
+}
+
+#[test]
+fn stolen_merchants_server_pays_its_receiver_or_gives_back() {
+    for (captured, receiver) in [(usdc(10), usdc(10)), (0, 0)] {
+        let mut world = World::with_session();
+        // One key on the server is both authorizers; the receiver's is elsewhere.
+        let key = world.capture_authorizer;
+        let intent = Intent {
+            receiver_authorizer: key,
+            refund_deadline: World::CAPTURE_DEADLINE + 600,
+            ..world.intent()
+        };
+        world.succeed(&[world.authorize(&intent)]);
+        let capture = Capture { last: true, ..world.capture_message(&intent, captured) };
+        let mut elsewhere = world.capture_as(&intent, &capture);
+        elsewhere.accounts[4].pubkey = world.token_account(&world.stranger);
+        world.refuse(elsewhere, EscrowError::WrongReceiverTokenAccount);
+        let mut refund = world.refund(&intent, 1);
+        refund.accounts[0].pubkey = key;
+        world.refuse(refund, EscrowError::WrongReceiver);
+
+        world.succeed(&[world.capture_as(&intent, &capture)]);
+        assert_eq!(world.tokens(&world.receiver), receiver);
+        assert_eq!(world.tokens(&world.escrow), World::DEPOSIT - receiver);
+        assert_eq!((world.escrow().held, world.tokens(&world.stranger)), (0, usdc(100)));
+    }
+}
+
+#[test]
+fn stolen_messages_do_what_was_signed_and_nothing_else() {
+    let mut scene = Scene::new();
+    let (world, intent) = (&scene.world, scene.intent);
+    // What a verifier's database or a node has seen: spent messages, and some that were not sent yet.
+    let spent = [world.authorize(&intent)];
+    let next = Intent { nonce: 3, ..world.intent() };
+    let signature = world.sign_intent(&next);
+    let nine = Capture { fee: FEE, ..world.capture_message(&intent, usdc(9)) };
+    let nine_signature = world.chain.sign(&intent.capture_authorizer, &nine.signed_bytes());
+    let [six, captured_nine] = [usdc(6), usdc(9)].map(|amount| scene.capture(amount));
+    let release = world.sign_release(&intent, usdc(6));
+
+    // Nothing in them can be changed, and none counts for another payment.
+    for altered in [
+        Intent { amount: usdc(11), ..next },
+        Intent { receiver: scene.thief, ..next },
+        Intent { capture_authorizer: scene.thief, ..next },
+        Intent { nonce: 4, ..next },
+        Intent { authorize_by: next.authorize_by + 1, ..next },
+    ] {
+        let authorize = instruction::authorize(&scene.thief, &altered, &signature);
+        scene.world.refuse(authorize, EscrowError::InvalidSignature);
+    }
+    let ten = Capture { amount: usdc(10), ..nine };
+    let proof = Proof::Signature(nine_signature);
+    scene.world.refuse(scene.world.capture_by(&intent, &ten, proof), EscrowError::InvalidSignature);
+    let five = Capture { amount: usdc(5), ..nine };
+    scene.world.refuse(scene.world.capture_by(&scene.others, &five, proof), EscrowError::InvalidSignature);
+    let void = scene.world.void_by(&intent, usdc(4), Proof::Signature(release));
+    scene.world.refuse(void, EscrowError::InvalidSignature);
+
+    // In the order that pays most: the highest capture, once, and the hold that the payer wanted.
+    let authorize = instruction::authorize(&scene.thief, &next, &signature);
+    scene.world.succeed(&[captured_nine.clone(), authorize.clone()]);
+    scene.world.refuse(captured_nine, EscrowError::NothingToCapture);
+    scene.world.refuse(six, EscrowError::NothingToCapture);
+    let void = scene.world.void_by(&intent, usdc(6), Proof::Signature(release));
+    scene.world.refuse(void, EscrowError::ReleaseBelowCaptured);
+    for again in spent.into_iter().chain([authorize]) {
+        scene.world.refuse(again, EscrowError::NonceUsed);
+    }
+    let after = Tokens { escrow: usdc(91), receiver: usdc(9) - FEE, fee_recipient: FEE, ..BEFORE };
+    assert_eq!(scene.tokens(), after);
+    assert_eq!(scene.world.escrow().held, usdc(10 + 5 + 1));
+}
+
+#[test]
+fn withheld_messages_expire_and_the_money_goes_back() {
+    let mut scene = Scene::new();
+    let world = &scene.world;
+    let next = world.authorize(&Intent { nonce: 3, ..world.intent() });
+    let capture = scene.capture(usdc(10));
+    scene.world.chain.set_time(World::AUTHORIZE_BY + 1);
+    scene.world.refuse(next, EscrowError::IntentExpired);
+    scene.world.chain.set_time(World::CAPTURE_DEADLINE + 1);
+    scene.world.refuse(capture.clone(), EscrowError::CaptureDeadlinePassed);
+    scene.world.succeed(&[scene.world.reclaim(&scene.intent), scene.world.reclaim(&scene.others)]);
+    assert_eq!(scene.tokens(), BEFORE);
+    assert_eq!(scene.world.escrow().held, 0);
+    // The first hold still waits for refunds: it is there, and holds nothing.
+    scene.world.refuse(capture, EscrowError::CaptureDeadlinePassed);
+    assert!(!scene.world.hold_exists(&scene.others));
+}
+
+#[test]
+fn node_that_lies_about_the_incarnation_gets_signatures_that_count_nowhere() {
+    let mut world = World::with_session();
+    let lie = world.intent_of([7; 32]);
+    let signature = world.sign_intent(&lie);
+    for intent in [lie, world.intent()] {
+        let authorize = instruction::authorize(&world.relay, &intent, &signature);
+        world.refuse(authorize, EscrowError::InvalidSignature);
+    }
+    // Nor can it make accounts that the program takes for its own.
+    let forged = world.chain.forge(&world.session);
+    let mut authorize = world.authorize(&world.intent());
+    authorize.accounts[2].pubkey = forged;
+    world.refuse(authorize, InstructionError::IllegalOwner);
+    assert_eq!(world.escrow().held, 0);
+}
