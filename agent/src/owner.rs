@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use solana_client::{nonblocking::rpc_client::RpcClient, rpc_request::RpcError};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::{
+    account::Account,
     instruction::{Instruction, InstructionError},
     program_pack::Pack,
     signature::{Keypair, Signature, Signer, read_keypair_file},
@@ -15,7 +16,7 @@ use spl_token_interface::state::{Account as TokenAccount, Mint};
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Session},
-    address,
+    address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
     error::EscrowError,
 };
 
@@ -24,6 +25,12 @@ pub(crate) struct Owner {
     pub(crate) keypair: Keypair,
     pub(crate) mint: Address,
     rpc: RpcClient,
+}
+
+/// What an escrow has to know of its mint.
+pub(crate) struct Token {
+    pub(crate) program: Address,
+    pub(crate) decimals: u8,
 }
 
 impl Owner {
@@ -51,9 +58,9 @@ impl Owner {
         address::escrow(&self.address(), &self.mint)
     }
 
-    /// The owner's own associated token account.
-    pub(crate) fn token_address(&self) -> Address {
-        address::associated_token(&self.address(), &self.mint, &address::TOKEN_PROGRAM_ID)
+    /// The owner's own associated token account. `token_program` is the mint's owner.
+    pub(crate) fn token_address(&self, token_program: &Address) -> Address {
+        address::associated_token(&self.address(), &self.mint, token_program)
     }
 
     /// The owner's escrow, or an error that says how to open one.
@@ -78,20 +85,23 @@ impl Owner {
         data.map(|data| Session::decode(&data).context("reading the session")).transpose()
     }
 
-    /// Decimals of the mint.
-    pub(crate) async fn decimals(&self) -> Result<u8> {
-        let data = self.account(&self.mint).await?;
-        let data = data.with_context(|| format!("there is no mint {} on this cluster", self.mint))?;
-        let mint = Mint::unpack(&data).with_context(|| format!("{} is not an SPL Token mint", self.mint))?;
-        Ok(mint.decimals)
+    /// The mint's token program, SPL Token or Token-2022, and its decimals.
+    pub(crate) async fn token(&self) -> Result<Token> {
+        let account = self.rpc_account(&self.mint).await?;
+        let account = account.with_context(|| format!("there is no mint {} on this cluster", self.mint))?;
+        let not_a_mint = || format!("{} is not a mint of SPL Token or Token-2022", self.mint);
+        ensure!([TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].contains(&account.owner), not_a_mint());
+        // Token-2022 keeps its extensions behind the part that both programs share.
+        let mint = account.data.get(..Mint::LEN).with_context(not_a_mint)?;
+        let decimals = Mint::unpack(mint).with_context(not_a_mint)?.decimals;
+        Ok(Token { program: account.owner, decimals })
     }
 
     /// Balance of a token account in base units; 0 if it doesn't exist.
     pub(crate) async fn token_balance(&self, token_account: &Address) -> Result<u64> {
-        match self.account(token_account).await? {
-            Some(data) => Ok(TokenAccount::unpack(&data).context("reading the token account")?.amount),
-            None => Ok(0),
-        }
+        let Some(data) = self.account(token_account).await? else { return Ok(0) };
+        let data = data.get(..TokenAccount::LEN).context("the token account is too short")?;
+        Ok(TokenAccount::unpack(data).context("reading the token account")?.amount)
     }
 
     /// The cluster's CAIP-2 id.
@@ -117,9 +127,13 @@ impl Owner {
     }
 
     async fn account(&self, address: &Address) -> Result<Option<Vec<u8>>> {
+        Ok(self.rpc_account(address).await?.map(|account| account.data))
+    }
+
+    async fn rpc_account(&self, address: &Address) -> Result<Option<Account>> {
         let account = self.rpc.get_account_with_commitment(address, CommitmentConfig::confirmed()).await;
         match account {
-            Ok(response) => Ok(response.value.map(|account| account.data)),
+            Ok(response) => Ok(response.value),
             Err(error) => match error.kind() {
                 solana_client::client_error::ClientErrorKind::RpcError(RpcError::ForUser(message)) => {
                     bail!("{message}")

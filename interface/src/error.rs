@@ -136,6 +136,24 @@ errors! {
     EscrowNotEmpty,
     /// The charge is above the intent's amount
     ChargeAboveIntent,
+    /// The mint takes a fee from transfers: receivers would get less than was signed for
+    MintHasTransferFee,
+    /// The mint runs a program of its issuer's at every transfer, which could refuse or disturb payments
+    MintHasTransferHook,
+    /// The mint has a permanent delegate, who could take the tokens out of the vault
+    MintHasPermanentDelegate,
+    /// The mint decides the state of new token accounts: they may start frozen
+    MintFreezesNewAccounts,
+    /// The mint's tokens can't be transferred
+    MintIsNonTransferable,
+    /// The mint has confidential transfers or balances, which the escrow could not count
+    MintIsConfidential,
+    /// The mint can be closed, and made again at the same address with other rules
+    MintCanBeClosed,
+    /// The mint can be paused, which would let deadlines pass while nothing can be captured
+    MintIsPausable,
+    /// The mint has an extension that this program does not know to be harmless
+    UnsupportedMintExtension,
 }
 
 impl EscrowError {

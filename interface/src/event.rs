@@ -65,6 +65,8 @@ events! {
         amount: u64,
         /// The escrow's balance afterwards, in base units.
         balance: u64,
+        /// The intent whose charge the depositor says it refunds; all zero bytes for none.
+        refunded_intent: Digest,
     }
     /// Tokens that had arrived by plain transfer were credited.
     Synced = 0x72f4_a361_6350_a446_u64 {

@@ -12,8 +12,8 @@ use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
 pub use escrow::{
-    cancel_withdrawal, close_escrow, create_associated_token, deposit, open_escrow, request_withdrawal, sync,
-    withdraw,
+    cancel_withdrawal, close_escrow, create_associated_token, deposit, open_escrow, refund_charge,
+    request_withdrawal, sync, withdraw,
 };
 pub use payment::{
     Charge, HoldAccounts, Proof, Signature, authorize, capture, capture_and_release, charge, close_hold,

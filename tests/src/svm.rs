@@ -17,12 +17,6 @@ pub use outcome::{Receipt, Refusal};
 pub use substitution::{Rival, Substitutions};
 pub use world::{World, usdc};
 
-use x402_escrow_interface::Address;
-
-/// Token-2022, which the program does not serve.
-pub const TOKEN_2022_PROGRAM_ID: Address =
-    Address::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
-
 /// Length of an escrow's account.
 pub const ESCROW_BYTES: usize = 8 + 5 * 32 + 4 * 8 + 2 * 4 + 2 + 6;
 /// Length of a session's account.

@@ -35,4 +35,5 @@ mod program {
     mod all_keys_but_one;
     mod stolen_keys;
     mod thief;
+    mod token_2022;
 }

@@ -13,7 +13,7 @@ use x402_escrow_wire::{
 use crate::{
     app::App,
     chain::ChainError,
-    facts::{self, Facts, receiver_token_account},
+    facts::{self, Facts, receiver_token_accounts},
     store::StoreError,
     verify::{Facilitator, Rejection, intent, requirements},
 };
@@ -100,7 +100,7 @@ pub async fn assess(
     asked: &PaymentRequirements,
 ) -> Result<Assessed, NotAccepted> {
     let asset = asked.asset.into();
-    let token_accounts = BTreeSet::from([receiver_token_account(&intent.receiver, &asset)]);
+    let token_accounts = BTreeSet::from(receiver_token_accounts(&intent.receiver, &asset));
     let facts = facts::read(app.chain.as_ref(), intent.escrow, intent.session_key, &token_accounts).await?;
     let reserved = app.store.reserved(&intent.escrow, &facts).await?;
     let escrow = intent::check(intent, &asset, &facts, reserved, &app.facilitator.policy)?;

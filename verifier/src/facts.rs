@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Session},
-    address::{self, TOKEN_PROGRAM_ID},
+    address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
 };
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -39,12 +39,13 @@ pub struct View {
     pub token_accounts: BTreeSet<Address>,
 }
 
-/// Most token accounts that can be asked for at once.
-pub const MAXIMUM_TOKEN_ACCOUNTS: usize = 90;
+/// The most receivers that can be asked for at once: two token accounts each, of the 100 accounts that a node answers.
+pub const MAXIMUM_RECEIVERS: usize = 45;
 
-/// The SPL Token account that `receiver` is paid at.
-pub fn receiver_token_account(receiver: &Address, mint: &Address) -> Address {
-    address::associated_token(receiver, mint, &TOKEN_PROGRAM_ID)
+/// Where `receiver` is paid, by the token program that the mint may belong to: SPL Token or Token-2022.
+pub fn receiver_token_accounts(receiver: &Address, mint: &Address) -> [Address; 2] {
+    [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID]
+        .map(|program| address::associated_token(receiver, mint, &program))
 }
 
 /// Reads the facts about a session, and which of `token_accounts` can be paid.
@@ -104,9 +105,10 @@ fn is_ours(account: &Account) -> bool {
     account.owner == x402_escrow_interface::ID
 }
 
-/// Whether tokens can be sent to it: an SPL Token account whose state (byte 108) is "initialised", not "frozen".
+/// Whether tokens can be sent to it: a token account whose state (byte 108) is "initialised", not "frozen".
 fn is_payable(account: &Account) -> bool {
     const STATE_OFFSET: usize = 108;
     const INITIALISED: u8 = 1;
-    account.owner == TOKEN_PROGRAM_ID && account.data.get(STATE_OFFSET) == Some(&INITIALISED)
+    [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].contains(&account.owner)
+        && account.data.get(STATE_OFFSET) == Some(&INITIALISED)
 }

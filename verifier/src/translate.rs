@@ -12,7 +12,7 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    facts::{Facts, receiver_token_account},
+    facts::{Facts, receiver_token_accounts},
     verify::{
         Facilitator, Rejection,
         intent::{self, Reserved},
@@ -32,9 +32,9 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Where the receiver would be paid.
-    pub fn token_account(&self) -> Address {
-        receiver_token_account(&self.requirements.pay_to.into(), &self.requirements.asset.into())
+    /// Where the receiver would be paid: one of these, by the mint's token program.
+    pub fn token_accounts(&self) -> [Address; 2] {
+        receiver_token_accounts(&self.requirements.pay_to.into(), &self.requirements.asset.into())
     }
 }
 

@@ -4,10 +4,13 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use serde_json::json;
 use solana_sdk::instruction::Instruction;
-use x402_escrow_interface::{account::Escrow, instruction as build};
+use x402_escrow_interface::{account::Escrow, address::associated_token, instruction as build};
 
 use super::print;
-use crate::{amount, owner::Owner};
+use crate::{
+    amount,
+    owner::{Owner, Token},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -64,15 +67,16 @@ pub(super) async fn run(command: Command, json: bool) -> Result<()> {
 }
 
 async fn open(owner: &Owner, deposit: Option<&str>, delay_seconds: u64, json: bool) -> Result<()> {
-    let decimals = owner.decimals().await?;
-    let amount = deposit.map(|text| amount::parse(text, decimals)).transpose()?;
+    let token = owner.token().await?;
+    let amount = deposit.map(|text| amount::parse(text, token.decimals)).transpose()?;
     let delay_seconds = u32::try_from(delay_seconds).context("--withdraw-delay must be at most 30d")?;
     if owner.find_escrow().await?.is_some() {
         bail!("the escrow {} is open already: agent escrow deposit AMOUNT", owner.escrow_address());
     }
-    let mut instructions = build::open_escrow(&owner.address(), &owner.address(), &owner.mint, delay_seconds);
+    let payer = owner.address();
+    let mut instructions = build::open_escrow(&payer, &payer, &owner.mint, &token.program, delay_seconds);
     if let Some(amount) = amount.filter(|amount| *amount > 0) {
-        let escrow = planned_escrow(owner);
+        let escrow = planned_escrow(owner, &token);
         instructions.push(deposit_instruction(owner, &escrow, amount).await?);
     }
     let signature = owner.send("Opening the escrow", &instructions).await?;
@@ -80,13 +84,12 @@ async fn open(owner: &Owner, deposit: Option<&str>, delay_seconds: u64, json: bo
 }
 
 /// The addresses that a deposit needs, before the account that has them exists.
-fn planned_escrow(owner: &Owner) -> Escrow {
-    use x402_escrow_interface::address::{TOKEN_PROGRAM_ID, associated_token};
+fn planned_escrow(owner: &Owner, token: &Token) -> Escrow {
     Escrow {
         payer: owner.address(),
         mint: owner.mint,
-        token_program: TOKEN_PROGRAM_ID,
-        vault: associated_token(&owner.escrow_address(), &owner.mint, &TOKEN_PROGRAM_ID),
+        token_program: token.program,
+        vault: associated_token(&owner.escrow_address(), &owner.mint, &token.program),
         rent_payer: owner.address(),
         balance: 0,
         held: 0,
@@ -94,21 +97,20 @@ fn planned_escrow(owner: &Owner) -> Escrow {
         withdrawable_at: 0,
         withdraw_delay_seconds: 0,
         open_sessions: 0,
-        decimals: 0,
+        decimals: token.decimals,
         bump: 0,
         reserved: [0; 6],
     }
 }
 
 async fn deposit_instruction(owner: &Owner, escrow: &Escrow, amount: u64) -> Result<Instruction> {
-    let source = owner.token_address();
+    let source = owner.token_address(&escrow.token_program);
     let balance = owner.token_balance(&source).await?;
     if balance < amount {
-        let decimals = owner.decimals().await?;
         bail!(
             "the owner's token account {source} has {}, and {} are to be deposited",
-            amount::format(balance, decimals),
-            amount::format(amount, decimals)
+            amount::format(balance, escrow.decimals),
+            amount::format(amount, escrow.decimals)
         );
     }
     Ok(build::deposit(&owner.address(), &source, &owner.escrow_address(), escrow, amount))
@@ -190,8 +192,9 @@ async fn withdraw(owner: &Owner, text: Option<&str>, cancel: bool, json: bool) -
     let payable =
         if requested { escrow.withdrawable_at <= unix_seconds() } else { escrow.withdraw_delay_seconds == 0 };
     if payable {
-        instructions.push(build::create_associated_token(&owner.address(), &owner.address(), &owner.mint));
-        instructions.push(build::withdraw(&address, &escrow, &owner.token_address()));
+        let (payer, token_program) = (owner.address(), escrow.token_program);
+        instructions.push(build::create_associated_token(&payer, &payer, &owner.mint, &token_program));
+        instructions.push(build::withdraw(&address, &escrow, &owner.token_address(&token_program)));
     } else if requested {
         bail!("the withdrawal is due {}: run this again then, or --cancel", due(escrow.withdrawable_at));
     }

@@ -6,12 +6,18 @@ use solana_instruction::Instruction;
 use super::{instruction, readonly, signer, writable, writable_signer};
 use crate::{
     account::Escrow,
-    address::{self, ASSOCIATED_TOKEN_PROGRAM_ID, SYSTEM_PROGRAM_ID, TOKEN_PROGRAM_ID},
+    address::{self, ASSOCIATED_TOKEN_PROGRAM_ID, SYSTEM_PROGRAM_ID},
+    message::Digest,
 };
 
-/// Creates `owner`'s associated token account of an SPL Token mint unless it exists.
-pub fn create_associated_token(rent_payer: &Address, owner: &Address, mint: &Address) -> Instruction {
-    let account = address::associated_token(owner, mint, &TOKEN_PROGRAM_ID);
+/// Creates `owner`'s associated token account unless it exists. `token_program` is the mint's owner.
+pub fn create_associated_token(
+    rent_payer: &Address,
+    owner: &Address,
+    mint: &Address,
+    token_program: &Address,
+) -> Instruction {
+    let account = address::associated_token(owner, mint, token_program);
     /// `CreateIdempotent` of the Associated Token Account program.
     const CREATE_IDEMPOTENT: u8 = 1;
     Instruction {
@@ -22,17 +28,18 @@ pub fn create_associated_token(rent_payer: &Address, owner: &Address, mint: &Add
             readonly(*owner),
             readonly(*mint),
             readonly(SYSTEM_PROGRAM_ID),
-            readonly(TOKEN_PROGRAM_ID),
+            readonly(*token_program),
         ],
         data: vec![CREATE_IDEMPOTENT],
     }
 }
 
-/// Opens `payer`'s escrow of an SPL Token mint, its vault included: two instructions, in this order.
+/// Opens `payer`'s escrow, its vault included: two instructions, in this order. `token_program` is the mint's owner.
 pub fn open_escrow(
     rent_payer: &Address,
     payer: &Address,
     mint: &Address,
+    token_program: &Address,
     withdraw_delay_seconds: u32,
 ) -> Vec<Instruction> {
     let escrow = address::escrow(payer, mint);
@@ -44,12 +51,12 @@ pub fn open_escrow(
             signer(*payer),
             readonly(*mint),
             writable(escrow),
-            readonly(address::associated_token(&escrow, mint, &TOKEN_PROGRAM_ID)),
-            readonly(TOKEN_PROGRAM_ID),
+            readonly(address::associated_token(&escrow, mint, token_program)),
+            readonly(*token_program),
             readonly(SYSTEM_PROGRAM_ID),
         ],
     );
-    vec![create_associated_token(rent_payer, &escrow, mint), open]
+    vec![create_associated_token(rent_payer, &escrow, mint, token_program), open]
 }
 
 /// Moves `amount` base units from `source`, a token account of `depositor`, into the escrow.
@@ -60,9 +67,32 @@ pub fn deposit(
     escrow: &Escrow,
     amount: u64,
 ) -> Instruction {
+    deposit_naming(None, depositor, source, escrow_address, escrow, amount)
+}
+
+/// Returns `amount` base units of a charge to the escrow it came from: a deposit by the receiver that names the intent.
+pub fn refund_charge(
+    intent_digest: &Digest,
+    receiver: &Address,
+    source: &Address,
+    escrow_address: &Address,
+    escrow: &Escrow,
+    amount: u64,
+) -> Instruction {
+    deposit_naming(Some(*intent_digest), receiver, source, escrow_address, escrow, amount)
+}
+
+fn deposit_naming(
+    refunded_intent: Option<Digest>,
+    depositor: &Address,
+    source: &Address,
+    escrow_address: &Address,
+    escrow: &Escrow,
+    amount: u64,
+) -> Instruction {
     instruction(
         1,
-        amount,
+        (amount, refunded_intent),
         vec![
             signer(*depositor),
             writable(*source),

@@ -110,4 +110,24 @@ pub enum EscrowError {
     EscrowNotEmpty,
     #[msg("The charge is above the intent's amount")]
     ChargeAboveIntent,
+    #[msg("The mint takes a fee from transfers: receivers would get less than was signed for")]
+    MintHasTransferFee,
+    #[msg(
+        "The mint runs a program of its issuer's at every transfer, which could refuse or disturb payments"
+    )]
+    MintHasTransferHook,
+    #[msg("The mint has a permanent delegate, who could take the tokens out of the vault")]
+    MintHasPermanentDelegate,
+    #[msg("The mint decides the state of new token accounts: they may start frozen")]
+    MintFreezesNewAccounts,
+    #[msg("The mint's tokens can't be transferred")]
+    MintIsNonTransferable,
+    #[msg("The mint has confidential transfers or balances, which the escrow could not count")]
+    MintIsConfidential,
+    #[msg("The mint can be closed, and made again at the same address with other rules")]
+    MintCanBeClosed,
+    #[msg("The mint can be paused, which would let deadlines pass while nothing can be captured")]
+    MintIsPausable,
+    #[msg("The mint has an extension that this program does not know to be harmless")]
+    UnsupportedMintExtension,
 }

@@ -16,6 +16,7 @@ pub struct Deposited {
     pub depositor: Address,
     pub amount: u64,
     pub balance: u64,
+    pub refunded_intent: [u8; 32],
 }
 
 #[event(bytemuck)]

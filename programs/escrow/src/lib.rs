@@ -13,6 +13,7 @@ mod events;
 mod incarnation;
 mod instructions;
 mod intent;
+mod mint;
 mod signature;
 mod state;
 mod token;
@@ -35,9 +36,12 @@ pub mod x402_escrow {
     }
 
     /// Moves tokens into an escrow; anyone may.
+    ///
+    /// A receiver refunds a charge, which leaves no account, by a deposit that names the digest of its intent. The
+    /// event repeats it; nothing else is made of it.
     #[discrim = 1]
-    pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
-        ctx.accounts.deposit(amount)
+    pub fn deposit(ctx: &mut Context<Deposit>, amount: u64, refunded_intent: Option<[u8; 32]>) -> Result<()> {
+        ctx.accounts.deposit(amount, refunded_intent)
     }
 
     /// Credits the escrow with tokens that reached its vault by plain transfer; anyone may.

@@ -17,6 +17,16 @@ pub(crate) fn associated_token_address(owner: &Address, token_program: &Address,
     find_program_address(&[owner.as_ref(), token_program.as_ref(), mint.as_ref()], &associated_token::ID).0
 }
 
+/// The base units in a vault. That it is a token account was checked when its escrow was opened, and only closing the
+/// escrow ends it.
+pub(crate) fn tokens_in(vault: &AccountView) -> Result<u64> {
+    /// Where both token programs keep the amount.
+    const AMOUNT: core::ops::Range<usize> = 64..72;
+    let data = vault.try_borrow()?;
+    let amount = data.get(AMOUNT).and_then(<[u8]>::first_chunk).ok_or(EscrowError::WrongVault)?;
+    Ok(u64::from_le_bytes(*amount))
+}
+
 /// Who and what a transfer involves. `authority` signs the transaction, or is the escrow that signs by its seeds.
 pub(crate) struct Transfer<'a> {
     pub(crate) from: CpiHandle<'a>,

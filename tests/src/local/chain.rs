@@ -62,7 +62,7 @@ impl Chain {
     pub fn give_tokens(&self, owner: &Address, mint: &Address, amount: u64) -> Result<Signature> {
         let faucet = self.faucet.pubkey();
         let account = address::associated_token(owner, mint, &address::TOKEN_PROGRAM_ID);
-        let create = instruction::create_associated_token(&faucet, owner, mint);
+        let create = instruction::create_associated_token(&faucet, owner, mint, &address::TOKEN_PROGRAM_ID);
         let mint_to = mint_to(&spl_token_interface::ID, mint, &account, &faucet, &[], amount)?;
         self.send(&[create, mint_to], &[])
     }

@@ -120,6 +120,16 @@ impl Chain {
         self.svm.get_account(address).filter(|account| account.lamports > 0).map(|account| account.data)
     }
 
+    /// Changes an account's data, as no instruction could.
+    ///
+    /// # Panics
+    /// If there is no account.
+    pub fn rewrite(&mut self, address: &Address, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut account = self.svm.get_account(address).expect("the account exists");
+        change(&mut account.data);
+        self.svm.set_account(*address, account).expect("an account without a program needs no more");
+    }
+
     /// Copies an account to another address, owned by another program: what a thief can make.
     ///
     /// # Panics

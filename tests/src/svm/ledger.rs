@@ -9,7 +9,7 @@ use spl_token_interface::{
 use x402_escrow_interface::{
     Address,
     account::{DISCRIMINATOR_BYTES, Escrow, Hold, Session},
-    address::{self, TOKEN_PROGRAM_ID},
+    address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
 };
 
 /// All accounts of a chain at one moment, less programs and sysvars.
@@ -22,6 +22,12 @@ struct State {
     lamports: u64,
     owner: Address,
     data: Vec<u8>,
+}
+
+impl State {
+    fn token_account(&self) -> TokenAccount {
+        TokenAccount::unpack(&self.data[..TokenAccount::LEN]).expect("a token account")
+    }
 }
 
 impl Ledger {
@@ -105,30 +111,33 @@ impl Ledger {
     }
 
     fn check_supplies(&self) {
-        for (mint, state) in self.of_token_program(Mint::LEN) {
+        for (mint, state) in self.of_token_programs(Mint::LEN, 1) {
             if *mint == native_mint::ID {
                 // Wrapped SOL is counted in lamports, which are checked already.
                 continue;
             }
-            let supply = Mint::unpack(&state.data).expect("a mint").supply;
-            let accounts = self.of_token_program(TokenAccount::LEN);
-            let tokens =
-                accounts.map(|(_, state)| TokenAccount::unpack(&state.data).expect("a token account"));
+            let supply = Mint::unpack(&state.data[..Mint::LEN]).expect("a mint").supply;
+            let tokens = self.of_token_programs(TokenAccount::LEN, 2).map(|(_, state)| state.token_account());
             let sum: u64 = tokens.filter(|account| account.mint == *mint).map(|account| account.amount).sum();
             assert_eq!(sum, supply, "tokens of {mint} appeared or vanished");
         }
     }
 
-    fn of_token_program(&self, bytes: usize) -> impl Iterator<Item = (&Address, &State)> {
-        self.accounts
-            .iter()
-            .filter(move |(_, state)| state.owner == TOKEN_PROGRAM_ID && state.data.len() == bytes)
+    /// Accounts of `bytes` without extensions; with extensions, Token-2022 puts an `account_type` behind the longer of
+    /// its two layouts.
+    fn of_token_programs(&self, bytes: usize, account_type: u8) -> impl Iterator<Item = (&Address, &State)> {
+        self.accounts.iter().filter(move |(_, state)| match state.owner {
+            TOKEN_PROGRAM_ID => state.data.len() == bytes,
+            TOKEN_2022_PROGRAM_ID => {
+                state.data.len() == bytes || state.data.get(TokenAccount::LEN) == Some(&account_type)
+            }
+            _ => false,
+        })
     }
 
     /// The tokens of a token account, in base units.
     fn tokens(&self, address: &Address) -> u64 {
-        let state = self.accounts.get(address).expect("a vault exists");
-        TokenAccount::unpack(&state.data).expect("a vault is a token account").amount
+        self.accounts.get(address).expect("a vault exists").token_account().amount
     }
 
     fn of_program<T, E: std::fmt::Debug>(

@@ -158,7 +158,7 @@ impl World {
         let escrow = address::escrow(&payer, &self.mint);
         let session = address::session(&escrow, &agent);
         let vault = address::associated_token(&escrow, &self.mint, &TOKEN_PROGRAM_ID);
-        self.succeed(&instruction::open_escrow(&self.relay, &payer, &self.mint, 0));
+        self.succeed(&instruction::open_escrow(&self.relay, &payer, &self.mint, &TOKEN_PROGRAM_ID, 0));
         let stored =
             Escrow::decode(&self.chain.data(&escrow).expect("just opened")).expect("it is an escrow");
         self.succeed(&[instruction::deposit(&payer, &source, &escrow, &stored, usdc(50))]);

@@ -2,7 +2,7 @@ use solana_sdk::instruction::Instruction;
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Session},
-    address::{self, TOKEN_PROGRAM_ID},
+    address,
     instruction::{self, SessionLimits},
     message::Intent,
 };
@@ -20,6 +20,8 @@ pub struct World {
     pub chain: Chain,
     /// The token.
     pub mint: Address,
+    /// The mint's program.
+    pub token_program: Address,
     /// Whose escrow it is; owns 1,000 USDC before it deposits.
     pub payer: Address,
     /// Pays every rent.
@@ -57,11 +59,17 @@ impl World {
     pub fn on(cluster: &'static str) -> Self {
         let mut chain = Chain::new(cluster);
         let mint = chain.create_mint("USDC");
+        Self::of(chain, mint)
+    }
+
+    /// The same with a mint of one's own.
+    pub fn of(mut chain: Chain, mint: Address) -> Self {
         let payer = chain.key("payer");
         let agent = chain.key("agent");
         let escrow = address::escrow(&payer, &mint);
         let mut world = Self {
             mint,
+            token_program: chain.token_program(&mint),
             payer,
             agent,
             relay: chain.key("relay"),
@@ -83,10 +91,15 @@ impl World {
 
     /// With an escrow of 100 USDC whose withdrawals take an hour.
     pub fn with_escrow() -> Self {
-        let mut world = Self::new();
-        world.succeed(&world.open_escrow(Self::WITHDRAW_DELAY_SECONDS));
-        world.succeed(&[world.deposit(Self::DEPOSIT)]);
-        world
+        Self::new().and_escrow()
+    }
+
+    /// This world with such an escrow.
+    #[must_use]
+    pub fn and_escrow(mut self) -> Self {
+        self.succeed(&self.open_escrow(Self::WITHDRAW_DELAY_SECONDS));
+        self.succeed(&[self.deposit(Self::DEPOSIT)]);
+        self
     }
 
     /// With a session of wide limits besides.
@@ -96,10 +109,15 @@ impl World {
 
     /// With a session of these limits.
     pub fn with_session_of(limits: SessionLimits) -> Self {
-        let mut world = Self::with_escrow();
-        world.succeed(&[world.open_session(&limits)]);
-        world.chain.next_slot();
-        world
+        Self::with_escrow().and_session_of(limits)
+    }
+
+    /// This world with such a session.
+    #[must_use]
+    pub fn and_session_of(mut self, limits: SessionLimits) -> Self {
+        self.succeed(&[self.open_session(&limits)]);
+        self.chain.next_slot();
+        self
     }
 
     /// With a hold of 10 USDC besides.
@@ -153,7 +171,7 @@ impl World {
 
     /// The associated token account of `owner`.
     pub fn token_account(&self, owner: &Address) -> Address {
-        address::associated_token(owner, &self.mint, &TOKEN_PROGRAM_ID)
+        address::associated_token(owner, &self.mint, &self.token_program)
     }
 
     /// What `owner` has in its associated token account, in base units.
@@ -163,7 +181,13 @@ impl World {
 
     /// Opens the payer's escrow; the relay pays the rent.
     pub fn open_escrow(&self, withdraw_delay_seconds: u32) -> Vec<Instruction> {
-        instruction::open_escrow(&self.relay, &self.payer, &self.mint, withdraw_delay_seconds)
+        instruction::open_escrow(
+            &self.relay,
+            &self.payer,
+            &self.mint,
+            &self.token_program,
+            withdraw_delay_seconds,
+        )
     }
 
     /// The payer deposits `amount`.

@@ -11,7 +11,7 @@ use x402_escrow_interface::{
     instruction::{
         self, Charge, HoldAccounts, Proof, SessionLimits, Signature, authorize, cancel_withdrawal, capture,
         capture_and_release, charge, close_escrow, close_hold, close_session, deposit, open_session, reclaim,
-        refund, request_withdrawal, revoke_session, sync, update_session, void, withdraw,
+        refund, refund_charge, request_withdrawal, revoke_session, sync, update_session, void, withdraw,
     },
     message::{Capture, Intent, PaymentFlow, Release},
 };
@@ -78,18 +78,37 @@ pub(crate) fn cases() -> Vec<Case> {
 fn of_escrows() -> Vec<Case> {
     let (escrow, stored) = (named("escrow"), escrow());
     let opened = address::escrow(&stored.payer, &stored.mint);
-    let vault = address::associated_token(&opened, &stored.mint, &address::TOKEN_PROGRAM_ID);
-    let [create, open] = instruction::open_escrow(&named("rent_payer"), &stored.payer, &stored.mint, 86_400)
-        .try_into()
-        .expect("two");
-    assert_eq!(create, instruction::create_associated_token(&named("rent_payer"), &opened, &stored.mint));
+    let vault = address::associated_token(&opened, &stored.mint, &stored.token_program);
+    let [create, open] = instruction::open_escrow(
+        &named("rent_payer"),
+        &stored.payer,
+        &stored.mint,
+        &stored.token_program,
+        86_400,
+    )
+    .try_into()
+    .expect("two");
+    assert_eq!(
+        create,
+        instruction::create_associated_token(
+            &named("rent_payer"),
+            &opened,
+            &stored.mint,
+            &stored.token_program
+        )
+    );
     let delay = json!({ "withdraw_delay_seconds": 86_400 });
     vec![
         case("open_escrow", open, delay).with([("escrow", opened), ("vault", vault)]),
         case(
             "deposit",
             deposit(&named("depositor"), &named("source"), &escrow, &stored, 7),
-            json!({ "amount": 7 }),
+            json!({ "amount": 7, "refunded_intent": null }),
+        ),
+        case(
+            "deposit",
+            refund_charge(&[9; 32], &named("depositor"), &named("source"), &escrow, &stored, 7),
+            json!({ "amount": 7, "refunded_intent": "09".repeat(32) }),
         ),
         case("sync", sync(&escrow, &stored), json!({})),
         case(

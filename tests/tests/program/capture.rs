@@ -215,7 +215,7 @@ fn missing_receiver_account_loses_nothing_and_is_paid_when_made() {
     let intent = Intent { receiver, ..world.intent() };
     world.succeed(&[world.authorize(&intent)]);
     world.refuse(world.capture(&intent, usdc(4)), InstructionError::InvalidAccountData);
-    let create = create_associated_token(&world.relay, &receiver, &world.mint);
+    let create = create_associated_token(&world.relay, &receiver, &world.mint, &world.token_program);
     world.succeed(&[create, world.capture(&intent, usdc(4))]);
     assert_eq!(world.tokens(&receiver), usdc(4));
 }

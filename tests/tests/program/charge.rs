@@ -200,7 +200,7 @@ fn frozen_or_missing_receiver_account_loses_nothing_and_is_paid_when_mended() {
     let receiver = world.chain.key("receiver without a token account");
     let intent = Intent { receiver, nonce: 2, ..intent };
     world.refuse(world.charge(&intent), InstructionError::InvalidAccountData);
-    let create = create_associated_token(&world.relay, &receiver, &world.mint);
+    let create = create_associated_token(&world.relay, &receiver, &world.mint, &world.token_program);
     world.succeed(&[create, world.charge(&intent)]);
     assert_eq!(world.tokens(&receiver), usdc(10));
 }

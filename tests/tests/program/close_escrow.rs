@@ -68,7 +68,8 @@ fn uncredited_wrapped_sol_does_not_go_to_whoever_paid_the_rent() {
     ]);
     world.refuse(world.close_escrow(), EscrowError::EscrowNotEmpty);
 
-    world.succeed(&[create_associated_token(&world.relay, &payer, &mint), world.sync()]);
+    world
+        .succeed(&[create_associated_token(&world.relay, &payer, &mint, &world.token_program), world.sync()]);
     world.succeed(&[world.request_withdrawal(5), world.withdraw(), world.close_escrow()]);
     assert_eq!(world.tokens(&payer), 5);
 }

@@ -4,6 +4,7 @@ use x402_escrow_interface::{
     error::EscrowError,
     event::{self, Event},
     instruction,
+    message::{Intent, PaymentFlow},
 };
 use x402_escrow_tests::svm::{Substitutions, World, usdc};
 
@@ -20,8 +21,32 @@ fn deposit_moves_tokens_into_the_vault_and_counts_them() {
         depositor: world.payer,
         amount: usdc(3),
         balance: World::DEPOSIT + usdc(3),
+        refunded_intent: [0; 32],
     };
     assert_eq!(receipt.events, [Event::Deposited(deposited)]);
+}
+
+#[test]
+fn receiver_refunds_a_charge_by_a_deposit_that_names_its_intent() {
+    let mut world = World::with_session();
+    let intent = Intent { flow: PaymentFlow::Authorization, ..world.intent() };
+    world.succeed(&[world.charge(&intent)]);
+    let (receiver, source) = (world.receiver, world.token_account(&world.receiver));
+    let refund = |world: &World, amount| {
+        let digest = intent.digest();
+        instruction::refund_charge(&digest, &receiver, &source, &world.escrow, &world.escrow(), amount)
+    };
+    let receipt = world.succeed(&[refund(&world, usdc(4))]);
+    assert_eq!(world.tokens(&receiver), usdc(6));
+    let deposited = event::Deposited {
+        escrow: world.escrow,
+        depositor: receiver,
+        amount: usdc(4),
+        balance: World::DEPOSIT - usdc(6),
+        refunded_intent: intent.digest(),
+    };
+    assert_eq!(receipt.events, [Event::Deposited(deposited)]);
+    world.refuse(refund(&world, usdc(6) + 1), TokenError::InsufficientFunds);
 }
 
 #[test]

@@ -2,14 +2,12 @@ use solana_sdk::instruction::{Instruction, InstructionError};
 use solana_system_interface::error::SystemError;
 use x402_escrow_interface::{
     account::Escrow,
-    address::TOKEN_PROGRAM_ID,
+    address::{TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
     error::EscrowError,
     event::{self, Event},
     instruction::{self, create_associated_token},
 };
-use x402_escrow_tests::svm::{
-    ESCROW_BYTES, Substitutions, TOKEN_2022_PROGRAM_ID, TOKEN_ACCOUNT_BYTES, World,
-};
+use x402_escrow_tests::svm::{ESCROW_BYTES, Substitutions, TOKEN_ACCOUNT_BYTES, World};
 
 const THIRTY_DAYS_SECONDS: u32 = 2_592_000;
 
@@ -47,7 +45,7 @@ fn vault_that_a_stranger_made_and_funded_before_counts_for_nothing_until_synced(
     let mut world = World::new();
     let (stranger, mint) = (world.stranger, world.mint);
     let vault = world.token_account(&world.escrow);
-    world.succeed(&[create_associated_token(&stranger, &world.escrow, &mint)]);
+    world.succeed(&[create_associated_token(&stranger, &world.escrow, &mint, &world.token_program)]);
     world.chain.transfer(&world.token_account(&stranger), &vault, 7);
     world.succeed(&world.open_escrow(0));
     assert_eq!(world.escrow().balance, 0);
@@ -69,7 +67,7 @@ fn escrow_whose_address_was_sent_lamports_before_opens() {
 #[test]
 fn payer_can_pay_its_own_rent() {
     let mut world = World::new();
-    let open = instruction::open_escrow(&world.payer, &world.payer, &world.mint, 0);
+    let open = instruction::open_escrow(&world.payer, &world.payer, &world.mint, &world.token_program, 0);
     world.succeed(&open);
     assert_eq!(world.escrow().rent_payer, world.payer);
 }
@@ -96,7 +94,8 @@ fn other_accounts_refused() {
     let mut world = World::with_session();
     let rival = world.rival();
     let payer = world.chain.key("new payer");
-    let [create, open] = two(instruction::open_escrow(&world.relay, &payer, &world.mint, 0));
+    let [create, open] =
+        two(instruction::open_escrow(&world.relay, &payer, &world.mint, &world.token_program, 0));
     world.succeed(&[create]);
     Substitutions::of(&mut world, &rival, "open_escrow", open)
         // Whoever signs as rent payer pays.
@@ -107,7 +106,7 @@ fn other_accounts_refused() {
         .refused("escrow", rival.escrow, InstructionError::InvalidSeeds)
         .created("escrow")
         .refused("vault", rival.vault, EscrowError::WrongVault)
-        .refused("token_program", TOKEN_2022_PROGRAM_ID, InstructionError::IncorrectProgramId)
+        .refused("token_program", TOKEN_2022_PROGRAM_ID, EscrowError::WrongVault)
         .refused("system_program", TOKEN_PROGRAM_ID, InstructionError::IncorrectProgramId)
         .done();
 }

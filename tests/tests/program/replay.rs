@@ -160,7 +160,7 @@ fn intents_of_one_key_in_two_escrows_opened_in_one_slot_stay_apart() {
     let mut world = World::with_session();
     let payer = world.chain.key("second payer");
     let escrow = x402_escrow_interface::address::escrow(&payer, &world.mint);
-    world.succeed(&instruction::open_escrow(&world.relay, &payer, &world.mint, 0));
+    world.succeed(&instruction::open_escrow(&world.relay, &payer, &world.mint, &world.token_program, 0));
     let limits = World::limits();
     // The session of the first escrow is opened again, so that both have the same incarnation.
     world.succeed(&[

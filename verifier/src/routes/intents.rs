@@ -151,7 +151,8 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
     if candidates.is_empty() {
         return Ok(none_acceptable(passed_over));
     }
-    let token_accounts: BTreeSet<_> = candidates.iter().map(translate::Candidate::token_account).collect();
+    let token_accounts: BTreeSet<_> =
+        candidates.iter().flat_map(translate::Candidate::token_accounts).collect();
     let facts = facts::read(app.chain.as_ref(), wish.escrow, wish.session_key, &token_accounts).await?;
     let reserved = app.store.reserved(&wish.escrow, &facts).await?;
     let choice = translate::choose(candidates, &wish, &facts, reserved, &app.facilitator, &mut passed_over);
@@ -202,12 +203,9 @@ fn read_challenge(value: &Value) -> Result<PaymentRequired, ApiError> {
         let message = format!("version {X402_VERSION} is spoken here, not {}", challenge.x402_version);
         return Err(bad(FieldError { field: "x402Version".to_owned(), message }));
     }
-    if challenge.accepts.len() > facts::MAXIMUM_TOKEN_ACCOUNTS {
-        let message = format!(
-            "has {} options, at most {} are read",
-            challenge.accepts.len(),
-            facts::MAXIMUM_TOKEN_ACCOUNTS
-        );
+    if challenge.accepts.len() > facts::MAXIMUM_RECEIVERS {
+        let message =
+            format!("has {} options, at most {} are read", challenge.accepts.len(), facts::MAXIMUM_RECEIVERS);
         return Err(bad(FieldError { field: "accepts".to_owned(), message }));
     }
     Ok(challenge)

@@ -4,6 +4,7 @@
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Session},
+    address::associated_token,
     instruction::Signature,
     message::Intent,
     replay_window::{self, NonceError, WINDOW_NONCES},
@@ -12,7 +13,7 @@ use x402_escrow_wire::{error_code::ErrorCode, text::Key};
 
 use super::{Rejection, require};
 use crate::{
-    facts::{Facts, View, receiver_token_account},
+    facts::{Facts, View},
     policy::Policy,
     signature,
 };
@@ -112,7 +113,7 @@ fn check_view(intent: &Intent, asset: &Address, view: &View, reserved: u64) -> R
     })?;
     check_session(intent, &session, view.now)?;
     require(
-        view.token_accounts.contains(&receiver_token_account(&intent.receiver, asset)),
+        view.token_accounts.contains(&associated_token(&intent.receiver, asset, &escrow.token_program)),
         ErrorCode::ReceiverTokenAccountMissing,
         || {
             format!(

@@ -184,7 +184,7 @@ async fn a_bad_request_names_its_field() {
         ("/paymentRequired", json!(STANDARD.encode("no json")), "paymentRequired"),
         ("/paymentRequired/x402Version", json!(1), "paymentRequired.x402Version"),
         ("/paymentRequired/accepts", json!({}), "paymentRequired.accepts"),
-        ("/paymentRequired/accepts", json!(vec![0; 91]), "paymentRequired.accepts"),
+        ("/paymentRequired/accepts", json!(vec![0; 46]), "paymentRequired.accepts"),
         ("/paymentRequired/resource", json!({}), "paymentRequired.resource.url"),
         ("/session", Value::Null, "session"),
         ("/session/escrow", json!("x"), "session.escrow"),

@@ -157,7 +157,10 @@ impl World {
         let source = self.set_token_account(payer.pubkey(), AccountState::Initialized, 1_000_000_000_000);
         self.set_token_account(self.merchant(), AccountState::Initialized, 0);
 
-        self.execute(&instruction::open_escrow(&payer.pubkey(), &payer.pubkey(), &self.mint, 0), &payer);
+        self.execute(
+            &instruction::open_escrow(&payer.pubkey(), &payer.pubkey(), &self.mint, &TOKEN_PROGRAM_ID, 0),
+            &payer,
+        );
         let escrow = self.escrow_account();
         self.execute(&[instruction::deposit(&payer.pubkey(), &source, &self.escrow, &escrow, FUNDS)], &payer);
         self.open_session(SessionLimits {

@@ -1,7 +1,11 @@
 use anchor_lang::prelude::*;
-use anchor_spl::token::TokenAccount;
 
-use crate::{error::EscrowError, events::EscrowClosed, state::Escrow, token::close_token_account};
+use crate::{
+    error::EscrowError,
+    events::EscrowClosed,
+    state::Escrow,
+    token::{close_token_account, tokens_in},
+};
 
 #[derive(Accounts)]
 pub struct CloseEscrow {
@@ -10,7 +14,7 @@ pub struct CloseEscrow {
     #[account(mut, close = rent_payer)]
     pub escrow: Account<Escrow>,
     #[account(mut, address = escrow.vault @ EscrowError::WrongVault)]
-    pub vault: Account<TokenAccount>,
+    pub vault: UncheckedAccount,
     /// Gets the rent of the escrow and of its vault back.
     #[account(mut, unsafe(dup), address = escrow.rent_payer @ EscrowError::WrongRentPayer)]
     pub rent_payer: UncheckedAccount,
@@ -23,7 +27,8 @@ impl CloseEscrow {
     /// vault with tokens too, but not one of wrapped SOL: its tokens would go to the rent payer.
     pub(crate) fn close_escrow(&mut self) -> Result<()> {
         require!(self.escrow.open_sessions == 0, EscrowError::EscrowHasSessions);
-        require!(self.escrow.balance == 0 && self.vault.amount() == 0, EscrowError::EscrowNotEmpty);
+        let tokens = tokens_in(self.vault.account())?;
+        require!(self.escrow.balance == 0 && tokens == 0, EscrowError::EscrowNotEmpty);
         let Escrow { payer, mint, bump, .. } = *self.escrow;
         let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
         let mut rent_payer = *self.rent_payer.account();

@@ -19,7 +19,7 @@ pub struct Deposit {
 }
 
 impl Deposit {
-    pub(crate) fn deposit(&mut self, amount: u64) -> Result<()> {
+    pub(crate) fn deposit(&mut self, amount: u64, refunded_intent: Option<[u8; 32]>) -> Result<()> {
         require!(amount > 0, EscrowError::ZeroAmount);
         self.escrow.credit(amount)?;
         Transfer {
@@ -37,6 +37,7 @@ impl Deposit {
             depositor: *self.depositor.address(),
             amount,
             balance: self.escrow.balance,
+            refunded_intent: refunded_intent.unwrap_or_default(),
         });
         Ok(())
     }

@@ -1,7 +1,10 @@
 use anchor_lang::prelude::*;
-use anchor_spl::token::{Mint, TokenAccount};
+use anchor_spl::token_interface::{Mint, TokenAccount};
 
-use crate::{error::EscrowError, events::EscrowOpened, state::Escrow, token::associated_token_address};
+use crate::{
+    error::EscrowError, events::EscrowOpened, mint::require_plain_mint, state::Escrow,
+    token::associated_token_address,
+};
 
 /// Bounds how long a mistyped delay can lock a payer's own money: 30 days, the longest that x402's channel schemes
 /// allow too.
@@ -14,7 +17,8 @@ pub struct OpenEscrow {
     pub rent_payer: Signer,
     /// Whose escrow it is: any signer, a multisig's address included.
     pub payer: Signer,
-    pub mint: Account<Mint>,
+    /// Of SPL Token, or of Token-2022 without extensions that would break the accounting.
+    pub mint: InterfaceAccount<Mint>,
     #[account(init, payer = rent_payer, seeds = [b"escrow", payer.address().as_ref(), mint.address().as_ref()], bump)]
     pub escrow: Account<Escrow>,
     /// The escrow's associated token account, created before. Tokens in it are credited by `sync`.
@@ -22,14 +26,16 @@ pub struct OpenEscrow {
         address = associated_token_address(escrow.address(), token_program.address(), mint.address())
             @ EscrowError::WrongVault
     )]
-    pub vault: Account<TokenAccount>,
-    pub token_program: Program<Token>,
+    pub vault: InterfaceAccount<TokenAccount>,
+    #[account(address = *mint.account().owner() @ EscrowError::WrongTokenProgram)]
+    pub token_program: UncheckedAccount,
     pub system_program: Program<System>,
 }
 
 impl OpenEscrow {
     pub(crate) fn open_escrow(&mut self, withdraw_delay_seconds: u32, bump: u8) -> Result<()> {
         require!(withdraw_delay_seconds <= MAXIMUM_WITHDRAW_DELAY_SECONDS, EscrowError::WithdrawDelayTooLong);
+        require_plain_mint(self.mint.account())?;
 
         let escrow = &mut *self.escrow;
         escrow.payer = *self.payer.address();

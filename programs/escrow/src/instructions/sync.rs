@@ -1,19 +1,18 @@
 use anchor_lang::prelude::*;
-use anchor_spl::token::TokenAccount;
 
-use crate::{error::EscrowError, events::Synced, state::Escrow};
+use crate::{error::EscrowError, events::Synced, state::Escrow, token::tokens_in};
 
 #[derive(Accounts)]
 pub struct Sync {
     #[account(mut)]
     pub escrow: Account<Escrow>,
     #[account(address = escrow.vault @ EscrowError::WrongVault)]
-    pub vault: Account<TokenAccount>,
+    pub vault: UncheckedAccount,
 }
 
 impl Sync {
     pub(crate) fn sync(&mut self) -> Result<()> {
-        let amount = self.vault.amount().saturating_sub(self.escrow.balance);
+        let amount = tokens_in(self.vault.account())?.saturating_sub(self.escrow.balance);
         require!(amount > 0, EscrowError::NothingToSync);
         self.escrow.credit(amount)?;
 
