@@ -99,7 +99,7 @@ pub struct Session {
     pub session_key: Address,
     /// Gets the rent back.
     pub rent_payer: Address,
-    /// The only receiver that may be paid; all zero bytes for any.
+    /// The only receiver that may be paid, without fees; all zero bytes for any.
     pub receiver: Address,
     /// The newest slot hash at the opening; every intent names it.
     pub incarnation: [u8; 32],

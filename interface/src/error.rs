@@ -154,6 +154,8 @@ errors! {
     MintIsPausable,
     /// The mint has an extension that this program does not know to be harmless
     UnsupportedMintExtension,
+    /// The session may only pay one receiver: its intents can't allow a fee, which would go to another
+    FeeNotAllowed,
 }
 
 impl EscrowError {

@@ -106,7 +106,7 @@ events! {
         maximum_per_period: u64,
         /// Length of a period; 0 for no limit per period.
         period_seconds: u64,
-        /// The only receiver that may be paid; all zero bytes for any.
+        /// The only receiver that may be paid, without fees; all zero bytes for any.
         receiver: Address,
     }
     /// A session was stopped.

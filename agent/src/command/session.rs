@@ -50,7 +50,7 @@ pub(super) struct Open {
     /// How long the session lasts: 12h, 30d
     #[arg(long, value_name = "TIME", default_value = "30d")]
     expires: humantime::Duration,
-    /// The only receiver that may be paid; any if not given
+    /// The only receiver that may be paid, and without fees; any if not given
     #[arg(long, value_name = "ADDRESS")]
     receiver: Option<Key>,
     /// Where to write the session file

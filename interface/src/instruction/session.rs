@@ -20,7 +20,7 @@ pub struct SessionLimits {
     pub maximum_per_period: u64,
     /// Length of a period, counted from when it is set; 0 for no limit per period.
     pub period_seconds: u64,
-    /// The only receiver that may be paid; all zero bytes for any.
+    /// The only receiver that may be paid, without fees; all zero bytes for any.
     pub receiver: Address,
 }
 

@@ -130,4 +130,6 @@ pub enum EscrowError {
     MintIsPausable,
     #[msg("The mint has an extension that this program does not know to be harmless")]
     UnsupportedMintExtension,
+    #[msg("The session may only pay one receiver: its intents can't allow a fee, which would go to another")]
+    FeeNotAllowed,
 }

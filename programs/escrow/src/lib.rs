@@ -24,6 +24,15 @@ use state::SessionLimits;
 
 declare_id!("EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T");
 
+// Not where the program is compiled into another one, which has a security.txt of its own.
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "x402-escrow",
+    project_url: env!("X402_ESCROW_PROJECT_URL"),
+    contacts: env!("X402_ESCROW_SECURITY_CONTACT"),
+    policy: "SECURITY.md in the source"
+}
+
 #[program]
 pub mod x402_escrow {
     use super::*;

@@ -68,7 +68,18 @@ fn session_of_one_receiver_pays_no_other() {
     world.refuse(world.authorize(&other), EscrowError::ReceiverNotAllowed);
     let charged = Intent { flow: PaymentFlow::Authorization, ..other };
     world.refuse(world.charge(&charged), EscrowError::ReceiverNotAllowed);
-    world.succeed(&[world.authorize(&world.intent())]);
+    world.succeed(&[world.authorize(&Intent { maximum_fee_bps: 0, ..world.intent() })]);
+}
+
+#[test]
+fn session_of_one_receiver_allows_no_fee_to_another() {
+    let receiver = World::new().receiver;
+    let mut world = World::with_session_of(SessionLimits { receiver, ..World::limits() });
+    let with_fee = Intent { maximum_fee_bps: 1, ..world.intent() };
+    world.refuse(world.authorize(&with_fee), EscrowError::FeeNotAllowed);
+    let charged = Intent { flow: PaymentFlow::Authorization, ..with_fee };
+    world.refuse(world.charge(&charged), EscrowError::FeeNotAllowed);
+    world.succeed(&[world.charge(&Intent { maximum_fee_bps: 0, ..charged })]);
 }
 
 #[test]

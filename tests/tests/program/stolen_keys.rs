@@ -329,3 +329,28 @@ fn node_that_lies_about_the_incarnation_gets_signatures_that_count_nowhere() {
     world.refuse(authorize, InstructionError::IllegalOwner);
     assert_eq!(world.escrow().held, 0);
 }
+
+#[test]
+fn stolen_session_key_of_one_receiver_takes_nothing_as_a_fee_either() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    let limits = SessionLimits { receiver: world.receiver, ..World::limits() };
+    world.succeed(&[world.deposit(usdc(100)), world.open_session(&limits)]);
+    let thief = world.stranger;
+    let charged = Intent { flow: PaymentFlow::Authorization, ..world.intent() };
+    // It is the intent, and so the session key, that names fee recipient and capture authorizer.
+    let as_fee = Intent {
+        receiver: world.receiver,
+        capture_authorizer: thief,
+        fee_recipient: thief,
+        maximum_fee_bps: 10_000,
+        ..charged
+    };
+    let capture = Capture { intent_digest: as_fee.digest(), amount: usdc(10), fee: usdc(10), last: true };
+    let signature = Some(Proof::Signature(world.chain.sign(&thief, &capture.signed_bytes())));
+    let terms = Charge { amount: usdc(10), fee: usdc(10), release: None, capture: signature };
+    world.refuse(world.charge_as(&as_fee, &terms), EscrowError::FeeNotAllowed);
+    let as_fee = Intent { flow: PaymentFlow::Escrow, ..as_fee };
+    world.refuse(world.authorize(&as_fee), EscrowError::FeeNotAllowed);
+    assert_eq!((world.tokens(&thief), world.tokens(&world.escrow)), (usdc(100), usdc(100)));
+}

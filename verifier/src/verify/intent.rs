@@ -147,6 +147,11 @@ fn check_session(intent: &Intent, session: &Session, now: i64) -> Result<(), Rej
         ErrorCode::ReceiverNotAllowed,
         || format!("payTo: this session may only pay {}", session.receiver),
     )?;
+    require(
+        session.receiver == Address::default() || intent.maximum_fee_bps == 0,
+        ErrorCode::ReceiverNotAllowed,
+        || format!("extra.maxFeeBps: this session may only pay {}, so no fee", session.receiver),
+    )?;
     let left = session.maximum_total.saturating_sub(session.spent);
     let in_period = session.left_in_period(now).unwrap_or(u64::MAX);
     for (limit, name) in [

@@ -339,6 +339,19 @@ async fn a_session_for_one_receiver_pays_no_other() {
 }
 
 #[tokio::test]
+async fn a_session_for_one_receiver_allows_no_fee_to_another() {
+    let world = World::new().await;
+    limit(&world, SessionLimits { receiver: world.merchant(), ..wide(&world) });
+    let (_, answer) = world.post("/verify", &world.body(&world.requirements(1000), 1)).await;
+    assert_eq!(answer["isValid"], true, "{answer}");
+    let mut requirements = world.requirements(1000);
+    requirements.extra.insert("maxFeeBps".to_owned(), json!(1));
+    requirements.extra.insert("feeRecipient".to_owned(), json!(world.fee_payer().to_string()));
+    let body = world.body(&requirements, 1);
+    assert_refused(&world, &body, &format!("{SVM}_receiver_not_allowed"), "maxFeeBps").await;
+}
+
+#[tokio::test]
 async fn a_revoked_or_expired_session_is_refused() {
     let world = World::new().await;
     limit(&world, SessionLimits { expires_at: world.cluster.now() + 10, ..wide(&world) });

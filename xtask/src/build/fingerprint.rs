@@ -1,7 +1,7 @@
 //! One hash over everything that the programs are compiled from.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -17,7 +17,11 @@ const SOURCES: [&str; 6] = [
     "toolchain/standard-library",
 ];
 
-/// The hash, in hexadecimal, of every source file's path and content and of the toolchain's name.
+/// What the program's build script reads.
+const VARIABLES: [&str; 2] = ["X402_ESCROW_PROJECT_URL", "X402_ESCROW_SECURITY_CONTACT"];
+
+/// The hash, in hexadecimal, of every source file's path and content, of the variables that go into the program, and of
+/// the toolchain's name.
 pub(crate) fn of(root: &Path, toolchain: &str) -> Result<String> {
     let mut files = Vec::new();
     for source in SOURCES {
@@ -30,6 +34,9 @@ pub(crate) fn of(root: &Path, toolchain: &str) -> Result<String> {
         hash.update(bytes);
     };
     add(toolchain.as_bytes());
+    for variable in VARIABLES {
+        add(env::var_os(variable).unwrap_or_default().as_encoded_bytes());
+    }
     for file in files {
         let name = file.strip_prefix(root).unwrap_or(&file);
         add(name.as_os_str().as_encoded_bytes());

@@ -45,7 +45,7 @@ impl Authorize {
         };
         let digest = terms.verify(&self.session, &parties, PaymentFlow::Escrow)?;
 
-        self.session.spend(terms.amount, terms.nonce, self.receiver.address(), now)?;
+        self.session.spend(terms.amount, terms.nonce, self.receiver.address(), terms.maximum_fee_bps, now)?;
         self.session.open_holds =
             self.session.open_holds.checked_add(1).ok_or(EscrowError::AmountOverflow)?;
         self.escrow.hold(terms.amount)?;

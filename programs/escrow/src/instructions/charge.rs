@@ -72,7 +72,7 @@ impl Charge {
         let intent_digest = terms.verify(&self.session, &parties, PaymentFlow::Authorization)?;
         let remaining = self.require_consent(terms, charge, &intent_digest, remaining)?;
 
-        self.session.spend(amount, terms.nonce, self.receiver.address(), now)?;
+        self.session.spend(amount, terms.nonce, self.receiver.address(), terms.maximum_fee_bps, now)?;
         self.escrow.hold(amount)?;
         self.escrow.pay_held(amount)?;
         let payout = Payout {

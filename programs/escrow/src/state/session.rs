@@ -16,7 +16,7 @@ pub struct SessionLimits {
     pub maximum_per_period: u64,
     /// Length of a period, counted from when it was set; 0 for no limit per period.
     pub period_seconds: u64,
-    /// The only receiver that may be paid; all zero bytes for any.
+    /// The only receiver that may be paid, without fees; all zero bytes for any.
     pub receiver: Address,
 }
 
@@ -38,7 +38,7 @@ pub struct Session {
     pub session_key: Address,
     /// Gets the rent back.
     pub rent_payer: Address,
-    /// The only receiver that may be paid; all zero bytes for any.
+    /// The only receiver that may be paid, without fees; all zero bytes for any.
     pub receiver: Address,
     /// The newest slot hash at the opening; every intent names it.
     pub incarnation: [u8; 32],
@@ -89,13 +89,21 @@ impl Session {
     }
 
     /// Spends `amount` for `receiver` at `now` (unix seconds) if every bound allows it, and uses the nonce.
-    pub(crate) fn spend(&mut self, amount: u64, nonce: u64, receiver: &Address, now: i64) -> Result<()> {
+    pub(crate) fn spend(
+        &mut self,
+        amount: u64,
+        nonce: u64,
+        receiver: &Address,
+        maximum_fee_bps: u16,
+        now: i64,
+    ) -> Result<()> {
         require!(self.revoked == 0, EscrowError::SessionRevoked);
         require!(now <= self.expires_at, EscrowError::SessionExpired);
-        require!(
-            self.receiver == Address::default() || self.receiver == *receiver,
-            EscrowError::ReceiverNotAllowed
-        );
+        if self.receiver != Address::default() {
+            require!(self.receiver == *receiver, EscrowError::ReceiverNotAllowed);
+            // The session key names in the intent who takes the fee, and who allows it.
+            require!(maximum_fee_bps == 0, EscrowError::FeeNotAllowed);
+        }
         require!(amount <= self.maximum_payment, EscrowError::PaymentLimitExceeded);
         let spent = self.spent.checked_add(amount).ok_or(EscrowError::AmountOverflow)?;
         require!(spent <= self.maximum_total, EscrowError::TotalLimitExceeded);
