@@ -30,10 +30,11 @@ mod program {
     mod replay;
     mod signatures;
     mod strictness;
+    mod token_2022;
+    mod vouchers;
 
     // What a thief takes, and can't.
     mod all_keys_but_one;
     mod stolen_keys;
     mod thief;
-    mod token_2022;
 }
