@@ -6,7 +6,7 @@ use std::{
 };
 
 use solana_sdk::signer::{Signer, keypair::Keypair};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     chain::{Chain, ChainError},
@@ -33,7 +33,14 @@ pub struct App {
     pub is_stalled: AtomicBool,
     /// Changes whenever an operation may have got further.
     pub progress: watch::Sender<()>,
+    /// Whether the service is stopping: who waits for news must go.
+    pub is_stopping: watch::Sender<bool>,
+    /// One permit for each client that follows a payment.
+    pub followers: Arc<Semaphore>,
 }
+
+/// The most clients that can follow payments at once: each reads the store as often as its payment gets further.
+pub const MAXIMUM_FOLLOWERS: usize = 256;
 
 /// How the service runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +85,8 @@ impl App {
             work: Notify::new(),
             is_stalled: AtomicBool::new(false),
             progress: watch::Sender::new(()),
+            is_stopping: watch::Sender::new(false),
+            followers: Arc::new(Semaphore::new(MAXIMUM_FOLLOWERS)),
         })
     }
 }

@@ -57,6 +57,11 @@ pub async fn serve(
     let app = Arc::new(app);
     let (stop, stopped) = watch::channel(false);
     let mut background = tokio::spawn(run_background(Arc::clone(&app), stopped));
+    let stopping = Arc::clone(&app);
+    let shutdown = async move {
+        shutdown.await;
+        stopping.is_stopping.send_replace(true);
+    };
     let server = axum::serve(listener, router::router(Arc::clone(&app))).with_graceful_shutdown(shutdown);
     let served = tokio::select! {
         served = server.into_future() => served,

@@ -24,6 +24,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/settle", post(routes::settle::settle))
         .route("/supported", get(routes::supported::supported))
         .route("/payments/{id}", get(routes::payments::payment))
+        .route("/payments/{id}/events", get(routes::events::events))
         .route("/health", get(routes::health::health))
         // Each layer wraps those above it: a request passes them from the bottom up.
         .layer(DefaultBodyLimit::max(body_limit))

@@ -1,5 +1,6 @@
 //! HTTP only: reads requests, asks who knows, writes answers.
 
+pub mod events;
 pub mod health;
 pub mod intents;
 pub mod payments;

@@ -93,6 +93,13 @@ impl History {
         sums
     }
 
+    /// Whether nothing can change any more: the payment ended or came to nothing, and that is final.
+    pub fn is_over(&self) -> bool {
+        let has_ended =
+            matches!(self.state(), PaymentState::Ended | PaymentState::Failed | PaymentState::Refused);
+        has_ended && self.operations.iter().all(|tracked| tracked.operation.closed)
+    }
+
     /// How far the authorization is.
     pub fn authorization(&self) -> OperationState {
         self.operations.first().map_or(OperationState::Queued, |tracked| tracked.operation.state)

@@ -12,6 +12,7 @@ use x402_escrow_wire::{field::FieldError, text::Hex32};
 use crate::{
     app::App,
     error::ApiError,
+    payment::History,
     report::{self, PaymentReport},
 };
 
@@ -20,10 +21,15 @@ pub async fn payment(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<PaymentReport>, ApiError> {
+    let history = find(&app, &id).await?;
+    Ok(Json(report::payment(&app.facilitator.network, &history)))
+}
+
+/// The payment whose id is in the path.
+pub(super) async fn find(app: &App, id: &str) -> Result<History, ApiError> {
     let id: Hex32 =
         id.parse().map_err(|message| ApiError::bad_field(FieldError { field: "id".to_owned(), message }))?;
-    let history = app.store.history(&id.0).await?.ok_or_else(|| {
+    app.store.history(&id.0).await?.ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, "payment_not_found", format!("no payment {id} is known here"))
-    })?;
-    Ok(Json(report::payment(&app.facilitator.network, &history)))
+    })
 }
