@@ -153,20 +153,7 @@ impl Chain {
     /// If the transaction fails or an invariant does not hold.
     #[track_caller]
     pub fn succeed(&mut self, instructions: &[Instruction]) -> Receipt {
-        let before = self.ledger();
-        match self.send(instructions) {
-            Ok(receipt) => {
-                let after = self.ledger();
-                after.check();
-                assert_eq!(
-                    after.lamports(),
-                    before.lamports() - receipt.fee,
-                    "lamports appeared or vanished"
-                );
-                receipt
-            }
-            Err(refused) => panic!("should have succeeded: {refused}"),
-        }
+        self.send_and_check(instructions).unwrap_or_else(|refused| panic!("should have succeeded: {refused}"))
     }
 
     /// Sends instructions in one transaction whose last one must be refused for exactly this reason; nothing but the
@@ -177,15 +164,42 @@ impl Chain {
     #[track_caller]
     pub fn refuse(&mut self, instructions: &[Instruction], reason: impl Into<Refusal>) {
         let reason = reason.into();
-        let before = self.ledger();
-        match self.send(instructions) {
+        match self.send_and_check(instructions) {
             Ok(_) => panic!("should have been refused: {reason}"),
-            Err(refused) => {
-                refused.assert_is(instructions.len() - 1, &reason);
-                let fee_payer = self.fee_payer;
-                self.ledger().assert_same_but_for_fee(&before, &fee_payer, refused.fee());
-            }
+            Err(refused) => refused.assert_is(instructions.len() - 1, &reason),
         }
+    }
+
+    /// Sends an instruction that may succeed or be refused, with the checks of [`Self::succeed`] or of
+    /// [`Self::refuse`].
+    ///
+    /// # Errors
+    /// Why it was refused.
+    ///
+    /// # Panics
+    /// If an invariant does not hold, or a refused instruction changed anything.
+    #[track_caller]
+    pub fn attempt(&mut self, instruction: &Instruction) -> Result<Receipt, Refusal> {
+        self.send_and_check(std::slice::from_ref(instruction)).map_err(|refused| refused.reason())
+    }
+
+    #[track_caller]
+    fn send_and_check(&mut self, instructions: &[Instruction]) -> Result<Receipt, Refused> {
+        let before = self.ledger();
+        let result = self.send(instructions);
+        let after = self.ledger();
+        match &result {
+            Ok(receipt) => {
+                after.check();
+                assert_eq!(
+                    after.lamports(),
+                    before.lamports() - receipt.fee,
+                    "lamports appeared or vanished"
+                );
+            }
+            Err(refused) => after.assert_same_but_for_fee(&before, &self.fee_payer, refused.fee()),
+        }
+        result
     }
 
     fn send(&mut self, instructions: &[Instruction]) -> Result<Receipt, Refused> {

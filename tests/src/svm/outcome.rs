@@ -94,6 +94,18 @@ impl Refused {
         self.0.meta.fee
     }
 
+    /// Why an instruction was refused.
+    ///
+    /// # Panics
+    /// If the transaction did not get as far as its instructions.
+    #[track_caller]
+    pub(super) fn reason(&self) -> Refusal {
+        match &self.0.err {
+            TransactionError::InstructionError(_, error) => Refusal::of(error),
+            _ => panic!("{self}"),
+        }
+    }
+
     #[track_caller]
     pub(super) fn assert_is(&self, instruction: usize, reason: &Refusal) {
         match &self.0.err {

@@ -1,0 +1,95 @@
+use solana_sdk::instruction::InstructionError::{IncorrectProgramId, InvalidSeeds, PrivilegeEscalation};
+use x402_escrow_interface::{
+    error::EscrowError::*,
+    instruction::{Charge, Proof},
+    message::{Intent, PaymentFlow},
+};
+use x402_escrow_tests::svm::{World, usdc};
+
+use super::{
+    matrix::{
+        ANY, Case, DUPLICATE, Slot,
+        Verdict::{Right, Rule, Solana},
+    },
+    neighbours::{Neighbours, with_hold},
+};
+
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        instruction: "authorize",
+        shape: "",
+        remaining: &[],
+        world: with_hold,
+        build: |world| world.authorize(&Intent { nonce: 2, ..world.intent() }),
+        rows: &[
+            ("rent_payer", ANY, Right("whoever signs as rent payer pays")),
+            ("escrow", ANY, Rule(WrongSession)),
+            ("session", Neighbours::SECOND_SESSION, Solana(InvalidSeeds)),
+            ("session", ANY, Rule(WrongSession)),
+            ("hold", ANY, Solana(InvalidSeeds)),
+            ("receiver", ANY, Rule(InvalidSignature)),
+            ("capture_authorizer", ANY, Rule(InvalidSignature)),
+            ("receiver_authorizer", ANY, Rule(InvalidSignature)),
+            ("fee_recipient", ANY, Rule(InvalidSignature)),
+            ("system_program", ANY, Solana(IncorrectProgramId)),
+        ],
+    },
+    Case {
+        instruction: "charge",
+        shape: "of the whole amount",
+        remaining: &[],
+        world: with_hold,
+        build: |world| world.charge(&to_charge(world)),
+        rows: &[
+            ("escrow", ANY, Rule(WrongSession)),
+            ("session", Neighbours::SECOND_SESSION, Rule(InvalidSignature)),
+            ("session", ANY, Rule(WrongSession)),
+            ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
+            ("vault", ANY, Rule(WrongVault)),
+            ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
+            ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
+            ("receiver", ANY, Rule(WrongReceiverTokenAccount)),
+            ("capture_authorizer", ANY, Rule(InvalidSignature)),
+            ("receiver_authorizer", ANY, Rule(InvalidSignature)),
+            ("fee_recipient", ANY, Rule(InvalidSignature)),
+            ("mint", ANY, Rule(WrongMint)),
+            ("token_program", ANY, Rule(WrongTokenProgram)),
+        ],
+    },
+    Case {
+        instruction: "charge",
+        shape: "of less, with a fee, by signers",
+        remaining: &["signing_receiver_authorizer", "signing_capture_authorizer", "fee_token_account"],
+        world: with_hold,
+        build: |world| {
+            let (release, capture) = (Some(Proof::Signer), Some(Proof::Signer));
+            world.charge_as(&to_charge(world), &Charge { amount: usdc(4), fee: 40_000, release, capture })
+        },
+        rows: &[
+            ("escrow", ANY, Rule(WrongSession)),
+            ("session", Neighbours::SECOND_SESSION, Rule(InvalidSignature)),
+            ("session", ANY, Rule(WrongSession)),
+            ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
+            ("vault", ANY, Rule(WrongVault)),
+            ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
+            ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
+            ("receiver", ANY, Rule(WrongReceiverTokenAccount)),
+            ("capture_authorizer", ANY, Rule(InvalidSignature)),
+            ("receiver_authorizer", ANY, Rule(InvalidSignature)),
+            ("fee_recipient", ANY, Rule(InvalidSignature)),
+            ("mint", ANY, Rule(WrongMint)),
+            ("token_program", ANY, Rule(WrongTokenProgram)),
+            ("signing_receiver_authorizer", ANY, Rule(MissingAuthorizer)),
+            ("signing_capture_authorizer", ANY, Rule(MissingAuthorizer)),
+            ("fee_token_account", Neighbours::VAULT, DUPLICATE),
+            ("fee_token_account", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
+            ("fee_token_account", Slot::READ_ONLY, Solana(PrivilegeEscalation)),
+            ("fee_token_account", ANY, Rule(WrongFeeTokenAccount)),
+        ],
+    },
+];
+
+/// The usual intent, to be charged.
+fn to_charge(world: &World) -> Intent {
+    Intent { flow: PaymentFlow::Authorization, nonce: 2, ..world.intent() }
+}
