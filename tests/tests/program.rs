@@ -35,6 +35,9 @@ mod program {
 
     // What a thief takes, and can't.
     mod all_keys_but_one;
+    mod attempts;
     mod stolen_keys;
+    mod stolen_messages;
+    mod stolen_session_key;
     mod thief;
 }

@@ -1,11 +1,10 @@
-//! What a thief takes that has one of the keys, and what it can't.
+//! What a thief takes that has one of the keys, and what it can't. The session key's is a file of its own.
 
-use solana_sdk::instruction::InstructionError;
 use spl_token_interface::instruction::{self as token, AuthorityType};
 use x402_escrow_interface::{
     address::TOKEN_PROGRAM_ID,
     error::EscrowError,
-    instruction::{self, Charge, Proof, SessionLimits},
+    instruction::{self, Charge, Proof},
     message::{Capture, Intent, PaymentFlow},
 };
 use x402_escrow_tests::svm::{HOLD_BYTES, START, World, usdc};
@@ -50,56 +49,6 @@ fn stolen_payer_takes_a_hold_that_nobody_captured_in_time() {
     let withdraw = instruction::withdraw(&scene.world.escrow, &scene.world.escrow(), &destination);
     scene.world.succeed(&[scene.world.reclaim(&scene.intent), scene.world.reclaim(&scene.others), withdraw]);
     assert_eq!(scene.tokens(), Tokens { escrow: 0, thief: BEFORE.thief + usdc(96), ..BEFORE });
-}
-
-#[test]
-fn stolen_session_key_takes_what_its_limits_leave_until_it_is_revoked() {
-    let mut scene = Scene::new();
-    scene.refuses_the_rest(&[scene.world.agent]);
-
-    let above = scene.to_thief(usdc(20) + 1, 3);
-    scene.world.refuse(scene.world.charge(&above), EscrowError::PaymentLimitExceeded);
-    scene.world.succeed(&[scene.world.charge(&scene.to_thief(usdc(20), 3))]);
-    // It can also make the session useless to the agent.
-    let held = Intent { flow: PaymentFlow::Escrow, ..scene.to_thief(usdc(15), u64::MAX) };
-    let above = Intent { amount: usdc(15) + 1, ..held };
-    scene.world.refuse(scene.world.authorize(&above), EscrowError::TotalLimitExceeded);
-    let agents = Intent { amount: usdc(15), nonce: 4, ..scene.world.intent() };
-    scene.world.succeed(&[scene.world.authorize(&held)]);
-    scene
-        .world
-        .refuse(scene.world.authorize(&Intent { amount: 1, ..agents }), EscrowError::TotalLimitExceeded);
-    scene.world.succeed(&[scene.world.update_session(&World::limits())]);
-    scene.world.refuse(scene.world.authorize(&agents), EscrowError::NonceTooOld);
-
-    scene.world.succeed(&[scene.world.revoke_session()]);
-    let signed_before = scene.to_thief(1, u64::MAX - 1);
-    scene.world.refuse(scene.world.charge(&signed_before), EscrowError::SessionRevoked);
-    // What it held before is its own, if it captures in time.
-    scene.world.succeed(&[scene.world.capture(&held, usdc(15))]);
-    let taken = Tokens { escrow: usdc(96 - 35), thief: BEFORE.thief + usdc(35), ..BEFORE };
-    assert_eq!(scene.tokens(), taken);
-
-    // The payer gets out what is not promised.
-    scene.world.succeed(&[scene.world.request_withdrawal(usdc(61))]);
-    scene.world.chain.set_time(DUE);
-    scene.world.succeed(&[scene.world.withdraw()]);
-    assert_eq!(scene.tokens(), Tokens { payer: usdc(950), escrow: usdc(11), ..taken });
-}
-
-#[test]
-fn stolen_session_key_of_one_receiver_takes_nothing() {
-    let mut world = World::new();
-    world.succeed(&world.open_escrow(0));
-    let limits = SessionLimits { receiver: world.receiver, ..World::limits() };
-    world.succeed(&[world.deposit(usdc(100)), world.open_session(&limits)]);
-    let thief = world.stranger;
-    let to_thief = Intent { receiver: thief, ..world.intent() };
-    world.refuse(world.authorize(&to_thief), EscrowError::ReceiverNotAllowed);
-    let charged = Intent { flow: PaymentFlow::Authorization, ..to_thief };
-    world.refuse(world.charge(&charged), EscrowError::ReceiverNotAllowed);
-
-    assert_eq!((world.tokens(&thief), world.tokens(&world.escrow)), (usdc(100), usdc(100)));
 }
 
 #[test]
@@ -246,111 +195,4 @@ fn stolen_merchants_server_pays_its_receiver_or_gives_back() {
         assert_eq!(world.tokens(&world.escrow), World::DEPOSIT - receiver);
         assert_eq!((world.escrow().held, world.tokens(&world.stranger)), (0, usdc(100)));
     }
-}
-
-#[test]
-fn stolen_messages_do_what_was_signed_and_nothing_else() {
-    let mut scene = Scene::new();
-    let (world, intent) = (&scene.world, scene.intent);
-    // What a verifier's database or a node has seen: spent messages, and some that were not sent yet.
-    let spent = [world.authorize(&intent)];
-    let next = Intent { nonce: 3, ..world.intent() };
-    let signature = world.sign_intent(&next);
-    let nine = Capture { fee: FEE, ..world.capture_message(&intent, usdc(9)) };
-    let nine_signature = world.chain.sign(&intent.capture_authorizer, &nine.signed_bytes());
-    let [six, captured_nine] = [usdc(6), usdc(9)].map(|amount| scene.capture(amount));
-    let release = world.sign_release(&intent, usdc(6));
-
-    // Nothing in them can be changed, and none counts for another payment.
-    for altered in [
-        Intent { amount: usdc(11), ..next },
-        Intent { receiver: scene.thief, ..next },
-        Intent { capture_authorizer: scene.thief, ..next },
-        Intent { nonce: 4, ..next },
-        Intent { authorize_by: next.authorize_by + 1, ..next },
-    ] {
-        let authorize = instruction::authorize(&scene.thief, &altered, &signature);
-        scene.world.refuse(authorize, EscrowError::InvalidSignature);
-    }
-    let ten = Capture { amount: usdc(10), ..nine };
-    let proof = Proof::Signature(nine_signature);
-    scene.world.refuse(scene.world.capture_by(&intent, &ten, proof), EscrowError::InvalidSignature);
-    let five = Capture { amount: usdc(5), ..nine };
-    scene.world.refuse(scene.world.capture_by(&scene.others, &five, proof), EscrowError::InvalidSignature);
-    let void = scene.world.void_by(&intent, usdc(4), Proof::Signature(release));
-    scene.world.refuse(void, EscrowError::InvalidSignature);
-
-    // In the order that pays most: the highest capture, once, and the hold that the payer wanted.
-    let authorize = instruction::authorize(&scene.thief, &next, &signature);
-    scene.world.succeed(&[captured_nine.clone(), authorize.clone()]);
-    scene.world.refuse(captured_nine, EscrowError::NothingToCapture);
-    scene.world.refuse(six, EscrowError::NothingToCapture);
-    let void = scene.world.void_by(&intent, usdc(6), Proof::Signature(release));
-    scene.world.refuse(void, EscrowError::ReleaseBelowCaptured);
-    for again in spent.into_iter().chain([authorize]) {
-        scene.world.refuse(again, EscrowError::NonceUsed);
-    }
-    let after = Tokens { escrow: usdc(91), receiver: usdc(9) - FEE, fee_recipient: FEE, ..BEFORE };
-    assert_eq!(scene.tokens(), after);
-    assert_eq!(scene.world.escrow().held, usdc(10 + 5 + 1));
-}
-
-#[test]
-fn withheld_messages_expire_and_the_money_goes_back() {
-    let mut scene = Scene::new();
-    let world = &scene.world;
-    let next = world.authorize(&Intent { nonce: 3, ..world.intent() });
-    let capture = scene.capture(usdc(10));
-    scene.world.chain.set_time(World::AUTHORIZE_BY + 1);
-    scene.world.refuse(next, EscrowError::IntentExpired);
-    scene.world.chain.set_time(World::CAPTURE_DEADLINE + 1);
-    scene.world.refuse(capture.clone(), EscrowError::CaptureDeadlinePassed);
-    scene.world.succeed(&[scene.world.reclaim(&scene.intent), scene.world.reclaim(&scene.others)]);
-    assert_eq!(scene.tokens(), BEFORE);
-    assert_eq!(scene.world.escrow().held, 0);
-    // The first hold still waits for refunds: it is there, and holds nothing.
-    scene.world.refuse(capture, EscrowError::CaptureDeadlinePassed);
-    assert!(!scene.world.hold_exists(&scene.others));
-}
-
-#[test]
-fn node_that_lies_about_the_incarnation_gets_signatures_that_count_nowhere() {
-    let mut world = World::with_session();
-    let lie = world.intent_of([7; 32]);
-    let signature = world.sign_intent(&lie);
-    for intent in [lie, world.intent()] {
-        let authorize = instruction::authorize(&world.relay, &intent, &signature);
-        world.refuse(authorize, EscrowError::InvalidSignature);
-    }
-    // Nor can it make accounts that the program takes for its own.
-    let forged = world.chain.forge(&world.session);
-    let mut authorize = world.authorize(&world.intent());
-    authorize.accounts[2].pubkey = forged;
-    world.refuse(authorize, InstructionError::IllegalOwner);
-    assert_eq!(world.escrow().held, 0);
-}
-
-#[test]
-fn stolen_session_key_of_one_receiver_takes_nothing_as_a_fee_either() {
-    let mut world = World::new();
-    world.succeed(&world.open_escrow(0));
-    let limits = SessionLimits { receiver: world.receiver, ..World::limits() };
-    world.succeed(&[world.deposit(usdc(100)), world.open_session(&limits)]);
-    let thief = world.stranger;
-    let charged = Intent { flow: PaymentFlow::Authorization, ..world.intent() };
-    // It is the intent, and so the session key, that names fee recipient and capture authorizer.
-    let as_fee = Intent {
-        receiver: world.receiver,
-        capture_authorizer: thief,
-        fee_recipient: thief,
-        maximum_fee_bps: 10_000,
-        ..charged
-    };
-    let capture = Capture { intent_digest: as_fee.digest(), amount: usdc(10), fee: usdc(10), last: true };
-    let signature = Some(Proof::Signature(world.chain.sign(&thief, &capture.signed_bytes())));
-    let terms = Charge { amount: usdc(10), fee: usdc(10), release: None, capture: signature };
-    world.refuse(world.charge_as(&as_fee, &terms), EscrowError::FeeNotAllowed);
-    let as_fee = Intent { flow: PaymentFlow::Escrow, ..as_fee };
-    world.refuse(world.authorize(&as_fee), EscrowError::FeeNotAllowed);
-    assert_eq!((world.tokens(&thief), world.tokens(&world.escrow)), (usdc(100), usdc(100)));
 }

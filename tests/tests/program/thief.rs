@@ -5,8 +5,7 @@ use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold, Session},
     address,
-    error::EscrowError,
-    instruction::{self, Charge, HoldAccounts, Proof, SessionLimits},
+    instruction::{self, HoldAccounts, Proof, SessionLimits},
     message::{Capture, Intent, PaymentFlow, Release},
 };
 use x402_escrow_tests::svm::{Rival, World, usdc};
@@ -106,23 +105,6 @@ impl Scene {
         }
     }
 
-    /// Everything that needs the consent of somebody whose key is not in `stolen` is refused, whichever of the stolen
-    /// keys tries it, and the thief's own.
-    #[track_caller]
-    pub(super) fn refuses_the_rest(&mut self, stolen: &[Address]) {
-        let mut tried = 0;
-        for key in stolen.iter().chain([&self.thief.clone()]) {
-            for (consent, what, attempt, error) in self.attempts(key) {
-                if !stolen.contains(&consent) {
-                    println!("{what} by {key}");
-                    self.world.refuse(attempt, error);
-                    tried += 1;
-                }
-            }
-        }
-        assert!(tried > 10, "only {tried} attempts were made");
-    }
-
     /// Takes all that the stolen keys give, the greediest way.
     pub(super) fn loot(&mut self, stolen: &[Address]) {
         let has = |key: Address| stolen.contains(&key);
@@ -157,7 +139,7 @@ impl Scene {
         Intent { amount, nonce, flow: PaymentFlow::Authorization, ..self.for_thief(self.world.intent()) }
     }
 
-    fn for_thief(&self, intent: Intent) -> Intent {
+    pub(super) fn for_thief(&self, intent: Intent) -> Intent {
         let thief = self.thief;
         Intent { receiver: thief, capture_authorizer: thief, receiver_authorizer: thief, ..intent }
     }
@@ -228,119 +210,7 @@ impl Scene {
         })
     }
 
-    fn rivals_escrow(&self) -> Escrow {
+    pub(super) fn rivals_escrow(&self) -> Escrow {
         Escrow::decode(&self.world.chain.data(&self.rival.escrow).unwrap()).unwrap()
-    }
-
-    /// Everything in the program that needs somebody's consent, tried with `key` instead: whose consent, what, how and
-    /// what it is refused for. The default address stands for what needs time, which nobody can consent to.
-    fn attempts(&self, key: &Address) -> Vec<(Address, &'static str, Instruction, EscrowError)> {
-        [self.attempts_on_escrows(key), self.attempts_to_spend(key), self.attempts_on_holds(key)].concat()
-    }
-
-    fn attempts_on_escrows(&self, key: &Address) -> Vec<(Address, &'static str, Instruction, EscrowError)> {
-        let World { payer, escrow, session, relay, .. } = self.world;
-        let limits = World::limits();
-        let rivals = self.rivals_escrow();
-        let as_payer = |mut instruction: Instruction| {
-            instruction.accounts[0].pubkey = *key;
-            instruction
-        };
-        let rivals_request = instruction::request_withdrawal(&self.rival.escrow, &rivals, usdc(1));
-        let rivals_withdrawal =
-            instruction::withdraw(&self.rival.escrow, &rivals, &self.world.token_account(key));
-        [
-            (payer, "request", as_payer(self.world.request_withdrawal(usdc(1)))),
-            (payer, "cancel", as_payer(self.world.cancel_withdrawal())),
-            (payer, "withdraw", as_payer(self.world.withdraw())),
-            (payer, "close the escrow", as_payer(self.world.close_escrow())),
-            (
-                payer,
-                "open a session",
-                instruction::open_session(key, key, &escrow, &self.others.receiver, &limits),
-            ),
-            (payer, "update the session", instruction::update_session(key, &escrow, &session, &limits)),
-            (payer, "revoke the session", instruction::revoke_session(key, &escrow, &session)),
-            (payer, "close the session", instruction::close_session(key, &escrow, &session, &relay)),
-            (self.rival.payer, "request of another", as_payer(rivals_request)),
-            (self.rival.payer, "withdraw of another", as_payer(rivals_withdrawal)),
-        ]
-        .map(|(consent, what, attempt)| (consent, what, attempt, EscrowError::WrongPayer))
-        .to_vec()
-    }
-
-    fn attempts_to_spend(&self, key: &Address) -> Vec<(Address, &'static str, Instruction, EscrowError)> {
-        let held = self.for_thief(Intent { nonce: 9, ..self.world.intent() });
-        let charged = self.to_thief(usdc(1), 9);
-        let sign = |intent: &Intent| self.world.chain.sign(key, &intent.signed_bytes());
-        let all = Charge { amount: charged.amount, fee: 0, release: None, capture: None };
-        let charge = instruction::charge(&charged, &sign(&charged), &self.world.escrow(), &all);
-        [("authorize", instruction::authorize(&self.thief, &held, &sign(&held))), ("charge", charge)]
-            .map(|(what, attempt)| (self.world.agent, what, attempt, EscrowError::InvalidSignature))
-            .to_vec()
-    }
-
-    fn attempts_on_holds(&self, key: &Address) -> Vec<(Address, &'static str, Instruction, EscrowError)> {
-        const NOBODY: Address = Address::new_from_array([0; 32]);
-        let world = &self.world;
-        let replaced = |mut instruction: Instruction, index: usize, by: Address| {
-            instruction.accounts[index].pubkey = by;
-            instruction
-        };
-        let mut attempts = Vec::new();
-        for intent in [&self.intent, &self.others] {
-            let Intent { receiver, capture_authorizer, receiver_authorizer, amount, .. } = *intent;
-            let captured = world.hold(intent).captured;
-            let capture = world.capture_message(intent, amount);
-            let release = Release { intent_digest: intent.digest(), amount: captured };
-            let sign = |message: &[u8]| Proof::Signature(world.chain.sign(key, message));
-            let captured_by_signer = world.capture_by(intent, &capture, Proof::Signer);
-            let voided_by_signer = world.void_by(intent, captured, Proof::Signer);
-            let last = |instruction: &Instruction| instruction.accounts.len() - 1;
-            let (capture_slot, void_slot) = (last(&captured_by_signer), last(&voided_by_signer));
-            let own_account = world.token_account(key);
-            attempts.extend([
-                (
-                    capture_authorizer,
-                    "capture by signature",
-                    world.capture_by(intent, &capture, sign(&capture.signed_bytes())),
-                    EscrowError::InvalidSignature,
-                ),
-                (
-                    capture_authorizer,
-                    "capture as signer",
-                    replaced(captured_by_signer, capture_slot, *key),
-                    EscrowError::MissingAuthorizer,
-                ),
-                (
-                    receiver_authorizer,
-                    "void by signature",
-                    world.void_by(intent, captured, sign(&release.signed_bytes())),
-                    EscrowError::InvalidSignature,
-                ),
-                (
-                    receiver_authorizer,
-                    "void as signer",
-                    replaced(voided_by_signer, void_slot, *key),
-                    EscrowError::MissingAuthorizer,
-                ),
-                (
-                    receiver,
-                    "capture to another account",
-                    replaced(world.capture(intent, amount), 4, own_account),
-                    EscrowError::WrongReceiverTokenAccount,
-                ),
-                (receiver, "refund", replaced(world.refund(intent, 1), 0, *key), EscrowError::WrongReceiver),
-                (
-                    world.relay,
-                    "take the rent",
-                    replaced(world.void(intent, captured), 3, *key),
-                    EscrowError::WrongRentPayer,
-                ),
-                (NOBODY, "reclaim", world.reclaim(intent), EscrowError::CaptureDeadlineNotPassed),
-                (NOBODY, "close the hold", world.close_hold(intent), EscrowError::HoldNotFinished),
-            ]);
-        }
-        attempts
     }
 }
