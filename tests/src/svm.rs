@@ -7,14 +7,14 @@ mod chain;
 mod ledger;
 mod outcome;
 mod payment;
-mod substitution;
+mod rival;
 mod tokens;
 mod world;
 
 pub use chain::{Chain, START};
 pub use ledger::Ledger;
 pub use outcome::{Receipt, Refusal};
-pub use substitution::{Rival, Substitutions};
+pub use rival::Rival;
 pub use world::{World, usdc};
 
 /// Length of an escrow's account.

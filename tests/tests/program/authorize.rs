@@ -1,13 +1,12 @@
 use solana_sdk::instruction::InstructionError;
 use x402_escrow_interface::{
     account::Hold,
-    address::TOKEN_PROGRAM_ID,
     error::EscrowError,
     event::{self, Event},
     instruction::SessionLimits,
     message::Intent,
 };
-use x402_escrow_tests::svm::{HOLD_BYTES, START, Substitutions, World, usdc};
+use x402_escrow_tests::svm::{HOLD_BYTES, START, World, usdc};
 
 #[test]
 fn authorize_holds_the_amount_and_stores_the_intent() {
@@ -153,29 +152,6 @@ fn escrow_as_its_own_receiver_refused() {
     let mut world = World::with_session();
     let intent = Intent { receiver: world.escrow, ..world.intent() };
     world.refuse(world.authorize(&intent), InstructionError::Custom(CONSTRAINT_DUPLICATE_MUTABLE_ACCOUNT));
-}
-
-#[test]
-fn other_accounts_refused() {
-    let mut world = World::with_session();
-    let rival = world.rival();
-    let intent = world.intent();
-    let authorize = world.authorize(&intent);
-    let stranger = world.stranger;
-    let other_hold = world.hold_address(&Intent { nonce: 2, ..intent });
-    Substitutions::of(&mut world, &rival, "authorize", authorize)
-        // Whoever signs as rent payer pays.
-        .free("rent_payer")
-        .refused("escrow", rival.escrow, EscrowError::WrongSession)
-        .refused("session", rival.session, EscrowError::WrongSession)
-        .refused("hold", rival.hold, InstructionError::InvalidSeeds)
-        .refused("hold", other_hold, InstructionError::InvalidSeeds)
-        .refused("receiver", stranger, EscrowError::InvalidSignature)
-        .refused("capture_authorizer", stranger, EscrowError::InvalidSignature)
-        .refused("receiver_authorizer", stranger, EscrowError::InvalidSignature)
-        .refused("fee_recipient", stranger, EscrowError::InvalidSignature)
-        .refused("system_program", TOKEN_PROGRAM_ID, InstructionError::IncorrectProgramId)
-        .done();
 }
 
 /// Anchor's `ConstraintDuplicateMutableAccount`.

@@ -3,7 +3,7 @@ use x402_escrow_interface::{
     event::{self, Event},
     message::Intent,
 };
-use x402_escrow_tests::svm::{HOLD_BYTES, Substitutions, World, usdc};
+use x402_escrow_tests::svm::{HOLD_BYTES, World, usdc};
 
 const REFUND_DEADLINE: i64 = World::CAPTURE_DEADLINE + 60;
 
@@ -40,20 +40,6 @@ fn hold_that_still_holds_refused_even_after_all_deadlines() {
     world.chain.set_time(World::CAPTURE_DEADLINE + 1_000);
     world.refuse(world.close_hold(&intent), EscrowError::HoldNotFinished);
     world.succeed(&[world.reclaim(&intent)]);
-}
-
-#[test]
-fn other_accounts_refused() {
-    let (mut world, intent) = captured();
-    let rival = world.rival();
-    world.chain.set_time(REFUND_DEADLINE + 1);
-    let close = world.close_hold(&intent);
-    let stranger = world.stranger;
-    Substitutions::of(&mut world, &rival, "close_hold", close)
-        .refused("session", rival.session, EscrowError::WrongHold)
-        .refused("hold", rival.hold, EscrowError::WrongHold)
-        .refused("rent_payer", stranger, EscrowError::WrongRentPayer)
-        .done();
 }
 
 /// A hold of 10 USDC with refunds, wholly captured.

@@ -1,12 +1,11 @@
 use spl_token_interface::error::TokenError;
 use x402_escrow_interface::{
-    address::ASSOCIATED_TOKEN_PROGRAM_ID,
     error::EscrowError,
     event::{self, Event},
     instruction,
     message::{Intent, PaymentFlow},
 };
-use x402_escrow_tests::svm::{Substitutions, World, usdc};
+use x402_escrow_tests::svm::{World, usdc};
 
 #[test]
 fn deposit_moves_tokens_into_the_vault_and_counts_them() {
@@ -103,20 +102,4 @@ fn frozen_vault_takes_no_deposit_until_it_is_thawed() {
     world.refuse(world.deposit(1), TokenError::AccountFrozen);
     world.chain.thaw(&vault);
     world.succeed(&[world.deposit(1)]);
-}
-
-#[test]
-fn other_accounts_refused() {
-    let mut world = World::with_session();
-    let rival = world.rival();
-    let deposit = world.deposit(usdc(1));
-    let (stranger, strangers_tokens) = (world.stranger, world.token_account(&world.stranger));
-    Substitutions::of(&mut world, &rival, "deposit", deposit)
-        .refused("depositor", stranger, TokenError::OwnerMismatch)
-        .refused("source", strangers_tokens, TokenError::OwnerMismatch)
-        .refused("escrow", rival.escrow, EscrowError::WrongVault)
-        .refused("vault", rival.vault, EscrowError::WrongVault)
-        .refused("mint", rival.mint, EscrowError::WrongMint)
-        .refused("token_program", ASSOCIATED_TOKEN_PROGRAM_ID, EscrowError::WrongTokenProgram)
-        .done();
 }

@@ -1,13 +1,13 @@
-use solana_sdk::instruction::{Instruction, InstructionError};
+use solana_sdk::instruction::Instruction;
 use solana_system_interface::error::SystemError;
 use x402_escrow_interface::{
     account::Escrow,
-    address::{TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
+    address::TOKEN_PROGRAM_ID,
     error::EscrowError,
     event::{self, Event},
     instruction::{self, create_associated_token},
 };
-use x402_escrow_tests::svm::{ESCROW_BYTES, Substitutions, TOKEN_ACCOUNT_BYTES, World};
+use x402_escrow_tests::svm::{ESCROW_BYTES, TOKEN_ACCOUNT_BYTES, World};
 
 const THIRTY_DAYS_SECONDS: u32 = 2_592_000;
 
@@ -87,28 +87,6 @@ fn second_escrow_of_the_same_mint_refused() {
     let mut world = World::with_escrow();
     let [_, open] = two(world.open_escrow(0));
     world.refuse(open, SystemError::AccountAlreadyInUse);
-}
-
-#[test]
-fn other_accounts_refused() {
-    let mut world = World::with_session();
-    let rival = world.rival();
-    let payer = world.chain.key("new payer");
-    let [create, open] =
-        two(instruction::open_escrow(&world.relay, &payer, &world.mint, &world.token_program, 0));
-    world.succeed(&[create]);
-    Substitutions::of(&mut world, &rival, "open_escrow", open)
-        // Whoever signs as rent payer pays.
-        .free("rent_payer")
-        // Another payer has another escrow.
-        .refused("payer", rival.payer, InstructionError::InvalidSeeds)
-        .refused("mint", rival.mint, InstructionError::InvalidSeeds)
-        .refused("escrow", rival.escrow, InstructionError::InvalidSeeds)
-        .created("escrow")
-        .refused("vault", rival.vault, EscrowError::WrongVault)
-        .refused("token_program", TOKEN_2022_PROGRAM_ID, EscrowError::WrongVault)
-        .refused("system_program", TOKEN_PROGRAM_ID, InstructionError::IncorrectProgramId)
-        .done();
 }
 
 /// The vault's creation and the opening.

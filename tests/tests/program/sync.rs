@@ -2,7 +2,7 @@ use x402_escrow_interface::{
     error::EscrowError,
     event::{self, Event},
 };
-use x402_escrow_tests::svm::{Substitutions, World, usdc};
+use x402_escrow_tests::svm::{World, usdc};
 
 #[test]
 fn plain_transfer_counts_once_it_is_synced() {
@@ -42,18 +42,6 @@ fn uncredited_tokens_can_be_neither_held_nor_withdrawn() {
     world.refuse(world.authorize(&intent), EscrowError::InsufficientFreeBalance);
     world.refuse(world.request_withdrawal(World::DEPOSIT + 1), EscrowError::WithdrawalAboveBalance);
     world.succeed(&[world.sync(), world.authorize(&intent)]);
-}
-
-#[test]
-fn other_accounts_refused() {
-    let mut world = World::with_session();
-    let rival = world.rival();
-    send_to_vault(&mut world, 1);
-    let sync = world.sync();
-    Substitutions::of(&mut world, &rival, "sync", sync)
-        .refused("escrow", rival.escrow, EscrowError::WrongVault)
-        .refused("vault", rival.vault, EscrowError::WrongVault)
-        .done();
 }
 
 /// The stranger sends `amount` to the vault without telling the program.

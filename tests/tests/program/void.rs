@@ -5,7 +5,7 @@ use x402_escrow_interface::{
     instruction::Proof,
     message::{Intent, Release},
 };
-use x402_escrow_tests::svm::{HOLD_BYTES, Substitutions, World, usdc};
+use x402_escrow_tests::svm::{HOLD_BYTES, World, usdc};
 
 #[test]
 fn void_of_an_uncaptured_hold_gives_everything_back_and_closes_it() {
@@ -121,20 +121,6 @@ fn void_of_an_ended_hold_refused() {
     let void = world.void(&intent, 0);
     world.succeed(std::slice::from_ref(&void));
     world.refuse(void, InstructionError::AccountDataTooSmall);
-}
-
-#[test]
-fn other_accounts_refused() {
-    let (mut world, intent) = World::with_hold();
-    let rival = world.rival();
-    let void = world.void(&intent, usdc(4));
-    let stranger = world.stranger;
-    Substitutions::of(&mut world, &rival, "void", void)
-        .refused("escrow", rival.escrow, EscrowError::WrongSession)
-        .refused("session", rival.session, EscrowError::WrongSession)
-        .refused("hold", rival.hold, EscrowError::WrongHold)
-        .refused("rent_payer", stranger, EscrowError::WrongRentPayer)
-        .done();
 }
 
 fn voided(world: &World, intent: &Intent, released: u64) -> Event {
