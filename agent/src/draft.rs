@@ -2,7 +2,7 @@
 //! what the agent asked for or what its session pins. No I/O.
 
 use serde_json::Value;
-use x402_escrow_interface::message::Intent;
+use x402_escrow_interface::message::{Intent, MAXIMUM_REFUND_SECONDS};
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{ESCROW_FLOW, Extra, IntentPayload, SCHEME},
@@ -100,6 +100,15 @@ fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), DraftError>
         extra.capture_deadline <= now.saturating_add(MAXIMUM_HOLD_SECONDS),
         "accepted.extra.captureDeadline",
         || format!("would hold the money for more than {MAXIMUM_HOLD_SECONDS} seconds"),
+    )?;
+    require(
+        extra.refund_deadline.saturating_sub(extra.capture_deadline) <= MAXIMUM_REFUND_SECONDS,
+        "accepted.extra.refundDeadline",
+        || {
+            format!(
+                "would keep the session open for more than {MAXIMUM_REFUND_SECONDS} seconds after the capture deadline"
+            )
+        },
     )
 }
 
@@ -236,6 +245,11 @@ mod tests {
         assert_eq!(
             refused_field(with_extra("captureDeadline", json!(NOW + MAXIMUM_HOLD_SECONDS + 1)), true),
             "accepted.extra.captureDeadline"
+        );
+        let refund_deadline = json!(NOW + 600 + MAXIMUM_REFUND_SECONDS + 1);
+        assert_eq!(
+            refused_field(with_extra("refundDeadline", refund_deadline), true),
+            "accepted.extra.refundDeadline"
         );
     }
 

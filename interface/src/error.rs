@@ -156,6 +156,10 @@ errors! {
     UnsupportedMintExtension,
     /// The session may only pay one receiver: its intents can't allow a fee, which would go to another
     FeeNotAllowed,
+    /// The capture deadline is more than 30 days away
+    CaptureDeadlineTooFar,
+    /// The refund deadline is more than 90 days after the capture deadline
+    RefundDeadlineTooFar,
 }
 
 impl EscrowError {

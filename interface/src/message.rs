@@ -15,6 +15,12 @@ pub use capture::Capture;
 pub use intent::{Intent, PaymentFlow};
 pub use release::Release;
 
+/// The longest that an intent may hold money: from its authorization to its capture deadline, in seconds (30 days).
+pub const MAXIMUM_CAPTURE_SECONDS: i64 = 30 * 86_400;
+
+/// The longest that an intent may allow refunds: from its capture deadline to its refund deadline, in seconds (90 days).
+pub const MAXIMUM_REFUND_SECONDS: i64 = 90 * 86_400;
+
 /// Length of a SHA-256 digest in bytes.
 pub const DIGEST_BYTES: usize = 32;
 

@@ -4,11 +4,12 @@
 mod keypair;
 mod source;
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use solana_sdk::signer::keypair::Keypair;
 use tracing_subscriber::EnvFilter;
+use x402_escrow_interface::message::{MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS};
 use x402_escrow_wire::{auth_capture::Commitment, text::Decimal};
 
 pub use source::{ConfigError, read};
@@ -66,6 +67,8 @@ struct Keys {
     minimum_capture_seconds: i64,
     #[serde(default = "default_maximum_capture_seconds")]
     maximum_capture_seconds: i64,
+    #[serde(default = "default_maximum_refund_seconds")]
+    maximum_refund_seconds: i64,
     #[serde(default = "default_settle_timeout_seconds")]
     settle_timeout_seconds: u64,
     #[serde(default = "default_status_poll_milliseconds")]
@@ -113,7 +116,8 @@ defaults! {
     default_minimum_authorize_seconds: i64 = 5;
     default_maximum_authorize_seconds: i64 = 120;
     default_minimum_capture_seconds: i64 = 30;
-    default_maximum_capture_seconds: i64 = 30 * 86_400;
+    default_maximum_capture_seconds: i64 = MAXIMUM_CAPTURE_SECONDS;
+    default_maximum_refund_seconds: i64 = MAXIMUM_REFUND_SECONDS;
     default_settle_timeout_seconds: u64 = 45;
     default_status_poll_milliseconds: u64 = 200;
     default_review_seconds: u64 = 30;
@@ -148,21 +152,23 @@ impl Keys {
             ("compute_unit_price_micro_lamports", self.compute_unit_price_micro_lamports, 0..=5_000_000),
             ("maximum_body_bytes", self.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
         ] {
-            if !range.contains(&value) {
-                let (from, to) = (range.start(), range.end());
-                return Err(ConfigError::bad(key, format!("must be {from} to {to}, is {value}")));
-            }
+            check_range(key, value, &range)?;
         }
-        for (key, value, least) in [
-            ("minimum_authorize_seconds", self.minimum_authorize_seconds, 0),
-            ("maximum_authorize_seconds", self.maximum_authorize_seconds, self.minimum_authorize_seconds),
-            ("minimum_capture_seconds", self.minimum_capture_seconds, 0),
-            ("maximum_capture_seconds", self.maximum_capture_seconds, self.minimum_capture_seconds),
-            ("maximum_slot_age_seconds", self.maximum_slot_age_seconds, 1),
+        // The program's own bounds are the upper ones.
+        let captured_within = self.minimum_capture_seconds..=MAXIMUM_CAPTURE_SECONDS;
+        for (key, value, range) in [
+            ("minimum_authorize_seconds", self.minimum_authorize_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
+            (
+                "maximum_authorize_seconds",
+                self.maximum_authorize_seconds,
+                self.minimum_authorize_seconds..=MAXIMUM_CAPTURE_SECONDS,
+            ),
+            ("minimum_capture_seconds", self.minimum_capture_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
+            ("maximum_capture_seconds", self.maximum_capture_seconds, captured_within),
+            ("maximum_refund_seconds", self.maximum_refund_seconds, 0..=MAXIMUM_REFUND_SECONDS),
+            ("maximum_slot_age_seconds", self.maximum_slot_age_seconds, 1..=86_400),
         ] {
-            if value < least {
-                return Err(ConfigError::bad(key, format!("must be at least {least}, is {value}")));
-            }
+            check_range(key, value, &range)?;
         }
         let tiers = self
             .finality
@@ -185,6 +191,7 @@ impl Keys {
                 maximum_authorize_seconds: self.maximum_authorize_seconds,
                 minimum_capture_seconds: self.minimum_capture_seconds,
                 maximum_capture_seconds: self.maximum_capture_seconds,
+                maximum_refund_seconds: self.maximum_refund_seconds,
             },
             settings: Settings {
                 settle_timeout,
@@ -201,4 +208,16 @@ impl Keys {
                 .map_err(|error| ConfigError::bad("log", error.to_string()))?,
         })
     }
+}
+
+fn check_range<T: PartialOrd + Display>(
+    key: &str,
+    value: T,
+    range: &RangeInclusive<T>,
+) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (from, to) = (range.start(), range.end());
+    Err(ConfigError::bad(key, format!("must be {from} to {to}, is {value}")))
 }

@@ -17,6 +17,8 @@ pub struct Policy {
     pub minimum_capture_seconds: i64,
     /// The most time that a payment may hold its amount, and the verifier's rent.
     pub maximum_capture_seconds: i64,
+    /// The most time that a payment may be refunded after its capture deadline, and keep the verifier's rent.
+    pub maximum_refund_seconds: i64,
 }
 
 /// How final an authorization must be before the answer is yes: levels by amount, smallest first.

@@ -83,11 +83,13 @@ fn error_code(action: &Action, error: EscrowError) -> ErrorCode {
         E::InvalidSignature | E::MissingAuthorizer => ErrorCode::AuthorizerSignatureInvalid,
         E::SessionRevoked => ErrorCode::SessionRevoked,
         E::SessionExpired => ErrorCode::SessionExpired,
-        E::ReceiverNotAllowed => ErrorCode::ReceiverNotAllowed,
+        E::ReceiverNotAllowed | E::FeeNotAllowed => ErrorCode::ReceiverNotAllowed,
         E::PaymentLimitExceeded | E::TotalLimitExceeded | E::PeriodLimitExceeded => ErrorCode::LimitExceeded,
         E::NonceUsed | E::NonceTooOld => ErrorCode::NonceInvalid,
         E::IntentExpired => ErrorCode::IntentExpired,
-        E::DeadlinesOutOfOrder => ErrorCode::DeadlinesInvalid,
+        E::DeadlinesOutOfOrder | E::CaptureDeadlineTooFar | E::RefundDeadlineTooFar => {
+            ErrorCode::DeadlinesInvalid
+        }
         E::InsufficientFreeBalance => ErrorCode::InsufficientFunds,
         E::CaptureDeadlinePassed
         | E::CaptureAboveHold

@@ -132,4 +132,8 @@ pub enum EscrowError {
     UnsupportedMintExtension,
     #[msg("The session may only pay one receiver: its intents can't allow a fee, which would go to another")]
     FeeNotAllowed,
+    #[msg("The capture deadline is more than 30 days away")]
+    CaptureDeadlineTooFar,
+    #[msg("The refund deadline is more than 90 days after the capture deadline")]
+    RefundDeadlineTooFar,
 }

@@ -1,7 +1,9 @@
 //! A payer's signed intent, as it reaches the program: in part as arguments, in part as accounts.
 
 use anchor_lang::prelude::*;
-use x402_escrow_interface::message::{Digest, Intent, PaymentFlow};
+use x402_escrow_interface::message::{
+    Digest, Intent, MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS, PaymentFlow,
+};
 
 use crate::{error::EscrowError, signature, state::Session};
 
@@ -28,6 +30,14 @@ impl IntentTerms {
             self.authorize_by <= self.capture_deadline
                 && (self.refund_deadline == 0 || self.capture_deadline <= self.refund_deadline),
             EscrowError::DeadlinesOutOfOrder
+        );
+        require!(
+            self.capture_deadline.saturating_sub(now) <= MAXIMUM_CAPTURE_SECONDS,
+            EscrowError::CaptureDeadlineTooFar
+        );
+        require!(
+            self.refund_deadline.saturating_sub(self.capture_deadline) <= MAXIMUM_REFUND_SECONDS,
+            EscrowError::RefundDeadlineTooFar
         );
         require!(self.maximum_fee_bps <= 10_000, EscrowError::FeeBpsTooHigh);
         Ok(())

@@ -4,7 +4,7 @@ use x402_escrow_interface::{
     error::EscrowError,
     event::{self, Event},
     instruction::SessionLimits,
-    message::Intent,
+    message::{Intent, MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS},
 };
 use x402_escrow_tests::svm::{HOLD_BYTES, START, World, usdc};
 
@@ -100,7 +100,24 @@ fn deadlines_out_of_order_refused_and_equal_ones_accepted() {
     }
     let equal = Intent { capture_deadline: authorize_by, refund_deadline: authorize_by, ..base };
     world.succeed(&[world.authorize(&equal)]);
-    let last = Intent { nonce: 2, authorize_by: i64::MAX, capture_deadline: i64::MAX, ..base };
+}
+
+#[test]
+fn deadlines_too_far_away_refused_and_the_last_ones_accepted() {
+    let mut world = World::with_session();
+    let capture_deadline = START + MAXIMUM_CAPTURE_SECONDS;
+    let refund_deadline = capture_deadline + MAXIMUM_REFUND_SECONDS;
+    let last = Intent { authorize_by: capture_deadline, capture_deadline, refund_deadline, ..world.intent() };
+    for too_far in [capture_deadline + 1, i64::MAX] {
+        let intent = Intent { capture_deadline: too_far, refund_deadline: 0, ..last };
+        world.refuse(world.authorize(&intent), EscrowError::CaptureDeadlineTooFar);
+        let intent = Intent { authorize_by: too_far, ..intent };
+        world.refuse(world.authorize(&intent), EscrowError::CaptureDeadlineTooFar);
+    }
+    for too_far in [refund_deadline + 1, i64::MAX] {
+        let intent = Intent { refund_deadline: too_far, ..last };
+        world.refuse(world.authorize(&intent), EscrowError::RefundDeadlineTooFar);
+    }
     world.succeed(&[world.authorize(&last)]);
 }
 

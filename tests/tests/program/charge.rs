@@ -178,6 +178,8 @@ fn deadlines_bind_a_charge_too() {
     let (mut world, intent) = ready();
     let unordered = Intent { capture_deadline: intent.authorize_by - 1, ..intent };
     world.refuse(world.charge(&unordered), EscrowError::DeadlinesOutOfOrder);
+    let endless = Intent { capture_deadline: i64::MAX, ..intent };
+    world.refuse(world.charge(&endless), EscrowError::CaptureDeadlineTooFar);
     let greedy = Intent { maximum_fee_bps: 10_001, ..intent };
     world.refuse(world.charge(&greedy), EscrowError::FeeBpsTooHigh);
     world.chain.set_time(World::AUTHORIZE_BY + 1);

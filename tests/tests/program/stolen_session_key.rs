@@ -3,7 +3,7 @@
 use x402_escrow_interface::{
     error::EscrowError,
     instruction::{Charge, Proof, SessionLimits},
-    message::{Capture, Intent, PaymentFlow},
+    message::{Capture, Intent, MAXIMUM_CAPTURE_SECONDS, PaymentFlow},
 };
 use x402_escrow_tests::svm::{START, World, usdc};
 
@@ -85,4 +85,31 @@ fn stolen_session_key_of_one_receiver_takes_nothing_as_a_fee_either() {
     let as_fee = Intent { flow: PaymentFlow::Escrow, ..as_fee };
     world.refuse(world.authorize(&as_fee), EscrowError::FeeNotAllowed);
     assert_eq!((world.tokens(&thief), world.tokens(&world.escrow)), (usdc(100), usdc(100)));
+}
+
+#[test]
+fn stolen_session_key_of_one_receiver_holds_money_for_the_longest_hold_and_no_longer() {
+    let mut world = World::new();
+    world.succeed(&world.open_escrow(0));
+    let limits = SessionLimits { receiver: world.receiver, ..World::limits() };
+    world.succeed(&[world.deposit(usdc(100)), world.open_session(&limits)]);
+    let thief = world.stranger;
+    let locked = Intent {
+        receiver: world.receiver,
+        capture_authorizer: thief,
+        receiver_authorizer: thief,
+        amount: usdc(25),
+        capture_deadline: START + MAXIMUM_CAPTURE_SECONDS,
+        maximum_fee_bps: 0,
+        ..world.intent()
+    };
+    let for_ever = Intent { capture_deadline: i64::MAX, ..locked };
+    world.refuse(world.authorize(&for_ever), EscrowError::CaptureDeadlineTooFar);
+    world.succeed(&[world.authorize(&locked)]);
+    world.succeed(&[world.revoke_session(), world.request_withdrawal(usdc(100))]);
+    world.chain.set_time(locked.capture_deadline);
+    world.refuse(world.reclaim(&locked), EscrowError::CaptureDeadlineNotPassed);
+    world.chain.set_time(locked.capture_deadline + 1);
+    world.succeed(&[world.reclaim(&locked), world.withdraw()]);
+    assert_eq!((world.tokens(&world.payer), world.tokens(&world.escrow)), (usdc(1_000), 0));
 }

@@ -9,7 +9,7 @@ use super::{Config, Keys};
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "listen",
     "rpc_url",
     "rpc_timeout_seconds",
@@ -21,6 +21,7 @@ const KEYS: [&str; 20] = [
     "maximum_authorize_seconds",
     "minimum_capture_seconds",
     "maximum_capture_seconds",
+    "maximum_refund_seconds",
     "settle_timeout_seconds",
     "status_poll_milliseconds",
     "review_seconds",

@@ -92,6 +92,13 @@ fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejecti
     let refundable = intent.refund_deadline == 0 || intent.capture_deadline <= intent.refund_deadline;
     require(refundable, ErrorCode::DeadlinesInvalid, || {
         "extra.refundDeadline: must not be before extra.captureDeadline, or 0 for no refunds".to_owned()
+    })?;
+    let refundable_for = intent.refund_deadline.saturating_sub(intent.capture_deadline);
+    require(refundable_for <= policy.maximum_refund_seconds, ErrorCode::DeadlinesInvalid, || {
+        format!(
+            "extra.refundDeadline: must be at most {} seconds after extra.captureDeadline, is {refundable_for}",
+            policy.maximum_refund_seconds
+        )
     })
 }
 

@@ -109,6 +109,7 @@ async fn what_extra_must_have_is_checked() {
         ("captureDeadline", json!(world.cluster.now() + 20), format!("{SVM}_deadlines")),
         ("captureDeadline", json!(world.cluster.now() + 90_000), format!("{SVM}_deadlines")),
         ("refundDeadline", json!(world.cluster.now() + 500), format!("{SVM}_deadlines")),
+        ("refundDeadline", json!(world.cluster.now() + 87_001), format!("{SVM}_deadlines")),
     ] {
         let body = world.body(&extra_with(&world, name, value), 1);
         assert_refused(&world, &body, &code, name).await;

@@ -518,6 +518,7 @@ async fn app(cluster: &Arc<Cluster>, directory: &std::path::Path, options: Optio
         maximum_authorize_seconds: 120,
         minimum_capture_seconds: 30,
         maximum_capture_seconds: 86_400,
+        maximum_refund_seconds: 86_400,
     };
     let settings = Settings {
         settle_timeout: options.settle_timeout,

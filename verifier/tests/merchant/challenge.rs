@@ -1,6 +1,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use x402_escrow_interface::{ID, resource::resource_hash};
+use x402_escrow_verifier::merchant::{Merchant, MerchantConfig};
 use x402_escrow_wire::{
     auth_capture::{Commitment, Extra},
     payment::{PaymentRequired, PaymentRequirements},
@@ -80,4 +81,18 @@ async fn a_body_that_is_too_large_is_answered_413() {
     assert_eq!(answer.json()["error"]["code"], "body_too_large");
     let fits = Ask { body: vec![0; 64 * 1024].into(), ..ask };
     assert_eq!(shop.send(&fits, None).await.status, StatusCode::PAYMENT_REQUIRED);
+}
+
+#[tokio::test]
+async fn a_merchant_with_windows_that_the_program_would_refuse_does_not_start() {
+    let shop = Shop::open().await;
+    for (capture_window_seconds, refund_window_seconds, field) in [
+        (0, 0, "capture_window_seconds: must be 1 to 2592000 seconds"),
+        (30 * 86_400 + 1, 0, "capture_window_seconds: must be 1 to 2592000 seconds"),
+        (60, -1, "refund_window_seconds: must be 0 to 7776000 seconds"),
+        (60, 90 * 86_400 + 1, "refund_window_seconds: must be 0 to 7776000 seconds"),
+    ] {
+        let config = MerchantConfig { capture_window_seconds, refund_window_seconds, ..shop.config() };
+        assert_eq!(Merchant::connect(config).await.err().unwrap().to_string(), field);
+    }
 }

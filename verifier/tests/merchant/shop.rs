@@ -78,6 +78,10 @@ impl Shop {
         self.router = router(&merchant, self.work.clone());
     }
 
+    pub(crate) fn config(&self) -> MerchantConfig {
+        config(&self.facilitator, &self.folder)
+    }
+
     pub(crate) fn key() -> Key {
         Base58(SigningKey::from_bytes(&MERCHANT_SEED).verifying_key().to_bytes())
     }
