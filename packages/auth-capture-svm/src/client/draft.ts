@@ -1,0 +1,119 @@
+/**
+ * Decides whether a drafted intent may be signed. Neither the server that asks for payment nor the verifier that
+ * drafted it is trusted: every field must be what the session pins or what was requested. No I/O.
+ */
+
+import type { PaymentRequirements } from "@x402/core/types";
+
+import { FieldError, type Extra, type IntentPayload, SCHEME, intentOf, readExtra, readIntentPayload } from "../auth_capture.js";
+import { equal } from "../bytes.js";
+import type { Intent } from "../messages.js";
+import type { Session } from "./session.js";
+
+/** The longest that an intent may wait to be put on chain. */
+export const MAXIMUM_AUTHORIZE_SECONDS = 15 * 60;
+/** The longest that money may stay held. */
+export const MAXIMUM_HOLD_SECONDS = 7 * 24 * 60 * 60;
+
+/** What an offer and a draft are held against. */
+export interface Expected {
+  readonly session: Session;
+  /** Hash of the request that is paid for. */
+  readonly resourceHash: Uint8Array;
+  /** The most to pay, in base units. */
+  readonly maximumAmount: bigint;
+  /** The present, in unix seconds. */
+  readonly now: number;
+}
+
+/** An offer or a draft that is not signed. `field` says why. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+  readonly field: string;
+
+  constructor(cause: FieldError) {
+    super(`the payment is not what was asked for, so it was not signed: ${cause.message}`, { cause });
+    this.field = cause.field;
+  }
+}
+
+/**
+ * Checks a server's offer, before the verifier is asked to draft a payment for it.
+ *
+ * @throws {RefusedError} naming the first field that is not as it must be
+ */
+export function checkOffer(offer: PaymentRequirements, expected: Expected): void {
+  refusing(() => readOffer(offer, expected));
+}
+
+/**
+ * The intent that an offer and the payload drafted for it stand for, if it may be signed.
+ *
+ * @throws {RefusedError} naming the first field that is not as it must be
+ */
+export function checkDraft(offer: PaymentRequirements, payload: unknown, expected: Expected): Intent {
+  return refusing(() => {
+    const extra = readOffer(offer, expected);
+    const read = readIntentPayload(payload);
+    checkPayload(read, extra, expected);
+    return intentOf(offer, extra, read);
+  });
+}
+
+function readOffer(offer: PaymentRequirements, { session, resourceHash, maximumAmount, now }: Expected): Extra {
+  require(offer.scheme === SCHEME, "accepted.scheme", `must be ${SCHEME}`);
+  require(offer.network === session.network, "accepted.network", `is ${offer.network}, the session is on ${session.network}`);
+  require(offer.asset === session.mint, "accepted.asset", `is ${offer.asset}, the escrow holds ${session.mint}`);
+  require(/^[0-9]{1,20}$/.test(offer.amount), "accepted.amount", "must be base units as a string");
+  require(
+    BigInt(offer.amount) <= maximumAmount,
+    "accepted.amount",
+    `${offer.amount} base units are above the maximum of ${maximumAmount}`,
+  );
+  const extra = readExtra(offer);
+  require(
+    extra.program === session.program,
+    "accepted.extra.program",
+    `is ${extra.program}, the session's escrow is of ${session.program}`,
+  );
+  require(extra.paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow");
+  require(
+    equal(extra.resourceHash, resourceHash),
+    "accepted.extra.resourceHash",
+    "is not the hash of this request's method, URL and body",
+  );
+  require(
+    extra.captureDeadline <= now + MAXIMUM_HOLD_SECONDS,
+    "accepted.extra.captureDeadline",
+    `would hold the money for more than ${MAXIMUM_HOLD_SECONDS} seconds`,
+  );
+  return extra;
+}
+
+function checkPayload(payload: IntentPayload, extra: Extra, { session, now }: Expected): void {
+  require(payload.escrow === session.escrow, "payload.escrow", "is another escrow");
+  require(payload.sessionKey === session.sessionKey, "payload.sessionKey", "is another key");
+  require(
+    payload.incarnation === session.incarnation,
+    "payload.incarnation",
+    "is another: either the verifier is wrong, or the owner closed the session and opened it again",
+  );
+  require(payload.nonce > 0n, "payload.nonce", "must be above 0");
+  require(payload.authorizeBy > now, "payload.authorizeBy", "has passed");
+  const latest = Math.min(extra.captureDeadline, now + MAXIMUM_AUTHORIZE_SECONDS);
+  require(payload.authorizeBy <= latest, "payload.authorizeBy", `must be at most ${latest}`);
+}
+
+function require(holds: boolean, field: string, problem: string): void {
+  if (!holds) {
+    throw new FieldError(field, problem);
+  }
+}
+
+function refusing<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof FieldError ? new RefusedError(error) : error;
+  }
+}

@@ -1,0 +1,116 @@
+/** What an agent needs to pay: a session's key and the facts that its signatures are bound to. */
+
+import { readFile, stat } from "node:fs/promises";
+
+import { Fields } from "../auth_capture.js";
+import { type Address, readBase58, shown, writeBase58 } from "../bytes.js";
+import { publicKey } from "../ed25519.js";
+
+/** A session, as the owner hands it to the agent. All of it is pinned: the agent signs for nothing else. */
+export interface Session {
+  /** The cluster, as a CAIP-2 id. */
+  readonly network: `${string}:${string}`;
+  /** The escrow program. */
+  readonly program: Address;
+  /** The escrow that the session spends from. */
+  readonly escrow: Address;
+  /** The escrow's token. */
+  readonly mint: Address;
+  /** The token's decimals. */
+  readonly decimals: number;
+  /** The public key that the session was opened for. */
+  readonly sessionKey: Address;
+  /** The session's incarnation. */
+  readonly incarnation: Address;
+  /** Last second of the session, unix. */
+  readonly expiresAt: number;
+  /** Base URL of the verifier that drafts this agent's intents. */
+  readonly verifier: string;
+  /** RFC 8032's 32-byte seed. */
+  readonly secretKey: Uint8Array;
+}
+
+/** A session file that can't be used. */
+export class SessionError extends Error {
+  override readonly name = "SessionError";
+}
+
+/**
+ * Reads the file that `agent session open` writes.
+ *
+ * @throws {SessionError} if it can't be read, is not a session file, can be read by others, or its keys don't belong
+ * together
+ */
+export async function readSession(path: string): Promise<Session> {
+  const text = await readPrivate(path);
+  try {
+    return parseSession(JSON.parse(text));
+  } catch (error) {
+    // What JSON.parse says can quote the file, and with it the key.
+    const reason = error instanceof SyntaxError ? "it is not JSON" : (error as Error).message;
+    throw new SessionError(`${path} is not a session file: ${reason}`);
+  }
+}
+
+/**
+ * Reads a session from what its file has, for agents that keep it elsewhere.
+ *
+ * @throws if a field is missing or wrong; the message never has the secret key
+ */
+export function parseSession(value: unknown): Session {
+  const fields = new Fields(value, "");
+  const network = fields.text("network");
+  if (!isNetwork(network)) {
+    throw new SessionError(`network: expected a CAIP-2 id, not ${shown(network)}`);
+  }
+  const verifier = fields.text("verifier");
+  if (!URL.canParse(verifier) || !/^https?:$/.test(new URL(verifier).protocol)) {
+    throw new SessionError(`verifier: expected an http or https URL, not ${shown(verifier)}`);
+  }
+  const secretKey = readSecretKey(fields);
+  const sessionKey = fields.address("sessionKey");
+  if (writeBase58(publicKey(secretKey)) !== sessionKey) {
+    throw new SessionError("secretKey does not belong to sessionKey");
+  }
+  const session = {
+    network,
+    program: fields.address("program"),
+    escrow: fields.address("escrow"),
+    mint: fields.address("mint"),
+    decimals: fields.integer("decimals"),
+    sessionKey,
+    incarnation: fields.address("incarnation"),
+    expiresAt: fields.integer("expiresAt"),
+    verifier: verifier.replace(/\/+$/, ""),
+    secretKey,
+  };
+  // Whoever logs a session must not log its key.
+  return Object.defineProperty(session, "secretKey", { enumerable: false });
+}
+
+async function readPrivate(path: string): Promise<string> {
+  let mode: number;
+  let text: string;
+  try {
+    [{ mode }, text] = await Promise.all([stat(path), readFile(path, "utf8")]);
+  } catch (error) {
+    throw new SessionError((error as Error).message);
+  }
+  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+    throw new SessionError(`${path} can be read by others on this machine: chmod 600 ${path}`);
+  }
+  return text;
+}
+
+function readSecretKey(fields: Fields): Uint8Array {
+  try {
+    return readBase58(fields.text("secretKey"), 32, "secretKey");
+  } catch {
+    // Without what it has instead, which may be a key in another form.
+    throw new SessionError("secretKey: expected 32 bytes in base58");
+  }
+}
+
+function isNetwork(text: string): text is Session["network"] {
+  return /^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$/.test(text);
+}

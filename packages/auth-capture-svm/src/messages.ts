@@ -1,0 +1,207 @@
+/** The three signed messages, byte for byte as `docs/messages.md` has them. */
+
+import { sha256 } from "@noble/hashes/sha2.js";
+
+import { type Address, readBase58 } from "./bytes.js";
+
+/** The payer's permission to take up to `amount` out of its escrow for one receiver. */
+export interface Intent {
+  /** The escrow program. */
+  program: Address;
+  /** Of the session: 32 bytes. */
+  incarnation: Uint8Array;
+  /** The payer's escrow, which fixes payer and mint. */
+  escrow: Address;
+  /** The key that signs. */
+  sessionKey: Address;
+  /** Who is paid. */
+  receiver: Address;
+  /** Whose signature lets money go to the receiver. */
+  captureAuthorizer: Address;
+  /** Whose signature lets money go back before the capture deadline. */
+  receiverAuthorizer: Address;
+  /** Who may take a fee. */
+  feeRecipient: Address;
+  /** The HTTP request that is paid for: 32 bytes. */
+  resourceHash: Uint8Array;
+  /** The most that can be captured, in base units. */
+  amount: bigint;
+  /** Unique in the session, from 1. */
+  nonce: bigint;
+  /** Last second to put the intent on chain, unix. */
+  authorizeBy: bigint;
+  /** Last second to capture, unix. */
+  captureDeadline: bigint;
+  /** Last second to refund, unix; 0 for no refunds. */
+  refundDeadline: bigint;
+  /** The most of what is captured that may be fee, in basis points. */
+  maximumFeeBps: number;
+  /** `escrow` holds first, `authorization` charges at once. */
+  flow: "escrow" | "authorization";
+}
+
+/** The capture authorizer's permission to pay the receiver. Signed by a session key it is a voucher. */
+export interface Capture {
+  /** The payment: 32 bytes. */
+  intentDigest: Uint8Array;
+  /** All that may be captured so far, in base units, the fee included. */
+  amount: bigint;
+  /** The part of `amount` that goes to the fee recipient so far. */
+  fee: bigint;
+  /** Whether what is left of the hold goes back to the escrow. */
+  last: boolean;
+}
+
+/** The receiver authorizer's consent that the payment ends at less than its maximum. */
+export interface Release {
+  /** The payment: 32 bytes. */
+  intentDigest: Uint8Array;
+  /** What the payment ends at, in base units. */
+  amount: bigint;
+}
+
+/** The layout that is hashed: 331 bytes. */
+export function intentLayout(intent: Intent): Uint8Array {
+  const layout = new Layout(331);
+  layout.address(intent.program, "program");
+  layout.bytes32(intent.incarnation, "incarnation");
+  layout.address(intent.escrow, "escrow");
+  layout.address(intent.sessionKey, "sessionKey");
+  layout.address(intent.receiver, "receiver");
+  layout.address(intent.captureAuthorizer, "captureAuthorizer");
+  layout.address(intent.receiverAuthorizer, "receiverAuthorizer");
+  layout.address(intent.feeRecipient, "feeRecipient");
+  layout.bytes32(intent.resourceHash, "resourceHash");
+  layout.unsigned64(intent.amount, "amount");
+  layout.unsigned64(intent.nonce, "nonce");
+  layout.signed64(intent.authorizeBy, "authorizeBy");
+  layout.signed64(intent.captureDeadline, "captureDeadline");
+  layout.signed64(intent.refundDeadline, "refundDeadline");
+  layout.unsigned16(intent.maximumFeeBps, "maximumFeeBps");
+  layout.byte(intent.flow === "escrow" ? 1 : 2);
+  return layout.whole();
+}
+
+/** The layout that is hashed: 49 bytes. */
+export function captureLayout(capture: Capture): Uint8Array {
+  const layout = new Layout(49);
+  layout.bytes32(capture.intentDigest, "intentDigest");
+  layout.unsigned64(capture.amount, "amount");
+  layout.unsigned64(capture.fee, "fee");
+  layout.byte(capture.last ? 1 : 0);
+  return layout.whole();
+}
+
+/** The layout that is hashed: 40 bytes. */
+export function releaseLayout(release: Release): Uint8Array {
+  const layout = new Layout(40);
+  layout.bytes32(release.intentDigest, "intentDigest");
+  layout.unsigned64(release.amount, "amount");
+  return layout.whole();
+}
+
+/** SHA-256 of the intent's layout: the payment's id. */
+export function intentDigest(intent: Intent): Uint8Array {
+  return sha256(intentLayout(intent));
+}
+
+/** The 47 bytes that a session key signs. */
+export function intentSignedBytes(intent: Intent): Uint8Array {
+  return tagged("x402:payment:v1", intentDigest(intent));
+}
+
+/** The 47 bytes that a capture authorizer signs. */
+export function captureSignedBytes(capture: Capture): Uint8Array {
+  return tagged("x402:capture:v1", sha256(captureLayout(capture)));
+}
+
+/** The 47 bytes that a receiver authorizer signs. */
+export function releaseSignedBytes(release: Release): Uint8Array {
+  return tagged("x402:release:v1", sha256(releaseLayout(release)));
+}
+
+/**
+ * What a payment is bound to: `SHA-256(method ‖ "\n" ‖ url ‖ "\n" ‖ SHA-256(body))`.
+ *
+ * @param method in upper case
+ * @param url absolute, without fragment
+ * @param body empty for none
+ */
+export function resourceHash(method: string, url: string, body: Uint8Array): Uint8Array {
+  return resourceHashOfDigest(method, url, sha256(body));
+}
+
+/** The same, where only the body's SHA-256 is at hand. */
+export function resourceHashOfDigest(method: string, url: string, bodySha256: Uint8Array): Uint8Array {
+  return sha256(joined(new TextEncoder().encode(`${method}\n${url}\n`), bodySha256));
+}
+
+function tagged(tag: string, digest: Uint8Array): Uint8Array {
+  return joined(new TextEncoder().encode(tag), digest);
+}
+
+function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(left.length + right.length);
+  whole.set(left);
+  whole.set(right, left.length);
+  return whole;
+}
+
+/** Writes fields one after the other, integers little-endian. */
+class Layout {
+  readonly #view: DataView;
+  #offset = 0;
+
+  constructor(length: number) {
+    this.#view = new DataView(new ArrayBuffer(length));
+  }
+
+  address(text: Address, field: string): void {
+    this.bytes32(readBase58(text, 32, field), field);
+  }
+
+  bytes32(bytes: Uint8Array, field: string): void {
+    if (bytes.length !== 32) {
+      throw new RangeError(`${field}: expected 32 bytes, not ${bytes.length}`);
+    }
+    new Uint8Array(this.#view.buffer).set(bytes, this.#advance(32));
+  }
+
+  unsigned64(value: bigint, field: string): void {
+    require(value === BigInt.asUintN(64, value), field, value, "0 to 2^64 - 1");
+    this.#view.setBigUint64(this.#advance(8), value, true);
+  }
+
+  signed64(value: bigint, field: string): void {
+    require(value === BigInt.asIntN(64, value), field, value, "-2^63 to 2^63 - 1");
+    this.#view.setBigInt64(this.#advance(8), value, true);
+  }
+
+  unsigned16(value: number, field: string): void {
+    require(Number.isInteger(value) && value >= 0 && value <= 0xffff, field, value, "0 to 65535");
+    this.#view.setUint16(this.#advance(2), value, true);
+  }
+
+  byte(value: number): void {
+    this.#view.setUint8(this.#advance(1), value);
+  }
+
+  whole(): Uint8Array {
+    if (this.#offset !== this.#view.byteLength) {
+      throw new RangeError(`the layout has ${this.#offset} of ${this.#view.byteLength} bytes`);
+    }
+    return new Uint8Array(this.#view.buffer);
+  }
+
+  #advance(length: number): number {
+    const offset = this.#offset;
+    this.#offset += length;
+    return offset;
+  }
+}
+
+function require(holds: boolean, field: string, value: bigint | number, bounds: string): void {
+  if (!holds) {
+    throw new RangeError(`${field}: ${value} is not an integer from ${bounds}`);
+  }
+}

@@ -1,0 +1,41 @@
+/** What a merchant signs to end a payment. */
+
+import { type Address, readHex, writeBase58 } from "../bytes.js";
+import { publicKey, sign } from "../ed25519.js";
+import { captureSignedBytes, releaseSignedBytes } from "../messages.js";
+
+/** A server's payload for `/settle`. */
+export type LifecyclePayload =
+  | { type: "capture"; paymentId: string; amount: string; fee: string; last: boolean; signature: string }
+  | { type: "void"; paymentId: string; amount: string; signature: string };
+
+/** The key that is both capture and receiver authorizer of a merchant's payments. */
+export class Authorizer {
+  readonly #secretKey: Uint8Array;
+  readonly address: Address;
+
+  /** @param secretKey RFC 8032's 32-byte seed, or Solana's 64 bytes of which it is the first half */
+  constructor(secretKey: Uint8Array) {
+    if (secretKey.length !== 32 && secretKey.length !== 64) {
+      throw new TypeError(`authorizer: expected 32 or 64 bytes, not ${secretKey.length}`);
+    }
+    this.#secretKey = secretKey.slice(0, 32);
+    const key = publicKey(this.#secretKey);
+    if (secretKey.length === 64 && !key.every((byte, index) => byte === secretKey[32 + index])) {
+      throw new TypeError("authorizer: the last 32 bytes are not the public key of the first 32");
+    }
+    this.address = writeBase58(key);
+  }
+
+  /** A capture of `amount` that releases the rest, or a release of all if that is 0. */
+  end(paymentId: string, amount: bigint): LifecyclePayload {
+    const digest = readHex(paymentId, 32, "paymentId");
+    const signed = (bytes: Uint8Array): string => writeBase58(sign(this.#secretKey, bytes));
+    if (amount === 0n) {
+      const signature = signed(releaseSignedBytes({ intentDigest: digest, amount }));
+      return { type: "void", paymentId, amount: "0", signature };
+    }
+    const signature = signed(captureSignedBytes({ intentDigest: digest, amount, fee: 0n, last: true }));
+    return { type: "capture", paymentId, amount: amount.toString(), fee: "0", last: true, signature };
+  }
+}

@@ -1,0 +1,215 @@
+/** Holds before the handler, captures or releases after it, and tries again until the facilitator has it. */
+
+import type { FacilitatorClient } from "@x402/core/server";
+import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+
+import type { Authorizer } from "./lifecycle.js";
+import type { Accepted } from "./terms.js";
+import type { Ending, Unsettled } from "./unsettled.js";
+
+/** How long a response waits for its capture. It is signed and on disk by then; the rest needs no client. */
+const PATIENCE_MILLISECONDS = 20_000;
+const RETRY_MILLISECONDS = 5_000;
+/** How long after the capture deadline a capture that was sent before may still be reported. */
+const GRACE_SECONDS = 3600;
+
+const COMMITMENTS = ["processed", "confirmed", "finalized"];
+
+/** A "no" with which the last word is not said: settling again can change it. */
+const UNDECIDED = [
+  "settlement_pending",
+  "unexpected_settle_error",
+  "unexpected_verify_error",
+  "invalid_auth_capture_svm_payment_not_found",
+  "invalid_auth_capture_svm_capture",
+  "invalid_auth_capture_svm_release",
+];
+
+/** A payment that a request is working on. */
+interface Sale {
+  readonly accepted: Accepted;
+  /** What the facilitator said of the hold. */
+  held?: SettleResponse;
+}
+
+export class Sales {
+  readonly #facilitator: FacilitatorClient;
+  readonly #authorizer: Authorizer;
+  readonly #unsettled: Unsettled;
+  readonly #sales = new Map<string, Sale>();
+  /** Payments that were told to come again. */
+  readonly #unanswered = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+  #retrying = false;
+
+  constructor(facilitator: FacilitatorClient, authorizer: Authorizer, unsettled: Unsettled) {
+    this.#facilitator = facilitator;
+    this.#authorizer = authorizer;
+    this.#unsettled = unsettled;
+    this.#timer = setInterval(() => void this.settleLeftOver(), RETRY_MILLISECONDS).unref();
+  }
+
+  /** Has the facilitator hold the amount. Anything but a hold that is new and final enough is a "no". */
+  async hold(payment: PaymentPayload, accepted: Accepted): Promise<SettleResponse> {
+    const { paymentId } = accepted;
+    if (this.#sales.has(paymentId)) {
+      return refused(accepted.requirements, "duplicate_settlement", "the payment is being served in another request");
+    }
+    const sale: Sale = { accepted };
+    this.#sales.set(paymentId, sale);
+    const answer = await this.#holdClaimed(payment, accepted);
+    if (!answer.success) {
+      this.#sales.delete(paymentId);
+      return answer;
+    }
+    sale.held = answer;
+    try {
+      // On disk before the handler runs: if it breaks off, be it by a crash, what is held goes back.
+      this.#unsettled.add(paymentId, this.#ending(accepted, 0n));
+    } catch (error) {
+      console.error(`payment ${paymentId} is not served: its release could not be written down`, error);
+      await this.end(paymentId, 0n);
+      return refused(accepted.requirements, "unexpected_settle_error", "the server failed; nothing was charged");
+    }
+    return answer;
+  }
+
+  /** Captures `amount`, or releases all if that is 0. If it can't be done now, it will be: the hold's answer then. */
+  async end(paymentId: string, amount: bigint): Promise<SettleResponse> {
+    const sale = this.#sales.get(paymentId);
+    if (sale?.held === undefined) {
+      throw new Error(`payment ${paymentId} is not held`);
+    }
+    const ending = this.#ending(sale.accepted, amount);
+    try {
+      this.#unsettled.add(paymentId, ending);
+    } catch (error) {
+      // Still worth a try. If that fails too, the release that is on disk goes out.
+      console.error(`the ending of payment ${paymentId} could not be written down`, error);
+    }
+    try {
+      const answer = await within(PATIENCE_MILLISECONDS, this.#settle(ending));
+      if (isDecided(answer)) {
+        this.#forget(paymentId, answer);
+        return answer;
+      }
+      console.warn(`payment ${paymentId} is not finalized yet: ${answer.errorReason}`);
+    } catch (error) {
+      console.warn(`payment ${paymentId} is not finalized yet: ${(error as Error).message}`);
+    } finally {
+      this.#sales.delete(paymentId);
+    }
+    return sale.held;
+  }
+
+  /** Settles what earlier requests, or an earlier run, left over. */
+  async settleLeftOver(): Promise<void> {
+    if (this.#retrying) {
+      return;
+    }
+    this.#retrying = true;
+    try {
+      await Promise.all(this.#unsettled.paymentIds.map((paymentId) => this.#settleAgain(paymentId)));
+    } finally {
+      this.#retrying = false;
+    }
+  }
+
+  /** Stops trying again, and lets another merchant use the file. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#unsettled.close();
+  }
+
+  async #holdClaimed(payment: PaymentPayload, { paymentId, requirements }: Accepted): Promise<SettleResponse> {
+    let answer: SettleResponse;
+    try {
+      answer = await this.#facilitator.settle(payment, requirements);
+    } catch (error) {
+      console.warn(`no verdict on payment ${paymentId}: ${(error as Error).message}`);
+      this.#unanswered.add(paymentId);
+      const message = "the payment could not be settled now; send the same request again";
+      return refused(requirements, "unexpected_settle_error", message);
+    }
+    if (!answer.success) {
+      if (!isDecided(answer)) {
+        this.#unanswered.add(paymentId);
+      }
+      return answer;
+    }
+    const { alreadySettled, state, status } = answer.extra ?? {};
+    // Settled by an earlier request: that one was served, unless it was told to come again.
+    const wasUnanswered = this.#unanswered.delete(paymentId);
+    if (alreadySettled === true && !(wasUnanswered && state === "authorized")) {
+      return refused(requirements, "duplicate_settlement", "the payment bought something before");
+    }
+    const asked = Math.max(COMMITMENTS.indexOf(String(requirements.extra["commitment"])), 0);
+    if (COMMITMENTS.indexOf(String(status)) < asked) {
+      console.error(`the facilitator said yes to payment ${paymentId} before it was final enough`);
+      this.#unanswered.add(paymentId);
+      return refused(requirements, "unexpected_settle_error", "the facilitator's answer is weaker than this route asks for");
+    }
+    return answer;
+  }
+
+  async #settleAgain(paymentId: string): Promise<void> {
+    // A request that works on a payment ends it itself.
+    const ending = this.#sales.has(paymentId) ? undefined : this.#unsettled.get(paymentId);
+    if (ending === undefined) {
+      return;
+    }
+    try {
+      const answer = await this.#settle(ending);
+      if (isDecided(answer)) {
+        return this.#forget(paymentId, answer);
+      }
+    } catch (error) {
+      console.warn(`payment ${paymentId} is still to be finalized: ${(error as Error).message}`);
+    }
+    if (Date.now() / 1000 > ending.captureDeadline + GRACE_SECONDS) {
+      console.error(`payment ${paymentId} could not be finalized before its deadline`);
+      this.#unsettled.remove(paymentId);
+    }
+  }
+
+  #forget(paymentId: string, answer: SettleResponse): void {
+    if (!answer.success) {
+      console.error(`payment ${paymentId} can't be finalized: ${answer.errorReason}: ${answer.errorMessage}`);
+    }
+    try {
+      this.#unsettled.remove(paymentId);
+    } catch (error) {
+      // Settled again later, to no effect.
+      console.error(`payment ${paymentId} is settled and could not be taken off the list`, error);
+    }
+  }
+
+  #ending({ paymentId, requirements, captureDeadline }: Accepted, amount: bigint): Ending {
+    return { requirements, payload: this.#authorizer.end(paymentId, amount), captureDeadline };
+  }
+
+  #settle({ requirements, payload }: Ending): Promise<SettleResponse> {
+    return this.#facilitator.settle({ x402Version: 2, accepted: requirements, payload }, requirements);
+  }
+}
+
+/** A settlement that is answered no. */
+export function refused(requirements: PaymentRequirements, errorReason: string, errorMessage: string): SettleResponse {
+  return { success: false, errorReason, errorMessage, transaction: "", network: requirements.network };
+}
+
+function isDecided(answer: SettleResponse): boolean {
+  return answer.success || !UNDECIDED.includes(answer.errorReason ?? "");
+}
+
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the facilitator takes its time")), milliseconds);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,168 @@
+/** The scheme for `@x402/core`'s resource server, and so for `@x402/express`. */
+
+import type { PaymentOption } from "@x402/core/http";
+import type { FacilitatorClient } from "@x402/core/server";
+import type {
+  AssetAmount,
+  PaymentPayload,
+  PaymentRequirements,
+  Price,
+  SchemeNetworkServer,
+  SchemePaymentRequiredContext,
+  SchemeServerHooks,
+  SettleContext,
+  SettleResponse,
+  SupportedKind,
+  VerifiedPaymentCanceledContext,
+} from "@x402/core/types";
+
+import { FieldError, PROGRAM, SCHEME } from "../auth_capture.js";
+import type { Address } from "../bytes.js";
+import { writeHex } from "../bytes.js";
+import { Authorizer } from "./lifecycle.js";
+import { parsePrice, type Token } from "./price.js";
+import { requestHash } from "./request.js";
+import { refused, Sales } from "./sales.js";
+import { checkAccepted, deadlines, paymentIdOf, standingExtra, type Windows } from "./terms.js";
+import { Unsettled } from "./unsettled.js";
+
+/** What a merchant sets up once. */
+export interface MerchantConfig {
+  /** Settles: `new HTTPFacilitatorClient({ url })`. The same that `x402ResourceServer` gets. */
+  readonly facilitator: FacilitatorClient;
+  /** Signs captures and releases: a 32-byte seed, or the 64 bytes of a Solana keypair file. */
+  readonly authorizer: Uint8Array;
+  /** What is paid with. */
+  readonly token: Token;
+  /** File of the signed captures and releases that the facilitator doesn't have yet. One merchant at a time uses it. */
+  readonly unsettled: string;
+  /** Who is paid, at its associated token account; the authorizer's address if absent. */
+  readonly payTo?: Address;
+  /** From challenge to capture deadline; an hour if absent. */
+  readonly captureWindowSeconds?: number;
+  /** From capture deadline to refund deadline; 0, for no refunds, if absent. */
+  readonly refundWindowSeconds?: number;
+}
+
+type Network = SupportedKind["network"];
+
+/** Sells: x402's flow `escrow`, with a hold before the handler and a capture or a release after it. */
+export class AuthCaptureSvmScheme implements SchemeNetworkServer {
+  readonly scheme = SCHEME;
+  readonly defaultAssetTransferMethod = "default";
+  readonly paymentFlows = { default: { supported: ["escrow"], default: "escrow" } } as const;
+  readonly dynamicExtraFields = ["captureDeadline", "refundDeadline"];
+  readonly schemeHooks: SchemeServerHooks = {
+    // Core would settle the client's payload in every phase, and warn and go on if this threw.
+    onBeforeSettle: async (context) => ({ skip: true, result: await this.#settle(context) }),
+  };
+  /** The facilitator's cluster: what to register the scheme for. */
+  readonly network: Network;
+  readonly #token: Token;
+  readonly #payTo: Address;
+  readonly #authorizer: Authorizer;
+  readonly #windows: Windows;
+  readonly #sales: Sales;
+
+  private constructor(config: MerchantConfig, network: Network) {
+    this.network = network;
+    this.#token = config.token;
+    this.#authorizer = new Authorizer(config.authorizer);
+    this.#payTo = config.payTo ?? this.#authorizer.address;
+    this.#windows = {
+      captureSeconds: config.captureWindowSeconds ?? 3600,
+      refundSeconds: config.refundWindowSeconds ?? 0,
+    };
+    this.#sales = new Sales(config.facilitator, this.#authorizer, new Unsettled(config.unsettled));
+  }
+
+  /**
+   * Asks the facilitator for its cluster, and settles what an earlier run left unsettled in the background.
+   *
+   * @throws if the facilitator doesn't answer or doesn't settle this scheme, or the file can't be used
+   */
+  static async connect(config: MerchantConfig): Promise<AuthCaptureSvmScheme> {
+    const { kinds } = await config.facilitator.getSupported();
+    const kind = kinds.find(({ scheme, extra }) => scheme === SCHEME && extra?.["program"] === PROGRAM);
+    if (kind === undefined) {
+      throw new Error(`the facilitator doesn't settle ${SCHEME} of the escrow program ${PROGRAM}`);
+    }
+    return new AuthCaptureSvmScheme(config, kind.network);
+  }
+
+  /** A way to pay `price`, for a route's `accepts`. `extra.commitment` says how final the hold must be. */
+  price(price: Price, extra: { commitment?: "processed" | "confirmed" | "finalized" } = {}): PaymentOption {
+    return { scheme: SCHEME, network: this.network, payTo: this.#payTo, price, extra };
+  }
+
+  /** Stops settling in the background, and lets another merchant use the file. */
+  close(): void {
+    this.#sales.close();
+  }
+
+  parsePrice(price: Price): Promise<AssetAmount> {
+    return Promise.resolve(parsePrice(price, this.#token));
+  }
+
+  getAssetDecimals(asset: string): number | undefined {
+    return asset === this.#token.mint ? this.#token.decimals : undefined;
+  }
+
+  validateFacilitatorSupport(_network: Network, { extra }: SupportedKind): string | undefined {
+    return extra?.["program"] === PROGRAM ? undefined : `the facilitator's program is not ${PROGRAM}`;
+  }
+
+  enhancePaymentRequirements(requirements: PaymentRequirements, { extra }: SupportedKind): Promise<PaymentRequirements> {
+    const standing = standingExtra(extra, this.#authorizer.address);
+    const dated = deadlines(unixSeconds(), this.#windows);
+    return Promise.resolve({ ...requirements, extra: { ...requirements.extra, ...standing, ...dated } });
+  }
+
+  /** Binds the challenge to the request. */
+  enrichPaymentRequiredResponse(context: SchemePaymentRequiredContext): Promise<PaymentRequirements[]> {
+    const resourceHash = writeHex(requestHash(context));
+    return Promise.resolve(
+      context.requirements.map((requirements) =>
+        requirements.scheme === SCHEME && requirements.network === this.network
+          ? { ...requirements, extra: { ...requirements.extra, resourceHash } }
+          : requirements,
+      ),
+    );
+  }
+
+  /** A handler that failed is not paid for: the hold is released. */
+  settleOnCancel({ requirements }: VerifiedPaymentCanceledContext): PaymentRequirements {
+    return structuredClone(requirements) as PaymentRequirements;
+  }
+
+  async #settle({ paymentPayload, requirements, phase }: SettleContext): Promise<SettleResponse> {
+    const payment = structuredClone(paymentPayload) as PaymentPayload;
+    const asked = structuredClone(requirements) as PaymentRequirements;
+    try {
+      if (phase === "before-handler") {
+        return await this.#sales.hold(payment, checkAccepted(payment, asked, this.#windows, unixSeconds()));
+      }
+      const amount = phase === "cancel" ? 0n : captureAmount(asked.amount, payment.accepted.amount);
+      return await this.#sales.end(paymentIdOf(payment), amount);
+    } catch (error) {
+      if (error instanceof FieldError) {
+        return refused(asked, "invalid_payment_requirements", error.message);
+      }
+      console.error("settling failed", error);
+      return refused(asked, "unexpected_settle_error", "the server failed");
+    }
+  }
+}
+
+/** What the handler wants, as `setSettlementOverrides` has it; never more than the price. */
+function captureAmount(wanted: string, price: string): bigint {
+  if (/^[0-9]+$/.test(wanted) && BigInt(wanted) <= BigInt(price)) {
+    return BigInt(wanted);
+  }
+  console.error(`a handler wants ${wanted} of a price of ${price} base units: capturing the price`);
+  return BigInt(price);
+}
+
+function unixSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
