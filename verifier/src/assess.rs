@@ -103,6 +103,6 @@ pub async fn assess(
     let token_accounts = BTreeSet::from(receiver_token_accounts(&intent.receiver, &asset));
     let facts = facts::read(app.chain.as_ref(), intent.escrow, intent.session_key, &token_accounts).await?;
     let reserved = app.store.reserved(&intent.escrow, &facts).await?;
-    let escrow = intent::check(intent, &asset, &facts, reserved, &app.facilitator.policy)?;
+    let escrow = intent::check(intent, &asset, &facts, &reserved, &app.facilitator.policy)?;
     Ok(Assessed { facts, escrow })
 }

@@ -1,7 +1,9 @@
 //! The network seam: all that the verifier asks of a Solana node. Behind it are [`RpcChain`] and, in tests, a cluster
 //! whose answers the test controls.
 
+mod agreement;
 mod rpc;
+mod several;
 
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
@@ -9,6 +11,7 @@ use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 pub use rpc::RpcChain;
+pub use several::{NodeReport, Several};
 
 /// What the verifier asks of a Solana node.
 #[async_trait]
@@ -18,6 +21,15 @@ pub trait Chain: Send + Sync + 'static {
 
     /// The accounts at `addresses` (at most 100) as of one slot, in the same order.
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError>;
+
+    /// [`Chain::accounts`] as each node that is asked has them, at least one.
+    async fn accounts_of_each(
+        &self,
+        addresses: &[Address],
+        commitment: Commitment,
+    ) -> Result<Vec<Snapshot>, ChainError> {
+        Ok(vec![self.accounts(addresses, commitment).await?])
+    }
 
     /// A recent blockhash, confirmed.
     async fn blockhash(&self) -> Result<Blockhash, ChainError>;
@@ -39,6 +51,11 @@ pub trait Chain: Send + Sync + 'static {
 
     /// Hash of the confirmed block in `slot`.
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError>;
+
+    /// How each of the nodes is, where there are several.
+    fn nodes(&self) -> Vec<NodeReport> {
+        Vec::new()
+    }
 }
 
 /// An account.

@@ -25,8 +25,8 @@ use crate::{
 pub struct Config {
     /// Where to listen: address and port.
     pub listen: String,
-    /// The Solana node.
-    pub rpc_url: String,
+    /// The Solana nodes, at least one.
+    pub rpc_urls: Vec<String>,
     /// How long to wait for an answer of the node.
     pub rpc_timeout: Duration,
     /// The database file.
@@ -141,9 +141,8 @@ impl Keys {
                 format!("{listen:?} is not an address and a port, as 127.0.0.1:4020"),
             ));
         }
-        if !(self.rpc_url.starts_with("http://") || self.rpc_url.starts_with("https://")) {
-            return Err(ConfigError::bad("rpc_url", "must start with http:// or https://"));
-        }
+        let rpc_urls: Vec<String> = self.rpc_url.split(',').map(|url| url.trim().to_owned()).collect();
+        check_rpc_urls(&rpc_urls).map_err(|message| ConfigError::bad("rpc_url", message))?;
         for (key, value, range) in [
             ("rpc_timeout_seconds", self.rpc_timeout_seconds, 1..=120),
             ("settle_timeout_seconds", self.settle_timeout_seconds, 1..=300),
@@ -179,7 +178,7 @@ impl Keys {
         let settle_timeout = Duration::from_secs(self.settle_timeout_seconds);
         Ok(Config {
             listen,
-            rpc_url: self.rpc_url,
+            rpc_urls,
             rpc_timeout: Duration::from_secs(self.rpc_timeout_seconds),
             database: self.database,
             fee_payer: keypair::read(&self.fee_payer)
@@ -208,6 +207,19 @@ impl Keys {
                 .map_err(|error| ConfigError::bad("log", error.to_string()))?,
         })
     }
+}
+
+fn check_rpc_urls(urls: &[String]) -> Result<(), &'static str> {
+    if !urls.iter().all(|url| url.starts_with("http://") || url.starts_with("https://")) {
+        return Err("must start with http:// or https://; several are separated by commas");
+    }
+    if (1..urls.len()).any(|index| urls[..index].contains(&urls[index])) {
+        return Err("names a node twice");
+    }
+    if urls.len() == 2 {
+        return Err("has two nodes, and where they disagree neither is believed: give one, or three or more");
+    }
+    Ok(())
 }
 
 fn check_range<T: PartialOrd + Display>(

@@ -1,7 +1,7 @@
 //! What the chain says about a payer: read at two commitments, because good news is believed once it is confirmed,
-//! and bad news as soon as it is processed.
+//! and bad news as soon as it is processed; and from every node that is asked, because a "no" of one is a no.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, iter};
 
 use x402_escrow_interface::{
     Address,
@@ -15,13 +15,20 @@ use crate::chain::{Account, Chain, ChainError, Snapshot};
 /// The sysvar with the cluster's time, which is the time that deadlines are measured by.
 pub const CLOCK_ID: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
-/// What the chain says at both commitments.
+/// What the chain says, in as many views as there are nodes and commitments.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// What two thirds of the stake voted for.
-    pub confirmed: View,
-    /// The newest that the node has seen.
-    pub processed: View,
+    /// The one with the highest slot.
+    pub newest: View,
+    /// All others.
+    pub others: Vec<View>,
+}
+
+impl Facts {
+    /// Every view, the newest first.
+    pub fn views(&self) -> impl Iterator<Item = &View> {
+        iter::once(&self.newest).chain(&self.others)
+    }
 }
 
 /// What the chain says as of one slot.
@@ -60,9 +67,9 @@ pub async fn read(
 ) -> Result<Facts, ChainError> {
     let mut addresses = vec![CLOCK_ID, escrow, address::session(&escrow, &session_key)];
     addresses.extend(token_accounts);
-    let (confirmed, processed) = tokio::try_join!(
-        chain.accounts(&addresses, Commitment::Confirmed),
-        chain.accounts(&addresses, Commitment::Processed),
+    let (processed, confirmed) = tokio::try_join!(
+        chain.accounts_of_each(&addresses, Commitment::Processed),
+        chain.accounts_of_each(&addresses, Commitment::Confirmed),
     )?;
     let view = |snapshot: Snapshot| {
         let mut accounts = snapshot.accounts.into_iter();
@@ -79,7 +86,10 @@ pub async fn read(
                 .collect(),
         })
     };
-    Ok(Facts { confirmed: view(confirmed)?, processed: view(processed)? })
+    let mut others =
+        processed.into_iter().chain(confirmed).map(view).collect::<Result<Vec<View>, ChainError>>()?;
+    let newest = (0..others.len()).max_by_key(|index| others[*index].slot).ok_or_else(no_clock)?;
+    Ok(Facts { newest: others.swap_remove(newest), others })
 }
 
 /// The cluster's time as the node has it, unix seconds.

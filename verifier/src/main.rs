@@ -1,6 +1,6 @@
 //! Runs the verifier: reads the configuration, connects, listens.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
 };
 use x402_escrow_verifier::{
     app::App,
-    chain::{Chain, RpcChain},
+    chain::{Chain, ChainError, RpcChain, Several},
     config::{self, Config},
     serve,
     store::Store,
@@ -33,7 +33,8 @@ const HELP: &str = "\
 Every key can be in the file, or in the environment as X402_ and its name in capitals; the environment wins.
 Two have no default:
 
-  rpc_url     the Solana node, as http://127.0.0.1:8899
+  rpc_url     the Solana node, as http://127.0.0.1:8899; or three and more, separated by commas, of which most
+              must agree
   fee_payer   keypair file (solana-keygen's JSON, mode 600) of the account that pays fees and the rent of holds
 
 The others, with their defaults, are in docs/http-api.md. The most used:
@@ -75,10 +76,24 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn connect(urls: &[String], timeout: Duration) -> Result<Arc<dyn Chain>, ChainError> {
+    let node = |url: &String| -> Arc<dyn Chain> { Arc::new(RpcChain::new(url.clone(), timeout)) };
+    if let [url] = urls {
+        return Ok(node(url));
+    }
+    // The path and the query of an URL can be a secret.
+    let host = |url: &str| {
+        url.split('/').nth(2).unwrap_or_default().rsplit('@').next().unwrap_or_default().to_owned()
+    };
+    let nodes =
+        urls.iter().enumerate().map(|(index, url)| (format!("{}#{}", host(url), index + 1), node(url)));
+    Ok(Arc::new(Several::connect(nodes.collect()).await?))
+}
+
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(config.log_format, config.log_filter);
     let store = Store::open(&config.database).await?;
-    let chain: Arc<dyn Chain> = Arc::new(RpcChain::new(config.rpc_url, config.rpc_timeout));
+    let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
     let app = App::new(chain, store, config.fee_payer, config.policy, config.settings).await?;
     let listener = TcpListener::bind(&config.listen)
         .await

@@ -13,11 +13,7 @@ use x402_escrow_wire::{
 
 use crate::{
     facts::{Facts, receiver_token_accounts},
-    verify::{
-        Facilitator, Rejection,
-        intent::{self, Reserved},
-        requirements,
-    },
+    verify::{Facilitator, Rejection, intent, requirements},
 };
 
 /// A way to pay that this facilitator could settle, going by the challenge alone.
@@ -145,7 +141,7 @@ pub fn choose(
     candidates: Vec<Candidate>,
     wish: &Wish,
     facts: &Facts,
-    reserved: Reserved,
+    reserved: &[u64],
     facilitator: &Facilitator,
     passed_over: &mut Vec<PassedOver>,
 ) -> Option<Choice> {
@@ -167,12 +163,12 @@ fn choice(
     candidate: &Candidate,
     wish: &Wish,
     facts: &Facts,
-    reserved: Reserved,
+    reserved: &[u64],
     facilitator: &Facilitator,
 ) -> Result<Choice, Rejection> {
     // Without a session any values do: the check below says that it is missing.
     let (incarnation, highest_nonce) = facts
-        .processed
+        .newest
         .session
         .map_or_else(Default::default, |session| (session.incarnation, session.highest_nonce));
     let timeout = i64::try_from(candidate.requirements.max_timeout_seconds).unwrap_or(i64::MAX);
@@ -183,7 +179,7 @@ fn choice(
         incarnation: Key::from(Address::from(incarnation)),
         nonce: Decimal(highest_nonce.saturating_add(1)),
         authorize_by: facts
-            .processed
+            .newest
             .now
             .saturating_add(authorize_seconds)
             .min(candidate.extra.capture_deadline),

@@ -113,7 +113,14 @@ fn a_wrong_value_names_its_key() {
     ] {
         setting.assert_refused(file, &[], &parts);
     }
-    setting.assert_refused("", &[("X402_RPC_URL", "node.example")], &["rpc_url", "http://"]);
+    for (urls, message) in [
+        ("node.example", "http://"),
+        ("https://a.example,b.example,https://c.example", "http://"),
+        ("https://a.example,https://b.example", "give one, or three or more"),
+        ("https://a.example, https://b.example, https://a.example", "names a node twice"),
+    ] {
+        setting.assert_refused("", &[("X402_RPC_URL", urls)], &["rpc_url", message]);
+    }
     setting.assert_refused("", &[("X402_RPC_TIMEOUT_SECONDS", "soon")], &["rpc_timeout_seconds"]);
 }
 

@@ -8,6 +8,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
     app::{App, unix_now},
+    chain::NodeReport,
     facts,
 };
 
@@ -25,6 +26,9 @@ pub struct Health {
     slot_age_seconds: Option<i64>,
     /// What the fee payer has.
     fee_payer_lamports: Option<u64>,
+    /// How each node is, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodeReport>,
 }
 
 /// `GET /health`: status 200 if payments can be settled now, else 503 and why not.
@@ -35,6 +39,7 @@ pub async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
         slot: None,
         slot_age_seconds: None,
         fee_payer_lamports: None,
+        nodes: app.chain.nodes(),
     };
     check_chain(&app, &mut health).await;
     if let Err(error) = app.store.check_writable().await {

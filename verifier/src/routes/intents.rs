@@ -155,7 +155,7 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
         candidates.iter().flat_map(translate::Candidate::token_accounts).collect();
     let facts = facts::read(app.chain.as_ref(), wish.escrow, wish.session_key, &token_accounts).await?;
     let reserved = app.store.reserved(&wish.escrow, &facts).await?;
-    let choice = translate::choose(candidates, &wish, &facts, reserved, &app.facilitator, &mut passed_over);
+    let choice = translate::choose(candidates, &wish, &facts, &reserved, &app.facilitator, &mut passed_over);
     passed_over.sort_by_key(|option| option.index);
     let Some(choice) = choice else { return Ok(none_acceptable(passed_over)) };
 

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     facts::{Facts, View},
     payment::{Action, History, Operation, OperationState, Payment},
-    verify::intent::Reserved,
 };
 
 /// What became of a payment that was to be accepted.
@@ -50,11 +49,11 @@ impl Store {
             return Ok(Accepted::Before(known.id));
         }
         let reserved = reserved(&mut transaction, &payment.intent.escrow, facts).await?;
-        let funded = |view: &View, reserved: u64| {
+        let funded = |(view, reserved): (&View, &u64)| {
             let free = view.escrow.map_or(0, |escrow| escrow.free());
-            payment.intent.amount <= free.saturating_sub(reserved)
+            payment.intent.amount <= free.saturating_sub(*reserved)
         };
-        if !funded(&facts.confirmed, reserved.confirmed) || !funded(&facts.processed, reserved.processed) {
+        if !facts.views().zip(&reserved).all(funded) {
             return Ok(Accepted::Unfunded);
         }
         let id = match known {
@@ -78,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn reserved(&self, escrow: &Address, facts: &Facts) -> Result<Reserved, StoreError> {
+    pub async fn reserved(&self, escrow: &Address, facts: &Facts) -> Result<Vec<u64>, StoreError> {
         reserved(&mut *self.pool.acquire().await?, escrow, facts).await
     }
 
@@ -182,9 +181,9 @@ async fn reserved(
     connection: &mut SqliteConnection,
     escrow: &Address,
     facts: &Facts,
-) -> Result<Reserved, StoreError> {
-    // The older view's slot is the lower bound of what either misses.
-    let oldest_slot = facts.confirmed.slot.min(facts.processed.slot);
+) -> Result<Vec<u64>, StoreError> {
+    // The oldest view's slot is the lower bound of what any misses.
+    let oldest_slot = facts.views().map(|view| view.slot).min().unwrap_or(0);
     let rows = sqlx::query(
         "SELECT operations.*, (
              SELECT max(slot) FROM transactions
@@ -198,7 +197,7 @@ async fn reserved(
     .bind(row::integer("slot", oldest_slot)?)
     .fetch_all(connection)
     .await?;
-    let mut reserved = Reserved::default();
+    let mut reserved = vec![0_u64; facts.views().count()];
     for row in &rows {
         let operation: Operation = row::operation(row)?;
         let amount = row::parse::<Decimal>(row, "amount")?.0;
@@ -208,11 +207,10 @@ async fn reserved(
         };
         // Payments above what can be counted are refused one by one; a sum that is not counted promises everything.
         let missing_in = |view: &View| slot.is_none_or(|slot| slot.unsigned_abs() > view.slot);
-        if missing_in(&facts.confirmed) {
-            reserved.confirmed = reserved.confirmed.saturating_add(amount);
-        }
-        if missing_in(&facts.processed) {
-            reserved.processed = reserved.processed.saturating_add(amount);
+        for (view, reserved) in facts.views().zip(&mut reserved) {
+            if missing_in(view) {
+                *reserved = reserved.saturating_add(amount);
+            }
         }
     }
     Ok(reserved)

@@ -34,16 +34,8 @@ pub fn check_signature(intent: &Intent, by: &Signature) -> Result<(), Rejection>
     )
 }
 
-/// What is promised to others already, in base units, beyond what a view of the chain shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reserved {
-    /// Not in the confirmed view.
-    pub confirmed: u64,
-    /// Not in the processed view.
-    pub processed: u64,
-}
-
-/// Checks the intent against the chain and the policy. Returns the escrow.
+/// Checks the intent against the chain and the policy. Returns the escrow. `reserved` is what is promised to others
+/// already, in base units, beyond what each view shows, in the order of [`Facts::views`].
 ///
 /// # Errors
 /// If the program would refuse it, or might by the time it is there.
@@ -51,12 +43,19 @@ pub fn check(
     intent: &Intent,
     asset: &Address,
     facts: &Facts,
-    reserved: Reserved,
+    reserved: &[u64],
     policy: &Policy,
 ) -> Result<Escrow, Rejection> {
-    check_times(intent, facts.processed.now, policy)?;
-    check_view(intent, asset, &facts.confirmed, reserved.confirmed)?;
-    check_view(intent, asset, &facts.processed, reserved.processed)
+    check_times(intent, facts.newest.now, policy)?;
+    for (index, view) in facts.views().enumerate().skip(1) {
+        check_view(intent, asset, view, reserved_beyond(reserved, index))?;
+    }
+    check_view(intent, asset, &facts.newest, reserved_beyond(reserved, 0))
+}
+
+/// What is not told is promised altogether.
+fn reserved_beyond(reserved: &[u64], view: usize) -> u64 {
+    reserved.get(view).copied().unwrap_or(u64::MAX)
 }
 
 /// Amount, fee and deadlines.

@@ -32,6 +32,7 @@ use x402_escrow_interface::{
 };
 use x402_escrow_verifier::{
     app::{App, Settings, unix_now},
+    chain::Chain,
     policy::{Finality, Policy, Tier},
     router::router,
     run_background,
@@ -99,12 +100,20 @@ impl World {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
+        Self::through(options, async |cluster| Arc::clone(cluster) as Arc<dyn Chain>).await
+    }
+
+    /// A verifier that sees the cluster through what `connect` makes of it.
+    pub(crate) async fn through(
+        options: Options,
+        connect: impl AsyncFnOnce(&Arc<Cluster>) -> Arc<dyn Chain>,
+    ) -> Self {
         let cluster = Arc::new(Cluster::new(unix_now()));
         let directory = tempfile::tempdir().unwrap();
         let mint = keypair(9).pubkey();
         let escrow = address::escrow(&keypair(PAYER).pubkey(), &mint);
         let session = address::session(&escrow, &keypair(SESSION).pubkey());
-        let app = app(&cluster, directory.path(), options).await;
+        let app = app(connect(&cluster).await, directory.path(), options).await;
         let (stop, stopped) = watch::channel(false);
         let world = Self {
             router: router(Arc::clone(&app)),
@@ -124,7 +133,8 @@ impl World {
     /// Stops the verifier without any farewell, as a crash would, and starts another over the same file.
     pub(crate) async fn restart(&mut self, options: Options) {
         self.crash().await;
-        self.app = app(&self.cluster, self.directory.path(), options).await;
+        let chain = Arc::clone(&self.cluster) as Arc<dyn Chain>;
+        self.app = app(chain, self.directory.path(), options).await;
         self.router = router(Arc::clone(&self.app));
         let (stop, stopped) = watch::channel(false);
         self.stop = stop;
@@ -509,7 +519,7 @@ pub(crate) fn envelope(requirements: &PaymentRequirements, payload: Value) -> Va
     })
 }
 
-async fn app(cluster: &Arc<Cluster>, directory: &std::path::Path, options: Options) -> Arc<App> {
+async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Options) -> Arc<App> {
     let store = Store::open(&directory.join("verifier.sqlite")).await.unwrap();
     let policy = Policy {
         finality: Finality::new(vec![Tier { up_to: None, commitment: options.commitment }]).unwrap(),
@@ -530,6 +540,5 @@ async fn app(cluster: &Arc<Cluster>, directory: &std::path::Path, options: Optio
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
     };
-    let chain = Arc::clone(cluster) as Arc<dyn x402_escrow_verifier::chain::Chain>;
     Arc::new(App::new(chain, store, keypair(FEE_PAYER), policy, settings).await.unwrap())
 }

@@ -1,0 +1,321 @@
+//! [`Chain`] over several nodes, none of which is trusted alone: each is asked, and what more than half of them say is
+//! believed. One that lags, contradicts the others or stops answering is left out until it is well again.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, future::join_all, stream::FuturesUnordered};
+use tokio::time::{Instant, timeout};
+use x402_escrow_interface::{Address, instruction::Signature};
+use x402_escrow_wire::auth_capture::Commitment;
+
+use super::{
+    Blockhash, Chain, ChainError, SendError, Snapshot, Status,
+    agreement::{self, Probe, Sighting},
+};
+use crate::facts::{CLOCK_ID, unix_timestamp};
+
+/// How often each node is asked how it is.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a node may take to say how it is.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the others are waited for when enough have answered.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a node that contradicted the others is left out, whatever it says of itself.
+const QUARANTINE: Duration = Duration::from_secs(60);
+
+/// A node, and what is known of it.
+struct Node {
+    name: String,
+    chain: Arc<dyn Chain>,
+    health: Mutex<Health>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Health {
+    /// What is wrong with it, if anything.
+    wrong: Option<String>,
+    /// When it may be believed again after it contradicted the others.
+    quarantined_until: Option<Instant>,
+}
+
+/// How a node is, for whoever runs the service.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeReport {
+    /// Its host; the rest of the URL may be a secret.
+    pub node: String,
+    /// What is wrong with it; absent if it is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
+}
+
+/// Several nodes of one cluster.
+pub struct Several {
+    nodes: Arc<Vec<Node>>,
+    needed: usize,
+    /// Whose blockhash is taken next.
+    turn: AtomicUsize,
+}
+
+impl Several {
+    /// Asks each of the nodes how it is, and goes on asking in the background. Names are for reports.
+    ///
+    /// # Errors
+    /// If not more than half of them are well.
+    pub async fn connect(nodes: Vec<(String, Arc<dyn Chain>)>) -> Result<Self, ChainError> {
+        let node = |(name, chain)| Node { name, chain, health: Mutex::default() };
+        let nodes: Arc<Vec<Node>> = Arc::new(nodes.into_iter().map(node).collect());
+        let several = Self {
+            needed: agreement::majority(nodes.len()),
+            nodes: Arc::clone(&nodes),
+            turn: AtomicUsize::new(0),
+        };
+        probe(&nodes).await;
+        several.well()?;
+        let watched = Arc::downgrade(&nodes);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PROBE_INTERVAL).await;
+                let Some(nodes) = watched.upgrade() else { return };
+                probe(&nodes).await;
+            }
+        });
+        Ok(several)
+    }
+
+    /// The nodes that are asked.
+    fn well(&self) -> Result<Vec<&Node>, ChainError> {
+        let well: Vec<&Node> = self.nodes.iter().filter(|node| node.wrong().is_none()).collect();
+        if well.len() < self.needed {
+            let wrong = self.nodes.iter().filter_map(|node| Some(format!("{} {}", node.name, node.wrong()?)));
+            let wrong: Vec<_> = wrong.collect();
+            return Err(ChainError {
+                request: "any request",
+                message: format!(
+                    "{} of {} nodes can be relied on, {} are needed: {}",
+                    well.len(),
+                    self.nodes.len(),
+                    self.needed,
+                    wrong.join("; ")
+                ),
+            });
+        }
+        Ok(well)
+    }
+
+    /// Asks every node that is well. Who answers long after enough others did is left out.
+    async fn ask<'a, T: Send + 'a>(
+        &'a self,
+        request: impl Fn(&'a dyn Chain) -> BoxFuture<'a, Result<T, ChainError>>,
+    ) -> Result<Vec<(&'a Node, T)>, ChainError> {
+        let well = self.well()?;
+        let mut waiting: FuturesUnordered<_> = well
+            .iter()
+            .enumerate()
+            .map(|(index, node)| request(node.chain.as_ref()).map(move |answer| (index, answer)))
+            .collect();
+        let mut late: Vec<bool> = vec![true; well.len()];
+        let (mut answers, mut failure) = (Vec::new(), None);
+        loop {
+            let next = if answers.len() < self.needed {
+                waiting.next().await
+            } else {
+                timeout(GRACE, waiting.next()).await.unwrap_or(None)
+            };
+            let Some((index, answer)) = next else { break };
+            late[index] = false;
+            match answer {
+                Ok(answer) => answers.push((well[index], answer)),
+                Err(error) => {
+                    well[index].leave_out(format!("does not answer: {}", error.message));
+                    failure = Some(error);
+                }
+            }
+        }
+        for (node, _) in well.iter().zip(late).filter(|(_, late)| *late) {
+            node.leave_out("answers later than the others".to_owned());
+        }
+        match failure {
+            Some(error) if answers.len() < self.needed => Err(error),
+            _ => Ok(answers),
+        }
+    }
+}
+
+impl Node {
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wrong(&self) -> Option<String> {
+        self.health().wrong.clone()
+    }
+
+    /// Leaves the node out until it is found well.
+    fn leave_out(&self, wrong: String) {
+        self.found(Some(wrong));
+    }
+
+    /// Leaves the node out for some time: it says of itself that it is well.
+    fn quarantine(&self, request: &'static str) {
+        self.health().quarantined_until = Some(Instant::now() + QUARANTINE);
+        self.found(Some(format!("contradicted the others at {request}")));
+    }
+
+    fn found(&self, wrong: Option<String>) {
+        let mut health = self.health();
+        match (&health.wrong, &wrong) {
+            (None, Some(wrong)) => tracing::warn!(node = self.name, "left out: it {wrong}"),
+            (Some(_), None) => tracing::info!(node = self.name, "well again"),
+            _ => {}
+        }
+        health.wrong = wrong;
+    }
+}
+
+async fn probe(nodes: &[Node]) {
+    let answers = join_all(nodes.iter().map(|node| async {
+        match timeout(PROBE_TIMEOUT, ask_how_it_is(node.chain.as_ref())).await {
+            Ok(answer) => answer.map_err(|error| error.message),
+            Err(_) => Err("it did not answer in time".to_owned()),
+        }
+    }))
+    .await;
+    for (node, wrong) in nodes.iter().zip(agreement::judge(&answers)) {
+        let is_quarantined = node.health().quarantined_until.is_some_and(|until| Instant::now() < until);
+        if wrong.is_some() || !is_quarantined {
+            node.found(wrong);
+        }
+    }
+}
+
+async fn ask_how_it_is(chain: &dyn Chain) -> Result<Probe, ChainError> {
+    let genesis_hash = chain.genesis_hash().await?;
+    let snapshot = chain.accounts(&[CLOCK_ID], Commitment::Processed).await?;
+    let clock = snapshot.accounts.into_iter().next().flatten();
+    let now = clock.as_ref().and_then(unix_timestamp).ok_or_else(|| disagree("getMultipleAccounts"))?;
+    Ok(Probe { genesis_hash, slot: snapshot.slot, now })
+}
+
+pub(super) fn disagree(request: &'static str) -> ChainError {
+    ChainError { request, message: "the nodes disagree".to_owned() }
+}
+
+fn values<T>(answers: Vec<(&Node, T)>) -> Vec<T> {
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[async_trait]
+impl Chain for Several {
+    async fn genesis_hash(&self) -> Result<String, ChainError> {
+        let answers = values(self.ask(|chain| chain.genesis_hash()).await?);
+        agreement::agreed(&answers, self.needed).cloned().ok_or_else(|| disagree("getGenesisHash"))
+    }
+
+    async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
+        let answers = self.accounts_of_each(addresses, commitment).await?;
+        agreement::snapshot(&answers, self.needed).cloned().ok_or_else(|| disagree("getMultipleAccounts"))
+    }
+
+    async fn accounts_of_each(
+        &self,
+        addresses: &[Address],
+        commitment: Commitment,
+    ) -> Result<Vec<Snapshot>, ChainError> {
+        let addresses: Arc<[Address]> = addresses.into();
+        let answers = self
+            .ask(|chain| {
+                let addresses = Arc::clone(&addresses);
+                async move { chain.accounts(&addresses, commitment).await }.boxed()
+            })
+            .await?;
+        let (nodes, snapshots): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        // Of a block that is only processed, nodes on different forks say different things and are right.
+        if commitment >= Commitment::Confirmed {
+            for index in agreement::contradicting(&snapshots, self.needed) {
+                nodes[index].quarantine("getMultipleAccounts");
+            }
+        }
+        Ok(snapshots)
+    }
+
+    async fn blockhash(&self) -> Result<Blockhash, ChainError> {
+        let well = self.well()?;
+        let node = well[self.turn.fetch_add(1, Ordering::Relaxed) % well.len()];
+        node.chain
+            .blockhash()
+            .await
+            .inspect_err(|error| node.leave_out(format!("does not answer: {}", error.message)))
+    }
+
+    async fn block_height(&self) -> Result<u64, ChainError> {
+        let answers = values(self.ask(|chain| chain.block_height()).await?);
+        agreement::reached(answers, self.needed).ok_or_else(|| disagree("getBlockHeight"))
+    }
+
+    async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
+        let bytes: Arc<[u8]> = transaction.into();
+        let answers = self
+            .ask(|chain| {
+                let bytes = Arc::clone(&bytes);
+                async move { Ok(chain.send(&bytes, preflight).await) }.boxed()
+            })
+            .await?;
+        agreement::sent(values(answers), self.needed)
+    }
+
+    async fn statuses(
+        &self,
+        signatures: &[Signature],
+        search_history: bool,
+    ) -> Result<Vec<Option<Status>>, ChainError> {
+        let asked: Arc<[Signature]> = signatures.into();
+        let answers = self
+            .ask(|chain| {
+                let asked = Arc::clone(&asked);
+                async move { chain.statuses(&asked, search_history).await }.boxed()
+            })
+            .await?;
+        let mut statuses = Vec::with_capacity(signatures.len());
+        for index in 0..signatures.len() {
+            let each: Vec<_> =
+                answers.iter().map(|(_, answer)| answer.get(index).cloned().flatten()).collect();
+            let sighting = agreement::sighting(&each, self.needed);
+            statuses.push(match sighting {
+                Sighting::Seen(status) => {
+                    for ((node, _), own) in answers.iter().zip(&each) {
+                        if agreement::contradicts(own.as_ref(), &status) {
+                            node.quarantine("getSignatureStatuses");
+                        }
+                    }
+                    Some(status)
+                }
+                Sighting::Unseen => None,
+                // Not seen yet; but whoever asks whether it can still land must not be told that it can't.
+                Sighting::Disputed if search_history => return Err(disagree("getSignatureStatuses")),
+                Sighting::Disputed => None,
+            });
+        }
+        Ok(statuses)
+    }
+
+    async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
+        let answers = values(self.ask(|chain| chain.block_hash(slot)).await?);
+        agreement::agreed(&answers, self.needed).copied().ok_or_else(|| disagree("getBlock"))
+    }
+
+    fn nodes(&self) -> Vec<NodeReport> {
+        let report = |node: &Node| NodeReport { node: node.name.clone(), wrong: node.wrong() };
+        self.nodes.iter().map(report).collect()
+    }
+}

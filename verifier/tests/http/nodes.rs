@@ -1,0 +1,134 @@
+//! A node of the cluster that can be slow, silent, behind, or a liar.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use solana_sdk::transaction::TransactionError;
+use x402_escrow_interface::{Address, instruction::Signature};
+use x402_escrow_verifier::chain::{Account, Blockhash, Chain, ChainError, SendError, Snapshot, Status};
+use x402_escrow_wire::auth_capture::Commitment;
+
+use crate::cluster::Cluster;
+
+/// What is wrong with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// It refuses connections.
+    Down,
+    /// It never answers.
+    Hangs,
+    /// It says that its newest slot is this far from the others'.
+    Slots(i64),
+    /// It is of another cluster.
+    ElsewhereId,
+    /// Every transaction that it is asked about is final.
+    ClaimsFinal,
+    /// It has seen no transaction.
+    Denies,
+    /// Every simulation fails.
+    RefusesAll,
+    /// Accounts are there, with other contents.
+    InventsMoney,
+    /// No account of the escrow program is there.
+    HidesAccounts,
+}
+
+/// A node of the cluster.
+pub(crate) struct Node {
+    cluster: Arc<Cluster>,
+    fault: Mutex<Fault>,
+}
+
+impl Node {
+    pub(crate) fn new(cluster: &Arc<Cluster>) -> Arc<Self> {
+        Arc::new(Self { cluster: Arc::clone(cluster), fault: Mutex::new(Fault::None) })
+    }
+
+    pub(crate) fn break_with(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    async fn fault(&self, request: &'static str) -> Result<Fault, ChainError> {
+        let fault = *self.fault.lock().unwrap();
+        match fault {
+            Fault::Down => Err(ChainError { request, message: "it can't be reached".to_owned() }),
+            Fault::Hangs => std::future::pending().await,
+            fault => Ok(fault),
+        }
+    }
+}
+
+#[async_trait]
+impl Chain for Node {
+    async fn genesis_hash(&self) -> Result<String, ChainError> {
+        match self.fault("getGenesisHash").await? {
+            Fault::ElsewhereId => Ok("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d".to_owned()),
+            _ => self.cluster.genesis_hash().await,
+        }
+    }
+
+    async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
+        let fault = self.fault("getMultipleAccounts").await?;
+        let mut snapshot = self.cluster.accounts(addresses, commitment).await?;
+        let ours = |account: &&mut Account| account.owner == x402_escrow_interface::ID;
+        match fault {
+            Fault::Slots(apart) => snapshot.slot = snapshot.slot.saturating_add_signed(apart),
+            Fault::HidesAccounts => {
+                for account in &mut snapshot.accounts {
+                    *account = account.take().filter(|account| account.owner != x402_escrow_interface::ID);
+                }
+            }
+            // The escrow's balance follows the discriminator and five addresses.
+            Fault::InventsMoney => {
+                for account in snapshot.accounts.iter_mut().flatten().filter(ours) {
+                    account.data[8 + 5 * 32 + 7] = 0x7f;
+                }
+            }
+            _ => {}
+        }
+        Ok(snapshot)
+    }
+
+    async fn blockhash(&self) -> Result<Blockhash, ChainError> {
+        self.fault("getLatestBlockhash").await?;
+        self.cluster.blockhash().await
+    }
+
+    async fn block_height(&self) -> Result<u64, ChainError> {
+        self.fault("getBlockHeight").await?;
+        self.cluster.block_height().await
+    }
+
+    async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
+        match self.fault("sendTransaction").await? {
+            Fault::RefusesAll => Err(SendError::Simulation(TransactionError::InsufficientFundsForFee)),
+            _ => self.cluster.send(transaction, preflight).await,
+        }
+    }
+
+    async fn statuses(
+        &self,
+        signatures: &[Signature],
+        search_history: bool,
+    ) -> Result<Vec<Option<Status>>, ChainError> {
+        let fault = self.fault("getSignatureStatuses").await?;
+        let mut statuses = self.cluster.statuses(signatures, search_history).await?;
+        match fault {
+            Fault::ClaimsFinal => statuses.fill(Some(Status {
+                slot: self.cluster.state().slot,
+                confirmations: 32,
+                commitment: Commitment::Finalized,
+                error: None,
+            })),
+            Fault::Denies => statuses.fill(None),
+            _ => {}
+        }
+        Ok(statuses)
+    }
+
+    async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
+        self.fault("getBlock").await?;
+        self.cluster.block_hash(slot).await
+    }
+}

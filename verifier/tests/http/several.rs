@@ -1,0 +1,159 @@
+//! Three nodes, of which one is not well.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use x402_escrow_verifier::chain::{Chain, Several};
+use x402_escrow_wire::auth_capture::Commitment;
+
+use crate::{
+    nodes::{Fault, Node},
+    world::{Options, World},
+};
+
+struct Setting {
+    world: World,
+    nodes: [Arc<Node>; 3],
+}
+
+impl Setting {
+    async fn new(commitment: Commitment) -> Self {
+        let options = Options { commitment, settle_timeout: Duration::from_millis(1500) };
+        let mut nodes = None;
+        let world = World::through(options, async |cluster| {
+            let own = [(); 3].map(|()| Node::new(cluster));
+            let named = ["a", "b", "c"].into_iter().zip(own.clone());
+            nodes = Some(own);
+            let named = named.map(|(name, node)| (name.to_owned(), node as Arc<dyn Chain>));
+            Arc::new(Several::connect(named.collect()).await.unwrap()) as Arc<dyn Chain>
+        })
+        .await;
+        Self { world, nodes: nodes.unwrap() }
+    }
+
+    /// What is wrong with each node.
+    async fn wrong(&self) -> [String; 3] {
+        let (_, health) = self.world.get("/health").await;
+        [0, 1, 2].map(|node| health["nodes"][node]["wrong"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until this is wrong with node c, and nothing with the others.
+    async fn wrong_is(&self, expected: &str) {
+        let deadline = Instant::now() + Duration::from_secs(6);
+        while self.wrong().await != ["", "", expected] {
+            assert!(Instant::now() < deadline, "{:?} instead of {expected:?}", self.wrong().await);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_node_of_three_that_fails_is_left_out_and_comes_back() {
+    for (fault, wrong) in [
+        (Fault::Down, "does not answer: it can't be reached"),
+        (Fault::Slots(-31), "is 31 slots behind the others"),
+        (Fault::Slots(31), "claims to be 31 slots ahead of the others"),
+        (
+            Fault::ElsewhereId,
+            "is of another cluster, with the genesis hash 5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+        ),
+    ] {
+        let setting = Setting::new(Commitment::Confirmed).await;
+        setting.wrong_is("").await;
+        setting.nodes[2].break_with(fault);
+        setting.wrong_is(wrong).await;
+        setting.world.authorize(1000, 1).await;
+        setting.nodes[2].break_with(Fault::None);
+        setting.wrong_is("").await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_delays_one_request_by_half_a_second_and_no_more() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    setting.nodes[2].break_with(Fault::Hangs);
+    let body = setting.world.body(&setting.world.requirements(1000), 1);
+    let (first, second) = (Instant::now(), setting.world.settle(&body).await);
+    assert_eq!(second["success"], true, "{second}");
+    assert!(first.elapsed() < Duration::from_millis(1900), "{:?}", first.elapsed());
+    assert_ne!(setting.wrong().await[2], "");
+    let again = Instant::now();
+    setting.world.authorize(1000, 2).await;
+    assert!(again.elapsed() < Duration::from_millis(900), "{:?}", again.elapsed());
+}
+
+#[tokio::test]
+async fn one_node_can_not_make_a_payment_final() {
+    let setting = Setting::new(Commitment::Finalized).await;
+    setting.nodes[2].break_with(Fault::ClaimsFinal);
+    let body = setting.world.body(&setting.world.requirements(1000), 1);
+    let answer = setting.world.settle(&body).await;
+    assert_eq!(
+        (&answer["success"], &answer["extra"]["status"]),
+        (&json!(false), &json!("confirmed")),
+        "{answer}"
+    );
+    setting.world.cluster.state().level = Commitment::Finalized;
+    assert_eq!(setting.world.settle(&body).await["success"], true);
+}
+
+#[tokio::test]
+async fn one_node_can_not_hide_a_transaction_and_is_left_out_for_trying() {
+    let setting = Setting::new(Commitment::Finalized).await;
+    setting.world.cluster.state().level = Commitment::Finalized;
+    setting.nodes[2].break_with(Fault::Denies);
+    setting.world.authorize(1000, 1).await;
+    assert_eq!(setting.wrong().await[2], "contradicted the others at getSignatureStatuses");
+    assert_eq!(setting.world.cluster.distinct_sent(), 1);
+}
+
+#[tokio::test]
+async fn one_node_can_not_refuse_a_transaction() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    setting.nodes[2].break_with(Fault::RefusesAll);
+    setting.world.authorize(1000, 1).await;
+}
+
+#[tokio::test]
+async fn one_node_can_not_invent_money_and_is_left_out_for_trying() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    setting.nodes[2].break_with(Fault::InventsMoney);
+    let too_much = setting.world.body(&setting.world.requirements(4_999_999), 1);
+    setting.world.settle(&too_much).await;
+    let more = setting.world.body(&setting.world.requirements(4_999_999), 2);
+    let more = setting.world.settle(&more).await;
+    let last = setting.world.body(&setting.world.requirements(4_999_999), 3);
+    assert_eq!(setting.world.settle(&last).await["errorReason"], "insufficient_funds", "{more}");
+    assert_eq!(setting.wrong().await[2], "contradicted the others at getMultipleAccounts");
+}
+
+#[tokio::test]
+async fn one_node_can_only_cause_a_no_until_it_is_left_out() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    setting.nodes[2].break_with(Fault::HidesAccounts);
+    let body = setting.world.body(&setting.world.requirements(1000), 1);
+    let answer = setting.world.settle(&body).await;
+    assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_escrow_not_found");
+    assert_eq!(setting.wrong().await[2], "contradicted the others at getMultipleAccounts");
+    assert_eq!(setting.world.settle(&body).await["success"], true);
+}
+
+#[tokio::test]
+async fn without_more_than_half_of_the_nodes_there_is_no_verdict() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    for node in &setting.nodes[1..] {
+        node.break_with(Fault::Down);
+    }
+    let body = setting.world.body(&setting.world.requirements(1000), 1);
+    let answer = setting.world.settle(&body).await;
+    assert_eq!(answer["errorReason"], "unexpected_settle_error", "{answer}");
+    assert_eq!(setting.world.sent(), 0);
+    for node in &setting.nodes[1..] {
+        node.break_with(Fault::None);
+    }
+    setting.wrong_is("").await;
+    assert_eq!(setting.world.settle(&body).await["success"], true);
+}
