@@ -8,6 +8,7 @@ mod cache;
 mod checkout;
 mod demo;
 mod idl;
+mod npm;
 mod progress;
 mod test;
 mod toolchain;

@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::{build, cache, checkout, demo, idl, progress, validator};
+use crate::{build, cache, checkout, demo, idl, npm, progress, validator};
 
 /// Builds the program, finds or builds solana-test-validator, checks that the IDL is current, then runs unit tests,
-/// the program's tests on LiteSVM, the HTTP tests, the end-to-end tests on the validator, and the golden vectors in
-/// Python. The last line of standard output counts them.
+/// the program's tests on LiteSVM, the HTTP tests, the end-to-end tests on the validator, the golden vectors in
+/// Python, and the tests of the TypeScript package. The last line of standard output counts them.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     idl::run(&idl::Arguments { check: true })?;
     let validator = validator::locate_or_build()?;
     demo::build_binaries()?;
+    npm::build()?;
 
     let mut tally = Tally::default();
     let mut broken = Vec::new();
@@ -45,6 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         python.arg(root.join("tests/golden_vectors.py")).current_dir(&root);
         if !tally.add_output_of("golden vectors in Python", &mut python)? {
             broken.push("golden vectors in Python");
+        }
+        if !tally.add_output_of("the TypeScript package's tests", &mut npm::test()?)? {
+            broken.push("the TypeScript package's tests");
         }
     }
 
@@ -72,8 +76,16 @@ impl Tally {
         Ok(child.wait().context("waiting for the runner")?.success())
     }
 
-    /// Reads `test result: ok. 3 passed; 0 failed; …` and `3 passed, 0 failed`.
+    /// Reads `test result: ok. 3 passed; 0 failed; …`, `3 passed, 0 failed`, and node's `ℹ pass 3` and `ℹ fail 0`.
     fn read(line: &str) -> Option<Self> {
+        if let Some((kind, number)) = line.strip_prefix("ℹ ").and_then(|counts| counts.split_once(' ')) {
+            let number = number.parse().ok()?;
+            return match kind {
+                "pass" => Some(Self { passed: number, failed: 0 }),
+                "fail" => Some(Self { passed: 0, failed: number }),
+                _ => None,
+            };
+        }
         let counts = match line.strip_prefix("test result: ") {
             Some(result) => result.split_once(". ")?.1,
             None => line,
@@ -118,11 +130,15 @@ mod tests {
         let cargo = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s";
         assert_eq!(Tally::read(cargo), Some(Tally { passed: 12, failed: 1 }));
         assert_eq!(Tally::read("31 passed, 2 failed"), Some(Tally { passed: 31, failed: 2 }));
+        assert_eq!(Tally::read("ℹ pass 126"), Some(Tally { passed: 126, failed: 0 }));
+        assert_eq!(Tally::read("ℹ fail 1"), Some(Tally { passed: 0, failed: 1 }));
     }
 
     #[test]
     fn other_lines_are_not_counted() {
         assert_eq!(Tally::read("test capture_pays ... ok"), None);
         assert_eq!(Tally::read("3 passed"), None);
+        assert_eq!(Tally::read("ℹ tests 126"), None);
+        assert_eq!(Tally::read("ℹ duration_ms 3.5"), None);
     }
 }

@@ -25,9 +25,7 @@ export function verify(key: Uint8Array, signedBytes: Uint8Array, signature: Uint
   }
   const encodedR = signature.subarray(0, 32);
   const s = littleEndian(signature.subarray(32));
-  const challenge = littleEndian(
-    sha512.create().update(encodedR).update(key).update(signedBytes).digest(),
-  );
+  const challenge = littleEndian(sha512.create().update(encodedR).update(key).update(signedBytes).digest());
   if (s >= Point.Fn.ORDER) {
     return false;
   }

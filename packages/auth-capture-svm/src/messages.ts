@@ -168,17 +168,17 @@ class Layout {
   }
 
   unsigned64(value: bigint, field: string): void {
-    require(value === BigInt.asUintN(64, value), field, value, "0 to 2^64 - 1");
+    ensure(value === BigInt.asUintN(64, value), field, value, "0 to 2^64 - 1");
     this.#view.setBigUint64(this.#advance(8), value, true);
   }
 
   signed64(value: bigint, field: string): void {
-    require(value === BigInt.asIntN(64, value), field, value, "-2^63 to 2^63 - 1");
+    ensure(value === BigInt.asIntN(64, value), field, value, "-2^63 to 2^63 - 1");
     this.#view.setBigInt64(this.#advance(8), value, true);
   }
 
   unsigned16(value: number, field: string): void {
-    require(Number.isInteger(value) && value >= 0 && value <= 0xffff, field, value, "0 to 65535");
+    ensure(Number.isInteger(value) && value >= 0 && value <= 0xffff, field, value, "0 to 65535");
     this.#view.setUint16(this.#advance(2), value, true);
   }
 
@@ -200,7 +200,7 @@ class Layout {
   }
 }
 
-function require(holds: boolean, field: string, value: bigint | number, bounds: string): void {
+function ensure(holds: boolean, field: string, value: bigint | number, bounds: string): void {
   if (!holds) {
     throw new RangeError(`${field}: ${value} is not an integer from ${bounds}`);
   }

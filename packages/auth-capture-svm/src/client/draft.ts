@@ -5,7 +5,7 @@
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { FieldError, type Extra, type IntentPayload, SCHEME, intentOf, readExtra, readIntentPayload } from "../auth_capture.js";
+import { FieldError, type Extra, type IntentPayload, SCHEME, intentOf, readExtra, readIntentPayload } from "../wire.js";
 import { equal } from "../bytes.js";
 import type { Intent } from "../messages.js";
 import type { Session } from "./session.js";
@@ -61,28 +61,32 @@ export function checkDraft(offer: PaymentRequirements, payload: unknown, expecte
 }
 
 function readOffer(offer: PaymentRequirements, { session, resourceHash, maximumAmount, now }: Expected): Extra {
-  require(offer.scheme === SCHEME, "accepted.scheme", `must be ${SCHEME}`);
-  require(offer.network === session.network, "accepted.network", `is ${offer.network}, the session is on ${session.network}`);
-  require(offer.asset === session.mint, "accepted.asset", `is ${offer.asset}, the escrow holds ${session.mint}`);
-  require(/^[0-9]{1,20}$/.test(offer.amount), "accepted.amount", "must be base units as a string");
-  require(
+  ensure(offer.scheme === SCHEME, "accepted.scheme", `must be ${SCHEME}`);
+  ensure(
+    offer.network === session.network,
+    "accepted.network",
+    `is ${offer.network}, the session is on ${session.network}`,
+  );
+  ensure(offer.asset === session.mint, "accepted.asset", `is ${offer.asset}, the escrow holds ${session.mint}`);
+  ensure(/^[0-9]{1,20}$/.test(offer.amount), "accepted.amount", "must be base units as a string");
+  ensure(
     BigInt(offer.amount) <= maximumAmount,
     "accepted.amount",
     `${offer.amount} base units are above the maximum of ${maximumAmount}`,
   );
   const extra = readExtra(offer);
-  require(
+  ensure(
     extra.program === session.program,
     "accepted.extra.program",
     `is ${extra.program}, the session's escrow is of ${session.program}`,
   );
-  require(extra.paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow");
-  require(
+  ensure(extra.paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow");
+  ensure(
     equal(extra.resourceHash, resourceHash),
     "accepted.extra.resourceHash",
     "is not the hash of this request's method, URL and body",
   );
-  require(
+  ensure(
     extra.captureDeadline <= now + MAXIMUM_HOLD_SECONDS,
     "accepted.extra.captureDeadline",
     `would hold the money for more than ${MAXIMUM_HOLD_SECONDS} seconds`,
@@ -91,20 +95,20 @@ function readOffer(offer: PaymentRequirements, { session, resourceHash, maximumA
 }
 
 function checkPayload(payload: IntentPayload, extra: Extra, { session, now }: Expected): void {
-  require(payload.escrow === session.escrow, "payload.escrow", "is another escrow");
-  require(payload.sessionKey === session.sessionKey, "payload.sessionKey", "is another key");
-  require(
+  ensure(payload.escrow === session.escrow, "payload.escrow", "is another escrow");
+  ensure(payload.sessionKey === session.sessionKey, "payload.sessionKey", "is another key");
+  ensure(
     payload.incarnation === session.incarnation,
     "payload.incarnation",
     "is another: either the verifier is wrong, or the owner closed the session and opened it again",
   );
-  require(payload.nonce > 0n, "payload.nonce", "must be above 0");
-  require(payload.authorizeBy > now, "payload.authorizeBy", "has passed");
+  ensure(payload.nonce > 0n, "payload.nonce", "must be above 0");
+  ensure(payload.authorizeBy > now, "payload.authorizeBy", "has passed");
   const latest = Math.min(extra.captureDeadline, now + MAXIMUM_AUTHORIZE_SECONDS);
-  require(payload.authorizeBy <= latest, "payload.authorizeBy", `must be at most ${latest}`);
+  ensure(payload.authorizeBy <= latest, "payload.authorizeBy", `must be at most ${latest}`);
 }
 
-function require(holds: boolean, field: string, problem: string): void {
+function ensure(holds: boolean, field: string, problem: string): void {
   if (!holds) {
     throw new FieldError(field, problem);
   }

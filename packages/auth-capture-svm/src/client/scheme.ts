@@ -5,7 +5,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { PaymentPayloadResult, PaymentRequirements, SchemeNetworkClient } from "@x402/core/types";
 
-import { SCHEME } from "../auth_capture.js";
+import { SCHEME } from "../wire.js";
 import { writeBase58, writeHex } from "../bytes.js";
 import { sign } from "../ed25519.js";
 import { intentDigest, intentSignedBytes, resourceHashOfDigest } from "../messages.js";
@@ -52,10 +52,11 @@ export class NoAnswerError extends Error {
   }
 }
 
-/** A request under way, and what was signed for it. */
+/** A request under way, and what was signed for it, or why nothing was. */
 interface Sent {
   readonly request: PaidRequest;
   signed?: { paymentId: string; amount: bigint };
+  refusal?: unknown;
 }
 
 /** Pays out of an escrow, with a session's key and without a Solana node. */
@@ -82,7 +83,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   }
 
   /** For `x402Client.setSpendControls`: the session's token, up to `maximumAmount`. */
-  get spendControls(): { allowedAssets: { network: Session["network"]; asset: string; maxAmountPerPayment: string }[] } {
+  get spendControls(): {
+    allowedAssets: { network: Session["network"]; asset: string; maxAmountPerPayment: string }[];
+  } {
     const maxAmountPerPayment = this.#limits.maximumAmount.toString();
     return { allowedAssets: [{ network: this.network, asset: this.#session.mint, maxAmountPerPayment }] };
   }
@@ -103,9 +106,10 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
       try {
         return await this.#requests.run(sent, () => fetchWithPayment(new Request(original, { redirect })));
       } catch (error) {
-        const { signed } = sent;
+        const { signed, refusal } = sent;
         if (signed === undefined) {
-          throw error;
+          // What @x402/fetch throws has only the refusal's message.
+          throw refusal ?? error;
         }
         throw new NoAnswerError(signed.paymentId, signed.amount, url.href, this.#session.verifier, error);
       }
@@ -118,6 +122,15 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     if (sent === undefined) {
       throw new Error("the request to pay for is not known: call what AuthCaptureSvmScheme.wrap returns");
     }
+    try {
+      return await this.#pay(x402Version, offer, sent);
+    } catch (error) {
+      sent.refusal = error;
+      throw error;
+    }
+  }
+
+  async #pay(x402Version: number, offer: PaymentRequirements, sent: Sent): Promise<PaymentPayloadResult> {
     if (sent.signed !== undefined) {
       throw new Error(`the payment ${sent.signed.paymentId} was signed for this request before`);
     }
@@ -159,7 +172,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     const sum = this.#signedFor + amount;
     if (spendingLimit !== undefined && sum > spendingLimit) {
       const left = spendingLimit - this.#signedFor;
-      throw new SpendingError(`the spending limit of ${spendingLimit} base units leaves ${left}, and this costs ${amount}`);
+      throw new SpendingError(
+        `the spending limit of ${spendingLimit} base units leaves ${left}, and this costs ${amount}`,
+      );
     }
     this.#signedFor = sum;
   }

@@ -1,10 +1,9 @@
 /** What an agent needs to pay: a session's key and the facts that its signatures are bound to. */
 
-import { readFile, stat } from "node:fs/promises";
-
-import { Fields } from "../auth_capture.js";
 import { type Address, readBase58, shown, writeBase58 } from "../bytes.js";
 import { publicKey } from "../ed25519.js";
+import { readSecretFile } from "../secrets.js";
+import { Fields } from "../wire.js";
 
 /** A session, as the owner hands it to the agent. All of it is pinned: the agent signs for nothing else. */
 export interface Session {
@@ -42,7 +41,12 @@ export class SessionError extends Error {
  * together
  */
 export async function readSession(path: string): Promise<Session> {
-  const text = await readPrivate(path);
+  let text: string;
+  try {
+    text = await readSecretFile(path);
+  } catch (error) {
+    throw new SessionError((error as Error).message);
+  }
   try {
     return parseSession(JSON.parse(text));
   } catch (error) {
@@ -86,20 +90,6 @@ export function parseSession(value: unknown): Session {
   };
   // Whoever logs a session must not log its key.
   return Object.defineProperty(session, "secretKey", { enumerable: false });
-}
-
-async function readPrivate(path: string): Promise<string> {
-  let mode: number;
-  let text: string;
-  try {
-    [{ mode }, text] = await Promise.all([stat(path), readFile(path, "utf8")]);
-  } catch (error) {
-    throw new SessionError((error as Error).message);
-  }
-  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-    throw new SessionError(`${path} can be read by others on this machine: chmod 600 ${path}`);
-  }
-  return text;
 }
 
 function readSecretKey(fields: Fields): Uint8Array {

@@ -147,7 +147,11 @@ export class Sales {
     if (COMMITMENTS.indexOf(String(status)) < asked) {
       console.error(`the facilitator said yes to payment ${paymentId} before it was final enough`);
       this.#unanswered.add(paymentId);
-      return refused(requirements, "unexpected_settle_error", "the facilitator's answer is weaker than this route asks for");
+      return refused(
+        requirements,
+        "unexpected_settle_error",
+        "the facilitator's answer is weaker than this route asks for",
+      );
     }
     return answer;
   }

@@ -16,7 +16,7 @@ import type {
   VerifiedPaymentCanceledContext,
 } from "@x402/core/types";
 
-import { FieldError, PROGRAM, SCHEME } from "../auth_capture.js";
+import { FieldError, PROGRAM, SCHEME } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import { Authorizer } from "./lifecycle.js";
@@ -30,7 +30,7 @@ import { Unsettled } from "./unsettled.js";
 export interface MerchantConfig {
   /** Settles: `new HTTPFacilitatorClient({ url })`. The same that `x402ResourceServer` gets. */
   readonly facilitator: FacilitatorClient;
-  /** Signs captures and releases: a 32-byte seed, or the 64 bytes of a Solana keypair file. */
+  /** Signs captures and releases: what `readKeypair` returns, or a 32-byte seed. */
   readonly authorizer: Uint8Array;
   /** What is paid with. */
   readonly token: Token;
@@ -95,6 +95,11 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     return { scheme: SCHEME, network: this.network, payTo: this.#payTo, price, extra };
   }
 
+  /** Settles what earlier requests, or an earlier run, left over. Done in the background every few seconds too. */
+  settleLeftOver(): Promise<void> {
+    return this.#sales.settleLeftOver();
+  }
+
   /** Stops settling in the background, and lets another merchant use the file. */
   close(): void {
     this.#sales.close();
@@ -112,7 +117,10 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     return extra?.["program"] === PROGRAM ? undefined : `the facilitator's program is not ${PROGRAM}`;
   }
 
-  enhancePaymentRequirements(requirements: PaymentRequirements, { extra }: SupportedKind): Promise<PaymentRequirements> {
+  enhancePaymentRequirements(
+    requirements: PaymentRequirements,
+    { extra }: SupportedKind,
+  ): Promise<PaymentRequirements> {
     const standing = standingExtra(extra, this.#authorizer.address);
     const dated = deadlines(unixSeconds(), this.#windows);
     return Promise.resolve({ ...requirements, extra: { ...requirements.extra, ...standing, ...dated } });

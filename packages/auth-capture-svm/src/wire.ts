@@ -162,7 +162,9 @@ export class Fields {
   decimal(name: string): bigint {
     const value = this.#get(name);
     const number = typeof value === "string" && /^[0-9]{1,20}$/.test(value) ? BigInt(value) : -1n;
-    return number === BigInt.asUintN(64, number) ? number : this.#wrong(name, "an integer from 0 to 2^64 - 1 as a string");
+    return number === BigInt.asUintN(64, number)
+      ? number
+      : this.#wrong(name, "an integer from 0 to 2^64 - 1 as a string");
   }
 
   #get(name: string): unknown {
@@ -172,7 +174,10 @@ export class Fields {
   #wrong(name: string, expected: string): never {
     const value = this.#get(name);
     const path = this.#path === "" ? name : `${this.#path}.${name}`;
-    throw new FieldError(path, value === undefined ? `is missing: expected ${expected}` : `expected ${expected}, not ${shown(value)}`);
+    throw new FieldError(
+      path,
+      value === undefined ? `is missing: expected ${expected}` : `expected ${expected}, not ${shown(value)}`,
+    );
   }
 }
 

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { Price } from "@x402/core/types";
+
+import { parsePrice } from "../src/server/price.js";
+import { address } from "./fixture.js";
+
+const token = { mint: address(2), decimals: 6 };
+
+const prices: [Price, string][] = [
+  ["$0.10", "100000"],
+  ["0.000001", "1"],
+  [1.5, "1500000"],
+  ["$1000000", "1000000000000"],
+  ["0.1000000000", "100000"],
+  [{ asset: address(2), amount: "42" }, "42"],
+];
+for (const [price, amount] of prices) {
+  test(`${JSON.stringify(price)} is ${amount} base units`, () => {
+    assert.deepEqual(parsePrice(price, token), { asset: address(2), amount });
+  });
+}
+
+const refused: [Price, RegExp][] = [
+  ["$0.0000001", /finer than the token's 6 decimals/],
+  [1e-7, /expected an amount like/],
+  ["€1", /expected an amount like/],
+  ["-1", /expected an amount like/],
+  [".5", /expected an amount like/],
+  ["0", /must be above 0/],
+  ["$18446744073709.551616", /below 2\^64 base units/],
+  [{ asset: address(9), amount: "42" }, /is not the merchant's token/],
+  [{ asset: address(2), amount: "1.5" }, /must be above 0/],
+];
+for (const [price, message] of refused) {
+  test(`${JSON.stringify(price)} is no price`, () => assert.throws(() => parsePrice(price, token), message));
+}

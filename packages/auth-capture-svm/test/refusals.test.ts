@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import type { PaymentPayload } from "@x402/core/types";
+
+import { paymentIdOf } from "../src/server/terms.js";
+import { address } from "./fixture.js";
+import { Facilitator, folder, opened, payment, send, shop } from "./shop.js";
+
+const changes: [string, (paid: PaymentPayload) => void][] = [
+  ["amount", ({ accepted }) => void (accepted.amount = "999")],
+  ["payTo", ({ accepted }) => void (accepted.payTo = address(9))],
+  ["extra.captureAuthorizer", ({ accepted }) => void (accepted.extra["captureAuthorizer"] = address(9))],
+  ["extra.resourceHash", ({ accepted }) => void (accepted.extra["resourceHash"] = "00".repeat(32))],
+  ["extra.feeRecipient", ({ accepted }) => void (accepted.extra["feeRecipient"] = address(9))],
+  ["extra.refundDeadline", ({ accepted }) => void (accepted.extra["refundDeadline"] = 4_000_000_000)],
+  [
+    "extra.captureDeadline",
+    ({ accepted }) => void (accepted.extra["captureDeadline"] = Math.floor(Date.now() / 1000) + 59),
+  ],
+  [
+    "extra.captureDeadline",
+    ({ accepted }) => void (accepted.extra["captureDeadline"] = Math.floor(Date.now() / 1000) + 3700),
+  ],
+  ["payload.type", ({ payload }) => void (payload["type"] = "void")],
+  ["payload.nonce", ({ payload }) => void (payload["nonce"] = 1)],
+];
+for (const [field, change] of changes) {
+  test(`a payment with another ${field} is refused before the facilitator is asked`, async () => {
+    const { base, facilitator, served } = await shop();
+    const paid = await payment(`${base}/report`);
+    change(paid);
+    const { status, settlement } = await send(`${base}/report`, paid);
+    assert.deepEqual([status, facilitator.settled(), served()], [402, [], 0]);
+    // The core compares some fields itself, and says less.
+    assert.ok(settlement === undefined || settlement.errorMessage?.includes(field), settlement?.errorMessage);
+  });
+}
+
+test("a hold that is refused buys nothing", async () => {
+  const { base, facilitator, served, noted } = await shop();
+  facilitator.next.push({ success: false, errorReason: "insufficient_funds", transaction: "" });
+  const { status, reason } = await send(`${base}/report`, await payment(`${base}/report`));
+  assert.deepEqual([status, reason, served(), noted()], [402, "insufficient_funds", 0, {}]);
+});
+
+test("a hold without a verdict buys nothing, and the same payment buys later", async () => {
+  const { base, facilitator, served } = await shop();
+  const pending = { success: false, errorReason: "settlement_pending", transaction: "tx" };
+  for (const failure of [new Error("no answer"), pending]) {
+    const paid = await payment(`${base}/report`);
+    facilitator.next.push(failure);
+    assert.equal((await send(`${base}/report`, paid)).status, 402);
+    facilitator.next.push({ extra: { state: "authorized", status: "confirmed", alreadySettled: true } });
+    assert.equal((await send(`${base}/report`, paid)).status, 200);
+  }
+  assert.equal(served(), 2);
+});
+
+test("a hold that is less final than the route asks buys nothing", async () => {
+  const { base, served } = await shop();
+  const { status, reason } = await send(`${base}/final`, await payment(`${base}/final`));
+  assert.deepEqual([status, reason, served()], [402, "unexpected_settle_error", 0]);
+});
+
+test("a capture that the facilitator doesn't take is kept, and settled later", async () => {
+  const { base, facilitator, noted, scheme, on } = await shop();
+  const paid = await payment(`${base}/report`);
+  on((_request, response) => (facilitator.next.push(new Error("no answer")), response.send("served")));
+  const { status, settlement } = await send(`${base}/report`, paid);
+  assert.deepEqual([status, settlement?.success], [200, true]);
+  assert.equal(noted()[paymentIdOf(paid)]?.payload.type, "capture");
+  await scheme.settleLeftOver();
+  assert.deepEqual(facilitator.settled(), ["hold", "capture", "capture"]);
+  assert.deepEqual(noted(), {});
+});
+
+test("a capture that the facilitator refuses for good is no sale", async () => {
+  const { base, facilitator, noted, on } = await shop();
+  on((_request, response) => {
+    facilitator.next.push({ success: false, errorReason: "invalid_auth_capture_svm_authorizer_signature" });
+    response.send("served");
+  });
+  const { status, text } = await send(`${base}/report`, await payment(`${base}/report`));
+  assert.deepEqual([status, text.includes("served"), noted()], [402, false, {}]);
+});
+
+test("what a crash left behind is released by the next run, and only then", async () => {
+  const { base, facilitator, noted, on, scheme, unsettled } = await shop();
+  const paid = await payment(`${base}/report`);
+  const running = new Promise<void>((resolve) => on(() => resolve())); // never answers
+  const request = send(`${base}/report`, paid).catch(() => undefined);
+  await running;
+  await scheme.settleLeftOver();
+  assert.deepEqual(facilitator.settled(), ["hold"], "a request that runs is left alone");
+
+  await assert.rejects(shop(facilitator, unsettled), /uses it; give each a file of its own/);
+  scheme.close();
+  const next = await shop(facilitator, unsettled);
+  await next.scheme.settleLeftOver();
+  assert.deepEqual(facilitator.settled(), ["void"]);
+  assert.deepEqual(noted(), {});
+  opened[opened.length - 2]?.server.closeAllConnections();
+  await request;
+});
+
+test("a body that was parsed before it could be hashed is the server's error, not a free pass", async () => {
+  const { base, served } = await shop(new Facilitator(), join(folder, "parsed.json"), true);
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${base}/translate`, { method: "POST", body: "{}", headers });
+  assert.deepEqual([response.status, served()], [500, 0]);
+});
+
+test("a facilitator of another program is refused at the start", async () => {
+  class Other extends Facilitator {
+    override async getSupported() {
+      const supported = await super.getSupported();
+      return { ...supported, kinds: supported.kinds.map((kind) => ({ ...kind, extra: { program: address(9) } })) };
+    }
+  }
+  await assert.rejects(shop(new Other()), /doesn't settle auth-capture of the escrow program Esc/);
+});

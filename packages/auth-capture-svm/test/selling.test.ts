@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { setSettlementOverrides } from "@x402/express";
+import type { Request, Response } from "express";
+
+import { readBase58, readHex, writeHex } from "../src/bytes.js";
+import { publicKey, verify } from "../src/ed25519.js";
+import { captureSignedBytes, releaseSignedBytes, resourceHash } from "../src/messages.js";
+import { paymentIdOf } from "../src/server/terms.js";
+import { PROGRAM } from "../src/wire.js";
+import { address } from "./fixture.js";
+import { AUTHORIZER, AUTHORIZER_ADDRESS, NETWORK, payment, send, shop } from "./shop.js";
+
+test("the challenge has the terms and is bound to the request", async () => {
+  const { base } = await shop();
+  const { accepted } = await payment(`${base}/report?topic=wheat`);
+  const { extra, ...rest } = accepted;
+  assert.deepEqual(rest, {
+    scheme: "auth-capture",
+    network: NETWORK,
+    amount: "1000",
+    asset: address(2),
+    payTo: AUTHORIZER_ADDRESS,
+    maxTimeoutSeconds: 300,
+  });
+  const { captureDeadline, ...fixed } = extra;
+  assert.ok(Math.abs(Number(captureDeadline) - (Date.now() / 1000 + 3600)) < 5);
+  assert.deepEqual(fixed, {
+    paymentFlow: "escrow",
+    program: PROGRAM,
+    feePayer: address(4),
+    captureAuthorizer: AUTHORIZER_ADDRESS,
+    receiverAuthorizer: AUTHORIZER_ADDRESS,
+    maxFeeBps: 0,
+    resourceHash: writeHex(resourceHash("GET", `${base}/report?topic=wheat`, new Uint8Array())),
+  });
+});
+
+test("holds, serves, captures, with the release on disk while the handler runs", async () => {
+  const { base, facilitator, noted, on } = await shop();
+  const paid = await payment(`${base}/report`);
+  const id = paymentIdOf(paid);
+  on((_request, response) => {
+    assert.deepEqual(facilitator.settled(), ["hold"]);
+    assert.equal(noted()[id]?.payload.type, "void");
+    response.send("served");
+  });
+  const { status, text, settlement } = await send(`${base}/report`, paid);
+  assert.deepEqual([status, text, settlement?.success], [200, "served", true]);
+  const capture = facilitator.asked[0]?.payload;
+  const { signature, ...rest } = capture ?? {};
+  assert.deepEqual(rest, { type: "capture", paymentId: id, amount: "1000", fee: "0", last: true });
+  const message = { intentDigest: readHex(id, 32, "id"), amount: 1000n, fee: 0n, last: true };
+  assert.ok(verify(publicKey(AUTHORIZER), captureSignedBytes(message), readBase58(signature, 64, "signature")));
+  assert.deepEqual(noted(), {});
+});
+
+test("captures what the handler wants, and the price at most", async () => {
+  const { base, facilitator, on } = await shop();
+  const amounts: unknown[] = [];
+  for (const amount of ["400", "$0.0005", "50%", "1001", "nonsense"]) {
+    on((_request, response) => (setSettlementOverrides(response, { amount }), response.send("served")));
+    await send(`${base}/report`, await payment(`${base}/report`));
+    amounts.push(facilitator.asked.splice(0)[1]?.payload["amount"]);
+  }
+  assert.deepEqual(amounts, ["400", "500", "500", "1000", "1000"]);
+});
+
+test("releases what a handler wants nothing of, or fails at", async () => {
+  const { base, facilitator, noted, on } = await shop();
+  const handlers: [number, (request: Request, response: Response) => unknown][] = [
+    [200, (_request, response) => (setSettlementOverrides(response, { amount: "0" }), response.send("free"))],
+    [404, (_request, response) => response.status(404).send("none")],
+    [500, () => Promise.reject(new Error("broken"))],
+    [
+      500,
+      () => {
+        throw new Error("broken");
+      },
+    ],
+  ];
+  for (const [status, handler] of handlers) {
+    on(handler);
+    const paid = await payment(`${base}/report`);
+    assert.equal((await send(`${base}/report`, paid)).status, status);
+    const { signature, ...rest } = facilitator.asked[1]?.payload ?? {};
+    assert.deepEqual(rest, { type: "void", paymentId: paymentIdOf(paid), amount: "0" });
+    const message = { intentDigest: readHex(paymentIdOf(paid), 32, "id"), amount: 0n };
+    assert.ok(verify(publicKey(AUTHORIZER), releaseSignedBytes(message), readBase58(signature, 64, "signature")));
+    assert.deepEqual(facilitator.settled(), ["hold", "void"]);
+    assert.deepEqual(noted(), {});
+  }
+});
+
+test("a body is part of what is paid for", async () => {
+  const { base, facilitator, served } = await shop();
+  const hello = { method: "POST", body: "hello" };
+  const paid = await payment(`${base}/translate`, hello);
+  const other = await send(`${base}/translate`, paid, { method: "POST", body: "a whole book" });
+  assert.deepEqual([other.status, served(), facilitator.settled()], [402, 0, []]);
+  assert.equal((await send(`${base}/translate`, paid, hello)).status, 200);
+});
+
+test("a payment buys once, also where two requests come at once", async () => {
+  const { base, facilitator, served, on } = await shop();
+  const paid = await payment(`${base}/report`);
+  on(async (_request, response) => {
+    const meanwhile = await send(`${base}/report`, paid);
+    assert.deepEqual([meanwhile.status, meanwhile.reason], [402, "duplicate_settlement"]);
+    response.send("served");
+  });
+  assert.equal((await send(`${base}/report`, paid)).status, 200);
+  const again = await send(`${base}/report`, paid);
+  assert.deepEqual([again.status, again.reason, served()], [402, "duplicate_settlement", 1]);
+  assert.deepEqual(facilitator.settled(), ["hold", "capture", "hold"]);
+});

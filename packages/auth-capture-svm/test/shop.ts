@@ -1,0 +1,148 @@
+/** A shop that can be told what to do, and a facilitator that can be told what to answer. */
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+
+import {
+  decodePaymentRequiredHeader,
+  decodePaymentResponseHeader,
+  encodePaymentSignatureHeader,
+} from "@x402/core/http";
+import type { FacilitatorClient } from "@x402/core/server";
+import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import { paymentMiddleware, x402ResourceServer } from "@x402/express";
+import express from "express";
+
+import { PROGRAM } from "../src/wire.js";
+import { writeBase58 } from "../src/bytes.js";
+import { publicKey } from "../src/ed25519.js";
+import { AuthCaptureSvmScheme } from "../src/server.js";
+import { paymentIdOf } from "../src/server/terms.js";
+import { address, draft } from "./fixture.js";
+
+export const AUTHORIZER = new Uint8Array(32).fill(8);
+export const AUTHORIZER_ADDRESS = writeBase58(publicKey(AUTHORIZER));
+export const NETWORK = "solana:test";
+
+/** Answers yes, remembers what it was asked, and fails where a test wants it to. */
+export class Facilitator implements FacilitatorClient {
+  readonly asked: PaymentPayload[] = [];
+  readonly #held = new Set<string>();
+  /** What the next settlements are answered instead; an error is thrown. */
+  readonly next: (Partial<SettleResponse> | Error | undefined)[] = [];
+
+  verify(): Promise<never> {
+    return Promise.reject(new Error("the flow escrow doesn't verify"));
+  }
+
+  settle(payment: PaymentPayload, requirements: PaymentRequirements): Promise<SettleResponse> {
+    assert.deepEqual(payment.accepted, requirements);
+    this.asked.push(payment);
+    const next = this.next.shift();
+    if (next instanceof Error) {
+      return Promise.reject(next);
+    }
+    const id = payment.payload["type"] === undefined ? paymentIdOf(payment) : undefined;
+    const alreadySettled = id !== undefined && this.#held.has(id);
+    if (id !== undefined && next?.success !== false) {
+      this.#held.add(id);
+    }
+    const extra = { state: "authorized", status: "confirmed", alreadySettled };
+    return Promise.resolve({ success: true, transaction: "tx", network: NETWORK, extra, ...next });
+  }
+
+  getSupported(): ReturnType<FacilitatorClient["getSupported"]> {
+    const extra = { paymentFlow: "escrow", program: PROGRAM, feePayer: address(4) };
+    const kinds = [{ x402Version: 2, scheme: "auth-capture", network: NETWORK as `${string}:${string}`, extra }];
+    return Promise.resolve({ kinds, extensions: [], signers: {} });
+  }
+
+  /** The types of what was settled since the last look; a client's payment is a hold. */
+  settled(): string[] {
+    return this.asked.splice(0).map(({ payload }) => String(payload["type"] ?? "hold"));
+  }
+}
+
+export const folder = mkdtempSync(join(tmpdir(), "x402-server-"));
+export const opened: { server: Server; scheme: AuthCaptureSvmScheme }[] = [];
+after(() => {
+  for (const { server, scheme } of opened) {
+    server.closeAllConnections();
+    server.close();
+    scheme.close();
+  }
+  rmSync(folder, { recursive: true });
+});
+
+let files = 0;
+
+/** A shop with a handler that can be told what to do, and a facilitator. */
+export async function shop(
+  facilitator = new Facilitator(),
+  unsettled = join(folder, `${files++}.json`),
+  parsed = false,
+) {
+  const token = { mint: address(2), decimals: 6 };
+  const scheme = await AuthCaptureSvmScheme.connect({ facilitator, authorizer: AUTHORIZER, token, unsettled });
+  const routes = {
+    "GET /report": { accepts: scheme.price("$0.001") },
+    "GET /final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },
+    "POST /translate": { accepts: scheme.price({ asset: token.mint, amount: "1000" }) },
+  };
+  const app = express();
+  let served = 0;
+  let handle = (_request: express.Request, response: express.Response): unknown => response.send("served");
+  if (parsed) {
+    app.use(express.json());
+  } else {
+    app.use(express.raw({ type: () => true, inflate: false }));
+  }
+  app.use(paymentMiddleware(routes, new x402ResourceServer(facilitator).register(scheme.network, scheme)));
+  app.use((request, response) => {
+    served += 1;
+    return handle(request, response);
+  });
+  // Express prints a handler's error otherwise.
+  app.use((_error: unknown, _request: express.Request, response: express.Response, _next: unknown) => {
+    response.status(500).send("failed");
+  });
+  const server = app.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  opened.push({ server, scheme });
+  return {
+    facilitator,
+    scheme,
+    unsettled,
+    base: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    served: () => served,
+    on: (handler: typeof handle) => void (handle = handler),
+    /** What is on disk, by payment. */
+    noted: () => JSON.parse(readFileSync(unsettled, "utf8")) as Record<string, { payload: { type: string } }>,
+  };
+}
+
+let nonce = 0;
+
+/** A payment for what `url` asks. The facilitator here doesn't look at signatures. */
+export async function payment(url: string, init: RequestInit = {}): Promise<PaymentPayload> {
+  const response = await fetch(url, init);
+  assert.equal(response.status, 402);
+  const challenge = decodePaymentRequiredHeader(response.headers.get("payment-required") ?? "");
+  const [accepted] = challenge.accepts;
+  assert.ok(accepted);
+  nonce += 1;
+  return { x402Version: 2, accepted, payload: { ...draft(), nonce: String(nonce), signature: "1".repeat(64) } };
+}
+
+export async function send(url: string, paid: PaymentPayload, init: RequestInit = {}) {
+  const headers = { ...init.headers, "payment-signature": encodePaymentSignatureHeader(paid) };
+  const response = await fetch(url, { ...init, headers });
+  const header = response.headers.get("payment-response");
+  const settlement = header === null ? undefined : decodePaymentResponseHeader(header);
+  return { status: response.status, text: await response.text(), settlement, reason: settlement?.errorReason };
+}

@@ -1,0 +1,93 @@
+//! The TypeScript package against the real parts: its agent buys from an Express server and from a Rust merchant, the
+//! Rust agent buys from the Express server, and every outcome is held against balances read from the chain.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+#[path = "typescript/express.rs"]
+mod express;
+#[path = "end_to_end/shop.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use the rest")]
+mod shop;
+
+use std::{thread, time::Duration};
+
+use express::{Express, buy};
+use shop::Shop;
+
+/// 0.25 USDC, the price of a report.
+const REPORT: u64 = 250_000;
+
+#[test]
+fn each_language_buys_from_each() {
+    let shop = Shop::open();
+    let express = Express::start(&shop, "examples/server.js");
+
+    let bought = buy(&shop, &[&express.url("/report")]).unwrap();
+    assert_eq!(
+        (&bought["status"], &bought["settlement"]["success"]),
+        (&200.into(), &true.into()),
+        "{bought}"
+    );
+    assert_eq!(bought["body"], r#"{"report":"wheat is up"}"#);
+    assert_eq!(bought["settlement"]["extra"]["captured"], "250000");
+    express.assert_books(&shop, REPORT, 0);
+
+    // Three words at a cent each, of a hold of ten cents.
+    let bought = buy(&shop, &[&express.url("/words"), "wheat and rye"]).unwrap();
+    assert_eq!(bought["body"], r#"{"words":3}"#, "{bought}");
+    express.assert_books(&shop, REPORT + 30_000, 0);
+
+    let fetched = shop.agent.run(&["fetch", &express.url("/report"), "--max-amount", "0.25"]).unwrap();
+    assert_eq!(
+        (&fetched["status"], &fetched["payment"]["settlement"]["success"]),
+        (&200.into(), &true.into())
+    );
+    express.assert_books(&shop, 2 * REPORT + 30_000, 0);
+
+    let bought = buy(&shop, &[&shop.url("/report?topic=wheat")]).unwrap();
+    assert_eq!(
+        (&bought["status"], &bought["settlement"]["success"]),
+        (&200.into(), &true.into()),
+        "{bought}"
+    );
+    assert_eq!(shop.earned(), REPORT);
+    assert_eq!(shop.escrow().held, 0);
+}
+
+#[test]
+fn a_payment_buys_once_at_an_express_server() {
+    let mut shop = Shop::open();
+    let express = Express::start(&shop, "examples/server.js");
+    // The shop's own requests go to Express from here on.
+    shop.merchant.url = express.url("");
+    let payment = shop.payment("/report");
+    assert_eq!(shop.send("/report", &payment).status, 200);
+    let again = shop.send("/report", &payment);
+    assert_eq!((again.status, again.reason()), (402, "duplicate_settlement"));
+    express.assert_books(&shop, REPORT, 0);
+
+    // The verifier refuses what the session key did not sign.
+    let mut payment = shop.payment("/report");
+    payment.payload["nonce"] = "77".into();
+    let forged = shop.send("/report", &payment);
+    assert_eq!((forged.status, forged.reason()), (402, "invalid_auth_capture_svm_signature"));
+    express.assert_books(&shop, REPORT, 0);
+}
+
+#[test]
+fn what_an_express_server_holds_when_it_is_killed_goes_back() {
+    let shop = Shop::open();
+    let mut express = Express::start(&shop, "test/slow_server.js");
+    let url = express.url("/slow");
+    thread::scope(|scope| {
+        let buying = scope.spawn(|| buy(&shop, &[&url]));
+        let noted = || Ok(express.has_unsettled());
+        shop.local.chain.wait_until("the handler to run", Duration::from_secs(30), noted).unwrap();
+        express.assert_books(&shop, 0, REPORT);
+        express.crash_and_restart(&shop);
+        let error = buying.join().unwrap().unwrap_err().to_string();
+        assert!(error.contains("no answer came; before paying again, look it up"), "{error}");
+    });
+    shop.wait_until_nothing_is_held();
+    express.assert_books(&shop, 0, 0);
+}
