@@ -5,7 +5,8 @@
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { FieldError, type Extra, type IntentPayload, SCHEME, intentOf, readExtra, readIntentPayload } from "../wire.js";
+import { FieldError } from "../fields.js";
+import { type Extra, type IntentPayload, SCHEME, intentOf, readExtra, readIntentPayload } from "../wire.js";
 import { equal } from "../bytes.js";
 import type { Intent } from "../messages.js";
 import type { Session } from "./session.js";

@@ -12,6 +12,7 @@ import { intentDigest, intentSignedBytes, resourceHashOfDigest } from "../messag
 import { checkDraft, checkOffer, type Expected } from "./draft.js";
 import type { Session } from "./session.js";
 import { draftPayload, type PaidRequest } from "./verifier.js";
+import { Vouchers } from "./vouchers.js";
 
 /** What an agent may sign for, in base units. */
 export interface Limits {
@@ -65,11 +66,14 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   readonly #session: Session;
   readonly #limits: Limits;
   readonly #requests = new AsyncLocalStorage<Sent>();
+  /** Signs what is owed on holds whose captures the session key signs. */
+  readonly vouchers: Vouchers;
   #signedFor = 0n;
 
   constructor(session: Session, limits: Limits) {
     this.#session = session;
     this.#limits = limits;
+    this.vouchers = new Vouchers(session);
   }
 
   /** The session's cluster: what to register the scheme for. */
@@ -142,7 +146,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     const intent = checkDraft(offer, drafted, this.#expected(sent.request));
     const signedBytes = intentSignedBytes(intent);
     this.#count(intent.amount);
-    sent.signed = { paymentId: writeHex(intentDigest(intent)), amount: intent.amount };
+    const paymentId = writeHex(intentDigest(intent));
+    sent.signed = { paymentId, amount: intent.amount };
+    this.vouchers.opened(paymentId, intent);
     const signature = sign(this.#session.secretKey, signedBytes);
     // Only what was checked leaves, and not what the verifier may have added.
     const payload = {

@@ -3,7 +3,7 @@
 import { type Address, readBase58, shown, writeBase58 } from "../bytes.js";
 import { publicKey } from "../ed25519.js";
 import { readSecretFile } from "../secrets.js";
-import { Fields } from "../wire.js";
+import { Fields } from "../fields.js";
 
 /** A session, as the owner hands it to the agent. All of it is pinned: the agent signs for nothing else. */
 export interface Session {

@@ -2,7 +2,7 @@
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { Fields } from "../wire.js";
+import { Fields } from "../fields.js";
 import { writeHex } from "../bytes.js";
 import type { Session } from "./session.js";
 

@@ -3,11 +3,7 @@
 import { type Address, readHex, writeBase58 } from "../bytes.js";
 import { publicKey, sign } from "../ed25519.js";
 import { captureSignedBytes, releaseSignedBytes } from "../messages.js";
-
-/** A server's payload for `/settle`. */
-export type LifecyclePayload =
-  | { type: "capture"; paymentId: string; amount: string; fee: string; last: boolean; signature: string }
-  | { type: "void"; paymentId: string; amount: string; signature: string };
+import type { CapturePayload, VoidPayload } from "../wire.js";
 
 /** The key that is both capture and receiver authorizer of a merchant's payments. */
 export class Authorizer {
@@ -28,7 +24,7 @@ export class Authorizer {
   }
 
   /** A capture of `amount` that releases the rest, or a release of all if that is 0. */
-  end(paymentId: string, amount: bigint): LifecyclePayload {
+  end(paymentId: string, amount: bigint): CapturePayload | VoidPayload {
     const digest = readHex(paymentId, 32, "paymentId");
     const signed = (bytes: Uint8Array): string => writeBase58(sign(this.#secretKey, bytes));
     if (amount === 0n) {

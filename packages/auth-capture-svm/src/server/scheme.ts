@@ -16,7 +16,8 @@ import type {
   VerifiedPaymentCanceledContext,
 } from "@x402/core/types";
 
-import { FieldError, PROGRAM, SCHEME } from "../wire.js";
+import { FieldError } from "../fields.js";
+import { PROGRAM, SCHEME } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import { Authorizer } from "./lifecycle.js";

@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from "node:util";
 
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
-import { FieldError, Fields, intentOf, readExtra, readIntentPayload } from "../wire.js";
+import { FieldError, Fields } from "../fields.js";
+import { intentOf, readExtra, readIntentPayload } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import { intentDigest } from "../messages.js";

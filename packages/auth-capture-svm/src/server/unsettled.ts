@@ -5,12 +5,12 @@ import { dirname, resolve } from "node:path";
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import type { LifecyclePayload } from "./lifecycle.js";
+import type { CapturePayload, VoidPayload } from "../wire.js";
 
 /** How a payment ends, signed. */
 export interface Ending {
   readonly requirements: PaymentRequirements;
-  readonly payload: LifecyclePayload;
+  readonly payload: CapturePayload | VoidPayload;
   /** Last second for captures, unix. */
   readonly captureDeadline: number;
 }
