@@ -46,7 +46,9 @@ export class Sales {
     this.#facilitator = facilitator;
     this.#authorizer = authorizer;
     this.#unsettled = unsettled;
-    this.#timer = setInterval(() => void this.settleLeftOver(), RETRY_MILLISECONDS).unref();
+    const settle = (): void =>
+      void this.settleLeftOver().catch((error) => console.error("settling again failed", error));
+    this.#timer = setInterval(settle, RETRY_MILLISECONDS).unref();
   }
 
   /** Has the facilitator hold the amount. Anything but a hold that is new and final enough is a "no". */

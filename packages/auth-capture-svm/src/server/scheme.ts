@@ -141,12 +141,13 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
 
   /** A handler that failed is not paid for: the hold is released. */
   settleOnCancel({ requirements }: VerifiedPaymentCanceledContext): PaymentRequirements {
-    return structuredClone(requirements) as PaymentRequirements;
+    return requirements as PaymentRequirements;
   }
 
   async #settle({ paymentPayload, requirements, phase }: SettleContext): Promise<SettleResponse> {
-    const payment = structuredClone(paymentPayload) as PaymentPayload;
-    const asked = structuredClone(requirements) as PaymentRequirements;
+    // Read only, as core has them: but the facilitator's types don't say so.
+    const payment = paymentPayload as PaymentPayload;
+    const asked = requirements as PaymentRequirements;
     try {
       if (phase === "before-handler") {
         return await this.#sales.hold(payment, checkAccepted(payment, asked, this.#windows, unixSeconds()));
