@@ -1,7 +1,10 @@
 //! What every part of the service shares.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -29,6 +32,10 @@ pub struct App {
     pub settings: Settings,
     /// Wakes the tracker when there is something to send.
     pub work: Notify,
+    /// Wakes the tracker, if it follows anything, because a node announced a block.
+    pub news: Notify,
+    /// How many nodes announce their blocks.
+    pub live_nodes: AtomicUsize,
     /// Whether transactions can't be followed now.
     pub is_stalled: AtomicBool,
     /// Changes whenever an operation may have got further.
@@ -49,7 +56,9 @@ pub struct Settings {
     pub settle_timeout: Duration,
     /// How long any request may take.
     pub request_timeout: Duration,
-    /// How often the cluster is asked about transactions that are not final.
+    /// Where nodes announce their blocks.
+    pub websocket_urls: Vec<String>,
+    /// How often the cluster is asked about transactions that are not final, while no node announces its blocks.
     pub status_poll_interval: Duration,
     /// How often to look for holds that nobody ended.
     pub review_interval: Duration,
@@ -83,6 +92,8 @@ impl App {
             fee_payer,
             settings,
             work: Notify::new(),
+            news: Notify::new(),
+            live_nodes: AtomicUsize::new(0),
             is_stalled: AtomicBool::new(false),
             progress: watch::Sender::new(()),
             is_stopping: watch::Sender::new(false),

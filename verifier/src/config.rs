@@ -50,6 +50,8 @@ struct Keys {
     #[serde(default = "default_listen")]
     listen: String,
     rpc_url: String,
+    #[serde(default = "default_ws_url")]
+    ws_url: String,
     #[serde(default = "default_rpc_timeout_seconds")]
     rpc_timeout_seconds: u64,
     #[serde(default = "default_database")]
@@ -105,6 +107,7 @@ macro_rules! defaults {
 
 defaults! {
     default_listen: String = "127.0.0.1:4020".to_owned();
+    default_ws_url: String = "auto".to_owned();
     default_rpc_timeout_seconds: u64 = 10;
     default_database: PathBuf = PathBuf::from("verifier.sqlite");
     default_finality: Vec<FinalityKey> = vec![
@@ -143,6 +146,8 @@ impl Keys {
         }
         let rpc_urls: Vec<String> = self.rpc_url.split(',').map(|url| url.trim().to_owned()).collect();
         check_rpc_urls(&rpc_urls).map_err(|message| ConfigError::bad("rpc_url", message))?;
+        let websocket_urls =
+            websocket_urls(&self.ws_url, &rpc_urls).map_err(|message| ConfigError::bad("ws_url", message))?;
         for (key, value, range) in [
             ("rpc_timeout_seconds", self.rpc_timeout_seconds, 1..=120),
             ("settle_timeout_seconds", self.settle_timeout_seconds, 1..=300),
@@ -193,6 +198,7 @@ impl Keys {
                 maximum_refund_seconds: self.maximum_refund_seconds,
             },
             settings: Settings {
+                websocket_urls,
                 settle_timeout,
                 request_timeout: settle_timeout + REQUEST_MARGIN,
                 status_poll_interval: Duration::from_millis(self.status_poll_milliseconds),
@@ -207,6 +213,32 @@ impl Keys {
                 .map_err(|error| ConfigError::bad("log", error.to_string()))?,
         })
     }
+}
+
+/// Where the nodes announce their blocks: what `ws_url` lists, or by Solana's convention the port above that of JSON-RPC.
+fn websocket_urls(ws_url: &str, rpc_urls: &[String]) -> Result<Vec<String>, &'static str> {
+    match ws_url {
+        "none" => Ok(Vec::new()),
+        "auto" => rpc_urls
+            .iter()
+            .map(|url| conventional(url).ok_or("can't be told from rpc_url: give it"))
+            .collect(),
+        listed => {
+            let urls: Vec<String> = listed.split(',').map(|url| url.trim().to_owned()).collect();
+            let are_right = urls.iter().all(|url| url.starts_with("ws://") || url.starts_with("wss://"));
+            let message =
+                "must start with ws:// or wss:// (several are separated by commas), or be auto or none";
+            if are_right { Ok(urls) } else { Err(message) }
+        }
+    }
+}
+
+fn conventional(rpc_url: &str) -> Option<String> {
+    let mut url = reqwest::Url::parse(rpc_url).ok()?;
+    let port = url.port().map(|port| port.checked_add(1)).map_or(Some(None), |port| port.map(Some))?;
+    url.set_port(port).ok()?;
+    let rest = url.as_str().strip_prefix("http")?;
+    Some(format!("ws{rest}"))
 }
 
 fn check_rpc_urls(urls: &[String]) -> Result<(), &'static str> {

@@ -6,7 +6,7 @@
 //! - [`router`], [`routes`]: every endpoint
 //! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
-//! - [`assess`], [`settle`], [`submit`], [`track`], [`reclaim`]: what acts
+//! - [`assess`], [`settle`], [`submit`], [`track`], [`live`], [`reclaim`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`config`], [`app`], [`telemetry`]: how it is put together
@@ -19,6 +19,7 @@ pub mod config;
 pub mod error;
 pub mod facts;
 pub mod lifecycle;
+pub mod live;
 pub mod merchant;
 pub mod payment;
 pub mod policy;
@@ -43,7 +44,7 @@ use std::{
 };
 
 use app::App;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 /// Serves until `shutdown` completes and what was asked by then is answered; follows transactions meanwhile.
 ///
@@ -78,6 +79,10 @@ pub async fn serve(
 
 /// Sends and follows transactions, and ends what nobody ended, until `stop` says so.
 pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) {
+    let mut listeners = JoinSet::new();
+    for url in app.settings.websocket_urls.clone() {
+        listeners.spawn(live::run(Arc::clone(&app), url));
+    }
     tokio::select! {
         () = track::run(Arc::clone(&app), stop) => {}
         never = reclaim::run(app) => match never {},

@@ -36,6 +36,9 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// How long an operation that could not be sent waits.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often the cluster is asked without having been heard, while a node announces its blocks.
+const LIVE_POLL_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How long to wait after the node or the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,6 +50,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
         let pause = match round {
             Ok(0) => None,
+            Ok(_) if tracker.app.live_nodes.load(Ordering::Relaxed) > 0 => Some(LIVE_POLL_INTERVAL),
             Ok(_) => Some(tracker.app.settings.status_poll_interval),
             Err(error) => {
                 tracing::warn!(%error, "can't follow the transactions");
@@ -60,9 +64,11 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 None => std::future::pending().await,
             }
         };
+        let is_following = pause.is_some_and(|pause| pause != FAILURE_PAUSE);
         tokio::select! {
             () = sleep => {}
             () = app.work.notified() => {}
+            () = app.news.notified(), if is_following => {}
             Some(done) = tracker.sending.join_next() => tracker.sent(done),
             _ = stop.wait_for(|stop| *stop) => break,
         }

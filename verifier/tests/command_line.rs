@@ -113,6 +113,11 @@ fn a_wrong_value_names_its_key() {
     ] {
         setting.assert_refused(file, &[], &parts);
     }
+    for (urls, message) in
+        [("http://node.example", "ws://"), ("", "ws://"), ("ws://a.example,b.example", "ws://")]
+    {
+        setting.assert_refused("", &[("X402_WS_URL", urls)], &["ws_url", message]);
+    }
     for (urls, message) in [
         ("node.example", "http://"),
         ("https://a.example,b.example,https://c.example", "http://"),

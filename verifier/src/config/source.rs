@@ -9,9 +9,10 @@ use super::{Config, Keys};
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "listen",
     "rpc_url",
+    "ws_url",
     "rpc_timeout_seconds",
     "database",
     "fee_payer",
@@ -34,8 +35,8 @@ const KEYS: [&str; 21] = [
 ];
 
 /// Keys whose values are text, whatever they look like.
-const TEXT_KEYS: [&str; 7] =
-    ["listen", "rpc_url", "database", "fee_payer", "capture_commitment", "log_format", "log"];
+const TEXT_KEYS: [&str; 8] =
+    ["listen", "rpc_url", "ws_url", "database", "fee_payer", "capture_commitment", "log_format", "log"];
 
 /// Why the service can't be configured.
 #[derive(Debug, thiserror::Error)]

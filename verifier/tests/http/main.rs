@@ -8,6 +8,7 @@ mod events;
 mod health;
 mod intents;
 mod lifecycle;
+mod live;
 mod malformed;
 mod nodes;
 mod payload;

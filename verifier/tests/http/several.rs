@@ -21,7 +21,8 @@ struct Setting {
 
 impl Setting {
     async fn new(commitment: Commitment) -> Self {
-        let options = Options { commitment, settle_timeout: Duration::from_millis(1500) };
+        let options =
+            Options { commitment, settle_timeout: Duration::from_millis(1500), ..Options::default() };
         let mut nodes = None;
         let world = World::through(options, async |cluster| {
             let own = [(); 3].map(|()| Node::new(cluster));

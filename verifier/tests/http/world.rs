@@ -86,11 +86,13 @@ pub(crate) struct World {
 pub(crate) struct Options {
     pub(crate) commitment: Commitment,
     pub(crate) settle_timeout: Duration,
+    /// The port at which a node announces its blocks.
+    pub(crate) announced_at: Option<u16>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { commitment: Commitment::Processed, settle_timeout: Duration::from_secs(5) }
+        Self { commitment: Commitment::Processed, settle_timeout: Duration::from_secs(5), announced_at: None }
     }
 }
 
@@ -290,10 +292,10 @@ impl World {
         self.cluster.state().sent.len()
     }
 
-    /// Everything that a request could have changed: balances, what was sent, and the number of rows in the store.
+    /// Everything that a request could have changed: balances, which transactions were sent, and the number of rows in the store.
     pub(crate) async fn everything(&self) -> (u64, u64, u64, usize, [i64; 4]) {
         let escrow = self.escrow_account();
-        let sent = self.sent();
+        let sent = self.cluster.distinct_sent();
         (escrow.balance, escrow.held, self.received(), sent, self.rows().await)
     }
 
@@ -531,6 +533,11 @@ async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Option
         maximum_refund_seconds: 86_400,
     };
     let settings = Settings {
+        websocket_urls: options
+            .announced_at
+            .map(|port| format!("ws://127.0.0.1:{port}"))
+            .into_iter()
+            .collect(),
         settle_timeout: options.settle_timeout,
         request_timeout: Duration::from_secs(30),
         status_poll_interval: Duration::from_millis(20),
