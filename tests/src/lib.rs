@@ -1,6 +1,7 @@
 //! What the tests are built from.
 //!
 //! - [`keys`]: public test keys, the same at every run
+//! - [`model`]: what the program must do, in plain Rust
 //! - [`svm`]: the program on LiteSVM, with every balance checked after every step
 //! - [`idl`]: the committed IDL
 //! - [`vectors`]: golden vectors of the signed messages
@@ -8,6 +9,7 @@
 pub mod idl;
 pub mod keys;
 pub mod local;
+pub mod model;
 pub mod svm;
 pub mod vectors;
 

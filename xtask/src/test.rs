@@ -16,7 +16,13 @@ use crate::{build, cache, checkout, demo, idl, npm, progress, validator};
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
     filter: Option<String>,
+    /// Plays 100,000 random instructions against the reference model instead of 5,000
+    #[arg(long)]
+    full: bool,
 }
+
+/// How many instructions the property test plays with `--full`.
+const FULL_INSTRUCTIONS: &str = "100000";
 
 /// How many tests passed and failed.
 #[derive(Default, Debug, PartialEq)]
@@ -38,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut cargo = checkout::cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
     cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
+    if arguments.full {
+        cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS);
+    }
     if !tally.add_output_of("cargo test", &mut cargo)? {
         broken.push("cargo test");
     }
