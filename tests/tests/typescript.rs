@@ -11,8 +11,9 @@ mod shop;
 
 use std::{thread, time::Duration};
 
-use express::{Express, buy};
-use shop::Shop;
+use express::{Express, buy, run};
+use shop::{DEPOSIT, Shop};
+use solana_sdk::signature::Signer;
 
 /// 0.25 USDC, the price of a report.
 const REPORT: u64 = 250_000;
@@ -90,4 +91,17 @@ fn what_an_express_server_holds_when_it_is_killed_goes_back() {
     });
     shop.wait_until_nothing_is_held();
     express.assert_books(&shop, 0, 0);
+}
+
+#[test]
+fn of_a_thousand_vouchers_the_last_is_captured_and_the_rest_goes_back() {
+    let shop = Shop::open();
+    let (receiver, key_file) = shop.local.key_file("receiver").unwrap();
+    shop.local.chain.give_tokens(&receiver.pubkey(), &shop.local.mint, 0).unwrap();
+    let arguments = [&shop.verifier.url, key_file.to_str().unwrap(), &shop.local.mint.to_string()];
+    run(&shop, "test/channel.js", &arguments).unwrap();
+
+    let earned = shop.local.chain.tokens(&receiver.pubkey(), &shop.local.mint).unwrap();
+    let escrow = shop.escrow();
+    assert_eq!((earned, escrow.balance, escrow.held), (30_000, DEPOSIT - 30_000, 0));
 }

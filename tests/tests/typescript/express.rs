@@ -112,14 +112,20 @@ fn log(folder: &Path) -> PathBuf {
 
 /// Has the TypeScript agent buy, with nothing but the session file. The error is what it says.
 pub(super) fn buy(shop: &Shop, arguments: &[&str]) -> Result<Value> {
+    let printed = run(shop, "examples/agent.js", arguments)?;
+    serde_json::from_str(&printed).context("the agent's output")
+}
+
+/// Runs a script that has the session file, and returns what it printed. The error is what it says.
+pub(super) fn run(shop: &Shop, script: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new("node")
-        .arg(built("examples/agent.js"))
+        .arg(built(script))
         .args(arguments)
         .env("X402_SESSION", shop.local.folder().join("session.json"))
         .output()
         .context("running node")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).context("the agent's output")
+    String::from_utf8(output.stdout).context("the script's output")
 }
 
 fn built(script: &str) -> PathBuf {
