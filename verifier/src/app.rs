@@ -1,6 +1,7 @@
 //! What every part of the service shares.
 
 use std::{
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize},
@@ -62,8 +63,8 @@ pub struct Settings {
     pub status_poll_interval: Duration,
     /// How often to look for holds that nobody ended.
     pub review_interval: Duration,
-    /// Priority fee, in millionths of a lamport for each compute unit.
-    pub compute_unit_price_micro_lamports: u64,
+    /// The least and the most priority fee, in millionths of a lamport for each compute unit.
+    pub compute_unit_prices_micro_lamports: RangeInclusive<u64>,
     /// Largest request body.
     pub maximum_body_bytes: usize,
     /// Below this the service is not ready: it would soon be unable to pay fees and rent.

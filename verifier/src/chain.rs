@@ -34,6 +34,10 @@ pub trait Chain: Send + Sync + 'static {
     /// A recent blockhash, confirmed.
     async fn blockhash(&self) -> Result<Blockhash, ChainError>;
 
+    /// For each of the recent blocks, the least price of a compute unit for which it took a transaction that writes to
+    /// these accounts (at most 128), in millionths of a lamport.
+    async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError>;
+
     /// Height of the newest confirmed block.
     async fn block_height(&self) -> Result<u64, ChainError>;
 

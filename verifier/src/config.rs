@@ -79,6 +79,8 @@ struct Keys {
     review_seconds: u64,
     #[serde(default = "default_compute_unit_price_micro_lamports")]
     compute_unit_price_micro_lamports: u64,
+    #[serde(default = "default_maximum_compute_unit_price_micro_lamports")]
+    maximum_compute_unit_price_micro_lamports: u64,
     #[serde(default = "default_maximum_body_bytes")]
     maximum_body_bytes: usize,
     #[serde(default = "default_minimum_fee_payer_lamports")]
@@ -125,6 +127,7 @@ defaults! {
     default_status_poll_milliseconds: u64 = 200;
     default_review_seconds: u64 = 30;
     default_compute_unit_price_micro_lamports: u64 = 10_000;
+    default_maximum_compute_unit_price_micro_lamports: u64 = 500_000;
     default_maximum_body_bytes: usize = 64 * 1024;
     default_minimum_fee_payer_lamports: u64 = 50_000_000;
     default_maximum_slot_age_seconds: i64 = 60;
@@ -154,6 +157,11 @@ impl Keys {
             ("status_poll_milliseconds", self.status_poll_milliseconds, 20..=60_000),
             ("review_seconds", self.review_seconds, 1..=3600),
             ("compute_unit_price_micro_lamports", self.compute_unit_price_micro_lamports, 0..=5_000_000),
+            (
+                "maximum_compute_unit_price_micro_lamports",
+                self.maximum_compute_unit_price_micro_lamports,
+                self.compute_unit_price_micro_lamports..=5_000_000,
+            ),
             ("maximum_body_bytes", self.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
         ] {
             check_range(key, value, &range)?;
@@ -203,7 +211,8 @@ impl Keys {
                 request_timeout: settle_timeout + REQUEST_MARGIN,
                 status_poll_interval: Duration::from_millis(self.status_poll_milliseconds),
                 review_interval: Duration::from_secs(self.review_seconds),
-                compute_unit_price_micro_lamports: self.compute_unit_price_micro_lamports,
+                compute_unit_prices_micro_lamports: self.compute_unit_price_micro_lamports
+                    ..=self.maximum_compute_unit_price_micro_lamports,
                 maximum_body_bytes: self.maximum_body_bytes,
                 minimum_fee_payer_lamports: self.minimum_fee_payer_lamports,
                 maximum_slot_age_seconds: self.maximum_slot_age_seconds,

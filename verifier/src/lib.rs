@@ -4,7 +4,7 @@
 //! In reading order:
 //!
 //! - [`router`], [`routes`]: every endpoint
-//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`refusal`]: what decides; none of them does I/O
+//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
 //! - [`assess`], [`settle`], [`submit`], [`track`], [`live`], [`reclaim`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
@@ -23,6 +23,7 @@ pub mod live;
 pub mod merchant;
 pub mod payment;
 pub mod policy;
+pub mod priority_fee;
 pub mod reclaim;
 pub mod refusal;
 pub mod report;

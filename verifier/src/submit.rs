@@ -8,9 +8,10 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    app::App,
+    app::{App, unix_now},
     chain::{ChainError, SendError, Snapshot},
     payment::{Action, Attempt, AttemptState, History, Operation, Payment, Problem, Tracked},
+    priority_fee,
     refusal::{self, Prospect},
     store::StoreError,
     transaction::{self, HoldState, Signed, Terms},
@@ -101,10 +102,18 @@ async fn make(app: &App, operation: &Operation, history: &History) -> Result<Opt
             }
         },
     };
-    let blockhash = app.chain.blockhash().await?;
+    let writable = [payment.intent.escrow, payment.hold()];
+    let (blockhash, recent) = tokio::join!(app.chain.blockhash(), app.chain.recent_prices(&writable));
+    let blockhash = blockhash?;
+    let recent = recent.unwrap_or_else(|error| {
+        tracing::debug!(%error, "recent prices not known: offering the least");
+        Vec::new()
+    });
+    let is_urgent = priority_fee::is_urgent(&operation.action, payment, unix_now());
+    let prices = &app.settings.compute_unit_prices_micro_lamports;
     let terms = Terms {
         fee_payer: &app.fee_payer,
-        compute_unit_price_micro_lamports: app.settings.compute_unit_price_micro_lamports,
+        compute_unit_price_micro_lamports: priority_fee::price(recent, prices, is_urgent),
         blockhash,
     };
     let transaction = match &hold_state {

@@ -67,6 +67,12 @@ impl Chain for RpcChain {
         Ok(Blockhash { hash: hash.to_bytes(), last_valid_block_height })
     }
 
+    async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
+        let prices = self.client.get_recent_prioritization_fees(writable).await;
+        let prices = prices.map_err(failed("getRecentPrioritizationFees"))?;
+        Ok(prices.into_iter().map(|price| price.prioritization_fee).collect())
+    }
+
     async fn block_height(&self) -> Result<u64, ChainError> {
         self.client
             .get_block_height_with_commitment(CommitmentConfig::confirmed())

@@ -258,6 +258,20 @@ impl Chain for Several {
             .inspect_err(|error| node.leave_out(format!("does not answer: {}", error.message)))
     }
 
+    async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
+        let writable: Arc<[Address]> = writable.into();
+        let answers = self
+            .ask(|chain| {
+                let writable = Arc::clone(&writable);
+                async move { chain.recent_prices(&writable).await }.boxed()
+            })
+            .await?;
+        // Each node takes its own blocks; the middle opinion is none of an extreme.
+        let mut answers = values(answers);
+        answers.sort_unstable_by_key(|prices| prices.iter().copied().fold(0, u64::saturating_add));
+        Ok(answers.swap_remove((answers.len() - 1) / 2))
+    }
+
     async fn block_height(&self) -> Result<u64, ChainError> {
         let answers = values(self.ask(|chain| chain.block_height()).await?);
         agreement::reached(answers, self.needed).ok_or_else(|| disagree("getBlockHeight"))

@@ -9,7 +9,7 @@ use super::{Config, Keys};
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "listen",
     "rpc_url",
     "ws_url",
@@ -27,6 +27,7 @@ const KEYS: [&str; 22] = [
     "status_poll_milliseconds",
     "review_seconds",
     "compute_unit_price_micro_lamports",
+    "maximum_compute_unit_price_micro_lamports",
     "maximum_body_bytes",
     "minimum_fee_payer_lamports",
     "maximum_slot_age_seconds",

@@ -39,6 +39,10 @@ pub(crate) struct State {
     pub(crate) landed: HashMap<Signature, (u64, Option<TransactionError>)>,
     /// What `send` was called with, repetitions included.
     pub(crate) sent: Vec<Signature>,
+    /// What was offered for a compute unit, and how many it may take.
+    pub(crate) offered: Vec<(u64, u32)>,
+    /// What recent blocks took for a compute unit.
+    pub(crate) prices: Vec<u64>,
     /// The node takes transactions and loses them.
     pub(crate) loses_transactions: bool,
     /// The node doesn't answer.
@@ -69,6 +73,8 @@ impl Cluster {
                 level: Commitment::Confirmed,
                 landed: HashMap::new(),
                 sent: Vec::new(),
+                offered: Vec::new(),
+                prices: vec![0; 150],
                 loses_transactions: false,
                 is_down: false,
                 next_error: None,
@@ -173,6 +179,11 @@ impl Chain for Cluster {
         })
     }
 
+    async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
+        assert!(!writable.is_empty());
+        Ok(self.answering("getRecentPrioritizationFees")?.prices.clone())
+    }
+
     async fn block_height(&self) -> Result<u64, ChainError> {
         Ok(self.answering("getBlockHeight")?.block_height)
     }
@@ -181,6 +192,9 @@ impl Chain for Cluster {
         let transaction: Transaction = bincode::deserialize(bytes).unwrap();
         let signature = transaction.signatures[0].into();
         self.state().sent.push(signature);
+        let budget = &transaction.message.instructions[..2];
+        let units = u32::from_le_bytes(budget[0].data[1..].try_into().unwrap());
+        self.state().offered.push((u64::from_le_bytes(budget[1].data[1..].try_into().unwrap()), units));
         let mut state = self.answering("sendTransaction")?;
         if preflight && let Err(failed) = state.svm.simulate_transaction(transaction.clone()) {
             return Err(SendError::Simulation(failed.err));

@@ -95,6 +95,11 @@ impl Chain for Node {
         self.cluster.blockhash().await
     }
 
+    async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
+        self.fault("getRecentPrioritizationFees").await?;
+        self.cluster.recent_prices(writable).await
+    }
+
     async fn block_height(&self) -> Result<u64, ChainError> {
         self.fault("getBlockHeight").await?;
         self.cluster.block_height().await

@@ -542,7 +542,7 @@ async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Option
         request_timeout: Duration::from_secs(30),
         status_poll_interval: Duration::from_millis(20),
         review_interval: Duration::from_millis(50),
-        compute_unit_price_micro_lamports: 1,
+        compute_unit_prices_micro_lamports: 10..=1000,
         maximum_body_bytes: 64 * 1024,
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
