@@ -179,7 +179,10 @@ test("a verifier that drafts nothing is quoted", async () => {
     received,
     /the verifier http:\/\/127\.0\.0\.1:1 drafted no payment/,
   );
-  const redirecting = await serve((_request, response) => void response.writeHead(307, { location: base }).end());
+  const honest = await verifier();
+  const redirecting = await serve((_request, response) => {
+    response.writeHead(307, { location: `${honest}/intents` }).end();
+  });
   await refused(base, payWith(redirecting), received, /drafted no payment/);
 });
 
@@ -230,6 +233,17 @@ test("a payment without an answer is named, so that it can be looked up", async 
     assert.ok(error.message.includes(`${url}/payments/${id}`));
     return true;
   });
+});
+
+test("a request is paid for once, whatever a hook wants", async () => {
+  const received: Received[] = [];
+  const base = await shop(received);
+  const scheme = new AuthCaptureSvmScheme(session({ verifier: await verifier() }), { maximumAmount: 1000n });
+  const client = new x402Client().register(scheme.network, scheme).setSpendControls(scheme.spendControls);
+  client.onPaymentResponse(() => Promise.resolve({ recovered: true }));
+  await assert.rejects(scheme.wrap(wrapFetchWithPayment(fetch, client))(base), /was signed for this request before/);
+  assert.equal(received.filter(({ payment }) => payment !== undefined).length, 1);
+  assert.equal(scheme.signedFor, 1000n);
 });
 
 test("a redirect is handed back, and no payment follows it", async () => {

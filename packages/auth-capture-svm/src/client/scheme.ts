@@ -111,7 +111,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
         return await this.#requests.run(sent, () => fetchWithPayment(new Request(original, { redirect })));
       } catch (error) {
         const { signed, refusal } = sent;
-        if (signed === undefined) {
+        if (signed === undefined || refusal !== undefined) {
           // What @x402/fetch throws has only the refusal's message.
           throw refusal ?? error;
         }
