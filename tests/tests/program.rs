@@ -29,7 +29,6 @@ mod program {
     mod limits;
     mod replay;
     mod signatures;
-    mod strictness;
     mod token_2022;
     mod vouchers;
 
