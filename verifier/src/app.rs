@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     chain::{Chain, ChainError},
+    metrics::{Measured, Metrics},
     policy::Policy,
     store::Store,
     verify::Facilitator,
@@ -25,6 +26,8 @@ pub struct App {
     pub chain: Arc<dyn Chain>,
     /// What must not be lost.
     pub store: Store,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
     /// What the pure checks need to know.
     pub facilitator: Facilitator,
     /// Pays fees and rent.
@@ -85,11 +88,14 @@ impl App {
         policy: Policy,
         settings: Settings,
     ) -> Result<Self, ChainError> {
+        let metrics = Arc::new(Metrics::default());
+        let chain: Arc<dyn Chain> = Arc::new(Measured::new(chain, Arc::clone(&metrics)));
         let network = x402_escrow_wire::network_id(&chain.genesis_hash().await?);
         Ok(Self {
             facilitator: Facilitator { network, fee_payer: fee_payer.pubkey(), policy },
             chain,
             store,
+            metrics,
             fee_payer,
             settings,
             work: Notify::new(),

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use x402_escrow_wire::field::FieldError;
 
-use crate::{assess::NotAccepted, chain::ChainError, store::StoreError};
+use crate::{assess::NotAccepted, chain::ChainError, decision::Decision, store::StoreError};
 
 /// An HTTP error.
 #[derive(Clone, Debug)]
@@ -50,7 +50,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(serde_json::json!({ "error": self.body }))).into_response()
+        let decision = Decision { code: Some(self.body.code.to_owned()), payment: None };
+        let mut response = (self.status, Json(serde_json::json!({ "error": self.body }))).into_response();
+        response.extensions_mut().insert(decision);
+        response
     }
 }
 

@@ -9,18 +9,22 @@
 //! - [`assess`], [`settle`], [`submit`], [`track`], [`live`], [`reclaim`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
-//! - [`config`], [`app`], [`telemetry`]: how it is put together
+//! - [`metrics`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
+//! - [`config`], [`app`]: how it is put together
 
+pub mod alarm;
 pub mod app;
 pub mod assess;
 pub mod body;
 pub mod chain;
 pub mod config;
+pub mod decision;
 pub mod error;
 pub mod facts;
 pub mod lifecycle;
 pub mod live;
 pub mod merchant;
+pub mod metrics;
 pub mod payment;
 pub mod policy;
 pub mod priority_fee;
@@ -86,6 +90,7 @@ pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) {
     }
     tokio::select! {
         () = track::run(Arc::clone(&app), stop) => {}
-        never = reclaim::run(app) => match never {},
+        never = reclaim::run(Arc::clone(&app)) => match never {},
+        never = alarm::run(app) => match never {},
     }
 }

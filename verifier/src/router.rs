@@ -6,12 +6,12 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
-    middleware::map_response,
+    middleware::{from_fn_with_state, map_response},
     routing::{get, post},
 };
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use crate::{app::App, error, routes, telemetry};
+use crate::{app::App, error, metrics, routes, telemetry};
 
 /// The service's HTTP interface.
 pub fn router(app: Arc<App>) -> Router {
@@ -26,11 +26,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/payments/{id}", get(routes::payments::payment))
         .route("/payments/{id}/events", get(routes::events::events))
         .route("/health", get(routes::health::health))
+        .route("/metrics", get(routes::metrics::metrics))
         // Each layer wraps those above it: a request passes them from the bottom up.
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, request_timeout))
         .layer(map_response(error::in_one_shape))
+        .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
         .layer(telemetry::request_log())
         .with_state(app)
 }

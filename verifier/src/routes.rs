@@ -3,6 +3,7 @@
 pub mod events;
 pub mod health;
 pub mod intents;
+pub mod metrics;
 pub mod payments;
 pub mod settle;
 pub mod supported;

@@ -4,6 +4,7 @@
 mod attempts;
 mod nonces;
 mod operations;
+mod outstanding;
 mod payments;
 mod row;
 
@@ -14,6 +15,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use outstanding::{Outstanding, Uncaptured, Unfinished};
 pub use payments::Accepted;
 
 /// The store.

@@ -22,7 +22,7 @@ use crate::{
     app::{App, unix_now},
     chain::{ChainError, Status},
     lifecycle::{self, Next, Observation},
-    payment::{Attempt, AttemptState, Operation, OperationState, Tracked},
+    payment::{Action, Attempt, AttemptState, Operation, OperationState, Sums, Tracked},
     store::StoreError,
     submit,
 };
@@ -131,6 +131,7 @@ impl Tracker {
             if tracked != before {
                 self.app.store.record(&tracked).await?;
                 log_change(&before.operation, &tracked);
+                self.count_captured(&before.operation, &tracked.operation).await?;
                 changed = true;
             }
             let operation = &tracked.operation;
@@ -148,6 +149,23 @@ impl Tracker {
             self.app.progress.send_replace(());
         }
         Ok(count)
+    }
+
+    /// Counts what a capture that has become final adds to those before it. A crash in between leaves it uncounted.
+    async fn count_captured(&self, before: &Operation, after: &Operation) -> Result<(), StoreError> {
+        let has_become_final = after.closed && !before.closed && after.state.has_landed();
+        if !has_become_final || !matches!(after.action, Action::Capture { .. }) {
+            return Ok(());
+        }
+        let Some(history) = self.app.store.history(&after.payment_id).await? else { return Ok(()) };
+        let captured = |with: bool| {
+            let operations = history.operations.iter().map(|tracked| &tracked.operation);
+            let is_final = |operation: &&Operation| operation.closed && (with || operation.id != after.id);
+            Sums::of(0, operations.filter(is_final), OperationState::has_landed).captured
+        };
+        let amount = captured(true).saturating_sub(captured(false));
+        self.app.metrics.count_captured(history.payment.mint.to_string(), amount);
+        Ok(())
     }
 
     async fn observe(&self, open: &[Tracked]) -> Result<Seen, ChainError> {

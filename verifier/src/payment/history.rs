@@ -1,6 +1,6 @@
 //! A payment's state and sums, which follow from its operations.
 
-use super::{Action, OperationState, Payment, Tracked};
+use super::{Action, Operation, OperationState, Payment, Tracked};
 
 /// A payment and all that was done with it, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +54,17 @@ pub struct Sums {
 }
 
 impl Sums {
-    fn of(amount: u64) -> Self {
-        Self { ends_at: amount, captured: 0, fee: 0 }
+    /// The sums of a payment of `amount`, as those of its `operations` make them that count.
+    pub fn of<'a>(
+        amount: u64,
+        operations: impl IntoIterator<Item = &'a Operation>,
+        counts: impl Fn(OperationState) -> bool,
+    ) -> Self {
+        let mut sums = Self { ends_at: amount, captured: 0, fee: 0 };
+        for operation in operations.into_iter().filter(|operation| counts(operation.state)) {
+            sums.apply(&operation.action);
+        }
+        sums
     }
 
     fn apply(&mut self, action: &Action) {
@@ -86,11 +95,8 @@ impl History {
     }
 
     fn sums_where(&self, counts: impl Fn(OperationState) -> bool) -> Sums {
-        let mut sums = Sums::of(self.payment.intent.amount);
-        for tracked in self.operations.iter().filter(|tracked| counts(tracked.operation.state)) {
-            sums.apply(&tracked.operation.action);
-        }
-        sums
+        let operations = self.operations.iter().map(|tracked| &tracked.operation);
+        Sums::of(self.payment.intent.amount, operations, counts)
     }
 
     /// Whether nothing can change any more: the payment ended or came to nothing, and that is final.

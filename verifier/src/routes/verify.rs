@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use x402_escrow_wire::{
     auth_capture::Payload,
     error_code::ErrorCode,
@@ -14,18 +14,22 @@ use crate::{
     app::App,
     assess::{self, NotAccepted},
     body::JsonBody,
+    decision::Verdict,
     error::{ApiError, no_verdict},
     facts,
     verify::{Rejection, lifecycle, requirements},
 };
 
 /// `POST /verify`: whether a payment would settle. Changes nothing.
-pub async fn verify(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<VerifyResponse>, ApiError> {
+pub async fn verify(
+    State(app): State<Arc<App>>,
+    body: JsonBody,
+) -> Result<Verdict<VerifyResponse>, ApiError> {
     let payer = match super::check_version(&body) {
         Ok(()) => payer(&app, &body.read()?).await,
         Err(rejection) => Err(rejection.into()),
     };
-    Ok(Json(match payer {
+    Ok(Verdict(match payer {
         Ok(payer) => VerifyResponse {
             is_valid: true,
             invalid_reason: None,

@@ -10,6 +10,7 @@ mod intents;
 mod lifecycle;
 mod live;
 mod malformed;
+mod metrics;
 mod nodes;
 mod payload;
 mod payments;

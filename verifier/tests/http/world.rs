@@ -339,6 +339,19 @@ impl World {
         pool.close().await;
     }
 
+    /// Makes every operation look as if it had been accepted earlier.
+    pub(crate) async fn backdate_operations(&self, seconds: i64) {
+        let path = self.directory.path().join("verifier.sqlite");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("UPDATE operations SET accepted_at = accepted_at - ?")
+            .bind(seconds)
+            .execute(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+    }
+
     // --- what merchant and agent would send ---
 
     pub(crate) fn requirements(&self, amount: u64) -> PaymentRequirements {
@@ -478,6 +491,16 @@ impl World {
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)));
         (status, body)
+    }
+
+    /// The media type and the text at `path`.
+    pub(crate) async fn text(&self, path: &str) -> (String, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (kind, String::from_utf8(bytes.to_vec()).unwrap())
     }
 
     /// What `/payments/{id}` says.

@@ -1,0 +1,68 @@
+//! What somebody must hear of before it is too late: captures near their deadline. Also takes down what the fee payer
+//! has, from which the metrics tell when it is spent.
+
+use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
+
+use tokio::time::MissedTickBehavior;
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+
+use crate::{
+    app::{App, unix_now},
+    assess::NotAccepted,
+    payment::Action,
+    store::Unfinished,
+};
+
+/// How long before its deadline a capture must be confirmed.
+const CAPTURE_MARGIN_SECONDS: i64 = 600;
+
+/// How long a capture that came late has before it is an alarm: most are confirmed within it.
+const CAPTURE_PATIENCE_SECONDS: i64 = 15;
+
+/// The most time between two looks.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// Whether `open` is a capture that its deadline may overtake: then the merchant has delivered and is not paid.
+pub fn is_endangered(open: &Unfinished, now: i64) -> bool {
+    let operation = &open.operation;
+    matches!(operation.action, Action::Capture { .. })
+        && !operation.state.has_reached(Commitment::Confirmed)
+        && now.saturating_add(CAPTURE_MARGIN_SECONDS) >= open.capture_deadline
+        && now.saturating_sub(operation.accepted_at) >= CAPTURE_PATIENCE_SECONDS
+}
+
+/// Looks again and again, for ever.
+pub async fn run(app: Arc<App>) -> Infallible {
+    let mut interval = tokio::time::interval(app.settings.review_interval.min(INTERVAL));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut warned = HashSet::new();
+    loop {
+        interval.tick().await;
+        if let Err(error) = look(&app, &mut warned).await {
+            tracing::warn!(%error, "can't look for what is in danger");
+        }
+    }
+}
+
+async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), NotAccepted> {
+    let now = unix_now();
+    let open = app.store.unfinished().await?;
+    warned.retain(|id| open.iter().any(|open| open.operation.id == *id));
+    for open in open.iter().filter(|open| is_endangered(open, now)) {
+        let operation = &open.operation;
+        if warned.insert(operation.id) {
+            tracing::warn!(
+                payment = %Hex32(operation.payment_id),
+                state = operation.state.as_str(),
+                problem = operation.problem.as_ref().map(|problem| problem.code.as_str()),
+                seconds_left = open.capture_deadline.saturating_sub(now),
+                "a capture is near its deadline and not confirmed: after it the money goes back to the payer"
+            );
+        }
+    }
+    let snapshot = app.chain.accounts(&[app.facilitator.fee_payer], Commitment::Processed).await?;
+    let lamports = snapshot.accounts.first().and_then(Option::as_ref).map_or(0, |account| account.lamports);
+    let mut runway = app.metrics.runway.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    runway.take_down(now, lamports);
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! What was decided about a request: goes with the answer to the layers that count and log, and not to the client.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use x402_escrow_wire::facilitator::{SettleResponse, VerifyResponse};
+
+/// What was decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// The code of a "no" or of an error.
+    pub code: Option<String>,
+    /// The payment that it is about, where that is known.
+    pub payment: Option<String>,
+}
+
+/// An answer that is a decision.
+pub trait Decided: Serialize {
+    /// What it decides.
+    fn decision(&self) -> Decision;
+}
+
+impl Decided for VerifyResponse {
+    fn decision(&self) -> Decision {
+        Decision { code: self.invalid_reason.clone(), payment: None }
+    }
+}
+
+impl Decided for SettleResponse {
+    fn decision(&self) -> Decision {
+        let payment = self.extra.as_ref().and_then(|extra| extra.get("paymentId")?.as_str());
+        Decision { code: self.error_reason.clone(), payment: payment.map(str::to_owned) }
+    }
+}
+
+/// Answers with status 200 and JSON: a "no" is not an error.
+#[derive(Clone, Debug)]
+pub struct Verdict<T>(pub T);
+
+impl<T: Decided> IntoResponse for Verdict<T> {
+    fn into_response(self) -> Response {
+        let decision = self.0.decision();
+        let mut response = Json(self.0).into_response();
+        response.extensions_mut().insert(decision);
+        response
+    }
+}

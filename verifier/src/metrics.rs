@@ -1,0 +1,153 @@
+//! Numbers about the service for Prometheus. What this process has seen is counted here; what is stored or on chain
+//! is read when it is asked for ([`scrape`]), so that it can't drift. Names and units: `docs/operations.md`.
+
+mod measured;
+mod runway;
+mod scrape;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+pub use measured::Measured;
+pub use runway::Runway;
+pub use scrape::scrape;
+
+use crate::{app::App, decision::Decision};
+
+/// What this process has seen.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabels, Histogram>,
+    refusals: Family<RefusalLabels, Counter>,
+    rpc_requests: Family<RpcLabels, Counter>,
+    rpc_seconds: Family<MethodLabels, Histogram>,
+    captured: Family<AssetLabels, Counter>,
+    /// The newest slot that any answer of a node had.
+    newest_slot: AtomicU64,
+    /// What the fee payer spends.
+    pub runway: Mutex<Runway>,
+    /// One scrape at a time: each reads all that is outstanding.
+    scraping: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    route: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RpcLabels {
+    method: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MethodLabels {
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AssetLabels {
+    asset: String,
+}
+
+/// 5 ms to 41 s: from an answer out of memory to one that waits for a final block.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.0, 14))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("x402");
+        let metrics = Self {
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(seconds),
+            refusals: Family::default(),
+            rpc_requests: Family::default(),
+            rpc_seconds: Family::new_with_constructor(seconds),
+            captured: Family::default(),
+            newest_slot: AtomicU64::new(0),
+            runway: Mutex::default(),
+            scraping: tokio::sync::Mutex::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("request_seconds", "Time to answer", metrics.request_seconds.clone());
+        registry.register("refusals", "Answers of no and errors", metrics.refusals.clone());
+        registry.register("rpc_requests", "Requests to Solana nodes", metrics.rpc_requests.clone());
+        registry.register("rpc_seconds", "Time until Solana nodes answered", metrics.rpc_seconds.clone());
+        registry.register(
+            "captured_base_units",
+            "Captured for good since the process started, fees included",
+            metrics.captured.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts what a capture that is now final added to what was captured before, in base units.
+    pub fn count_captured(&self, asset: String, amount: u64) {
+        self.captured.get_or_create(&AssetLabels { asset }).inc_by(amount);
+    }
+
+    fn count_rpc(&self, method: &'static str, since: Instant, succeeded: bool) {
+        let outcome = if succeeded { "ok" } else { "error" };
+        self.rpc_requests.get_or_create(&RpcLabels { method, outcome }).inc();
+        self.rpc_seconds.get_or_create(&MethodLabels { method }).observe(since.elapsed().as_secs_f64());
+    }
+
+    fn see_slot(&self, slot: u64) {
+        self.newest_slot.fetch_max(slot, Ordering::Relaxed);
+    }
+}
+
+/// The layer that counts requests, by route: a path can have an id in it.
+pub async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let since = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let response = next.run(request).await;
+    let metrics = &app.metrics;
+    let status = response.status().as_u16();
+    metrics.requests.get_or_create(&RequestLabels { route: route.clone(), status }).inc();
+    let labels = RouteLabels { route: route.clone() };
+    metrics.request_seconds.get_or_create(&labels).observe(since.elapsed().as_secs_f64());
+    if let Some(code) = response.extensions().get::<Decision>().and_then(|decision| decision.code.clone()) {
+        metrics.refusals.get_or_create(&RefusalLabels { route, code }).inc();
+    }
+    response
+}

@@ -1,0 +1,131 @@
+//! What is outstanding: read when it is asked for, so that it can't drift from what is stored.
+
+use std::collections::BTreeMap;
+
+use borsh::BorshDeserialize;
+use x402_escrow_interface::message::{Digest, Intent};
+use x402_escrow_wire::text::{Decimal, Hex32};
+
+use super::{Store, StoreError, row};
+use crate::payment::{Operation, OperationState, Sums};
+
+/// A payment of which something can still happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// The token's mint, as base58.
+    pub asset: String,
+    /// When the payment was accepted, unix seconds.
+    pub accepted_at: i64,
+    /// Accepted, and not in a block: in base units.
+    pub promised: u64,
+    /// In a block, and neither captured nor released: in base units.
+    pub held: u64,
+    /// Captures that were accepted and are not in a block.
+    pub uncaptured: Option<Uncaptured>,
+}
+
+/// Captures of a payment that are not in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uncaptured {
+    /// What they add to what was captured, in base units.
+    pub amount: u64,
+    /// When the oldest was accepted, unix seconds.
+    pub accepted_at: i64,
+}
+
+/// An operation whose state can still change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The operation.
+    pub operation: Operation,
+    /// The token's mint, as base58.
+    pub asset: String,
+    /// The payment's last second for captures.
+    pub capture_deadline: i64,
+}
+
+impl Store {
+    /// Every payment of which something can still happen.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn outstanding(&self) -> Result<Vec<Outstanding>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT operations.*, payments.mint FROM payments JOIN operations ON payment_id = payments.id
+             WHERE review_at IS NOT NULL ORDER BY operations.id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut payments: BTreeMap<Digest, Listed> = BTreeMap::new();
+        for row in &rows {
+            let id = row::parse::<Hex32>(row, "payment_id")?.0;
+            let operation = row::operation(row)?;
+            match payments.get_mut(&id) {
+                Some(listed) => listed.operations.push(operation),
+                // The first operation is the authorization, whose amount is the payment's.
+                None => {
+                    let (asset, amount) = (row::get(row, "mint")?, row::parse::<Decimal>(row, "amount")?.0);
+                    payments.insert(id, Listed { asset, amount, operations: vec![operation] });
+                }
+            }
+        }
+        Ok(payments.into_values().filter_map(Listed::outstanding).collect())
+    }
+
+    /// Every operation whose state can still change, oldest first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT operations.*, payments.mint, payments.intent
+             FROM operations JOIN payments ON payment_id = payments.id
+             WHERE closed = 0 ORDER BY operations.id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let unfinished = rows.iter().map(|row| {
+            let intent = Intent::try_from_slice(row::get(row, "intent")?)
+                .map_err(|error| row::unreadable("intent", error.to_string()))?;
+            Ok(Unfinished {
+                operation: row::operation(row)?,
+                asset: row::get(row, "mint")?,
+                capture_deadline: intent.capture_deadline,
+            })
+        });
+        unfinished.collect()
+    }
+}
+
+struct Listed {
+    asset: String,
+    amount: u64,
+    operations: Vec<Operation>,
+}
+
+impl Listed {
+    /// `None` if the payment came to nothing.
+    fn outstanding(self) -> Option<Outstanding> {
+        let authorization = self.operations.first()?;
+        if authorization.state.is_negative() {
+            return None;
+        }
+        let has_landed = authorization.state.has_landed();
+        let settled = Sums::of(self.amount, &self.operations, OperationState::has_landed);
+        let accepted = Sums::of(self.amount, &self.operations, |state| !state.is_negative());
+        let oldest = self.operations.iter().filter(|operation| {
+            operation.action.kind() == "capture"
+                && matches!(operation.state, OperationState::Queued | OperationState::Sent)
+        });
+        Some(Outstanding {
+            accepted_at: authorization.accepted_at,
+            promised: if has_landed { 0 } else { self.amount },
+            held: if has_landed { settled.ends_at.saturating_sub(settled.captured) } else { 0 },
+            uncaptured: oldest.map(|operation| operation.accepted_at).min().map(|accepted_at| Uncaptured {
+                amount: accepted.captured.saturating_sub(settled.captured),
+                accepted_at,
+            }),
+            asset: self.asset,
+        })
+    }
+}
