@@ -16,13 +16,17 @@ use crate::{build, cache, checkout, demo, idl, npm, progress, validator};
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
     filter: Option<String>,
-    /// Plays 100,000 random instructions against the reference model instead of 5,000
+    /// Plays 100,000 random instructions against the reference model instead of 5,000, and kills the verifier 1,000
+    /// times instead of 25: an hour or more
     #[arg(long)]
     full: bool,
 }
 
 /// How many instructions the property test plays with `--full`.
 const FULL_INSTRUCTIONS: &str = "100000";
+
+/// How often the crash run kills the verifier with `--full`.
+const FULL_KILLS: &str = "1000";
 
 /// How many tests passed and failed.
 #[derive(Default, Debug, PartialEq)]
@@ -45,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
     cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
     if arguments.full {
-        cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS);
+        cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).env("X402_ESCROW_KILLS", FULL_KILLS);
     }
     if !tally.add_output_of("cargo test", &mut cargo)? {
         broken.push("cargo test");
