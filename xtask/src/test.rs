@@ -49,7 +49,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
     cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
     if arguments.full {
-        cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).env("X402_ESCROW_KILLS", FULL_KILLS);
+        cargo
+            .env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS)
+            .env("X402_ESCROW_KILLS", FULL_KILLS);
     }
     if !tally.add_output_of("cargo test", &mut cargo)? {
         broken.push("cargo test");
