@@ -63,7 +63,7 @@ const refusedExtras: [string, Record<string, unknown>][] = [
   ["resourceHash", { resourceHash: "0606" }],
   ["captureDeadline", { captureDeadline: NOW + MAXIMUM_HOLD_SECONDS + 1 }],
   ["captureDeadline", { captureDeadline: "soon" }],
-  ["captureDeadline", { captureDeadline: 2 ** 60 }],
+  ["captureDeadline", { captureDeadline: -(2 ** 60) }],
   ["captureAuthorizer", { captureAuthorizer: "" }],
   ["receiverAuthorizer", { receiverAuthorizer: undefined }],
   ["maxFeeBps", { maxFeeBps: 0.5 }],

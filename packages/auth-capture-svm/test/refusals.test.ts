@@ -110,6 +110,11 @@ test("a body that was parsed before it could be hashed is the server's error, no
   const headers = { "content-type": "application/json" };
   const response = await fetch(`${base}/translate`, { method: "POST", body: "{}", headers });
   assert.deepEqual([response.status, served()], [500, 0]);
+
+  // Without a content-length.
+  const body = new Blob(["{}"]).stream();
+  const chunked = await fetch(`${base}/translate`, { method: "POST", body, headers, duplex: "half" } as RequestInit);
+  assert.deepEqual([chunked.status, served()], [500, 0]);
 });
 
 test("a facilitator of another program is refused at the start", async () => {

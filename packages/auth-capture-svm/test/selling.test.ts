@@ -115,3 +115,19 @@ test("a payment buys once, also where two requests come at once", async () => {
   assert.deepEqual([again.status, again.reason, served()], [402, "duplicate_settlement", 1]);
   assert.deepEqual(facilitator.settled(), ["hold", "capture", "hold"]);
 });
+
+test("offers of other schemes and networks are left as they are", async () => {
+  const { scheme, base } = await shop();
+  const { accepted } = await payment(`${base}/report`);
+  const others = [
+    { ...accepted, scheme: "exact", extra: {} },
+    { ...accepted, network: "solana:other" as const, extra: {} },
+  ];
+  const adapter = { getBody: () => undefined, getHeader: () => undefined };
+  const context = {
+    requirements: others,
+    resourceInfo: { url: `${base}/report` },
+    transportContext: { request: { method: "GET", adapter } },
+  } as unknown as Parameters<typeof scheme.enrichPaymentRequiredResponse>[0];
+  assert.deepEqual(await scheme.enrichPaymentRequiredResponse(context), others);
+});
