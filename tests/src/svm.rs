@@ -9,12 +9,14 @@ mod outcome;
 mod payment;
 mod rival;
 mod tokens;
+mod versioned;
 mod world;
 
 pub use chain::{Chain, START};
 pub use ledger::Ledger;
 pub use outcome::{Receipt, Refusal};
 pub use rival::Rival;
+pub use versioned::Sent;
 pub use world::{World, usdc};
 
 /// Length of an escrow's account.

@@ -3,6 +3,7 @@
 //! Reading order: one module per command, then what they share: `checkout` (where things are),
 //! `cache` (what is fetched or built once), `progress` (long steps), `toolchain` (compilers for the program).
 
+mod bench;
 mod build;
 mod cache;
 mod checkout;
@@ -36,6 +37,8 @@ enum Command {
     Idl(idl::Arguments),
     /// Show an agent buy from two merchants on a local validator
     Demo(demo::Arguments),
+    /// Measure what the program costs
+    Bench(bench::Arguments),
     /// Run every test there is
     Test(test::Arguments),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Validator(arguments) => validator::run(&arguments),
         Command::Idl(arguments) => idl::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };
     match result {

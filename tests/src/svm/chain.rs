@@ -48,9 +48,15 @@ impl Chain {
 
     /// Makes the test key called `name`, gives it lamports, and signs for it from now on.
     pub fn key(&mut self, name: &str) -> Address {
+        let address = self.key_without_lamports(name);
+        self.svm.airdrop(&address, LAMPORTS).expect("the faucet has lamports for every key");
+        address
+    }
+
+    /// Makes the test key called `name` without an account, and signs for it from now on.
+    pub fn key_without_lamports(&mut self, name: &str) -> Address {
         let key = test_key(name);
         let address = key.pubkey();
-        self.svm.airdrop(&address, LAMPORTS).expect("the faucet has lamports for every key");
         self.keys.push(key);
         address
     }
@@ -63,7 +69,7 @@ impl Chain {
         self.keypair(signer).sign_message(message).into()
     }
 
-    fn keypair(&self, address: &Address) -> &Keypair {
+    pub(super) fn keypair(&self, address: &Address) -> &Keypair {
         let key = self.keys.iter().find(|key| key.pubkey() == *address);
         key.unwrap_or_else(|| panic!("{address} is none of the chain's keys"))
     }

@@ -1,0 +1,61 @@
+//! What no escrow can do without, measured on its own.
+
+use solana_system_interface::instruction::create_account;
+use spl_token_interface::instruction::transfer_checked;
+use x402_escrow_interface::{address::TOKEN_PROGRAM_ID, instruction::create_associated_token};
+use x402_escrow_tests::svm::{ESCROW_BYTES, HOLD_BYTES, SESSION_BYTES, TOKEN_ACCOUNT_BYTES, World};
+
+use crate::{
+    report::{AccountRent, Parts},
+    samples::{Cases, test_address},
+};
+
+/// What the runtime takes for each call of another program: `DEFAULT_INVOCATION_COST` in Agave's
+/// `program-runtime/src/execution_budget.rs` (SIMD-0339).
+const CALL: u64 = 946;
+
+pub(crate) fn measure(cases: &Cases) -> Parts {
+    let mut world = World::with_session();
+    let (stranger, receiver) = (world.token_account(&world.stranger), world.token_account(&world.receiver));
+    let transfer =
+        transfer_checked(&TOKEN_PROGRAM_ID, &stranger, &world.mint, &receiver, &world.stranger, &[], 1, 6)
+            .expect("the token program's builders only check its own address");
+    let token_transfer = world.succeed(&[transfer]).compute_units;
+
+    let owner = test_address("owner of a bare token account");
+    let create_vault = create_associated_token(&world.relay, &owner, &world.mint, &TOKEN_PROGRAM_ID);
+    let vault_creation = world.succeed(&[create_vault]).compute_units;
+
+    // An account that does not exist yet, of any program.
+    let account = world.chain.key_without_lamports("bare account");
+    let rent = world.chain.rent(HOLD_BYTES);
+    let owner = world.token_program;
+    let create = create_account(&world.relay, &account, rent, HOLD_BYTES as u64, &owner);
+    let account_creation = world.succeed(&[create]).compute_units;
+
+    let signed = cases.typical("capture", "signed, part");
+    let by_signer = cases.typical("capture", "by signer, part");
+    Parts {
+        signature_check: signed - by_signer,
+        token_transfer,
+        account_creation,
+        vault_creation,
+        call: CALL,
+    }
+}
+
+/// What each account locks while it exists.
+pub(crate) fn rents() -> Vec<AccountRent> {
+    let world = World::with_session();
+    let rent = |account: &str, bytes: usize| AccountRent {
+        account: account.to_owned(),
+        bytes: bytes as u64,
+        lamports: world.chain.rent(bytes),
+    };
+    vec![
+        rent("escrow", ESCROW_BYTES),
+        rent("vault", TOKEN_ACCOUNT_BYTES),
+        rent("session", SESSION_BYTES),
+        rent("hold", HOLD_BYTES),
+    ]
+}
