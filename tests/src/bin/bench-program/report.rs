@@ -80,7 +80,7 @@ impl Work {
     }
 }
 
-/// A transaction with one payment in it, as the verifier sends it.
+/// A transaction with one payment in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TransactionCost {
     pub(crate) transaction: String,
@@ -90,7 +90,7 @@ pub(crate) struct TransactionCost {
     pub(crate) compute_units: u64,
     /// 5,000 for each signature that the cluster checks.
     pub(crate) base_fee_lamports: u64,
-    /// At the verifier's default price and limit.
+    /// At the verifier's limit and lowest price.
     pub(crate) priority_fee_lamports: u64,
     /// What the relay locks in the hold's account; below 0 where it gets it back.
     pub(crate) rent_lamports: i64,

@@ -1,4 +1,4 @@
-//! The transaction of a single payment, as the verifier sends it, on LiteSVM.
+//! The transaction of a single payment, with compute limit and price as the verifier sets them, on LiteSVM.
 
 use anyhow::{Result, bail};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
@@ -12,8 +12,9 @@ use crate::{
     version_0::Version0,
 };
 
-/// What the verifier asks for: its limit, and the price that it has unless configured.
-const COMPUTE_UNIT_LIMIT: u32 = 80_000;
+/// The verifier's limits (`verifier/src/transaction.rs`), and the lowest price that it offers unless configured.
+const AUTHORIZE_COMPUTE_UNITS: u32 = 30_000;
+const PAY_COMPUTE_UNITS: u32 = 45_000;
 const MICRO_LAMPORTS_PER_COMPUTE_UNIT: u64 = 10_000;
 
 pub(crate) fn measure() -> Result<Vec<TransactionCost>> {
@@ -50,8 +51,9 @@ fn send(
     instruction: Instruction,
 ) -> Result<TransactionCost> {
     cluster.set_table(&table_addresses(std::slice::from_ref(&instruction), &[*intent], table))?;
+    let limit = if transaction == "authorize" { AUTHORIZE_COMPUTE_UNITS } else { PAY_COMPUTE_UNITS };
     let instructions = [
-        ComputeBudgetInstruction::set_compute_unit_limit(COMPUTE_UNIT_LIMIT),
+        ComputeBudgetInstruction::set_compute_unit_limit(limit),
         ComputeBudgetInstruction::set_compute_unit_price(MICRO_LAMPORTS_PER_COMPUTE_UNIT),
         instruction,
     ];
@@ -62,7 +64,7 @@ fn send(
         Err(refused) => bail!("the transaction of one {transaction} was refused: {refused}"),
     };
     let after = cluster.lamports(&cast.relay) + cost.fee_lamports;
-    let priority_fee_lamports = u64::from(COMPUTE_UNIT_LIMIT) * MICRO_LAMPORTS_PER_COMPUTE_UNIT / 1_000_000;
+    let priority_fee_lamports = u64::from(limit) * MICRO_LAMPORTS_PER_COMPUTE_UNIT / 1_000_000;
     Ok(TransactionCost {
         transaction: transaction.to_owned(),
         table,
