@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod checkout;
 mod demo;
+mod fuzz;
 mod idl;
 mod npm;
 mod progress;
@@ -41,6 +42,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run every test there is
     Test(test::Arguments),
+    /// Give arbitrary bytes to whatever reads what others wrote
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,40 @@
+//! The file with the verifier's key, as Solana's command line writes it.
+
+use std::io::Write;
+
+use tempfile::NamedTempFile;
+use x402_escrow_verifier::config::read;
+
+/// A public test key: RFC 8032 7.1, test 1.
+pub(crate) const TEST_KEY: &str = "[157,97,177,157,239,253,90,96,186,132,74,244,146,236,44,196,68,73,197,105,123,50,105,\
+    25,112,59,172,3,28,174,127,96,215,90,152,1,130,177,10,183,213,75,254,211,201,100,7,58,14,225,114,243,218,166,35,37,\
+    175,2,26,104,247,7,81,26]";
+
+pub fn run(data: &[u8]) -> bool {
+    let file = written(data);
+    let environment = |name: &str| match name {
+        "X402_RPC_URL" => Some("http://127.0.0.1:8899".to_owned()),
+        "X402_FEE_PAYER" => Some(file.path().display().to_string()),
+        _ => None,
+    };
+    match read(None, environment) {
+        Ok(config) => {
+            let numbers: Vec<u8> = serde_json::from_slice(data).expect("a keypair is a JSON array");
+            assert_eq!(config.fee_payer.to_bytes().as_slice(), numbers);
+            true
+        }
+        Err(error) => {
+            // The file holds a secret, or what was meant to be one.
+            let message = error.to_string();
+            assert!(data.len() < 16 || !message.as_bytes().windows(data.len()).any(|part| part == data));
+            false
+        }
+    }
+}
+
+/// A file with `content` that only its owner can read, as the verifier asks.
+pub(crate) fn written(content: &[u8]) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a temporary file can be made");
+    file.write_all(content).expect("a temporary file can be written");
+    file
+}
