@@ -2,12 +2,14 @@
 
 use solana_system_interface::instruction::create_account;
 use spl_token_interface::instruction::transfer_checked;
-use x402_escrow_interface::{address::TOKEN_PROGRAM_ID, instruction::create_associated_token};
+use x402_escrow_interface::{
+    address::TOKEN_PROGRAM_ID, instruction::create_associated_token, message::Intent,
+};
 use x402_escrow_tests::svm::{ESCROW_BYTES, HOLD_BYTES, SESSION_BYTES, TOKEN_ACCOUNT_BYTES, World};
 
 use crate::{
     report::{AccountRent, Parts},
-    samples::{Cases, test_address},
+    samples::{Bench, Cases, test_address},
 };
 
 /// What the runtime takes for each call of another program: `DEFAULT_INVOCATION_COST` in Agave's
@@ -33,6 +35,7 @@ pub(crate) fn measure(cases: &Cases) -> Parts {
     let create = create_account(&world.relay, &account, rent, HOLD_BYTES as u64, &owner);
     let account_creation = world.succeed(&[create]).compute_units;
 
+    let address_try = measure_address_try();
     let signed = cases.typical("capture", "signed, part");
     let by_signer = cases.typical("capture", "by signer, part");
     Parts {
@@ -40,8 +43,21 @@ pub(crate) fn measure(cases: &Cases) -> Parts {
         token_transfer,
         account_creation,
         vault_creation,
+        address_try,
         call: CALL,
     }
+}
+
+/// By authorizing for a lucky and for an unlucky receiver, with holds that are equally lucky.
+fn measure_address_try() -> u64 {
+    let mut bench = Bench::new();
+    let unlucky = bench.unlucky_owner("unlucky receiver");
+    let lucky = bench.lucky_owner("lucky receiver");
+    let [dear, cheap] = [unlucky, lucky].map(|receiver| {
+        let intent = bench.intent_with_lucky_hold();
+        bench.run(bench.world.authorize(&Intent { receiver, ..intent }))
+    });
+    (dear - cheap) / u64::from(bench.owner_tries(&unlucky))
 }
 
 /// What each account locks while it exists.

@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) account_creation: u64,
     /// A vault made by the Associated Token Account program, as an instruction of its own.
     pub(crate) vault_creation: u64,
+    /// Each candidate for a derived address that lies on the curve.
+    pub(crate) address_try: u64,
     /// What the runtime takes for each call of another program.
     pub(crate) call: u64,
 }

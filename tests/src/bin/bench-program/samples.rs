@@ -125,26 +125,47 @@ impl Bench {
 
     /// The unluckiest owner to derive an associated token account for; it has one from now on.
     pub(crate) fn unlucky_owner(&mut self, name: &str) -> Address {
-        let (mint, program) = (self.world.mint, self.world.token_program);
-        let owner = (0..CANDIDATES)
-            .map(|index| test_address(&format!("{name} {index}")))
-            .max_by_key(|owner| tries(&[owner.as_ref(), program.as_ref(), mint.as_ref()], &ASSOCIATED))
-            .expect("there are candidates");
-        self.world.chain.fund(&owner, &mint, 0);
+        let candidates = (0..CANDIDATES).map(|index| test_address(&format!("{name} {index}")));
+        let owner = candidates.max_by_key(|owner| self.owner_tries(owner)).expect("there are candidates");
+        self.world.chain.fund(&owner, &self.world.mint, 0);
         owner
+    }
+
+    /// One whose associated token account is found at once; it has one from now on.
+    pub(crate) fn lucky_owner(&mut self, name: &str) -> Address {
+        let mut candidates = (0..CANDIDATES).map(|index| test_address(&format!("{name} {index}")));
+        let owner = candidates.find(|owner| self.owner_tries(owner) == 0).expect("every second one is lucky");
+        self.world.chain.fund(&owner, &self.world.mint, 0);
+        owner
+    }
+
+    /// How many tries the owner's associated token account takes in vain.
+    pub(crate) fn owner_tries(&self, owner: &Address) -> u8 {
+        let seeds = [owner.as_ref(), self.world.token_program.as_ref(), self.world.mint.as_ref()];
+        tries(&seeds, &address::ASSOCIATED_TOKEN_PROGRAM_ID)
+    }
+
+    /// The next payment whose hold's address is found at once.
+    pub(crate) fn intent_with_lucky_hold(&mut self) -> Intent {
+        loop {
+            let intent = self.intent();
+            if self.hold_tries(intent.nonce) == 0 {
+                return intent;
+            }
+        }
+    }
+
+    fn hold_tries(&self, nonce: u64) -> u8 {
+        let seeds = [address::HOLD_SEED, self.world.session.as_ref(), &nonce.to_le_bytes()];
+        tries(&seeds, &x402_escrow_interface::ID)
     }
 
     /// The unluckiest nonce of a jump that empties most of the replay window.
     pub(crate) fn unlucky_nonce(&self) -> u64 {
-        let session = self.world.session;
         let highest = self.world.session().highest_nonce;
         // A jump of at most 1,024 clears the skipped nonces word by word; a longer one, all at once.
-        (highest + 24..=highest + 1_024)
-            .max_by_key(|nonce| {
-                let seeds = [address::HOLD_SEED, session.as_ref(), &nonce.to_le_bytes()];
-                tries(&seeds, &x402_escrow_interface::ID)
-            })
-            .expect("there are candidates")
+        let candidates = highest + 24..=highest + 1_024;
+        candidates.max_by_key(|nonce| self.hold_tries(*nonce)).expect("there are candidates")
     }
 
     /// Lets a period pass.
@@ -159,8 +180,6 @@ impl Bench {
         self.world.succeed(&[solana_system_interface::instruction::transfer(&from, to, lamports)]);
     }
 }
-
-const ASSOCIATED: Address = address::ASSOCIATED_TOKEN_PROGRAM_ID;
 
 /// How many addresses are tried in vain before one is off the curve.
 pub(crate) fn tries(seeds: &[&[u8]], program: &Address) -> u8 {

@@ -68,6 +68,7 @@ fn parts(report: &Report) -> String {
             "a token account made by the Associated Token Account program (an escrow's vault)",
             parts.vault_creation,
         ),
+        ("each further try for a derived address: luck, and no part of the sum", parts.address_try),
         ("each call of another program: the runtime's constant, not measured", parts.call),
     ];
     let rows = rows.into_iter().map(|(part, units)| vec![part.to_owned(), number(units)]);
