@@ -18,6 +18,7 @@ use crate::{
     policy::Policy,
     store::Store,
     verify::Facilitator,
+    webhook::Webhook,
 };
 
 /// The service's parts.
@@ -68,6 +69,8 @@ pub struct Settings {
     pub review_interval: Duration,
     /// The least and the most priority fee, in millionths of a lamport for each compute unit.
     pub compute_unit_prices_micro_lamports: RangeInclusive<u64>,
+    /// Who is told of payments' news.
+    pub webhook: Option<Webhook>,
     /// Largest request body.
     pub maximum_body_bytes: usize,
     /// Below this the service is not ready: it would soon be unable to pay fees and rent.

@@ -2,7 +2,9 @@
 //! starts, and an error names the key. `docs/http-api.md` has the table.
 
 mod keypair;
+mod secret;
 mod source;
+mod webhook;
 
 use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -87,6 +89,10 @@ struct Keys {
     minimum_fee_payer_lamports: u64,
     #[serde(default = "default_maximum_slot_age_seconds")]
     maximum_slot_age_seconds: i64,
+    #[serde(default)]
+    webhook_url: Option<String>,
+    #[serde(default)]
+    webhook_secret: Option<PathBuf>,
     #[serde(default = "default_log_format")]
     log_format: LogFormat,
     #[serde(default = "default_log")]
@@ -182,6 +188,7 @@ impl Keys {
         ] {
             check_range(key, value, &range)?;
         }
+        let webhook = webhook::read(self.webhook_url, self.webhook_secret.as_deref())?;
         let tiers = self
             .finality
             .into_iter()
@@ -207,6 +214,7 @@ impl Keys {
             },
             settings: Settings {
                 websocket_urls,
+                webhook,
                 settle_timeout,
                 request_timeout: settle_timeout + REQUEST_MARGIN,
                 status_poll_interval: Duration::from_millis(self.status_poll_milliseconds),

@@ -6,7 +6,7 @@
 //! - [`router`], [`routes`]: every endpoint
 //! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
-//! - [`assess`], [`settle`], [`submit`], [`track`], [`live`], [`reclaim`]: what acts
+//! - [`assess`], [`settle`], [`submit`], [`track`], [`live`], [`reclaim`], [`webhook`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`metrics`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
@@ -42,6 +42,7 @@ pub mod track;
 pub mod transaction;
 pub mod translate;
 pub mod verify;
+pub mod webhook;
 
 use std::{
     future::{Future, IntoFuture},
@@ -84,9 +85,13 @@ pub async fn serve(
 
 /// Sends and follows transactions, and ends what nobody ended, until `stop` says so.
 pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) {
-    let mut listeners = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for url in app.settings.websocket_urls.clone() {
-        listeners.spawn(live::run(Arc::clone(&app), url));
+        tasks.spawn(live::run(Arc::clone(&app), url));
+    }
+    if let Some(webhook) = app.settings.webhook.clone() {
+        let app = Arc::clone(&app);
+        tasks.spawn(async move { match webhook::run(app, webhook).await {} });
     }
     tokio::select! {
         () = track::run(Arc::clone(&app), stop) => {}

@@ -93,6 +93,7 @@ async fn connect(urls: &[String], timeout: Duration) -> Result<Arc<dyn Chain>, C
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(config.log_format, config.log_filter);
     let store = Store::open(&config.database).await?;
+    store.keep_news(config.settings.webhook.is_some()).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
     let app = App::new(chain, store, config.fee_payer, config.policy, config.settings).await?;
     let listener = TcpListener::bind(&config.listen)

@@ -2,6 +2,7 @@
 //! (WAL, `synchronous = FULL`) before the call returns.
 
 mod attempts;
+mod deliveries;
 mod nonces;
 mod operations;
 mod outstanding;
@@ -15,6 +16,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use deliveries::Delivery;
 pub use outstanding::{Outstanding, Uncaptured, Unfinished};
 pub use payments::Accepted;
 

@@ -118,6 +118,17 @@ fn a_wrong_value_names_its_key() {
     {
         setting.assert_refused("", &[("X402_WS_URL", urls)], &["ws_url", message]);
     }
+    for (variables, message) in [
+        (vec![("X402_WEBHOOK_URL", "https://a.example")], ["webhook_secret", "is missing"]),
+        (vec![("X402_WEBHOOK_SECRET", "secret")], ["webhook_url", "is missing"]),
+        (vec![("X402_WEBHOOK_URL", "a.example"), ("X402_WEBHOOK_SECRET", "x")], ["webhook_url", "http://"]),
+        (
+            vec![("X402_WEBHOOK_URL", "https://a.example"), ("X402_WEBHOOK_SECRET", "/nonexistent")],
+            ["webhook_secret", "openssl rand"],
+        ),
+    ] {
+        setting.assert_refused("", &variables, &message);
+    }
     for (urls, message) in [
         ("node.example", "http://"),
         ("https://a.example,b.example,https://c.example", "http://"),

@@ -9,7 +9,7 @@ use super::{Config, Keys};
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 25] = [
     "listen",
     "rpc_url",
     "ws_url",
@@ -31,13 +31,25 @@ const KEYS: [&str; 23] = [
     "maximum_body_bytes",
     "minimum_fee_payer_lamports",
     "maximum_slot_age_seconds",
+    "webhook_url",
+    "webhook_secret",
     "log_format",
     "log",
 ];
 
 /// Keys whose values are text, whatever they look like.
-const TEXT_KEYS: [&str; 8] =
-    ["listen", "rpc_url", "ws_url", "database", "fee_payer", "capture_commitment", "log_format", "log"];
+const TEXT_KEYS: [&str; 10] = [
+    "listen",
+    "rpc_url",
+    "ws_url",
+    "database",
+    "fee_payer",
+    "capture_commitment",
+    "webhook_url",
+    "webhook_secret",
+    "log_format",
+    "log",
+];
 
 /// Why the service can't be configured.
 #[derive(Debug, thiserror::Error)]

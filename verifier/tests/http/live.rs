@@ -27,6 +27,7 @@ impl Node {
             commitment: Commitment::Confirmed,
             settle_timeout: Duration::from_secs(8),
             announced_at: Some(self.listener.local_addr().unwrap().port()),
+            ..Options::default()
         }
     }
 

@@ -20,4 +20,5 @@ mod several;
 mod supported;
 mod tracking;
 mod verify;
+mod webhook;
 mod world;

@@ -1,6 +1,6 @@
 //! A payer with a funded escrow and a session, a merchant, and a verifier in front of the cluster.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -37,6 +37,7 @@ use x402_escrow_verifier::{
     router::router,
     run_background,
     store::Store,
+    webhook::Webhook,
 };
 use x402_escrow_wire::{
     auth_capture::{Commitment, Extra, IntentPayload, LifecyclePayload},
@@ -68,6 +69,8 @@ const PAYER: u8 = 1;
 const FEE_PAYER: u8 = 2;
 const SESSION: u8 = 3;
 pub(crate) const MERCHANT: u8 = 4;
+/// Of the webhook's signatures.
+pub(crate) const WEBHOOK_SECRET: [u8; 24] = [7; 24];
 
 pub(crate) struct World {
     pub(crate) cluster: Arc<Cluster>,
@@ -88,11 +91,18 @@ pub(crate) struct Options {
     pub(crate) settle_timeout: Duration,
     /// The port at which a node announces its blocks.
     pub(crate) announced_at: Option<u16>,
+    /// Where payments' news go.
+    pub(crate) webhook: Option<SocketAddr>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { commitment: Commitment::Processed, settle_timeout: Duration::from_secs(5), announced_at: None }
+        Self {
+            commitment: Commitment::Processed,
+            settle_timeout: Duration::from_secs(5),
+            announced_at: None,
+            webhook: None,
+        }
     }
 }
 
@@ -555,7 +565,10 @@ async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Option
         maximum_capture_seconds: 86_400,
         maximum_refund_seconds: 86_400,
     };
+    let webhook = |address| Webhook { url: format!("http://{address}/"), secret: WEBHOOK_SECRET.to_vec() };
+    store.keep_news(options.webhook.is_some()).await.unwrap();
     let settings = Settings {
+        webhook: options.webhook.map(webhook),
         websocket_urls: options
             .announced_at
             .map(|port| format!("ws://127.0.0.1:{port}"))

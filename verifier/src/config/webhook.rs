@@ -1,0 +1,44 @@
+//! Where news go, and the secret that signs them: `whsec_` and Base64, as Standard Webhooks has it.
+
+use std::{fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::{ConfigError, secret};
+use crate::webhook::Webhook;
+
+/// What the standard asks of a secret's length.
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+pub(super) fn read(url: Option<String>, secret: Option<&Path>) -> Result<Option<Webhook>, ConfigError> {
+    let (url, secret) = match (url, secret) {
+        (None, None) => return Ok(None),
+        (Some(url), Some(secret)) => (url, secret),
+        (Some(_), None) => {
+            return Err(ConfigError::bad("webhook_secret", "is missing: news are signed with it"));
+        }
+        (None, Some(_)) => return Err(ConfigError::bad("webhook_url", "is missing: it says where news go")),
+    };
+    let is_web = reqwest::Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
+    if !is_web {
+        return Err(ConfigError::bad(
+            "webhook_url",
+            "must be an address that starts with http:// or https://",
+        ));
+    }
+    let secret = read_secret(secret).map_err(|message| ConfigError::bad("webhook_secret", message))?;
+    Ok(Some(Webhook { url, secret }))
+}
+
+fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let advice = format!("make one with `(umask 077; echo whsec_$(openssl rand -base64 32) > {shown})`");
+    secret::check(path, &advice)?;
+    let text = fs::read_to_string(path).map_err(|error| format!("{shown} can't be read: {error}"))?;
+    // What is wrong is said without the text: it is a secret.
+    let secret = text.trim().strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
+    match secret {
+        Some(secret) if SECRET_BYTES.contains(&secret.len()) => Ok(secret),
+        _ => Err(format!("{shown} must hold whsec_ and 24 to 64 bytes in Base64; {advice}")),
+    }
+}

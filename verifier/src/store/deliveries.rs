@@ -1,0 +1,89 @@
+//! What a webhook does not have yet.
+
+use x402_escrow_wire::text::Hex32;
+
+use super::{Store, StoreError, WRITE, row};
+
+/// The news of a payment, to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The payment.
+    pub payment_id: Hex32,
+    /// Which news, counted from 1.
+    pub version: i64,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When the first attempt failed, unix seconds.
+    pub failing_since: Option<i64>,
+}
+
+impl Store {
+    /// Takes down news for a webhook from now on, or forgets them.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn keep_news(&self, keep: bool) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        if keep {
+            sqlx::query("INSERT OR IGNORE INTO webhook (id) VALUES (1)").execute(&mut *transaction).await?;
+        } else {
+            sqlx::query("DELETE FROM webhook").execute(&mut *transaction).await?;
+            sqlx::query("DELETE FROM webhook_deliveries").execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// The deliveries that are due at `now` (unix seconds), at most `count`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn due_deliveries(&self, now: i64, count: u32) -> Result<Vec<Delivery>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM webhook_deliveries WHERE due_at <= ? ORDER BY due_at LIMIT ?")
+            .bind(now)
+            .bind(count)
+            .fetch_all(&self.pool)
+            .await?;
+        let delivery = |row| {
+            Ok(Delivery {
+                payment_id: row::parse(row, "payment_id")?,
+                version: row::get(row, "version")?,
+                attempts: row::get(row, "attempts")?,
+                failing_since: row::get(row, "failing_since")?,
+            })
+        };
+        rows.iter().map(delivery).collect()
+    }
+
+    /// Takes down that the webhook has it, unless there is other news by now.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        sqlx::query("UPDATE webhook_deliveries SET due_at = NULL WHERE payment_id = ? AND version = ?")
+            .bind(delivery.payment_id.to_string())
+            .bind(delivery.version)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Counts a failed attempt at `now`, and puts the next off until `due_at` (unix seconds), unless there is other news
+    /// by now.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn not_delivered(&self, delivery: &Delivery, now: i64, due_at: i64) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE webhook_deliveries
+             SET attempts = attempts + 1, due_at = ?, failing_since = coalesce(failing_since, ?)
+             WHERE payment_id = ? AND version = ?",
+        )
+        .bind(due_at)
+        .bind(now)
+        .bind(delivery.payment_id.to_string())
+        .bind(delivery.version)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
