@@ -11,6 +11,7 @@ mod property {
     pub(crate) mod cast;
     pub(crate) mod compare;
     pub(crate) mod draw;
+    pub(crate) mod names;
     pub(crate) mod play;
     pub(crate) mod report;
     pub(crate) mod settings;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use litesvm::LiteSVM;
-use solana_sdk::{account::ReadableAccount, program_pack::Pack};
+use solana_sdk::{account::ReadableAccount, program_pack::Pack, pubkey};
 use spl_token_interface::{
     native_mint,
     state::{Account as TokenAccount, Mint},
@@ -32,13 +32,15 @@ impl State {
 
 impl Ledger {
     pub(super) fn of(svm: &LiteSVM) -> Self {
-        let is_sysvar = |owner: &Address| *owner == solana_sdk::sysvar::ID;
+        /// Owns programs' code, in accounts that are not executable themselves.
+        const LOADER: Address = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
+        let left_out = |owner: &Address| [solana_sdk::sysvar::ID, LOADER].contains(owner);
         let accounts = svm
             .accounts_db()
             .inner
             .iter()
             .filter(|(_, account)| {
-                !account.executable() && !is_sysvar(account.owner()) && account.lamports() > 0
+                !account.executable() && !left_out(account.owner()) && account.lamports() > 0
             })
             .map(|(address, account)| {
                 let (lamports, owner) = (account.lamports(), *account.owner());

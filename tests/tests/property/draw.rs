@@ -73,7 +73,7 @@ impl Play {
     /// An open escrow.
     fn pick_escrow(&mut self) -> Option<Address> {
         let open: Vec<Address> = self.model.escrows.keys().copied().collect();
-        self.pick(&open)
+        self.pick_in_focus(&open).or_else(|| self.pick(&open))
     }
 
     /// A relay, or whoever else pays for an account.

@@ -2,9 +2,9 @@ use std::{collections::VecDeque, mem, thread};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use x402_escrow_interface::Address;
+use x402_escrow_interface::{Address, address};
 use x402_escrow_tests::{
-    model::{Message, Model, Signed},
+    model::{Arguments, Message, Model, Signed},
     svm::Chain,
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Play {
     pub(crate) model: Model,
     pub(crate) cast: Cast,
     pub(crate) audit: Audit,
+    /// A hold, session or escrow that has a deadline now, or was just opened: most of what is drawn is about it.
+    pub(crate) in_focus: Option<Address>,
     /// Payments that were signed and not sent yet.
     pub(crate) waiting: Vec<Step>,
     /// What succeeded lately, the oldest first, for thieves to send again.
@@ -39,7 +41,7 @@ impl Play {
         let audit = Audit::new(&cast, &chain);
         let random = ChaCha8Rng::seed_from_u64(seed);
         let (waiting, sent, trying) = (Vec::new(), VecDeque::new(), String::new());
-        Self { seed, steps: 0, trying, random, chain, model, cast, audit, waiting, sent }
+        Self { seed, steps: 0, trying, random, chain, model, cast, audit, in_focus: None, waiting, sent }
     }
 
     /// Plays so many instructions.
@@ -68,6 +70,12 @@ impl Play {
         self.random.random_ratio(1, cases)
     }
 
+    /// The one of several that is in focus, mostly.
+    pub(crate) fn pick_in_focus(&mut self, from: &[Address]) -> Option<Address> {
+        let in_focus = self.in_focus.filter(|address| from.contains(address));
+        in_focus.filter(|_| !self.one_in(4))
+    }
+
     /// One of several; `None` of none.
     pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         if from.is_empty() { None } else { Some(from[self.random.random_range(0..from.len())].clone()) }
@@ -91,29 +99,16 @@ impl Play {
     fn remember(&mut self, step: Step) {
         /// Enough for replays from closed sessions.
         const REMEMBERED: usize = 600;
+        if let Arguments::OpenSession { .. } = step.arguments {
+            self.in_focus = Some(address::session(&step.at.escrow, &step.at.session));
+        }
         if self.sent.len() == REMEMBERED {
             self.sent.pop_front();
         }
         self.sent.push_back(step);
     }
-}
 
-impl Drop for Play {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let (seed, last) = (self.seed, self.steps + 1);
-            println!("Failed at instruction {last} of seed {seed}: {}", mem::take(&mut self.trying));
-            println!(
-                "To repeat it: {}={seed} {}={last} cargo test -p x402-escrow-tests --test property",
-                Settings::SEED,
-                Settings::INSTRUCTIONS
-            );
-        }
-    }
-}
-
-/// What a step drawn by an honest hand is turned into.
-impl Play {
+    /// The next step: an honest one, or a thief's.
     fn draw(&mut self) -> Step {
         loop {
             let drawn = if self.one_in(3) { self.draw_theft() } else { self.draw_honest() };
@@ -126,5 +121,20 @@ impl Play {
     fn draw_theft(&mut self) -> Option<Step> {
         let theft = self.pick(Theft::ALL)?;
         self.steal(theft)
+    }
+}
+
+impl Drop for Play {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let (seed, last) = (self.seed, self.steps + 1);
+            let trying = self.cast.name_addresses(mem::take(&mut self.trying));
+            println!("Failed at instruction {last} of seed {seed}: {trying}");
+            println!(
+                "To repeat it: {}={seed} {}={last} cargo test -p x402-escrow-tests --test property",
+                Settings::SEED,
+                Settings::INSTRUCTIONS
+            );
+        }
     }
 }

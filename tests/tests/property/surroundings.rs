@@ -1,6 +1,7 @@
 use rand::Rng;
 use solana_system_interface::instruction::transfer;
-use x402_escrow_interface::{Address, address};
+use x402_escrow_interface::{Address, address, message::Intent};
+use x402_escrow_tests::model::Model;
 
 use super::play::Play;
 
@@ -16,6 +17,12 @@ impl Play {
             _ => 0,
         };
         self.chain.set_time(self.chain.time() + seconds);
+        if self.one_in(4) {
+            self.in_focus = None;
+        }
+        if self.one_in(20) {
+            self.go_to_a_deadline();
+        }
         let slots = self.pick(&[0, 0, 0, 1, 1, 2, 8]).unwrap_or_default();
         for _ in 0..slots {
             self.chain.next_slot();
@@ -31,6 +38,35 @@ impl Play {
         }
         if self.one_in(40) {
             self.freeze_or_thaw();
+        }
+    }
+
+    /// To the second of a deadline in the next hour, or one second beside it.
+    fn go_to_a_deadline(&mut self) {
+        let Model { holds, sessions, escrows, .. } = &self.model;
+        let of_holds = holds.iter().flat_map(|(address, hold)| {
+            let Intent { capture_deadline, refund_deadline, .. } = hold.intent;
+            [(*address, capture_deadline), (*address, refund_deadline)]
+        });
+        let of_sessions = sessions.iter().flat_map(|(address, session)| {
+            let (limits, since) = (&session.limits, session.periods_since);
+            let periods = i64::try_from(session.period_at(self.chain.time()) - session.first_period + 1);
+            let length = i64::try_from(limits.period_seconds);
+            let next_period = since + periods.unwrap_or(0) * length.unwrap_or(0);
+            [(*address, limits.expires_at), (*address, next_period)]
+        });
+        let of_escrows = escrows.iter().map(|(address, escrow)| (*address, escrow.withdrawable_at));
+        let now = self.chain.time();
+        let soon: Vec<(Address, i64)> = of_holds
+            .chain(of_sessions)
+            .chain(of_escrows)
+            .filter(|(_, deadline)| (now + 1..now + 3_600).contains(deadline))
+            .collect();
+        // Rather the next than the last, or everything else would expire.
+        let next = soon.into_iter().min_by_key(|(_, deadline)| *deadline);
+        if let (Some((address, deadline)), Some(beside)) = (next, self.pick(&[-1, 0, 0, 1, 1])) {
+            self.chain.set_time(deadline + beside);
+            self.in_focus = Some(address);
         }
     }
 

@@ -110,7 +110,8 @@ impl Play {
             .map(|(address, _)| *address)
             .collect();
         let any = self.pick_escrow()?;
-        if self.one_in(10) { Some(any) } else { self.pick(&requested) }
+        let in_focus = self.in_focus == Some(any);
+        if in_focus || self.one_in(10) { Some(any) } else { self.pick(&requested) }
     }
 
     /// The escrow that is only visited: emptied and closed again and again.

@@ -83,7 +83,11 @@ impl Play {
         let of_these: Vec<Address> =
             all.iter().copied().filter(|address| wanted(&self.model.holds[address], now)).collect();
         let any = self.pick(&all)?;
-        let address = if self.one_in(12) { any } else { self.pick(&of_these)? };
+        let address = match self.pick_in_focus(&all) {
+            Some(address) => address,
+            None if self.one_in(12) => any,
+            None => self.pick(&of_these)?,
+        };
         let hold = self.model.holds[&address].clone();
         let at = At { escrow: hold.intent.escrow, session: hold.session, hold: address, ..At::default() };
         Some((at, hold))

@@ -126,7 +126,7 @@ impl Play {
         let highest = session.highest_nonce();
         match self.random.random_range(0..100) {
             0..3 => highest.saturating_sub(self.random.random_range(0..2_000)),
-            3..9 if highest > 2_000 => highest.saturating_sub(1_023 + self.random.random_range(0..4)),
+            3..9 if highest > 1_030 => highest.saturating_sub(1_023 + self.random.random_range(0..4)),
             3..9 => highest.saturating_sub(self.random.random_range(0..20)),
             9 => 0,
             10..30 => highest.saturating_add(self.random.random_range(2..30)),

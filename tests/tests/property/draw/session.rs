@@ -47,11 +47,7 @@ impl Play {
     }
 
     pub(super) fn draw_close_session(&mut self) -> Option<Step> {
-        let just_opened = self.one_in(4);
         let (session, escrow) = self.pick_session(|play, session| {
-            if just_opened {
-                return play.model.sessions[session].opened_slot == play.model.slot;
-            }
             let idle = play.model.holds_of(session).next().is_none();
             let session = &play.model.sessions[session];
             idle && (session.revoked
@@ -69,7 +65,11 @@ impl Play {
         let all: Vec<Address> = self.model.sessions.keys().copied().collect();
         let of_these: Vec<Address> = all.iter().copied().filter(|session| wanted(self, session)).collect();
         let any = self.pick(&all)?;
-        let session = if self.one_in(6) { any } else { self.pick(&of_these).unwrap_or(any) };
+        let session = match self.pick_in_focus(&all) {
+            Some(session) => session,
+            None if self.one_in(6) => any,
+            None => self.pick(&of_these).unwrap_or(any),
+        };
         Some((session, self.model.sessions[&session].escrow))
     }
 
