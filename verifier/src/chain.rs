@@ -45,7 +45,18 @@ pub trait Chain: Send + Sync + 'static {
     /// nothing is broadcast if that fails.
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError>;
 
-    /// What the cluster knows of these transactions (at most 256), in the same order. Without `search_history` only
+    /// Executes a transaction on the newest confirmed block without sending it, with the blockhash that it has. Signatures
+    /// are not looked at: the fee payer has not signed yet.
+    async fn simulate(&self, transaction: &[u8]) -> Result<(), SendError>;
+
+    /// What a transaction did, if a block as final as `commitment` (at least confirmed) has it and the node tells.
+    async fn executed(
+        &self,
+        signature: &Signature,
+        commitment: Commitment,
+    ) -> Result<Option<Executed>, ChainError>;
+
+    /// What the cluster knows of these transactions (at most [`STATUSES_PER_REQUEST`]), in the same order. Without `search_history` only
     /// recent ones are looked for: those whose blockhash is still valid.
     async fn statuses(
         &self,
@@ -102,6 +113,33 @@ pub struct Status {
     pub commitment: Commitment,
     /// Why it failed; it is in a block, and nothing but its fee moved.
     pub error: Option<TransactionError>,
+}
+
+/// Most transactions that the node is asked about at once (`getSignatureStatuses`).
+pub const STATUSES_PER_REQUEST: usize = 256;
+
+/// What a transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// The transaction's message.
+    pub message: Vec<u8>,
+    /// Why it failed.
+    pub error: Option<TransactionError>,
+    /// The token accounts that it named.
+    pub token_balances: Vec<TokenBalance>,
+}
+
+/// What a token account had before and after a transaction, in base units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenBalance {
+    /// The token account.
+    pub account: Address,
+    /// Its mint.
+    pub mint: Address,
+    /// Before; 0 of one that did not exist.
+    pub before: u64,
+    /// After.
+    pub after: u64,
 }
 
 /// A final block has no count of confirmations any more; it had 31, and this stands for "more than that".

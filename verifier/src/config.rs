@@ -18,6 +18,7 @@ pub use source::{ConfigError, read};
 
 use crate::{
     app::Settings,
+    exact::instructions::FeeBounds,
     policy::{Finality, Policy, Tier},
     telemetry::{self, LogFormat},
 };
@@ -31,6 +32,8 @@ pub struct Config {
     pub rpc_urls: Vec<String>,
     /// How long to wait for an answer of the node.
     pub rpc_timeout: Duration,
+    /// The network's id in place of the one that the node's genesis hash gives, for tests.
+    pub network: Option<String>,
     /// The database file.
     pub database: PathBuf,
     /// Pays fees and rent.
@@ -56,6 +59,8 @@ struct Keys {
     ws_url: String,
     #[serde(default = "default_rpc_timeout_seconds")]
     rpc_timeout_seconds: u64,
+    #[serde(default)]
+    network: Option<String>,
     #[serde(default = "default_database")]
     database: PathBuf,
     fee_payer: PathBuf,
@@ -73,6 +78,10 @@ struct Keys {
     maximum_capture_seconds: i64,
     #[serde(default = "default_maximum_refund_seconds")]
     maximum_refund_seconds: i64,
+    #[serde(default = "default_exact_maximum_compute_units")]
+    exact_maximum_compute_units: u32,
+    #[serde(default = "default_exact_maximum_compute_unit_price_micro_lamports")]
+    exact_maximum_compute_unit_price_micro_lamports: u64,
     #[serde(default = "default_settle_timeout_seconds")]
     settle_timeout_seconds: u64,
     #[serde(default = "default_status_poll_milliseconds")]
@@ -129,6 +138,8 @@ defaults! {
     default_minimum_capture_seconds: i64 = 30;
     default_maximum_capture_seconds: i64 = MAXIMUM_CAPTURE_SECONDS;
     default_maximum_refund_seconds: i64 = MAXIMUM_REFUND_SECONDS;
+    default_exact_maximum_compute_units: u32 = 400_000;
+    default_exact_maximum_compute_unit_price_micro_lamports: u64 = 5_000_000;
     default_settle_timeout_seconds: u64 = 45;
     default_status_poll_milliseconds: u64 = 200;
     default_review_seconds: u64 = 30;
@@ -139,6 +150,13 @@ defaults! {
     default_maximum_slot_age_seconds: i64 = 60;
     default_log_format: LogFormat = LogFormat::Text;
     default_log: String = "info".to_owned();
+}
+
+/// A CAIP-2 id of namespace `solana`.
+fn is_solana_network(network: &str) -> bool {
+    network.strip_prefix("solana:").is_some_and(|reference| {
+        reference.len() == 32 && reference.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Time that a request may take besides waiting for the chain.
@@ -168,9 +186,21 @@ impl Keys {
                 self.maximum_compute_unit_price_micro_lamports,
                 self.compute_unit_price_micro_lamports..=5_000_000,
             ),
+            ("exact_maximum_compute_units", u64::from(self.exact_maximum_compute_units), 1..=1_400_000),
+            (
+                "exact_maximum_compute_unit_price_micro_lamports",
+                self.exact_maximum_compute_unit_price_micro_lamports,
+                1..=5_000_000,
+            ),
             ("maximum_body_bytes", self.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
         ] {
             check_range(key, value, &range)?;
+        }
+        if self.network.as_ref().is_some_and(|network| !is_solana_network(network)) {
+            return Err(ConfigError::bad(
+                "network",
+                "must be `solana:` and the first 32 characters of the cluster's genesis hash",
+            ));
         }
         // The program's own bounds are the upper ones.
         let captured_within = self.minimum_capture_seconds..=MAXIMUM_CAPTURE_SECONDS;
@@ -200,6 +230,7 @@ impl Keys {
             listen,
             rpc_urls,
             rpc_timeout: Duration::from_secs(self.rpc_timeout_seconds),
+            network: self.network,
             database: self.database,
             fee_payer: keypair::read(&self.fee_payer)
                 .map_err(|message| ConfigError::bad("fee_payer", message))?,
@@ -211,6 +242,11 @@ impl Keys {
                 minimum_capture_seconds: self.minimum_capture_seconds,
                 maximum_capture_seconds: self.maximum_capture_seconds,
                 maximum_refund_seconds: self.maximum_refund_seconds,
+                exact_fee_bounds: FeeBounds {
+                    maximum_compute_units: self.exact_maximum_compute_units,
+                    maximum_compute_unit_price_micro_lamports: self
+                        .exact_maximum_compute_unit_price_micro_lamports,
+                },
             },
             settings: Settings {
                 websocket_urls,

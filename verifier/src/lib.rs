@@ -6,6 +6,7 @@
 //! - [`router`], [`routes`]: every endpoint
 //! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
+//! - [`exact`]: the same for the scheme `exact`, whose payments have no life beyond one transaction
 //! - [`assess`], [`settle`], [`submit`], [`track`], [`live`], [`reclaim`], [`webhook`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
@@ -20,6 +21,7 @@ pub mod chain;
 pub mod config;
 pub mod decision;
 pub mod error;
+pub mod exact;
 pub mod facts;
 pub mod lifecycle;
 pub mod live;

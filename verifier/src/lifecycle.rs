@@ -1,5 +1,6 @@
 //! How an operation goes on, given what the cluster says about its transactions. Decides only; [`crate::track`] acts.
 
+use solana_sdk::transaction::TransactionError;
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use crate::{
@@ -35,7 +36,13 @@ pub enum Next {
 /// Brings `tracked` up to date and says what is to be done next.
 pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
     for (attempt, status) in tracked.attempts.iter_mut().zip(seen.statuses) {
-        attempt.state = attempt_state(&tracked.operation.action, attempt, status.as_ref(), seen.block_height);
+        attempt.state = attempt_state(
+            &attempt.state,
+            attempt.last_valid_block_height,
+            status.as_ref(),
+            seen.block_height,
+            |error| refusal::explain(&tracked.operation.action, error).1,
+        );
     }
     let given_up = was_given_up(tracked, seen);
     let operation = &mut tracked.operation;
@@ -73,27 +80,28 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
     }
 }
 
-fn attempt_state(
-    action: &Action,
-    attempt: &Attempt,
+/// How far a transaction is that was in the state `before`. `explain` says why one that is in a block failed.
+pub(crate) fn attempt_state(
+    before: &AttemptState,
+    last_valid_block_height: u64,
     status: Option<&Status>,
     block_height: u64,
+    explain: impl Fn(&TransactionError) -> Problem,
 ) -> AttemptState {
     match status {
         Some(status) => AttemptState::Landed(Landing {
             slot: status.slot,
-            block_hash: attempt
-                .state
+            block_hash: before
                 .landing()
-                .filter(|before| before.slot == status.slot)
-                .and_then(|before| before.block_hash),
+                .filter(|landing| landing.slot == status.slot)
+                .and_then(|landing| landing.block_hash),
             confirmations: status.confirmations,
             commitment: status.commitment,
-            error: status.error.as_ref().map(|error| refusal::explain(action, error).1),
+            error: status.error.as_ref().map(explain),
         }),
         // A final block stays, whatever a node that has forgotten its history says.
-        None if is_final(&attempt.state) => attempt.state.clone(),
-        None if block_height > attempt.last_valid_block_height => AttemptState::Expired,
+        None if is_final(before) => before.clone(),
+        None if block_height > last_valid_block_height => AttemptState::Expired,
         None => AttemptState::Sent,
     }
 }
@@ -133,7 +141,7 @@ fn was_given_up(tracked: &Tracked, seen: &Observation<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
+    use solana_sdk::instruction::InstructionError;
     use x402_escrow_interface::error::EscrowError;
     use x402_escrow_wire::error_code::ErrorCode;
 

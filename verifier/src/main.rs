@@ -95,7 +95,15 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open(&config.database).await?;
     store.keep_news(config.settings.webhook.is_some()).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
-    let app = App::new(chain, store, config.fee_payer, config.policy, config.settings).await?;
+    let mut app = App::new(chain, store, config.fee_payer, config.policy, config.settings).await?;
+    if let Some(network) = config.network {
+        tracing::warn!(
+            network,
+            node = app.facilitator.network,
+            "the configuration names the network, not the node"
+        );
+        app.facilitator.network = network;
+    }
     let listener = TcpListener::bind(&config.listen)
         .await
         .map_err(|error| format!("can't listen on {}: {error}", config.listen))?;

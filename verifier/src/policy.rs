@@ -2,6 +2,8 @@
 
 use x402_escrow_wire::auth_capture::Commitment;
 
+use crate::exact::instructions::FeeBounds;
+
 /// Bounds that the verifier sets itself; the chain sets the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -19,6 +21,8 @@ pub struct Policy {
     pub maximum_capture_seconds: i64,
     /// The most time that a payment may be refunded after its capture deadline, and keep the verifier's rent.
     pub maximum_refund_seconds: i64,
+    /// What is paid at most for a client's transaction of the scheme `exact`.
+    pub exact_fee_bounds: FeeBounds,
 }
 
 /// How final an authorization must be before the answer is yes: levels by amount, smallest first.

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod deliveries;
+mod exact;
 mod nonces;
 mod operations;
 mod outstanding;

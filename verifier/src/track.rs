@@ -20,15 +20,13 @@ use x402_escrow_wire::{
 
 use crate::{
     app::{App, unix_now},
-    chain::{ChainError, Status},
+    chain::{ChainError, STATUSES_PER_REQUEST, Status},
+    exact::follow::Follower,
     lifecycle::{self, Next, Observation},
     payment::{Action, Attempt, AttemptState, Operation, OperationState, Sums, Tracked},
     store::StoreError,
     submit,
 };
-
-/// Most transactions that the node is asked about at once (`getSignatureStatuses`).
-const STATUSES_PER_REQUEST: usize = 256;
 
 /// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
@@ -44,9 +42,12 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows all operations until `stop` says so.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut exact = Follower::new(Arc::clone(&app));
     let mut tracker = Tracker::new(app);
     loop {
-        let round = tracker.round().await;
+        // Both, whatever becomes of the other.
+        let rounds = (tracker.round().await, exact.round().await);
+        let round = rounds.0.and_then(|operations| Ok(operations + rounds.1?));
         tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
         let pause = match round {
             Ok(0) => None,
@@ -75,12 +76,16 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
     // What is being sent is in the store; waiting only spares the next start some questions.
     while tracker.sending.join_next().await.is_some() {}
+    exact.finish().await;
 }
 
+/// Why transactions can't be followed now.
 #[derive(Debug, thiserror::Error)]
-enum RoundError {
+pub enum RoundError {
+    /// The node didn't answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

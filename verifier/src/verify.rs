@@ -42,6 +42,10 @@ impl Rejection {
 }
 
 /// Rejects with `code` and the message unless `condition` holds.
-fn require(condition: bool, code: ErrorCode, message: impl FnOnce() -> String) -> Result<(), Rejection> {
+pub(crate) fn require(
+    condition: bool,
+    code: ErrorCode,
+    message: impl FnOnce() -> String,
+) -> Result<(), Rejection> {
     if condition { Ok(()) } else { Err(Rejection::new(code, message())) }
 }

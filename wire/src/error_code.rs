@@ -1,5 +1,6 @@
-//! Why a payment is refused: the codes of x402 (section 9), and those of `auth-capture` on Solana, which follow the
-//! EVM binding's pattern (`invalid_auth_capture_svm_*`).
+//! Why a payment is refused: the codes of x402 (section 9), those of `auth-capture` on Solana, which follow the EVM
+//! binding's pattern (`invalid_auth_capture_svm_*`), and those of `exact` on Solana, as its reference implementation
+//! has them (`invalid_exact_svm_*`).
 
 macro_rules! error_codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
@@ -34,7 +35,7 @@ error_codes! {
     InvalidScheme = "invalid_scheme",
     /// A scheme that this facilitator doesn't settle.
     UnsupportedScheme = "unsupported_scheme",
-    /// Another protocol version than 2.
+    /// Another protocol version than the scheme has here: `auth-capture` has 2, `exact` has 1 and 2.
     InvalidX402Version = "invalid_x402_version",
     /// The transaction failed on chain.
     InvalidTransactionState = "invalid_transaction_state",
@@ -86,6 +87,66 @@ error_codes! {
     ReleaseInvalid = "invalid_auth_capture_svm_release",
     /// The capture's or release's signature is not by the authorizer that the intent names.
     AuthorizerSignatureInvalid = "invalid_auth_capture_svm_authorizer_signature",
+    /// The client accepted another scheme than the requirements have.
+    ExactUnsupportedScheme = "invalid_exact_svm_unsupported_scheme",
+    /// The client accepted another network than the requirements have.
+    ExactNetworkMismatch = "invalid_exact_svm_network_mismatch",
+    /// `extra.feePayer` is missing or is no address.
+    ExactFeePayerMissing = "invalid_exact_svm_payload_missing_fee_payer",
+    /// `extra.feePayer` is not this facilitator's.
+    ExactFeePayerNotManaged = "invalid_exact_svm_fee_payer_not_managed_by_facilitator",
+    /// `payload.transaction` is not one legacy or version 0 transaction in base64.
+    ExactTransactionNotDecoded = "invalid_exact_svm_payload_transaction_could_not_be_decoded",
+    /// The transaction's fee payer is not `extra.feePayer`.
+    ExactFeePayerMismatch = "invalid_exact_svm_fee_payer_mismatch",
+    /// The transaction needs other signatures than the payer's and the fee payer's.
+    ExactExcessiveSigners = "invalid_exact_svm_payload_excessive_signers",
+    /// The payer's signature is missing or wrong.
+    ExactSignatureInvalid = "invalid_exact_svm_payload_signature_invalid",
+    /// The transaction loads accounts from lookup tables, which are not resolved here.
+    ExactLookupTables = "invalid_exact_svm_smart_wallet_alt_resolution_not_available",
+    /// The transaction has fewer than 3 or more than 7 instructions.
+    ExactInstructionsLength = "invalid_exact_svm_payload_transaction_instructions_length",
+    /// The first instruction does not set the compute unit limit.
+    ExactComputeLimit = "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction",
+    /// The compute unit limit is above what this facilitator pays for.
+    ExactComputeLimitTooHigh =
+        "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction_too_high",
+    /// The second instruction does not set the compute unit price.
+    ExactComputePrice = "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction",
+    /// The compute unit price is above what this facilitator pays.
+    ExactComputePriceTooHigh =
+        "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction_too_high",
+    /// The third instruction is no `TransferChecked` of SPL Token or Token-2022.
+    ExactNoTransfer = "invalid_exact_svm_payload_no_transfer_instruction",
+    /// The fee payer would be the transfer's authority or source.
+    ExactFeePayerTransferring = "invalid_exact_svm_payload_transaction_fee_payer_transferring_funds",
+    /// The fee payer is among an instruction's accounts, or its program.
+    ExactFeePayerNotIsolated = "invalid_exact_svm_smart_wallet_fee_payer_not_isolated",
+    /// The transfer is of another mint than `asset`.
+    ExactMintMismatch = "invalid_exact_svm_payload_mint_mismatch",
+    /// The transfer does not go to the associated token account of `payTo`.
+    ExactRecipientMismatch = "invalid_exact_svm_payload_recipient_mismatch",
+    /// The receiver would not get exactly `amount`.
+    ExactAmountMismatch = "invalid_exact_svm_payload_amount_mismatch",
+    /// The fourth instruction is neither Lighthouse's nor a memo.
+    ExactUnknownFourth = "invalid_exact_svm_payload_unknown_fourth_instruction",
+    /// The same of the fifth.
+    ExactUnknownFifth = "invalid_exact_svm_payload_unknown_fifth_instruction",
+    /// The same of the sixth.
+    ExactUnknownSixth = "invalid_exact_svm_payload_unknown_sixth_instruction",
+    /// The same of the seventh.
+    ExactUnknownSeventh = "invalid_exact_svm_payload_unknown_seventh_instruction",
+    /// `extra.memo` asks for one memo, and there is none or more than one.
+    ExactMemoCount = "invalid_exact_svm_payload_memo_count",
+    /// The memo is not `extra.memo`.
+    ExactMemoMismatch = "invalid_exact_svm_payload_memo_mismatch",
+    /// The simulation says that the transaction would fail: no tokens, no account, an old blockhash.
+    ExactSimulationFailed = "invalid_exact_svm_transaction_simulation_failed",
+    /// The transaction failed on chain, or expired before a block took it.
+    ExactTransactionFailed = "invalid_exact_svm_transaction_failed",
+    /// The transaction is on chain, but did not bring the receiver the amount.
+    PostSettlementTransferNotConfirmed = "post_settlement_transfer_not_confirmed",
 }
 
 impl std::fmt::Display for ErrorCode {

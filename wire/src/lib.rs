@@ -1,8 +1,11 @@
-//! x402 version 2 on the wire, and the scheme `auth-capture` on Solana.
+//! x402 on the wire: version 2, what facilitators need of version 1, and the schemes `auth-capture` and `exact` on
+//! Solana.
 //!
 //! - [`payment`]: challenge and payment, as headers carry them
 //! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
 //! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
+//! - [`exact`]: the fields of the scheme `exact`
+//! - [`v1`]: version 1's shapes and network names
 //! - [`field`]: reads JSON so that an error names the field
 //! - [`text`]: base58, hex, decimal amounts and base64 headers
 //! - [`error_code`]: why a payment is refused
@@ -11,12 +14,14 @@
 
 pub mod auth_capture;
 pub mod error_code;
+pub mod exact;
 pub mod facilitator;
 pub mod field;
 pub mod payment;
 pub mod text;
+pub mod v1;
 
-/// The protocol version that this crate speaks.
+/// The protocol version that this crate speaks; of version 1 it has what facilitators need, in [`v1`].
 pub const X402_VERSION: u64 = 2;
 
 /// The CAIP-2 network id of the Solana cluster with this genesis hash (base58): its first 32 characters.

@@ -81,11 +81,27 @@ pub(super) fn contradicting(answers: &[Snapshot], needed: usize) -> Vec<usize> {
     (0..answers.len()).filter(alone).collect()
 }
 
-/// What became of handing a transaction to every node.
+/// What became of handing a transaction to every node: it is sent if one node took it.
 pub(super) fn sent(answers: Vec<Result<(), SendError>>, needed: usize) -> Result<(), SendError> {
     if answers.iter().any(Result::is_ok) {
         return Ok(());
     }
+    refused(answers, needed, "sendTransaction")
+}
+
+/// Whether a transaction would succeed: `needed` nodes say so, or name the same reason against it.
+pub(super) fn simulated(answers: Vec<Result<(), SendError>>, needed: usize) -> Result<(), SendError> {
+    if answers.iter().filter(|answer| answer.is_ok()).count() >= needed {
+        return Ok(());
+    }
+    refused(answers, needed, "simulateTransaction")
+}
+
+fn refused(
+    answers: Vec<Result<(), SendError>>,
+    needed: usize,
+    request: &'static str,
+) -> Result<(), SendError> {
     let failed = |answer: &Result<(), SendError>| match answer {
         Err(SendError::Simulation(error)) => Some(error.clone()),
         _ => None,
@@ -96,7 +112,7 @@ pub(super) fn sent(answers: Vec<Result<(), SendError>>, needed: usize) -> Result
         None => Err(answers
             .into_iter()
             .find_map(|answer| answer.err().filter(|error| matches!(error, SendError::Unknown(_))))
-            .unwrap_or_else(|| SendError::Unknown(super::several::disagree("sendTransaction")))),
+            .unwrap_or_else(|| SendError::Unknown(super::several::disagree(request)))),
     }
 }
 

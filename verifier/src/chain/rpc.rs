@@ -10,16 +10,22 @@ use solana_client::{
     nonblocking::rpc_client::RpcClient,
     rpc_config::RpcBlockConfig,
     rpc_request::{RpcError, RpcRequest},
+    rpc_response::{Response, RpcSimulateTransactionResult},
 };
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::signature;
 use solana_transaction_status_client_types::{
-    TransactionConfirmationStatus, TransactionDetails, TransactionStatus,
+    EncodedConfirmedTransactionWithStatusMeta, EncodedTransactionWithStatusMeta,
+    TransactionConfirmationStatus, TransactionDetails, TransactionStatus, UiTransactionTokenBalance,
+    option_serializer::OptionSerializer,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
-use super::{Account, Blockhash, Chain, ChainError, FINAL_CONFIRMATIONS, SendError, Snapshot, Status};
+use super::{
+    Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
+    TokenBalance,
+};
 
 /// A Solana node.
 pub struct RpcChain {
@@ -98,6 +104,44 @@ impl Chain for RpcChain {
         }
     }
 
+    async fn simulate(&self, transaction: &[u8]) -> Result<(), SendError> {
+        let config = json!({
+            "encoding": "base64",
+            "sigVerify": false,
+            "replaceRecentBlockhash": false,
+            "commitment": "confirmed",
+        });
+        let parameters = json!([STANDARD.encode(transaction), config]);
+        let answer: Response<RpcSimulateTransactionResult> = self
+            .client
+            .send(RpcRequest::SimulateTransaction, parameters)
+            .await
+            .map_err(failed("simulateTransaction"))?;
+        match answer.value.err {
+            Some(error) => Err(SendError::Simulation(error.into())),
+            None => Ok(()),
+        }
+    }
+
+    async fn executed(
+        &self,
+        signature: &Signature,
+        commitment: Commitment,
+    ) -> Result<Option<Executed>, ChainError> {
+        let config = json!({
+            "encoding": "base64",
+            "commitment": commitment.as_str(),
+            "maxSupportedTransactionVersion": 0,
+        });
+        let parameters = json!([signature::Signature::from(*signature).to_string(), config]);
+        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> = self
+            .client
+            .send(RpcRequest::GetTransaction, parameters)
+            .await
+            .map_err(failed("getTransaction"))?;
+        answer.map(|answer| read_executed(answer.transaction)).transpose()
+    }
+
     async fn statuses(
         &self,
         signatures: &[Signature],
@@ -150,6 +194,31 @@ fn read_status(status: TransactionStatus) -> Status {
         _ => status.confirmations.unwrap_or(0) as u64,
     };
     Status { slot: status.slot, confirmations, commitment, error: status.err }
+}
+
+fn read_executed(answer: EncodedTransactionWithStatusMeta) -> Result<Executed, ChainError> {
+    let unreadable =
+        |what: &str| ChainError { request: "getTransaction", message: format!("{what} can't be read") };
+    let transaction = answer.transaction.decode().ok_or_else(|| unreadable("the transaction"))?;
+    let meta = answer.meta.ok_or_else(|| unreadable("what the transaction did"))?;
+    let keys = transaction.message.static_account_keys();
+    let balance = |balance: &UiTransactionTokenBalance| {
+        let account = *keys.get(usize::from(balance.account_index))?;
+        let mint: Base58<32> = balance.mint.parse().ok()?;
+        Some((account, Address::from(mint), balance.ui_token_amount.amount.parse::<u64>().ok()?))
+    };
+    let read = |balances: OptionSerializer<Vec<UiTransactionTokenBalance>>| {
+        let balances: Option<Vec<_>> = Option::from(balances);
+        let balances: Option<Vec<_>> = balances.unwrap_or_default().iter().map(balance).collect();
+        balances.ok_or_else(|| unreadable("a token balance"))
+    };
+    let (before, after) = (read(meta.pre_token_balances)?, read(meta.post_token_balances)?);
+    let before = |account| before.iter().find(|(of, ..)| *of == account).map_or(0, |(.., amount)| *amount);
+    let token_balances = after
+        .into_iter()
+        .map(|(account, mint, after)| TokenBalance { account, mint, before: before(account), after })
+        .collect();
+    Ok(Executed { message: transaction.message.serialize(), error: meta.err.map(Into::into), token_balances })
 }
 
 fn commitment_config(commitment: Commitment) -> CommitmentConfig {

@@ -16,7 +16,7 @@ use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
-    Blockhash, Chain, ChainError, SendError, Snapshot, Status,
+    Blockhash, Chain, ChainError, Executed, SendError, Snapshot, Status,
     agreement::{self, Probe, Sighting},
 };
 use crate::facts::{CLOCK_ID, unix_timestamp};
@@ -286,6 +286,29 @@ impl Chain for Several {
             })
             .await?;
         agreement::sent(values(answers), self.needed)
+    }
+
+    async fn simulate(&self, transaction: &[u8]) -> Result<(), SendError> {
+        let bytes: Arc<[u8]> = transaction.into();
+        let answers = self
+            .ask(|chain| {
+                let bytes = Arc::clone(&bytes);
+                async move { Ok(chain.simulate(&bytes).await) }.boxed()
+            })
+            .await?;
+        agreement::simulated(values(answers), self.needed)
+    }
+
+    async fn executed(
+        &self,
+        signature: &Signature,
+        commitment: Commitment,
+    ) -> Result<Option<Executed>, ChainError> {
+        let signature = *signature;
+        let answers =
+            self.ask(|chain| async move { chain.executed(&signature, commitment).await }.boxed()).await?;
+        // Where they don't agree, some don't have it yet; the caller asks again.
+        Ok(agreement::agreed(&values(answers), self.needed).cloned().flatten())
     }
 
     async fn statuses(

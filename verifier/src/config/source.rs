@@ -9,11 +9,12 @@ use super::{Config, Keys};
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 28] = [
     "listen",
     "rpc_url",
     "ws_url",
     "rpc_timeout_seconds",
+    "network",
     "database",
     "fee_payer",
     "finality",
@@ -23,6 +24,8 @@ const KEYS: [&str; 25] = [
     "minimum_capture_seconds",
     "maximum_capture_seconds",
     "maximum_refund_seconds",
+    "exact_maximum_compute_units",
+    "exact_maximum_compute_unit_price_micro_lamports",
     "settle_timeout_seconds",
     "status_poll_milliseconds",
     "review_seconds",
@@ -38,10 +41,11 @@ const KEYS: [&str; 25] = [
 ];
 
 /// Keys whose values are text, whatever they look like.
-const TEXT_KEYS: [&str; 10] = [
+const TEXT_KEYS: [&str; 11] = [
     "listen",
     "rpc_url",
     "ws_url",
+    "network",
     "database",
     "fee_payer",
     "capture_commitment",

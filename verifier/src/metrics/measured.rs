@@ -5,7 +5,7 @@ use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::Metrics;
-use crate::chain::{Blockhash, Chain, ChainError, NodeReport, SendError, Snapshot, Status};
+use crate::chain::{Blockhash, Chain, ChainError, Executed, NodeReport, SendError, Snapshot, Status};
 
 /// A [`Chain`] whose requests are counted and timed.
 pub struct Measured {
@@ -29,6 +29,11 @@ impl Measured {
         self.metrics.count_rpc(method, since, answer.is_ok());
         answer
     }
+}
+
+/// A simulation that failed is an answer.
+fn is_answer(answer: &Result<(), SendError>) -> bool {
+    !matches!(answer, Err(SendError::Unknown(_)))
 }
 
 #[async_trait]
@@ -69,10 +74,23 @@ impl Chain for Measured {
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
         let since = Instant::now();
         let answer = self.chain.send(transaction, preflight).await;
-        // A simulation that failed is an answer.
-        let answered = !matches!(answer, Err(SendError::Unknown(_)));
-        self.metrics.count_rpc("sendTransaction", since, answered);
+        self.metrics.count_rpc("sendTransaction", since, is_answer(&answer));
         answer
+    }
+
+    async fn simulate(&self, transaction: &[u8]) -> Result<(), SendError> {
+        let since = Instant::now();
+        let answer = self.chain.simulate(transaction).await;
+        self.metrics.count_rpc("simulateTransaction", since, is_answer(&answer));
+        answer
+    }
+
+    async fn executed(
+        &self,
+        signature: &Signature,
+        commitment: Commitment,
+    ) -> Result<Option<Executed>, ChainError> {
+        self.time("getTransaction", self.chain.executed(signature, commitment)).await
     }
 
     async fn statuses(

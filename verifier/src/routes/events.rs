@@ -26,7 +26,7 @@ pub async fn events(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let history = payments::find(&app, &id).await?;
+    let history = payments::find(&app, &payments::read_id(&id)?).await?;
     let permit = Arc::clone(&app.followers).try_acquire_owned().map_err(|_| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,29 +1,35 @@
-//! Holds, captures, releases.
+//! Holds, captures, releases; pays at once.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use x402_escrow_wire::{error_code::ErrorCode, facilitator::SettleResponse};
 
+use super::Asked;
 use crate::{
     app::App,
     body::JsonBody,
     decision::Verdict,
     error::{ApiError, no_verdict},
-    report,
+    exact, report,
 };
 
-/// `POST /settle`: holds, captures or releases, and answers once that is as final as it must be.
+/// `POST /settle`: holds, captures or releases, or pays at once, and answers when that is as final as it must be.
 pub async fn settle(
     State(app): State<Arc<App>>,
     body: JsonBody,
 ) -> Result<Verdict<SettleResponse>, ApiError> {
-    let network = &app.facilitator.network;
-    if let Err(rejection) = super::check_version(&body) {
-        return Ok(Verdict(report::rejected(network, rejection)));
-    }
-    Ok(Verdict(match crate::settle::settle(&app, &body.read()?).await {
-        Ok(settled) => report::settled(network, &settled),
-        Err(error) => report::rejected(network, no_verdict(error, ErrorCode::UnexpectedSettleError)),
-    }))
+    let network = super::network(&body, &app.facilitator);
+    let answer = match super::read(&body, &app.facilitator)? {
+        Ok(Asked::AuthCapture(request)) => {
+            crate::settle::settle(&app, &request).await.map(|settled| report::settled(network, &settled))
+        }
+        Ok(Asked::Exact(request)) => exact::settle::settle(&app, &request)
+            .await
+            .map(|settled| exact::report::settled(network, settled)),
+        Err(rejection) => Err(rejection.into()),
+    };
+    Ok(Verdict(answer.unwrap_or_else(|error| {
+        report::rejected(network, no_verdict(error, ErrorCode::UnexpectedSettleError))
+    })))
 }

@@ -10,13 +10,14 @@ use x402_escrow_wire::{
     text::Key,
 };
 
+use super::Asked;
 use crate::{
     app::App,
     assess::{self, NotAccepted},
     body::JsonBody,
     decision::Verdict,
     error::{ApiError, no_verdict},
-    facts,
+    exact, facts,
     verify::{Rejection, lifecycle, requirements},
 };
 
@@ -25,8 +26,9 @@ pub async fn verify(
     State(app): State<Arc<App>>,
     body: JsonBody,
 ) -> Result<Verdict<VerifyResponse>, ApiError> {
-    let payer = match super::check_version(&body) {
-        Ok(()) => payer(&app, &body.read()?).await,
+    let payer = match super::read(&body, &app.facilitator)? {
+        Ok(Asked::AuthCapture(request)) => payer(&app, &request).await,
+        Ok(Asked::Exact(request)) => exact::assess::verify(&app, &request).await.map(Key::from),
         Err(rejection) => Err(rejection.into()),
     };
     Ok(Verdict(match payer {

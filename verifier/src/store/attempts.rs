@@ -2,7 +2,7 @@ use sqlx::SqliteConnection;
 use x402_escrow_wire::text::Base58;
 
 use super::{Store, StoreError, WRITE, operations::set_problem, row};
-use crate::payment::{Attempt, AttemptState, Problem};
+use crate::payment::{Attempt, Problem};
 
 impl Store {
     /// Adds a transaction before it is sent, unless the operation was closed meanwhile. Returns whether it was added:
@@ -61,24 +61,18 @@ pub(super) async fn update_attempt(
     connection: &mut SqliteConnection,
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
-    let landing = attempt.state.landing();
-    let problem = landing.and_then(|landing| landing.error.as_ref());
-    // A failed transaction's state names how final its block is; that it failed, `error_code` says.
-    let state = match &attempt.state {
-        AttemptState::Landed(landing) => landing.commitment.as_str(),
-        other => other.as_str(),
-    };
+    let columns = row::StateColumns::new(&attempt.state)?;
     sqlx::query(
         "UPDATE transactions
          SET state = ?, slot = ?, block_hash = ?, confirmations = ?, error_code = ?, error = ?
          WHERE signature = ?",
     )
-    .bind(state)
-    .bind(landing.map(|landing| row::integer("slot", landing.slot)).transpose()?)
-    .bind(landing.and_then(|landing| landing.block_hash).map(|hash| Base58(hash).to_string()))
-    .bind(landing.map(|landing| row::integer("confirmations", landing.confirmations)).transpose()?)
-    .bind(problem.map(|problem| problem.code.as_str()))
-    .bind(problem.map(|problem| &problem.message))
+    .bind(columns.state)
+    .bind(columns.slot)
+    .bind(columns.block_hash)
+    .bind(columns.confirmations)
+    .bind(columns.error_code)
+    .bind(columns.error)
     .bind(Base58(attempt.signature).to_string())
     .execute(connection)
     .await?;

@@ -99,9 +99,37 @@ pub(super) fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
     })
 }
 
-/// Reads a transaction.
-pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt, StoreError> {
-    let state = match get::<&str>(row, "state")? {
+/// How far a transaction is, as the columns have it.
+pub(super) struct StateColumns<'a> {
+    /// Of a failed transaction it names how final its block is; that it failed, `error_code` says.
+    pub(super) state: &'static str,
+    pub(super) slot: Option<i64>,
+    pub(super) block_hash: Option<String>,
+    pub(super) confirmations: Option<i64>,
+    pub(super) error_code: Option<&'static str>,
+    pub(super) error: Option<&'a str>,
+}
+
+impl<'a> StateColumns<'a> {
+    pub(super) fn new(state: &'a AttemptState) -> Result<Self, StoreError> {
+        let landing = state.landing();
+        let problem = landing.and_then(|landing| landing.error.as_ref());
+        Ok(Self {
+            state: landing.map_or(state.as_str(), |landing| landing.commitment.as_str()),
+            slot: landing.map(|landing| integer("slot", landing.slot)).transpose()?,
+            block_hash: landing.and_then(|landing| landing.block_hash).map(|hash| Base58(hash).to_string()),
+            confirmations: landing
+                .map(|landing| integer("confirmations", landing.confirmations))
+                .transpose()?,
+            error_code: problem.map(|problem| problem.code.as_str()),
+            error: problem.map(|problem| problem.message.as_str()),
+        })
+    }
+}
+
+/// Reads how far a transaction is.
+pub(super) fn attempt_state(row: &SqliteRow) -> Result<AttemptState, StoreError> {
+    Ok(match get::<&str>(row, "state")? {
         "sent" => AttemptState::Sent,
         "expired" => AttemptState::Expired,
         reached => AttemptState::Landed(Landing {
@@ -114,12 +142,16 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt, StoreError> {
             commitment: commitment("state", reached)?,
             error: problem(row)?,
         }),
-    };
+    })
+}
+
+/// Reads a transaction.
+pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt, StoreError> {
     Ok(Attempt {
         signature: parse::<Base58<64>>(row, "signature")?.0,
         operation_id: get(row, "operation_id")?,
         transaction: get(row, "bytes")?,
         last_valid_block_height: get_u64(row, "last_valid_block_height")?,
-        state,
+        state: attempt_state(row)?,
     })
 }

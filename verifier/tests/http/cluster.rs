@@ -11,11 +11,14 @@ use async_trait::async_trait;
 use litesvm::LiteSVM;
 use solana_sdk::{
     clock::Clock,
-    transaction::{Transaction, TransactionError},
+    program_pack::Pack,
+    transaction::{TransactionError, VersionedTransaction},
 };
+use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_interface::{Address, ID, instruction::Signature};
 use x402_escrow_verifier::chain::{
-    Account, Blockhash, Chain, ChainError, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
+    Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
+    TokenBalance,
 };
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -37,6 +40,8 @@ pub(crate) struct State {
     pub(crate) level: Commitment,
     /// The transactions in blocks: their slot, and why they failed.
     pub(crate) landed: HashMap<Signature, (u64, Option<TransactionError>)>,
+    /// What the transactions in blocks did, as the node tells it.
+    pub(crate) executed: HashMap<Signature, Executed>,
     /// What `send` was called with, repetitions included.
     pub(crate) sent: Vec<Signature>,
     /// What was offered for a compute unit, and how many it may take.
@@ -72,6 +77,7 @@ impl Cluster {
                 block_height: 90,
                 level: Commitment::Confirmed,
                 landed: HashMap::new(),
+                executed: HashMap::new(),
                 sent: Vec::new(),
                 offered: Vec::new(),
                 prices: vec![0; 150],
@@ -130,7 +136,10 @@ impl Cluster {
 }
 
 impl State {
-    fn execute(&mut self, signature: Signature, transaction: Transaction) {
+    fn execute(&mut self, signature: Signature, transaction: VersionedTransaction) {
+        let keys = transaction.message.static_account_keys().to_vec();
+        let message = transaction.message.serialize();
+        let before = self.token_amounts(&keys);
         let outcome = match self.next_error.take() {
             Some(error) => Some(error),
             None => match self.svm.send_transaction(transaction) {
@@ -144,7 +153,27 @@ impl State {
         };
         self.slot += 1;
         self.block_height += 1;
+        let token_balances = self
+            .token_amounts(&keys)
+            .into_iter()
+            .map(|(account, (mint, after))| {
+                let before = before.get(&account).map_or(0, |(_, before)| *before);
+                TokenBalance { account, mint, before, after }
+            })
+            .collect();
+        self.executed.insert(signature, Executed { message, error: outcome.clone(), token_balances });
         self.landed.insert(signature, (self.slot, outcome));
+    }
+
+    /// Mint and amount of those of these accounts that are token accounts.
+    fn token_amounts(&self, keys: &[Address]) -> HashMap<Address, (Address, u64)> {
+        let read = |key: &Address| {
+            let account = self.svm.get_account(key)?;
+            // Token-2022 has the same layout, and extensions behind it.
+            let token = TokenAccount::unpack_from_slice(account.data.get(..TokenAccount::LEN)?).ok()?;
+            Some((*key, (token.mint, token.amount)))
+        };
+        keys.iter().filter_map(read).collect()
     }
 }
 
@@ -189,10 +218,10 @@ impl Chain for Cluster {
     }
 
     async fn send(&self, bytes: &[u8], preflight: bool) -> Result<(), SendError> {
-        let transaction: Transaction = bincode::deserialize(bytes).unwrap();
+        let transaction: VersionedTransaction = bincode::deserialize(bytes).unwrap();
         let signature = transaction.signatures[0].into();
         self.state().sent.push(signature);
-        let budget = &transaction.message.instructions[..2];
+        let budget = &transaction.message.instructions()[..2];
         let units = u32::from_le_bytes(budget[0].data[1..].try_into().unwrap());
         self.state().offered.push((u64::from_le_bytes(budget[1].data[1..].try_into().unwrap()), units));
         let mut state = self.answering("sendTransaction")?;
@@ -203,6 +232,26 @@ impl Chain for Cluster {
             state.execute(signature, transaction);
         }
         Ok(())
+    }
+
+    async fn simulate(&self, bytes: &[u8]) -> Result<(), SendError> {
+        let transaction: VersionedTransaction = bincode::deserialize(bytes).unwrap();
+        let state = self.answering("simulateTransaction")?;
+        let svm = state.svm.clone().with_sigverify(false);
+        match svm.simulate_transaction(transaction) {
+            Ok(_) => Ok(()),
+            Err(failed) => Err(SendError::Simulation(failed.err)),
+        }
+    }
+
+    async fn executed(
+        &self,
+        signature: &Signature,
+        commitment: Commitment,
+    ) -> Result<Option<Executed>, ChainError> {
+        let state = self.answering("getTransaction")?;
+        let shown = state.level >= commitment && state.landed.contains_key(signature);
+        Ok(state.executed.get(signature).filter(|_| shown).cloned())
     }
 
     async fn statuses(

@@ -174,7 +174,7 @@ async fn an_unreadable_operation_is_refused_by_field() {
     }
     for (name, value, code) in [
         ("network", "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "invalid_network"),
-        ("scheme", "exact", "unsupported_scheme"),
+        ("scheme", "upto", "unsupported_scheme"),
         ("asset", &world.fee_payer().to_string(), "invalid_auth_capture_svm_asset_mismatch"),
         ("payTo", &world.fee_payer().to_string(), "invalid_payment_requirements"),
     ] {

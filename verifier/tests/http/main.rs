@@ -5,6 +5,7 @@
 
 mod cluster;
 mod events;
+mod exact;
 mod health;
 mod intents;
 mod lifecycle;

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_interface::{Address, instruction::Signature};
-use x402_escrow_verifier::chain::{Account, Blockhash, Chain, ChainError, SendError, Snapshot, Status};
+use x402_escrow_verifier::chain::{
+    Account, Blockhash, Chain, ChainError, Executed, SendError, Snapshot, Status,
+};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::cluster::Cluster;
@@ -109,6 +111,24 @@ impl Chain for Node {
         match self.fault("sendTransaction").await? {
             Fault::RefusesAll => Err(SendError::Simulation(TransactionError::InsufficientFundsForFee)),
             _ => self.cluster.send(transaction, preflight).await,
+        }
+    }
+
+    async fn simulate(&self, transaction: &[u8]) -> Result<(), SendError> {
+        match self.fault("simulateTransaction").await? {
+            Fault::RefusesAll => Err(SendError::Simulation(TransactionError::InsufficientFundsForFee)),
+            _ => self.cluster.simulate(transaction).await,
+        }
+    }
+
+    async fn executed(
+        &self,
+        signature: &Signature,
+        commitment: Commitment,
+    ) -> Result<Option<Executed>, ChainError> {
+        match self.fault("getTransaction").await? {
+            Fault::Denies => Ok(None),
+            _ => self.cluster.executed(signature, commitment).await,
         }
     }
 

@@ -10,7 +10,13 @@ async fn tells_what_merchants_put_into_their_requirements() {
     let fee_payer = world.fee_payer().to_string();
     let (status, body) = world.get("/supported").await;
     assert_eq!(status, StatusCode::OK);
-    let extra = json!({ "paymentFlow": "escrow", "program": ID.to_string(), "feePayer": fee_payer });
-    let kind = json!({ "x402Version": 2, "scheme": "auth-capture", "network": NETWORK, "extra": extra });
-    assert_eq!(body, json!({ "kinds": [kind], "extensions": [], "signers": { NETWORK: [fee_payer] } }));
+    let extra = json!({ "feePayer": fee_payer });
+    let held = json!({ "paymentFlow": "escrow", "program": ID.to_string(), "feePayer": fee_payer });
+    let kinds = json!([
+        { "x402Version": 2, "scheme": "auth-capture", "network": NETWORK, "extra": held },
+        { "x402Version": 2, "scheme": "exact", "network": NETWORK, "extra": extra },
+        { "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "extra": extra },
+    ]);
+    let signers = json!({ NETWORK: [fee_payer], "solana:*": [fee_payer] });
+    assert_eq!(body, json!({ "kinds": kinds, "extensions": [], "signers": signers }));
 }

@@ -33,6 +33,7 @@ use x402_escrow_interface::{
 use x402_escrow_verifier::{
     app::{App, Settings, unix_now},
     chain::Chain,
+    exact::instructions::FeeBounds,
     policy::{Finality, Policy, Tier},
     router::router,
     run_background,
@@ -65,7 +66,7 @@ fn signing_key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-const PAYER: u8 = 1;
+pub(crate) const PAYER: u8 = 1;
 const FEE_PAYER: u8 = 2;
 const SESSION: u8 = 3;
 pub(crate) const MERCHANT: u8 = 4;
@@ -293,8 +294,18 @@ impl World {
 
     /// What the merchant has, in base units.
     pub(crate) fn received(&self) -> u64 {
-        let address = address::associated_token(&self.merchant(), &self.mint, &TOKEN_PROGRAM_ID);
+        self.tokens(self.merchant())
+    }
+
+    /// What `owner` has in its associated token account, in base units.
+    pub(crate) fn tokens(&self, owner: Address) -> u64 {
+        let address = address::associated_token(&owner, &self.mint, &TOKEN_PROGRAM_ID);
         TokenAccount::unpack(&self.data(&address)).unwrap().amount
+    }
+
+    /// What the fee payer has.
+    pub(crate) fn fee_payer_lamports(&self) -> u64 {
+        self.cluster.state().svm.get_balance(&self.fee_payer()).unwrap()
     }
 
     /// How many transactions were sent, repetitions included.
@@ -326,6 +337,16 @@ impl World {
         }
         pool.close().await;
         rows
+    }
+
+    /// Number of payments of the scheme `exact` in the store.
+    pub(crate) async fn exact_rows(&self) -> i64 {
+        let path = self.directory.path().join("verifier.sqlite");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let count = sqlx::query_scalar("SELECT count(*) FROM exact_payments").fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        count
     }
 
     /// Waits until the store has that many of each.
@@ -564,6 +585,10 @@ async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Option
         minimum_capture_seconds: 30,
         maximum_capture_seconds: 86_400,
         maximum_refund_seconds: 86_400,
+        exact_fee_bounds: FeeBounds {
+            maximum_compute_units: 400_000,
+            maximum_compute_unit_price_micro_lamports: 5_000_000,
+        },
     };
     let webhook = |address| Webhook { url: format!("http://{address}/"), secret: WEBHOOK_SECRET.to_vec() };
     store.keep_news(options.webhook.is_some()).await.unwrap();

@@ -1,0 +1,105 @@
+//! Verifies a payment: by itself, and against the chain. Changes nothing.
+
+use solana_sdk::transaction::VersionedTransaction;
+use x402_escrow_interface::{Address, address::TOKEN_2022_PROGRAM_ID, message::Digest};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+use super::{
+    instructions::{self, Transfer},
+    lifecycle, mint,
+    requirements::Request,
+    transaction,
+};
+use crate::{
+    app::App,
+    assess::NotAccepted,
+    chain::SendError,
+    verify::{Facilitator, Rejection},
+};
+
+/// A payment that is right by itself.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// SHA-256 of the transaction's message.
+    pub id: Digest,
+    /// Who pays.
+    pub payer: Address,
+    /// What the transaction does.
+    pub transfer: Transfer,
+    /// The client's transaction; the fee payer has not signed.
+    pub transaction: VersionedTransaction,
+}
+
+/// Checks all that can be told without the chain.
+///
+/// # Errors
+/// With the code of the rule that is broken.
+pub fn check(request: &Request, facilitator: &Facilitator) -> Result<Checked, Rejection> {
+    let transaction = transaction::decode(&request.transaction)?;
+    let payer = transaction::check_signers(&transaction, &facilitator.fee_payer)?;
+    let bounds = facilitator.policy.exact_fee_bounds;
+    let transfer = instructions::check(&transaction.message, &payer, &request.asked, bounds)?;
+    Ok(Checked { id: transaction::payment_id(&transaction), payer, transfer, transaction })
+}
+
+/// Checks a payment that was not settled here yet against the chain, by simulation.
+///
+/// # Errors
+/// If it would fail, or can't be judged now.
+pub async fn assess(app: &App, request: &Request, checked: &Checked) -> Result<(), NotAccepted> {
+    if checked.transfer.token_program == TOKEN_2022_PROGRAM_ID {
+        let snapshot = app.chain.accounts(&[request.asked.mint], Commitment::Confirmed).await?;
+        mint::check(snapshot.accounts.into_iter().next().flatten().as_ref())?;
+    }
+    let bytes = transaction::serialize(&checked.transaction)?;
+    match app.chain.simulate(&bytes).await {
+        Ok(()) => Ok(()),
+        Err(SendError::Unknown(error)) => Err(error.into()),
+        Err(SendError::Simulation(error)) if lifecycle::is_fee_payer_empty(&error) => {
+            Err(NotAccepted::Rejected(Rejection::new(
+                ErrorCode::UnexpectedVerifyError,
+                "the verifier's fee payer has not enough SOL for the transaction",
+            )))
+        }
+        Err(SendError::Simulation(error)) => {
+            let problem = lifecycle::simulation_failure(&error);
+            Err(Rejection::new(problem.code, problem.message).into())
+        }
+    }
+}
+
+/// Whether the payment would settle. A payment that was signed here is settled once more only while nobody was told
+/// that it is paid.
+///
+/// # Errors
+/// If it would not, or can't be judged now.
+pub async fn verify(app: &App, request: &Request) -> Result<Address, NotAccepted> {
+    let checked = check(request, &app.facilitator)?;
+    match app.store.exact_payment(&checked.id).await? {
+        None => assess(app, request, &checked).await?,
+        Some(known) if known.claimed => return Err(already_claimed().into()),
+        Some(known) if known.came_to_nothing() => return Err(came_to_nothing(&known).into()),
+        Some(_) => {}
+    }
+    Ok(checked.payer)
+}
+
+/// The verdict on a payment that somebody was already told is paid.
+pub fn already_claimed() -> Rejection {
+    Rejection::new(
+        ErrorCode::DuplicateSettlement,
+        "paymentPayload.payload.transaction: this payment was settled before, and counts once",
+    )
+}
+
+/// The verdict on a payment that came to nothing.
+pub fn came_to_nothing(payment: &super::payment::Payment) -> Rejection {
+    let failed = payment.state.landing().and_then(|landing| landing.error.clone());
+    match failed {
+        Some(problem) => Rejection::new(problem.code, problem.message),
+        None => Rejection::new(
+            ErrorCode::ExactTransactionFailed,
+            "the transaction expired before a block took it, and nothing was paid; make a new one",
+        ),
+    }
+}

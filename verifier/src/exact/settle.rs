@@ -1,0 +1,166 @@
+//! Settles: signs, stores, and waits until the transaction is as final as it must be and was read back. Equal requests,
+//! also at the same time, have one transaction and one outcome, but only one caller is told yes: a server that has never
+//! heard of its neighbour must not serve for what paid the neighbour.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+use super::{
+    assess::{self, Checked},
+    payment::Payment,
+    receipt,
+    requirements::Request,
+    transaction,
+};
+use crate::{
+    app::{App, unix_now},
+    assess::NotAccepted,
+    payment::AttemptState,
+    verify::Rejection,
+};
+
+/// Most blocks for which a blockhash is valid. The transaction's is older than now, so none can take it above that.
+const BLOCKHASH_BLOCKS: u64 = 150;
+
+/// How long to wait before asking again for a transaction that the node has in a block but does not tell yet.
+const RECEIPT_PAUSE: Duration = Duration::from_millis(250);
+
+/// A payment as far as it got in the time that a caller waits.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The payment.
+    pub payment: Payment,
+    /// How final it must be for this caller.
+    pub commitment: Commitment,
+    /// Whether an equal request came before.
+    pub repeated: bool,
+    /// Why the answer is not yes.
+    pub problem: Option<Rejection>,
+}
+
+/// Settles what the request asks for.
+///
+/// # Errors
+/// If nothing was signed, or the store failed.
+pub async fn settle(app: &App, request: &Request) -> Result<Settled, NotAccepted> {
+    let checked = assess::check(request, &app.facilitator)?;
+    let id = checked.id;
+    // What is only processed is told by no node what it did.
+    let policy = &app.facilitator.policy.finality;
+    let commitment =
+        policy.required(request.asked.amount, request.asked.extra.commitment).max(Commitment::Confirmed);
+    let is_new = match app.store.exact_payment(&id).await? {
+        Some(_) => false,
+        None => {
+            assess::assess(app, request, &checked).await?;
+            accept(app, request, checked).await?
+        }
+    };
+    let (payment, problem) = wait(app, &id, commitment).await?;
+    Ok(Settled { payment, commitment, repeated: !is_new, problem })
+}
+
+/// Signs the transaction and has it sent. Returns whether nobody else did meanwhile.
+async fn accept(app: &App, request: &Request, checked: Checked) -> Result<bool, NotAccepted> {
+    let last_valid_block_height = app.chain.block_height().await?.saturating_add(BLOCKHASH_BLOCKS);
+    let Checked { id, payer, transfer, transaction } = checked;
+    let signed = transaction::sign(transaction, &app.fee_payer)?;
+    let payment = Payment {
+        id,
+        payer,
+        mint: request.asked.mint,
+        receiver: request.asked.receiver,
+        destination: transfer.destination,
+        amount: request.asked.amount,
+        signature: signed.signature,
+        transaction: signed.bytes,
+        last_valid_block_height,
+        accepted_at: unix_now(),
+        state: AttemptState::Sent,
+        closed: false,
+        claimed: false,
+    };
+    let is_new = app.store.accept_exact(&payment).await?;
+    if is_new {
+        app.work.notify_one();
+    }
+    Ok(is_new)
+}
+
+/// Waits until the payment is paid as finally as it must be, came to nothing, or the time is over. Returns why the
+/// answer is not yes.
+async fn wait(
+    app: &App,
+    id: &Digest,
+    commitment: Commitment,
+) -> Result<(Payment, Option<Rejection>), NotAccepted> {
+    let deadline = Instant::now() + app.settings.settle_timeout;
+    let mut progress = app.progress.subscribe();
+    loop {
+        progress.borrow_and_update();
+        let payment = load(app, id).await?;
+        if payment.came_to_nothing() {
+            let problem = assess::came_to_nothing(&payment);
+            return Ok((payment, Some(problem)));
+        }
+        let mut changed = true;
+        if payment.has_reached(commitment) {
+            if let Some(verdict) = read_back(app, &payment, commitment).await {
+                let problem = match verdict {
+                    Err(rejection) => Some(rejection),
+                    Ok(()) if app.store.claim_exact(id).await? => None,
+                    Ok(()) => Some(assess::already_claimed()),
+                };
+                return Ok((payment, problem));
+            }
+            changed = false;
+        }
+        let next = async {
+            if changed {
+                // Fails only if the service is gone.
+                let _ = progress.changed().await;
+            } else {
+                sleep(RECEIPT_PAUSE).await;
+            }
+        };
+        if timeout_at(deadline, next).await.is_err() {
+            let problem = pending(&payment, commitment);
+            return Ok((payment, Some(problem)));
+        }
+    }
+}
+
+/// Reads the transaction back from the chain. `None` where the node does not tell now.
+async fn read_back(app: &App, payment: &Payment, commitment: Commitment) -> Option<Result<(), Rejection>> {
+    match app.chain.executed(&payment.signature, commitment).await {
+        Ok(executed) => executed.map(|executed| receipt::check(payment, &executed)),
+        Err(error) => {
+            tracing::warn!(%error, "can't read a transaction back");
+            None
+        }
+    }
+}
+
+fn pending(payment: &Payment, commitment: Commitment) -> Rejection {
+    let state = match &payment.state {
+        AttemptState::Landed(landing) => landing.commitment.as_str(),
+        AttemptState::Sent | AttemptState::Expired => "unsettled",
+    };
+    Rejection::new(
+        ErrorCode::SettlementPending,
+        format!(
+            "the transaction was sent and is {state}, but must be {} and told by the node; settle again to learn what \
+             became of it",
+            commitment.as_str()
+        ),
+    )
+}
+
+async fn load(app: &App, id: &Digest) -> Result<Payment, NotAccepted> {
+    let payment = app.store.exact_payment(id).await?;
+    // Nothing is ever deleted, so this is a store that was exchanged under way.
+    payment.ok_or_else(|| Rejection::new(ErrorCode::UnexpectedSettleError, "the payment vanished").into())
+}

@@ -1,0 +1,112 @@
+use sqlx::sqlite::SqliteRow;
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::text::{Base58, Decimal, Hex32, Key};
+
+use super::{Store, StoreError, row};
+use crate::exact::payment::Payment;
+
+impl Store {
+    /// Adds a payment before its transaction is sent, unless it is known. Returns whether it was added.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_exact(&self, payment: &Payment) -> Result<bool, StoreError> {
+        let inserted = sqlx::query(
+            "INSERT INTO exact_payments (id, payer, mint, receiver, destination, amount, signature, bytes,
+                 last_valid_block_height, accepted_at, state, closed, claimed)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(Hex32(payment.id).to_string())
+        .bind(payment.payer.to_string())
+        .bind(payment.mint.to_string())
+        .bind(payment.receiver.to_string())
+        .bind(payment.destination.to_string())
+        .bind(Decimal(payment.amount).to_string())
+        .bind(Base58(payment.signature).to_string())
+        .bind(&payment.transaction)
+        .bind(row::integer("last_valid_block_height", payment.last_valid_block_height)?)
+        .bind(payment.accepted_at)
+        .bind(payment.state.as_str())
+        .execute(&self.pool)
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// A payment of the scheme `exact`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn exact_payment(&self, id: &Digest) -> Result<Option<Payment>, StoreError> {
+        sqlx::query("SELECT * FROM exact_payments WHERE id = ?")
+            .bind(Hex32(*id).to_string())
+            .fetch_optional(&self.pool)
+            .await?
+            .map(|row| read_payment(&row))
+            .transpose()
+    }
+
+    /// The payments of the scheme `exact` whose state can still change, oldest first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn open_exact_payments(&self) -> Result<Vec<Payment>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM exact_payments WHERE closed = 0 ORDER BY accepted_at, rowid")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_payment).collect()
+    }
+
+    /// Records how far a payment's transaction is.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn record_exact(&self, payment: &Payment) -> Result<(), StoreError> {
+        let columns = row::StateColumns::new(&payment.state)?;
+        sqlx::query(
+            "UPDATE exact_payments SET state = ?, slot = ?, block_hash = ?, confirmations = ?, error_code = ?,
+                 error = ?, closed = ?
+             WHERE id = ?",
+        )
+        .bind(columns.state)
+        .bind(columns.slot)
+        .bind(columns.block_hash)
+        .bind(columns.confirmations)
+        .bind(columns.error_code)
+        .bind(columns.error)
+        .bind(payment.closed)
+        .bind(Hex32(payment.id).to_string())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes the one yes that a payment has. Returns whether it was still there.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn claim_exact(&self, id: &Digest) -> Result<bool, StoreError> {
+        let claimed = sqlx::query("UPDATE exact_payments SET claimed = 1 WHERE id = ? AND claimed = 0")
+            .bind(Hex32(*id).to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(claimed.rows_affected() == 1)
+    }
+}
+
+fn read_payment(row: &SqliteRow) -> Result<Payment, StoreError> {
+    Ok(Payment {
+        id: row::parse::<Hex32>(row, "id")?.0,
+        payer: row::parse::<Key>(row, "payer")?.into(),
+        mint: row::parse::<Key>(row, "mint")?.into(),
+        receiver: row::parse::<Key>(row, "receiver")?.into(),
+        destination: row::parse::<Key>(row, "destination")?.into(),
+        amount: row::parse::<Decimal>(row, "amount")?.0,
+        signature: row::parse::<Base58<64>>(row, "signature")?.0,
+        transaction: row::get(row, "bytes")?,
+        last_valid_block_height: row::get_u64(row, "last_valid_block_height")?,
+        accepted_at: row::get(row, "accepted_at")?,
+        state: row::attempt_state(row)?,
+        closed: row::get(row, "closed")?,
+        claimed: row::get(row, "claimed")?,
+    })
+}
