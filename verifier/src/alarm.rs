@@ -38,6 +38,7 @@ pub async fn run(app: Arc<App>) -> Infallible {
     let mut warned = HashSet::new();
     loop {
         interval.tick().await;
+        app.limits.forget();
         if let Err(error) = look(&app, &mut warned).await {
             tracing::warn!(%error, "can't look for what is in danger");
         }

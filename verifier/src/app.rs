@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     chain::{Chain, ChainError},
+    limits::{LimitSettings, Limits},
     metrics::{Measured, Metrics},
     policy::Policy,
     store::Store,
@@ -35,6 +36,8 @@ pub struct App {
     pub fee_payer: Keypair,
     /// How it runs.
     pub settings: Settings,
+    /// What was asked lately.
+    pub limits: Limits,
     /// Wakes the tracker when there is something to send.
     pub work: Notify,
     /// Wakes the tracker, if it follows anything, because a node announced a block.
@@ -73,6 +76,8 @@ pub struct Settings {
     pub webhook: Option<Webhook>,
     /// Largest request body.
     pub maximum_body_bytes: usize,
+    /// How much may be asked.
+    pub limits: LimitSettings,
     /// Below this the service is not ready: it would soon be unable to pay fees and rent.
     pub minimum_fee_payer_lamports: u64,
     /// Above this the service is not ready: the node is behind or the cluster stands still.
@@ -100,6 +105,7 @@ impl App {
             store,
             metrics,
             fee_payer,
+            limits: Limits::new(&settings.limits),
             settings,
             work: Notify::new(),
             news: Notify::new(),

@@ -14,6 +14,8 @@ use crate::{
     app::App,
     chain::ChainError,
     facts::{self, Facts, receiver_token_accounts},
+    limits::TooMany,
+    policy::Policy,
     store::StoreError,
     verify::{Facilitator, Rejection, intent, requirements},
 };
@@ -30,6 +32,9 @@ pub enum NotAccepted {
     /// The store failed: no verdict.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The session pays too often: no verdict.
+    #[error("this session pays too often")]
+    TooMany(TooMany),
 }
 
 /// An intent that its session key signed, for requirements that this facilitator can settle.
@@ -104,5 +109,16 @@ pub async fn assess(
     let facts = facts::read(app.chain.as_ref(), intent.escrow, intent.session_key, &token_accounts).await?;
     let reserved = app.store.reserved(&intent.escrow, &facts).await?;
     let escrow = intent::check(intent, &asset, &facts, &reserved, &app.facilitator.policy)?;
+    let open = app.store.open_holds(&intent.escrow).await?;
+    if open >= app.facilitator.policy.maximum_open_holds_per_escrow {
+        return Err(too_many_open_holds(&app.facilitator.policy).into());
+    }
     Ok(Assessed { facts, escrow })
+}
+
+/// The refusal of a payment of an escrow whose owner locks as much of the fee payer's rent as one may.
+pub fn too_many_open_holds(policy: &Policy) -> Rejection {
+    let maximum = policy.maximum_open_holds_per_escrow;
+    let message = format!("payload.escrow: has {maximum} payments that are not over, and may have no more");
+    Rejection::new(ErrorCode::TooManyOpenHolds, message)
 }

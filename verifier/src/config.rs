@@ -6,7 +6,7 @@ mod secret;
 mod source;
 mod webhook;
 
-use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{fmt::Display, net::IpAddr, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use solana_sdk::signer::keypair::Keypair;
@@ -19,6 +19,7 @@ pub use source::{ConfigError, read};
 use crate::{
     app::Settings,
     exact::instructions::FeeBounds,
+    limits::LimitSettings,
     policy::{Finality, Policy, Tier},
     telemetry::{self, LogFormat},
 };
@@ -102,6 +103,18 @@ struct Keys {
     webhook_url: Option<String>,
     #[serde(default)]
     webhook_secret: Option<PathBuf>,
+    #[serde(default = "default_minimum_hold_amount")]
+    minimum_hold_amount: u64,
+    #[serde(default = "default_maximum_open_holds_per_escrow")]
+    maximum_open_holds_per_escrow: u64,
+    #[serde(default = "default_maximum_concurrent_requests")]
+    maximum_concurrent_requests: usize,
+    #[serde(default = "default_requests_per_minute_per_client")]
+    requests_per_minute_per_client: u32,
+    #[serde(default = "default_payments_per_minute_per_session")]
+    payments_per_minute_per_session: u32,
+    #[serde(default)]
+    trusted_proxies: Vec<IpAddr>,
     #[serde(default = "default_log_format")]
     log_format: LogFormat,
     #[serde(default = "default_log")]
@@ -148,6 +161,11 @@ defaults! {
     default_maximum_body_bytes: usize = 64 * 1024;
     default_minimum_fee_payer_lamports: u64 = 50_000_000;
     default_maximum_slot_age_seconds: i64 = 60;
+    default_minimum_hold_amount: u64 = 100;
+    default_maximum_open_holds_per_escrow: u64 = 1000;
+    default_maximum_concurrent_requests: usize = 1024;
+    default_requests_per_minute_per_client: u32 = 12_000;
+    default_payments_per_minute_per_session: u32 = 1200;
     default_log_format: LogFormat = LogFormat::Text;
     default_log: String = "info".to_owned();
 }
@@ -192,6 +210,8 @@ impl Keys {
                 self.exact_maximum_compute_unit_price_micro_lamports,
                 1..=5_000_000,
             ),
+            ("maximum_open_holds_per_escrow", self.maximum_open_holds_per_escrow, 1..=1_000_000_000),
+            ("maximum_concurrent_requests", self.maximum_concurrent_requests as u64, 1..=100_000),
             ("maximum_body_bytes", self.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
         ] {
             check_range(key, value, &range)?;
@@ -247,6 +267,8 @@ impl Keys {
                     maximum_compute_unit_price_micro_lamports: self
                         .exact_maximum_compute_unit_price_micro_lamports,
                 },
+                minimum_hold_amount: self.minimum_hold_amount,
+                maximum_open_holds_per_escrow: self.maximum_open_holds_per_escrow,
             },
             settings: Settings {
                 websocket_urls,
@@ -258,6 +280,12 @@ impl Keys {
                 compute_unit_prices_micro_lamports: self.compute_unit_price_micro_lamports
                     ..=self.maximum_compute_unit_price_micro_lamports,
                 maximum_body_bytes: self.maximum_body_bytes,
+                limits: LimitSettings {
+                    maximum_concurrent_requests: self.maximum_concurrent_requests,
+                    requests_per_minute_per_client: NonZeroU32::new(self.requests_per_minute_per_client),
+                    payments_per_minute_per_session: NonZeroU32::new(self.payments_per_minute_per_session),
+                    trusted_proxies: self.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
+                },
                 minimum_fee_payer_lamports: self.minimum_fee_payer_lamports,
                 maximum_slot_age_seconds: self.maximum_slot_age_seconds,
             },

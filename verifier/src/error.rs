@@ -8,13 +8,14 @@ use axum::{
 use serde::Serialize;
 use x402_escrow_wire::field::FieldError;
 
-use crate::{assess::NotAccepted, chain::ChainError, decision::Decision, store::StoreError};
+use crate::{assess::NotAccepted, chain::ChainError, decision::Decision, limits::TooMany, store::StoreError};
 
 /// An HTTP error.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     status: StatusCode,
     body: Body,
+    retry_after_seconds: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -28,13 +29,28 @@ struct Body {
 impl ApiError {
     /// An error with a status and a message for whoever sent the request.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, body: Body { code, message: message.into(), field: None } }
+        let body = Body { code, message: message.into(), field: None };
+        Self { status, body, retry_after_seconds: None }
     }
 
     /// Status 400 about a field of the body.
     pub fn bad_field(error: FieldError) -> Self {
         let body = Body { code: "bad_request", message: error.to_string(), field: Some(error.field) };
-        Self { status: StatusCode::BAD_REQUEST, body }
+        Self { status: StatusCode::BAD_REQUEST, body, retry_after_seconds: None }
+    }
+
+    /// Says when to try again: the header `Retry-After`.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Status 429.
+    pub fn too_many_requests(what: &str, too_many: TooMany) -> Self {
+        let seconds = too_many.retry_after_seconds;
+        let message = format!("{what}; try again in {seconds} seconds");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(seconds)
     }
 
     /// Status 500. The cause goes to the log, not to the client.
@@ -53,6 +69,9 @@ impl IntoResponse for ApiError {
         let decision = Decision { code: Some(self.body.code.to_owned()), payment: None };
         let mut response = (self.status, Json(serde_json::json!({ "error": self.body }))).into_response();
         response.extensions_mut().insert(decision);
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         response
     }
 }
@@ -86,6 +105,7 @@ pub fn no_verdict(
             tracing::error!(%error, "no verdict");
             "the verifier's database failed; try again"
         }
+        NotAccepted::TooMany(_) => "this session pays too often; try again",
     };
     crate::verify::Rejection::new(code, message)
 }

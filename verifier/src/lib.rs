@@ -11,7 +11,7 @@
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`metrics`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
-//! - [`config`], [`app`]: how it is put together
+//! - [`config`], [`app`], [`limits`]: how it is put together
 
 pub mod alarm;
 pub mod app;
@@ -24,6 +24,7 @@ pub mod error;
 pub mod exact;
 pub mod facts;
 pub mod lifecycle;
+pub mod limits;
 pub mod live;
 pub mod merchant;
 pub mod metrics;
@@ -48,6 +49,7 @@ pub mod webhook;
 
 use std::{
     future::{Future, IntoFuture},
+    net::SocketAddr,
     sync::Arc,
 };
 
@@ -71,7 +73,8 @@ pub async fn serve(
         shutdown.await;
         stopping.is_stopping.send_replace(true);
     };
-    let server = axum::serve(listener, router::router(Arc::clone(&app))).with_graceful_shutdown(shutdown);
+    let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(shutdown);
     let served = tokio::select! {
         served = server.into_future() => served,
         // Without it payments would be accepted that nobody sends. All is in the store: start again.

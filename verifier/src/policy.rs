@@ -23,6 +23,10 @@ pub struct Policy {
     pub maximum_refund_seconds: i64,
     /// What is paid at most for a client's transaction of the scheme `exact`.
     pub exact_fee_bounds: FeeBounds,
+    /// The least that may be held, in base units: each hold costs fees and rent.
+    pub minimum_hold_amount: u64,
+    /// The most payments of one escrow that are not over: each locks the verifier's rent.
+    pub maximum_open_holds_per_escrow: u64,
 }
 
 /// How final an authorization must be before the answer is yes: levels by amount, smallest first.

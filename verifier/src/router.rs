@@ -11,7 +11,7 @@ use axum::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use crate::{app::App, error, metrics, routes, telemetry};
+use crate::{app::App, error, limits, metrics, routes, telemetry};
 
 /// The service's HTTP interface.
 pub fn router(app: Arc<App>) -> Router {
@@ -25,6 +25,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/supported", get(routes::supported::supported))
         .route("/payments/{id}", get(routes::payments::payment))
         .route("/payments/{id}/events", get(routes::events::events))
+        .route_layer(from_fn_with_state(Arc::clone(&app), limits::limit))
+        // The operator sees what is going on however much is asked.
         .route("/health", get(routes::health::health))
         .route("/metrics", get(routes::metrics::metrics))
         // Each layer wraps those above it: a request passes them from the bottom up.

@@ -59,6 +59,9 @@ async fn settle_intent(
             return wait(app, wanted(operation_id, true)).await;
         }
     }
+    app.limits
+        .count_payment(signed.intent.escrow, signed.intent.session_key)
+        .map_err(NotAccepted::TooMany)?;
     let Assessed { facts, escrow } =
         assess::assess(app, &signed.intent, &request.payment_requirements).await?;
     let payment = Payment {
@@ -69,12 +72,14 @@ async fn settle_intent(
         signature: signed.signature,
         accepted_at: unix_now(),
     };
-    match app.store.accept_payment(&payment, commitment, &facts).await? {
+    let maximum_open = app.facilitator.policy.maximum_open_holds_per_escrow;
+    match app.store.accept_payment(&payment, commitment, &facts, maximum_open).await? {
         Accepted::New(operation_id) => {
             app.work.notify_one();
             wait(app, wanted(operation_id, false)).await
         }
         Accepted::Before(operation_id) => wait(app, wanted(operation_id, true)).await,
+        Accepted::TooManyOpen => Err(assess::too_many_open_holds(&app.facilitator.policy).into()),
         Accepted::Unfunded => Err(NotAccepted::Rejected(Rejection::new(
             ErrorCode::InsufficientFunds,
             "amount: is above the escrow's free balance: others were promised it meanwhile",

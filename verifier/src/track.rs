@@ -24,6 +24,7 @@ use crate::{
     exact::follow::Follower,
     lifecycle::{self, Next, Observation},
     payment::{Action, Attempt, AttemptState, Operation, OperationState, Sums, Tracked},
+    reclaim::{self, Review},
     store::StoreError,
     submit,
 };
@@ -136,7 +137,7 @@ impl Tracker {
             if tracked != before {
                 self.app.store.record(&tracked).await?;
                 log_change(&before.operation, &tracked);
-                self.count_captured(&before.operation, &tracked.operation).await?;
+                self.conclude(&before.operation, &tracked.operation).await?;
                 changed = true;
             }
             let operation = &tracked.operation;
@@ -156,20 +157,27 @@ impl Tracker {
         Ok(count)
     }
 
-    /// Counts what a capture that has become final adds to those before it. A crash in between leaves it uncounted.
-    async fn count_captured(&self, before: &Operation, after: &Operation) -> Result<(), StoreError> {
-        let has_become_final = after.closed && !before.closed && after.state.has_landed();
-        if !has_become_final || !matches!(after.action, Action::Capture { .. }) {
+    /// Counts what a capture that has become final adds to those before it, and looks whether the payment is over. A
+    /// crash in between leaves the one uncounted and the other to the review.
+    async fn conclude(&self, before: &Operation, after: &Operation) -> Result<(), StoreError> {
+        if before.closed || !after.closed {
             return Ok(());
         }
         let Some(history) = self.app.store.history(&after.payment_id).await? else { return Ok(()) };
-        let captured = |with: bool| {
-            let operations = history.operations.iter().map(|tracked| &tracked.operation);
-            let is_final = |operation: &&Operation| operation.closed && (with || operation.id != after.id);
-            Sums::of(0, operations.filter(is_final), OperationState::has_landed).captured
-        };
-        let amount = captured(true).saturating_sub(captured(false));
-        self.app.metrics.count_captured(history.payment.mint.to_string(), amount);
+        if matches!(after.action, Action::Capture { .. }) {
+            let captured = |with: bool| {
+                let operations = history.operations.iter().map(|tracked| &tracked.operation);
+                let is_final =
+                    |operation: &&Operation| operation.closed && (with || operation.id != after.id);
+                Sums::of(0, operations.filter(is_final), OperationState::has_landed).captured
+            };
+            let amount = captured(true).saturating_sub(captured(false));
+            self.app.metrics.count_captured(history.payment.mint.to_string(), amount);
+        }
+        // Whether anything is left doesn't depend on the time; when it is to be done does.
+        if reclaim::review(&history, 0) == Review::Done {
+            self.app.store.review_at(&after.payment_id, None).await?;
+        }
         Ok(())
     }
 

@@ -72,6 +72,12 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         review_seconds = 10
         compute_unit_price_micro_lamports = 0
         maximum_body_bytes = 4096
+        minimum_hold_amount = 1000
+        maximum_open_holds_per_escrow = 10
+        maximum_concurrent_requests = 64
+        requests_per_minute_per_client = 600
+        payments_per_minute_per_session = 0
+        trusted_proxies = ["10.0.0.1", "::1"]
         minimum_fee_payer_lamports = 1
         maximum_slot_age_seconds = 10
         log_format = "json"
@@ -106,6 +112,8 @@ fn a_wrong_value_names_its_key() {
         ("maximum_capture_seconds = 2592001", ["maximum_capture_seconds", "must be 30 to 2592000"]),
         ("maximum_refund_seconds = 7776001", ["maximum_refund_seconds", "must be 0 to 7776000"]),
         ("rpc_timeout_seconds = \"x\"", ["rpc_timeout_seconds", "string"]),
+        ("trusted_proxies = [\"proxy\"]", ["trusted_proxies", "IP address"]),
+        ("maximum_concurrent_requests = 0", ["maximum_concurrent_requests", "must be 1 to"]),
         ("log_format = \"xml\"", ["log_format", "xml"]),
         ("log = \"verifier=loud\"", ["log", "X402_LOG"]),
         ("unknown = 1", ["unknown", "unknown field"]),

@@ -53,6 +53,10 @@ error_codes! {
     ProgramMismatch = "invalid_auth_capture_svm_program_mismatch",
     /// `extra.paymentFlow` is not one that this facilitator settles.
     UnsupportedPaymentFlow = "invalid_auth_capture_svm_unsupported_payment_flow",
+    /// The amount is below what this facilitator holds.
+    AmountTooSmall = "invalid_auth_capture_svm_amount_too_small",
+    /// The escrow has as many payments that are not over as this facilitator allows.
+    TooManyOpenHolds = "invalid_auth_capture_svm_too_many_open_holds",
     /// The escrow account doesn't exist.
     EscrowNotFound = "invalid_auth_capture_svm_escrow_not_found",
     /// The escrow is of another mint than `asset`.

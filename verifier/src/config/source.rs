@@ -9,7 +9,7 @@ use super::{Config, Keys};
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 34] = [
     "listen",
     "rpc_url",
     "ws_url",
@@ -36,6 +36,12 @@ const KEYS: [&str; 28] = [
     "maximum_slot_age_seconds",
     "webhook_url",
     "webhook_secret",
+    "minimum_hold_amount",
+    "maximum_open_holds_per_escrow",
+    "maximum_concurrent_requests",
+    "requests_per_minute_per_client",
+    "payments_per_minute_per_session",
+    "trusted_proxies",
     "log_format",
     "log",
 ];

@@ -8,6 +8,7 @@ use x402_escrow_wire::{error_code::ErrorCode, facilitator::SettleResponse};
 use super::Asked;
 use crate::{
     app::App,
+    assess::NotAccepted,
     body::JsonBody,
     decision::Verdict,
     error::{ApiError, no_verdict},
@@ -29,7 +30,11 @@ pub async fn settle(
             .map(|settled| exact::report::settled(network, settled)),
         Err(rejection) => Err(rejection.into()),
     };
-    Ok(Verdict(answer.unwrap_or_else(|error| {
-        report::rejected(network, no_verdict(error, ErrorCode::UnexpectedSettleError))
-    })))
+    Ok(Verdict(match answer {
+        Ok(settled) => settled,
+        Err(NotAccepted::TooMany(too_many)) => {
+            return Err(ApiError::too_many_requests("this session pays too often", too_many));
+        }
+        Err(error) => report::rejected(network, no_verdict(error, ErrorCode::UnexpectedSettleError)),
+    }))
 }

@@ -28,11 +28,13 @@ pub enum Accepted {
     Before(i64),
     /// Others were promised too much of the escrow meanwhile.
     Unfunded,
+    /// Others of the escrow were accepted meanwhile, as many as there may be.
+    TooManyOpen,
 }
 
 impl Store {
-    /// Accepts `payment` unless it is known or what is promised of its escrow already leaves too little of it, in
-    /// one step.
+    /// Accepts `payment` unless it is known, or `maximum_open` of its escrow are not over, or what is promised of its
+    /// escrow already leaves too little of it, in one step.
     ///
     /// # Errors
     /// If the store fails.
@@ -41,6 +43,7 @@ impl Store {
         payment: &Payment,
         commitment: Commitment,
         facts: &Facts,
+        maximum_open: u64,
     ) -> Result<Accepted, StoreError> {
         let mut transaction = self.pool.begin_with(WRITE).await?;
         let known = history(&mut transaction, &payment.id).await?;
@@ -55,6 +58,9 @@ impl Store {
         };
         if !facts.views().zip(&reserved).all(funded) {
             return Ok(Accepted::Unfunded);
+        }
+        if open_holds(&mut transaction, &payment.intent.escrow).await? >= maximum_open {
+            return Ok(Accepted::TooManyOpen);
         }
         let id = match known {
             Some(known) => {
@@ -79,6 +85,14 @@ impl Store {
     /// If the store fails.
     pub async fn reserved(&self, escrow: &Address, facts: &Facts) -> Result<Vec<u64>, StoreError> {
         reserved(&mut *self.pool.acquire().await?, escrow, facts).await
+    }
+
+    /// How many payments of an escrow are not over.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn open_holds(&self, escrow: &Address) -> Result<u64, StoreError> {
+        open_holds(&mut *self.pool.acquire().await?, escrow).await
     }
 
     /// The payments that are to be reviewed by `now` (unix seconds), longest due first.
@@ -214,4 +228,18 @@ async fn reserved(
         }
     }
     Ok(reserved)
+}
+
+async fn open_holds(connection: &mut SqliteConnection, escrow: &Address) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "SELECT count(*) AS open FROM payments WHERE escrow = ? AND review_at IS NOT NULL
+         AND NOT EXISTS (
+             SELECT 1 FROM operations
+             WHERE payment_id = payments.id AND kind = 'authorize' AND state IN ('failed', 'refused')
+         )",
+    )
+    .bind(escrow.to_string())
+    .fetch_one(connection)
+    .await?;
+    row::get_u64(&row, "open")
 }

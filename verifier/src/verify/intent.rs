@@ -63,6 +63,9 @@ fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejecti
     require(intent.amount > 0, ErrorCode::InvalidPaymentRequirements, || {
         "amount: must be above zero".to_owned()
     })?;
+    require(intent.amount >= policy.minimum_hold_amount, ErrorCode::AmountTooSmall, || {
+        format!("amount: must be at least {} base units, is {}", policy.minimum_hold_amount, intent.amount)
+    })?;
     require(intent.maximum_fee_bps <= 10_000, ErrorCode::InvalidExtra, || {
         "extra.maxFeeBps: must be at most 10000 basis points".to_owned()
     })?;

@@ -1,10 +1,11 @@
 //! A payer with a funded escrow and a session, a merchant, and a verifier in front of the cluster.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     http::{Request, StatusCode, header},
 };
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -34,6 +35,7 @@ use x402_escrow_verifier::{
     app::{App, Settings, unix_now},
     chain::Chain,
     exact::instructions::FeeBounds,
+    limits::LimitSettings,
     policy::{Finality, Policy, Tier},
     router::router,
     run_background,
@@ -94,6 +96,11 @@ pub(crate) struct Options {
     pub(crate) announced_at: Option<u16>,
     /// Where payments' news go.
     pub(crate) webhook: Option<SocketAddr>,
+    pub(crate) minimum_hold_amount: u64,
+    pub(crate) maximum_open_holds_per_escrow: u64,
+    pub(crate) maximum_concurrent_requests: usize,
+    pub(crate) requests_per_minute_per_client: Option<NonZeroU32>,
+    pub(crate) payments_per_minute_per_session: Option<NonZeroU32>,
 }
 
 impl Default for Options {
@@ -103,6 +110,11 @@ impl Default for Options {
             settle_timeout: Duration::from_secs(5),
             announced_at: None,
             webhook: None,
+            minimum_hold_amount: 0,
+            maximum_open_holds_per_escrow: u64::MAX,
+            maximum_concurrent_requests: 1024,
+            requests_per_minute_per_client: None,
+            payments_per_minute_per_session: None,
         }
     }
 }
@@ -152,6 +164,12 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         self.stop = stop;
         self.tracker = Some(tokio::spawn(run_background(Arc::clone(&self.app), stopped)));
+    }
+
+    /// The parts of another verifier over the same file.
+    pub(crate) async fn another_app(&self, options: Options) -> App {
+        let chain = Arc::clone(&self.cluster) as Arc<dyn Chain>;
+        Arc::into_inner(app(chain, self.directory.path(), options).await).unwrap()
     }
 
     pub(crate) async fn crash(&mut self) {
@@ -274,6 +292,11 @@ impl World {
 
     pub(crate) fn session_key(&self) -> Address {
         keypair(SESSION).pubkey()
+    }
+
+    /// Seed and public key of everybody whose secret the verifier could have.
+    pub(crate) fn secret_keys(&self) -> [[u8; 64]; 3] {
+        [FEE_PAYER, SESSION, MERCHANT].map(|seed| keypair(seed).to_bytes())
     }
 
     pub(crate) fn fee_payer(&self) -> Address {
@@ -516,12 +539,27 @@ impl World {
     }
 
     pub(crate) async fn request(&self, request: Request<Body>) -> (StatusCode, Value) {
+        let (status, _, body) = self.request_from(None, request).await;
+        (status, body)
+    }
+
+    /// The answer to a client at this address, with its `Retry-After`.
+    pub(crate) async fn request_from(
+        &self,
+        client: Option<SocketAddr>,
+        mut request: Request<Body>,
+    ) -> (StatusCode, Option<u64>, Value) {
+        if let Some(client) = client {
+            request.extensions_mut().insert(ConnectInfo(client));
+        }
         let response = self.router.clone().oneshot(request).await.unwrap();
+        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let retry_after = retry_after.map(|seconds| seconds.to_str().unwrap().parse().unwrap());
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)));
-        (status, body)
+        (status, retry_after, body)
     }
 
     /// The media type and the text at `path`.
@@ -589,6 +627,8 @@ async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Option
             maximum_compute_units: 400_000,
             maximum_compute_unit_price_micro_lamports: 5_000_000,
         },
+        minimum_hold_amount: options.minimum_hold_amount,
+        maximum_open_holds_per_escrow: options.maximum_open_holds_per_escrow,
     };
     let webhook = |address| Webhook { url: format!("http://{address}/"), secret: WEBHOOK_SECRET.to_vec() };
     store.keep_news(options.webhook.is_some()).await.unwrap();
@@ -605,6 +645,12 @@ async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Option
         review_interval: Duration::from_millis(50),
         compute_unit_prices_micro_lamports: 10..=1000,
         maximum_body_bytes: 64 * 1024,
+        limits: LimitSettings {
+            maximum_concurrent_requests: options.maximum_concurrent_requests,
+            requests_per_minute_per_client: options.requests_per_minute_per_client,
+            payments_per_minute_per_session: options.payments_per_minute_per_session,
+            trusted_proxies: Vec::new(),
+        },
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
     };
