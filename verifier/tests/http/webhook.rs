@@ -152,9 +152,5 @@ async fn what_was_not_taken_is_told_again_also_after_a_crash() {
 async fn without_a_webhook_no_news_are_kept() {
     let world = World::new().await;
     world.authorize(1000, 1).await;
-    // That the server took it is stored after it did.
-    while !world.app.store.due_deliveries(i64::MAX, 10).await.unwrap().is_empty() {
-        assert!(Instant::now() < deadline, "taken, and still due");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    assert!(world.app.store.due_deliveries(i64::MAX, 10).await.unwrap().is_empty());
 }
