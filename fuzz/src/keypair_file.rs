@@ -19,8 +19,7 @@ pub fn run(data: &[u8]) -> bool {
     };
     match read(None, environment) {
         Ok(config) => {
-            let numbers: Vec<u8> = serde_json::from_slice(data).expect("a keypair is a JSON array");
-            assert_eq!(config.fee_payer.to_bytes().as_slice(), numbers);
+            assert_eq!(config.fee_payer.to_bytes().as_slice(), numbers(data).expect("64 numbers were read"));
             true
         }
         Err(error) => {
@@ -30,6 +29,13 @@ pub fn run(data: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// The numbers of the array. Solana's reader takes what `u8` takes, `+1` and `007`, which JSON does not.
+fn numbers(data: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(data).ok()?;
+    let list = text.trim().strip_prefix('[')?.strip_suffix(']')?;
+    list.split(',').map(|number| number.trim().parse().ok()).collect()
 }
 
 /// A file with `content` that only its owner can read, as the verifier asks.

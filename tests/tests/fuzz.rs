@@ -33,14 +33,36 @@ const TARGETS: [Target; 13] = [
 fn seeds_are_read_or_refused_as_their_names_say() {
     for (target, run) in TARGETS {
         let mut outcomes = BTreeSet::new();
-        for entry in fs::read_dir(checkout_file("fuzz/seeds").join(target)).unwrap() {
-            let path = entry.unwrap().path();
-            let accepted = !path.file_name().unwrap().to_str().unwrap().starts_with("refused-");
-            assert_eq!(run(&fs::read(&path).unwrap()), accepted, "{}", path.display());
+        for (name, seed) in seeds(target) {
+            let accepted = !name.starts_with("refused-");
+            assert_eq!(run(&seed), accepted, "{target}/{name}");
             outcomes.insert(accepted);
         }
         assert_eq!(outcomes.len(), 2, "{target} needs seeds that are read and seeds that are refused");
     }
+}
+
+#[test]
+fn seeds_cut_anywhere_or_with_any_byte_changed_break_nothing() {
+    for (target, run) in TARGETS {
+        for (_, seed) in seeds(target) {
+            for index in 0..seed.len() {
+                run(&seed[..index]);
+                let mut changed = seed.clone();
+                changed[index] ^= 1 << (index % 8);
+                run(&changed);
+            }
+        }
+    }
+}
+
+/// The seeds of a target, with the names of their files.
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(checkout_file("fuzz/seeds").join(target)).unwrap();
+    let paths = files.map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .collect()
 }
 
 #[test]
