@@ -39,9 +39,17 @@ const DRAWS: &[(u32, Draw)] = &[
     (6, Play::draw_close_hold),
 ];
 
+/// What is drawn of a hold in focus.
+const DRAWS_OF_HOLDS: &[Draw] =
+    &[Play::draw_capture, Play::draw_void, Play::draw_reclaim, Play::draw_refund, Play::draw_close_hold];
+
 impl Play {
     /// Something that an honest party might send; `None` if there is nothing to send it about.
     pub(crate) fn draw_honest(&mut self) -> Option<Step> {
+        let hold_in_focus = self.in_focus.is_some_and(|address| self.model.holds.contains_key(&address));
+        if hold_in_focus && !self.one_in(4) {
+            return self.pick(DRAWS_OF_HOLDS)?(self);
+        }
         let (_, draw) = DRAWS.choose_weighted(&mut self.random, |(weight, _)| *weight).ok()?;
         draw(self)
     }

@@ -119,7 +119,8 @@ impl Play {
     }
 
     fn draw_theft(&mut self) -> Option<Step> {
-        let theft = self.pick(Theft::ALL)?;
+        // There are more ways to substitute an account than to do the rest.
+        let theft = if self.one_in(4) { Theft::SubstitutedAccount } else { self.pick(Theft::ALL)? };
         self.steal(theft)
     }
 }

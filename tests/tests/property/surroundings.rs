@@ -20,7 +20,7 @@ impl Play {
         if self.one_in(4) {
             self.in_focus = None;
         }
-        if self.one_in(20) {
+        if self.one_in(12) {
             self.go_to_a_deadline();
         }
         let slots = self.pick(&[0, 0, 0, 1, 1, 2, 8]).unwrap_or_default();
