@@ -94,6 +94,7 @@ impl Play {
             self.remember(step);
         }
         self.steps += 1;
+        "nothing was sent yet".clone_into(&mut self.trying);
     }
 
     fn remember(&mut self, step: Step) {

@@ -73,6 +73,8 @@ impl Play {
 
     pub(super) fn other_flow(&mut self) -> Option<Step> {
         let step = self.draw_honest()?;
+        // An intent that waited may have outlived its escrow, and nothing can be built from that.
+        self.model.escrows.get(&step.at.escrow)?;
         let arguments = match step.arguments {
             Arguments::Authorize { intent, signature } => {
                 let (amount, fee) = (intent.amount, 0);
