@@ -1,5 +1,7 @@
 //! Sends requests and pays for them.
 
+mod streamed;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::{Signer, SigningKey};
@@ -10,6 +12,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use streamed::{Call, Streaming};
 use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::{
     X402_VERSION,
@@ -22,6 +25,7 @@ use crate::{
     draft::{self, DraftError, Expected, Limits},
     session_file::SessionFile,
     spending::{SpendingError, SpendingFile},
+    stream::StreamsError,
 };
 
 /// A merchant may wait for a block to become final before it serves.
@@ -36,6 +40,7 @@ pub struct AgentClient {
     key: SigningKey,
     limits: Limits,
     spending: Option<SpendingFile>,
+    streaming: Option<Streaming>,
 }
 
 /// A request to a server that may ask for payment.
@@ -131,6 +136,9 @@ pub enum FetchError {
     /// The spending limit is reached, or can't be kept.
     #[error(transparent)]
     Spending(#[from] SpendingError),
+    /// The file of streamed holds can't be used.
+    #[error(transparent)]
+    Streams(#[from] StreamsError),
     /// The payment was sent and no answer came: it may settle or not.
     #[error(
         "the payment {payment_id} of {amount} base units was sent to {url} and no answer came ({source}); before \
@@ -189,7 +197,7 @@ impl AgentClient {
             .build()
             .map_err(FetchError::Setup)?;
         let key = session.signing_key();
-        Ok(Self { http, session, key, limits, spending })
+        Ok(Self { http, session, key, limits, spending, streaming: None })
     }
 
     /// Sends a request and, if the server asks for payment, pays once and sends it again.
@@ -199,6 +207,10 @@ impl AgentClient {
     /// the response says so.
     pub async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
         let (method, url) = parse(request)?;
+        let call = Call::new(request, &method, &url);
+        if let Some(fetched) = self.fetch_known(&call).await? {
+            return Ok(fetched);
+        }
         let unreachable = |source| FetchError::Unreachable { url: request.url.clone(), source };
         let response = self.send(request, &method, &url, None).await.map_err(unreachable)?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
@@ -206,7 +218,10 @@ impl AgentClient {
         }
 
         let challenge = challenge(response.headers())?;
-        let mut draft = self.draft(request, &url, &challenge).await?;
+        if let Some(fetched) = self.fetch_streamed(&call, &challenge).await? {
+            return Ok(fetched);
+        }
+        let mut draft = self.draft(request, &url, &challenge, self.limits.maximum_amount).await?;
         let intent = draft::check(
             &draft,
             &Expected {
@@ -214,6 +229,7 @@ impl AgentClient {
                 challenge: &challenge,
                 resource_hash: resource_hash(&request.method, url.as_str(), &request.body),
                 maximum_amount: self.limits.maximum_amount,
+                maximum_request_price: None,
                 now: unix_seconds(),
             },
         )?;
@@ -223,10 +239,7 @@ impl AgentClient {
 
         let signature = self.key.sign(&intent.signed_bytes());
         draft.payload["signature"] = json!(Base58(signature.to_bytes()));
-        let header = encode_header(&draft).map_err(|error| FetchError::InvalidRequest {
-            what: PAYMENT_SIGNATURE,
-            message: error.to_string(),
-        })?;
+        let header = payment_header(&draft)?;
         let receipt = Receipt {
             payment_id: Hex32(intent.digest()),
             amount: intent.amount,
@@ -267,6 +280,7 @@ impl AgentClient {
         request: &Request,
         url: &Url,
         challenge: &PaymentRequired,
+        maximum_amount: u64,
     ) -> Result<PaymentPayload, FetchError> {
         let failed =
             |message: String| FetchError::NoDraft { verifier: self.session.verifier.clone(), message };
@@ -278,7 +292,7 @@ impl AgentClient {
                 "url": url.as_str(),
                 "bodySha256": Hex32(Sha256::digest(&request.body).into()),
             },
-            "maximumAmount": Decimal(self.limits.maximum_amount),
+            "maximumAmount": Decimal(maximum_amount),
         });
         let endpoint = format!("{}/intents", self.session.verifier.trim_end_matches('/'));
         let response =
@@ -324,6 +338,11 @@ fn challenge(headers: &HeaderMap) -> Result<PaymentRequired, FetchError> {
         return Err(FetchError::NotX402(format!("x402Version is {}", challenge.x402_version)));
     }
     Ok(challenge)
+}
+
+fn payment_header(payment: &PaymentPayload) -> Result<String, FetchError> {
+    encode_header(payment)
+        .map_err(|error| FetchError::InvalidRequest { what: PAYMENT_SIGNATURE, message: error.to_string() })
 }
 
 /// What the verifier's refusal says: its message, and why each of the server's offers was passed over.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use x402_escrow_interface::message::{Intent, MAXIMUM_REFUND_SECONDS};
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{ESCROW_FLOW, Extra, IntentPayload, SCHEME},
+    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, IntentPayload, SCHEME},
     field,
     payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
     text::Decimal,
@@ -38,6 +38,8 @@ pub struct Expected<'a> {
     pub resource_hash: [u8; 32],
     /// The most to pay, in base units.
     pub maximum_amount: u64,
+    /// For a hold that pays for many requests: the most that each may cost, in base units.
+    pub maximum_request_price: Option<u64>,
     /// The present, in unix seconds.
     pub now: i64,
 }
@@ -96,6 +98,7 @@ fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), DraftError>
     require(extra.resource_hash.0 == resource_hash, "accepted.extra.resourceHash", || {
         "is not the hash of this request's method, URL and body".into()
     })?;
+    check_streaming(extra, expected.maximum_request_price)?;
     require(
         extra.capture_deadline <= now.saturating_add(MAXIMUM_HOLD_SECONDS),
         "accepted.extra.captureDeadline",
@@ -109,6 +112,20 @@ fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), DraftError>
                 "would keep the session open for more than {MAXIMUM_REFUND_SECONDS} seconds after the capture deadline"
             )
         },
+    )
+}
+
+/// A hold pays for one thing, or its captures are signed here, request by request.
+fn check_streaming(extra: &Extra, maximum_request_price: Option<u64>) -> Result<(), DraftError> {
+    let is_streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
+    require(is_streamed == maximum_request_price.is_some(), "accepted.extra.captureAuthorizer", || {
+        if is_streamed { "is a streamed hold, and none was asked for" } else { "is no streamed hold" }.into()
+    })?;
+    let price = extra.request_price.map(|price| price.0);
+    require(
+        price.is_some() == is_streamed && price <= maximum_request_price,
+        "accepted.extra.requestPrice",
+        || format!("must be there for a streamed hold, and at most {}", maximum_request_price.unwrap_or(0)),
     )
 }
 
@@ -153,7 +170,8 @@ mod tests {
             payment_flow: ESCROW_FLOW.into(),
             program: session.program,
             fee_payer: Base58([4; 32]),
-            capture_authorizer: Base58([5; 32]),
+            capture_authorizer: CaptureAuthorizer::Key(Base58([5; 32])),
+            request_price: None,
             receiver_authorizer: Base58([5; 32]),
             capture_deadline: NOW + 600,
             refund_deadline: 0,
@@ -198,6 +216,7 @@ mod tests {
             challenge: &challenge,
             resource_hash: [6; 32],
             maximum_amount: 1000,
+            maximum_request_price: None,
             now: NOW,
         };
         check(&altered, &expected).map_or_else(

@@ -20,12 +20,13 @@
 //! ```
 //!
 //! Modules: [`client`] does the requests, [`draft`] decides what may be signed, [`spending`] keeps count of it on
-//! disk, [`session_file`] holds the key.
+//! disk, [`stream`] keeps the holds that many requests are paid out of, [`session_file`] holds the key.
 
 pub mod client;
 pub mod draft;
 pub mod session_file;
 pub mod spending;
+pub mod stream;
 
 pub use client::{AgentClient, FetchError, Fetched, Receipt, Request};
 pub use draft::Limits;

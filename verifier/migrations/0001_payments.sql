@@ -16,11 +16,12 @@ CREATE TABLE payments (
 CREATE TABLE operations (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     payment_id  TEXT NOT NULL REFERENCES payments (id),
-    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'capture', 'void', 'reclaim', 'close_hold')),
+    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'capture', 'close', 'void', 'refund', 'reclaim', 'close_hold')),
     amount      TEXT NOT NULL,
     fee         TEXT NOT NULL,
     last        INTEGER NOT NULL CHECK (last IN (0, 1)),
     signature   TEXT, -- NULL where the action needs none
+    release_signature TEXT, -- of a close, which needs two
     commitment  TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,
     state       TEXT NOT NULL,
@@ -31,6 +32,14 @@ CREATE TABLE operations (
 ) STRICT;
 
 CREATE INDEX operations_open ON operations (id) WHERE closed = 0;
+
+-- The last voucher of each streamed hold: a capture that the session key signed. It is money until it is captured.
+CREATE TABLE vouchers (
+    payment_id TEXT PRIMARY KEY REFERENCES payments (id),
+    amount     TEXT NOT NULL,
+    fee        TEXT NOT NULL,
+    signature  TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE transactions (
     signature               TEXT PRIMARY KEY,

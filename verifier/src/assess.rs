@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Intent};
 use x402_escrow_wire::{
-    auth_capture::{Extra, IntentPayload, Payload},
+    auth_capture::{Extra, IntentPayload, Payload, VoucherPayload},
     error_code::ErrorCode,
     facilitator::FacilitatorRequest,
     payment::PaymentRequirements,
 };
 
 use crate::{
-    app::App,
+    app::{App, unix_now},
     chain::ChainError,
     facts::{self, Facts, receiver_token_accounts},
     limits::TooMany,
     policy::Policy,
     store::StoreError,
-    verify::{Facilitator, Rejection, intent, requirements},
+    verify::{Facilitator, Rejection, intent, requirements, voucher},
 };
 
 /// Why something was not accepted.
@@ -46,6 +46,8 @@ pub struct SignedIntent {
     pub signature: Signature,
     /// The scheme's part of the requirements.
     pub extra: Extra,
+    /// What the request that opens the hold costs, where the hold is streamed.
+    pub first_voucher: Option<VoucherPayload>,
 }
 
 /// What the chain says about an intent that would be authorized.
@@ -92,7 +94,18 @@ pub fn read_intent(
     })?;
     let intent = payload.intent(asked, &extra);
     intent::check_signature(&intent, &signature.0)?;
-    Ok(SignedIntent { intent, signature: signature.0, extra })
+    if extra.request_price.is_some() {
+        let voucher = payload.voucher.as_ref().ok_or_else(|| {
+            Rejection::new(
+                ErrorCode::InvalidPayload,
+                "paymentPayload.payload.voucher: missing field `voucher`: the request that opens a streamed hold is paid \
+                 for too",
+            )
+        })?;
+        voucher::check_first(voucher, &intent, &extra, unix_now(), &facilitator.policy)?;
+    }
+    let first_voucher = payload.voucher.filter(|_| extra.request_price.is_some());
+    Ok(SignedIntent { intent, signature: signature.0, extra, first_voucher })
 }
 
 /// Checks the intent against the chain, and against what is promised to others already.

@@ -77,6 +77,8 @@ struct Keys {
     minimum_capture_seconds: i64,
     #[serde(default = "default_maximum_capture_seconds")]
     maximum_capture_seconds: i64,
+    #[serde(default = "default_voucher_margin_seconds")]
+    voucher_margin_seconds: i64,
     #[serde(default = "default_maximum_refund_seconds")]
     maximum_refund_seconds: i64,
     #[serde(default = "default_exact_maximum_compute_units")]
@@ -150,6 +152,7 @@ defaults! {
     default_maximum_authorize_seconds: i64 = 120;
     default_minimum_capture_seconds: i64 = 30;
     default_maximum_capture_seconds: i64 = MAXIMUM_CAPTURE_SECONDS;
+    default_voucher_margin_seconds: i64 = 300;
     default_maximum_refund_seconds: i64 = MAXIMUM_REFUND_SECONDS;
     default_exact_maximum_compute_units: u32 = 400_000;
     default_exact_maximum_compute_unit_price_micro_lamports: u64 = 5_000_000;
@@ -233,6 +236,7 @@ impl Keys {
             ),
             ("minimum_capture_seconds", self.minimum_capture_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
             ("maximum_capture_seconds", self.maximum_capture_seconds, captured_within),
+            ("voucher_margin_seconds", self.voucher_margin_seconds, 60..=MAXIMUM_CAPTURE_SECONDS),
             ("maximum_refund_seconds", self.maximum_refund_seconds, 0..=MAXIMUM_REFUND_SECONDS),
             ("maximum_slot_age_seconds", self.maximum_slot_age_seconds, 1..=86_400),
         ] {
@@ -261,6 +265,7 @@ impl Keys {
                 maximum_authorize_seconds: self.maximum_authorize_seconds,
                 minimum_capture_seconds: self.minimum_capture_seconds,
                 maximum_capture_seconds: self.maximum_capture_seconds,
+                voucher_margin_seconds: self.voucher_margin_seconds,
                 maximum_refund_seconds: self.maximum_refund_seconds,
                 exact_fee_bounds: FeeBounds {
                     maximum_compute_units: self.exact_maximum_compute_units,

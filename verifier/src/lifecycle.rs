@@ -70,6 +70,13 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
             operation.problem = None;
             Next::Repeat
         }
+        // The receiver signed one transaction. It can't land any more, and only the receiver can sign another.
+        OperationState::Queued if matches!(operation.action, Action::Refund { .. }) => {
+            operation.state = OperationState::Refused;
+            operation.closed = true;
+            operation.problem.get_or_insert_with(refund_expired);
+            Next::Wait
+        }
         OperationState::Queued if given_up => {
             operation.state = OperationState::Refused;
             operation.closed = true;
@@ -127,6 +134,14 @@ pub fn not_sent_in_time() -> Problem {
     Problem {
         code: ErrorCode::UnexpectedSettleError,
         message: "the transaction could not be sent in time; nothing is held, try again".to_owned(),
+    }
+}
+
+fn refund_expired() -> Problem {
+    Problem {
+        code: ErrorCode::RefundInvalid,
+        message: "no block took the refund's transaction in time, and none can any more: nothing moved, ask for a new one"
+            .to_owned(),
     }
 }
 

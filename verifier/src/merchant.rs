@@ -6,18 +6,21 @@
 //!
 //! - [`terms`]: what a route asks for, and whether a payment is that
 //! - [`service`]: the layer
+//! - `stream`: many requests out of one hold
 //! - `answer`: what clients are answered
 //! - [`unsettled`]: signed captures and releases that the facilitator doesn't have yet
 //! - [`facilitator`]: the HTTP client
 
 mod answer;
 pub mod facilitator;
+mod refund;
 pub mod service;
+mod stream;
 pub mod terms;
 pub mod unsettled;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     ops::RangeInclusive,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -34,7 +37,9 @@ use x402_escrow_wire::{
 
 pub use facilitator::FacilitatorError;
 use facilitator::{Facilitator, Support};
+pub use refund::RefundError;
 pub use service::{PaymentLayer, PaymentService};
+use stream::Stream;
 pub use terms::Price;
 use unsettled::Unsettled;
 pub use unsettled::UnsettledError;
@@ -65,12 +70,14 @@ pub struct MerchantConfig {
     pub capture_window_seconds: i64,
     /// From capture deadline to refund deadline, in seconds; 0 for no refunds, at most [`MAXIMUM_REFUND_SECONDS`].
     pub refund_window_seconds: i64,
+    /// How long nobody must have used a streamed hold before it is captured and closed, in seconds.
+    pub stream_idle_seconds: u64,
     /// The longest request body.
     pub maximum_body_bytes: usize,
 }
 
 impl MerchantConfig {
-    /// Pays the owner of `authorizer`; an hour to capture, no refunds, bodies up to 64 KiB.
+    /// Pays the owner of `authorizer`; an hour to capture, no refunds, streams closed after a minute, bodies up to 64 KiB.
     pub fn new(
         facilitator: String,
         public_url: String,
@@ -88,6 +95,7 @@ impl MerchantConfig {
             maximum_timeout_seconds: 60,
             capture_window_seconds: 3600,
             refund_window_seconds: 0,
+            stream_idle_seconds: 60,
             maximum_body_bytes: 64 * 1024,
         }
     }
@@ -122,6 +130,10 @@ struct Inner {
     claimed: Mutex<HashSet<Hex32>>,
     /// Payments that were told to come again.
     unanswered: Mutex<HashSet<Hex32>>,
+    /// Streamed holds that are not closed.
+    streams: Mutex<HashMap<Hex32, Stream>>,
+    /// Vouchers, by payment and amount, whose requests were not served: each may pay for another.
+    unserved: Mutex<HashSet<(Hex32, Decimal)>>,
 }
 
 impl Merchant {
@@ -143,9 +155,18 @@ impl Merchant {
             unsettled,
             claimed: Mutex::default(),
             unanswered: Mutex::default(),
+            streams: Mutex::default(),
+            unserved: Mutex::default(),
         });
         tokio::spawn(unsettled::settle_again_and_again(Arc::downgrade(&inner)));
+        tokio::spawn(stream::close_idle(Arc::downgrade(&inner)));
         Ok(Self { inner })
+    }
+
+    /// Captures what streamed holds have paid and releases the rest of them, now. Returns how many could not be closed:
+    /// the facilitator captures those before their deadlines. To be called when the server stops.
+    pub async fn close_streams(&self) -> usize {
+        self.inner.close_streams(|_| true).await
     }
 
     /// A layer that asks `price` for what it is put on.

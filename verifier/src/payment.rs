@@ -66,6 +66,22 @@ pub enum Action {
         /// By the receiver authorizer.
         signature: Signature,
     },
+    /// Pay the receiver what the last voucher of a streamed hold says, and release the rest.
+    Close {
+        /// The voucher's amount, in base units: what the payment ends at.
+        amount: u64,
+        /// The part of it that goes to the fee recipient.
+        fee: u64,
+        /// The voucher's: by the capture authorizer, which is the session key.
+        signature: Signature,
+        /// By the receiver authorizer over the release at `amount`.
+        release: Signature,
+    },
+    /// Return captured money to the escrow. Its transaction carries the receiver's signature, so it is never made anew.
+    Refund {
+        /// All that is refunded so far, in base units.
+        amount: u64,
+    },
     /// Release what is left after the capture deadline. Needs nobody's signature.
     Reclaim,
     /// Close a hold that was kept for refunds, after their deadline. Needs nobody's signature.
@@ -73,15 +89,36 @@ pub enum Action {
 }
 
 impl Action {
-    /// The name of the program's instruction.
+    /// The name of the program's instruction; `close` is a capture that releases the rest.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Authorize => "authorize",
             Self::Capture { .. } => "capture",
             Self::Void { .. } => "void",
+            Self::Close { .. } => "close",
+            Self::Refund { .. } => "refund",
             Self::Reclaim => "reclaim",
             Self::CloseHold => "close_hold",
         }
+    }
+}
+
+/// The last voucher of a streamed hold: a capture that the session key signed, and that is not on chain yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voucher {
+    /// All that was bought so far, in base units.
+    pub amount: u64,
+    /// The part of it that goes to the fee recipient.
+    pub fee: u64,
+    /// The session key's over the capture.
+    pub signature: Signature,
+}
+
+impl Voucher {
+    /// The capture that it permits.
+    pub fn capture(&self) -> Action {
+        let Self { amount, fee, signature } = *self;
+        Action::Capture { amount, fee, last: false, signature }
     }
 }
 

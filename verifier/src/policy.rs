@@ -19,6 +19,8 @@ pub struct Policy {
     pub minimum_capture_seconds: i64,
     /// The most time that a payment may hold its amount, and the verifier's rent.
     pub maximum_capture_seconds: i64,
+    /// How long before its capture deadline a streamed hold takes its last voucher, and that is captured.
+    pub voucher_margin_seconds: i64,
     /// The most time that a payment may be refunded after its capture deadline, and keep the verifier's rent.
     pub maximum_refund_seconds: i64,
     /// What is paid at most for a client's transaction of the scheme `exact`.

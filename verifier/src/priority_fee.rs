@@ -21,7 +21,7 @@ pub fn price(mut recent: Vec<u64>, bounds: &RangeInclusive<u64>, is_urgent: bool
 /// Whether `action` must be in a block soon or is worth nothing: a capture close to its deadline. `now` in unix seconds.
 pub fn is_urgent(action: &Action, payment: &Payment, now: i64) -> bool {
     let left = payment.intent.capture_deadline.saturating_sub(now);
-    matches!(action, Action::Capture { .. }) && left < URGENT_SECONDS
+    matches!(action, Action::Capture { .. } | Action::Close { .. }) && left < URGENT_SECONDS
 }
 
 #[cfg(test)]

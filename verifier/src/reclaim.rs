@@ -11,6 +11,9 @@ use crate::{
     assess::NotAccepted,
     facts,
     payment::{Action, History},
+    policy::Policy,
+    stream,
+    verify::{lifecycle, voucher},
 };
 
 /// How long to wait for operations that are under way.
@@ -28,7 +31,12 @@ pub enum Review {
 }
 
 /// What is left to do with a payment at `now`, the cluster's time in unix seconds.
-pub fn review(history: &History, now: i64) -> Review {
+pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
+    let intent = &history.payment.intent;
+    // A voucher is worth nothing after the deadline, so it doesn't wait for what is under way.
+    if let Some(capture) = stream::uncaptured(history).filter(|_| now <= intent.capture_deadline) {
+        return act_after(voucher::last_second(intent, policy), now, capture);
+    }
     if history.operations.iter().any(|tracked| !tracked.operation.closed) {
         return Review::Again(now.saturating_add(AGAIN_SECONDS));
     }
@@ -37,7 +45,6 @@ pub fn review(history: &History, now: i64) -> Review {
     }
     let tried = |action| history.operations.iter().any(|tracked| tracked.operation.action == action);
     let sums = history.settled_sums();
-    let intent = &history.payment.intent;
     if sums.captured < sums.ends_at && !tried(Action::Reclaim) {
         return act_after(intent.capture_deadline, now, Action::Reclaim);
     }
@@ -67,13 +74,17 @@ async fn review_due(app: &App) -> Result<(), NotAccepted> {
     let now = facts::cluster_time(app.chain.as_ref()).await?;
     for history in app.store.due_for_review(now).await? {
         let id = history.payment.id;
-        let at = match review(&history, now) {
+        let at = match review(&history, now, &app.facilitator.policy) {
             Review::Done => None,
             Review::Again(at) => Some(at),
             Review::Act(action) => {
                 tracing::info!(payment = %Hex32(id), kind = action.kind(), "ending what nobody ended");
                 let commitment = app.facilitator.policy.capture_commitment;
-                app.store.accept_operation(&id, &action, commitment, unix_now(), |_| Ok(())).await?;
+                app.store
+                    .accept_operation(&id, &action, commitment, unix_now(), |history| {
+                        lifecycle::check(&action, history, now)
+                    })
+                    .await?;
                 app.work.notify_one();
                 Some(now.saturating_add(AGAIN_SECONDS))
             }

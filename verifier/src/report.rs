@@ -12,6 +12,7 @@ use x402_escrow_wire::{
 use crate::{
     payment::{Action, Attempt, History, Operation, OperationState, Problem, Tracked},
     settle::Settled,
+    stream::Vouched,
     verify::Rejection,
 };
 
@@ -30,6 +31,30 @@ pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
         network: network.to_owned(),
         amount: Some(Decimal(moved(history, operation))),
         extra: Some(extra(settled)),
+    }
+}
+
+/// The answer to a voucher that was accepted. No transaction: it is captured later.
+pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
+    let Vouched { before, voucher } = vouched;
+    let members = json!({
+        "paymentId": Hex32(before.payment.id),
+        "hold": Key::from(before.payment.hold()),
+        "state": before.state().as_str(),
+        "status": status(before.authorization()),
+        "vouched": Decimal(voucher.amount),
+        "captured": Decimal(before.settled_sums().captured),
+        "alreadySettled": false,
+    });
+    SettleResponse {
+        success: true,
+        error_reason: None,
+        error_message: None,
+        payer: Some(before.payment.payer.into()),
+        transaction: String::new(),
+        network: network.to_owned(),
+        amount: Some(Decimal(vouched.increment())),
+        extra: Some(object(members)),
     }
 }
 
@@ -87,11 +112,11 @@ fn unsettled_because(
 fn moved(history: &History, operation: &Operation) -> u64 {
     match operation.action {
         Action::Authorize => history.payment.intent.amount,
-        Action::Capture { amount, .. } => {
+        Action::Capture { amount, .. } | Action::Close { amount, .. } => {
             let before =
                 history.operations.iter().map(|tracked| &tracked.operation).filter_map(
                     |earlier| match earlier.action {
-                        Action::Capture { amount, .. }
+                        Action::Capture { amount, .. } | Action::Close { amount, .. }
                             if earlier.id < operation.id && !earlier.state.is_negative() =>
                         {
                             Some(amount)
@@ -99,6 +124,16 @@ fn moved(history: &History, operation: &Operation) -> u64 {
                         _ => None,
                     },
                 );
+            amount.saturating_sub(before.max().unwrap_or(0))
+        }
+        Action::Refund { amount } => {
+            let refunds = history.operations.iter().map(|tracked| &tracked.operation);
+            let before = refunds.filter_map(|earlier| match earlier.action {
+                Action::Refund { amount } if earlier.id < operation.id && !earlier.state.is_negative() => {
+                    Some(amount)
+                }
+                _ => None,
+            });
             amount.saturating_sub(before.max().unwrap_or(0))
         }
         Action::Void { .. } | Action::Reclaim | Action::CloseHold => 0,
@@ -128,9 +163,14 @@ fn extra(settled: &Settled) -> Map<String, Value> {
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
         "confirmations": landing.map_or(0, |landing| landing.confirmations),
         "captured": Decimal(sums.captured),
+        "refunded": Decimal(sums.refunded),
         "released": Decimal(history.payment.intent.amount.saturating_sub(sums.ends_at)),
         "alreadySettled": repeated,
     });
+    object(members)
+}
+
+fn object(members: Value) -> Map<String, Value> {
     match members {
         Value::Object(members) => members,
         _ => Map::new(),
@@ -159,6 +199,11 @@ pub struct PaymentReport {
     /// What was captured, the fee included, as far as it is on chain.
     captured: Decimal,
     fee: Decimal,
+    /// What the receiver returned of it, as far as it is on chain.
+    refunded: Decimal,
+    /// The last voucher's amount, if the hold is streamed: what it will come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vouched: Option<Decimal>,
     /// What went back to the escrow, as far as it is on chain.
     released: Decimal,
     nonce: Decimal,
@@ -233,6 +278,8 @@ pub fn payment(network: &str, history: &History) -> PaymentReport {
         amount: Decimal(intent.amount),
         captured: Decimal(sums.captured),
         fee: Decimal(sums.fee),
+        refunded: Decimal(sums.refunded),
+        vouched: history.voucher.map(|voucher| Decimal(voucher.amount)),
         released: Decimal(intent.amount.saturating_sub(sums.ends_at)),
         nonce: Decimal(intent.nonce),
         authorize_by: intent.authorize_by,
@@ -249,7 +296,8 @@ fn operation(history: &History, operation: &Operation) -> OperationReport {
     let (amount, fee, last) = match operation.action {
         Action::Authorize => (Some(history.payment.intent.amount), None, None),
         Action::Capture { amount, fee, last, .. } => (Some(amount), Some(Decimal(fee)), Some(last)),
-        Action::Void { amount, .. } => (Some(amount), None, None),
+        Action::Close { amount, fee, .. } => (Some(amount), Some(Decimal(fee)), Some(true)),
+        Action::Void { amount, .. } | Action::Refund { amount } => (Some(amount), None, None),
         Action::Reclaim | Action::CloseHold => (None, None, None),
     };
     OperationReport {

@@ -22,6 +22,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/intents/payload", post(routes::intents::payload))
         .route("/verify", post(routes::verify::verify))
         .route("/settle", post(routes::settle::settle))
+        .route("/refunds", post(routes::refunds::draft))
+        .route("/refunds/signed", post(routes::refunds::send))
         .route("/supported", get(routes::supported::supported))
         .route("/payments/{id}", get(routes::payments::payment))
         .route("/payments/{id}/events", get(routes::events::events))

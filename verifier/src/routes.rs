@@ -5,6 +5,7 @@ pub mod health;
 pub mod intents;
 pub mod metrics;
 pub mod payments;
+pub mod refunds;
 pub mod settle;
 pub mod supported;
 pub mod verify;

@@ -12,10 +12,11 @@ use x402_escrow_wire::{
 
 use crate::{
     app::{App, unix_now},
-    assess::{self, Assessed, NotAccepted},
+    assess::{self, Assessed, NotAccepted, SignedIntent},
     facts, lifecycle,
     payment::{Action, History, OperationState, Payment, Tracked},
     store::Accepted,
+    stream::{self, Vouched},
     verify::{self, Rejection, requirements},
 };
 
@@ -32,14 +33,34 @@ pub struct Settled {
     pub repeated: bool,
 }
 
+/// What a request came to.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// An operation on chain.
+    Settled(Box<Settled>),
+    /// A voucher, which is captured later.
+    Vouched(Box<Vouched>),
+}
+
+impl From<Settled> for Outcome {
+    fn from(settled: Settled) -> Self {
+        Self::Settled(Box::new(settled))
+    }
+}
+
 /// Settles what the request asks for.
 ///
 /// # Errors
 /// If nothing was accepted, or the store failed.
-pub async fn settle(app: &App, request: &FacilitatorRequest) -> Result<Settled, NotAccepted> {
+pub async fn settle(app: &App, request: &FacilitatorRequest) -> Result<Outcome, NotAccepted> {
     match assess::read_payload(request)? {
-        Payload::Intent(payload) => settle_intent(app, request, &payload).await,
-        Payload::Lifecycle(payload) => settle_lifecycle(app, &request.payment_requirements, &payload).await,
+        Payload::Intent(payload) => Ok(settle_intent(app, request, &payload).await?.into()),
+        Payload::Voucher(payload) => {
+            Ok(Outcome::Vouched(Box::new(stream::accept(app, request, &payload).await?)))
+        }
+        Payload::Lifecycle(payload) => {
+            Ok(settle_lifecycle(app, &request.payment_requirements, &payload).await?.into())
+        }
     }
 }
 
@@ -49,6 +70,22 @@ async fn settle_intent(
     payload: &IntentPayload,
 ) -> Result<Settled, NotAccepted> {
     let signed = assess::read_intent(&app.facilitator, request, payload)?;
+    let first_voucher = signed.first_voucher.map(|voucher| (voucher, signed.extra.clone()));
+    let mut settled = settle_signed(app, request, signed).await?;
+    if let Some((voucher, extra)) = &first_voucher
+        && settled.tracked.operation.state.has_reached(settled.commitment)
+    {
+        // Whoever settles again because the hold took its time has bought nothing yet.
+        settled.repeated = !stream::accept_first(app, voucher, extra).await?;
+    }
+    Ok(settled)
+}
+
+async fn settle_signed(
+    app: &App,
+    request: &FacilitatorRequest,
+    signed: SignedIntent,
+) -> Result<Settled, NotAccepted> {
     let id = signed.intent.digest();
     // Of all that the requirements ask, only how final the hold must be is up to each caller.
     let commitment = app.facilitator.policy.finality.required(signed.intent.amount, signed.extra.commitment);
@@ -105,7 +142,7 @@ async fn settle_lifecycle(
     requirements::check_asset(asked, &history.payment.mint)?;
     requirements::check_receiver(asked, &history.payment.intent.receiver)?;
     verify::lifecycle::check_signature(payload, &history)?;
-    let action = verify::lifecycle::action(payload);
+    let action = verify::lifecycle::action(payload, &history)?;
     let now = facts::cluster_time(app.chain.as_ref()).await?;
     let commitment = app.facilitator.policy.capture_commitment;
     let check = |history: &History| verify::lifecycle::check(&action, history, now);
@@ -121,16 +158,23 @@ async fn settle_lifecycle(
 }
 
 /// What a caller waits for.
-#[derive(Clone, Copy)]
-struct Wanted {
-    payment_id: Digest,
-    operation_id: i64,
-    commitment: Commitment,
-    repeated: bool,
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The payment.
+    pub payment_id: Digest,
+    /// The operation.
+    pub operation_id: i64,
+    /// How final it must be.
+    pub commitment: Commitment,
+    /// Whether an equal request came before.
+    pub repeated: bool,
 }
 
 /// Waits until the operation is as final as it must be, came to nothing, or the time is over.
-async fn wait(app: &App, wanted: Wanted) -> Result<Settled, NotAccepted> {
+///
+/// # Errors
+/// If the store failed.
+pub async fn wait(app: &App, wanted: Wanted) -> Result<Settled, NotAccepted> {
     let deadline = Instant::now() + app.settings.settle_timeout;
     let mut progress = app.progress.subscribe();
     loop {

@@ -9,6 +9,7 @@ mod operations;
 mod outstanding;
 mod payments;
 mod row;
+mod vouchers;
 
 use std::{path::Path, time::Duration};
 

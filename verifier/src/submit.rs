@@ -1,6 +1,9 @@
 //! Makes the transaction of an operation, stores it, and hands it to the cluster.
 
-use x402_escrow_interface::account::{Escrow, Hold};
+use x402_escrow_interface::{
+    account::{Escrow, Hold},
+    message::Digest,
+};
 use x402_escrow_wire::{
     auth_capture::Commitment,
     error_code::ErrorCode,
@@ -48,11 +51,24 @@ pub async fn submit(app: &App, operation: &Operation) -> Result<(), SubmitError>
     if !app.store.add_attempt(&attempt).await? {
         return Ok(());
     }
-    let payment = Hex32(operation.payment_id);
+    Ok(send(app, &operation.action, operation.payment_id, &attempt).await?)
+}
+
+/// Sends a transaction that is stored. Where the simulation fails it is taken back.
+///
+/// # Errors
+/// If the store fails.
+pub async fn send(
+    app: &App,
+    action: &Action,
+    payment_id: Digest,
+    attempt: &Attempt,
+) -> Result<(), StoreError> {
+    let payment = Hex32(payment_id);
     let signature = Base58(attempt.signature);
     match app.chain.send(&attempt.transaction, true).await {
         Ok(()) => {
-            tracing::info!(%payment, kind = operation.action.kind(), %signature, "transaction sent");
+            tracing::info!(%payment, kind = action.kind(), %signature, "transaction sent");
             Ok(())
         }
         Err(SendError::Unknown(error)) => {
@@ -60,15 +76,21 @@ pub async fn submit(app: &App, operation: &Operation) -> Result<(), SubmitError>
             Ok(())
         }
         Err(SendError::Simulation(solana_sdk::transaction::TransactionError::AlreadyProcessed)) => Ok(()),
+        // It is all that the receiver signed, and may be on its way already: it is repeated until it is in a block, or
+        // can't be in any. Forgotten too early, a second one could land beside it.
+        Err(SendError::Simulation(error)) if matches!(action, Action::Refund { .. }) => {
+            tracing::warn!(%payment, %signature, %error, "the refund's simulation failed; it will be repeated");
+            Ok(())
+        }
         Err(SendError::Simulation(error)) => {
-            let (prospect, problem) = refusal::explain(&operation.action, &error);
-            let refused = is_refused(prospect, &operation.action);
+            let (prospect, problem) = refusal::explain(action, &error);
+            let refused = is_refused(prospect, action);
             tracing::warn!(
-                %payment, kind = operation.action.kind(), reason = problem.message, refused,
+                %payment, kind = action.kind(), reason = problem.message, refused,
                 "the simulation failed; nothing was sent"
             );
             let reported = (prospect != Prospect::Retry).then_some(&problem);
-            Ok(app.store.take_back_attempt(&attempt, reported, refused).await?)
+            app.store.take_back_attempt(attempt, reported, refused).await
         }
     }
 }
@@ -93,7 +115,7 @@ async fn make(app: &App, operation: &Operation, history: &History) -> Result<Opt
     let payment = &history.payment;
     let hold_state = match operation.action {
         Action::Authorize => None,
-        _ => match read_hold(app, payment).await? {
+        _ => match read_hold(app, payment, Commitment::Processed).await? {
             (_, Some(state)) => Some(state),
             (slot, None) => {
                 let refused = is_gone(history, slot);
@@ -118,15 +140,23 @@ async fn make(app: &App, operation: &Operation, history: &History) -> Result<Opt
     };
     let transaction = match &hold_state {
         Some(state) => transaction::on_hold(terms, payment, &operation.action, state)?,
-        None => transaction::authorize(terms, payment)?,
+        None => Some(transaction::authorize(terms, payment)?),
     };
-    Ok(Some(Made { transaction, last_valid_block_height: blockhash.last_valid_block_height }))
+    Ok(transaction
+        .map(|transaction| Made { transaction, last_valid_block_height: blockhash.last_valid_block_height }))
 }
 
 /// The hold, if it is on chain, as of a slot.
-async fn read_hold(app: &App, payment: &Payment) -> Result<(u64, Option<HoldState>), ChainError> {
+///
+/// # Errors
+/// If the node doesn't answer.
+pub async fn read_hold(
+    app: &App,
+    payment: &Payment,
+    commitment: Commitment,
+) -> Result<(u64, Option<HoldState>), ChainError> {
     let addresses = [payment.intent.escrow, payment.hold()];
-    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Processed).await?;
+    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, commitment).await?;
     let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
     let escrow = data(0).and_then(|data| Escrow::decode(data).ok());
     let hold = data(1).and_then(|data| Hold::decode(data).ok());

@@ -3,10 +3,13 @@
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::{
     hash::Hash,
+    instruction::Instruction,
+    message::Message,
     signer::{Signer, keypair::Keypair},
     transaction::Transaction,
 };
 use x402_escrow_interface::{
+    Address,
     account::{Escrow, Hold},
     instruction::{self, HoldAccounts, Proof, Signature},
     message::{Capture, Release},
@@ -26,9 +29,13 @@ fn compute_unit_limit(action: &Action) -> u32 {
     match action {
         Action::Authorize | Action::Void { .. } => 30_000,
         Action::Capture { .. } => 45_000,
+        Action::Close { .. } => 70_000,
+        Action::Refund { .. } => REFUND_COMPUTE_UNIT_LIMIT,
         Action::Reclaim | Action::CloseHold => 15_000,
     }
 }
+
+const REFUND_COMPUTE_UNIT_LIMIT: u32 = 30_000;
 
 /// What an operation on a hold needs from the chain.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +76,7 @@ pub fn authorize(terms: Terms<'_>, payment: &Payment) -> Result<Signed, bincode:
 }
 
 /// The transaction that carries out `action` on the hold of `payment`; for the action `Authorize` see [`authorize`].
+/// None for a refund: the receiver signs it, see [`refund`].
 ///
 /// # Errors
 /// If it can't be serialised.
@@ -77,18 +85,28 @@ pub fn on_hold(
     payment: &Payment,
     action: &Action,
     state: &HoldState,
-) -> Result<Signed, bincode::Error> {
-    let accounts = HoldAccounts {
-        escrow_address: payment.intent.escrow,
-        escrow: &state.escrow,
-        hold_address: payment.hold(),
-        hold: &state.hold,
-    };
+) -> Result<Option<Signed>, bincode::Error> {
+    let accounts = hold_accounts(payment, state);
     let instruction = match *action {
-        Action::Authorize => return authorize(terms, payment),
+        Action::Refund { .. } => return Ok(None),
+        Action::Authorize => return authorize(terms, payment).map(Some),
         Action::Capture { amount, fee, last, signature } => {
             let capture = Capture { intent_digest: payment.id, amount, fee, last };
             instruction::capture(accounts, &capture, Proof::Signature(signature))
+        }
+        // Captured meanwhile, nothing but the rest is left to do; captured whole, there is no rest.
+        Action::Close { amount, release, .. } if state.hold.captured >= amount => {
+            let message = Release { intent_digest: payment.id, amount };
+            instruction::void(accounts, &message, Proof::Signature(release))
+        }
+        Action::Close { amount, fee, signature, release } => {
+            let capture = Capture { intent_digest: payment.id, amount, fee, last: false };
+            let proof = Proof::Signature(signature);
+            if amount < state.hold.amount {
+                instruction::capture_and_release(accounts, &capture, proof, &release)
+            } else {
+                instruction::capture(accounts, &capture, proof)
+            }
         }
         Action::Void { amount, signature } => {
             let release = Release { intent_digest: payment.id, amount };
@@ -97,19 +115,63 @@ pub fn on_hold(
         Action::Reclaim => instruction::reclaim(accounts),
         Action::CloseHold => instruction::close_hold(&accounts.hold_address, &state.hold),
     };
-    sign(terms, compute_unit_limit(action), instruction)
+    sign(terms, compute_unit_limit(action), instruction).map(Some)
 }
 
-fn sign(
-    terms: Terms<'_>,
-    compute_unit_limit: u32,
-    instruction: solana_sdk::instruction::Instruction,
+fn hold_accounts<'a>(payment: &Payment, state: &'a HoldState) -> HoldAccounts<'a> {
+    HoldAccounts {
+        escrow_address: payment.intent.escrow,
+        escrow: &state.escrow,
+        hold_address: payment.hold(),
+        hold: &state.hold,
+    }
+}
+
+/// The message that refunds `amount` base units out of the receiver's associated token account: to be signed by the
+/// receiver and the fee payer.
+pub fn refund(
+    fee_payer: &Address,
+    compute_unit_price_micro_lamports: u64,
+    blockhash: [u8; 32],
+    payment: &Payment,
+    state: &HoldState,
+    amount: u64,
+) -> Message {
+    let accounts = hold_accounts(payment, state);
+    let refund = instruction::refund(accounts, &state.hold.receiver_token_account, amount);
+    let instructions =
+        with_compute_budget(REFUND_COMPUTE_UNIT_LIMIT, compute_unit_price_micro_lamports, refund);
+    Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
+}
+
+/// The transaction of a refund's message and the receiver's signature over it.
+///
+/// # Errors
+/// If it can't be serialised.
+pub fn sign_refund(
+    fee_payer: &Keypair,
+    message: Message,
+    by_receiver: Signature,
 ) -> Result<Signed, bincode::Error> {
-    let instructions = [
-        ComputeBudgetInstruction::set_compute_unit_limit(compute_unit_limit),
-        ComputeBudgetInstruction::set_compute_unit_price(terms.compute_unit_price_micro_lamports),
+    let signature = fee_payer.sign_message(&message.serialize());
+    let transaction = Transaction { signatures: vec![signature, by_receiver.into()], message };
+    Ok(Signed { signature: signature.into(), bytes: bincode::serialize(&transaction)? })
+}
+
+fn with_compute_budget(
+    unit_limit: u32,
+    price_micro_lamports: u64,
+    instruction: Instruction,
+) -> [Instruction; 3] {
+    [
+        ComputeBudgetInstruction::set_compute_unit_limit(unit_limit),
+        ComputeBudgetInstruction::set_compute_unit_price(price_micro_lamports),
         instruction,
-    ];
+    ]
+}
+
+fn sign(terms: Terms<'_>, unit_limit: u32, instruction: Instruction) -> Result<Signed, bincode::Error> {
+    let instructions = with_compute_budget(unit_limit, terms.compute_unit_price_micro_lamports, instruction);
     let transaction = Transaction::new_signed_with_payer(
         &instructions,
         Some(&terms.fee_payer.pubkey()),

@@ -63,6 +63,8 @@ pub struct Wish {
     pub session_key: Address,
     /// What the payment must be bound to, if the agent told its request.
     pub resource_hash: Option<[u8; 32]>,
+    /// The same for a streamed hold, which is bound to the origin.
+    pub stream_hash: Option<[u8; 32]>,
     /// The most it would pay, in base units.
     pub maximum_amount: Option<u64>,
 }
@@ -106,11 +108,13 @@ fn candidate(
             format!("amount: {} is above maximumAmount", requirements.amount),
         ));
     }
-    if wish.resource_hash.is_some_and(|hash| hash != extra.resource_hash.0) {
-        return Err(Rejection::new(
-            ErrorCode::InvalidExtra,
-            "extra.resourceHash: is not the hash of your request's method, URL and body",
-        ));
+    let (bound_to, what) = match extra.request_price {
+        None => (wish.resource_hash, "your request's method, URL and body"),
+        Some(_) => (wish.stream_hash, "your request's origin"),
+    };
+    if bound_to.is_some_and(|hash| hash != extra.resource_hash.0) {
+        let message = format!("extra.resourceHash: is not the hash of {what}");
+        return Err(Rejection::new(ErrorCode::InvalidExtra, message));
     }
     Ok(Candidate { index, requirements, extra })
 }
@@ -184,6 +188,7 @@ fn choice(
             .saturating_add(authorize_seconds)
             .min(candidate.extra.capture_deadline),
         signature: None,
+        voucher: None,
     };
     let asset = candidate.requirements.asset.into();
     let intent = payload.intent(&candidate.requirements, &candidate.extra);

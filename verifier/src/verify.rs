@@ -3,10 +3,12 @@
 //! - [`requirements`]: what a merchant asks, and whether this facilitator can settle it
 //! - [`intent`]: what a payer signed, against the requirements and the chain
 //! - [`lifecycle`]: what a merchant signed, against the payment
+//! - [`voucher`]: what a payer signed for one more request on a streamed hold
 
 pub mod intent;
 pub mod lifecycle;
 pub mod requirements;
+pub mod voucher;
 
 use x402_escrow_interface::Address;
 use x402_escrow_wire::error_code::ErrorCode;

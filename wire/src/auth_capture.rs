@@ -1,5 +1,7 @@
 //! The scheme `auth-capture` on Solana: the fields of `extra` and `payload`, and the intent that they make together.
 
+mod stream;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use x402_escrow_interface::message::{Capture, Intent, PaymentFlow, Release, SIGNED_BYTES};
@@ -9,6 +11,8 @@ use crate::{
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32, Key, null_as_default},
 };
+
+pub use stream::{CaptureAuthorizer, SESSION_KEY, VOUCHER, VoucherPayload, origin, stream_resource_hash};
 
 /// The scheme's name.
 pub const SCHEME: &str = "auth-capture";
@@ -51,7 +55,11 @@ pub struct Extra {
     /// Who pays the transaction's fee and the hold's rent: the facilitator.
     pub fee_payer: Key,
     /// Whose signature lets money go to the receiver.
-    pub capture_authorizer: Key,
+    pub capture_authorizer: CaptureAuthorizer,
+    /// What each request costs, in base units, where the hold is streamed: each brings a voucher that is higher by at
+    /// least this. Absent where a payment buys one thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_price: Option<Decimal>,
     /// Whose signature lets money go back early.
     pub receiver_authorizer: Key,
     /// Last second for captures, unix.
@@ -120,6 +128,9 @@ pub struct IntentPayload {
     /// By the session key over the intent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Base58<64>>,
+    /// Where the hold is streamed: what the request that opens it costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher: Option<VoucherPayload>,
 }
 
 impl IntentPayload {
@@ -131,7 +142,7 @@ impl IntentPayload {
             escrow: self.escrow.into(),
             session_key: self.session_key.into(),
             receiver: requirements.pay_to.into(),
-            capture_authorizer: extra.capture_authorizer.into(),
+            capture_authorizer: extra.capture_authorizer.key(self.session_key).into(),
             receiver_authorizer: extra.receiver_authorizer.into(),
             fee_recipient: extra.fee_recipient.unwrap_or(requirements.pay_to).into(),
             resource_hash: extra.resource_hash.0,
@@ -164,6 +175,15 @@ pub enum LifecyclePayload {
         /// By the capture authorizer over the capture.
         signature: Base58<64>,
     },
+    /// Capture the last voucher of a streamed hold and release the rest.
+    Close {
+        /// Digest of the intent.
+        payment_id: Hex32,
+        /// The last voucher's amount, in base units: what the payment ends at.
+        amount: Decimal,
+        /// By the receiver authorizer over the release.
+        signature: Base58<64>,
+    },
     /// End the payment and release the rest.
     Void {
         /// Digest of the intent.
@@ -179,7 +199,9 @@ impl LifecyclePayload {
     /// The payment it is about.
     pub fn payment_id(&self) -> Hex32 {
         match self {
-            Self::Capture { payment_id, .. } | Self::Void { payment_id, .. } => *payment_id,
+            Self::Capture { payment_id, .. }
+            | Self::Close { payment_id, .. }
+            | Self::Void { payment_id, .. } => *payment_id,
         }
     }
 
@@ -189,7 +211,7 @@ impl LifecyclePayload {
             Self::Capture { payment_id, amount, fee, last, .. } => {
                 Capture { intent_digest: payment_id.0, amount: amount.0, fee: fee.0, last }.signed_bytes()
             }
-            Self::Void { payment_id, amount, .. } => {
+            Self::Close { payment_id, amount, .. } | Self::Void { payment_id, amount, .. } => {
                 Release { intent_digest: payment_id.0, amount: amount.0 }.signed_bytes()
             }
         }
@@ -201,6 +223,8 @@ impl LifecyclePayload {
 pub enum Payload {
     /// From a client: settles as `authorize`.
     Intent(IntentPayload),
+    /// From a client: pays for a request out of a streamed hold.
+    Voucher(VoucherPayload),
     /// From a server: settles as it names.
     Lifecycle(LifecyclePayload),
 }
@@ -218,6 +242,11 @@ enum TypeOutside {
         last: bool,
         signature: Base58<64>,
     },
+    Close {
+        payment_id: Hex32,
+        amount: Decimal,
+        signature: Base58<64>,
+    },
     Void {
         payment_id: Hex32,
         amount: Decimal,
@@ -226,15 +255,15 @@ enum TypeOutside {
 }
 
 impl Payload {
-    /// Reads `payload`. Only a server's payload has a `type`.
+    /// Reads `payload`. Only an intent has no `type`.
     ///
     /// # Errors
     /// If a field is missing or can't be read; the error names it.
     pub fn read(payload: &Value) -> Result<Self, serde_json::Error> {
-        if payload.get("type").is_some() {
-            LifecyclePayload::deserialize(payload).map(Self::Lifecycle)
-        } else {
-            IntentPayload::deserialize(payload).map(Self::Intent)
+        match payload.get("type") {
+            None => IntentPayload::deserialize(payload).map(Self::Intent),
+            Some(kind) if kind == VOUCHER => VoucherPayload::deserialize(payload).map(Self::Voucher),
+            Some(_) => LifecyclePayload::deserialize(payload).map(Self::Lifecycle),
         }
     }
 
@@ -251,8 +280,11 @@ impl Payload {
         };
         let kind = kind.as_str().ok_or_else(|| FieldError {
             field: "type".to_owned(),
-            message: "expected `capture` or `void` as a string".to_owned(),
+            message: "expected `voucher`, `capture`, `close` or `void` as a string".to_owned(),
         })?;
+        if kind == VOUCHER {
+            return field::read(payload).map(Self::Voucher);
+        }
         let outside = Value::Object(Map::from_iter([(kind.to_owned(), payload.clone())]));
         field::read(&outside).map(|Outside(payload)| Self::Lifecycle(payload)).map_err(|error| {
             let field = error.field.strip_prefix(kind).unwrap_or(&error.field).trim_start_matches('.');

@@ -91,6 +91,26 @@ error_codes! {
     ReleaseInvalid = "invalid_auth_capture_svm_release",
     /// The capture's or release's signature is not by the authorizer that the intent names.
     AuthorizerSignatureInvalid = "invalid_auth_capture_svm_authorizer_signature",
+    /// The payment's hold is not streamed, or not for these requirements.
+    VoucherWrongHold = "invalid_auth_capture_svm_voucher_wrong_hold",
+    /// The hold is not on chain as finally as it must be, or not any more.
+    VoucherHoldNotFinal = "invalid_auth_capture_svm_voucher_hold_not_final",
+    /// The hold was captured for the last time or released: it takes no vouchers any more.
+    VoucherHoldClosed = "invalid_auth_capture_svm_voucher_hold_closed",
+    /// The hold's capture deadline is too near.
+    VoucherTooLate = "invalid_auth_capture_svm_voucher_too_late",
+    /// A voucher of this amount was accepted before: it paid for another request.
+    VoucherRepeated = "invalid_auth_capture_svm_voucher_repeated",
+    /// The amount is below the last voucher's; it is cumulative.
+    VoucherDecreased = "invalid_auth_capture_svm_voucher_decreased",
+    /// The amount is above the last voucher's by less than the request costs.
+    VoucherBelowPrice = "invalid_auth_capture_svm_voucher_below_price",
+    /// The amount is above what the hold can still come to.
+    VoucherAboveHold = "invalid_auth_capture_svm_voucher_above_hold",
+    /// The voucher's fee is above what the intent allows, or below the last voucher's.
+    VoucherFee = "invalid_auth_capture_svm_voucher_fee",
+    /// The refund is not one that the receiver can make.
+    RefundInvalid = "invalid_auth_capture_svm_refund",
     /// The client accepted another scheme than the requirements have.
     ExactUnsupportedScheme = "invalid_exact_svm_unsupported_scheme",
     /// The client accepted another network than the requirements have.

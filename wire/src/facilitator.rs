@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     payment::{PaymentPayload, PaymentRequirements},
-    text::{Decimal, Key},
+    text::{Base58, Decimal, Hex32, Key},
 };
 
 /// Body of `POST /verify` and `POST /settle`.
@@ -92,4 +92,38 @@ pub struct SupportedKind {
     /// What a server puts into its requirements' `extra`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
+}
+
+/// Body of `POST /refunds`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundRequest {
+    /// Digest of the intent.
+    pub payment_id: Hex32,
+    /// All that is to be refunded of the payment, earlier refunds included, in base units.
+    pub amount: Decimal,
+}
+
+/// Answer of `POST /refunds`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundDraft {
+    /// Message of the Solana transaction that the receiver signs, in base64.
+    pub message: String,
+    /// What it returns to the payer's escrow, in base units.
+    pub returns: Decimal,
+}
+
+/// Body of `POST /refunds/signed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedRefund {
+    /// Digest of the intent.
+    pub payment_id: Hex32,
+    /// As it was asked for.
+    pub amount: Decimal,
+    /// As it was drafted.
+    pub message: String,
+    /// By the receiver over the message.
+    pub signature: Base58<64>,
 }

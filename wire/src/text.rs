@@ -64,7 +64,7 @@ impl From<Key> for Address {
 }
 
 /// 32 bytes written as 64 lower-case hex digits: payment ids and resource hashes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hex32(pub [u8; 32]);
 
 impl fmt::Display for Hex32 {

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use x402_escrow_agent::{AgentClient, Limits, SessionFile, spending::SpendingFile};
 use x402_escrow_interface::{ID, resource::resource_hash};
 use x402_escrow_wire::{
-    auth_capture::{Extra, IntentPayload},
+    auth_capture::{CaptureAuthorizer, Extra, IntentPayload},
     payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
     text::{Base58, Hex32, decode_header, encode_header},
 };
@@ -153,7 +153,8 @@ async fn sell(
         payment_flow: "escrow".into(),
         program: ID.into(),
         fee_payer: Base58([4; 32]),
-        capture_authorizer: Base58([5; 32]),
+        capture_authorizer: CaptureAuthorizer::Key(Base58([5; 32])),
+        request_price: None,
         receiver_authorizer: Base58([5; 32]),
         capture_deadline: unix_now() + 600,
         refund_deadline: 0,

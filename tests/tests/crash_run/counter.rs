@@ -163,6 +163,7 @@ impl Counter {
             nonce: Decimal(self.parties.nonces.fetch_add(1, Ordering::Relaxed)),
             authorize_by: now() + CAPTURE_SECONDS - 30,
             signature: None,
+            voucher: None,
         };
         let intent = payload.intent(requirements, &Extra::read(requirements).unwrap());
         payload.signature = Some(Base58(self.parties.session.sign(&intent.signed_bytes()).to_bytes()));

@@ -9,7 +9,9 @@ use x402_escrow_interface::ID;
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::SCHEME,
-    facilitator::{FacilitatorRequest, SettleResponse, SupportedResponse},
+    facilitator::{
+        FacilitatorRequest, RefundDraft, RefundRequest, SettleResponse, SignedRefund, SupportedResponse,
+    },
     payment::{PaymentPayload, PaymentRequirements},
     text::Key,
 };
@@ -102,6 +104,20 @@ impl Facilitator {
             payment_requirements: requirements.clone(),
         };
         self.ask(self.http.post(format!("{}/settle", self.url)).json(&request)).await
+    }
+
+    pub(super) async fn draft_refund(
+        &self,
+        request: &RefundRequest,
+    ) -> Result<RefundDraft, FacilitatorError> {
+        self.ask(self.http.post(format!("{}/refunds", self.url)).json(request)).await
+    }
+
+    pub(super) async fn send_refund(
+        &self,
+        signed: &SignedRefund,
+    ) -> Result<SettleResponse, FacilitatorError> {
+        self.ask(self.http.post(format!("{}/refunds/signed", self.url)).json(signed)).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, FacilitatorError> {

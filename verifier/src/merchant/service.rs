@@ -19,7 +19,7 @@ use tower::{Layer, Service, ServiceExt};
 use tracing::{error, warn};
 use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::{
-    auth_capture::Commitment,
+    auth_capture::{Commitment, VoucherPayload},
     error_code::ErrorCode,
     facilitator::SettleResponse,
     field,
@@ -31,6 +31,7 @@ use super::{
     CaptureAmount, Inner, Merchant, Price,
     answer::{challenge, problem, refusal, refused_settlement, served},
     lock,
+    stream::{self, Unserved},
     terms::{Accepted, Terms},
     unix_seconds,
     unsettled::{Finalization, is_decided},
@@ -129,6 +130,12 @@ where
         Ok(accepted) => accepted,
         Err(mismatch) => return refusal(&terms, mismatch.code, &mismatch.message),
     };
+    if let Some(voucher) = accepted.voucher.filter(|_| !accepted.opens_hold) {
+        return match stream::pay(merchant, &terms, &accepted, &voucher).await {
+            Ok(paid) => serve_streamed(merchant, inner, parts, body, &accepted, &voucher, &paid).await,
+            Err(response) => *response,
+        };
+    }
     let Some(_claim) = merchant.claim(accepted.payment_id) else {
         return refusal(
             &terms,
@@ -136,10 +143,37 @@ where
             "the payment is being served in another request",
         );
     };
-    match authorize(merchant, &terms, payment, &accepted).await {
-        Ok(authorized) => serve(merchant, price, inner, parts, body, accepted, authorized).await,
-        Err(response) => *response,
+    match (authorize(merchant, &terms, payment, &accepted).await, accepted.voucher) {
+        (Ok(authorized), Some(voucher)) => {
+            serve_streamed(merchant, inner, parts, body, &accepted, &voucher, &authorized).await
+        }
+        (Ok(authorized), None) => serve(merchant, price, inner, parts, body, accepted, authorized).await,
+        (Err(response), _) => *response,
     }
+}
+
+/// Runs the handler for a voucher that the facilitator has on disk. It is captured with those that follow.
+async fn serve_streamed<S>(
+    merchant: &Inner,
+    inner: S,
+    parts: Parts,
+    body: Bytes,
+    accepted: &Accepted,
+    voucher: &VoucherPayload,
+    paid: &SettleResponse,
+) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Send,
+    S::Future: Send,
+{
+    merchant.note_voucher(accepted, voucher);
+    let mut unserved = Unserved { merchant, voucher, is_served: false };
+    let response = match inner.oneshot(Request::from_parts(parts, Body::from(body))).await {
+        Ok(response) => response,
+        Err(impossible) => match impossible {},
+    };
+    unserved.is_served = response.status().is_success();
+    served(response, paid)
 }
 
 /// The payment that the request carries, if any.

@@ -3,7 +3,10 @@
 use serde_json::Value;
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{Commitment, ESCROW_FLOW, Extra, Payload, SCHEME},
+    auth_capture::{
+        CaptureAuthorizer, Commitment, ESCROW_FLOW, Extra, Payload, SCHEME, VoucherPayload, origin,
+        stream_resource_hash,
+    },
     error_code::ErrorCode,
     payment::{PaymentPayload, PaymentRequired, PaymentRequirements, ResourceInfo},
     text::{Base58, Decimal, Hex32},
@@ -17,8 +20,12 @@ const MINIMUM_CAPTURE_SECONDS: i64 = 60;
 /// What a route costs, and how final a payment must be before it is served.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Price {
-    /// In base units. The handler may capture less: [`super::CaptureAmount`].
+    /// In base units. The handler may capture less ([`super::CaptureAmount`]) unless the price is streamed.
     pub amount: u64,
+    /// If set, what is held once for many requests, in base units: each request brings a voucher over `amount` more.
+    pub hold: Option<u64>,
+    /// From capture deadline to refund deadline, in seconds; `None` for the merchant's own.
+    pub refund_window_seconds: Option<i64>,
     /// How final the hold must be; `None` leaves it to the facilitator's policy.
     pub commitment: Option<Commitment>,
     /// What is sold, for people.
@@ -30,13 +37,35 @@ pub struct Price {
 impl Price {
     /// A price in base units, with the facilitator's policy of finality.
     pub fn new(amount: u64) -> Self {
-        Self { amount, commitment: None, description: None, mime_type: None }
+        Self {
+            amount,
+            hold: None,
+            refund_window_seconds: None,
+            commitment: None,
+            description: None,
+            mime_type: None,
+        }
     }
 
     /// Asks for a hold that is at least this final.
     #[must_use]
     pub fn at_least(mut self, commitment: Commitment) -> Self {
         self.commitment = Some(commitment);
+        self
+    }
+
+    /// Lets many requests be paid out of one hold of `hold` base units, each by a signature that touches no chain. The
+    /// hold pays for every streamed route under the same origin.
+    #[must_use]
+    pub fn streamed(mut self, hold: u64) -> Self {
+        self.hold = Some(hold);
+        self
+    }
+
+    /// Keeps what is captured refundable until `seconds` after the capture deadline.
+    #[must_use]
+    pub fn refundable(mut self, seconds: i64) -> Self {
+        self.refund_window_seconds = Some(seconds);
         self
     }
 
@@ -74,6 +103,10 @@ pub struct Accepted {
     pub requirements: PaymentRequirements,
     /// Last second for captures, unix.
     pub capture_deadline: i64,
+    /// What pays for this request, where the price is streamed.
+    pub voucher: Option<VoucherPayload>,
+    /// Whether the payment is an intent, whose hold is still to be made.
+    pub opens_hold: bool,
 }
 
 /// Why a payment is not what was asked for.
@@ -91,7 +124,8 @@ impl Terms<'_> {
         let Terms { config, support, price, .. } = self;
         let authorizer = Base58(config.authorizer.verifying_key().to_bytes());
         let capture_deadline = self.now.saturating_add(config.capture_window_seconds);
-        let refund_deadline = match config.refund_window_seconds {
+        let refund_window_seconds = price.refund_window_seconds.unwrap_or(config.refund_window_seconds);
+        let refund_deadline = match refund_window_seconds {
             0 => 0,
             seconds => capture_deadline.saturating_add(seconds),
         };
@@ -99,19 +133,26 @@ impl Terms<'_> {
             payment_flow: ESCROW_FLOW.to_owned(),
             program: support.program,
             fee_payer: support.fee_payer,
-            capture_authorizer: authorizer,
+            capture_authorizer: match price.hold {
+                Some(_) => CaptureAuthorizer::SessionKey,
+                None => CaptureAuthorizer::Key(authorizer),
+            },
+            request_price: price.hold.map(|_| Decimal(price.amount)),
             receiver_authorizer: authorizer,
             capture_deadline,
             refund_deadline,
             fee_recipient: None,
             max_fee_bps: 0,
-            resource_hash: Hex32(self.resource_hash),
+            resource_hash: Hex32(match price.hold {
+                Some(_) => stream_resource_hash(origin(&config.public_url)),
+                None => self.resource_hash,
+            }),
             commitment: price.commitment,
         };
         PaymentRequirements {
             scheme: SCHEME.to_owned(),
             network: support.network.clone(),
-            amount: Decimal(price.amount),
+            amount: Decimal(price.hold.unwrap_or(price.amount)),
             asset: config.asset,
             pay_to: config.pay_to,
             max_timeout_seconds: config.maximum_timeout_seconds,
@@ -160,6 +201,18 @@ impl Terms<'_> {
                 message: format!("accepted.{field}: is not what this request costs"),
             });
         }
+        let payload = Payload::read_field(&payment.payload);
+        // A hold that is there has a deadline of its own; a voucher's terms may be as old as the hold.
+        if let (Ok(Payload::Voucher(voucher)), Some(_)) = (&payload, self.price.hold) {
+            let voucher = *voucher;
+            return Ok(Accepted {
+                payment_id: voucher.payment_id,
+                requirements: accepted.clone(),
+                capture_deadline: extra.capture_deadline,
+                voucher: Some(voucher),
+                opens_hold: false,
+            });
+        }
         if issued_at > self.now || extra.capture_deadline < self.now.saturating_add(MINIMUM_CAPTURE_SECONDS) {
             return mismatch(
                 ErrorCode::DeadlinesInvalid,
@@ -167,15 +220,26 @@ impl Terms<'_> {
             );
         }
 
-        match Payload::read_field(&payment.payload) {
-            Ok(Payload::Intent(intent)) => Ok(Accepted {
-                payment_id: Hex32(intent.intent(accepted, &extra).digest()),
-                requirements: accepted.clone(),
-                capture_deadline: extra.capture_deadline,
-            }),
-            Ok(Payload::Lifecycle(_)) => {
-                mismatch(ErrorCode::InvalidPayload, "payload.type: a client's payload has none")
+        match payload {
+            Ok(Payload::Intent(intent)) => {
+                if self.price.hold.is_some() && intent.voucher.is_none() {
+                    return mismatch(
+                        ErrorCode::InvalidPayload,
+                        "payload.voucher: missing: the request that opens a streamed hold is paid for too",
+                    );
+                }
+                Ok(Accepted {
+                    payment_id: Hex32(intent.intent(accepted, &extra).digest()),
+                    requirements: accepted.clone(),
+                    capture_deadline: extra.capture_deadline,
+                    voucher: intent.voucher.filter(|_| self.price.hold.is_some()),
+                    opens_hold: true,
+                })
             }
+            Ok(Payload::Lifecycle(_) | Payload::Voucher(_)) => mismatch(
+                ErrorCode::InvalidPayload,
+                "payload.type: a client's payload has none, or is a voucher",
+            ),
             Err(error) => Err(Mismatch {
                 code: ErrorCode::InvalidPayload,
                 message: error.within("payload").to_string(),

@@ -1,6 +1,6 @@
 //! A payment's state and sums, which follow from its operations.
 
-use super::{Action, Operation, OperationState, Payment, Tracked};
+use super::{Action, Operation, OperationState, Payment, Tracked, Voucher};
 
 /// A payment and all that was done with it, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct History {
     pub payment: Payment,
     /// The operations; the first is the authorization.
     pub operations: Vec<Tracked>,
+    /// The last voucher, if the hold is streamed and any came.
+    pub voucher: Option<Voucher>,
 }
 
 /// Where a payment stands.
@@ -51,6 +53,8 @@ pub struct Sums {
     pub captured: u64,
     /// The part of `captured` that went to the fee recipient.
     pub fee: u64,
+    /// The part of `captured` that came back.
+    pub refunded: u64,
 }
 
 impl Sums {
@@ -60,7 +64,7 @@ impl Sums {
         operations: impl IntoIterator<Item = &'a Operation>,
         counts: impl Fn(OperationState) -> bool,
     ) -> Self {
-        let mut sums = Self { ends_at: amount, captured: 0, fee: 0 };
+        let mut sums = Self { ends_at: amount, captured: 0, fee: 0, refunded: 0 };
         for operation in operations.into_iter().filter(|operation| counts(operation.state)) {
             sums.apply(&operation.action);
         }
@@ -78,6 +82,12 @@ impl Sums {
                     self.ends_at = self.ends_at.min(amount);
                 }
             }
+            Action::Close { amount, fee, .. } => {
+                self.captured = self.captured.max(amount);
+                self.fee = self.fee.max(fee);
+                self.ends_at = self.ends_at.min(amount);
+            }
+            Action::Refund { amount } => self.refunded = self.refunded.max(amount),
             Action::Void { amount, .. } => self.ends_at = self.ends_at.min(amount),
         }
     }

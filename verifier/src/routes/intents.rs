@@ -19,7 +19,7 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::IntentPayload,
+    auth_capture::{IntentPayload, origin, stream_resource_hash},
     field::{self, FieldError},
     payment::{PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
     text::{Base58, Decimal, Hex32, Key, decode_header, encode_header},
@@ -70,6 +70,10 @@ impl PaidRequest {
     fn resource_hash(&self) -> [u8; 32] {
         let body_digest = self.body_sha256.map_or_else(|| hash(&[]).to_bytes(), |digest| digest.0);
         resource_hash_of_digest(&self.method, &self.url, &body_digest)
+    }
+
+    fn stream_hash(&self) -> [u8; 32] {
+        stream_resource_hash(origin(&self.url))
     }
 }
 
@@ -145,6 +149,7 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
         escrow: request.session.escrow.into(),
         session_key: request.session.session_key.into(),
         resource_hash: request.request.as_ref().map(PaidRequest::resource_hash),
+        stream_hash: request.request.as_ref().map(PaidRequest::stream_hash),
         maximum_amount: request.maximum_amount.map(|amount| amount.0),
     };
     let (candidates, mut passed_over) = translate::candidates(&challenge.accepts, &wish, &app.facilitator);

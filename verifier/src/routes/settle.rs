@@ -13,6 +13,7 @@ use crate::{
     decision::Verdict,
     error::{ApiError, no_verdict},
     exact, report,
+    settle::Outcome,
 };
 
 /// `POST /settle`: holds, captures or releases, or pays at once, and answers when that is as final as it must be.
@@ -23,7 +24,10 @@ pub async fn settle(
     let network = super::network(&body, &app.facilitator);
     let answer = match super::read(&body, &app.facilitator)? {
         Ok(Asked::AuthCapture(request)) => {
-            crate::settle::settle(&app, &request).await.map(|settled| report::settled(network, &settled))
+            crate::settle::settle(&app, &request).await.map(|outcome| match outcome {
+                Outcome::Settled(settled) => report::settled(network, &settled),
+                Outcome::Vouched(vouched) => report::vouched(network, &vouched),
+            })
         }
         Ok(Asked::Exact(request)) => exact::settle::settle(&app, &request)
             .await

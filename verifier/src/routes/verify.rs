@@ -17,7 +17,7 @@ use crate::{
     body::JsonBody,
     decision::Verdict,
     error::{ApiError, no_verdict},
-    exact, facts,
+    exact, facts, stream,
     verify::{Rejection, lifecycle, requirements},
 };
 
@@ -69,6 +69,7 @@ async fn payer(app: &App, request: &FacilitatorRequest) -> Result<Key, NotAccept
             let assessed = assess::assess(app, &signed.intent, &request.payment_requirements).await?;
             Ok(assessed.escrow.payer.into())
         }
+        Payload::Voucher(payload) => Ok(stream::check(app, request, &payload).await?.payment.payer.into()),
         Payload::Lifecycle(payload) => {
             requirements::check_network(&request.payment_requirements, &app.facilitator)?;
             let id = payload.payment_id();
@@ -77,7 +78,7 @@ async fn payer(app: &App, request: &FacilitatorRequest) -> Result<Key, NotAccept
             requirements::check_receiver(&request.payment_requirements, &history.payment.intent.receiver)?;
             lifecycle::check_signature(&payload, &history)?;
             let now = facts::cluster_time(app.chain.as_ref()).await?;
-            lifecycle::check(&lifecycle::action(&payload), &history, now)?;
+            lifecycle::check(&lifecycle::action(&payload, &history)?, &history, now)?;
             Ok(history.payment.payer.into())
         }
     }

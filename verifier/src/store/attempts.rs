@@ -20,17 +20,7 @@ impl Store {
         if open == 0 {
             return Ok(false);
         }
-        sqlx::query(
-            "INSERT INTO transactions (signature, operation_id, bytes, last_valid_block_height, state)
-             VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(Base58(attempt.signature).to_string())
-        .bind(attempt.operation_id)
-        .bind(&attempt.transaction)
-        .bind(row::integer("last_valid_block_height", attempt.last_valid_block_height)?)
-        .bind(attempt.state.as_str())
-        .execute(&mut *transaction)
-        .await?;
+        insert_attempt(&mut transaction, attempt).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -54,6 +44,25 @@ impl Store {
         set_problem(&mut transaction, attempt.operation_id, problem, refused).await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// Adds a transaction to its operation, which is sent by it.
+pub(super) async fn insert_attempt(
+    connection: &mut SqliteConnection,
+    attempt: &Attempt,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO transactions (signature, operation_id, bytes, last_valid_block_height, state)
+         VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(Base58(attempt.signature).to_string())
+    .bind(attempt.operation_id)
+    .bind(&attempt.transaction)
+    .bind(row::integer("last_valid_block_height", attempt.last_valid_block_height)?)
+    .bind(attempt.state.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Records how far a transaction is.

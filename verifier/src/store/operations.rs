@@ -7,7 +7,11 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Store, StoreError, WRITE, attempts::update_attempt, payments, row};
+use super::{
+    Store, StoreError, WRITE,
+    attempts::{insert_attempt, update_attempt},
+    payments, row,
+};
 use crate::{
     payment::{Action, Attempt, History, Operation, OperationState, Payment, Problem, Tracked},
     verify::Rejection,
@@ -28,29 +32,34 @@ impl Store {
         check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
     ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
         let mut transaction = self.pool.begin_with(WRITE).await?;
-        let Some(history) = payments::history(&mut transaction, payment_id).await? else { return Ok(None) };
-        let equal = history.operations.iter().map(|tracked| &tracked.operation).find(|known| {
-            // The signature may differ: any valid one permits the same.
-            key_of(&known.action, &history.payment) == key_of(action, &history.payment)
-        });
-        if let Some(known) = equal.filter(|known| !known.came_to_nothing()) {
-            return Ok(Some(Ok((known.id, false))));
+        let accepted = accept(&mut transaction, payment_id, action, commitment, now, check).await?;
+        if let Some(Ok((_, true))) = accepted {
+            transaction.commit().await?;
         }
-        if let Err(rejection) = check(&history) {
-            return Ok(Some(Err(rejection)));
+        Ok(accepted)
+    }
+
+    /// Accepts `action` like [`Self::accept_operation`], together with its only transaction, which is sent already
+    /// signed.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_signed(
+        &self,
+        payment_id: &Digest,
+        action: &Action,
+        commitment: Commitment,
+        now: i64,
+        attempt: impl FnOnce(i64) -> Attempt + Send,
+        check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
+    ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let accepted = accept(&mut transaction, payment_id, action, commitment, now, check).await?;
+        if let Some(Ok((id, true))) = accepted {
+            insert_attempt(&mut transaction, &attempt(id)).await?;
+            transaction.commit().await?;
         }
-        let id = match equal {
-            Some(known) => {
-                take_up(&mut transaction, known.id, now).await?;
-                known.id
-            }
-            None => {
-                insert_operation(&mut transaction, payment_id, action, &history.payment, commitment, now)
-                    .await?
-            }
-        };
-        transaction.commit().await?;
-        Ok(Some(Ok((id, true))))
+        Ok(accepted)
     }
 
     /// All operations whose state can still change, oldest first, with the transactions that count for it.
@@ -119,12 +128,43 @@ impl Store {
     }
 }
 
+/// Accepts `action` in the transaction of `connection`: see [`Store::accept_operation`].
+async fn accept(
+    connection: &mut SqliteConnection,
+    payment_id: &Digest,
+    action: &Action,
+    commitment: Commitment,
+    now: i64,
+    check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
+) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
+    let Some(history) = payments::history(connection, payment_id).await? else { return Ok(None) };
+    let equal = history.operations.iter().map(|tracked| &tracked.operation).find(|known| {
+        // The signature may differ: any valid one permits the same.
+        key_of(&known.action, &history.payment) == key_of(action, &history.payment)
+    });
+    if let Some(known) = equal.filter(|known| !known.came_to_nothing()) {
+        return Ok(Some(Ok((known.id, false))));
+    }
+    if let Err(rejection) = check(&history) {
+        return Ok(Some(Err(rejection)));
+    }
+    let id = match equal {
+        Some(known) => {
+            take_up(connection, known.id, now).await?;
+            known.id
+        }
+        None => insert_operation(connection, payment_id, action, &history.payment, commitment, now).await?,
+    };
+    Ok(Some(Ok((id, true))))
+}
+
 /// What makes two operations of a payment equal.
 fn key_of(action: &Action, payment: &Payment) -> (&'static str, u64, u64, bool) {
     match *action {
         Action::Authorize => (action.kind(), payment.intent.amount, 0, false),
         Action::Capture { amount, fee, last, .. } => (action.kind(), amount, fee, last),
-        Action::Void { amount, .. } => (action.kind(), amount, 0, false),
+        Action::Close { amount, fee, .. } => (action.kind(), amount, fee, true),
+        Action::Void { amount, .. } | Action::Refund { amount } => (action.kind(), amount, 0, false),
         Action::Reclaim | Action::CloseHold => (action.kind(), 0, 0, false),
     }
 }
@@ -141,13 +181,19 @@ pub(super) async fn insert_operation(
     let (kind, amount, fee, last) = key_of(action, payment);
     let signature = match action {
         Action::Authorize => Some(payment.signature),
-        Action::Capture { signature, .. } | Action::Void { signature, .. } => Some(*signature),
-        Action::Reclaim | Action::CloseHold => None,
+        Action::Capture { signature, .. }
+        | Action::Close { signature, .. }
+        | Action::Void { signature, .. } => Some(*signature),
+        Action::Refund { .. } | Action::Reclaim | Action::CloseHold => None,
+    };
+    let release = match action {
+        Action::Close { release, .. } => Some(Base58(*release).to_string()),
+        _ => None,
     };
     let inserted = sqlx::query(
         "INSERT INTO operations
-         (payment_id, kind, amount, fee, last, signature, commitment, accepted_at, state, closed)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+         (payment_id, kind, amount, fee, last, signature, release_signature, commitment, accepted_at, state, closed)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
     )
     .bind(Hex32(*payment_id).to_string())
     .bind(kind)
@@ -155,6 +201,7 @@ pub(super) async fn insert_operation(
     .bind(Decimal(fee).to_string())
     .bind(last)
     .bind(signature.map(|signature| Base58(signature).to_string()))
+    .bind(release)
     .bind(commitment.as_str())
     .bind(now)
     .bind(OperationState::Queued.as_str())

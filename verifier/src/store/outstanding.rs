@@ -7,7 +7,7 @@ use x402_escrow_interface::message::{Digest, Intent};
 use x402_escrow_wire::text::{Decimal, Hex32};
 
 use super::{Store, StoreError, row};
-use crate::payment::{Operation, OperationState, Sums};
+use crate::payment::{Action, Operation, OperationState, Sums};
 
 /// A payment of which something can still happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Listed {
         let settled = Sums::of(self.amount, &self.operations, OperationState::has_landed);
         let accepted = Sums::of(self.amount, &self.operations, |state| !state.is_negative());
         let oldest = self.operations.iter().filter(|operation| {
-            operation.action.kind() == "capture"
+            matches!(operation.action, Action::Capture { .. } | Action::Close { .. })
                 && matches!(operation.state, OperationState::Queued | OperationState::Sent)
         });
         Some(Outstanding {

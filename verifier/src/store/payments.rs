@@ -12,7 +12,7 @@ use x402_escrow_wire::{
 use super::{
     Store, StoreError, WRITE,
     operations::{self, insert_operation, take_up},
-    row,
+    row, vouchers,
 };
 use crate::{
     facts::{Facts, View},
@@ -142,7 +142,8 @@ pub(super) async fn history(
         .transpose()?;
     let Some(payment) = payment else { return Ok(None) };
     let operations = operations::of_payment(connection, id).await?;
-    Ok(Some(History { payment, operations }))
+    let voucher = vouchers::of_payment(connection, id).await?;
+    Ok(Some(History { payment, operations, voucher }))
 }
 
 fn read_payment(row: &SqliteRow) -> Result<Payment, StoreError> {
@@ -178,7 +179,7 @@ async fn insert_payment(connection: &mut SqliteConnection, payment: &Payment) ->
     Ok(())
 }
 
-async fn set_review(
+pub(super) async fn set_review(
     connection: &mut SqliteConnection,
     id: &Digest,
     at: Option<i64>,

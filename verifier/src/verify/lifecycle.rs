@@ -1,23 +1,48 @@
 //! Whether a capture or a void would be carried out: what the merchant signed, against the payment as accepted.
 
+use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::{auth_capture::LifecyclePayload, error_code::ErrorCode, text::Hex32};
 
 use super::{Rejection, require};
 use crate::{
-    payment::{Action, History},
+    payment::{Action, History, Voucher},
     signature,
 };
 
 /// The action that the payload asks for.
-pub fn action(payload: &LifecyclePayload) -> Action {
-    match *payload {
+///
+/// # Errors
+/// If it closes a hold at another amount than the last voucher's.
+pub fn action(payload: &LifecyclePayload, history: &History) -> Result<Action, Rejection> {
+    Ok(match *payload {
         LifecyclePayload::Capture { amount, fee, last, signature, .. } => {
             Action::Capture { amount: amount.0, fee: fee.0, last, signature: signature.0 }
         }
+        LifecyclePayload::Close { amount, signature, .. } => close(amount.0, signature.0, history)?,
         LifecyclePayload::Void { amount, signature, .. } => {
             Action::Void { amount: amount.0, signature: signature.0 }
         }
+    })
+}
+
+/// Captures the last voucher and releases the rest; where the voucher is captured already, only the rest is left.
+fn close(amount: u64, release: Signature, history: &History) -> Result<Action, Rejection> {
+    let mut known = history.operations.iter().map(|tracked| tracked.operation.action);
+    let closed_at = |action: &Action| matches!(action, Action::Close { amount: at, .. } if *at == amount);
+    if let Some(known) = known.find(closed_at) {
+        return Ok(known);
     }
+    let captured = history.accepted_sums().captured;
+    let last = history.voucher.map_or(captured, |voucher| voucher.amount.max(captured));
+    require(amount == last, ErrorCode::ReleaseInvalid, || {
+        format!("payload.amount: must be that of the last voucher, {last}, is {amount}")
+    })?;
+    Ok(match history.voucher {
+        Some(Voucher { fee, signature, .. }) if captured < amount => {
+            Action::Close { amount, fee, signature, release }
+        }
+        _ => Action::Void { amount, signature: release },
+    })
 }
 
 /// The rejection of what is about a payment that was never accepted here.
@@ -38,7 +63,9 @@ pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<
     let intent = &history.payment.intent;
     let (role, key, by) = match payload {
         LifecyclePayload::Capture { signature, .. } => ("capture", &intent.capture_authorizer, signature),
-        LifecyclePayload::Void { signature, .. } => ("receiver", &intent.receiver_authorizer, signature),
+        LifecyclePayload::Close { signature, .. } | LifecyclePayload::Void { signature, .. } => {
+            ("receiver", &intent.receiver_authorizer, signature)
+        }
     };
     require(
         signature::is_valid(key, &payload.signed_bytes(), &by.0),
@@ -53,10 +80,25 @@ pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<
 /// If the program would refuse it.
 pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejection> {
     match *action {
-        Action::Authorize | Action::Reclaim | Action::CloseHold => Ok(()),
+        Action::Authorize | Action::Refund { .. } | Action::Reclaim | Action::CloseHold => Ok(()),
         Action::Capture { amount, fee, last, .. } => check_capture(amount, fee, last, history, now),
-        Action::Void { amount, .. } => check_void(amount, history),
+        Action::Close { amount, fee, .. } => {
+            check_vouchers(ErrorCode::CaptureInvalid, amount, history)?;
+            check_capture(amount, fee, false, history, now)
+        }
+        Action::Void { amount, .. } => {
+            check_vouchers(ErrorCode::ReleaseInvalid, amount, history)?;
+            check_void(amount, history)
+        }
     }
+}
+
+/// Nothing may be released that a voucher has bought: a merchant that asks for it does not know its last voucher.
+fn check_vouchers(code: ErrorCode, amount: u64, history: &History) -> Result<(), Rejection> {
+    let vouched = history.voucher.map_or(0, |voucher| voucher.amount);
+    require(amount >= vouched, code, || {
+        format!("payload.amount: {amount} is below the last voucher, which is of {vouched}")
+    })
 }
 
 fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64) -> Result<(), Rejection> {

@@ -3,11 +3,11 @@
 use x402_escrow_interface::{Address, ID};
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{ESCROW_FLOW, Extra, SCHEME},
+    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, SCHEME, SESSION_KEY},
     error_code::ErrorCode,
     field,
     payment::PaymentRequirements,
-    text::Key,
+    text::{Decimal, Key},
 };
 
 use super::{Facilitator, Rejection, require};
@@ -125,6 +125,16 @@ pub fn check(requirements: &PaymentRequirements, facilitator: &Facilitator) -> R
     })?;
     require(extra.fee_payer == Key::from(facilitator.fee_payer), ErrorCode::InvalidExtra, || {
         format!("extra.feePayer: must be {}, this facilitator's (see GET /supported)", facilitator.fee_payer)
+    })?;
+    let streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
+    require(streamed == extra.request_price.is_some(), ErrorCode::InvalidExtra, || {
+        format!(
+            "extra.requestPrice: belongs to extra.captureAuthorizer = {SESSION_KEY:?}: a hold is streamed, or it pays for \
+             one thing"
+        )
+    })?;
+    require(extra.request_price != Some(Decimal(0)), ErrorCode::InvalidExtra, || {
+        "extra.requestPrice: must be above zero".to_owned()
     })?;
     Ok(extra)
 }

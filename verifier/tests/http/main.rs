@@ -20,6 +20,7 @@ mod reclaim;
 mod secrecy;
 mod settle;
 mod several;
+mod stream;
 mod supported;
 mod tracking;
 mod verify;

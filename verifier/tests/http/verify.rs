@@ -273,6 +273,7 @@ async fn an_unknown_escrow_session_or_mint_is_refused() {
         nonce: Decimal(1),
         authorize_by: world.cluster.now() + 60,
         signature: None,
+        voucher: None,
     };
     sign(&mut payload, &requirements);
     let body = envelope(&requirements, json!(payload));

@@ -43,7 +43,7 @@ use x402_escrow_verifier::{
     webhook::Webhook,
 };
 use x402_escrow_wire::{
-    auth_capture::{Commitment, Extra, IntentPayload, LifecyclePayload},
+    auth_capture::{CaptureAuthorizer, Commitment, Extra, IntentPayload, LifecyclePayload},
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
 };
@@ -64,13 +64,13 @@ pub(crate) fn keypair(seed: u8) -> Keypair {
     Keypair::new_from_array([seed; 32])
 }
 
-fn signing_key(seed: u8) -> SigningKey {
+pub(crate) fn signing_key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
 pub(crate) const PAYER: u8 = 1;
 const FEE_PAYER: u8 = 2;
-const SESSION: u8 = 3;
+pub(crate) const SESSION: u8 = 3;
 pub(crate) const MERCHANT: u8 = 4;
 /// Of the webhook's signatures.
 pub(crate) const WEBHOOK_SECRET: [u8; 24] = [7; 24];
@@ -413,7 +413,8 @@ impl World {
             payment_flow: "escrow".to_owned(),
             program: ID.into(),
             fee_payer: self.fee_payer().into(),
-            capture_authorizer: self.merchant().into(),
+            capture_authorizer: CaptureAuthorizer::Key(self.merchant().into()),
+            request_price: None,
             receiver_authorizer: self.merchant().into(),
             capture_deadline: self.cluster.now() + 600,
             refund_deadline: 0,
@@ -442,6 +443,7 @@ impl World {
             nonce: Decimal(nonce),
             authorize_by: self.cluster.now() + 60,
             signature: None,
+            voucher: None,
         };
         sign(&mut payload, requirements);
         payload
@@ -484,7 +486,9 @@ impl World {
     pub(crate) fn lifecycle(&self, mut payload: LifecyclePayload) -> Value {
         let by = Base58(signing_key(MERCHANT).sign(&payload.signed_bytes()).to_bytes());
         match &mut payload {
-            LifecyclePayload::Capture { signature, .. } | LifecyclePayload::Void { signature, .. } => {
+            LifecyclePayload::Capture { signature, .. }
+            | LifecyclePayload::Close { signature, .. }
+            | LifecyclePayload::Void { signature, .. } => {
                 *signature = by;
             }
         }
@@ -622,6 +626,7 @@ async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Option
         maximum_authorize_seconds: 120,
         minimum_capture_seconds: 30,
         maximum_capture_seconds: 86_400,
+        voucher_margin_seconds: 60,
         maximum_refund_seconds: 86_400,
         exact_fee_bounds: FeeBounds {
             maximum_compute_units: 400_000,

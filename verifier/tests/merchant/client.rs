@@ -124,6 +124,7 @@ pub(crate) fn sign(payment: &mut PaymentPayload, nonce: u64) {
         nonce: Decimal(nonce),
         authorize_by: 2_000_000_000,
         signature: None,
+        voucher: None,
     };
     let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
     payload.signature = Some(Base58(key.sign(&intent.signed_bytes()).to_bytes()));

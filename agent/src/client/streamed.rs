@@ -1,0 +1,308 @@
+//! Pays for requests out of one hold, each by a voucher: a capture signed by the session key, for all that was bought so
+//! far.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ed25519_dalek::Signer;
+use reqwest::{Method, StatusCode, Url};
+use serde_json::{Value, json};
+use x402_escrow_wire::{
+    X402_VERSION,
+    auth_capture::{CaptureAuthorizer, Extra, SCHEME, VoucherPayload, stream_resource_hash},
+    error_code::ErrorCode,
+    field,
+    payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
+    text::{Base58, Decimal, Hex32},
+};
+
+use super::{AgentClient, FetchError, Fetched, Receipt, Request, challenge, read, unix_seconds};
+use crate::{
+    draft::{self, Expected},
+    stream::{Stream, Streams, StreamsFile},
+};
+
+/// Where open holds are kept, and how large they may be.
+pub(super) struct Streaming {
+    file: StreamsFile,
+    /// Base units.
+    maximum_hold: u64,
+    /// What was served of each hold, in base units: it goes into the file with the next voucher. Until then the file has
+    /// the last one in doubt, which costs another process one request that is refused.
+    served: Mutex<BTreeMap<Hex32, Decimal>>,
+}
+
+/// A request on its way, and what it is to the streams.
+pub(super) struct Call<'a> {
+    request: &'a Request,
+    method: &'a Method,
+    url: &'a Url,
+    origin: String,
+    route: String,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(request: &'a Request, method: &'a Method, url: &'a Url) -> Self {
+        let origin = url.origin().ascii_serialization();
+        Self { request, method, url, origin, route: format!("{method} {}", url.path()) }
+    }
+}
+
+/// What a voucher came to.
+enum Paid {
+    /// The server's answer.
+    Answered(Box<Fetched>),
+    /// The hold pays for nothing more.
+    HoldIsOver,
+}
+
+impl AgentClient {
+    /// Takes offers of streamed holds up to `maximum_hold` base units, and keeps them in `file`. A hold counts in full as
+    /// signed for; what a request may cost is still bounded by the limits.
+    #[must_use]
+    pub fn streaming(mut self, file: StreamsFile, maximum_hold: u64) -> Self {
+        self.streaming = Some(Streaming { file, maximum_hold, served: Mutex::default() });
+        self
+    }
+
+    /// Pays at once for a route that an open hold paid for before. `None` if there is no such hold.
+    pub(super) async fn fetch_known(&self, call: &Call<'_>) -> Result<Option<Fetched>, FetchError> {
+        let Some(streaming) = &self.streaming else { return Ok(None) };
+        let known = |stream: &Stream| stream.origin == call.origin && stream.routes.contains_key(&call.route);
+        if !streaming.file.read()?.iter().any(known) {
+            return Ok(None);
+        }
+        let mut streams = streaming.lock().await?;
+        let Some(stream) = streams.find_route(&call.origin, &call.route).cloned() else { return Ok(None) };
+        match self.pay(call, &mut streams, stream).await? {
+            Paid::Answered(fetched) => Ok(Some(*fetched)),
+            Paid::HoldIsOver => Ok(None),
+        }
+    }
+
+    /// Pays out of a hold where the server offers that: an open one, or a new one. `None` if it doesn't.
+    pub(super) async fn fetch_streamed(
+        &self,
+        call: &Call<'_>,
+        challenge: &PaymentRequired,
+    ) -> Result<Option<Fetched>, FetchError> {
+        let Some(streaming) = &self.streaming else { return Ok(None) };
+        let Some(offer) = challenge.accepts.iter().find_map(|option| self.streamed_offer(option)) else {
+            return Ok(None);
+        };
+        let mut streams = streaming.lock().await?;
+        if let Some(mut stream) = streams.find(&call.origin, offer.pay_to).cloned() {
+            stream.routes.insert(call.route.clone(), offer.clone());
+            if let Paid::Answered(fetched) = self.pay(call, &mut streams, stream).await? {
+                return Ok(Some(*fetched));
+            }
+        }
+        self.open(call, &mut streams, challenge, offer, streaming.maximum_hold).await.map(Some)
+    }
+
+    /// The option, if it is a streamed hold that this session could pay for at a price it would pay.
+    fn streamed_offer(&self, option: &Value) -> Option<PaymentRequirements> {
+        let offer: PaymentRequirements = field::read(option).ok()?;
+        let extra = (offer.scheme == SCHEME).then(|| Extra::read(&offer).ok())??;
+        let price =
+            extra.request_price.filter(|_| extra.capture_authorizer == CaptureAuthorizer::SessionKey)?;
+        let is_ours = offer.network == self.session.network
+            && offer.asset == self.session.mint
+            && extra.program == self.session.program;
+        (is_ours && price.0 <= self.limits.maximum_amount).then_some(offer)
+    }
+
+    /// Sends the request with a voucher. Signs no more than the route's price, as the server told it, and than the hold.
+    async fn pay(
+        &self,
+        call: &Call<'_>,
+        streams: &mut Streams,
+        mut stream: Stream,
+    ) -> Result<Paid, FetchError> {
+        if let Some(served) = self.served(stream.payment_id) {
+            stream.served = stream.served.max(served);
+        }
+        // A voucher that was in doubt may turn out to be used; then the next one pays. A price may have changed, once.
+        for _ in 0..3 {
+            let Some(terms) = stream.routes.get(&call.route).cloned() else { return Ok(Paid::HoldIsOver) };
+            let price = request_price(&terms);
+            let next = price.and_then(|price| stream.next_amount(price, unix_seconds()));
+            let (Some(price), Some(amount)) =
+                (price.filter(|price| *price <= self.limits.maximum_amount), next)
+            else {
+                streams.remove(stream.payment_id)?;
+                return Ok(Paid::HoldIsOver);
+            };
+            stream.signed = Decimal(amount);
+            streams.put(stream.clone())?;
+            let payload = json!(self.voucher(stream.payment_id, amount));
+            let fetched = self.send_paid(call, terms, payload, &stream, price).await?;
+            if (200..300).contains(&fetched.status) {
+                stream.served = stream.signed;
+                self.note_served(&stream);
+                return Ok(Paid::Answered(Box::new(fetched)));
+            }
+            if fetched.status != StatusCode::PAYMENT_REQUIRED.as_u16() {
+                return Ok(Paid::Answered(Box::new(fetched)));
+            }
+            let reason = refusal_reason(&fetched);
+            if reason == Some(ErrorCode::VoucherRepeated.as_str()) {
+                stream.served = stream.signed;
+                continue;
+            }
+            if reason.is_some_and(ends_hold) {
+                streams.remove(stream.payment_id)?;
+                return Ok(Paid::HoldIsOver);
+            }
+            let offered = challenge(&fetched.headers).ok();
+            let offers = offered.iter().flat_map(|challenge| &challenge.accepts);
+            let mut offers = offers.filter_map(|option| self.streamed_offer(option));
+            let changed = offers.find(|offer| offer.pay_to == stream.pay_to);
+            match changed.filter(|offer| stream.routes.get(&call.route) != Some(offer)) {
+                Some(offer) => _ = stream.routes.insert(call.route.clone(), offer),
+                None => return Ok(Paid::Answered(Box::new(fetched))),
+            }
+        }
+        Ok(Paid::HoldIsOver)
+    }
+
+    /// Opens a hold with the request.
+    async fn open(
+        &self,
+        call: &Call<'_>,
+        streams: &mut Streams,
+        challenge: &PaymentRequired,
+        offer: PaymentRequirements,
+        maximum_hold: u64,
+    ) -> Result<Fetched, FetchError> {
+        let only = PaymentRequired { accepts: vec![json!(offer)], ..challenge.clone() };
+        let mut draft = self.draft(call.request, call.url, &only, maximum_hold).await?;
+        let intent = draft::check(
+            &draft,
+            &Expected {
+                session: &self.session,
+                challenge: &only,
+                resource_hash: stream_resource_hash(&call.origin),
+                maximum_amount: maximum_hold,
+                maximum_request_price: Some(self.limits.maximum_amount),
+                now: unix_seconds(),
+            },
+        )?;
+        let price = request_price(&draft.accepted).unwrap_or(u64::MAX);
+        let stream = Stream {
+            origin: call.origin.clone(),
+            payment_id: Hex32(intent.digest()),
+            pay_to: intent.receiver.into(),
+            hold: Decimal(intent.amount),
+            capture_deadline: intent.capture_deadline,
+            signed: Decimal(price),
+            served: Decimal(0),
+            routes: BTreeMap::from([(call.route.clone(), draft.accepted.clone())]),
+        };
+        if let Some(spending) = &self.spending {
+            spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
+        }
+        streams.put(stream.clone())?;
+        draft.payload["signature"] = json!(Base58(self.key.sign(&intent.signed_bytes()).to_bytes()));
+        draft.payload["voucher"] = json!(self.voucher(stream.payment_id, price));
+        let fetched = self.send_paid(call, draft.accepted, draft.payload, &stream, intent.amount).await?;
+        if (200..300).contains(&fetched.status) {
+            self.note_served(&Stream { served: stream.signed, ..stream });
+        } else if refusal_reason(&fetched)
+            .is_some_and(|reason| reason != ErrorCode::SettlementPending.as_str())
+        {
+            streams.remove(stream.payment_id)?;
+        }
+        Ok(fetched)
+    }
+
+    fn served(&self, payment_id: Hex32) -> Option<Decimal> {
+        self.streaming.as_ref()?.served().get(&payment_id).copied()
+    }
+
+    fn note_served(&self, stream: &Stream) {
+        if let Some(streaming) = &self.streaming {
+            streaming.served().insert(stream.payment_id, stream.served);
+        }
+    }
+
+    fn voucher(&self, payment_id: Hex32, amount: u64) -> VoucherPayload {
+        let (amount, fee) = (Decimal(amount), Decimal(0));
+        let mut voucher = VoucherPayload { payment_id, amount, fee, signature: Base58([0; 64]) };
+        voucher.signature = Base58(self.key.sign(&voucher.signed_bytes()).to_bytes());
+        voucher
+    }
+
+    /// Sends the request with a payment. `amount` is what is newly signed for.
+    async fn send_paid(
+        &self,
+        call: &Call<'_>,
+        accepted: PaymentRequirements,
+        payload: Value,
+        stream: &Stream,
+        amount: u64,
+    ) -> Result<Fetched, FetchError> {
+        let payment = PaymentPayload {
+            x402_version: X402_VERSION,
+            resource: None,
+            accepted,
+            payload,
+            extensions: None,
+        };
+        let header = super::payment_header(&payment)?;
+        let receipt =
+            Receipt { payment_id: stream.payment_id, amount, pay_to: stream.pay_to, settlement: None };
+        let no_answer = |source| FetchError::NoAnswerAfterPayment {
+            url: call.request.url.clone(),
+            payment_id: stream.payment_id,
+            amount,
+            verifier: self.session.verifier.clone(),
+            source,
+        };
+        let response =
+            self.send(call.request, call.method, call.url, Some(&header)).await.map_err(no_answer)?;
+        read(response, Some(receipt)).await.map_err(no_answer)
+    }
+}
+
+impl Streaming {
+    /// The map stays whole whatever panics while it is locked.
+    fn served(&self) -> MutexGuard<'_, BTreeMap<Hex32, Decimal>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for other requests out of streams, also of other processes, without holding up the rest of this one.
+    async fn lock(&self) -> Result<Streams, FetchError> {
+        let file = self.file.clone();
+        let locked = tokio::task::spawn_blocking(move || file.lock()).await;
+        let streams = locked.map_err(|error| FetchError::InvalidRequest {
+            what: "streams",
+            message: format!("waiting for the file of streamed holds broke off: {error}"),
+        })?;
+        Ok(streams?)
+    }
+}
+
+fn request_price(terms: &PaymentRequirements) -> Option<u64> {
+    Extra::read(terms).ok()?.request_price.map(|price| price.0)
+}
+
+fn refusal_reason(fetched: &Fetched) -> Option<&str> {
+    fetched.payment.as_ref()?.settlement.as_ref()?.error_reason.as_deref()
+}
+
+/// Whether the reason says that the hold pays for nothing more, here.
+fn ends_hold(reason: &str) -> bool {
+    let ending = [
+        ErrorCode::PaymentNotFound,
+        ErrorCode::VoucherWrongHold,
+        ErrorCode::VoucherHoldNotFinal,
+        ErrorCode::VoucherHoldClosed,
+        ErrorCode::VoucherTooLate,
+        ErrorCode::VoucherDecreased,
+        ErrorCode::VoucherAboveHold,
+    ];
+    ending.iter().any(|code| code.as_str() == reason)
+}

@@ -1,0 +1,177 @@
+//! Streamed holds: one hold pays for many requests, each by a voucher. The facilitator has every voucher on disk before
+//! it is served, and captures the last one before the deadline whatever becomes of the merchant; what is kept here only
+//! lets the rest of a hold go back to its payer earlier.
+
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use axum::{http::StatusCode, response::Response};
+use ed25519_dalek::Signer;
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+use tracing::{error, info, warn};
+use x402_escrow_interface::message::Release;
+use x402_escrow_wire::{
+    auth_capture::{LifecyclePayload, VoucherPayload},
+    error_code::ErrorCode,
+    facilitator::SettleResponse,
+    payment::PaymentRequirements,
+    text::{Base58, Decimal, Hex32},
+};
+
+use super::{
+    Inner,
+    answer::{problem, refused_settlement},
+    lock,
+    terms::{Accepted, Terms},
+};
+
+/// How often to look for holds that nobody uses any more.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many holds are closed at once: the facilitator takes up to a minute for each.
+const CONCURRENCY: usize = 16;
+
+/// A hold that pays for requests.
+pub(super) struct Stream {
+    requirements: PaymentRequirements,
+    /// The last voucher's, in base units.
+    amount: u64,
+    last_used: Instant,
+}
+
+/// Has the facilitator keep the voucher. Anything but one that is new, or paid for a request that was not served, is
+/// answered at once.
+pub(super) async fn pay(
+    merchant: &Inner,
+    terms: &Terms<'_>,
+    accepted: &Accepted,
+    voucher: &VoucherPayload,
+) -> Result<SettleResponse, Box<Response>> {
+    let unserved = (voucher.payment_id, voucher.amount);
+    let mut answer = match merchant.facilitator.settle(json!(voucher), &accepted.requirements).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            warn!(payment_id = %voucher.payment_id, %error, "no verdict on a voucher of payment {}", voucher.payment_id);
+            lock(&merchant.unserved).insert(unserved);
+            return Err(Box::new(problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "facilitator_unavailable",
+                "the voucher could not be checked now; send the same request again",
+            )));
+        }
+    };
+    let is_repeated = answer.error_reason.as_deref() == Some(ErrorCode::VoucherRepeated.as_str());
+    let was_unserved = lock(&merchant.unserved).remove(&unserved);
+    if is_repeated && was_unserved {
+        answer = SettleResponse { success: true, error_reason: None, error_message: None, ..answer };
+    } else if !answer.success {
+        return Err(Box::new(refused_settlement(terms, &answer)));
+    } else if answer.amount < Some(Decimal(terms.price.amount)) {
+        error!(payment_id = %voucher.payment_id, "the facilitator said yes to a voucher that is below the price");
+        return Err(Box::new(problem(
+            StatusCode::BAD_GATEWAY,
+            "facilitator_untrustworthy",
+            "the facilitator's answer is weaker than what this route asks for",
+        )));
+    }
+    Ok(answer)
+}
+
+/// A voucher whose request is being served. Unless it was when this is dropped, also because the handler broke off, the
+/// voucher may pay for another request.
+pub(super) struct Unserved<'a> {
+    pub(super) merchant: &'a Inner,
+    pub(super) voucher: &'a VoucherPayload,
+    pub(super) is_served: bool,
+}
+
+impl Drop for Unserved<'_> {
+    fn drop(&mut self) {
+        if !self.is_served {
+            lock(&self.merchant.unserved).insert((self.voucher.payment_id, self.voucher.amount));
+        }
+    }
+}
+
+impl Inner {
+    /// Remembers what a voucher paid.
+    pub(super) fn note_voucher(&self, accepted: &Accepted, voucher: &VoucherPayload) {
+        let mut streams = lock(&self.streams);
+        let stream = streams.entry(voucher.payment_id).or_insert_with(|| Stream {
+            requirements: accepted.requirements.clone(),
+            amount: 0,
+            last_used: Instant::now(),
+        });
+        stream.amount = stream.amount.max(voucher.amount.0);
+        stream.last_used = Instant::now();
+    }
+
+    /// Captures the last voucher of every hold for which `is_over` holds, and releases the rest. Returns how many are
+    /// left that should be closed and could not be yet.
+    pub(super) async fn close_streams(self: &Arc<Self>, is_over: impl Fn(&Stream) -> bool) -> usize {
+        let over = lock(&self.streams)
+            .iter()
+            .filter(|(_, stream)| is_over(stream))
+            .map(|(id, _)| *id)
+            .collect::<Vec<_>>();
+        let closed = stream::iter(over).map(|id| close(Arc::clone(self), id)).buffer_unordered(CONCURRENCY);
+        closed.filter(|closed| std::future::ready(!closed)).count().await
+    }
+}
+
+impl Stream {
+    fn is_idle(&self, idle: Duration) -> bool {
+        self.last_used.elapsed() >= idle || self.amount >= self.requirements.amount.0
+    }
+}
+
+/// Returns whether it is done with.
+async fn close(merchant: Arc<Inner>, payment_id: Hex32) -> bool {
+    let Some(_claim) = merchant.claim(payment_id) else { return false };
+    let Some((requirements, amount)) =
+        lock(&merchant.streams).get(&payment_id).map(|stream| (stream.requirements.clone(), stream.amount))
+    else {
+        return true;
+    };
+    let release = Release { intent_digest: payment_id.0, amount };
+    let payload = LifecyclePayload::Close {
+        payment_id,
+        amount: Decimal(amount),
+        signature: Base58(merchant.config.authorizer.sign(&release.signed_bytes()).to_bytes()),
+    };
+    match merchant.facilitator.settle(json!(payload), &requirements).await {
+        Ok(answer) if answer.success => {
+            info!(%payment_id, amount, transaction = answer.transaction, "closed the hold of payment {payment_id}");
+        }
+        // A voucher came in between, or the facilitator takes its time. If it never works, the facilitator captures
+        // the last voucher before the deadline by itself.
+        Ok(answer) => {
+            let reason = answer.error_reason.unwrap_or_default();
+            warn!(%payment_id, reason, "the hold of payment {payment_id} is not closed yet: {reason}");
+            if let Some(stream) = lock(&merchant.streams).get_mut(&payment_id) {
+                stream.last_used = Instant::now();
+            }
+            return false;
+        }
+        Err(error) => {
+            warn!(%payment_id, %error, "the hold of payment {payment_id} is not closed yet");
+            return false;
+        }
+    }
+    lock(&merchant.streams).remove(&payment_id);
+    lock(&merchant.unserved).retain(|(id, _)| *id != payment_id);
+    true
+}
+
+/// Closes holds that are used up, or that nobody has used for a while, for as long as the merchant lives.
+pub(super) async fn close_idle(merchant: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let Some(merchant) = merchant.upgrade() else { return };
+        let idle = Duration::from_secs(merchant.config.stream_idle_seconds);
+        merchant.close_streams(|stream| stream.is_idle(idle)).await;
+    }
+}

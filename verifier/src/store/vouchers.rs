@@ -1,0 +1,67 @@
+use sqlx::SqliteConnection;
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::text::{Base58, Decimal, Hex32};
+
+use super::{Store, StoreError, WRITE, payments, row};
+use crate::{
+    payment::{History, Voucher},
+    verify::Rejection,
+};
+
+impl Store {
+    /// Keeps `voucher` as the last of a known payment, unless `check` (given all that is known then) refuses it, in one
+    /// step. Returns the payment as it was before. `None` if there is no such payment. The payment is reviewed
+    /// `margin_seconds` before its capture deadline: then its last voucher is captured, if nobody asked for that.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_voucher(
+        &self,
+        payment_id: &Digest,
+        voucher: &Voucher,
+        margin_seconds: i64,
+        check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
+    ) -> Result<Option<Result<History, Rejection>>, StoreError> {
+        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let Some(history) = payments::history(&mut transaction, payment_id).await? else { return Ok(None) };
+        if let Err(rejection) = check(&history) {
+            return Ok(Some(Err(rejection)));
+        }
+        sqlx::query(
+            "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES (?, ?, ?, ?)
+             ON CONFLICT (payment_id)
+             DO UPDATE SET amount = excluded.amount, fee = excluded.fee, signature = excluded.signature",
+        )
+        .bind(Hex32(*payment_id).to_string())
+        .bind(Decimal(voucher.amount).to_string())
+        .bind(Decimal(voucher.fee).to_string())
+        .bind(Base58(voucher.signature).to_string())
+        .execute(&mut *transaction)
+        .await?;
+        if history.voucher.is_none() {
+            let review_at = history.payment.intent.capture_deadline.saturating_sub(margin_seconds);
+            payments::set_review(&mut transaction, payment_id, Some(review_at)).await?;
+        }
+        transaction.commit().await?;
+        Ok(Some(Ok(history)))
+    }
+}
+
+/// Reads a payment's last voucher.
+pub(super) async fn of_payment(
+    connection: &mut SqliteConnection,
+    payment_id: &Digest,
+) -> Result<Option<Voucher>, StoreError> {
+    let row = sqlx::query("SELECT * FROM vouchers WHERE payment_id = ?")
+        .bind(Hex32(*payment_id).to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| {
+        Ok(Voucher {
+            amount: row::parse::<Decimal>(&row, "amount")?.0,
+            fee: row::parse::<Decimal>(&row, "fee")?.0,
+            signature: row::parse::<Base58<64>>(&row, "signature")?.0,
+        })
+    })
+    .transpose()
+}

@@ -1,0 +1,123 @@
+//! Vouchers: each pays for one more request on a hold that is there already. No chain is asked: the hold can't be taken
+//! back before its capture deadline, so a voucher that is on disk is as good as captured.
+
+use x402_escrow_wire::{
+    auth_capture::{Extra, VoucherPayload},
+    facilitator::FacilitatorRequest,
+};
+
+use crate::{
+    app::{App, unix_now},
+    assess::NotAccepted,
+    payment::{Action, History, Voucher},
+    verify::{self, Rejection, lifecycle::unknown_payment, requirements},
+};
+
+/// A voucher that was accepted.
+#[derive(Clone, Debug)]
+pub struct Vouched {
+    /// The payment, as it was before.
+    pub before: History,
+    /// The voucher.
+    pub voucher: Voucher,
+}
+
+impl Vouched {
+    /// What the voucher adds to those before it, in base units.
+    pub fn increment(&self) -> u64 {
+        let last = self.before.voucher.map_or(0, |voucher| voucher.amount);
+        self.voucher.amount.saturating_sub(last.max(self.before.accepted_sums().captured))
+    }
+}
+
+/// Keeps a voucher that pays for one more request. Of equal ones exactly one is accepted.
+///
+/// # Errors
+/// If it does not pay for the request, or the store failed.
+pub async fn accept(
+    app: &App,
+    request: &FacilitatorRequest,
+    payload: &VoucherPayload,
+) -> Result<Vouched, NotAccepted> {
+    let (extra, _) = check_request(app, request, payload).await?;
+    keep(app, payload, &extra).await
+}
+
+/// Checks a voucher as [`accept`] would, and returns its payment. Keeps nothing.
+///
+/// # Errors
+/// Like [`accept`].
+pub async fn check(
+    app: &App,
+    request: &FacilitatorRequest,
+    payload: &VoucherPayload,
+) -> Result<History, NotAccepted> {
+    let (extra, history) = check_request(app, request, payload).await?;
+    check_amount(app, payload, &extra, &history)?;
+    Ok(history)
+}
+
+/// Keeps the first voucher of a hold that is there. Returns whether it is new.
+///
+/// # Errors
+/// If another voucher was accepted before, or the store failed.
+pub async fn accept_first(app: &App, payload: &VoucherPayload, extra: &Extra) -> Result<bool, NotAccepted> {
+    match keep(app, payload, extra).await {
+        Ok(_) => Ok(true),
+        Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+fn is_repeated(rejection: &Rejection) -> bool {
+    use x402_escrow_wire::error_code::ErrorCode::{VoucherDecreased, VoucherRepeated};
+    matches!(rejection.code, VoucherRepeated | VoucherDecreased)
+}
+
+async fn check_request(
+    app: &App,
+    request: &FacilitatorRequest,
+    payload: &VoucherPayload,
+) -> Result<(Extra, History), NotAccepted> {
+    let asked = &request.payment_requirements;
+    let extra = requirements::check(asked, &app.facilitator)?;
+    requirements::check_accepted(&request.payment_payload.accepted, asked)?;
+    let id = payload.payment_id;
+    let history = app.store.history(&id.0).await?.ok_or_else(|| unknown_payment(id))?;
+    requirements::check_asset(asked, &history.payment.mint)?;
+    requirements::check_receiver(asked, &history.payment.intent.receiver)?;
+    verify::voucher::check_hold(payload, &history.payment.intent, &extra)?;
+    Ok((extra, history))
+}
+
+async fn keep(app: &App, payload: &VoucherPayload, extra: &Extra) -> Result<Vouched, NotAccepted> {
+    let id = payload.payment_id;
+    let voucher = verify::voucher::voucher(payload);
+    let check = |history: &History| check_amount(app, payload, extra, history);
+    let before = app
+        .store
+        .accept_voucher(&id.0, &voucher, app.facilitator.policy.voucher_margin_seconds, check)
+        .await?
+        .ok_or_else(|| unknown_payment(id))??;
+    Ok(Vouched { before, voucher })
+}
+
+fn check_amount(
+    app: &App,
+    payload: &VoucherPayload,
+    extra: &Extra,
+    history: &History,
+) -> Result<(), Rejection> {
+    let policy = &app.facilitator.policy;
+    let price = verify::voucher::request_price(extra)?;
+    let commitment = policy.finality.required(history.payment.intent.amount, extra.commitment);
+    let voucher = verify::voucher::voucher(payload);
+    verify::voucher::check(&voucher, history, price, commitment, unix_now(), policy)
+}
+
+/// What is still to be captured of a payment's last voucher.
+pub fn uncaptured(history: &History) -> Option<Action> {
+    let voucher = history.voucher?;
+    let sums = history.accepted_sums();
+    (sums.captured < voucher.amount && voucher.amount <= sums.ends_at).then(|| voucher.capture())
+}
