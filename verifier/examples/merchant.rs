@@ -1,6 +1,10 @@
 //! A merchant: an HTTP API with prices, as a server of its own. The demo and the end-to-end tests run two of them.
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{
+    error::Error,
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     Json, Router,
@@ -18,12 +22,20 @@ use tokio::net::TcpListener;
 use x402_escrow_verifier::merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
 use x402_escrow_wire::{
     auth_capture::Commitment::{Confirmed, Processed},
-    text::Key,
+    text::{Decimal, Hex32, Key},
 };
 
 /// What one unit of /metered costs, in base units; a request holds ten.
 const UNIT_PRICE: u64 = 10_000;
 const HELD_UNITS: u64 = 10;
+
+/// What one request for /ticks costs, and what is held for many of them, in base units.
+const TICK_PRICE: u64 = 1_000;
+const TICKS_HOLD: u64 = 250_000;
+/// How long what was paid for ticks can be refunded after its capture deadline.
+const TICKS_REFUND_SECONDS: i64 = 3600;
+/// How long nobody must ask for ticks before what they paid is captured.
+const STREAM_IDLE_SECONDS: u64 = 2;
 
 /// Sells a few things for USDC.
 #[derive(Parser)]
@@ -34,6 +46,9 @@ struct Arguments {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:4030")]
     listen: String,
+    /// Where the owner listens for refunds to make; not for clients
+    #[arg(long)]
+    admin_listen: Option<String>,
     /// Base URL under which clients reach this server
     #[arg(long)]
     public_url: String,
@@ -60,7 +75,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         SigningKey::from_bytes(keypair.secret_bytes()),
         arguments.key.with_extension("unsettled.json"),
     );
-    let merchant = Merchant::connect(config).await?;
+    let merchant =
+        Merchant::connect(MerchantConfig { stream_idle_seconds: STREAM_IDLE_SECONDS, ..config }).await?;
+    if let Some(address) = arguments.admin_listen {
+        let admin = Router::new().route("/refunds", post(refund)).with_state(merchant.clone());
+        let listener = TcpListener::bind(address).await?;
+        tokio::spawn(async move { axum::serve(listener, admin).await });
+    }
     let listener = TcpListener::bind(&arguments.listen).await?;
     eprintln!("{} sells at http://{}", arguments.name, listener.local_addr()?);
     axum::serve(listener, shop(&merchant, arguments.name)).await?;
@@ -78,10 +99,36 @@ fn shop(merchant: &Merchant, name: String) -> Router {
         .route("/translate", post(translate).layer(price(50_000, Processed, "A translation into Pig Latin")))
         .route("/report", get(report).layer(price(250_000, Confirmed, "A market report")))
         .route("/metered", get(metered).layer(price(UNIT_PRICE * HELD_UNITS, Processed, "Work by the unit")))
+        .route("/ticks", get(ticks).layer(merchant.price(ticks_price())))
         .route("/archive", get(archive).layer(price(400_000, Confirmed, "All reports of a year")))
         .route("/slow", get(slow).layer(price(5_000, Processed, "Takes its time")))
         .route("/broken", get(broken).layer(price(20_000, Processed, "Fails, and is not paid for")))
         .with_state(name)
+}
+
+fn ticks_price() -> Price {
+    let price = Price::new(TICK_PRICE).streamed(TICKS_HOLD).refundable(TICKS_REFUND_SECONDS);
+    price.at_least(Processed).describe("A price, again and again")
+}
+
+async fn ticks(State(shop): State<String>, Query(query): Query<Quote>) -> Json<Value> {
+    let cents = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_micros() % 1000;
+    Json(json!({ "shop": shop, "symbol": query.symbol, "cents": cents }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refund {
+    payment_id: Hex32,
+    amount: Decimal,
+}
+
+/// Refunds what the owner says.
+async fn refund(State(merchant): State<Merchant>, Json(wanted): Json<Refund>) -> Response {
+    match merchant.refund(wanted.payment_id, wanted.amount.0).await {
+        Ok(settled) => Json(settled).into_response(),
+        Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
 }
 
 #[derive(Deserialize)]

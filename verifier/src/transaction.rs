@@ -29,13 +29,13 @@ fn compute_unit_limit(action: &Action) -> u32 {
     match action {
         Action::Authorize | Action::Void { .. } => 30_000,
         Action::Capture { .. } => 45_000,
-        Action::Close { .. } => 70_000,
+        Action::Close { .. } => 55_000,
         Action::Refund { .. } => REFUND_COMPUTE_UNIT_LIMIT,
         Action::Reclaim | Action::CloseHold => 15_000,
     }
 }
 
-const REFUND_COMPUTE_UNIT_LIMIT: u32 = 30_000;
+const REFUND_COMPUTE_UNIT_LIMIT: u32 = 15_000;
 
 /// What an operation on a hold needs from the chain.
 #[derive(Clone, Copy, Debug)]

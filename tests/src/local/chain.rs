@@ -1,7 +1,7 @@
 use std::{thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use solana_client::rpc_client::RpcClient;
+use solana_client::{rpc_client::RpcClient, rpc_config::RpcTransactionConfig};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::{
     instruction::Instruction,
@@ -111,6 +111,20 @@ impl Chain {
     /// If there is none.
     pub fn session(&self, address: &Address) -> Result<Session> {
         Ok(Session::decode(&self.data(address)?.context("there is no session")?)?)
+    }
+
+    /// What a transaction cost whoever paid for it, in lamports.
+    ///
+    /// # Errors
+    /// If the node doesn't know it.
+    pub fn fee(&self, signature: &Signature) -> Result<u64> {
+        let config = RpcTransactionConfig {
+            commitment: Some(CommitmentConfig::confirmed()),
+            max_supported_transaction_version: Some(0),
+            ..RpcTransactionConfig::default()
+        };
+        let found = self.rpc.get_transaction_with_config(signature, config)?;
+        Ok(found.transaction.meta.context("the node does not keep what transactions did")?.fee)
     }
 
     /// Waits until `holds`, asking again and again.

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use reqwest::blocking::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_interface::Address;
 
@@ -18,6 +18,9 @@ use super::{
 
 /// How long a service may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The verifier waits up to 45 s for a transaction.
+const REFUND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running verifier.
 pub struct Verifier {
@@ -93,6 +96,7 @@ pub struct Merchant {
     pub url: String,
     /// Who is paid, and who signs captures and releases.
     pub key: Keypair,
+    admin_url: String,
     name: String,
     arguments: Vec<String>,
     folder: PathBuf,
@@ -108,11 +112,20 @@ impl Merchant {
         let (key, key_file) = local.key_file(name)?;
         local.chain.give_tokens(&key.pubkey(), &local.mint, 0)?;
         let address = format!("127.0.0.1:{}", free_ports(1)?);
+        let admin = format!("127.0.0.1:{}", free_ports(1)?);
         let url = format!("http://{address}");
+        let admin_url = format!("http://{admin}");
         let arguments = [
             ["--name", name, "--listen", &address, "--public-url", &url, "--facilitator", &verifier.url]
                 .as_slice(),
-            &["--asset", &local.mint.to_string(), "--key", &key_file.display().to_string()],
+            &[
+                "--admin-listen",
+                &admin,
+                "--asset",
+                &local.mint.to_string(),
+                "--key",
+                &key_file.display().to_string(),
+            ],
         ]
         .concat()
         .into_iter()
@@ -120,7 +133,24 @@ impl Merchant {
         .collect::<Vec<_>>();
         let folder = local.folder().to_owned();
         let process = spawn_merchant(name, &arguments, &folder, &url)?;
-        Ok(Self { url, key, name: name.to_owned(), arguments, folder, process })
+        Ok(Self { url, key, admin_url, name: name.to_owned(), arguments, folder, process })
+    }
+
+    /// Has the merchant refund `amount` base units in all of a payment, and returns the settlement.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn refund(&self, payment_id: &str, amount: u64) -> Result<Value> {
+        let wanted = json!({ "paymentId": payment_id, "amount": amount.to_string() });
+        let request =
+            Client::builder().timeout(REFUND_TIMEOUT).build()?.post(format!("{}/refunds", self.admin_url));
+        let response = request.json(&wanted).send().context("asking for a refund")?;
+        let (status, body) = (response.status(), response.text()?);
+        let settled: Value = serde_json::from_str(&body).with_context(|| format!("{status}: {body}"))?;
+        if settled["success"] != true {
+            bail!("the refund was refused: {body}");
+        }
+        Ok(settled)
     }
 
     /// Starts it again after [`Self::kill`], with the same key, port and file of unsettled captures.

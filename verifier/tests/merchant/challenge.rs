@@ -3,7 +3,7 @@ use serde_json::json;
 use x402_escrow_interface::{ID, resource::resource_hash};
 use x402_escrow_verifier::merchant::{Merchant, MerchantConfig};
 use x402_escrow_wire::{
-    auth_capture::{Commitment, Extra},
+    auth_capture::{CaptureAuthorizer, Commitment, Extra},
     payment::{PaymentRequired, PaymentRequirements},
     text::{Decimal, Hex32, Key},
 };
@@ -38,7 +38,10 @@ async fn an_unpaid_request_is_answered_with_the_terms() {
     assert_eq!((offer.scheme.as_str(), offer.network.as_str()), ("auth-capture", NETWORK));
     assert_eq!((offer.amount, offer.asset, offer.pay_to), (Decimal(PRICE), MINT, Shop::key()));
     assert_eq!((extra.payment_flow.as_str(), extra.program), ("escrow", Key::from(ID)));
-    assert_eq!((extra.capture_authorizer, extra.receiver_authorizer), (Shop::key(), Shop::key()));
+    assert_eq!(
+        (extra.capture_authorizer, extra.receiver_authorizer),
+        (CaptureAuthorizer::Key(Shop::key()), Shop::key())
+    );
     assert_eq!(extra.commitment, None);
     let hash = resource_hash("GET", &challenge.resource.url, b"");
     assert_eq!(extra.resource_hash, Hex32(hash));

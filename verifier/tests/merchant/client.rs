@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use x402_escrow_wire::{
-    auth_capture::{Extra, IntentPayload},
+    auth_capture::{Extra, IntentPayload, VoucherPayload},
     facilitator::SettleResponse,
     payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
-    text::{Base58, Decimal, decode_header, encode_header},
+    text::{Base58, Decimal, Hex32, decode_header, encode_header},
 };
 
 use crate::shop::Shop;
@@ -114,7 +114,16 @@ impl Shop {
     }
 }
 
-/// Signs what the payment says now, by a public test key.
+/// A voucher over `amount` on the hold of `payment_id`, signed by the same key.
+pub(crate) fn voucher(payment_id: Hex32, amount: u64) -> VoucherPayload {
+    let key = SigningKey::from_bytes(&[42; 32]);
+    let (amount, fee) = (Decimal(amount), Decimal(0));
+    let mut voucher = VoucherPayload { payment_id, amount, fee, signature: Base58([0; 64]) };
+    voucher.signature = Base58(key.sign(&voucher.signed_bytes()).to_bytes());
+    voucher
+}
+
+/// Signs what the payment says now, by a public test key. A streamed hold's first voucher pays for one request.
 pub(crate) fn sign(payment: &mut PaymentPayload, nonce: u64) {
     let key = SigningKey::from_bytes(&[42; 32]);
     let mut payload = IntentPayload {
@@ -127,6 +136,10 @@ pub(crate) fn sign(payment: &mut PaymentPayload, nonce: u64) {
         voucher: None,
     };
     let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
+    payload.voucher = Extra::read(&payment.accepted)
+        .unwrap()
+        .request_price
+        .map(|price| voucher(Hex32(intent.digest()), price.0));
     payload.signature = Some(Base58(key.sign(&intent.signed_bytes()).to_bytes()));
     payment.payload = json!(payload);
 }

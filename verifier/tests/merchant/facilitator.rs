@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use x402_escrow_interface::ID;
 use x402_escrow_verifier::signature;
 use x402_escrow_wire::{
-    auth_capture::{Extra, LifecyclePayload, Payload},
+    auth_capture::{Extra, LifecyclePayload, Payload, VoucherPayload},
     facilitator::FacilitatorRequest,
     text::{Hex32, Key},
 };
@@ -48,6 +48,8 @@ struct Books {
     /// Every capture and release that was taken, with what was captured.
     ended: Vec<(Hex32, LifecyclePayload)>,
     authorizations_asked: usize,
+    /// The last voucher's amount of each streamed hold.
+    vouchers: HashMap<Hex32, u64>,
 }
 
 struct Inner {
@@ -126,7 +128,7 @@ impl Facilitator {
     /// What was captured of each payment that ended, in base units.
     pub(crate) fn captured(&self) -> Vec<u64> {
         let amount = |(_, end): &(Hex32, LifecyclePayload)| match end {
-            LifecyclePayload::Capture { amount, .. } => amount.0,
+            LifecyclePayload::Capture { amount, .. } | LifecyclePayload::Close { amount, .. } => amount.0,
             LifecyclePayload::Void { .. } => 0,
         };
         self.ended().iter().map(amount).collect()
@@ -153,13 +155,19 @@ async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<Facilitator
             inner.books.lock().unwrap().authorizations_asked += 1;
             let _permit = inner.gate.acquire().await.unwrap();
             let id = Hex32(payload.intent(&request.payment_requirements, &extra).digest());
+            if let Some(first) = &payload.voucher {
+                inner.books.lock().unwrap().vouchers.insert(id, first.amount.0);
+            }
             inner.authorize(id, &request)
         }
+        Payload::Voucher(voucher) => inner.voucher(&voucher, &extra),
         Payload::Lifecycle(payload) => {
             let takes = *inner.ends_take.lock().unwrap();
             tokio::time::sleep(takes).await;
-            let signer = extra.capture_authorizer.into();
+            // The merchant is both authorizers, or of a streamed hold the receiver authorizer.
+            let signer = extra.receiver_authorizer.into();
             let (LifecyclePayload::Capture { signature: by, .. }
+            | LifecyclePayload::Close { signature: by, .. }
             | LifecyclePayload::Void { signature: by, .. }) = &payload;
             if !signature::is_valid(&signer, &payload.signed_bytes(), &by.0) {
                 return refused("invalid_auth_capture_svm_authorizer_signature");
@@ -170,6 +178,26 @@ async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<Facilitator
 }
 
 impl Inner {
+    fn voucher(&self, voucher: &VoucherPayload, extra: &Extra) -> Response {
+        let answer = self.answers.lock().unwrap()[0];
+        if let Answer::No(code) = answer {
+            return refused(code);
+        }
+        let mut books = self.books.lock().unwrap();
+        let Some(last) = books.vouchers.get_mut(&voucher.payment_id) else {
+            return refused("invalid_auth_capture_svm_payment_not_found");
+        };
+        let (amount, price) = (voucher.amount.0, extra.request_price.unwrap().0);
+        if amount == *last {
+            return refused("invalid_auth_capture_svm_voucher_repeated");
+        }
+        if amount < *last + price {
+            return refused("invalid_auth_capture_svm_voucher_below_price");
+        }
+        let increment = amount - std::mem::replace(last, amount);
+        answered(answer, voucher.payment_id, "authorized", false, increment)
+    }
+
     fn authorize(&self, id: Hex32, request: &FacilitatorRequest) -> Response {
         let answer = self.answers.lock().unwrap()[0];
         if let Answer::No(code) = answer {
@@ -197,7 +225,7 @@ impl Inner {
             }
         }
         let amount = match payload {
-            LifecyclePayload::Capture { amount, .. } => amount.0,
+            LifecyclePayload::Capture { amount, .. } | LifecyclePayload::Close { amount, .. } => amount.0,
             LifecyclePayload::Void { .. } => 0,
         };
         assert!(amount <= request.payment_requirements.amount.0, "more is captured than was held");

@@ -11,3 +11,4 @@ mod refusal;
 mod replay;
 mod sale;
 mod shop;
+mod stream;

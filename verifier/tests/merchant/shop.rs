@@ -33,6 +33,10 @@ pub(crate) const PUBLIC_URL: &str = "https://shop.test";
 /// What everything costs, in base units.
 pub(crate) const PRICE: u64 = 1000;
 pub(crate) const MINT: Key = Base58([2; 32]);
+/// What is held for a stream, in base units.
+pub(crate) const HOLD: u64 = 10 * PRICE;
+/// How long until a stream that nobody uses is closed.
+pub(crate) const IDLE_SECONDS: u64 = 3;
 /// What the merchant keeps on disk.
 const FILE: &str = "unsettled.json";
 /// A public test key.
@@ -101,11 +105,14 @@ impl Shop {
 
 fn config(facilitator: &Facilitator, folder: &TempDir) -> MerchantConfig {
     let key = SigningKey::from_bytes(&MERCHANT_SEED);
-    MerchantConfig::new(facilitator.url.clone(), PUBLIC_URL.into(), MINT, key, folder.path().join(FILE))
+    let file = folder.path().join(FILE);
+    let config = MerchantConfig::new(facilitator.url.clone(), PUBLIC_URL.into(), MINT, key, file);
+    MerchantConfig { stream_idle_seconds: IDLE_SECONDS, ..config }
 }
 
 fn router(merchant: &Merchant, work: Work) -> Router {
     let price = || merchant.price(Price::new(PRICE).describe("a test"));
+    let streamed = || merchant.price(Price::new(PRICE).streamed(HOLD).refundable(600));
     let nested = Router::new().route("/b", get(plain).layer(price()));
     Router::new()
         .route("/plain", any(plain).layer(price()))
@@ -120,6 +127,10 @@ fn router(merchant: &Merchant, work: Work) -> Router {
         .route("/panic", get(panics).layer(price()))
         .route("/wait", get(wait).layer(price()))
         .route("/final", get(plain).layer(merchant.price(Price::new(PRICE).at_least(Commitment::Finalized))))
+        .route("/stream", get(plain).layer(streamed()))
+        .route("/stream/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR).layer(streamed()))
+        .route("/stream/panic", get(panics).layer(streamed()))
+        .route("/stream/wait", get(wait).layer(streamed()))
         .nest("/a", nested)
         .with_state(work)
 }

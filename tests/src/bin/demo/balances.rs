@@ -40,12 +40,11 @@ pub(crate) fn problems(before: &Balances, after: &Balances, purchases: &[Purchas
             problems.push(format!("{what}: expected {expected}, found {found}"));
         }
     };
-    let captured = purchases.iter().map(|purchase| purchase.captured).sum::<u64>();
-    expect("the owner's tokens".into(), before.owner - captured, after.owner);
+    let spent = purchases.iter().map(Purchase::earned).sum::<u64>();
+    expect("the owner's tokens".into(), before.owner - spent, after.owner);
     expect("the vault's tokens".into(), 0, after.vault);
     for ((merchant, had), (_, has)) in before.merchants.iter().zip(&after.merchants) {
-        let earned =
-            purchases.iter().filter(|purchase| purchase.receiver == *merchant).map(|sale| sale.captured);
+        let earned = purchases.iter().filter(|purchase| purchase.receiver == *merchant).map(Purchase::earned);
         expect(format!("the tokens of {merchant}"), had + earned.sum::<u64>(), *has);
     }
     expect("all tokens before".into(), before.supply, before.sum());

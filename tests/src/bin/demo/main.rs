@@ -1,9 +1,11 @@
 //! The whole of it on a local validator: an owner funds an escrow and gives an agent a session with limits; the agent
-//! buys from two merchants. Every step runs the real programs as processes of their own.
+//! buys from two merchants, and streams from
+//! one of them. Every step runs the real programs as processes of their own.
 
 mod balances;
 mod purchases;
 mod report;
+mod streaming;
 
 use std::{
     process::ExitCode,
@@ -15,6 +17,7 @@ use balances::Balances;
 use clap::Parser;
 use purchases::{Purchase, Refusal};
 use solana_sdk::signature::Signer;
+use streaming::Streaming;
 use x402_escrow_tests::local::{self, Agent, Local, Merchant, ONE_TOKEN, Verifier};
 
 /// Finality takes 32 slots, about 13 seconds; the payments before the last are ahead of it.
@@ -88,6 +91,14 @@ fn run(arguments: &Arguments) -> Result<()> {
     tell("the agent tries to buy /archive, which costs more than its session allows");
     let refusal = Refusal::provoke(&agent, &merchants[1], LIMIT_PER_PAYMENT)?;
 
+    tell("the agent asks for /ticks, again and again, on one hold");
+    let (mut streaming, streamed) = Streaming::make(&session_file, &merchants[0])?;
+    tell("waiting until the merchant has captured it all at once");
+    streaming.wait_until_closed(&streamed, &local, &verifier, FINALITY_TIMEOUT)?;
+    tell("the merchant refunds a part of it");
+    merchants[0].refund(&streamed.payment_id, streaming::REFUNDED)?;
+    purchases.push(streamed);
+
     tell("waiting until every payment is final");
     for purchase in &mut purchases {
         purchase.wait_until_final(&local, &verifier, FINALITY_TIMEOUT)?;
@@ -96,8 +107,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     owner.run(&["escrow", "withdraw"]).context("withdrawing")?;
     let after = Balances::read(&local, &owner_key.pubkey(), &merchants)?;
 
-    report::print(arguments.json, &purchases, &refusal, &before, &after, started.elapsed())?;
-    let problems = balances::problems(&before, &after, &purchases);
+    report::print(arguments.json, &purchases, &streaming, &refusal, &before, &after, started.elapsed())?;
+    let mut problems = balances::problems(&before, &after, &purchases);
+    problems.extend(streaming.problems(&purchases));
     ensure!(problems.is_empty(), "the balances don't add up: {}", problems.join("; "));
     Ok(())
 }

@@ -57,6 +57,7 @@ pub(crate) struct Purchase {
     pub(crate) held: u64,
     pub(crate) captured: u64,
     pub(crate) released: u64,
+    pub(crate) refunded: u64,
     /// What the verifier knows of each transaction, once all are final.
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) time_to_final: Duration,
@@ -91,10 +92,33 @@ impl Purchase {
             held: 0,
             captured: 0,
             released: 0,
+            refunded: 0,
             transactions: Vec::new(),
             time_to_final: Duration::ZERO,
             bought: started,
         })
+    }
+
+    /// Many requests on one hold, of which the first was made at `started` and the last now.
+    pub(crate) fn streamed(label: String, payment_id: &str, receiver: Address, started: Instant) -> Self {
+        Self {
+            label,
+            payment_id: payment_id.to_owned(),
+            receiver,
+            duration: started.elapsed(),
+            held: 0,
+            captured: 0,
+            released: 0,
+            refunded: 0,
+            transactions: Vec::new(),
+            time_to_final: Duration::ZERO,
+            bought: started,
+        }
+    }
+
+    /// What the merchant earned, in base units.
+    pub(crate) fn earned(&self) -> u64 {
+        self.captured - self.refunded
     }
 
     /// Waits until the verifier reports every transaction of the payment as final, and takes its figures.
@@ -118,6 +142,7 @@ impl Purchase {
         self.held = base_units(&report, "amount")?;
         self.captured = base_units(&report, "captured")?;
         self.released = base_units(&report, "released")?;
+        self.refunded = base_units(&report, "refunded")?;
         let transactions = report["transactions"].as_array().into_iter().flatten();
         self.transactions = transactions.map(Transaction::read).collect::<Result<_>>()?;
         Ok(())

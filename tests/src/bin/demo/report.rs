@@ -12,11 +12,13 @@ use x402_escrow_tests::local::ONE_TOKEN;
 use crate::{
     balances::Balances,
     purchases::{Purchase, Refusal},
+    streaming::Streaming,
 };
 
 pub(crate) fn print(
     json: bool,
     purchases: &[Purchase],
+    streaming: &Streaming,
     refusal: &Refusal,
     before: &Balances,
     after: &Balances,
@@ -24,9 +26,9 @@ pub(crate) fn print(
 ) -> Result<()> {
     let mut output = io::stdout().lock();
     let written = if json {
-        writeln!(output, "{}", object(purchases, refusal, before, after, elapsed))
+        writeln!(output, "{}", object(purchases, streaming, refusal, before, after, elapsed))
     } else {
-        tables(&mut output, purchases, refusal, before, after, elapsed)
+        tables(&mut output, purchases, streaming, refusal, before, after, elapsed)
     };
     written.context("writing the report")
 }
@@ -34,6 +36,7 @@ pub(crate) fn print(
 fn tables(
     output: &mut impl Write,
     purchases: &[Purchase],
+    streaming: &Streaming,
     refusal: &Refusal,
     before: &Balances,
     after: &Balances,
@@ -41,17 +44,18 @@ fn tables(
 ) -> io::Result<()> {
     writeln!(
         output,
-        "\n{:<26}{:>9}{:>9}{:>9}{:>10}{:>10}  to",
-        "bought", "held", "paid", "back", "served", "final"
+        "\n{:<26}{:>9}{:>9}{:>9}{:>9}{:>10}{:>10}  to",
+        "bought", "held", "paid", "back", "refunded", "served", "final"
     )?;
     for purchase in purchases {
         writeln!(
             output,
-            "{:<26}{:>9}{:>9}{:>9}{:>10}{:>10}  {}",
+            "{:<26}{:>9}{:>9}{:>9}{:>9}{:>10}{:>10}  {}",
             purchase.label,
             tokens(purchase.held),
             tokens(purchase.captured),
             tokens(purchase.released),
+            tokens(purchase.refunded),
             seconds(purchase.duration),
             seconds(purchase.time_to_final),
             purchase.receiver,
@@ -68,6 +72,13 @@ fn tables(
             )?;
         }
     }
+    writeln!(
+        output,
+        "\nstreamed: {} requests on one hold, {:.0} a second, {:.0} lamports of fees for each",
+        streaming.requests,
+        streaming.requests_per_second(),
+        streaming.lamports_per_request(),
+    )?;
     writeln!(output, "\nrefused: {}: {}", refusal.label, refusal.reason)?;
     writeln!(output, "\n{:<26}{:>14}{:>14}{:>14}", "tokens", "before", "after", "difference")?;
     for (place, before, after) in places(before, after) {
@@ -86,6 +97,7 @@ fn tables(
 
 fn object(
     purchases: &[Purchase],
+    streaming: &Streaming,
     refusal: &Refusal,
     before: &Balances,
     after: &Balances,
@@ -106,6 +118,7 @@ fn object(
                 "held": purchase.held.to_string(),
                 "captured": purchase.captured.to_string(),
                 "released": purchase.released.to_string(),
+                "refunded": purchase.refunded.to_string(),
                 "servedSeconds": purchase.duration.as_secs_f64(),
                 "finalSeconds": purchase.time_to_final.as_secs_f64(),
                 "transactions": transactions,
@@ -120,6 +133,11 @@ fn object(
         .collect();
     json!({
         "purchases": purchases,
+        "streamed": {
+            "requests": streaming.requests,
+            "requestsPerSecond": streaming.requests_per_second(),
+            "feeLamports": streaming.fees,
+        },
         "refused": {"resource": refusal.label, "reason": refusal.reason},
         "balances": balances,
         "seconds": elapsed.as_secs_f64(),
