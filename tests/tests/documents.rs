@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{
-    auth_capture::{Commitment, Extra, IntentPayload, LifecyclePayload},
+    auth_capture::{CaptureAuthorizer, Commitment, Extra, IntentPayload, LifecyclePayload},
     error_code::ErrorCode,
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
@@ -95,7 +95,8 @@ fn fields_of_the_scheme_are_those_on_the_wire() {
         payment_flow: "escrow".to_owned(),
         program: key,
         fee_payer: key,
-        capture_authorizer: key,
+        capture_authorizer: CaptureAuthorizer::Key(key),
+        request_price: Some(Decimal(1)),
         receiver_authorizer: key,
         capture_deadline: 1,
         refund_deadline: 2,

@@ -236,7 +236,7 @@ impl Keys {
             ),
             ("minimum_capture_seconds", self.minimum_capture_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
             ("maximum_capture_seconds", self.maximum_capture_seconds, captured_within),
-            ("voucher_margin_seconds", self.voucher_margin_seconds, 60..=MAXIMUM_CAPTURE_SECONDS),
+            ("voucher_margin_seconds", self.voucher_margin_seconds, 120..=MAXIMUM_CAPTURE_SECONDS),
             ("maximum_refund_seconds", self.maximum_refund_seconds, 0..=MAXIMUM_REFUND_SECONDS),
             ("maximum_slot_age_seconds", self.maximum_slot_age_seconds, 1..=86_400),
         ] {

@@ -164,7 +164,7 @@ impl Tracker {
             return Ok(());
         }
         let Some(history) = self.app.store.history(&after.payment_id).await? else { return Ok(()) };
-        if matches!(after.action, Action::Capture { .. }) {
+        if matches!(after.action, Action::Capture { .. } | Action::Close { .. }) {
             let captured = |with: bool| {
                 let operations = history.operations.iter().map(|tracked| &tracked.operation);
                 let is_final =
@@ -175,7 +175,7 @@ impl Tracker {
             self.app.metrics.count_captured(history.payment.mint.to_string(), amount);
         }
         // Whether anything is left doesn't depend on the time; when it is to be done does.
-        if reclaim::review(&history, 0) == Review::Done {
+        if reclaim::review(&history, 0, &self.app.facilitator.policy) == Review::Done {
             self.app.store.review_at(&after.payment_id, None).await?;
         }
         Ok(())

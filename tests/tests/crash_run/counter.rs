@@ -15,7 +15,7 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::{
-    auth_capture::{Extra, IntentPayload, LifecyclePayload},
+    auth_capture::{CaptureAuthorizer, Extra, IntentPayload, LifecyclePayload},
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32, Key},
 };
@@ -135,7 +135,8 @@ impl Counter {
             payment_flow: "escrow".to_owned(),
             program: x402_escrow_interface::ID.into(),
             fee_payer: self.parties.fee_payer,
-            capture_authorizer: merchant,
+            capture_authorizer: CaptureAuthorizer::Key(merchant),
+            request_price: None,
             receiver_authorizer: merchant,
             capture_deadline: now() + CAPTURE_SECONDS,
             refund_deadline: 0,

@@ -28,6 +28,9 @@ pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<R
         }
         NotAccepted::Chain(error) => error.into(),
         NotAccepted::Store(error) => error.into(),
+        NotAccepted::TooMany(too_many) => {
+            ApiError::too_many_requests("this session pays too often", too_many)
+        }
     })?;
     let message = BASE64_STANDARD.encode(draft.message);
     Ok(Json(RefundDraft { message, returns: Decimal(draft.returns) }))

@@ -49,6 +49,10 @@ pub fn check_first(
         format!("payload.voucher.paymentId: must be {digest}, the digest of this intent")
     })?;
     let price = request_price(extra)?;
+    require(intent.receiver_authorizer != intent.session_key, ErrorCode::VoucherWrongHold, || {
+        "extra.receiverAuthorizer: is the payer's session key, which could take back what it signed"
+            .to_owned()
+    })?;
     check_signature(payload, &intent.capture_authorizer)?;
     check_deadline(intent, now, policy)?;
     check_amounts(&voucher(payload), intent, &Before { ends_at: intent.amount, ..Before::default() }, price)
@@ -63,6 +67,10 @@ pub fn check_hold(payload: &VoucherPayload, intent: &Intent, extra: &Extra) -> R
     request_price(extra)?;
     require(intent.capture_authorizer == intent.session_key, code, || {
         "payload.paymentId: this payment's captures are not signed by its session key: it takes no vouchers"
+            .to_owned()
+    })?;
+    require(intent.receiver_authorizer != intent.session_key, code, || {
+        "payload.paymentId: the hold's receiver authorizer is its session key, which could take back what it signed"
             .to_owned()
     })?;
     require(Address::from(extra.receiver_authorizer) == intent.receiver_authorizer, code, || {
