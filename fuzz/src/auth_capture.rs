@@ -1,4 +1,4 @@
-//! The scheme's payload: an agent's intent, or a server's capture or void.
+//! The scheme's payload: an agent's intent or voucher, or a server's capture, close or void.
 
 use serde_json::{Value, to_value};
 use x402_escrow_interface::message::{Capture, Release};
@@ -18,10 +18,14 @@ pub(crate) fn read(value: &Value) -> Option<Payload> {
     let payload = payload?;
     let written = match &payload {
         Payload::Intent(intent) => to_value(intent),
+        Payload::Voucher(voucher) => {
+            assert!(voucher.signed_bytes().starts_with(&Capture::TAG));
+            to_value(voucher)
+        }
         Payload::Lifecycle(operation) => {
             let tag = match operation {
                 LifecyclePayload::Capture { .. } => Capture::TAG,
-                LifecyclePayload::Void { .. } => Release::TAG,
+                LifecyclePayload::Close { .. } | LifecyclePayload::Void { .. } => Release::TAG,
             };
             assert!(operation.signed_bytes().starts_with(&tag));
             to_value(operation)

@@ -24,6 +24,7 @@ pub fn run(data: &[u8]) -> bool {
         challenge: &challenge,
         resource_hash: RESOURCE_HASH,
         maximum_amount: MAXIMUM_AMOUNT,
+        maximum_request_price: None,
         now: NOW,
     };
     match check(&draft, &expected) {

@@ -122,7 +122,9 @@ impl Counter {
     fn signed(&self, mut payload: LifecyclePayload) -> Value {
         let by_merchant = Base58(self.parties.merchant.sign(&payload.signed_bytes()).to_bytes());
         match &mut payload {
-            LifecyclePayload::Capture { signature, .. } | LifecyclePayload::Void { signature, .. } => {
+            LifecyclePayload::Capture { signature, .. }
+            | LifecyclePayload::Close { signature, .. }
+            | LifecyclePayload::Void { signature, .. } => {
                 *signature = by_merchant;
             }
         }
