@@ -4,5 +4,3 @@ export { RefusedError } from "./client/draft.js";
 export { AuthCaptureSvmScheme, type Limits, NoAnswerError, SpendingError } from "./client/scheme.js";
 export { parseSession, readSession, type Session, SessionError } from "./client/session.js";
 export { NoDraftError } from "./client/verifier.js";
-export { VoucherError, type Vouchers } from "./client/vouchers.js";
-export type { CapturePayload } from "./wire.js";

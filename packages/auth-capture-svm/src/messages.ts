@@ -4,6 +4,8 @@ import { sha256 } from "@noble/hashes/sha2.js";
 
 import { type Address, readBase58 } from "./bytes.js";
 
+export { sign, verify } from "./ed25519.js";
+
 /** The payer's permission to take up to `amount` out of its escrow for one receiver. */
 export interface Intent {
   /** The escrow program. */
@@ -134,6 +136,11 @@ export function resourceHash(method: string, url: string, body: Uint8Array): Uin
 /** The same, where only the body's SHA-256 is at hand. */
 export function resourceHashOfDigest(method: string, url: string, bodySha256: Uint8Array): Uint8Array {
   return sha256(joined(new TextEncoder().encode(`${method}\n${url}\n`), bodySha256));
+}
+
+/** What a streamed hold is bound to: everything that is sold under an origin, as `https://shop.example`. */
+export function streamResourceHash(origin: string): Uint8Array {
+  return resourceHash("*", `${origin}/`, new Uint8Array());
 }
 
 function tagged(tag: string, digest: Uint8Array): Uint8Array {

@@ -1,8 +1,5 @@
 /** The merchant's side: registers `auth-capture` with `@x402/core`'s resource server. */
 
-export { FieldError } from "./fields.js";
 export { readKeypair } from "./server/keypair.js";
 export type { Token } from "./server/price.js";
 export { AuthCaptureSvmScheme, type MerchantConfig } from "./server/scheme.js";
-export { checkVoucher, type ExpectedVoucher } from "./server/vouchers.js";
-export type { CapturePayload } from "./wire.js";

@@ -12,12 +12,18 @@ export const SCHEME = "auth-capture";
 /** The escrow program. */
 export const PROGRAM: Address = "EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T";
 
+/** `extra.captureAuthorizer` where it is the key that signs the intent: the hold is streamed. */
+export const SESSION_KEY = "sessionKey";
+
 /** `extra` of the requirements. Times are unix seconds. */
 export interface Extra {
   paymentFlow: string;
   program: Address;
   feePayer: Address;
-  captureAuthorizer: Address;
+  /** An address, or `SESSION_KEY`. */
+  captureAuthorizer: string;
+  /** What each request costs, in base units, where the hold is streamed. */
+  requestPrice?: bigint;
   receiverAuthorizer: Address;
   captureDeadline: number;
   /** 0 for no refunds. */
@@ -38,7 +44,7 @@ export interface IntentPayload {
   authorizeBy: number;
 }
 
-/** Pays the receiver. By the session key, where that is the capture authorizer, it is a voucher. */
+/** Pays the receiver. */
 export type CapturePayload = {
   type: "capture";
   /** 64 hex digits. */
@@ -49,6 +55,28 @@ export type CapturePayload = {
   fee: string;
   /** Whether the rest is released. */
   last: boolean;
+  signature: string;
+};
+
+/** Pays for one more request out of a streamed hold: a capture by the session key that is not the last. */
+export type VoucherPayload = {
+  type: "voucher";
+  /** 64 hex digits. */
+  paymentId: string;
+  /** All that was bought so far, in base units. */
+  amount: string;
+  /** The part of `amount` that goes to the fee recipient. */
+  fee: string;
+  signature: string;
+};
+
+/** Captures the last voucher of a streamed hold and releases the rest. */
+export type ClosePayload = {
+  type: "close";
+  /** 64 hex digits. */
+  paymentId: string;
+  /** The last voucher's amount, in base units. */
+  amount: string;
   signature: string;
 };
 
@@ -69,12 +97,15 @@ export type VoidPayload = {
  */
 export function readExtra(requirements: PaymentRequirements): Extra {
   const extra = new Fields(requirements.extra, "accepted.extra");
+  const requestPrice = extra.has("requestPrice") ? extra.decimal("requestPrice") : undefined;
+  const isStreamed = extra.text("captureAuthorizer") === SESSION_KEY;
   const feeRecipient = extra.has("feeRecipient") ? extra.address("feeRecipient") : undefined;
   return {
     paymentFlow: extra.has("paymentFlow") ? extra.text("paymentFlow") : "escrow",
     program: extra.address("program"),
     feePayer: extra.address("feePayer"),
-    captureAuthorizer: extra.address("captureAuthorizer"),
+    captureAuthorizer: isStreamed ? SESSION_KEY : extra.address("captureAuthorizer"),
+    ...(requestPrice === undefined ? {} : { requestPrice }),
     receiverAuthorizer: extra.address("receiverAuthorizer"),
     captureDeadline: extra.integer("captureDeadline"),
     refundDeadline: extra.has("refundDeadline") ? extra.integer("refundDeadline") : 0,
@@ -82,6 +113,22 @@ export function readExtra(requirements: PaymentRequirements): Extra {
     maxFeeBps: extra.has("maxFeeBps") ? extra.integer("maxFeeBps") : 0,
     resourceHash: extra.hex32("resourceHash"),
   };
+}
+
+/** What each request costs, in base units, if an offer is of a streamed hold. */
+export function readRequestPrice({ extra }: PaymentRequirements): bigint | undefined {
+  const fields = new Fields(extra, "accepted.extra");
+  return fields.has("requestPrice") ? fields.decimal("requestPrice") : undefined;
+}
+
+/** Why a server refused a payment, if it says so. */
+export function refusalReason({ headers }: Response): string | undefined {
+  try {
+    const { errorReason } = JSON.parse(atob(headers.get("payment-response") ?? "")) as { errorReason?: unknown };
+    return typeof errorReason === "string" ? errorReason : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -110,7 +157,7 @@ export function intentOf(requirements: PaymentRequirements, extra: Extra, payloa
     escrow: payload.escrow,
     sessionKey: payload.sessionKey,
     receiver,
-    captureAuthorizer: extra.captureAuthorizer,
+    captureAuthorizer: extra.captureAuthorizer === SESSION_KEY ? payload.sessionKey : extra.captureAuthorizer,
     receiverAuthorizer: extra.receiverAuthorizer,
     feeRecipient: extra.feeRecipient ?? receiver,
     resourceHash: extra.resourceHash,

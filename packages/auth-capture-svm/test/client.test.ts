@@ -1,86 +1,16 @@
 import assert from "node:assert/strict";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { after, test } from "node:test";
+import { test } from "node:test";
 
+import { decodePaymentSignatureHeader } from "@x402/core/http";
 import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
-import { decodePaymentSignatureHeader, encodePaymentRequiredHeader } from "@x402/core/http";
-import type { PaymentRequirements } from "@x402/core/types";
 
-import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
 import { readBase58, writeHex } from "../src/bytes.js";
-import { AuthCaptureSvmScheme, type Limits } from "../src/client.js";
+import { AuthCaptureSvmScheme } from "../src/client.js";
 import { verify } from "../src/ed25519.js";
 import { intentDigest, intentSignedBytes, resourceHash } from "../src/messages.js";
-import { draft, offer, session } from "./fixture.js";
-
-type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
-
-const servers: { close(): void; closeAllConnections(): void }[] = [];
-after(() => servers.forEach((server) => (server.closeAllConnections(), server.close())));
-
-async function serve(handler: Handler): Promise<string> {
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => handler(request, response, Buffer.concat(chunks).toString()));
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-function now(): number {
-  return Math.floor(Date.now() / 1000);
-}
-
-/** An offer for `url`, as a server makes one at this time. */
-function offerFor(method: string, url: string, body: string): PaymentRequirements {
-  const hash = writeHex(resourceHash(method, url, new TextEncoder().encode(body)));
-  return { ...offer(), extra: { ...offer().extra, captureDeadline: now() + 600, resourceHash: hash } };
-}
-
-interface Received {
-  method: string;
-  url: string;
-  body: string;
-  payment?: string | undefined;
-}
-
-/** A server that asks for payment until there is one, whatever it is. */
-async function shop(received: Received[], alter: (offered: PaymentRequirements) => void = () => {}): Promise<string> {
-  const base = await serve((request, response, body) => {
-    const payment = request.headers["payment-signature"] as string | undefined;
-    const { method = "", url = "" } = request;
-    received.push({ method, url, body, payment });
-    if (payment !== undefined) {
-      return void (url === "/hangs-up" ? request.socket.destroy() : response.end("served"));
-    }
-    const offered = offerFor(method, `${base}${url}`, body);
-    alter(offered);
-    const challenge = { x402Version: 2, resource: { url: `${base}${url}` }, accepts: [offered] };
-    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
-  });
-  return base;
-}
-
-/** A verifier that drafts `change` on top of an honest draft. */
-function verifier(change: Record<string, unknown> = {}, drafts: unknown[] = []): Promise<string> {
-  return serve((_request, response, body) => {
-    drafts.push(JSON.parse(body));
-    const payload = { ...draft(), nonce: String(drafts.length), authorizeBy: now() + 60, ...change };
-    response.end(JSON.stringify({ unsigned: { x402Version: 2, payload } }));
-  });
-}
-
-function payWith(verifierUrl: string, limits: Partial<Limits> = {}, sessionChanges = {}): typeof fetch {
-  const scheme = new AuthCaptureSvmScheme(session({ verifier: verifierUrl, ...sessionChanges }), {
-    maximumAmount: 1000n,
-    ...limits,
-  });
-  const client = new x402Client().register(scheme.network, scheme).setSpendControls(scheme.spendControls);
-  return scheme.wrap(wrapFetchWithPayment(fetch, client));
-}
+import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
+import { session } from "./fixture.js";
+import { payWith, type Received, serve, shop, verifier } from "./peers.js";
 
 test("pays with a signature over exactly the request, and sends the request again unchanged", async () => {
   const received: Received[] = [];

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import * as messages from "@x402-escrow/svm/messages";
+
 import { readBase58, readHex, writeBase58, writeHex } from "../src/bytes.js";
-import { publicKey, sign, verify } from "../src/ed25519.js";
-import * as messages from "../src/messages.js";
+import { publicKey } from "../src/ed25519.js";
 
 interface Steps {
   name: string;
@@ -26,6 +27,8 @@ interface Vectors {
 
 const file = new URL("../../../../docs/messages-vectors.json", import.meta.url);
 const vectors = JSON.parse(readFileSync(file, "utf8")) as Vectors;
+
+const { sign, verify } = messages;
 
 function bytes(hex: string): Uint8Array {
   return readHex(hex, hex.length / 2, "vector");

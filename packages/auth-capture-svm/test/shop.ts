@@ -92,6 +92,7 @@ export async function shop(
   const routes = {
     "GET /report": { accepts: scheme.price("$0.001") },
     "GET /final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },
+    "GET /tick": { accepts: scheme.price("$0.0001", { hold: "$0.001" }) },
     "POST /translate": { accepts: scheme.price({ asset: token.mint, amount: "1000" }) },
   };
   const app = express();

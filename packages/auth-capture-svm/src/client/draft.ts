@@ -6,7 +6,15 @@
 import type { PaymentRequirements } from "@x402/core/types";
 
 import { FieldError } from "../fields.js";
-import { type Extra, type IntentPayload, SCHEME, intentOf, readExtra, readIntentPayload } from "../wire.js";
+import {
+  type Extra,
+  type IntentPayload,
+  SCHEME,
+  SESSION_KEY,
+  intentOf,
+  readExtra,
+  readIntentPayload,
+} from "../wire.js";
 import { equal } from "../bytes.js";
 import type { Intent } from "../messages.js";
 import type { Session } from "./session.js";
@@ -21,8 +29,10 @@ export interface Expected {
   readonly session: Session;
   /** Hash of the request that is paid for. */
   readonly resourceHash: Uint8Array;
-  /** The most to pay, in base units. */
+  /** The most to pay or to hold, in base units. */
   readonly maximumAmount: bigint;
+  /** For a hold that pays for many requests: the most that each may cost, in base units. */
+  readonly maximumRequestPrice?: bigint;
   /** The present, in unix seconds. */
   readonly now: number;
 }
@@ -61,7 +71,8 @@ export function checkDraft(offer: PaymentRequirements, payload: unknown, expecte
   });
 }
 
-function readOffer(offer: PaymentRequirements, { session, resourceHash, maximumAmount, now }: Expected): Extra {
+function readOffer(offer: PaymentRequirements, expected: Expected): Extra {
+  const { session, resourceHash, maximumAmount, now } = expected;
   ensure(offer.scheme === SCHEME, "accepted.scheme", `must be ${SCHEME}`);
   ensure(
     offer.network === session.network,
@@ -82,10 +93,13 @@ function readOffer(offer: PaymentRequirements, { session, resourceHash, maximumA
     `is ${extra.program}, the session's escrow is of ${session.program}`,
   );
   ensure(extra.paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow");
+  checkStreaming(extra, expected.maximumRequestPrice);
   ensure(
     equal(extra.resourceHash, resourceHash),
     "accepted.extra.resourceHash",
-    "is not the hash of this request's method, URL and body",
+    expected.maximumRequestPrice === undefined
+      ? "is not the hash of this request's method, URL and body"
+      : "is not the hash of this request's origin",
   );
   ensure(
     extra.captureDeadline <= now + MAXIMUM_HOLD_SECONDS,
@@ -93,6 +107,23 @@ function readOffer(offer: PaymentRequirements, { session, resourceHash, maximumA
     `would hold the money for more than ${MAXIMUM_HOLD_SECONDS} seconds`,
   );
   return extra;
+}
+
+/** A hold pays for one thing, or its captures are signed here, request by request. */
+function checkStreaming({ captureAuthorizer, requestPrice }: Extra, maximumRequestPrice: bigint | undefined): void {
+  const isStreamed = captureAuthorizer === SESSION_KEY;
+  ensure(
+    isStreamed === (maximumRequestPrice !== undefined),
+    "accepted.extra.captureAuthorizer",
+    isStreamed ? "is a streamed hold, and none was asked for: set maximumHold" : "is no streamed hold",
+  );
+  const price = "accepted.extra.requestPrice";
+  ensure(isStreamed === (requestPrice !== undefined), price, "belongs to a streamed hold, and to nothing else");
+  ensure(
+    (requestPrice ?? 0n) <= (maximumRequestPrice ?? 0n),
+    price,
+    `${requestPrice} base units are above the maximum of ${maximumRequestPrice}`,
+  );
 }
 
 function checkPayload(payload: IntentPayload, extra: Extra, { session, now }: Expected): void {

@@ -5,19 +5,27 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { PaymentPayloadResult, PaymentRequirements, SchemeNetworkClient } from "@x402/core/types";
 
-import { SCHEME } from "../wire.js";
+import { readRequestPrice, refusalReason, SCHEME } from "../wire.js";
 import { writeBase58, writeHex } from "../bytes.js";
 import { sign } from "../ed25519.js";
-import { intentDigest, intentSignedBytes, resourceHashOfDigest } from "../messages.js";
+import { type Intent, intentDigest, intentSignedBytes, resourceHashOfDigest, streamResourceHash } from "../messages.js";
 import { checkDraft, checkOffer, type Expected } from "./draft.js";
 import type { Session } from "./session.js";
+import { type Stream, Streams, signVoucher } from "./streams.js";
 import { draftPayload, type PaidRequest } from "./verifier.js";
-import { Vouchers } from "./vouchers.js";
+
+/** How often a request is sent with a payment out of a streamed hold. */
+const MAXIMUM_ATTEMPTS = 3;
 
 /** What an agent may sign for, in base units. */
 export interface Limits {
   /** The most for one request. */
   readonly maximumAmount: bigint;
+  /**
+   * The most to hold at once for many requests, each paid by a voucher. Absent: offers of streamed holds are refused.
+   * What was signed is kept in this process: another opens a hold of its own.
+   */
+  readonly maximumHold?: bigint;
   /**
    * The most for all requests together. Counted in this process: what holds beyond it are the session's limits on
    * chain.
@@ -58,6 +66,8 @@ interface Sent {
   readonly request: PaidRequest;
   signed?: { paymentId: string; amount: bigint };
   refusal?: unknown;
+  /** Where the request is paid out of a streamed hold. */
+  streamed?: { key: string; stream?: Stream; endTurn: () => void };
 }
 
 /** Pays out of an escrow, with a session's key and without a Solana node. */
@@ -66,14 +76,12 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   readonly #session: Session;
   readonly #limits: Limits;
   readonly #requests = new AsyncLocalStorage<Sent>();
-  /** Signs what is owed on holds whose captures the session key signs. */
-  readonly vouchers: Vouchers;
+  readonly #streams = new Streams();
   #signedFor = 0n;
 
   constructor(session: Session, limits: Limits) {
     this.#session = session;
     this.#limits = limits;
-    this.vouchers = new Vouchers(session);
   }
 
   /** The session's cluster: what to register the scheme for. */
@@ -90,7 +98,8 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   get spendControls(): {
     allowedAssets: { network: Session["network"]; asset: string; maxAmountPerPayment: string }[];
   } {
-    const maxAmountPerPayment = this.#limits.maximumAmount.toString();
+    const { maximumAmount, maximumHold = 0n } = this.#limits;
+    const maxAmountPerPayment = (maximumHold > maximumAmount ? maximumHold : maximumAmount).toString();
     return { allowedAssets: [{ network: this.network, asset: this.#session.mint, maxAmountPerPayment }] };
   }
 
@@ -106,16 +115,13 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
       url.hash = "";
       const request = { method: original.method, url: url.href, bodySha256: sha256(body) };
       const redirect = original.redirect === "error" ? "error" : "manual";
-      const sent: Sent = { request };
-      try {
-        return await this.#requests.run(sent, () => fetchWithPayment(new Request(original, { redirect })));
-      } catch (error) {
-        const { signed, refusal } = sent;
-        if (signed === undefined || refusal !== undefined) {
-          // What @x402/fetch throws has only the refusal's message.
-          throw refusal ?? error;
+      // A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays.
+      for (let attempt = 1; ; attempt += 1) {
+        const sent: Sent = { request };
+        const response = await this.#send(sent, () => fetchWithPayment(new Request(original.clone(), { redirect })));
+        if (attempt === MAXIMUM_ATTEMPTS || !this.#isWorthAnother(sent, response)) {
+          return response;
         }
-        throw new NoAnswerError(signed.paymentId, signed.amount, url.href, this.#session.verifier, error);
       }
     };
   }
@@ -134,6 +140,29 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     }
   }
 
+  async #send(sent: Sent, send: () => Promise<Response>): Promise<Response> {
+    try {
+      const response = await this.#requests.run(sent, send);
+      return response;
+    } catch (error) {
+      const { signed, refusal, request } = sent;
+      if (signed === undefined || refusal !== undefined) {
+        // What @x402/fetch throws has only the refusal's message.
+        throw refusal ?? error;
+      }
+      throw new NoAnswerError(signed.paymentId, signed.amount, request.url, this.#session.verifier, error);
+    } finally {
+      sent.streamed?.endTurn();
+    }
+  }
+
+  #isWorthAnother({ streamed }: Sent, response: Response): boolean {
+    if (streamed?.stream === undefined) {
+      return false;
+    }
+    return this.#streams.answered(streamed.key, streamed.stream, response.status, refusalReason(response));
+  }
+
   async #pay(x402Version: number, offer: PaymentRequirements, sent: Sent): Promise<PaymentPayloadResult> {
     if (sent.signed !== undefined) {
       throw new Error(`the payment ${sent.signed.paymentId} was signed for this request before`);
@@ -141,17 +170,56 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     if (x402Version !== 2) {
       throw new Error(`x402Version is ${x402Version}, must be 2`);
     }
-    checkOffer(offer, this.#expected(sent.request));
-    const drafted = await draftPayload(this.#session, sent.request, offer, this.#limits.maximumAmount);
-    const intent = checkDraft(offer, drafted, this.#expected(sent.request));
-    const signedBytes = intentSignedBytes(intent);
-    this.#count(intent.amount);
+    const requestPrice = readRequestPrice(offer);
+    if (requestPrice !== undefined && this.#limits.maximumHold !== undefined) {
+      return { x402Version, payload: await this.#payStreamed(offer, requestPrice, this.#limits.maximumHold, sent) };
+    }
+    const intent = await this.#draft(offer, sent, () => this.#expected(sent.request));
+    return { x402Version, payload: this.#signed(intent) };
+  }
+
+  /** Pays out of an open hold, or opens one: the request that opens it is paid for too. */
+  async #payStreamed(offer: PaymentRequirements, price: bigint, maximumHold: bigint, sent: Sent) {
+    const expected = (): Expected => this.#expectedStream(sent.request, maximumHold);
+    checkOffer(offer, expected());
+    const key = `${new URL(sent.request.url).origin} ${offer.payTo}`;
+    const streamed: NonNullable<Sent["streamed"]> = { key, endTurn: await this.#streams.turn(key) };
+    sent.streamed = streamed;
+    const open = this.#streams.next(key, price, expected().now);
+    if (open !== undefined) {
+      streamed.stream = open;
+      sent.signed = { paymentId: open.paymentId, amount: price };
+      return signVoucher(this.#session.secretKey, open);
+    }
+    const intent = await this.#draft(offer, sent, expected);
+    const stream = {
+      paymentId: writeHex(intentDigest(intent)),
+      hold: intent.amount,
+      captureDeadline: Number(intent.captureDeadline),
+      signed: price,
+      served: 0n,
+      isFresh: true,
+    };
+    streamed.stream = stream;
+    this.#streams.open(key, stream);
+    return { ...this.#signed(intent), voucher: signVoucher(this.#session.secretKey, stream) };
+  }
+
+  /** Has the verifier draft the intent, checks it, and counts it as signed for. */
+  async #draft(offer: PaymentRequirements, sent: Sent, expected: () => Expected): Promise<Intent> {
+    checkOffer(offer, expected());
+    const drafted = await draftPayload(this.#session, sent.request, offer, expected().maximumAmount);
+    const intent = checkDraft(offer, drafted, expected());
     const paymentId = writeHex(intentDigest(intent));
+    this.#count(intent.amount);
     sent.signed = { paymentId, amount: intent.amount };
-    this.vouchers.opened(paymentId, intent);
-    const signature = sign(this.#session.secretKey, signedBytes);
-    // Only what was checked leaves, and not what the verifier may have added.
-    const payload = {
+    return intent;
+  }
+
+  /** The payload, with only what was checked, and not what the verifier may have added. */
+  #signed(intent: Intent): Record<string, unknown> {
+    const signature = sign(this.#session.secretKey, intentSignedBytes(intent));
+    return {
       escrow: intent.escrow,
       sessionKey: intent.sessionKey,
       incarnation: this.#session.incarnation,
@@ -159,17 +227,26 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
       authorizeBy: Number(intent.authorizeBy),
       signature: writeBase58(signature),
     };
-    return { x402Version, payload };
   }
 
   #expected({ method, url, bodySha256 }: PaidRequest): Expected {
+    const resourceHash = resourceHashOfDigest(method, url, bodySha256);
+    return { ...this.#pinned(), resourceHash, maximumAmount: this.#limits.maximumAmount };
+  }
+
+  #expectedStream({ url }: PaidRequest, maximumHold: bigint): Expected {
+    const resourceHash = streamResourceHash(new URL(url).origin);
+    const maximumRequestPrice = this.#limits.maximumAmount;
+    return { ...this.#pinned(), resourceHash, maximumAmount: maximumHold, maximumRequestPrice };
+  }
+
+  #pinned(): { session: Session; now: number } {
     const now = Math.floor(Date.now() / 1000);
     const { expiresAt } = this.#session;
     if (now > expiresAt) {
       throw new Error(`the session expired at ${new Date(expiresAt * 1000).toISOString()}: ask its owner for another`);
     }
-    const resourceHash = resourceHashOfDigest(method, url, bodySha256);
-    return { session: this.#session, resourceHash, maximumAmount: this.#limits.maximumAmount, now };
+    return { session: this.#session, now };
   }
 
   /** Counts before a signature exists: whoever has one can put it on chain. */

@@ -3,7 +3,7 @@
 import { type Address, readHex, writeBase58 } from "../bytes.js";
 import { publicKey, sign } from "../ed25519.js";
 import { captureSignedBytes, releaseSignedBytes } from "../messages.js";
-import type { CapturePayload, VoidPayload } from "../wire.js";
+import type { CapturePayload, ClosePayload, VoidPayload } from "../wire.js";
 
 /** The key that is both capture and receiver authorizer of a merchant's payments. */
 export class Authorizer {
@@ -33,5 +33,11 @@ export class Authorizer {
     }
     const signature = signed(captureSignedBytes({ intentDigest: digest, amount, fee: 0n, last: true }));
     return { type: "capture", paymentId, amount: amount.toString(), fee: "0", last: true, signature };
+  }
+  /** The capture of a streamed hold's last voucher, which is of `amount`, and the release of the rest. */
+  close(paymentId: string, amount: bigint): ClosePayload {
+    const release = { intentDigest: readHex(paymentId, 32, "paymentId"), amount };
+    const signature = writeBase58(sign(this.#secretKey, releaseSignedBytes(release)));
+    return { type: "close", paymentId, amount: amount.toString(), signature };
   }
 }

@@ -3,19 +3,26 @@
 import type { HTTPTransportContext } from "@x402/core/server";
 import type { SchemePaymentRequiredContext } from "@x402/core/types";
 
-import { resourceHash } from "../messages.js";
+import { resourceHash, streamResourceHash } from "../messages.js";
 
 /**
- * The resource hash of a request: its method, the challenge's `resource.url`, and its body.
+ * The resource hash of a request: its method, the challenge's `resource.url`, and its body. A streamed hold pays for many
+ * requests, and is bound to the URL's origin.
  *
  * @throws if the body did not reach the payment middleware as bytes
  */
-export function requestHash({ resourceInfo, transportContext }: SchemePaymentRequiredContext): Uint8Array {
+export function requestHash(
+  { resourceInfo, transportContext }: SchemePaymentRequiredContext,
+  isStreamed: boolean,
+): Uint8Array {
   const request = (transportContext as HTTPTransportContext | undefined)?.request;
   if (request === undefined) {
     throw new Error("the scheme auth-capture binds payments to HTTP requests, and there is none");
   }
   const url = new URL(resourceInfo.url);
+  if (isStreamed) {
+    return streamResourceHash(url.origin);
+  }
   url.hash = "";
   return resourceHash(request.method, url.href, bodyOf(request.adapter));
 }

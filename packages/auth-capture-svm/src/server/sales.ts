@@ -76,6 +76,20 @@ export class Sales {
     return answer;
   }
 
+  /** The same for a hold that pays for many requests: its vouchers are captured, and the facilitator has them. */
+  async holdStreamed(payment: PaymentPayload, accepted: Accepted): Promise<SettleResponse> {
+    const { paymentId } = accepted;
+    if (this.#sales.has(paymentId)) {
+      return refused(accepted.requirements, "duplicate_settlement", "the hold is being made in another request");
+    }
+    this.#sales.set(paymentId, { accepted });
+    try {
+      return await this.#holdClaimed(payment, accepted);
+    } finally {
+      this.#sales.delete(paymentId);
+    }
+  }
+
   /** Captures `amount`, or releases all if that is 0. If it can't be done now, it will be: the hold's answer then. */
   async end(paymentId: string, amount: bigint): Promise<SettleResponse> {
     const sale = this.#sales.get(paymentId);

@@ -17,14 +17,15 @@ import type {
 } from "@x402/core/types";
 
 import { FieldError } from "../fields.js";
-import { PROGRAM, SCHEME } from "../wire.js";
+import { PROGRAM, readRequestPrice, SCHEME } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import { Authorizer } from "./lifecycle.js";
 import { parsePrice, type Token } from "./price.js";
 import { requestHash } from "./request.js";
 import { refused, Sales } from "./sales.js";
-import { checkAccepted, deadlines, paymentIdOf, standingExtra, type Windows } from "./terms.js";
+import { Streams } from "./streams.js";
+import { checkAccepted, deadlines, paymentIdOf, standingExtra, voucherOf, type Windows } from "./terms.js";
 import { Unsettled } from "./unsettled.js";
 
 /** What a merchant sets up once. */
@@ -43,9 +44,22 @@ export interface MerchantConfig {
   readonly captureWindowSeconds?: number;
   /** From capture deadline to refund deadline; 0, for no refunds, if absent. */
   readonly refundWindowSeconds?: number;
+  /** How long nobody must have used a streamed hold before it is captured and closed; a minute if absent. */
+  readonly streamIdleSeconds?: number;
 }
 
 type Network = SupportedKind["network"];
+
+/** How a route is paid beyond its price. */
+export interface PriceOptions {
+  /** How final the hold must be; the facilitator's policy if absent. */
+  readonly commitment?: "processed" | "confirmed" | "finalized";
+  /**
+   * What is held once for many requests: each brings a voucher over the price, which touches no chain. The hold pays for
+   * every streamed route under the same origin.
+   */
+  readonly hold?: Price;
+}
 
 /** Sells: x402's flow `escrow`, with a hold before the handler and a capture or a release after it. */
 export class AuthCaptureSvmScheme implements SchemeNetworkServer {
@@ -64,6 +78,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   readonly #authorizer: Authorizer;
   readonly #windows: Windows;
   readonly #sales: Sales;
+  readonly #streams: Streams;
+  /** What the vouchers of requests under way were answered. */
+  readonly #vouched = new WeakMap<object, SettleResponse>();
 
   private constructor(config: MerchantConfig, network: Network) {
     this.network = network;
@@ -74,6 +91,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
       captureSeconds: config.captureWindowSeconds ?? 3600,
       refundSeconds: config.refundWindowSeconds ?? 0,
     };
+    this.#streams = new Streams(config.facilitator, this.#authorizer, config.streamIdleSeconds ?? 60);
     this.#sales = new Sales(config.facilitator, this.#authorizer, new Unsettled(config.unsettled));
   }
 
@@ -91,9 +109,13 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     return new AuthCaptureSvmScheme(config, kind.network);
   }
 
-  /** A way to pay `price`, for a route's `accepts`. `extra.commitment` says how final the hold must be. */
-  price(price: Price, extra: { commitment?: "processed" | "confirmed" | "finalized" } = {}): PaymentOption {
-    return { scheme: SCHEME, network: this.network, payTo: this.#payTo, price, extra };
+  /** A way to pay `price`, for a route's `accepts`. */
+  price(price: Price, { commitment, hold }: PriceOptions = {}): PaymentOption {
+    const extra = {
+      ...(commitment === undefined ? {} : { commitment }),
+      ...(hold === undefined ? {} : { requestPrice: parsePrice(price, this.#token).amount }),
+    };
+    return { scheme: SCHEME, network: this.network, payTo: this.#payTo, price: hold ?? price, extra };
   }
 
   /** Settles what earlier requests, or an earlier run, left over. Done in the background every few seconds too. */
@@ -101,8 +123,14 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     return this.#sales.settleLeftOver();
   }
 
+  /** Captures what streamed holds have paid and releases the rest of them, now. For when the server stops. */
+  closeStreams(): Promise<void> {
+    return this.#streams.close();
+  }
+
   /** Stops settling in the background, and lets another merchant use the file. */
   close(): void {
+    this.#streams.stop();
     this.#sales.close();
   }
 
@@ -122,25 +150,32 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     requirements: PaymentRequirements,
     { extra }: SupportedKind,
   ): Promise<PaymentRequirements> {
-    const standing = standingExtra(extra, this.#authorizer.address);
+    const standing = standingExtra(extra, this.#authorizer.address, isStreamed(requirements));
     const dated = deadlines(unixSeconds(), this.#windows);
     return Promise.resolve({ ...requirements, extra: { ...requirements.extra, ...standing, ...dated } });
   }
 
   /** Binds the challenge to the request. */
   enrichPaymentRequiredResponse(context: SchemePaymentRequiredContext): Promise<PaymentRequirements[]> {
-    const resourceHash = writeHex(requestHash(context));
     return Promise.resolve(
       context.requirements.map((requirements) =>
         requirements.scheme === SCHEME && requirements.network === this.network
-          ? { ...requirements, extra: { ...requirements.extra, resourceHash } }
+          ? {
+              ...requirements,
+              extra: { ...requirements.extra, resourceHash: writeHex(requestHash(context, isStreamed(requirements))) },
+            }
           : requirements,
       ),
     );
   }
 
-  /** A handler that failed is not paid for: the hold is released. */
-  settleOnCancel({ requirements }: VerifiedPaymentCanceledContext): PaymentRequirements {
+  /** A handler that failed is not paid for: the hold is released, or the voucher may pay for another request. */
+  settleOnCancel({ paymentPayload, requirements }: VerifiedPaymentCanceledContext): PaymentRequirements | void {
+    const payment = paymentPayload as PaymentPayload;
+    if (isStreamed(payment.accepted)) {
+      this.#streams.notServed(voucherOf(payment));
+      return;
+    }
     return requirements as PaymentRequirements;
   }
 
@@ -150,7 +185,13 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     const asked = requirements as PaymentRequirements;
     try {
       if (phase === "before-handler") {
-        return await this.#sales.hold(payment, checkAccepted(payment, asked, this.#windows, unixSeconds()));
+        const answer = await this.#authorize(payment, asked);
+        this.#vouched.set(payment, answer);
+        return answer;
+      }
+      if (isStreamed(payment.accepted)) {
+        // Paid before the handler, and captured with what follows.
+        return this.#vouched.get(payment) ?? refused(asked, "unexpected_settle_error", "the voucher is not known");
       }
       const amount = phase === "cancel" ? 0n : captureAmount(asked.amount, payment.accepted.amount);
       return await this.#sales.end(paymentIdOf(payment), amount);
@@ -162,6 +203,27 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
       return refused(asked, "unexpected_settle_error", "the server failed");
     }
   }
+
+  /** Has the facilitator hold the amount, or keep the voucher. */
+  async #authorize(payment: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
+    const accepted = checkAccepted(payment, asked, this.#windows, unixSeconds());
+    const { voucher, opensHold } = accepted;
+    if (voucher === undefined) {
+      return this.#sales.hold(payment, accepted);
+    }
+    if (!opensHold) {
+      return this.#streams.pay(payment, voucher, readRequestPrice(asked) ?? 0n);
+    }
+    const answer = await this.#sales.holdStreamed(payment, accepted);
+    if (answer.success) {
+      this.#streams.note(accepted.requirements, voucher);
+    }
+    return answer;
+  }
+}
+
+function isStreamed(requirements: PaymentRequirements): boolean {
+  return readRequestPrice(requirements) !== undefined;
 }
 
 /** What the handler wants, as `setSettlementOverrides` has it; never more than the price. */

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
 import { FieldError, Fields } from "../fields.js";
-import { intentOf, readExtra, readIntentPayload } from "../wire.js";
+import { SESSION_KEY, intentOf, readExtra, readIntentPayload } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import { intentDigest } from "../messages.js";
@@ -21,6 +21,14 @@ export interface Windows {
   readonly refundSeconds: number;
 }
 
+/** What pays for one request out of a streamed hold. */
+export interface Voucher {
+  /** 64 hex digits. */
+  readonly paymentId: string;
+  /** All that was bought so far, in base units. */
+  readonly amount: bigint;
+}
+
 /** A payment that is what was asked for. */
 export interface Accepted {
   /** 64 hex digits. */
@@ -29,6 +37,10 @@ export interface Accepted {
   readonly requirements: PaymentRequirements;
   /** Last second for captures, unix. */
   readonly captureDeadline: number;
+  /** What pays for this request, where the hold is streamed. */
+  readonly voucher?: Voucher;
+  /** Whether the payment is an intent, whose hold is still to be made. */
+  readonly opensHold: boolean;
 }
 
 /** The fields of `extra` that follow from the time of the challenge. */
@@ -40,13 +52,13 @@ export function deadlines(now: number, windows: Windows): Record<string, number>
 }
 
 /** The fields of `extra` that are the same for every challenge of a merchant. */
-export function standingExtra(supported: unknown, authorizer: Address): Record<string, unknown> {
+export function standingExtra(supported: unknown, authorizer: Address, isStreamed: boolean): Record<string, unknown> {
   const kind = new Fields(supported, "the facilitator's supported extra");
   return {
     paymentFlow: "escrow",
     program: kind.address("program"),
     feePayer: kind.address("feePayer"),
-    captureAuthorizer: authorizer,
+    captureAuthorizer: isStreamed ? SESSION_KEY : authorizer,
     receiverAuthorizer: authorizer,
     maxFeeBps: 0,
   };
@@ -72,13 +84,38 @@ export function checkAccepted(
   if (difference !== undefined) {
     throw new FieldError(`accepted.${difference}`, "is not what this request costs");
   }
+  const voucher = extra.requestPrice === undefined ? undefined : voucherOf(payment);
+  if (voucher !== undefined && payment.payload["type"] === "voucher") {
+    // A hold that is there has a deadline of its own; a voucher's terms may be as old as the hold.
+    const { paymentId } = voucher;
+    return { paymentId, requirements: accepted, captureDeadline: extra.captureDeadline, voucher, opensHold: false };
+  }
   if (issuedAt > now || extra.captureDeadline < now + MINIMUM_CAPTURE_SECONDS) {
     throw new FieldError("accepted.extra.captureDeadline", "the challenge is too old or not ours; ask for a new one");
   }
   if (Object.hasOwn(payment.payload, "type")) {
-    throw new FieldError("payload.type", "a client's payload has none");
+    throw new FieldError("payload.type", "a client's payload has none, or is a voucher");
   }
-  return { paymentId: paymentIdOf(payment), requirements: accepted, captureDeadline: extra.captureDeadline };
+  return {
+    paymentId: paymentIdOf(payment),
+    requirements: accepted,
+    captureDeadline: extra.captureDeadline,
+    ...(voucher === undefined ? {} : { voucher }),
+    opensHold: true,
+  };
+}
+
+/**
+ * What a payment out of a streamed hold pays for this request: a voucher comes by itself, or with the intent.
+ *
+ * @throws {FieldError} if there is none, or it can't be read
+ */
+export function voucherOf({ payload }: PaymentPayload): Voucher {
+  const isAlone = payload["type"] === "voucher";
+  const voucher = isAlone
+    ? new Fields(payload, "payload")
+    : new Fields(new Fields(payload, "payload").object("voucher"), "payload.voucher");
+  return { paymentId: writeHex(voucher.hex32("paymentId")), amount: voucher.decimal("amount") };
 }
 
 /**

@@ -1,0 +1,106 @@
+/** Holds that pay for many requests: what was signed for each of them, and whose turn it is. No I/O. */
+
+import { readHex, writeBase58 } from "../bytes.js";
+import { sign } from "../ed25519.js";
+import { captureSignedBytes } from "../messages.js";
+import type { VoucherPayload } from "../wire.js";
+
+/** A hold that is open. */
+export interface Stream {
+  readonly paymentId: string;
+  /** The most that can be signed for, in base units. */
+  readonly hold: bigint;
+  /** Last second for captures, unix. */
+  readonly captureDeadline: number;
+  /** The last voucher's amount, in base units. */
+  signed: bigint;
+  /** What was served of it, as far as is known: less than `signed` where the last request was not answered. */
+  served: bigint;
+  /** Whether the last voucher was sent once: then no honest server has seen it before. */
+  isFresh: boolean;
+}
+
+const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
+
+/** Reasons for which a hold pays for nothing more. */
+const ENDS_HOLD = [
+  "invalid_auth_capture_svm_payment_not_found",
+  "invalid_auth_capture_svm_voucher_wrong_hold",
+  "invalid_auth_capture_svm_voucher_hold_not_final",
+  "invalid_auth_capture_svm_voucher_hold_closed",
+  "invalid_auth_capture_svm_voucher_too_late",
+  "invalid_auth_capture_svm_voucher_decreased",
+  "invalid_auth_capture_svm_voucher_above_hold",
+];
+
+/** The open holds of a process, by what they pay for: an origin and a receiver. */
+export class Streams {
+  readonly #open = new Map<string, Stream>();
+  readonly #turns = new Map<string, Promise<void>>();
+
+  /** Waits until nobody else pays out of the hold; the result is to be called when the request is answered. */
+  async turn(key: string): Promise<() => void> {
+    const before = this.#turns.get(key);
+    let end = (): void => {};
+    const turn = new Promise<void>((resolve) => (end = resolve));
+    this.#turns.set(
+      key,
+      Promise.resolve(before).then(() => turn),
+    );
+    await before;
+    return end;
+  }
+
+  /**
+   * The open hold, with `signed` raised by what one more request costs; none if it has not that much left or ends by
+   * `now`. A voucher that bought nothing yet is used again.
+   */
+  next(key: string, price: bigint, now: number): Stream | undefined {
+    const stream = this.#open.get(key);
+    if (stream === undefined) {
+      return undefined;
+    }
+    const { hold, signed, served, captureDeadline } = stream;
+    const amount = served + price > signed ? served + price : signed;
+    if (amount > hold || now >= captureDeadline) {
+      this.#open.delete(key);
+      return undefined;
+    }
+    stream.isFresh = amount > signed;
+    stream.signed = amount;
+    return stream;
+  }
+
+  open(key: string, stream: Stream): void {
+    this.#open.set(key, stream);
+  }
+
+  /** Notes what a request with a voucher was answered. Returns whether it is worth another try. */
+  answered(key: string, stream: Stream, status: number, reason: string | undefined): boolean {
+    if (status >= 200 && status < 300) {
+      stream.served = stream.signed;
+      return false;
+    }
+    if (status !== 402 || reason === undefined) {
+      return false;
+    }
+    if (reason === REPEATED) {
+      // Of a voucher in doubt it is the answer. Else nothing more is signed: each request costs its price once.
+      stream.served = stream.isFresh ? stream.served : stream.signed;
+      return !stream.isFresh;
+    }
+    const opens = stream.served === 0n;
+    const ends = ENDS_HOLD.includes(reason);
+    if (ends || (opens && reason !== "settlement_pending")) {
+      this.#open.delete(key);
+    }
+    return ends && !opens;
+  }
+}
+
+/** A voucher for all that was bought so far. */
+export function signVoucher(secretKey: Uint8Array, { paymentId, signed }: Stream): VoucherPayload {
+  const message = { intentDigest: readHex(paymentId, 32, "paymentId"), amount: signed, fee: 0n, last: false };
+  const signature = writeBase58(sign(secretKey, captureSignedBytes(message)));
+  return { type: "voucher", paymentId, amount: signed.toString(), fee: "0", signature };
+}

@@ -1,0 +1,24 @@
+/** A server whose routes are paid for out of one hold, a tenth of a cent each; every third request for /odd fails. */
+
+import { HTTPFacilitatorClient } from "@x402/core/server";
+import { paymentMiddleware, x402ResourceServer } from "@x402/express";
+import express from "express";
+
+import { AuthCaptureSvmScheme, readKeypair } from "../src/server.js";
+
+const [verifier = "", keypair = "", mint = "", port] = process.argv.slice(2);
+const facilitator = new HTTPFacilitatorClient({ url: verifier });
+const merchant = { facilitator, authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } };
+const unsettled = "unsettled.json";
+const scheme = await AuthCaptureSvmScheme.connect({ ...merchant, unsettled, streamIdleSeconds: 5 });
+const server = new x402ResourceServer(facilitator).register(scheme.network, scheme);
+const accepts = scheme.price("$0.001", { hold: "$0.1" });
+
+let asked = 0;
+const app = express().use(paymentMiddleware({ "GET /tick": { accepts }, "GET /odd": { accepts } }, server));
+app.get("/tick", (_request, response) => void response.send("tick"));
+app.get("/odd", (_request, response) => {
+  asked += 1;
+  response.status(asked % 3 === 0 ? 500 : 200).send("odd");
+});
+app.listen(Number(port), "127.0.0.1");

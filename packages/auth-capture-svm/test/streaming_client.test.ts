@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  decodePaymentSignatureHeader,
+  encodePaymentRequiredHeader,
+  encodePaymentResponseHeader,
+} from "@x402/core/http";
+import type { PaymentRequirements } from "@x402/core/types";
+
+import { readBase58, readHex, writeHex } from "../src/bytes.js";
+import { checkOffer } from "../src/client/draft.js";
+import { Streams } from "../src/client/streams.js";
+import { verify } from "../src/ed25519.js";
+import { captureSignedBytes, streamResourceHash } from "../src/messages.js";
+import { paymentIdOf, voucherOf } from "../src/server/terms.js";
+import { NOW, offer, session } from "./fixture.js";
+import { now, payWith, serve, verifier } from "./peers.js";
+
+/** A hold of 1,000 for requests at 100 each under `origin`. */
+function streamedOffer(origin: string, captureDeadline = now() + 600): PaymentRequirements {
+  const resourceHash = writeHex(streamResourceHash(origin));
+  const extra = { captureAuthorizer: "sessionKey", requestPrice: "100", captureDeadline, resourceHash };
+  return { ...offer(), extra: { ...offer().extra, ...extra } };
+}
+
+interface Bought {
+  opens: boolean;
+  paymentId: string;
+  amount: bigint;
+}
+
+/** A server that takes vouchers, and answers what `answer` says to each: a status, or the reason for a 402. */
+async function streamingShop(
+  bought: Bought[],
+  answer: (count: number) => number | string = () => 200,
+): Promise<string> {
+  const base = await serve((request, response) => {
+    const header = request.headers["payment-signature"] as string | undefined;
+    if (header === undefined) {
+      const challenge = { x402Version: 2, resource: { url: `${base}${request.url}` }, accepts: [streamedOffer(base)] };
+      return void response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
+    }
+    const payment = decodePaymentSignatureHeader(header);
+    const opens = payment.payload["type"] === undefined;
+    const voucher = voucherOf(payment);
+    if (opens) {
+      assert.equal(paymentIdOf(payment), voucher.paymentId);
+    }
+    const { signature } = (opens ? payment.payload["voucher"] : payment.payload) as { signature: string };
+    const intentDigest = readHex(voucher.paymentId, 32, "id");
+    const message = captureSignedBytes({ intentDigest, amount: voucher.amount, fee: 0n, last: false });
+    assert.ok(verify(readBase58(session().sessionKey, 32, "key"), message, readBase58(signature, 64, "signature")));
+    bought.push({ opens, ...voucher });
+    const answered = answer(bought.length);
+    if (typeof answered === "number") {
+      return void response.writeHead(answered).end();
+    }
+    const refusal = { success: false, errorReason: answered, transaction: "", network: session().network };
+    response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
+  });
+  return base;
+}
+
+const amounts = (bought: Bought[]): number[] => bought.map(({ amount }) => Number(amount));
+const opened = (bought: Bought[]): boolean[] => bought.map(({ opens }) => opens);
+
+test("the first request opens a hold and is paid for, the next bring vouchers of it", async () => {
+  const bought: Bought[] = [];
+  const drafts: unknown[] = [];
+  const base = await streamingShop(bought);
+  const pay = payWith(await verifier({}, drafts), { maximumAmount: 100n, maximumHold: 1000n, spendingLimit: 1000n });
+  for (const path of ["/a", "/b", "/a"]) {
+    assert.equal((await pay(`${base}${path}`)).status, 200);
+  }
+  assert.deepEqual(amounts(bought), [100, 200, 300]);
+  assert.deepEqual(opened(bought), [true, false, false]);
+  assert.equal(drafts.length, 1);
+  assert.equal((drafts[0] as { maximumAmount: string }).maximumAmount, "1000");
+});
+
+test("requests at once take turns", async () => {
+  const bought: Bought[] = [];
+  const base = await streamingShop(bought);
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  await Promise.all(Array.from({ length: 5 }, () => pay(base)));
+  assert.deepEqual(amounts(bought), [100, 200, 300, 400, 500]);
+});
+
+test("a voucher that bought nothing is used again", async () => {
+  const bought: Bought[] = [];
+  const base = await streamingShop(bought, (count) => (count === 2 ? 500 : 200));
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  for (const status of [200, 500, 200, 200]) {
+    assert.equal((await pay(base)).status, status);
+  }
+  assert.deepEqual(amounts(bought), [100, 200, 200, 300]);
+});
+
+test("a voucher that turns out to be used is followed by the next", async () => {
+  const bought: Bought[] = [];
+  const repeated = "invalid_auth_capture_svm_voucher_repeated";
+  const base = await streamingShop(bought, (count) => [200, 500, repeated][count - 1] ?? 200);
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  for (const status of [200, 500, 200]) {
+    assert.equal((await pay(base)).status, status);
+  }
+  assert.deepEqual(amounts(bought), [100, 200, 200, 300]);
+});
+
+test("a hold that is over or used up is followed by another", async () => {
+  const bought: Bought[] = [];
+  const closed = "invalid_auth_capture_svm_voucher_hold_closed";
+  const base = await streamingShop(bought, (count) => (count === 2 ? closed : 200));
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  for (let count = 0; count < 12; count += 1) {
+    assert.equal((await pay(base)).status, 200);
+  }
+  assert.deepEqual(amounts(bought), [100, 200, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 100]);
+  assert.equal(opened(bought).filter(Boolean).length, 3);
+});
+
+test("a server that always says that a voucher is used gets no more than the price for each request", async () => {
+  const bought: Bought[] = [];
+  const repeated = "invalid_auth_capture_svm_voucher_repeated";
+  const base = await streamingShop(bought, (count) => (count === 1 ? 200 : repeated));
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  for (const status of [200, 402, 402, 402]) {
+    assert.equal((await pay(base)).status, status);
+  }
+  assert.deepEqual(amounts(bought), [100, 200, 200, 300, 300, 400]);
+});
+
+test("a hold that was refused is forgotten", async () => {
+  const refused: Bought[] = [];
+  const refusing = await streamingShop(refused, () => "insufficient_funds");
+  const payAgain = payWith(await verifier(), { maximumHold: 1000n });
+  assert.equal((await payAgain(refusing)).status, 402);
+  assert.equal((await payAgain(refusing)).status, 402);
+  assert.deepEqual(opened(refused), [true, true]);
+});
+
+test("a hold pays until its capture deadline", () => {
+  const streams = new Streams();
+  const stream = { paymentId: "", hold: 1000n, captureDeadline: NOW, signed: 100n, served: 100n, isFresh: false };
+  streams.open("shop", stream);
+  assert.equal(streams.next("shop", 100n, NOW - 1)?.signed, 200n);
+  assert.equal(streams.next("shop", 100n, NOW), undefined);
+});
+
+test("a spending limit counts holds in full", async () => {
+  const base = await streamingShop([], () => "insufficient_funds");
+  const pay = payWith(await verifier(), { maximumHold: 1000n, spendingLimit: 1999n });
+  await pay(base);
+  await assert.rejects(pay(base), { name: "SpendingError" });
+});
+
+test("a streamed hold is not taken by an agent that didn't ask for one", async () => {
+  const bought: Bought[] = [];
+  const pay = payWith(await verifier());
+  await assert.rejects(pay(await streamingShop(bought)), /is a streamed hold, and none was asked for: set maximumHold/);
+  assert.deepEqual(bought, []);
+});
+
+const origin = "https://shop.example";
+const expected = {
+  session: session(),
+  resourceHash: streamResourceHash(origin),
+  maximumAmount: 1000n,
+  maximumRequestPrice: 100n,
+  now: NOW,
+};
+const refusals: [string, Partial<PaymentRequirements>, Record<string, unknown>][] = [
+  ["accepted.amount", { amount: "1001" }, {}],
+  ["accepted.extra.requestPrice", {}, { requestPrice: "101" }],
+  ["accepted.extra.requestPrice", {}, { requestPrice: undefined }],
+  ["accepted.extra.requestPrice", {}, { requestPrice: 100 }],
+  ["accepted.extra.captureAuthorizer", {}, { captureAuthorizer: offer().payTo }],
+  ["accepted.extra.resourceHash", {}, { resourceHash: writeHex(streamResourceHash("https://else.example")) }],
+];
+for (const [field, change, extraChange] of refusals) {
+  test(`a streamed offer with ${JSON.stringify({ ...change, ...extraChange })} is refused for ${field}`, () => {
+    const honest = streamedOffer(origin, NOW + 600);
+    checkOffer(honest, expected);
+    const altered = { ...honest, ...change, extra: { ...honest.extra, ...extraChange } };
+    assert.throws(() => checkOffer(altered, expected), { name: "RefusedError", field });
+  });
+}
+
+test("a price for each request without a streamed hold is refused", () => {
+  const { maximumRequestPrice: _price, ...single } = expected;
+  const altered = { ...streamedOffer(origin, NOW + 600), amount: "1000" };
+  altered.extra["captureAuthorizer"] = offer().payTo;
+  assert.throws(() => checkOffer(altered, single), { field: "accepted.extra.requestPrice" });
+});

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { PaymentPayload } from "@x402/core/types";
+
+import { readBase58, readHex, writeHex } from "../src/bytes.js";
+import { publicKey, verify } from "../src/ed25519.js";
+import { releaseSignedBytes, streamResourceHash } from "../src/messages.js";
+import { paymentIdOf } from "../src/server/terms.js";
+import { address } from "./fixture.js";
+import { AUTHORIZER, AUTHORIZER_ADDRESS, payment, send, shop } from "./shop.js";
+
+const REPEATED = { success: false, errorReason: "invalid_auth_capture_svm_voucher_repeated" };
+/** The facilitator's answer to a voucher over the price. */
+const VOUCHED = { amount: "100", extra: { status: "confirmed" } };
+
+function voucher(paymentId: string, amount: number): Record<string, unknown> {
+  return { type: "voucher", paymentId, amount: amount.toString(), fee: "0", signature: "1".repeat(64) };
+}
+
+/** An intent for what `url` asks, with the voucher of the first request. */
+async function opening(url: string): Promise<PaymentPayload> {
+  const paid = await payment(url);
+  return { ...paid, payload: { ...paid.payload, voucher: voucher(paymentIdOf(paid), 100) } };
+}
+
+test("the challenge asks for a hold that is bound to the origin, and tells each request's price", async () => {
+  const { base } = await shop();
+  const { accepted } = await payment(`${base}/tick?now`);
+  const { captureAuthorizer, receiverAuthorizer, requestPrice, resourceHash } = accepted.extra;
+  assert.deepEqual(
+    [accepted.amount, captureAuthorizer, receiverAuthorizer, requestPrice, resourceHash],
+    ["1000", "sessionKey", AUTHORIZER_ADDRESS, "100", writeHex(streamResourceHash(base))],
+  );
+});
+
+test("a hold is opened once, vouchers pay, and closing it is signed for the last", async () => {
+  const { base, facilitator, scheme, noted, served } = await shop();
+  const opens = await opening(`${base}/tick`);
+  const paymentId = paymentIdOf(opens);
+  assert.equal((await send(`${base}/tick`, opens)).status, 200);
+  for (const amount of [200, 300]) {
+    facilitator.next.push(VOUCHED);
+    const { status, settlement } = await send(`${base}/tick`, { ...opens, payload: voucher(paymentId, amount) });
+    assert.deepEqual([status, settlement?.amount], [200, "100"]);
+  }
+  assert.deepEqual(facilitator.settled(), ["hold", "voucher", "voucher"], "nothing is captured request by request");
+  assert.deepEqual([served(), noted()], [3, {}]);
+
+  await scheme.closeStreams();
+  const { signature, ...rest } = facilitator.asked[0]?.payload ?? {};
+  assert.deepEqual(rest, { type: "close", paymentId, amount: "300" });
+  const message = releaseSignedBytes({ intentDigest: readHex(paymentId, 32, "id"), amount: 300n });
+  assert.ok(verify(publicKey(AUTHORIZER), message, readBase58(signature, 64, "signature")));
+  facilitator.settled();
+  await scheme.closeStreams();
+  assert.deepEqual(facilitator.settled(), [], "it is closed once");
+});
+
+test("a hold that can't be closed now is closed later", async () => {
+  const { base, facilitator, scheme } = await shop();
+  await send(`${base}/tick`, await opening(`${base}/tick`));
+  facilitator.next.push(new Error("no answer"), { success: false, errorReason: "settlement_pending" });
+  for (let count = 0; count < 4; count += 1) {
+    await scheme.closeStreams();
+  }
+  assert.deepEqual(facilitator.settled(), ["hold", "close", "close", "close"]);
+});
+
+test("a voucher that the facilitator refuses, or has seen, buys nothing", async () => {
+  const { base, facilitator, served } = await shop();
+  const opens = await opening(`${base}/tick`);
+  await send(`${base}/tick`, opens);
+  for (const answer of [REPEATED, { success: false, errorReason: "invalid_auth_capture_svm_voucher_decreased" }]) {
+    facilitator.next.push(answer);
+    const { status, reason } = await send(`${base}/tick`, { ...opens, payload: voucher(paymentIdOf(opens), 100) });
+    assert.deepEqual([status, reason], [402, answer.errorReason]);
+  }
+  assert.equal(served(), 1);
+  const again = await send(`${base}/tick`, opens);
+  assert.deepEqual([again.status, again.reason, served()], [402, "duplicate_settlement", 1]);
+});
+
+test("a voucher whose request was not served pays for another, once", async () => {
+  const { base, facilitator, on, served } = await shop();
+  const opens = await opening(`${base}/tick`);
+  await send(`${base}/tick`, opens);
+  const second = { ...opens, payload: voucher(paymentIdOf(opens), 200) };
+  on((_request, response) => response.status(500).send("failed"));
+  facilitator.next.push(VOUCHED);
+  assert.equal((await send(`${base}/tick`, second)).status, 500);
+  on((_request, response) => response.send("served"));
+  const answers: number[] = [];
+  for (let count = 0; count < 2; count += 1) {
+    facilitator.next.push(REPEATED);
+    answers.push((await send(`${base}/tick`, second)).status);
+  }
+  assert.deepEqual([answers, served()], [[200, 402], 3]);
+});
+
+test("a voucher without a verdict buys nothing, and the same voucher buys later", async () => {
+  const { base, facilitator, served } = await shop();
+  const opens = await opening(`${base}/tick`);
+  await send(`${base}/tick`, opens);
+  const second = { ...opens, payload: voucher(paymentIdOf(opens), 200) };
+  facilitator.next.push(new Error("no answer"), REPEATED);
+  assert.equal((await send(`${base}/tick`, second)).status, 402);
+  assert.equal((await send(`${base}/tick`, second)).status, 200);
+  assert.equal(served(), 2);
+});
+
+test("a yes to a voucher below the price is not believed", async () => {
+  const { base, facilitator, served } = await shop();
+  const opens = await opening(`${base}/tick`);
+  await send(`${base}/tick`, opens);
+  for (const answer of [{ ...VOUCHED, amount: "99" }, { extra: {} }]) {
+    facilitator.next.push(answer);
+    const { status } = await send(`${base}/tick`, { ...opens, payload: voucher(paymentIdOf(opens), 199) });
+    assert.equal(status, 402);
+  }
+  assert.equal(served(), 1);
+});
+
+const refusals: [string, (paid: PaymentPayload) => void][] = [
+  ["payload.voucher", ({ payload }) => void delete payload["voucher"]],
+  ["payload.voucher.paymentId", ({ payload }) => void (payload["voucher"] = { amount: "100" })],
+  ["payload.voucher.amount", ({ payload }) => void Object.assign(payload["voucher"] as object, { amount: 100 })],
+  ["extra.requestPrice", ({ accepted }) => void (accepted.extra["requestPrice"] = "1")],
+  ["extra.captureAuthorizer", ({ accepted }) => void (accepted.extra["captureAuthorizer"] = address(9))],
+  ["amount", ({ accepted }) => void (accepted.amount = "100")],
+];
+for (const [field, change] of refusals) {
+  test(`an opening with another ${field} is refused before the facilitator is asked`, async () => {
+    const { base, facilitator, served } = await shop();
+    const paid = await opening(`${base}/tick`);
+    change(paid);
+    const { status, settlement } = await send(`${base}/tick`, paid);
+    assert.deepEqual([status, facilitator.settled(), served()], [402, [], 0]);
+    // The core compares some fields itself, and says less.
+    assert.ok(settlement === undefined || settlement.errorMessage?.includes(field), settlement?.errorMessage);
+  });
+}
+
+test("a route that is not streamed takes no voucher", async () => {
+  const { base, facilitator, served } = await shop();
+  const paid = await payment(`${base}/report`);
+  const { status, settlement } = await send(`${base}/report`, { ...paid, payload: voucher("00".repeat(32), 1000) });
+  assert.deepEqual([status, facilitator.settled(), served()], [402, [], 0]);
+  assert.match(settlement?.errorMessage ?? "", /payload\.type: a client's payload has none, or is a voucher/);
+});
