@@ -51,7 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             .arg(format!("-max_total_time={}", arguments.seconds))
             .arg(format!("-timeout={INPUT_SECONDS}"));
         let status = command.stdin(Stdio::null()).status().context("running cargo-fuzz")?;
-        ensure!(status.success(), "{target} failed: the input is in fuzz/artifacts/{target}");
+        ensure!(
+            status.success(),
+            "{target} failed, as cargo-fuzz says above; an input that did it is in fuzz/artifacts/{target}"
+        );
     }
     Ok(())
 }
