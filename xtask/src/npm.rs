@@ -1,4 +1,4 @@
-//! The TypeScript package: installs what it needs, compiles it, runs its tests.
+//! The TypeScript package: installs what it needs, compiles it, runs its tests. And installs the standard clients.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,18 +20,34 @@ pub(crate) fn build() -> Result<()> {
     let _lock = cache::lock(&root.join("target/npm.lock"))?;
     let log = root.join("target/npm.log");
 
-    let wanted = package.join("package-lock.json");
-    let installed = package.join("node_modules/.installed-lock.json");
-    let lock_file = fs::read(&wanted).with_context(|| format!("reading {}", wanted.display()))?;
-    if fs::read(&installed).ok().as_ref() != Some(&lock_file) {
-        let mut install = Command::new(&npm);
-        install.args(["ci", "--no-audit", "--no-fund"]).current_dir(&package);
-        progress::run("Installing what the TypeScript package needs", &mut install, &log)?;
-        fs::write(&installed, lock_file).with_context(|| format!("writing {}", installed.display()))?;
-    }
+    install(&npm, &package, "Installing what the TypeScript package needs", &log)?;
     let mut build = Command::new(&npm);
     build.args(["run", "build"]).current_dir(&package);
     progress::run("Compiling the TypeScript package", &mut build, &log)
+}
+
+/// Installs what a folder's lock file names, unless that is done.
+fn install(npm: &Path, folder: &Path, title: &str, log: &Path) -> Result<()> {
+    let wanted = folder.join("package-lock.json");
+    let installed = folder.join("node_modules/.installed-lock.json");
+    let lock_file = fs::read(&wanted).with_context(|| format!("reading {}", wanted.display()))?;
+    if fs::read(&installed).ok().as_ref() == Some(&lock_file) {
+        return Ok(());
+    }
+    let mut install = Command::new(npm);
+    install.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder);
+    progress::run(title, &mut install, log)?;
+    fs::write(&installed, lock_file).with_context(|| format!("writing {}", installed.display()))
+}
+
+/// Installs the standard servers and clients that the tests run against the verifier.
+pub(crate) fn install_standard_clients() -> Result<()> {
+    let root = checkout::root()?;
+    let npm = find("npm")?;
+    check_node()?;
+    let _lock = cache::lock(&root.join("target/npm.lock"))?;
+    let title = "Installing standard servers and clients";
+    install(&npm, &root.join("tests/clients"), title, &root.join("target/npm.log"))
 }
 
 /// Runs the package's tests; [`build`] comes first.

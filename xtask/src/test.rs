@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything that can be tested here, and how much that was.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -42,12 +43,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let validator = validator::locate_or_build()?;
     demo::build_binaries()?;
     npm::build()?;
+    npm::install_standard_clients()?;
+    let python = python_with_x402(&root)?;
 
     let mut tally = Tally::default();
     let mut broken = Vec::new();
     let mut cargo = checkout::cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
     cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
+    cargo.env("X402_ESCROW_CLIENTS_PYTHON", python);
     if arguments.full {
         cargo
             .env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS)
@@ -112,28 +116,43 @@ impl Tally {
     }
 }
 
-/// A Python that has the `cryptography` package, in a virtual environment in the cache.
-fn python_with_cryptography() -> Result<std::path::PathBuf> {
+/// A Python that has the `cryptography` package.
+fn python_with_cryptography() -> Result<PathBuf> {
     const VERSION: &str = "50.0.2";
-    let environment = cache::part(&format!("python-cryptography-{VERSION}"), |folder| {
+    python_with(&format!("python-cryptography-{VERSION}"), |pip| {
+        pip.arg(format!("cryptography=={VERSION}"));
+    })
+}
+
+/// A Python that has the x402 client of the version that the tests name.
+fn python_with_x402(root: &Path) -> Result<PathBuf> {
+    let requirements = root.join("tests/clients/requirements.txt");
+    let text =
+        fs::read_to_string(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
+    let pinned = text.lines().find_map(|line| line.strip_prefix("x402[")?.split_once("=="));
+    let (_, version) = pinned.with_context(|| format!("{} pins no x402", requirements.display()))?;
+    python_with(&format!("python-x402-{version}"), |pip| {
+        pip.arg("--requirement").arg(&requirements);
+    })
+}
+
+/// A Python with packages, in a virtual environment in the cache. `name` has their versions.
+fn python_with(name: &str, packages: impl FnOnce(&mut Command)) -> Result<PathBuf> {
+    let environment = cache::part(name, |folder| {
         let Some(python) = checkout::find_program("python3") else {
             bail!("python3 is missing: on Debian, apt-get install python3 python3-venv");
         };
         let log = folder.join("log.txt");
-        progress::run(
-            "Making a Python environment for the golden vectors",
-            Command::new(python).args(["-m", "venv", "--copies"]).arg(folder.join("environment")),
-            &log,
-        )?;
-        install_cryptography(&folder.join("environment/bin/python"), VERSION, &log)
+        let environment = folder.join("environment");
+        let mut venv = Command::new(python);
+        venv.args(["-m", "venv", "--copies"]).arg(&environment);
+        progress::run(&format!("Making {name}"), &mut venv, &log)?;
+        let mut pip = Command::new(environment.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        packages(&mut pip);
+        progress::run(&format!("Installing {name}"), &mut pip, &log)
     })?;
     Ok(environment.join("environment/bin/python"))
-}
-
-fn install_cryptography(python: &Path, version: &str, log: &Path) -> Result<()> {
-    let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    progress::run("Installing cryptography", pip.arg(format!("cryptography=={version}")), log)
 }
 
 #[cfg(test)]

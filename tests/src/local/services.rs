@@ -39,15 +39,28 @@ impl Verifier {
     /// # Errors
     /// If it doesn't become ready.
     pub fn start(local: &Local) -> Result<Self> {
+        Self::start_with(local, &[])
+    }
+
+    /// Starts a verifier that takes the local cluster for `network`, as clients that know only public networks must.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn start_as(local: &Local, network: &str) -> Result<Self> {
+        Self::start_with(local, &[("X402_NETWORK", network.to_owned())])
+    }
+
+    fn start_with(local: &Local, settings: &[(&'static str, String)]) -> Result<Self> {
         let (fee_payer, key_file) = local.key_file("fee-payer")?;
         local.chain.give_sol(&fee_payer.pubkey(), 10_000_000_000)?;
         let address = format!("127.0.0.1:{}", free_ports(1)?);
-        let command = vec![
+        let mut command = vec![
             ("X402_LISTEN", address.clone()),
             ("X402_RPC_URL", local.rpc_url().to_owned()),
             ("X402_FEE_PAYER", key_file.display().to_string()),
             ("X402_DATABASE", local.folder().join("verifier.sqlite").display().to_string()),
         ];
+        command.extend_from_slice(settings);
         let url = format!("http://{address}");
         let process = spawn_verifier(&command, local.folder(), &url)?;
         let folder = local.folder().to_owned();
