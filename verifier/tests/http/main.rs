@@ -17,6 +17,7 @@ mod nodes;
 mod payload;
 mod payments;
 mod reclaim;
+mod refunds;
 mod secrecy;
 mod settle;
 mod several;
