@@ -124,7 +124,8 @@ impl AgentClient {
         if let Some(served) = self.served(stream.payment_id) {
             stream.served = stream.served.max(served);
         }
-        // A voucher that was in doubt may turn out to be used; then the next one pays. A price may have changed, once.
+        // A voucher that was in doubt may turn out to be used; then the next one pays. A server that says so of one that
+        // it sees for the first time lies, and gets no other. A price may have changed, once.
         for _ in 0..3 {
             let Some(terms) = stream.routes.get(&call.route).cloned() else { return Ok(Paid::HoldIsOver) };
             let price = request_price(&terms);
@@ -135,6 +136,7 @@ impl AgentClient {
                 streams.remove(stream.payment_id)?;
                 return Ok(Paid::HoldIsOver);
             };
+            let was_in_doubt = amount <= stream.signed.0;
             stream.signed = Decimal(amount);
             streams.put(stream.clone())?;
             let payload = json!(self.voucher(stream.payment_id, amount));
@@ -148,7 +150,7 @@ impl AgentClient {
                 return Ok(Paid::Answered(Box::new(fetched)));
             }
             let reason = refusal_reason(&fetched);
-            if reason == Some(ErrorCode::VoucherRepeated.as_str()) {
+            if reason == Some(ErrorCode::VoucherRepeated.as_str()) && was_in_doubt {
                 stream.served = stream.signed;
                 continue;
             }
