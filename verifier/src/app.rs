@@ -18,6 +18,7 @@ use crate::{
     metrics::{Measured, Metrics},
     policy::Policy,
     store::Store,
+    telemetry::RequestIds,
     verify::Facilitator,
     webhook::Webhook,
 };
@@ -36,6 +37,8 @@ pub struct App {
     pub fee_payer: Keypair,
     /// How it runs.
     pub settings: Settings,
+    /// Tells requests apart.
+    pub request_ids: RequestIds,
     /// What was asked lately.
     pub limits: Limits,
     /// Wakes the tracker when there is something to send.
@@ -105,6 +108,7 @@ impl App {
             store,
             metrics,
             fee_payer,
+            request_ids: RequestIds::default(),
             limits: Limits::new(&settings.limits),
             settings,
             work: Notify::new(),

@@ -8,7 +8,7 @@ mod webhook;
 
 use std::{fmt::Display, net::IpAddr, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use solana_sdk::signer::keypair::Keypair;
 use tracing_subscriber::EnvFilter;
 use x402_escrow_interface::message::{MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS};
@@ -43,6 +43,8 @@ pub struct Config {
     pub policy: Policy,
     /// How the service runs.
     pub settings: Settings,
+    /// Every key with the value that holds, as TOML. Without what may be secret in URLs.
+    pub effective: String,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Which lines are logged.
@@ -50,7 +52,7 @@ pub struct Config {
 }
 
 /// The keys, as they are written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
     #[serde(default = "default_listen")]
@@ -123,10 +125,10 @@ struct Keys {
     log: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FinalityKey {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     up_to: Option<Decimal>,
     commitment: Commitment,
 }
@@ -185,6 +187,7 @@ const REQUEST_MARGIN: Duration = Duration::from_secs(15);
 
 impl Keys {
     fn check(self) -> Result<Config, ConfigError> {
+        let effective = source::effective(&self);
         let listen = self.listen;
         if listen.parse::<std::net::SocketAddr>().is_err() {
             return Err(ConfigError::bad(
@@ -294,6 +297,7 @@ impl Keys {
                 minimum_fee_payer_lamports: self.minimum_fee_payer_lamports,
                 maximum_slot_age_seconds: self.maximum_slot_age_seconds,
             },
+            effective,
             log_format: self.log_format,
             log_filter: telemetry::filter(&self.log)
                 .map_err(|error| ConfigError::bad("log", error.to_string()))?,

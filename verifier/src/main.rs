@@ -64,7 +64,8 @@ async fn main() -> ExitCode {
         }
     };
     if arguments.check_config {
-        println!("The configuration is sound.");
+        print!("{}", config.effective);
+        println!("# The configuration is sound.");
         return ExitCode::SUCCESS;
     }
     match run(config).await {

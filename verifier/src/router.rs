@@ -37,6 +37,6 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, request_timeout))
         .layer(map_response(error::in_one_shape))
         .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
-        .layer(telemetry::request_log())
+        .layer(from_fn_with_state(Arc::clone(&app), telemetry::log_request))
         .with_state(app)
 }

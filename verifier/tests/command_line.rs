@@ -55,7 +55,7 @@ impl Setting {
 #[test]
 fn the_defaults_are_sound_and_every_key_can_be_set() {
     let setting = Setting::new();
-    assert_eq!(setting.check("", &[]), (0, "The configuration is sound.\n".to_owned()));
+    assert_eq!(setting.check("", &[]).0, 0);
     let all = r#"
         listen = "[::1]:0"
         rpc_url = "https://node.example"
@@ -84,6 +84,37 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         log = "info,sqlx=warn"
     "#;
     assert_eq!(setting.check(all, &[]).0, 0);
+}
+
+#[test]
+fn what_holds_is_shown_without_secrets() {
+    let setting = Setting::new();
+    let file = "review_seconds = 7\nlisten = \"[::1]:1\"";
+    let (status, text) = setting.check(
+        file,
+        &[
+            (
+                "X402_RPC_URL",
+                "https://user:hush@a.example/v2/hush,https://b.example/?key=hush,https://c.example",
+            ),
+            ("X402_LISTEN", "127.0.0.1:2"),
+        ],
+    );
+    assert_eq!(status, 0, "{text}");
+    let shown: toml::Table = text.parse().unwrap();
+    assert_eq!(shown["review_seconds"].as_integer(), Some(7));
+    assert_eq!(shown["listen"].as_str(), Some("127.0.0.1:2"), "the variable's");
+    assert_eq!(shown["maximum_body_bytes"].as_integer(), Some(65536), "the default");
+    assert_eq!(
+        shown["rpc_url"].as_str(),
+        Some("https://***@a.example/***,https://b.example/***,https://c.example")
+    );
+    assert_eq!(shown["finality"].as_array().unwrap().len(), 3);
+    assert!(text.ends_with("# The configuration is sound.\n"), "{text}");
+    let key = solana_sdk::signer::keypair::Keypair::new_from_array([1; 32]);
+    assert!(!text.contains("hush") && !text.contains(&key.to_base58_string()), "{text}");
+    // It is a configuration itself.
+    assert_eq!(setting.check(&text.replace("***@", "").replace("/***", ""), &[]).0, 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod backup;
 mod cluster;
 mod events;
 mod exact;
@@ -11,6 +12,7 @@ mod intents;
 mod lifecycle;
 mod limits;
 mod live;
+mod log;
 mod malformed;
 mod metrics;
 mod nodes;
@@ -18,7 +20,6 @@ mod payload;
 mod payments;
 mod reclaim;
 mod refunds;
-mod secrecy;
 mod settle;
 mod several;
 mod stream;

@@ -172,6 +172,19 @@ impl World {
         Arc::into_inner(app(chain, self.directory.path(), options).await).unwrap()
     }
 
+    /// A file beside the store's.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a copy of the store, as `docs/operations.md` says, while the verifier runs.
+    pub(crate) async fn back_up(&self, to: &std::path::Path) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path("verifier.sqlite"));
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("VACUUM INTO ?").bind(to.to_str().unwrap()).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
     pub(crate) async fn crash(&mut self) {
         if let Some(tracker) = self.tracker.take() {
             tracker.abort();
