@@ -196,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn header_keeps_every_digit_of_numbers_that_are_none_of_ours() {
+        for text in ["-7.605661941818263e-243", "1.3042189053914876e+66", "1.0178483939906566e+288"] {
+            let read: serde_json::Value = decode_header(&STANDARD.encode(text)).unwrap();
+            assert_eq!(read.to_string(), text);
+        }
+    }
+
+    #[test]
     fn header_round_trips_and_says_what_is_wrong() {
         let header = encode_header(&serde_json::json!({"a": 1})).unwrap();
         assert_eq!(decode_header::<serde_json::Value>(&header).unwrap()["a"], 1);
