@@ -51,16 +51,40 @@ pub async fn send(
     message: &[u8],
     by_receiver: &Signature,
 ) -> Result<Settled, NotAccepted> {
-    let history = known(app, payment_id).await?;
-    let action = Action::Refund { amount };
     let commitment = app.facilitator.policy.capture_commitment;
     let wanted =
         |operation_id, repeated| Wanted { payment_id: *payment_id, operation_id, commitment, repeated };
-    let equal = |known: &Action| *known == action;
-    let operations = || history.operations.iter().map(|tracked| &tracked.operation);
-    if let Some(operation) = operations().find(|known| equal(&known.action) && !known.came_to_nothing()) {
-        return settle::wait(app, wanted(operation.id, true)).await;
+    if let Some(operation_id) = made_before(&known(app, payment_id).await?, amount) {
+        return settle::wait(app, wanted(operation_id, true)).await;
     }
+    match accept(app, payment_id, amount, message, by_receiver).await {
+        Ok((operation_id, is_new)) => settle::wait(app, wanted(operation_id, !is_new)).await,
+        // An equal one may have come in between, and even be on chain by now.
+        Err(NotAccepted::Rejected(rejection)) => match made_before(&known(app, payment_id).await?, amount) {
+            Some(operation_id) => settle::wait(app, wanted(operation_id, true)).await,
+            None => Err(rejection.into()),
+        },
+        Err(other) => Err(other),
+    }
+}
+
+/// The refund after which `amount` is refunded, unless it came to nothing.
+fn made_before(history: &History, amount: u64) -> Option<i64> {
+    let mut operations = history.operations.iter().map(|tracked| &tracked.operation);
+    let equal =
+        operations.find(|known| known.action == Action::Refund { amount } && !known.came_to_nothing())?;
+    Some(equal.id)
+}
+
+/// Stores and sends the refund, if it may be. Returns its operation, and whether that is new.
+async fn accept(
+    app: &App,
+    payment_id: &Digest,
+    amount: u64,
+    message: &[u8],
+    by_receiver: &Signature,
+) -> Result<(i64, bool), NotAccepted> {
+    let history = known(app, payment_id).await?;
     let now = facts::cluster_time(app.chain.as_ref()).await?;
     check(&history, amount, now)?;
     let signed: Message = bincode::deserialize(message)
@@ -82,6 +106,7 @@ pub async fn send(
         .map_err(|error| ChainError { request: "sendTransaction", message: error.to_string() })?;
     // The message's own blockhash dies no later than the newest.
     let last_valid_block_height = app.chain.blockhash().await?.last_valid_block_height;
+    let action = Action::Refund { amount };
     let attempt = |operation_id| Attempt {
         signature: transaction.signature,
         operation_id,
@@ -91,16 +116,21 @@ pub async fn send(
     };
     let (operation_id, is_new) = app
         .store
-        .accept_signed(payment_id, &action, commitment, unix_now(), attempt, |history| {
-            check(history, amount, now)
-        })
+        .accept_signed(
+            payment_id,
+            &action,
+            app.facilitator.policy.capture_commitment,
+            unix_now(),
+            attempt,
+            |history| check(history, amount, now),
+        )
         .await?
         .ok_or_else(|| unknown_payment(Hex32(*payment_id)))??;
     if is_new {
         submit::send(app, &action, *payment_id, &attempt(operation_id)).await?;
         app.work.notify_one();
     }
-    settle::wait(app, wanted(operation_id, !is_new)).await
+    Ok((operation_id, is_new))
 }
 
 async fn known(app: &App, payment_id: &Digest) -> Result<History, NotAccepted> {
