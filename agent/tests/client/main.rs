@@ -6,3 +6,4 @@ mod lies;
 mod limits;
 mod outcomes;
 mod peers;
+mod streams;

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use x402_escrow_agent::{AgentClient, Limits, SessionFile, spending::SpendingFile};
 use x402_escrow_interface::{ID, resource::resource_hash};
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Extra, IntentPayload},
+    auth_capture::{CaptureAuthorizer, Extra, Payload},
     payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
     text::{Base58, Hex32, decode_header, encode_header},
 };
@@ -44,6 +44,8 @@ struct Inner {
     paid: Mutex<Paid>,
     /// Every signature that left the agent was for one of these.
     payments: Mutex<Vec<PaymentPayload>>,
+    /// What vouchers were signed for, the first of a hold included, in base units.
+    vouchers: Mutex<Vec<u64>>,
     /// Bodies of `POST /intents`.
     asked: Mutex<Vec<Value>>,
 }
@@ -53,6 +55,8 @@ struct Inner {
 pub(crate) enum Paid {
     Serve,
     Refuse,
+    /// It says that the voucher was used before.
+    SayRepeated,
     HangUp,
     Redirect,
 }
@@ -81,6 +85,7 @@ impl Peers {
             alter_draft: Mutex::new(Box::new(|_| {})),
             paid: Mutex::new(Paid::Serve),
             payments: Mutex::default(),
+            vouchers: Mutex::default(),
             asked: Mutex::default(),
         });
         let router = Router::new()
@@ -124,6 +129,11 @@ impl Peers {
     /// Everything that left the agent with a signature.
     pub(crate) fn payments(&self) -> Vec<PaymentPayload> {
         self.inner.payments.lock().unwrap().clone()
+    }
+
+    /// What vouchers were signed for.
+    pub(crate) fn vouchers(&self) -> Vec<u64> {
+        self.inner.vouchers.lock().unwrap().clone()
     }
 
     /// What the verifier was asked.
@@ -178,22 +188,38 @@ async fn sell(
 
 impl Inner {
     async fn paid(&self, payment: PaymentPayload) -> Response {
-        let payload: IntentPayload = serde_json::from_value(payment.payload.clone()).unwrap();
-        let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
         let key = ed25519_dalek::VerifyingKey::from_bytes(&self.session_key.0).unwrap();
-        let signature = Signature::from_bytes(&payload.signature.unwrap().0);
-        key.verify_strict(&intent.signed_bytes(), &signature).unwrap();
+        let voucher = match Payload::read(&payment.payload).unwrap() {
+            Payload::Intent(payload) => {
+                let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
+                let signature = Signature::from_bytes(&payload.signature.unwrap().0);
+                key.verify_strict(&intent.signed_bytes(), &signature).unwrap();
+                payload.voucher
+            }
+            Payload::Voucher(voucher) => Some(voucher),
+            Payload::Lifecycle(payload) => panic!("an agent sent {payload:?}"),
+        };
+        if let Some(voucher) = voucher {
+            key.verify_strict(&voucher.signed_bytes(), &Signature::from_bytes(&voucher.signature.0)).unwrap();
+            self.vouchers.lock().unwrap().push(voucher.amount.0);
+        }
         self.payments.lock().unwrap().push(payment);
+        let paid = *self.paid.lock().unwrap();
         let settlement = |success: bool| {
-            let reason = (!success).then_some("insufficient_funds");
+            let reason = match paid {
+                Paid::SayRepeated => "invalid_auth_capture_svm_voucher_repeated",
+                _ => "insufficient_funds",
+            };
+            let reason = (!success).then_some(reason);
             let settlement = json!({"success": success, "errorReason": reason, "transaction": "sig",
                 "network": NETWORK, "amount": "700"});
             [(PAYMENT_RESPONSE, encode_header(&settlement).unwrap())]
         };
-        let paid = *self.paid.lock().unwrap();
         match paid {
             Paid::Serve => (settlement(true), "sold").into_response(),
-            Paid::Refuse => (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response(),
+            Paid::Refuse | Paid::SayRepeated => {
+                (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response()
+            }
             Paid::Redirect => {
                 (StatusCode::TEMPORARY_REDIRECT, [("location", format!("{}/elsewhere", self.url))])
                     .into_response()

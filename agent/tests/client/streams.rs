@@ -1,0 +1,88 @@
+//! Many requests out of one hold, with a server that lies about vouchers.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use x402_escrow_agent::{AgentClient, FetchError, Request, stream::StreamsFile};
+use x402_escrow_wire::{auth_capture::stream_resource_hash, text::Hex32};
+
+use crate::peers::{PRICE, Paid, Peers};
+
+const HOLD: u64 = 10 * PRICE;
+
+/// A server that offers streamed holds only.
+async fn streaming_server() -> Peers {
+    let peers = Peers::start().await;
+    ask(&peers, PRICE);
+    peers
+}
+
+/// The server asks for `price` a request from now on.
+fn ask(peers: &Peers, price: u64) {
+    let origin = Hex32(stream_resource_hash(&peers.url));
+    peers.alter_challenge(move |challenge: &mut Value| {
+        let offer = &mut challenge["accepts"][1];
+        offer["amount"] = json!(HOLD.to_string());
+        offer["extra"]["captureAuthorizer"] = json!("sessionKey");
+        offer["extra"]["requestPrice"] = json!(price.to_string());
+        offer["extra"]["resourceHash"] = json!(origin);
+    });
+}
+
+fn agent(peers: &Peers, folder: &Path) -> AgentClient {
+    peers.agent(PRICE).streaming(StreamsFile::new(folder.join("streams")), HOLD)
+}
+
+async fn status(peers: &Peers, agent: &AgentClient) -> u16 {
+    agent.fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap().status
+}
+
+fn amounts(requests: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    requests.into_iter().map(|request| request * PRICE).collect()
+}
+
+#[tokio::test]
+async fn each_request_costs_its_price_and_a_new_hold_opens_when_one_is_used_up() {
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    let agent = agent(&peers, folder.path());
+    for _ in 0..12 {
+        assert_eq!(status(&peers, &agent).await, 200);
+    }
+    assert_eq!(peers.vouchers(), amounts((1..=10).chain(1..=2)));
+    assert_eq!(peers.asked().len(), 2, "two holds were drafted");
+}
+
+#[tokio::test]
+async fn a_voucher_that_was_not_answered_is_sent_again_and_not_another() {
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    let lost = agent(&peers, folder.path());
+    assert_eq!(status(&peers, &lost).await, 200);
+    peers.when_paid(Paid::HangUp);
+    let lost = lost.fetch(&Request::get(&format!("{}/report", peers.url))).await;
+    assert!(matches!(lost, Err(FetchError::NoAnswerAfterPayment { .. })), "{lost:?}");
+    peers.when_paid(Paid::Serve);
+    // Another process, which has the file only.
+    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+    assert_eq!(peers.vouchers(), amounts([1, 2, 2]));
+}
+
+#[tokio::test]
+async fn a_server_that_says_of_a_new_voucher_that_it_was_used_gets_no_other() {
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    let agent = agent(&peers, folder.path());
+    assert_eq!(status(&peers, &agent).await, 200);
+    peers.when_paid(Paid::SayRepeated);
+    assert_eq!(status(&peers, &agent).await, 402);
+    assert_eq!(peers.vouchers(), amounts([1, 2]));
+}
+
+#[tokio::test]
+async fn a_price_that_rises_above_the_maximum_is_not_paid() {
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    let agent = agent(&peers, folder.path());
+    assert_eq!(status(&peers, &agent).await, 200);
+    ask(&peers, PRICE + 1);
+    peers.when_paid(Paid::Refuse);
+    assert_eq!(status(&peers, &agent).await, 402);
+    assert_eq!(peers.vouchers(), amounts([1, 2]), "no more than the old price was signed for");
+}
