@@ -2,6 +2,7 @@
 //! whose answers the test controls.
 
 mod agreement;
+mod node;
 mod rpc;
 mod several;
 
@@ -10,8 +11,9 @@ use solana_sdk::transaction::TransactionError;
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
+pub use node::NodeReport;
 pub use rpc::RpcChain;
-pub use several::{NodeReport, Several};
+pub use several::Several;
 
 /// What the verifier asks of a Solana node.
 #[async_trait]

@@ -3,61 +3,29 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, future::join_all, stream::FuturesUnordered};
-use tokio::time::{Instant, timeout};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::timeout;
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
     Blockhash, Chain, ChainError, Executed, SendError, Snapshot, Status,
-    agreement::{self, Probe, Sighting},
+    agreement::{self, Sighting},
+    node::{self, Node, NodeReport},
 };
-use crate::facts::{CLOCK_ID, unix_timestamp};
 
 /// How often each node is asked how it is.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a node may take to say how it is.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// How long the others are waited for when enough have answered.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// How long a node that contradicted the others is left out, whatever it says of itself.
-const QUARANTINE: Duration = Duration::from_secs(60);
-
-/// A node, and what is known of it.
-struct Node {
-    name: String,
-    chain: Arc<dyn Chain>,
-    health: Mutex<Health>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Health {
-    /// What is wrong with it, if anything.
-    wrong: Option<String>,
-    /// When it may be believed again after it contradicted the others.
-    quarantined_until: Option<Instant>,
-}
-
-/// How a node is, for whoever runs the service.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeReport {
-    /// Its host; the rest of the URL may be a secret.
-    pub node: String,
-    /// What is wrong with it; absent if it is well.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wrong: Option<String>,
-}
 
 /// Several nodes of one cluster.
 pub struct Several {
@@ -73,21 +41,21 @@ impl Several {
     /// # Errors
     /// If not more than half of them are well.
     pub async fn connect(nodes: Vec<(String, Arc<dyn Chain>)>) -> Result<Self, ChainError> {
-        let node = |(name, chain)| Node { name, chain, health: Mutex::default() };
-        let nodes: Arc<Vec<Node>> = Arc::new(nodes.into_iter().map(node).collect());
+        let nodes = nodes.into_iter().map(|(name, chain)| Node::new(name, chain));
+        let nodes: Arc<Vec<Node>> = Arc::new(nodes.collect());
         let several = Self {
             needed: agreement::majority(nodes.len()),
             nodes: Arc::clone(&nodes),
             turn: AtomicUsize::new(0),
         };
-        probe(&nodes).await;
+        node::probe(&nodes).await;
         several.well()?;
         let watched = Arc::downgrade(&nodes);
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(PROBE_INTERVAL).await;
                 let Some(nodes) = watched.upgrade() else { return };
-                probe(&nodes).await;
+                node::probe(&nodes).await;
             }
         });
         Ok(several)
@@ -150,61 +118,6 @@ impl Several {
             _ => Ok(answers),
         }
     }
-}
-
-impl Node {
-    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wrong(&self) -> Option<String> {
-        self.health().wrong.clone()
-    }
-
-    /// Leaves the node out until it is found well.
-    fn leave_out(&self, wrong: String) {
-        self.found(Some(wrong));
-    }
-
-    /// Leaves the node out for some time: it says of itself that it is well.
-    fn quarantine(&self, request: &'static str) {
-        self.health().quarantined_until = Some(Instant::now() + QUARANTINE);
-        self.found(Some(format!("contradicted the others at {request}")));
-    }
-
-    fn found(&self, wrong: Option<String>) {
-        let mut health = self.health();
-        match (&health.wrong, &wrong) {
-            (None, Some(wrong)) => tracing::warn!(node = self.name, "left out: it {wrong}"),
-            (Some(_), None) => tracing::info!(node = self.name, "well again"),
-            _ => {}
-        }
-        health.wrong = wrong;
-    }
-}
-
-async fn probe(nodes: &[Node]) {
-    let answers = join_all(nodes.iter().map(|node| async {
-        match timeout(PROBE_TIMEOUT, ask_how_it_is(node.chain.as_ref())).await {
-            Ok(answer) => answer.map_err(|error| error.message),
-            Err(_) => Err("it did not answer in time".to_owned()),
-        }
-    }))
-    .await;
-    for (node, wrong) in nodes.iter().zip(agreement::judge(&answers)) {
-        let is_quarantined = node.health().quarantined_until.is_some_and(|until| Instant::now() < until);
-        if wrong.is_some() || !is_quarantined {
-            node.found(wrong);
-        }
-    }
-}
-
-async fn ask_how_it_is(chain: &dyn Chain) -> Result<Probe, ChainError> {
-    let genesis_hash = chain.genesis_hash().await?;
-    let snapshot = chain.accounts(&[CLOCK_ID], Commitment::Processed).await?;
-    let clock = snapshot.accounts.into_iter().next().flatten();
-    let now = clock.as_ref().and_then(unix_timestamp).ok_or_else(|| disagree("getMultipleAccounts"))?;
-    Ok(Probe { genesis_hash, slot: snapshot.slot, now })
 }
 
 pub(super) fn disagree(request: &'static str) -> ChainError {

@@ -1,0 +1,111 @@
+//! A node among several: whether it is relied on, and why not.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
+use x402_escrow_wire::auth_capture::Commitment;
+
+use super::{
+    Chain, ChainError,
+    agreement::{self, Probe},
+    several::disagree,
+};
+use crate::facts::{CLOCK_ID, unix_timestamp};
+
+/// How long a node may take to say how it is.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a node that contradicted the others is left out, whatever it says of itself.
+const QUARANTINE: Duration = Duration::from_secs(60);
+
+/// A node, and what is known of it.
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) chain: Arc<dyn Chain>,
+    health: Mutex<Health>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Health {
+    /// What is wrong with it, if anything.
+    wrong: Option<String>,
+    /// When it may be believed again after it contradicted the others.
+    quarantined_until: Option<Instant>,
+}
+
+/// How a node is, for whoever runs the service.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeReport {
+    /// Its host; the rest of the URL may be a secret.
+    pub node: String,
+    /// What is wrong with it; absent if it is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
+}
+
+impl Node {
+    /// A node that is taken to be well. The name is for reports.
+    pub(super) fn new(name: String, chain: Arc<dyn Chain>) -> Self {
+        Self { name, chain, health: Mutex::default() }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong with it, if anything.
+    pub(super) fn wrong(&self) -> Option<String> {
+        self.health().wrong.clone()
+    }
+
+    /// Leaves the node out until it is found well.
+    pub(super) fn leave_out(&self, wrong: String) {
+        self.found(Some(wrong));
+    }
+
+    /// Leaves the node out for some time: it says of itself that it is well.
+    pub(super) fn quarantine(&self, request: &'static str) {
+        self.health().quarantined_until = Some(Instant::now() + QUARANTINE);
+        self.found(Some(format!("contradicted the others at {request}")));
+    }
+
+    fn found(&self, wrong: Option<String>) {
+        let mut health = self.health();
+        match (&health.wrong, &wrong) {
+            (None, Some(wrong)) => tracing::warn!(node = self.name, "left out: it {wrong}"),
+            (Some(_), None) => tracing::info!(node = self.name, "well again"),
+            _ => {}
+        }
+        health.wrong = wrong;
+    }
+}
+
+/// Asks each node how it is, and judges them by what all said.
+pub(super) async fn probe(nodes: &[Node]) {
+    let answers = join_all(nodes.iter().map(|node| async {
+        match timeout(PROBE_TIMEOUT, ask_how_it_is(node.chain.as_ref())).await {
+            Ok(answer) => answer.map_err(|error| error.message),
+            Err(_) => Err("it did not answer in time".to_owned()),
+        }
+    }))
+    .await;
+    for (node, wrong) in nodes.iter().zip(agreement::judge(&answers)) {
+        let is_quarantined = node.health().quarantined_until.is_some_and(|until| Instant::now() < until);
+        if wrong.is_some() || !is_quarantined {
+            node.found(wrong);
+        }
+    }
+}
+
+async fn ask_how_it_is(chain: &dyn Chain) -> Result<Probe, ChainError> {
+    let genesis_hash = chain.genesis_hash().await?;
+    let snapshot = chain.accounts(&[CLOCK_ID], Commitment::Processed).await?;
+    let clock = snapshot.accounts.into_iter().next().flatten();
+    let now = clock.as_ref().and_then(unix_timestamp).ok_or_else(|| disagree("getMultipleAccounts"))?;
+    Ok(Probe { genesis_hash, slot: snapshot.slot, now })
+}
