@@ -1,6 +1,6 @@
 //! The whole of it on a local validator: an owner funds an escrow and gives an agent a session with limits; the agent
-//! buys from two merchants, and streams from
-//! one of them. Every step runs the real programs as processes of their own.
+//! buys from two merchants, streams from one of them, and is refunded. Every step runs the real programs as processes of
+//! their own.
 
 mod balances;
 mod purchases;
