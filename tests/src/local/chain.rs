@@ -1,4 +1,4 @@
-use std::{thread, time::Duration};
+use std::{cell::RefCell, thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use solana_client::{rpc_client::RpcClient, rpc_config::RpcTransactionConfig};
@@ -123,8 +123,14 @@ impl Chain {
             max_supported_transaction_version: Some(0),
             ..RpcTransactionConfig::default()
         };
-        let found = self.rpc.get_transaction_with_config(signature, config)?;
-        Ok(found.transaction.meta.context("the node does not keep what transactions did")?.fee)
+        let found = RefCell::new(None);
+        // A block that the verifier has seen confirmed may not be in the node's history yet.
+        self.wait_until("the node to have a transaction in its history", Duration::from_secs(30), || {
+            *found.borrow_mut() = self.rpc.get_transaction_with_config(signature, config).ok();
+            Ok(found.borrow().is_some())
+        })?;
+        let meta = found.into_inner().and_then(|found| found.transaction.meta);
+        Ok(meta.context("the node does not keep what transactions did")?.fee)
     }
 
     /// Waits until `holds`, asking again and again.
