@@ -7,7 +7,7 @@
 //! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
 //! - [`exact`]: the same for the scheme `exact`, whose payments have no life beyond one transaction
-//! - [`assess`], [`settle`], [`submit`], [`track`], [`live`], [`reclaim`], [`webhook`]: what acts
+//! - [`assess`], [`settle`], [`submit`], [`observe`], [`track`], [`live`], [`reclaim`], [`webhook`]: what acts
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`metrics`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
@@ -28,6 +28,7 @@ pub mod limits;
 pub mod live;
 pub mod merchant;
 pub mod metrics;
+pub mod observe;
 pub mod payment;
 pub mod policy;
 pub mod priority_fee;

@@ -2,7 +2,7 @@
 //! needs is in the store, so it goes on after a crash where it was.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -13,24 +13,22 @@ use tokio::{
     time::Instant,
 };
 use x402_escrow_interface::instruction::Signature;
-use x402_escrow_wire::{
-    auth_capture::Commitment,
-    text::{Base58, Hex32},
-};
+use x402_escrow_wire::text::{Base58, Hex32};
 
 use crate::{
     app::{App, unix_now},
-    chain::{ChainError, STATUSES_PER_REQUEST, Status},
+    chain::ChainError,
     exact::follow::Follower,
     lifecycle::{self, Next, Observation},
-    payment::{Action, Attempt, AttemptState, Operation, OperationState, Sums, Tracked},
+    observe::{Seen, Sought},
+    payment::{Action, AttemptState, Operation, OperationState, Sums, Tracked},
     reclaim::{self, Review},
     store::StoreError,
     submit,
 };
 
 /// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
-const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long an operation that could not be sent waits.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
@@ -128,12 +126,19 @@ impl Tracker {
             .collect();
         open.retain(|tracked| !in_flight(tracked));
 
-        let seen = self.observe(&open).await?;
+        let attempts = open.iter().flat_map(|tracked| &tracked.attempts);
+        let sought: Vec<_> = attempts
+            .map(|attempt| Sought {
+                signature: attempt.signature,
+                last_valid_block_height: attempt.last_valid_block_height,
+                state: &attempt.state,
+            })
+            .collect();
+        let seen = Seen::read(self.app.chain.as_ref(), &sought).await?;
         let mut changed = false;
         for mut tracked in open {
             let before = tracked.clone();
-            let next = seen.advance(&mut tracked, &self.app);
-            seen.add_block_hashes(&mut tracked);
+            let next = advance(&mut tracked, &seen, &self.app);
             if tracked != before {
                 self.app.store.record(&tracked).await?;
                 log_change(&before.operation, &tracked);
@@ -179,33 +184,6 @@ impl Tracker {
             self.app.store.review_at(&after.payment_id, None).await?;
         }
         Ok(())
-    }
-
-    async fn observe(&self, open: &[Tracked]) -> Result<Seen, ChainError> {
-        let attempts: Vec<&Attempt> = open.iter().flat_map(|tracked| &tracked.attempts).collect();
-        if attempts.is_empty() {
-            return Ok(Seen::default());
-        }
-        let mut seen = Seen { block_height: self.app.chain.block_height().await?, ..Seen::default() };
-        let (old, recent): (Vec<&Attempt>, Vec<&Attempt>) =
-            attempts.iter().partition(|attempt| attempt.last_valid_block_height < seen.block_height);
-        for (attempts, search_history) in [(recent, false), (old, true)] {
-            for chunk in attempts.chunks(STATUSES_PER_REQUEST) {
-                let signatures: Vec<_> = chunk.iter().map(|attempt| attempt.signature).collect();
-                let statuses = self.app.chain.statuses(&signatures, search_history).await?;
-                seen.statuses.extend(signatures.into_iter().zip(statuses));
-            }
-        }
-        let slots: BTreeSet<u64> =
-            attempts.iter().filter_map(|attempt| seen.slot_without_hash(attempt)).collect();
-        for slot in slots {
-            // A node may not have the block yet, or never; the payment is as final without its hash.
-            match self.app.chain.block_hash(slot).await {
-                Ok(hash) => _ = seen.block_hashes.insert(slot, hash),
-                Err(error) => tracing::debug!(slot, %error, "block hash not known yet"),
-            }
-        }
-        Ok(seen)
     }
 
     fn send(&mut self, operation: Operation) {
@@ -273,49 +251,22 @@ impl Tracker {
     }
 }
 
-/// What the node said in one round.
-#[derive(Default)]
-struct Seen {
-    block_height: u64,
-    statuses: HashMap<Signature, Option<Status>>,
-    block_hashes: HashMap<u64, [u8; 32]>,
-}
-
-impl Seen {
-    fn advance(&self, tracked: &mut Tracked, app: &App) -> Next {
-        let statuses: Vec<_> = tracked
-            .attempts
-            .iter()
-            .map(|attempt| self.statuses.get(&attempt.signature).cloned().flatten())
-            .collect();
-        let seconds = i64::try_from(app.settings.settle_timeout.as_secs()).unwrap_or(i64::MAX);
-        let observation = Observation {
-            block_height: self.block_height,
-            statuses: &statuses,
-            now: unix_now(),
-            settle_timeout_seconds: seconds,
-        };
-        lifecycle::advance(tracked, &observation)
+/// Brings `tracked` up to date with what was seen, and says what is to be done next.
+fn advance(tracked: &mut Tracked, seen: &Seen, app: &App) -> Next {
+    let statuses: Vec<_> =
+        tracked.attempts.iter().map(|attempt| seen.status(&attempt.signature).cloned()).collect();
+    let seconds = i64::try_from(app.settings.settle_timeout.as_secs()).unwrap_or(i64::MAX);
+    let observation = Observation {
+        block_height: seen.block_height,
+        statuses: &statuses,
+        now: unix_now(),
+        settle_timeout_seconds: seconds,
+    };
+    let next = lifecycle::advance(tracked, &observation);
+    for attempt in &mut tracked.attempts {
+        seen.add_block_hash(&mut attempt.state);
     }
-
-    /// The slot of the attempt's block, where that is confirmed and its hash not known.
-    fn slot_without_hash(&self, attempt: &Attempt) -> Option<u64> {
-        let status = self.statuses.get(&attempt.signature)?.as_ref()?;
-        let known = attempt
-            .state
-            .landing()
-            .is_some_and(|landing| landing.slot == status.slot && landing.block_hash.is_some());
-        (status.commitment >= Commitment::Confirmed && !known).then_some(status.slot)
-    }
-
-    fn add_block_hashes(&self, tracked: &mut Tracked) {
-        for attempt in &mut tracked.attempts {
-            if let AttemptState::Landed(landing) = &mut attempt.state {
-                landing.block_hash =
-                    landing.block_hash.or_else(|| self.block_hashes.get(&landing.slot).copied());
-            }
-        }
-    }
+    next
 }
 
 fn log_change(before: &Operation, tracked: &Tracked) {

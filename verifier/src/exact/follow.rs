@@ -4,26 +4,18 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
 use tokio::{task::JoinSet, time::Instant};
 use x402_escrow_interface::instruction::Signature;
-use x402_escrow_wire::{
-    auth_capture::Commitment,
-    text::{Base58, Hex32},
-};
+use x402_escrow_wire::text::{Base58, Hex32};
 
 use super::{lifecycle, payment::Payment};
 use crate::{
     app::App,
-    chain::{ChainError, STATUSES_PER_REQUEST, Status},
-    payment::AttemptState,
-    track::RoundError,
+    observe::{Seen, Sought},
+    track::{REPEAT_INTERVAL, RoundError},
 };
-
-/// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
-const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Sends and follows.
 pub struct Follower {
@@ -52,17 +44,23 @@ impl Follower {
             return Ok(0);
         }
         let count = open.len();
-        // Before the statuses: a transaction that is in no block when they are read is in none up to this height.
-        let block_height = self.app.chain.block_height().await?;
-        let statuses = self.statuses(&open, block_height).await?;
+        let sought: Vec<_> = open
+            .iter()
+            .map(|payment| Sought {
+                signature: payment.signature,
+                last_valid_block_height: payment.last_valid_block_height,
+                state: &payment.state,
+            })
+            .collect();
+        let seen = Seen::read(self.app.chain.as_ref(), &sought).await?;
         let mut changed = false;
         for mut payment in open {
             let before = payment.clone();
-            let status = statuses.get(&payment.signature).and_then(Option::as_ref);
-            if lifecycle::advance(&mut payment, status, block_height) {
+            let status = seen.status(&payment.signature);
+            if lifecycle::advance(&mut payment, status, seen.block_height) {
                 self.send(&payment);
             }
-            self.add_block_hash(&mut payment).await;
+            seen.add_block_hash(&mut payment.state);
             if payment != before {
                 self.app.store.record_exact(&payment).await?;
                 log_change(&before, &payment);
@@ -80,24 +78,6 @@ impl Follower {
         while self.sending.join_next().await.is_some() {}
     }
 
-    async fn statuses(
-        &self,
-        open: &[Payment],
-        block_height: u64,
-    ) -> Result<HashMap<Signature, Option<Status>>, ChainError> {
-        let (old, recent): (Vec<&Payment>, Vec<&Payment>) =
-            open.iter().partition(|payment| payment.last_valid_block_height < block_height);
-        let mut statuses = HashMap::new();
-        for (payments, search_history) in [(recent, false), (old, true)] {
-            for chunk in payments.chunks(STATUSES_PER_REQUEST) {
-                let signatures: Vec<_> = chunk.iter().map(|payment| payment.signature).collect();
-                let told = self.app.chain.statuses(&signatures, search_history).await?;
-                statuses.extend(signatures.into_iter().zip(told));
-            }
-        }
-        Ok(statuses)
-    }
-
     /// Sends a transaction that is in no block, without simulation: it may have landed in the meantime.
     fn send(&mut self, payment: &Payment) {
         let now = Instant::now();
@@ -112,19 +92,6 @@ impl Follower {
                 tracing::warn!(payment = %id, %error, "not known whether the transaction was sent; it will be repeated");
             }
         });
-    }
-
-    /// A node may not have the block yet, or never; the payment is as final without its hash.
-    async fn add_block_hash(&self, payment: &mut Payment) {
-        if let AttemptState::Landed(landing) = &mut payment.state
-            && landing.block_hash.is_none()
-            && landing.commitment >= Commitment::Confirmed
-        {
-            match self.app.chain.block_hash(landing.slot).await {
-                Ok(hash) => landing.block_hash = Some(hash),
-                Err(error) => tracing::debug!(slot = landing.slot, %error, "block hash not known yet"),
-            }
-        }
     }
 }
 
