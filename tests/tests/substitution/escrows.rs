@@ -25,7 +25,7 @@ pub(crate) const CASES: &[Case] = &[
             world.succeed(&[create]);
             open
         },
-        rows: &[
+        rows: &[&[
             ("rent_payer", ANY, Right("whoever signs as rent payer pays")),
             ("payer", ANY, Solana(InvalidSeeds)),
             ("mint", ANY, Solana(InvalidSeeds)),
@@ -34,7 +34,7 @@ pub(crate) const CASES: &[Case] = &[
             ("vault", ANY, Rule(WrongVault)),
             ("token_program", ANY, Rule(WrongVault)),
             ("system_program", ANY, Solana(IncorrectProgramId)),
-        ],
+        ]],
     },
     Case {
         instruction: "deposit",
@@ -42,7 +42,7 @@ pub(crate) const CASES: &[Case] = &[
         remaining: &[],
         world: with_hold,
         build: |world| world.deposit(usdc(1)),
-        rows: &[
+        rows: &[&[
             ("depositor", ANY, Token(OwnerMismatch)),
             ("source", Neighbours::VAULT, DUPLICATE),
             ("source", Neighbours::OTHER_MINT_VAULT, Token(MintMismatch)),
@@ -53,7 +53,7 @@ pub(crate) const CASES: &[Case] = &[
             ("vault", ANY, Rule(WrongVault)),
             ("mint", ANY, Rule(WrongMint)),
             ("token_program", ANY, Rule(WrongTokenProgram)),
-        ],
+        ]],
     },
     Case {
         instruction: "sync",
@@ -65,7 +65,7 @@ pub(crate) const CASES: &[Case] = &[
             world.chain.transfer(&from, &vault, 1);
             world.sync()
         },
-        rows: &[("escrow", ANY, Rule(WrongVault)), ("vault", ANY, Rule(WrongVault))],
+        rows: &[&[("escrow", ANY, Rule(WrongVault)), ("vault", ANY, Rule(WrongVault))]],
     },
     Case {
         instruction: "request_withdrawal",
@@ -73,11 +73,11 @@ pub(crate) const CASES: &[Case] = &[
         remaining: &[],
         world: with_hold,
         build: |world| world.request_withdrawal(1),
-        rows: &[
+        rows: &[&[
             ("payer", ANY, Rule(WrongPayer)),
             ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Right("the payer signs for the escrow it names")),
             ("escrow", ANY, Rule(WrongPayer)),
-        ],
+        ]],
     },
     Case {
         instruction: "cancel_withdrawal",
@@ -88,11 +88,11 @@ pub(crate) const CASES: &[Case] = &[
             world.succeed(&[world.request_withdrawal(1)]);
             world.cancel_withdrawal()
         },
-        rows: &[
+        rows: &[&[
             ("payer", ANY, Rule(WrongPayer)),
             ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(NoWithdrawalRequested)),
             ("escrow", ANY, Rule(WrongPayer)),
-        ],
+        ]],
     },
     Case {
         instruction: "withdraw",
@@ -105,7 +105,7 @@ pub(crate) const CASES: &[Case] = &[
             world.chain.set_time(due);
             world.withdraw()
         },
-        rows: &[
+        rows: &[&[
             ("payer", ANY, Rule(WrongPayer)),
             ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(WrongVault)),
             ("escrow", ANY, Rule(WrongPayer)),
@@ -117,7 +117,7 @@ pub(crate) const CASES: &[Case] = &[
             ("destination", ANY, Right("the payer signs for the destination it names")),
             ("mint", ANY, Rule(WrongMint)),
             ("token_program", ANY, Rule(WrongTokenProgram)),
-        ],
+        ]],
     },
     Case {
         instruction: "close_escrow",
@@ -129,13 +129,13 @@ pub(crate) const CASES: &[Case] = &[
             world
         },
         build: |world| world.close_escrow(),
-        rows: &[
+        rows: &[&[
             ("payer", ANY, Rule(WrongPayer)),
             ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(WrongVault)),
             ("escrow", ANY, Rule(WrongPayer)),
             ("vault", ANY, Rule(WrongVault)),
             ("rent_payer", ANY, Rule(WrongRentPayer)),
             ("token_program", ANY, Rule(WrongTokenProgram)),
-        ],
+        ]],
     },
 ];

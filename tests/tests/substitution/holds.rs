@@ -1,15 +1,36 @@
-use solana_sdk::instruction::InstructionError::{AccountDataTooSmall, PrivilegeEscalation};
+use solana_sdk::instruction::InstructionError::AccountDataTooSmall;
 use spl_token_interface::error::TokenError::{MintMismatch, OwnerMismatch};
 use x402_escrow_interface::{error::EscrowError::*, instruction::Proof, message::Intent};
 use x402_escrow_tests::svm::{World, usdc};
 
 use super::{
     matrix::{
-        ANY, Case, DUPLICATE, Slot,
+        ANY, Case, DUPLICATE, Row,
         Verdict::{Right, Rule, Solana, Token},
     },
     neighbours::{Neighbours, with_hold},
+    payments::FEE_TOKEN_ACCOUNT,
 };
+
+/// The slots of every instruction about a hold. What another hold of the session gets depends on who signs for what.
+const HOLD_OF_SESSION: &[Row] = &[
+    ("escrow", ANY, Rule(WrongSession)),
+    ("session", Neighbours::SECOND_SESSION, Rule(WrongHold)),
+    ("session", ANY, Rule(WrongSession)),
+    ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
+    ("hold", ANY, Rule(WrongHold)),
+];
+
+/// The slots of a payout.
+const PAID_OUT: &[Row] = &[
+    ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
+    ("vault", ANY, Rule(WrongVault)),
+    ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
+    ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
+    ("rent_payer", ANY, Rule(WrongRentPayer)),
+    ("mint", ANY, Rule(WrongMint)),
+    ("token_program", ANY, Rule(WrongTokenProgram)),
+];
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -18,21 +39,7 @@ pub(crate) const CASES: &[Case] = &[
         remaining: &[],
         world: with_hold,
         build: |world| world.capture(&world.intent(), usdc(4)),
-        rows: &[
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(WrongHold)),
-            ("session", ANY, Rule(WrongSession)),
-            ("hold", Neighbours::SAME_SESSION, Rule(InvalidSignature)),
-            ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
-            ("hold", ANY, Rule(WrongHold)),
-            ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-            ("vault", ANY, Rule(WrongVault)),
-            ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
-            ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
-            ("rent_payer", ANY, Rule(WrongRentPayer)),
-            ("mint", ANY, Rule(WrongMint)),
-            ("token_program", ANY, Rule(WrongTokenProgram)),
-        ],
+        rows: &[&[("hold", Neighbours::SAME_SESSION, Rule(InvalidSignature))], HOLD_OF_SESSION, PAID_OUT],
     },
     Case {
         instruction: "capture",
@@ -46,24 +53,15 @@ pub(crate) const CASES: &[Case] = &[
             world.capture_by(&intent, &capture, Proof::Signer)
         },
         rows: &[
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(WrongHold)),
-            ("session", ANY, Rule(WrongSession)),
-            ("hold", Neighbours::SAME_SESSION, Right("the capture authorizer signs for the hold it names")),
-            ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
-            ("hold", ANY, Rule(WrongHold)),
-            ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-            ("vault", ANY, Rule(WrongVault)),
-            ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
-            ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
-            ("rent_payer", ANY, Rule(WrongRentPayer)),
-            ("mint", ANY, Rule(WrongMint)),
-            ("token_program", ANY, Rule(WrongTokenProgram)),
-            ("signing_capture_authorizer", ANY, Rule(MissingAuthorizer)),
-            ("fee_token_account", Neighbours::VAULT, DUPLICATE),
-            ("fee_token_account", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-            ("fee_token_account", Slot::READ_ONLY, Solana(PrivilegeEscalation)),
-            ("fee_token_account", ANY, Rule(WrongFeeTokenAccount)),
+            &[(
+                "hold",
+                Neighbours::SAME_SESSION,
+                Right("the capture authorizer signs for the hold it names"),
+            )],
+            HOLD_OF_SESSION,
+            PAID_OUT,
+            FEE_TOKEN_ACCOUNT,
+            &[("signing_capture_authorizer", ANY, Rule(MissingAuthorizer))],
         ],
     },
     Case {
@@ -73,13 +71,9 @@ pub(crate) const CASES: &[Case] = &[
         world: with_hold,
         build: |world| world.void(&world.intent(), usdc(4)),
         rows: &[
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(WrongHold)),
-            ("session", ANY, Rule(WrongSession)),
-            ("hold", Neighbours::SAME_SESSION, Rule(InvalidSignature)),
-            ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
-            ("hold", ANY, Rule(WrongHold)),
-            ("rent_payer", ANY, Rule(WrongRentPayer)),
+            &[("hold", Neighbours::SAME_SESSION, Rule(InvalidSignature))],
+            HOLD_OF_SESSION,
+            &[("rent_payer", ANY, Rule(WrongRentPayer))],
         ],
     },
     Case {
@@ -89,14 +83,16 @@ pub(crate) const CASES: &[Case] = &[
         world: with_hold,
         build: |world| world.void_by(&world.intent(), usdc(4), Proof::Signer),
         rows: &[
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(WrongHold)),
-            ("session", ANY, Rule(WrongSession)),
-            ("hold", Neighbours::SAME_SESSION, Right("the receiver authorizer signs for the hold it names")),
-            ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
-            ("hold", ANY, Rule(WrongHold)),
-            ("rent_payer", ANY, Rule(WrongRentPayer)),
-            ("signing_receiver_authorizer", ANY, Rule(MissingAuthorizer)),
+            &[(
+                "hold",
+                Neighbours::SAME_SESSION,
+                Right("the receiver authorizer signs for the hold it names"),
+            )],
+            HOLD_OF_SESSION,
+            &[
+                ("rent_payer", ANY, Rule(WrongRentPayer)),
+                ("signing_receiver_authorizer", ANY, Rule(MissingAuthorizer)),
+            ],
         ],
     },
     Case {
@@ -109,13 +105,9 @@ pub(crate) const CASES: &[Case] = &[
             world.reclaim(&world.intent())
         },
         rows: &[
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(WrongHold)),
-            ("session", ANY, Rule(WrongSession)),
-            ("hold", Neighbours::SAME_SESSION, Right("anyone may reclaim any hold after its deadline")),
-            ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
-            ("hold", ANY, Rule(WrongHold)),
-            ("rent_payer", ANY, Rule(WrongRentPayer)),
+            &[("hold", Neighbours::SAME_SESSION, Right("anyone may reclaim any hold after its deadline"))],
+            HOLD_OF_SESSION,
+            &[("rent_payer", ANY, Rule(WrongRentPayer))],
         ],
     },
     Case {
@@ -125,26 +117,24 @@ pub(crate) const CASES: &[Case] = &[
         world: captured,
         build: |world| world.refund(&refundable(world), usdc(1)),
         rows: &[
-            ("receiver", ANY, Rule(WrongReceiver)),
-            ("source", Neighbours::VAULT, DUPLICATE),
-            (
-                "source",
-                Neighbours::RECEIVERS_OTHER_TOKENS,
-                Right("the receiver signs, and pays from any account of its own"),
-            ),
-            ("source", Neighbours::OTHER_MINT_VAULT, Token(MintMismatch)),
-            ("source", Neighbours::RECEIVERS_TOKENS_OF_OTHER_MINT, Token(MintMismatch)),
-            ("source", ANY, Token(OwnerMismatch)),
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(WrongHold)),
-            ("session", ANY, Rule(WrongSession)),
-            ("hold", Neighbours::SAME_SESSION, Right("the receiver signs for the payment it refunds")),
-            ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
-            ("hold", ANY, Rule(WrongHold)),
-            ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-            ("vault", ANY, Rule(WrongVault)),
-            ("mint", ANY, Rule(WrongMint)),
-            ("token_program", ANY, Rule(WrongTokenProgram)),
+            &[("hold", Neighbours::SAME_SESSION, Right("the receiver signs for the payment it refunds"))],
+            HOLD_OF_SESSION,
+            &[
+                ("receiver", ANY, Rule(WrongReceiver)),
+                ("source", Neighbours::VAULT, DUPLICATE),
+                (
+                    "source",
+                    Neighbours::RECEIVERS_OTHER_TOKENS,
+                    Right("the receiver signs, and pays from any account of its own"),
+                ),
+                ("source", Neighbours::OTHER_MINT_VAULT, Token(MintMismatch)),
+                ("source", Neighbours::RECEIVERS_TOKENS_OF_OTHER_MINT, Token(MintMismatch)),
+                ("source", ANY, Token(OwnerMismatch)),
+                ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
+                ("vault", ANY, Rule(WrongVault)),
+                ("mint", ANY, Rule(WrongMint)),
+                ("token_program", ANY, Rule(WrongTokenProgram)),
+            ],
         ],
     },
     Case {
@@ -156,13 +146,13 @@ pub(crate) const CASES: &[Case] = &[
             world.chain.set_time(Neighbours::REFUND_DEADLINE + 1);
             world.close_hold(&refundable(world))
         },
-        rows: &[
+        rows: &[&[
             ("session", ANY, Rule(WrongHold)),
             ("hold", Neighbours::SAME_SESSION, Rule(HoldNotFinished)),
             ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
             ("hold", ANY, Rule(WrongHold)),
             ("rent_payer", ANY, Rule(WrongRentPayer)),
-        ],
+        ]],
     },
 ];
 

@@ -24,7 +24,7 @@ pub(crate) struct Case {
     /// Goes to where the instruction succeeds, and builds it.
     pub(crate) build: fn(&mut World) -> Instruction,
     /// What the instruction says to each substitute.
-    pub(crate) rows: &'static [Row],
+    pub(crate) rows: &'static [&'static [Row]],
 }
 
 /// A slot, the substitute in it (or [`ANY`]), and the answer. A row that names the substitute goes before one that
@@ -108,13 +108,17 @@ impl Case {
                 self.judge(&mut stage, slot, substitute, &instruction, &mut used, &mut outcome);
             }
         }
-        for (row, (slot, substitute, _)) in self.rows.iter().enumerate() {
+        for (row, (slot, substitute, _)) in self.rows().enumerate() {
             if !used.contains(&row) {
                 outcome.wrong.push(format!("{self}: no trial fits the row ({slot}, {substitute})"));
             }
         }
         stage.world.succeed(&[stage.instruction]);
         outcome
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.rows.iter().copied().flatten()
     }
 
     fn judge(
@@ -126,12 +130,12 @@ impl Case {
         used: &mut BTreeSet<usize>,
         outcome: &mut Outcome,
     ) {
-        let row = |of: &str| self.rows.iter().position(|row| row.0 == slot.name && row.1 == of);
+        let row = |of: &str| self.rows().enumerate().find(|(_, row)| row.0 == slot.name && row.1 == of);
         let verdict = match (row(substitute), slot.common(substitute)) {
             (None, Some(common)) => Some(common),
-            (exact, _) => exact.or_else(|| row(ANY)).map(|row| {
-                used.insert(row);
-                self.rows[row].2.clone()
+            (exact, _) => exact.or_else(|| row(ANY)).map(|(number, row)| {
+                used.insert(number);
+                row.2.clone()
             }),
         };
         let trial = format!("{self}: {} <- {substitute}", slot.name);

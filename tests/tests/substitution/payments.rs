@@ -8,11 +8,36 @@ use x402_escrow_tests::svm::{World, usdc};
 
 use super::{
     matrix::{
-        ANY, Case, DUPLICATE, Slot,
+        ANY, Case, DUPLICATE, Row, Slot,
         Verdict::{Right, Rule, Solana},
     },
     neighbours::{Neighbours, with_hold},
 };
+
+/// The slot of the account that a fee goes to.
+pub(crate) const FEE_TOKEN_ACCOUNT: &[Row] = &[
+    ("fee_token_account", Neighbours::VAULT, DUPLICATE),
+    ("fee_token_account", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
+    ("fee_token_account", Slot::READ_ONLY, Solana(PrivilegeEscalation)),
+    ("fee_token_account", ANY, Rule(WrongFeeTokenAccount)),
+];
+
+/// The slots of every charge.
+const CHARGED: &[Row] = &[
+    ("escrow", ANY, Rule(WrongSession)),
+    ("session", Neighbours::SECOND_SESSION, Rule(InvalidSignature)),
+    ("session", ANY, Rule(WrongSession)),
+    ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
+    ("vault", ANY, Rule(WrongVault)),
+    ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
+    ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
+    ("receiver", ANY, Rule(WrongReceiverTokenAccount)),
+    ("capture_authorizer", ANY, Rule(InvalidSignature)),
+    ("receiver_authorizer", ANY, Rule(InvalidSignature)),
+    ("fee_recipient", ANY, Rule(InvalidSignature)),
+    ("mint", ANY, Rule(WrongMint)),
+    ("token_program", ANY, Rule(WrongTokenProgram)),
+];
 
 pub(crate) const CASES: &[Case] = &[
     Case {
@@ -21,7 +46,7 @@ pub(crate) const CASES: &[Case] = &[
         remaining: &[],
         world: with_hold,
         build: |world| world.authorize(&Intent { nonce: 2, ..world.intent() }),
-        rows: &[
+        rows: &[&[
             ("rent_payer", ANY, Right("whoever signs as rent payer pays")),
             ("escrow", ANY, Rule(WrongSession)),
             ("session", Neighbours::SECOND_SESSION, Solana(InvalidSeeds)),
@@ -32,7 +57,7 @@ pub(crate) const CASES: &[Case] = &[
             ("receiver_authorizer", ANY, Rule(InvalidSignature)),
             ("fee_recipient", ANY, Rule(InvalidSignature)),
             ("system_program", ANY, Solana(IncorrectProgramId)),
-        ],
+        ]],
     },
     Case {
         instruction: "charge",
@@ -40,21 +65,7 @@ pub(crate) const CASES: &[Case] = &[
         remaining: &[],
         world: with_hold,
         build: |world| world.charge(&to_charge(world)),
-        rows: &[
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(InvalidSignature)),
-            ("session", ANY, Rule(WrongSession)),
-            ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-            ("vault", ANY, Rule(WrongVault)),
-            ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
-            ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
-            ("receiver", ANY, Rule(WrongReceiverTokenAccount)),
-            ("capture_authorizer", ANY, Rule(InvalidSignature)),
-            ("receiver_authorizer", ANY, Rule(InvalidSignature)),
-            ("fee_recipient", ANY, Rule(InvalidSignature)),
-            ("mint", ANY, Rule(WrongMint)),
-            ("token_program", ANY, Rule(WrongTokenProgram)),
-        ],
+        rows: &[CHARGED],
     },
     Case {
         instruction: "charge",
@@ -66,25 +77,12 @@ pub(crate) const CASES: &[Case] = &[
             world.charge_as(&to_charge(world), &Charge { amount: usdc(4), fee: 40_000, release, capture })
         },
         rows: &[
-            ("escrow", ANY, Rule(WrongSession)),
-            ("session", Neighbours::SECOND_SESSION, Rule(InvalidSignature)),
-            ("session", ANY, Rule(WrongSession)),
-            ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-            ("vault", ANY, Rule(WrongVault)),
-            ("receiver_token_account", Neighbours::VAULT, DUPLICATE),
-            ("receiver_token_account", ANY, Rule(WrongReceiverTokenAccount)),
-            ("receiver", ANY, Rule(WrongReceiverTokenAccount)),
-            ("capture_authorizer", ANY, Rule(InvalidSignature)),
-            ("receiver_authorizer", ANY, Rule(InvalidSignature)),
-            ("fee_recipient", ANY, Rule(InvalidSignature)),
-            ("mint", ANY, Rule(WrongMint)),
-            ("token_program", ANY, Rule(WrongTokenProgram)),
-            ("signing_receiver_authorizer", ANY, Rule(MissingAuthorizer)),
-            ("signing_capture_authorizer", ANY, Rule(MissingAuthorizer)),
-            ("fee_token_account", Neighbours::VAULT, DUPLICATE),
-            ("fee_token_account", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-            ("fee_token_account", Slot::READ_ONLY, Solana(PrivilegeEscalation)),
-            ("fee_token_account", ANY, Rule(WrongFeeTokenAccount)),
+            CHARGED,
+            FEE_TOKEN_ACCOUNT,
+            &[
+                ("signing_receiver_authorizer", ANY, Rule(MissingAuthorizer)),
+                ("signing_capture_authorizer", ANY, Rule(MissingAuthorizer)),
+            ],
         ],
     },
 ];
