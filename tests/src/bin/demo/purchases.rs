@@ -84,26 +84,19 @@ impl Purchase {
         let duration = started.elapsed();
         let payment = &fetched["payment"];
         ensure!(payment["settlement"]["success"] == true, "{} was served unpaid: {payment}", wanted.label());
+        let receiver = text(payment, "payTo")?.parse::<Key>().map_err(anyhow::Error::msg)?;
         Ok(Self {
-            label: wanted.label(),
-            payment_id: text(payment, "paymentId")?,
-            receiver: text(payment, "payTo")?.parse::<Key>().map_err(anyhow::Error::msg)?.into(),
             duration,
-            held: 0,
-            captured: 0,
-            released: 0,
-            refunded: 0,
-            transactions: Vec::new(),
-            time_to_final: Duration::ZERO,
-            bought: started,
+            ..Self::since(started, wanted.label(), text(payment, "paymentId")?, receiver.into())
         })
     }
 
-    /// Many requests on one hold, of which the first was made at `started` and the last now.
-    pub(crate) fn streamed(label: String, payment_id: &str, receiver: Address, started: Instant) -> Self {
+    /// What began at `started` and was served now; what it came to is not known yet. A stream is many requests on one
+    /// hold, of which the first was made at `started`.
+    pub(crate) fn since(started: Instant, label: String, payment_id: String, receiver: Address) -> Self {
         Self {
             label,
-            payment_id: payment_id.to_owned(),
+            payment_id,
             receiver,
             duration: started.elapsed(),
             held: 0,

@@ -98,7 +98,7 @@ async fn request_all(session_file: &Path, url: &str) -> Result<(Streaming, Purch
     }
     let elapsed = opened.elapsed();
     let label = format!("north/ticks, {REQUESTS} times");
-    let purchase = Purchase::streamed(label, &first.payment_id.to_string(), first.pay_to.into(), started);
+    let purchase = Purchase::since(started, label, first.payment_id.to_string(), first.pay_to.into());
     Ok((Streaming { requests: REQUESTS, elapsed, fees: 0 }, purchase))
 }
 
