@@ -9,16 +9,16 @@ use crate::{
     text::{Base58, Decimal, Hex32, Key},
 };
 
-/// Body of `POST /verify` and `POST /settle`.
+/// Body of `POST /verify` and `POST /settle`: of version 2, unless it names other types.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FacilitatorRequest {
+pub struct FacilitatorRequest<Payload = PaymentPayload, Requirements = PaymentRequirements> {
     /// The protocol's version.
     pub x402_version: u64,
     /// What the client sent.
-    pub payment_payload: PaymentPayload,
+    pub payment_payload: Payload,
     /// What the server asked for.
-    pub payment_requirements: PaymentRequirements,
+    pub payment_requirements: Requirements,
 }
 
 /// Answer of `POST /verify`.

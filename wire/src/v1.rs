@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    exact,
+    exact, facilitator,
     text::{Decimal, Key, null_as_default},
 };
 
@@ -24,16 +24,7 @@ pub fn network_name(network: &str) -> Option<&'static str> {
 }
 
 /// Body of `POST /verify` and `POST /settle`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FacilitatorRequest {
-    /// The protocol's version.
-    pub x402_version: u64,
-    /// What the client sent.
-    pub payment_payload: PaymentPayload,
-    /// What the server asked for.
-    pub payment_requirements: PaymentRequirements,
-}
+pub type FacilitatorRequest = facilitator::FacilitatorRequest<PaymentPayload, PaymentRequirements>;
 
 /// A payment, as the header `X-PAYMENT` carries it: base64 of JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
