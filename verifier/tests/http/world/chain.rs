@@ -1,0 +1,180 @@
+//! What is on chain: set up, changed by hand, read.
+
+use solana_sdk::{
+    account::Account,
+    hash::Hash,
+    instruction::Instruction,
+    program_option::COption,
+    program_pack::Pack,
+    signer::{Signer, keypair::Keypair},
+    transaction::Transaction,
+};
+use solana_slot_hashes::SlotHashes;
+use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
+use x402_escrow_interface::{
+    Address,
+    account::{Escrow, Session},
+    address::{self, TOKEN_PROGRAM_ID},
+    instruction::{self, SessionLimits},
+};
+
+use super::{FEE_PAYER, FUNDS, MERCHANT, PAYER, SESSION, World, keypair};
+
+impl World {
+    pub(super) fn set_up_chain(&self) {
+        let payer = keypair(PAYER);
+        {
+            let svm = &mut self.cluster.state().svm;
+            svm.airdrop(&payer.pubkey(), 10_000_000_000).unwrap();
+            svm.airdrop(&keypair(FEE_PAYER).pubkey(), 10_000_000_000).unwrap();
+        }
+        self.set_slot_hash([5; 32]);
+        let mint = Mint {
+            mint_authority: COption::None,
+            supply: 1_000_000_000_000,
+            decimals: 6,
+            is_initialized: true,
+            freeze_authority: COption::None,
+        };
+        self.set_packed(self.mint, &mint);
+        let source = self.set_token_account(payer.pubkey(), AccountState::Initialized, 1_000_000_000_000);
+        self.set_token_account(self.merchant(), AccountState::Initialized, 0);
+
+        self.execute(
+            &instruction::open_escrow(&payer.pubkey(), &payer.pubkey(), &self.mint, &TOKEN_PROGRAM_ID, 0),
+            &payer,
+        );
+        let escrow = self.escrow_account();
+        self.execute(&[instruction::deposit(&payer.pubkey(), &source, &self.escrow, &escrow, FUNDS)], &payer);
+        self.open_session(SessionLimits {
+            expires_at: self.cluster.now() + 86_400,
+            maximum_payment: 5_000_000,
+            maximum_total: 1_000_000_000,
+            maximum_per_period: 0,
+            period_seconds: 0,
+            receiver: Address::default(),
+        });
+    }
+
+    pub(crate) fn set_slot_hash(&self, hash: [u8; 32]) {
+        let hashes = SlotHashes::new(&[(99, Hash::new_from_array(hash))]);
+        self.cluster.state().svm.set_sysvar(&hashes);
+    }
+
+    pub(crate) fn open_session(&self, limits: SessionLimits) {
+        let payer = keypair(PAYER);
+        let key = keypair(SESSION).pubkey();
+        let open = instruction::open_session(&payer.pubkey(), &payer.pubkey(), &self.escrow, &key, &limits);
+        self.execute(&[open], &payer);
+    }
+
+    pub(crate) fn revoke_session(&self) {
+        let payer = keypair(PAYER);
+        self.execute(&[instruction::revoke_session(&payer.pubkey(), &self.escrow, &self.session)], &payer);
+    }
+
+    /// Lets the payer withdraw `amount`; the escrow has no delay.
+    pub(crate) fn withdraw(&self, amount: u64) {
+        let payer = keypair(PAYER);
+        let escrow = self.escrow_account();
+        let destination = address::associated_token(&payer.pubkey(), &self.mint, &TOKEN_PROGRAM_ID);
+        let instructions = [
+            instruction::request_withdrawal(&self.escrow, &escrow, amount),
+            instruction::withdraw(&self.escrow, &escrow, &destination),
+        ];
+        self.execute(&instructions, &payer);
+    }
+
+    fn execute(&self, instructions: &[Instruction], signer: &Keypair) {
+        let svm = &mut self.cluster.state().svm;
+        let transaction = Transaction::new_signed_with_payer(
+            instructions,
+            Some(&signer.pubkey()),
+            &[signer],
+            svm.latest_blockhash(),
+        );
+        svm.send_transaction(transaction).unwrap();
+        svm.expire_blockhash();
+    }
+
+    fn set_packed<T: Pack>(&self, address: Address, value: &T) {
+        let mut data = vec![0; T::LEN];
+        value.pack_into_slice(&mut data);
+        let account =
+            Account { lamports: 10_000_000, data, owner: TOKEN_PROGRAM_ID, executable: false, rent_epoch: 0 };
+        self.cluster.state().svm.set_account(address, account).unwrap();
+    }
+
+    /// Puts `owner`'s token account on chain as it is given.
+    pub(crate) fn set_token_account(&self, owner: Address, state: AccountState, amount: u64) -> Address {
+        let address = address::associated_token(&owner, &self.mint, &TOKEN_PROGRAM_ID);
+        let account = TokenAccount {
+            mint: self.mint,
+            owner,
+            amount,
+            delegate: COption::None,
+            state,
+            is_native: COption::None,
+            delegated_amount: 0,
+            close_authority: COption::None,
+        };
+        self.set_packed(address, &account);
+        address
+    }
+
+    /// Takes a hold off the chain, as if somebody else had ended it.
+    pub(crate) fn remove_hold(&self, nonce: u64) {
+        let hold = address::hold(&self.session, nonce);
+        self.cluster.state().svm.set_account(hold, Account::default()).unwrap();
+    }
+
+    pub(crate) fn merchant(&self) -> Address {
+        keypair(MERCHANT).pubkey()
+    }
+
+    pub(crate) fn session_key(&self) -> Address {
+        keypair(SESSION).pubkey()
+    }
+
+    /// Seed and public key of everybody whose secret the verifier could have.
+    pub(crate) fn secret_keys(&self) -> [[u8; 64]; 3] {
+        [FEE_PAYER, SESSION, MERCHANT].map(|seed| keypair(seed).to_bytes())
+    }
+
+    pub(crate) fn fee_payer(&self) -> Address {
+        keypair(FEE_PAYER).pubkey()
+    }
+
+    pub(crate) fn escrow_account(&self) -> Escrow {
+        Escrow::decode(&self.data(&self.escrow)).unwrap()
+    }
+
+    pub(crate) fn session_account(&self) -> Session {
+        Session::decode(&self.data(&self.session)).unwrap()
+    }
+
+    fn data(&self, address: &Address) -> Vec<u8> {
+        self.cluster.state().svm.get_account(address).unwrap().data
+    }
+
+    /// What the merchant has, in base units.
+    pub(crate) fn received(&self) -> u64 {
+        self.tokens(self.merchant())
+    }
+
+    /// What `owner` has in its associated token account, in base units.
+    pub(crate) fn tokens(&self, owner: Address) -> u64 {
+        let address = address::associated_token(&owner, &self.mint, &TOKEN_PROGRAM_ID);
+        TokenAccount::unpack(&self.data(&address)).unwrap().amount
+    }
+
+    /// What the fee payer has.
+    pub(crate) fn fee_payer_lamports(&self) -> u64 {
+        self.cluster.state().svm.get_balance(&self.fee_payer()).unwrap()
+    }
+
+    /// How many transactions were sent, repetitions included.
+    pub(crate) fn sent(&self) -> usize {
+        self.cluster.state().sent.len()
+    }
+}

@@ -1,0 +1,94 @@
+//! The configuration of the verifier under test.
+
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+
+use x402_escrow_verifier::{
+    app::{App, Settings},
+    chain::Chain,
+    exact::instructions::FeeBounds,
+    limits::LimitSettings,
+    policy::{Finality, Policy, Tier},
+    store::Store,
+    webhook::Webhook,
+};
+use x402_escrow_wire::auth_capture::Commitment;
+
+use super::{FEE_PAYER, WEBHOOK_SECRET, keypair};
+
+/// What the tests change of the verifier's configuration.
+#[derive(Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) commitment: Commitment,
+    pub(crate) settle_timeout: Duration,
+    /// The port at which a node announces its blocks.
+    pub(crate) announced_at: Option<u16>,
+    /// Where payments' news go.
+    pub(crate) webhook: Option<SocketAddr>,
+    pub(crate) minimum_hold_amount: u64,
+    pub(crate) maximum_open_holds_per_escrow: u64,
+    pub(crate) maximum_concurrent_requests: usize,
+    pub(crate) requests_per_minute_per_client: Option<NonZeroU32>,
+    pub(crate) payments_per_minute_per_session: Option<NonZeroU32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            commitment: Commitment::Processed,
+            settle_timeout: Duration::from_secs(5),
+            announced_at: None,
+            webhook: None,
+            minimum_hold_amount: 0,
+            maximum_open_holds_per_escrow: u64::MAX,
+            maximum_concurrent_requests: 1024,
+            requests_per_minute_per_client: None,
+            payments_per_minute_per_session: None,
+        }
+    }
+}
+
+/// The parts of a verifier over the file in `directory`.
+pub(super) async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Options) -> Arc<App> {
+    let store = Store::open(&directory.join("verifier.sqlite")).await.unwrap();
+    let policy = Policy {
+        finality: Finality::new(vec![Tier { up_to: None, commitment: options.commitment }]).unwrap(),
+        capture_commitment: Commitment::Confirmed,
+        minimum_authorize_seconds: 5,
+        maximum_authorize_seconds: 120,
+        minimum_capture_seconds: 30,
+        maximum_capture_seconds: 86_400,
+        voucher_margin_seconds: 60,
+        maximum_refund_seconds: 86_400,
+        exact_fee_bounds: FeeBounds {
+            maximum_compute_units: 400_000,
+            maximum_compute_unit_price_micro_lamports: 5_000_000,
+        },
+        minimum_hold_amount: options.minimum_hold_amount,
+        maximum_open_holds_per_escrow: options.maximum_open_holds_per_escrow,
+    };
+    let webhook = |address| Webhook { url: format!("http://{address}/"), secret: WEBHOOK_SECRET.to_vec() };
+    store.keep_news(options.webhook.is_some()).await.unwrap();
+    let settings = Settings {
+        webhook: options.webhook.map(webhook),
+        websocket_urls: options
+            .announced_at
+            .map(|port| format!("ws://127.0.0.1:{port}"))
+            .into_iter()
+            .collect(),
+        settle_timeout: options.settle_timeout,
+        request_timeout: Duration::from_secs(30),
+        status_poll_interval: Duration::from_millis(20),
+        review_interval: Duration::from_millis(50),
+        compute_unit_prices_micro_lamports: 10..=1000,
+        maximum_body_bytes: 64 * 1024,
+        limits: LimitSettings {
+            maximum_concurrent_requests: options.maximum_concurrent_requests,
+            requests_per_minute_per_client: options.requests_per_minute_per_client,
+            payments_per_minute_per_session: options.payments_per_minute_per_session,
+            trusted_proxies: Vec::new(),
+        },
+        minimum_fee_payer_lamports: 50_000_000,
+        maximum_slot_age_seconds: 60,
+    };
+    Arc::new(App::new(chain, store, keypair(FEE_PAYER), policy, settings).await.unwrap())
+}
