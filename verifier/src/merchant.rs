@@ -13,6 +13,7 @@
 
 mod answer;
 pub mod facilitator;
+mod price;
 mod refund;
 pub mod service;
 mod stream;
@@ -37,10 +38,10 @@ use x402_escrow_wire::{
 
 pub use facilitator::FacilitatorError;
 use facilitator::{Facilitator, Support};
+pub use price::Price;
 pub use refund::RefundError;
 pub use service::{PaymentLayer, PaymentService};
 use stream::Stream;
-pub use terms::Price;
 use unsettled::Unsettled;
 pub use unsettled::UnsettledError;
 

@@ -4,78 +4,17 @@ use serde_json::Value;
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{
-        CaptureAuthorizer, Commitment, ESCROW_FLOW, Extra, Payload, SCHEME, VoucherPayload, origin,
-        stream_resource_hash,
+        CaptureAuthorizer, ESCROW_FLOW, Extra, Payload, SCHEME, VoucherPayload, origin, stream_resource_hash,
     },
     error_code::ErrorCode,
     payment::{PaymentPayload, PaymentRequired, PaymentRequirements, ResourceInfo},
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{MerchantConfig, facilitator::Support};
+use super::{MerchantConfig, facilitator::Support, price::Price};
 
 /// A capture needs this long to be put on chain; a challenge with less left is too old to pay.
 const MINIMUM_CAPTURE_SECONDS: i64 = 60;
-
-/// What a route costs, and how final a payment must be before it is served.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Price {
-    /// In base units. The handler may capture less ([`super::CaptureAmount`]) unless the price is streamed.
-    pub amount: u64,
-    /// If set, what is held once for many requests, in base units: each request brings a voucher over `amount` more.
-    pub hold: Option<u64>,
-    /// From capture deadline to refund deadline, in seconds; `None` for the merchant's own.
-    pub refund_window_seconds: Option<i64>,
-    /// How final the hold must be; `None` leaves it to the facilitator's policy.
-    pub commitment: Option<Commitment>,
-    /// What is sold, for people.
-    pub description: Option<String>,
-    /// Media type of the response.
-    pub mime_type: Option<String>,
-}
-
-impl Price {
-    /// A price in base units, with the facilitator's policy of finality.
-    pub fn new(amount: u64) -> Self {
-        Self {
-            amount,
-            hold: None,
-            refund_window_seconds: None,
-            commitment: None,
-            description: None,
-            mime_type: None,
-        }
-    }
-
-    /// Asks for a hold that is at least this final.
-    #[must_use]
-    pub fn at_least(mut self, commitment: Commitment) -> Self {
-        self.commitment = Some(commitment);
-        self
-    }
-
-    /// Lets many requests be paid out of one hold of `hold` base units, each by a signature that touches no chain. The
-    /// hold pays for every streamed route under the same origin.
-    #[must_use]
-    pub fn streamed(mut self, hold: u64) -> Self {
-        self.hold = Some(hold);
-        self
-    }
-
-    /// Keeps what is captured refundable until `seconds` after the capture deadline.
-    #[must_use]
-    pub fn refundable(mut self, seconds: i64) -> Self {
-        self.refund_window_seconds = Some(seconds);
-        self
-    }
-
-    /// Says what is sold.
-    #[must_use]
-    pub fn describe(mut self, description: &str) -> Self {
-        self.description = Some(description.to_owned());
-        self
-    }
-}
 
 /// Everything that the terms of one request follow from.
 #[derive(Clone, Copy)]
