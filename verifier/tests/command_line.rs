@@ -197,6 +197,30 @@ fn the_fee_payers_key_must_be_there_and_secret() {
 }
 
 #[test]
+fn secrets_can_come_in_the_environment() {
+    let setting = Setting::new();
+    let key = fs::read_to_string(setting.path("key.json")).unwrap();
+    fs::remove_file(setting.path("key.json")).unwrap();
+    let webhook = format!("whsec_{}", "A".repeat(32));
+    let sources = [
+        ("X402_FEE_PAYER", "env:THE_KEY"),
+        ("X402_WEBHOOK_URL", "https://a.example"),
+        ("X402_WEBHOOK_SECRET", "env:THE_SECRET"),
+    ];
+    let with = |key, secret| [&sources[..], &[("THE_KEY", key), ("THE_SECRET", secret)]].concat();
+    let (status, text) = setting.check("", &with(&key, &webhook));
+    assert_eq!(status, 0, "{text}");
+    assert!(!text.contains(&webhook) && !text.contains(key.trim_matches(['[', ']'])), "{text}");
+    setting.assert_refused("", &sources[..1], &["fee_payer", "\"THE_KEY\" is not set"]);
+    setting.assert_refused("", &with("[1, 2]", &webhook), &["fee_payer", "env:THE_KEY is no keypair"]);
+    setting.assert_refused(
+        "",
+        &with(&key, "whsec_A"),
+        &["webhook_secret", "env:THE_SECRET must hold whsec_"],
+    );
+}
+
+#[test]
 fn what_has_no_default_is_asked_for() {
     let output = Command::new(env!("CARGO_BIN_EXE_verifier")).env_clear().output().unwrap();
     assert_eq!(output.status.code(), Some(2));

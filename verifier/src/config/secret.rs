@@ -1,14 +1,23 @@
-//! Files that hold secrets.
+//! Secrets: in a file, or in an environment variable where the system that starts the service puts them there.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{env, fs, os::unix::fs::PermissionsExt, path::Path};
 
-/// Refuses a file that others than its owner can read or write. `advice` says how to make one that isn't there.
-pub(super) fn check(path: &Path, advice: &str) -> Result<(), String> {
-    let shown = path.display();
-    let metadata = fs::metadata(path).map_err(|error| format!("{shown} can't be read: {error}; {advice}"))?;
-    let mode = metadata.permissions().mode() & 0o777;
+/// What a source starts with that is not a file: `env:NAME` is the environment variable `NAME`.
+const VARIABLE: &str = "env:";
+
+/// Reads the text of a secret. Refuses a file that others than its owner can read or write. `advice` says how to make one
+/// that isn't there.
+pub(super) fn read(source: &Path, advice: &str) -> Result<String, String> {
+    let shown = source.display();
+    if let Some(variable) = source.to_str().and_then(|source| source.strip_prefix(VARIABLE)) {
+        // The cause quotes a value that is no text; it is a secret.
+        return env::var(variable)
+            .map_err(|_| format!("the environment variable {variable:?} is not set, or is no text"));
+    }
+    let unreadable = |error| format!("{shown} can't be read: {error}; {advice}");
+    let mode = fs::metadata(source).map_err(unreadable)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(format!("{shown} has mode {mode:03o}: others can use the key; `chmod 600 {shown}`"));
     }
-    Ok(())
+    fs::read_to_string(source).map_err(unreadable)
 }

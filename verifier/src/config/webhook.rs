@@ -1,6 +1,6 @@
 //! Where news go, and the secret that signs them: `whsec_` and Base64, as Standard Webhooks has it.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -9,6 +9,8 @@ use crate::webhook::Webhook;
 
 /// What the standard asks of a secret's length.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+const ADVICE: &str = "make one with `(umask 077; echo whsec_$(openssl rand -base64 32) > webhook-secret)`";
 
 pub(super) fn read(url: Option<String>, secret: Option<&Path>) -> Result<Option<Webhook>, ConfigError> {
     let (url, secret) = match (url, secret) {
@@ -30,15 +32,13 @@ pub(super) fn read(url: Option<String>, secret: Option<&Path>) -> Result<Option<
     Ok(Some(Webhook { url, secret }))
 }
 
-fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
-    let shown = path.display();
-    let advice = format!("make one with `(umask 077; echo whsec_$(openssl rand -base64 32) > {shown})`");
-    secret::check(path, &advice)?;
-    let text = fs::read_to_string(path).map_err(|error| format!("{shown} can't be read: {error}"))?;
+fn read_secret(source: &Path) -> Result<Vec<u8>, String> {
+    let shown = source.display();
+    let text = secret::read(source, ADVICE)?;
     // What is wrong is said without the text: it is a secret.
     let secret = text.trim().strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
     match secret {
         Some(secret) if SECRET_BYTES.contains(&secret.len()) => Ok(secret),
-        _ => Err(format!("{shown} must hold whsec_ and 24 to 64 bytes in Base64; {advice}")),
+        _ => Err(format!("{shown} must hold whsec_ and 24 to 64 bytes in Base64; {ADVICE}")),
     }
 }
