@@ -5,6 +5,7 @@
 
 mod backup;
 mod cluster;
+mod crash;
 mod events;
 mod exact;
 mod health;

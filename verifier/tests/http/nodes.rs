@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
+use tokio::sync::Notify;
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{
     Account, Blockhash, Chain, ChainError, Executed, SendError, Snapshot, Status,
@@ -20,6 +21,8 @@ pub(crate) enum Fault {
     Down,
     /// It never answers.
     Hangs,
+    /// It answers that often and then never; what it is sent counts when it comes and when the answer goes.
+    AnswersThenHangs(usize),
     /// It says that its newest slot is this far from the others'.
     Slots(i64),
     /// It is of another cluster.
@@ -40,22 +43,43 @@ pub(crate) enum Fault {
 pub(crate) struct Node {
     cluster: Arc<Cluster>,
     fault: Mutex<Fault>,
+    hanging: Notify,
 }
 
 impl Node {
     pub(crate) fn new(cluster: &Arc<Cluster>) -> Arc<Self> {
-        Arc::new(Self { cluster: Arc::clone(cluster), fault: Mutex::new(Fault::None) })
+        Arc::new(Self {
+            cluster: Arc::clone(cluster),
+            fault: Mutex::new(Fault::None),
+            hanging: Notify::new(),
+        })
     }
 
     pub(crate) fn break_with(&self, fault: Fault) {
         *self.fault.lock().unwrap() = fault;
     }
 
+    /// Waits until somebody waits for it in vain.
+    pub(crate) async fn hanging(&self) {
+        self.hanging.notified().await;
+    }
+
     async fn fault(&self, request: &'static str) -> Result<Fault, ChainError> {
-        let fault = *self.fault.lock().unwrap();
+        let fault = {
+            let mut fault = self.fault.lock().unwrap();
+            *fault = match *fault {
+                Fault::AnswersThenHangs(0) => Fault::Hangs,
+                Fault::AnswersThenHangs(more) => Fault::AnswersThenHangs(more - 1),
+                other => other,
+            };
+            *fault
+        };
         match fault {
             Fault::Down => Err(ChainError { request, message: "it can't be reached".to_owned() }),
-            Fault::Hangs => std::future::pending().await,
+            Fault::Hangs => {
+                self.hanging.notify_one();
+                std::future::pending().await
+            }
             fault => Ok(fault),
         }
     }
@@ -110,6 +134,11 @@ impl Chain for Node {
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
         match self.fault("sendTransaction").await? {
             Fault::RefusesAll => Err(SendError::Simulation(TransactionError::InsufficientFundsForFee)),
+            Fault::AnswersThenHangs(_) => {
+                let sent = self.cluster.send(transaction, preflight).await;
+                self.fault("sendTransaction").await?;
+                sent
+            }
             _ => self.cluster.send(transaction, preflight).await,
         }
     }
