@@ -21,6 +21,7 @@ use crate::{
     exact::instructions::FeeBounds,
     limits::LimitSettings,
     policy::{Finality, Policy, Tier},
+    store::Database,
     telemetry::{self, LogFormat},
 };
 
@@ -35,8 +36,8 @@ pub struct Config {
     pub rpc_timeout: Duration,
     /// The network's id in place of the one that the node's genesis hash gives, for tests.
     pub network: Option<String>,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where the store is.
+    pub database: Database,
     /// Pays fees and rent.
     pub fee_payer: Keypair,
     /// What is accepted, and how final it must be.
@@ -65,7 +66,7 @@ struct Keys {
     #[serde(default)]
     network: Option<String>,
     #[serde(default = "default_database")]
-    database: PathBuf,
+    database: String,
     fee_payer: PathBuf,
     #[serde(default = "default_finality")]
     finality: Vec<FinalityKey>,
@@ -143,7 +144,7 @@ defaults! {
     default_listen: String = "127.0.0.1:4020".to_owned();
     default_ws_url: String = "auto".to_owned();
     default_rpc_timeout_seconds: u64 = 10;
-    default_database: PathBuf = PathBuf::from("verifier.sqlite");
+    default_database: String = "verifier.sqlite".to_owned();
     default_finality: Vec<FinalityKey> = vec![
         FinalityKey { up_to: Some(Decimal(1_000_000)), commitment: Commitment::Processed },
         FinalityKey { up_to: Some(Decimal(100_000_000)), commitment: Commitment::Confirmed },
@@ -252,13 +253,15 @@ impl Keys {
             .map(|tier| Tier { up_to: tier.up_to.map(|amount| amount.0), commitment: tier.commitment });
         let finality = Finality::new(tiers.collect())
             .map_err(|error| ConfigError::bad("finality", error.to_string()))?;
+        let database =
+            self.database.parse().map_err(|message: String| ConfigError::bad("database", message))?;
         let settle_timeout = Duration::from_secs(self.settle_timeout_seconds);
         Ok(Config {
             listen,
             rpc_urls,
             rpc_timeout: Duration::from_secs(self.rpc_timeout_seconds),
             network: self.network,
-            database: self.database,
+            database,
             fee_payer: keypair::read(&self.fee_payer)
                 .map_err(|message| ConfigError::bad("fee_payer", message))?,
             policy: Policy {

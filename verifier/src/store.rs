@@ -1,7 +1,9 @@
-//! What must not be lost: payments, operations, transactions and nonces, in an SQLite file. Every write is on disk
-//! (WAL, `synchronous = FULL`) before the call returns.
+//! What must not be lost: payments, operations, transactions and nonces, in an SQLite file or a PostgreSQL database.
+//! Every write is on disk before the call returns. Both take the same SQL, but for the schema and the start of
+//! transactions.
 
 mod attempts;
+mod database;
 mod deliveries;
 mod exact;
 mod nonces;
@@ -11,13 +13,9 @@ mod payments;
 mod row;
 mod vouchers;
 
-use std::{path::Path, time::Duration};
+use sqlx::{Any, AnyPool, Transaction};
 
-use sqlx::{
-    SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-
+pub use database::Database;
 pub use deliveries::Delivery;
 pub use outstanding::{Outstanding, Uncaptured, Unfinished};
 pub use payments::Accepted;
@@ -25,27 +23,28 @@ pub use payments::Accepted;
 /// The store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
+    pool: AnyPool,
+    database: Database,
 }
 
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file can't be opened.
-    #[error("the database {path} can't be opened: {cause}")]
+    /// It can't be opened.
+    #[error("the database {database} can't be opened: {cause}")]
     Open {
-        /// The file.
-        path: String,
+        /// Where it is.
+        database: String,
         /// Why not.
         cause: sqlx::Error,
     },
-    /// SQLite failed.
+    /// SQLite or PostgreSQL failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     /// The schema can't be brought up to date.
     #[error("the database's schema can't be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// A value in the file is not one that the verifier writes.
+    /// A value in it is not one that the verifier writes.
     #[error("the database has an unreadable {column}: {message}")]
     Unreadable {
         /// Where.
@@ -55,30 +54,23 @@ pub enum StoreError {
     },
 }
 
-/// How a transaction starts that will write: at once with the write lock, so that it can't fail halfway because
-/// another wrote first.
-const WRITE: &str = "BEGIN IMMEDIATE";
-
 impl Store {
-    /// Opens the file at `path`, creates it if need be, and brings its schema up to date.
+    /// Opens the database, creates it if it is a file, and brings its schema up to date.
     ///
     /// # Errors
-    /// If the file can't be opened or its schema is not one of this program's.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .connect_with(options)
-            .await
-            .map_err(|cause| StoreError::Open { path: path.display().to_string(), cause })?;
-        sqlx::migrate!().run(&pool).await?;
-        Ok(Self { pool })
+    /// If it can't be opened, can lose what it has committed, or its schema is not one of this program's.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let failed = |cause| StoreError::Open { database: database.to_string(), cause };
+        let pool = database.connect().await.map_err(failed)?;
+        match database {
+            Database::Sqlite(_) => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
+            Database::Postgres(_) => sqlx::migrate!("migrations/postgres").run(&pool).await?,
+        }
+        Ok(Self { pool, database: database.clone() })
+    }
+
+    async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        self.database.begin_write(&self.pool).await
     }
 
     /// Whether the store can be written to: takes the write lock and changes nothing.
@@ -86,12 +78,12 @@ impl Store {
     /// # Errors
     /// If it can't.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
-        sqlx::query("UPDATE nonces SET last = last WHERE 0").execute(&mut *transaction).await?;
+        let mut transaction = self.begin_write().await?;
+        sqlx::query("UPDATE nonces SET last = last WHERE 1 = 0").execute(&mut *transaction).await?;
         Ok(transaction.commit().await?)
     }
 
-    /// Waits for what is being written and closes the file.
+    /// Waits for what is being written and closes it.
     pub async fn close(&self) {
         self.pool.close().await;
     }

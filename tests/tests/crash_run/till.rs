@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{Address, address};
 use x402_escrow_tests::local::{Agent, Local, ONE_TOKEN, Verifier};
-use x402_escrow_verifier::store::Store;
+use x402_escrow_verifier::store::{Database, Store};
 use x402_escrow_wire::text::Base58;
 
 use super::counter::{Parties, Sale};
@@ -77,7 +77,8 @@ impl Till {
             }
         }
         let under_way = async {
-            let store = Store::open(&copy.path().join("verifier.sqlite")).await.unwrap();
+            let database = Database::Sqlite(copy.path().join("verifier.sqlite"));
+            let store = Store::open(&database).await.unwrap();
             store.open_operations().await.unwrap()
         };
         let operations = Builder::new_current_thread().enable_all().build().unwrap().block_on(under_way);

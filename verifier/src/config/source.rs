@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use toml::{Table, Value};
 
 use super::{Config, Keys};
+use crate::store::Database;
 
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
@@ -126,6 +127,11 @@ pub(super) fn effective(keys: &Keys) -> String {
         if let Some(Value::String(urls)) = table.get_mut(key) {
             *urls = urls.split(',').map(without_secrets).collect::<Vec<_>>().join(",");
         }
+    }
+    if let Some(Value::String(database)) = table.get_mut("database")
+        && let Ok(named) = database.parse::<Database>()
+    {
+        *database = named.to_string();
     }
     table.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
 }

@@ -1,7 +1,7 @@
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 use x402_escrow_wire::text::Base58;
 
-use super::{Store, StoreError, WRITE, operations::set_problem, row};
+use super::{Store, StoreError, operations::set_problem, row};
 use crate::payment::{Attempt, Problem};
 
 impl Store {
@@ -11,8 +11,8 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn add_attempt(&self, attempt: &Attempt) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
-        let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = ? AND closed = 0")
+        let mut transaction = self.begin_write().await?;
+        let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = $1 AND closed = 0")
             .bind(attempt.operation_id)
             .execute(&mut *transaction)
             .await?
@@ -36,8 +36,8 @@ impl Store {
         problem: Option<&Problem>,
         refused: bool,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
-        sqlx::query("DELETE FROM transactions WHERE signature = ?")
+        let mut transaction = self.begin_write().await?;
+        sqlx::query("DELETE FROM transactions WHERE signature = $1")
             .bind(Base58(attempt.signature).to_string())
             .execute(&mut *transaction)
             .await?;
@@ -48,12 +48,12 @@ impl Store {
 
 /// Adds a transaction to its operation, which is sent by it.
 pub(super) async fn insert_attempt(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO transactions (signature, operation_id, bytes, last_valid_block_height, state)
-         VALUES (?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(Base58(attempt.signature).to_string())
     .bind(attempt.operation_id)
@@ -67,14 +67,14 @@ pub(super) async fn insert_attempt(
 
 /// Records how far a transaction is.
 pub(super) async fn update_attempt(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
     let columns = row::StateColumns::new(&attempt.state)?;
     sqlx::query(
         "UPDATE transactions
-         SET state = ?, slot = ?, block_hash = ?, confirmations = ?, error_code = ?, error = ?
-         WHERE signature = ?",
+         SET state = $1, slot = $2, block_hash = $3, confirmations = $4, error_code = $5, error = $6
+         WHERE signature = $7",
     )
     .bind(columns.state)
     .bind(columns.slot)

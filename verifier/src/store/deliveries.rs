@@ -2,7 +2,7 @@
 
 use x402_escrow_wire::text::Hex32;
 
-use super::{Store, StoreError, WRITE, row};
+use super::{Store, StoreError, row};
 
 /// The news of a payment, to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,11 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn keep_news(&self, keep: bool) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let mut transaction = self.begin_write().await?;
         if keep {
-            sqlx::query("INSERT OR IGNORE INTO webhook (id) VALUES (1)").execute(&mut *transaction).await?;
+            sqlx::query("INSERT INTO webhook (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
+                .execute(&mut *transaction)
+                .await?;
         } else {
             sqlx::query("DELETE FROM webhook").execute(&mut *transaction).await?;
             sqlx::query("DELETE FROM webhook_deliveries").execute(&mut *transaction).await?;
@@ -38,11 +40,12 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn due_deliveries(&self, now: i64, count: u32) -> Result<Vec<Delivery>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM webhook_deliveries WHERE due_at <= ? ORDER BY due_at LIMIT ?")
-            .bind(now)
-            .bind(count)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM webhook_deliveries WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
+                .bind(now)
+                .bind(i64::from(count))
+                .fetch_all(&self.pool)
+                .await?;
         let delivery = |row| {
             Ok(Delivery {
                 payment_id: row::parse(row, "payment_id")?,
@@ -59,7 +62,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        sqlx::query("UPDATE webhook_deliveries SET due_at = NULL WHERE payment_id = ? AND version = ?")
+        sqlx::query("UPDATE webhook_deliveries SET due_at = NULL WHERE payment_id = $1 AND version = $2")
             .bind(delivery.payment_id.to_string())
             .bind(delivery.version)
             .execute(&self.pool)
@@ -75,8 +78,8 @@ impl Store {
     pub async fn not_delivered(&self, delivery: &Delivery, now: i64, due_at: i64) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE webhook_deliveries
-             SET attempts = attempts + 1, due_at = ?, failing_since = coalesce(failing_since, ?)
-             WHERE payment_id = ? AND version = ?",
+             SET attempts = attempts + 1, due_at = $1, failing_since = coalesce(failing_since, $2)
+             WHERE payment_id = $3 AND version = $4",
         )
         .bind(due_at)
         .bind(now)

@@ -1,4 +1,4 @@
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::{Base58, Decimal, Hex32, Key};
 
@@ -14,7 +14,7 @@ impl Store {
         let inserted = sqlx::query(
             "INSERT INTO exact_payments (id, payer, mint, receiver, destination, amount, signature, bytes,
                  last_valid_block_height, accepted_at, state, closed, claimed)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT (id) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0) ON CONFLICT (id) DO NOTHING",
         )
         .bind(Hex32(payment.id).to_string())
         .bind(payment.payer.to_string())
@@ -37,7 +37,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn exact_payment(&self, id: &Digest) -> Result<Option<Payment>, StoreError> {
-        sqlx::query("SELECT * FROM exact_payments WHERE id = ?")
+        sqlx::query("SELECT * FROM exact_payments WHERE id = $1")
             .bind(Hex32(*id).to_string())
             .fetch_optional(&self.pool)
             .await?
@@ -63,9 +63,9 @@ impl Store {
     pub async fn record_exact(&self, payment: &Payment) -> Result<(), StoreError> {
         let columns = row::StateColumns::new(&payment.state)?;
         sqlx::query(
-            "UPDATE exact_payments SET state = ?, slot = ?, block_hash = ?, confirmations = ?, error_code = ?,
-                 error = ?, closed = ?
-             WHERE id = ?",
+            "UPDATE exact_payments SET state = $1, slot = $2, block_hash = $3, confirmations = $4, error_code = $5,
+                 error = $6, closed = $7
+             WHERE id = $8",
         )
         .bind(columns.state)
         .bind(columns.slot)
@@ -73,7 +73,7 @@ impl Store {
         .bind(columns.confirmations)
         .bind(columns.error_code)
         .bind(columns.error)
-        .bind(payment.closed)
+        .bind(i64::from(payment.closed))
         .bind(Hex32(payment.id).to_string())
         .execute(&self.pool)
         .await?;
@@ -85,7 +85,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn claim_exact(&self, id: &Digest) -> Result<bool, StoreError> {
-        let claimed = sqlx::query("UPDATE exact_payments SET claimed = 1 WHERE id = ? AND claimed = 0")
+        let claimed = sqlx::query("UPDATE exact_payments SET claimed = 1 WHERE id = $1 AND claimed = 0")
             .bind(Hex32(*id).to_string())
             .execute(&self.pool)
             .await?;
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-fn read_payment(row: &SqliteRow) -> Result<Payment, StoreError> {
+fn read_payment(row: &AnyRow) -> Result<Payment, StoreError> {
     Ok(Payment {
         id: row::parse::<Hex32>(row, "id")?.0,
         payer: row::parse::<Key>(row, "payer")?.into(),
@@ -106,7 +106,7 @@ fn read_payment(row: &SqliteRow) -> Result<Payment, StoreError> {
         last_valid_block_height: row::get_u64(row, "last_valid_block_height")?,
         accepted_at: row::get(row, "accepted_at")?,
         state: row::attempt_state(row)?,
-        closed: row::get(row, "closed")?,
-        claimed: row::get(row, "claimed")?,
+        closed: row::flag(row, "closed")?,
+        claimed: row::flag(row, "claimed")?,
     })
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
     auth_capture::Commitment,
@@ -8,7 +8,7 @@ use x402_escrow_wire::{
 };
 
 use super::{
-    Store, StoreError, WRITE,
+    Store, StoreError,
     attempts::{insert_attempt, update_attempt},
     payments, row,
 };
@@ -31,7 +31,7 @@ impl Store {
         now: i64,
         check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
     ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let mut transaction = self.begin_write().await?;
         let accepted = accept(&mut transaction, payment_id, action, commitment, now, check).await?;
         if let Some(Ok((_, true))) = accepted {
             transaction.commit().await?;
@@ -53,7 +53,7 @@ impl Store {
         attempt: impl FnOnce(i64) -> Attempt + Send,
         check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
     ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let mut transaction = self.begin_write().await?;
         let accepted = accept(&mut transaction, payment_id, action, commitment, now, check).await?;
         if let Some(Ok((id, true))) = accepted {
             insert_attempt(&mut transaction, &attempt(id)).await?;
@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn open_operations(&self) -> Result<Vec<Tracked>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.database.begin_read(&self.pool).await?;
         let rows = sqlx::query("SELECT * FROM operations WHERE closed = 0 ORDER BY id")
             .fetch_all(&mut *transaction)
             .await?;
@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn record(&self, tracked: &Tracked) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let mut transaction = self.begin_write().await?;
         for attempt in &tracked.attempts {
             update_attempt(&mut transaction, attempt).await?;
         }
@@ -114,23 +114,26 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn refuse_unsent(&self, operation_id: i64, problem: &Problem) -> Result<bool, StoreError> {
+        // With the lock: PostgreSQL would not see a transaction that was added while the statement waited.
+        let mut transaction = self.begin_write().await?;
         let refused = sqlx::query(
-            "UPDATE operations SET state = 'refused', closed = 1, error_code = ?, error = ?
-             WHERE id = ? AND closed = 0
+            "UPDATE operations SET state = 'refused', closed = 1, error_code = $1, error = $2
+             WHERE id = $3 AND closed = 0
              AND NOT EXISTS (SELECT 1 FROM transactions WHERE operation_id = operations.id AND retired = 0)",
         )
         .bind(problem.code.as_str())
         .bind(&problem.message)
         .bind(operation_id)
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(refused.rows_affected() == 1)
     }
 }
 
 /// Accepts `action` in the transaction of `connection`: see [`Store::accept_operation`].
 async fn accept(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     payment_id: &Digest,
     action: &Action,
     commitment: Commitment,
@@ -171,7 +174,7 @@ fn key_of(action: &Action, payment: &Payment) -> (&'static str, u64, u64, bool) 
 
 /// Adds an operation that is to be sent.
 pub(super) async fn insert_operation(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     payment_id: &Digest,
     action: &Action,
     payment: &Payment,
@@ -193,32 +196,32 @@ pub(super) async fn insert_operation(
     let inserted = sqlx::query(
         "INSERT INTO operations
          (payment_id, kind, amount, fee, last, signature, release_signature, commitment, accepted_at, state, closed)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0) RETURNING id",
     )
     .bind(Hex32(*payment_id).to_string())
     .bind(kind)
     .bind(Decimal(amount).to_string())
     .bind(Decimal(fee).to_string())
-    .bind(last)
+    .bind(i64::from(last))
     .bind(signature.map(|signature| Base58(signature).to_string()))
     .bind(release)
     .bind(commitment.as_str())
     .bind(now)
     .bind(OperationState::Queued.as_str())
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(inserted.last_insert_rowid())
+    row::get(&inserted, "id")
 }
 
 /// Takes an operation up again that came to nothing.
-pub(super) async fn take_up(connection: &mut SqliteConnection, id: i64, now: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE transactions SET retired = 1 WHERE operation_id = ?")
+pub(super) async fn take_up(connection: &mut AnyConnection, id: i64, now: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE transactions SET retired = 1 WHERE operation_id = $1")
         .bind(id)
         .execute(&mut *connection)
         .await?;
     sqlx::query(
-        "UPDATE operations SET state = 'queued', closed = 0, error_code = NULL, error = NULL, accepted_at = ?
-         WHERE id = ?",
+        "UPDATE operations SET state = 'queued', closed = 0, error_code = NULL, error = NULL, accepted_at = $1
+         WHERE id = $2",
     )
     .bind(now)
     .bind(id)
@@ -229,18 +232,18 @@ pub(super) async fn take_up(connection: &mut SqliteConnection, id: i64, now: i64
 
 /// Reads a payment's operations with all their transactions.
 pub(super) async fn of_payment(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     payment_id: &Digest,
 ) -> Result<Vec<Tracked>, StoreError> {
     let id = Hex32(*payment_id).to_string();
-    let rows = sqlx::query("SELECT * FROM operations WHERE payment_id = ? ORDER BY id")
+    let rows = sqlx::query("SELECT * FROM operations WHERE payment_id = $1 ORDER BY id")
         .bind(&id)
         .fetch_all(&mut *connection)
         .await?;
     let operations = rows.iter().map(row::operation).collect::<Result<Vec<_>, _>>()?;
     let attempts = sqlx::query(
         "SELECT transactions.* FROM transactions JOIN operations ON operations.id = operation_id
-         WHERE payment_id = ? ORDER BY transactions.rowid",
+         WHERE payment_id = $1 ORDER BY transactions.rowid",
     )
     .bind(&id)
     .fetch_all(&mut *connection)
@@ -262,15 +265,12 @@ fn join(operations: Vec<Operation>, attempts: Vec<Attempt>) -> Vec<Tracked> {
         .collect()
 }
 
-async fn update_operation(
-    connection: &mut SqliteConnection,
-    operation: &Operation,
-) -> Result<(), StoreError> {
+async fn update_operation(connection: &mut AnyConnection, operation: &Operation) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE operations SET state = ?, closed = ?, error_code = ?, error = ? WHERE id = ? AND closed = 0",
+        "UPDATE operations SET state = $1, closed = $2, error_code = $3, error = $4 WHERE id = $5 AND closed = 0",
     )
     .bind(operation.state.as_str())
-    .bind(operation.closed)
+    .bind(i64::from(operation.closed))
     .bind(operation.problem.as_ref().map(|problem| problem.code.as_str()))
     .bind(operation.problem.as_ref().map(|problem| &problem.message))
     .bind(operation.id)
@@ -281,17 +281,17 @@ async fn update_operation(
 
 /// Says why an operation is not sent, now or ever (`refused`).
 pub(super) async fn set_problem(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     operation_id: i64,
     problem: Option<&Problem>,
     refused: bool,
 ) -> Result<(), StoreError> {
     let state = if refused { OperationState::Refused } else { OperationState::Queued };
     sqlx::query(
-        "UPDATE operations SET state = ?, closed = ?, error_code = ?, error = ? WHERE id = ? AND closed = 0",
+        "UPDATE operations SET state = $1, closed = $2, error_code = $3, error = $4 WHERE id = $5 AND closed = 0",
     )
     .bind(state.as_str())
-    .bind(refused)
+    .bind(i64::from(refused))
     .bind(problem.map(|problem| problem.code.as_str()))
     .bind(problem.map(|problem| &problem.message))
     .bind(operation_id)

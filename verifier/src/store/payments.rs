@@ -1,5 +1,5 @@
 use borsh::BorshDeserialize;
-use sqlx::{SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, any::AnyRow};
 use x402_escrow_interface::{
     Address,
     message::{Digest, Intent},
@@ -10,7 +10,7 @@ use x402_escrow_wire::{
 };
 
 use super::{
-    Store, StoreError, WRITE,
+    Store, StoreError,
     operations::{self, insert_operation, take_up},
     row, vouchers,
 };
@@ -45,7 +45,7 @@ impl Store {
         facts: &Facts,
         maximum_open: u64,
     ) -> Result<Accepted, StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let mut transaction = self.begin_write().await?;
         let known = history(&mut transaction, &payment.id).await?;
         let known = known.and_then(|history| Some(history.operations.into_iter().next()?.operation));
         if let Some(known) = known.as_ref().filter(|known| !known.came_to_nothing()) {
@@ -101,7 +101,7 @@ impl Store {
     /// If the store fails.
     pub async fn due_for_review(&self, now: i64) -> Result<Vec<History>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let rows = sqlx::query("SELECT id FROM payments WHERE review_at <= ? ORDER BY review_at LIMIT 100")
+        let rows = sqlx::query("SELECT id FROM payments WHERE review_at <= $1 ORDER BY review_at LIMIT 100")
             .bind(now)
             .fetch_all(&mut *connection)
             .await?;
@@ -131,10 +131,10 @@ impl Store {
 
 /// Reads a payment and its operations on one connection.
 pub(super) async fn history(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     id: &Digest,
 ) -> Result<Option<History>, StoreError> {
-    let payment = sqlx::query("SELECT * FROM payments WHERE id = ?")
+    let payment = sqlx::query("SELECT * FROM payments WHERE id = $1")
         .bind(Hex32(*id).to_string())
         .fetch_optional(&mut *connection)
         .await?
@@ -146,7 +146,7 @@ pub(super) async fn history(
     Ok(Some(History { payment, operations, voucher }))
 }
 
-fn read_payment(row: &SqliteRow) -> Result<Payment, StoreError> {
+fn read_payment(row: &AnyRow) -> Result<Payment, StoreError> {
     let intent = Intent::try_from_slice(row::get(row, "intent")?)
         .map_err(|error| row::unreadable("intent", error.to_string()))?;
     Ok(Payment {
@@ -159,12 +159,12 @@ fn read_payment(row: &SqliteRow) -> Result<Payment, StoreError> {
     })
 }
 
-async fn insert_payment(connection: &mut SqliteConnection, payment: &Payment) -> Result<(), StoreError> {
+async fn insert_payment(connection: &mut AnyConnection, payment: &Payment) -> Result<(), StoreError> {
     let intent =
         borsh::to_vec(&payment.intent).map_err(|error| row::unreadable("intent", error.to_string()))?;
     sqlx::query(
         "INSERT INTO payments (id, intent, signature, escrow, payer, mint, accepted_at, review_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(intent)
@@ -180,11 +180,11 @@ async fn insert_payment(connection: &mut SqliteConnection, payment: &Payment) ->
 }
 
 pub(super) async fn set_review(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     id: &Digest,
     at: Option<i64>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE payments SET review_at = ? WHERE id = ?")
+    sqlx::query("UPDATE payments SET review_at = $1 WHERE id = $2")
         .bind(at)
         .bind(Hex32(*id).to_string())
         .execute(connection)
@@ -193,20 +193,23 @@ pub(super) async fn set_review(
 }
 
 async fn reserved(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     escrow: &Address,
     facts: &Facts,
 ) -> Result<Vec<u64>, StoreError> {
     // The oldest view's slot is the lower bound of what any misses.
     let oldest_slot = facts.views().map(|view| view.slot).min().unwrap_or(0);
     let rows = sqlx::query(
-        "SELECT operations.*, (
-             SELECT max(slot) FROM transactions
-             WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
-         ) AS slot
-         FROM payments JOIN operations ON operations.payment_id = payments.id
-         WHERE payments.escrow = ? AND operations.kind = 'authorize' AND operations.state NOT IN ('failed', 'refused')
-         AND (operations.closed = 0 OR slot > ?)",
+        "SELECT * FROM (
+             SELECT operations.*, (
+                 SELECT max(slot) FROM transactions
+                 WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
+             ) AS slot
+             FROM payments JOIN operations ON operations.payment_id = payments.id
+             WHERE payments.escrow = $1 AND operations.kind = 'authorize'
+             AND operations.state NOT IN ('failed', 'refused')
+         ) AS authorizations
+         WHERE closed = 0 OR slot > $2",
     )
     .bind(escrow.to_string())
     .bind(row::integer("slot", oldest_slot)?)
@@ -231,9 +234,9 @@ async fn reserved(
     Ok(reserved)
 }
 
-async fn open_holds(connection: &mut SqliteConnection, escrow: &Address) -> Result<u64, StoreError> {
+async fn open_holds(connection: &mut AnyConnection, escrow: &Address) -> Result<u64, StoreError> {
     let row = sqlx::query(
-        "SELECT count(*) AS open FROM payments WHERE escrow = ? AND review_at IS NOT NULL
+        "SELECT count(*) AS open FROM payments WHERE escrow = $1 AND review_at IS NOT NULL
          AND NOT EXISTS (
              SELECT 1 FROM operations
              WHERE payment_id = payments.id AND kind = 'authorize' AND state IN ('failed', 'refused')

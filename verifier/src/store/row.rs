@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use sqlx::{ColumnIndex, Decode, Row, Sqlite, Type, sqlite::SqliteRow};
+use sqlx::{Any, Decode, Row, Type, any::AnyRow};
 use x402_escrow_wire::{
     auth_capture::Commitment,
     error_code::ErrorCode,
@@ -12,17 +12,25 @@ use x402_escrow_wire::{
 use super::StoreError;
 use crate::payment::{Action, Attempt, AttemptState, Landing, Operation, OperationState, Problem};
 
-/// Reads a column that SQLite stores as it is.
-pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>
+/// Reads a column that is stored as it is.
+pub(super) fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T, StoreError>
 where
-    T: Decode<'r, Sqlite> + Type<Sqlite>,
-    &'static str: ColumnIndex<SqliteRow>,
+    T: Decode<'r, Any> + Type<Any>,
 {
     Ok(row.try_get(column)?)
 }
 
+/// Reads a column that is 0 or 1. Flags are integers, since SQLite has no others.
+pub(super) fn flag(row: &AnyRow, column: &'static str) -> Result<bool, StoreError> {
+    match get::<i64>(row, column)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(unreadable(column, format!("{other} is neither 0 nor 1"))),
+    }
+}
+
 /// Reads a column that is text of something.
-pub(super) fn parse<T>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError>
+pub(super) fn parse<T>(row: &AnyRow, column: &'static str) -> Result<T, StoreError>
 where
     T: FromStr<Err: ToString>,
 {
@@ -38,7 +46,7 @@ pub(super) fn unreadable(column: &'static str, message: impl Into<String>) -> St
 }
 
 /// A `u64` that is small by nature: slots, heights and counts.
-pub(super) fn get_u64(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+pub(super) fn get_u64(row: &AnyRow, column: &'static str) -> Result<u64, StoreError> {
     u64::try_from(get::<i64>(row, column)?).map_err(|error| unreadable(column, error.to_string()))
 }
 
@@ -54,7 +62,7 @@ fn commitment(column: &'static str, text: &str) -> Result<Commitment, StoreError
         .ok_or_else(|| unreadable(column, format!("{text:?} is no commitment")))
 }
 
-fn problem(row: &SqliteRow) -> Result<Option<Problem>, StoreError> {
+fn problem(row: &AnyRow) -> Result<Option<Problem>, StoreError> {
     let Some(code) = get::<Option<&str>>(row, "error_code")? else { return Ok(None) };
     let code = ErrorCode::ALL
         .iter()
@@ -64,7 +72,7 @@ fn problem(row: &SqliteRow) -> Result<Option<Problem>, StoreError> {
 }
 
 /// Reads an operation.
-pub(super) fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
+pub(super) fn operation(row: &AnyRow) -> Result<Operation, StoreError> {
     let amount = parse::<Decimal>(row, "amount")?.0;
     let signature = || Ok::<_, StoreError>(parse::<Base58<64>>(row, "signature")?.0);
     let action = match get::<&str>(row, "kind")? {
@@ -72,7 +80,7 @@ pub(super) fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
         "capture" => Action::Capture {
             amount,
             fee: parse::<Decimal>(row, "fee")?.0,
-            last: get(row, "last")?,
+            last: flag(row, "last")?,
             signature: signature()?,
         },
         "close" => Action::Close {
@@ -101,7 +109,7 @@ pub(super) fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
         commitment: commitment("commitment", get(row, "commitment")?)?,
         accepted_at: get(row, "accepted_at")?,
         state,
-        closed: get(row, "closed")?,
+        closed: flag(row, "closed")?,
         problem: problem(row)?,
     })
 }
@@ -135,7 +143,7 @@ impl<'a> StateColumns<'a> {
 }
 
 /// Reads how far a transaction is.
-pub(super) fn attempt_state(row: &SqliteRow) -> Result<AttemptState, StoreError> {
+pub(super) fn attempt_state(row: &AnyRow) -> Result<AttemptState, StoreError> {
     Ok(match get::<&str>(row, "state")? {
         "sent" => AttemptState::Sent,
         "expired" => AttemptState::Expired,
@@ -153,7 +161,7 @@ pub(super) fn attempt_state(row: &SqliteRow) -> Result<AttemptState, StoreError>
 }
 
 /// Reads a transaction.
-pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt, StoreError> {
+pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
     Ok(Attempt {
         signature: parse::<Base58<64>>(row, "signature")?.0,
         operation_id: get(row, "operation_id")?,

@@ -1,8 +1,8 @@
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::{Base58, Decimal, Hex32};
 
-use super::{Store, StoreError, WRITE, payments, row};
+use super::{Store, StoreError, payments, row};
 use crate::{
     payment::{History, Voucher},
     verify::Rejection,
@@ -22,13 +22,13 @@ impl Store {
         margin_seconds: i64,
         check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
     ) -> Result<Option<Result<History, Rejection>>, StoreError> {
-        let mut transaction = self.pool.begin_with(WRITE).await?;
+        let mut transaction = self.begin_write().await?;
         let Some(history) = payments::history(&mut transaction, payment_id).await? else { return Ok(None) };
         if let Err(rejection) = check(&history) {
             return Ok(Some(Err(rejection)));
         }
         sqlx::query(
-            "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES (?, ?, ?, ?)
+            "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES ($1, $2, $3, $4)
              ON CONFLICT (payment_id)
              DO UPDATE SET amount = excluded.amount, fee = excluded.fee, signature = excluded.signature",
         )
@@ -49,10 +49,10 @@ impl Store {
 
 /// Reads a payment's last voucher.
 pub(super) async fn of_payment(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     payment_id: &Digest,
 ) -> Result<Option<Voucher>, StoreError> {
-    let row = sqlx::query("SELECT * FROM vouchers WHERE payment_id = ?")
+    let row = sqlx::query("SELECT * FROM vouchers WHERE payment_id = $1")
         .bind(Hex32(*payment_id).to_string())
         .fetch_optional(connection)
         .await?;

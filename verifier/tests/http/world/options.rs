@@ -8,7 +8,7 @@ use x402_escrow_verifier::{
     exact::instructions::FeeBounds,
     limits::LimitSettings,
     policy::{Finality, Policy, Tier},
-    store::Store,
+    store::{Database, Store},
     webhook::Webhook,
 };
 use x402_escrow_wire::auth_capture::Commitment;
@@ -49,7 +49,7 @@ impl Default for Options {
 
 /// The parts of a verifier over the file in `directory`.
 pub(super) async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Options) -> Arc<App> {
-    let store = Store::open(&directory.join("verifier.sqlite")).await.unwrap();
+    let store = Store::open(&Database::Sqlite(directory.join("verifier.sqlite"))).await.unwrap();
     let policy = Policy {
         finality: Finality::new(vec![Tier { up_to: None, commitment: options.commitment }]).unwrap(),
         capture_commitment: Commitment::Confirmed,

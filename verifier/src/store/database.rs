@@ -1,0 +1,173 @@
+//! Where the store is: an SQLite file, or a PostgreSQL database.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use reqwest::Url;
+use sqlx::{
+    Any, AnyConnection, Row, Transaction,
+    any::AnyConnectOptions,
+    pool::{Pool, PoolOptions},
+};
+
+/// Names a database, without having opened it. Shown, it has no password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// An SQLite file, made if it isn't there.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database, which must be there.
+    Postgres(Url),
+}
+
+/// The parameters that an URL of PostgreSQL can have: those that sqlx knows of libpq's.
+const PARAMETERS: [&str; 12] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// For each connection to SQLite. What is committed is on disk; a writer waits for another.
+const SQLITE_SESSION: &str =
+    "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+     PRAGMA foreign_keys = ON";
+
+/// For each connection to PostgreSQL. A verifier that stands still inside a transaction must not hold up the others.
+const POSTGRES_SESSION: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
+
+/// Takes the write lock of the store until the transaction ends. The number means nothing but this lock.
+const POSTGRES_WRITE_LOCK: &str = "SELECT pg_advisory_xact_lock(8402402001)";
+
+impl Database {
+    /// Connects; each connection is set up so that what it commits is on disk.
+    pub(super) async fn connect(&self) -> Result<Pool<Any>, sqlx::Error> {
+        sqlx::any::install_default_drivers();
+        let is_sqlite = matches!(self, Self::Sqlite(_));
+        PoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(std::time::Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    let session = if is_sqlite { SQLITE_SESSION } else { POSTGRES_SESSION };
+                    sqlx::raw_sql(session).execute(&mut *connection).await?;
+                    if is_sqlite { Ok(()) } else { check_durable(connection).await }
+                })
+            })
+            .connect_with(self.options()?)
+            .await
+    }
+
+    /// Starts a transaction that will write: at once with the write lock, of which there is one, so that whatever it
+    /// decides is decided on all that was committed before it, and it can't fail halfway because another wrote first.
+    pub(super) async fn begin_write(
+        &self,
+        pool: &Pool<Any>,
+    ) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self {
+            Self::Sqlite(_) => pool.begin_with("BEGIN IMMEDIATE").await,
+            Self::Postgres(_) => {
+                // Each statement after the lock sees what was committed before the lock was given; where the
+                // database's default is another isolation, the lock's own statement would fix what is seen.
+                let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+                sqlx::query(POSTGRES_WRITE_LOCK).execute(&mut *transaction).await?;
+                Ok(transaction)
+            }
+        }
+    }
+
+    /// Starts a transaction whose statements all see the same.
+    pub(super) async fn begin_read(
+        &self,
+        pool: &Pool<Any>,
+    ) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        match self {
+            Self::Sqlite(_) => pool.begin().await,
+            Self::Postgres(_) => pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
+        }
+    }
+
+    fn options(&self) -> Result<AnyConnectOptions, sqlx::Error> {
+        let database_url = match self {
+            Self::Sqlite(path) => sqlite_url(path)?,
+            Self::Postgres(url) => url.clone(),
+        };
+        sqlx::ConnectOptions::from_url(&database_url)
+    }
+}
+
+/// The URL of a file, as sqlx's drivers are chosen by URL.
+fn sqlite_url(path: &std::path::Path) -> Result<Url, sqlx::Error> {
+    let bad = |message: &str| sqlx::Error::Configuration(message.into());
+    let name = path.file_name().ok_or_else(|| bad("it names no file"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let absolute = folder.unwrap_or(std::path::Path::new(".")).canonicalize()?.join(name);
+    let mut url =
+        Url::parse("sqlite:///?mode=rwc").map_err(|error| sqlx::Error::Configuration(error.into()))?;
+    let text = absolute.to_str().ok_or_else(|| bad("its path is not UTF-8"))?;
+    url.path_segments_mut()
+        .map_err(|()| bad("its path can't be written as an URL"))?
+        .clear()
+        .extend(text.trim_start_matches('/').split('/'));
+    Ok(url)
+}
+
+/// Refuses a server that says that something is committed before it is on disk.
+async fn check_durable(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    for setting in ["fsync", "synchronous_commit"] {
+        let row = sqlx::query("SELECT current_setting($1)").bind(setting).fetch_one(&mut *connection).await?;
+        if row.try_get::<&str, _>(0)? == "off" {
+            let message = format!(
+                "PostgreSQL has {setting} = off: what it commits could be lost, and with it money; turn it on"
+            );
+            return Err(sqlx::Error::Configuration(message.into()));
+        }
+    }
+    Ok(())
+}
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err("must be a file's path or postgres://…, is empty".to_owned());
+        }
+        let Some((scheme, _)) = text.split_once("://") else { return Ok(Self::Sqlite(text.into())) };
+        if !matches!(scheme, "postgres" | "postgresql") {
+            return Err(format!("must be a file's path or start with postgres://, not {scheme}://"));
+        }
+        let url = Url::parse(text).map_err(|error| format!("is no URL: {error}"))?;
+        let unknown = url.query_pairs().find(|(name, _)| !PARAMETERS.contains(&name.as_ref()));
+        if let Some((name, _)) = unknown {
+            let known = PARAMETERS.join(", ");
+            return Err(format!("has the parameter {name:?}, which is none of {known}"));
+        }
+        Ok(Self::Postgres(url))
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(formatter),
+            Self::Postgres(url) => {
+                let host = url.host_str().unwrap_or_default();
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                write!(formatter, "postgres://{host}{port}{}", url.path())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
