@@ -1,6 +1,6 @@
 //! The file with the verifier's key, as Solana's command line writes it.
 
-use std::io::Write;
+use std::{ffi::OsString, io::Write};
 
 use tempfile::NamedTempFile;
 use x402_escrow_verifier::config::read;
@@ -12,12 +12,10 @@ pub(crate) const TEST_KEY: &str = "[157,97,177,157,239,253,90,96,186,132,74,244,
 
 pub fn run(data: &[u8]) -> bool {
     let file = written(data);
-    let environment = |name: &str| match name {
-        "X402_RPC_URL" => Some("http://127.0.0.1:8899".to_owned()),
-        "X402_FEE_PAYER" => Some(file.path().display().to_string()),
-        _ => None,
-    };
-    match read(None, environment) {
+    let path = file.path().as_os_str().to_owned();
+    let variables = [("X402_RPC_URL", OsString::from("http://127.0.0.1:8899")), ("X402_FEE_PAYER", path)];
+    let variables = variables.map(|(name, value)| (OsString::from(name), value));
+    match read(None, variables.clone()) {
         Ok(config) => {
             assert_eq!(config.fee_payer.to_bytes().as_slice(), numbers(data).expect("64 numbers were read"));
             true
@@ -25,7 +23,7 @@ pub fn run(data: &[u8]) -> bool {
         Err(error) => {
             // The file holds a secret, or what was meant to be one: of another content it would have said the same.
             std::fs::write(file.path(), "[]").expect("a temporary file can be written");
-            let other = read(None, environment).expect_err("no numbers are no key");
+            let other = read(None, variables).expect_err("no numbers are no key");
             assert_eq!(error.to_string(), other.to_string());
             false
         }

@@ -55,15 +55,20 @@ Example:
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let environment = |name: &str| std::env::var(name).ok();
-    let config = match config::read(arguments.config.as_deref(), environment) {
+    let config = match config::read(arguments.config.as_deref(), std::env::vars_os()) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("error in the configuration: {error}\nSee `verifier --help`.");
+            for problem in error.problems {
+                eprintln!("error in the configuration: {problem}");
+            }
+            eprintln!("See `verifier --help`.");
             return ExitCode::from(2);
         }
     };
     if arguments.check_config {
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
+        }
         print!("{}", config.effective);
         println!("# The configuration is sound.");
         return ExitCode::SUCCESS;
@@ -93,6 +98,9 @@ async fn connect(urls: &[String], timeout: Duration) -> Result<Arc<dyn Chain>, C
 
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(config.log_format, config.log_filter);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let store = Store::open(&config.database).await?;
     store.keep_news(config.settings.webhook.is_some()).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;

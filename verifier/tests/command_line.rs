@@ -4,6 +4,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
+use x402_escrow_verifier::config::KEYS;
+
 struct Setting {
     directory: tempfile::TempDir,
 }
@@ -56,34 +58,103 @@ impl Setting {
 fn the_defaults_are_sound_and_every_key_can_be_set() {
     let setting = Setting::new();
     assert_eq!(setting.check("", &[]).0, 0);
-    let all = r#"
-        listen = "[::1]:0"
-        rpc_url = "https://node.example"
-        rpc_timeout_seconds = 5
-        database = "/var/lib/verifier.sqlite"
-        finality = [{ up_to = "5", commitment = "confirmed" }, { commitment = "finalized" }]
-        capture_commitment = "finalized"
-        minimum_authorize_seconds = 1
-        maximum_authorize_seconds = 60
-        minimum_capture_seconds = 10
-        maximum_capture_seconds = 3600
-        settle_timeout_seconds = 20
-        status_poll_milliseconds = 100
-        review_seconds = 10
-        compute_unit_price_micro_lamports = 0
-        maximum_body_bytes = 4096
-        minimum_hold_amount = 1000
-        maximum_open_holds_per_escrow = 10
-        maximum_concurrent_requests = 64
-        requests_per_minute_per_client = 600
-        payments_per_minute_per_session = 0
-        trusted_proxies = ["10.0.0.1", "::1"]
-        minimum_fee_payer_lamports = 1
-        maximum_slot_age_seconds = 10
-        log_format = "json"
-        log = "info,sqlx=warn"
-    "#;
-    assert_eq!(setting.check(all, &[]).0, 0);
+    let (secret, key) = (setting.path("secret"), setting.path("key.json"));
+    fs::write(&secret, format!("whsec_{}", "A".repeat(32))).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let values = [
+        ("listen", "[::1]:0"),
+        ("rpc_url", "http://127.0.0.1:1"),
+        ("ws_url", "wss://node.example"),
+        ("rpc_timeout_seconds", "5"),
+        ("network", "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"),
+        ("database", "/var/lib/verifier.sqlite"),
+        ("fee_payer", key.to_str().unwrap()),
+        ("finality", r#"[{ up_to = "5", commitment = "confirmed" }, { commitment = "finalized" }]"#),
+        ("capture_commitment", "finalized"),
+        ("minimum_authorize_seconds", "1"),
+        ("maximum_authorize_seconds", "60"),
+        ("minimum_capture_seconds", "10"),
+        ("maximum_capture_seconds", "3600"),
+        ("voucher_margin_seconds", "200"),
+        ("maximum_refund_seconds", "86400"),
+        ("exact_maximum_compute_units", "300000"),
+        ("exact_maximum_compute_unit_price_micro_lamports", "100000"),
+        ("settle_timeout_seconds", "20"),
+        ("status_poll_milliseconds", "100"),
+        ("review_seconds", "10"),
+        ("compute_unit_price_micro_lamports", "0"),
+        ("maximum_compute_unit_price_micro_lamports", "400000"),
+        ("maximum_body_bytes", "4096"),
+        ("minimum_fee_payer_lamports", "1"),
+        ("maximum_slot_age_seconds", "10"),
+        ("webhook_url", "https://shop.example/news"),
+        ("webhook_secret", secret.to_str().unwrap()),
+        ("minimum_hold_amount", "1000"),
+        ("maximum_open_holds_per_escrow", "10"),
+        ("maximum_concurrent_requests", "64"),
+        ("requests_per_minute_per_client", "600"),
+        ("payments_per_minute_per_session", "0"),
+        ("trusted_proxies", r#"["10.0.0.1", "::1"]"#),
+        ("log_format", "json"),
+        ("log", "info,sqlx=warn"),
+    ];
+    assert_eq!(values.map(|(key, _)| key), *KEYS, "each is tried");
+    let line = |(key, value): &(&str, &str)| {
+        let bare = format!("{key} = {value}\n");
+        if bare.parse::<toml::Table>().is_ok() { bare } else { format!("{key} = '{value}'\n") }
+    };
+    let (status, from_file) = setting.check(&values.iter().map(line).collect::<String>(), &[]);
+    assert_eq!(status, 0, "{from_file}");
+    let variables = values.map(|(key, value)| (format!("X402_{}", key.to_uppercase()), value));
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let (status, from_environment) = setting.check("", &variables);
+    assert_eq!(status, 0, "{from_environment}");
+    let shown = |text: &str| text.parse::<toml::Table>().unwrap();
+    let (from_file, from_environment) = (shown(&from_file), shown(&from_environment));
+    let defaults = shown(&setting.check("", &[]).1);
+    assert_eq!(from_file, from_environment);
+    for key in KEYS.iter().filter(|key| !["rpc_url", "fee_payer"].contains(key)) {
+        assert_ne!(defaults.get(*key), Some(&from_file[*key]), "{key} has an effect");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let setting = Setting::new();
+    let (status, text) = setting.check(
+        "listen = \"here\"\nreview_second = 1\nrpc_timeout_seconds = 0\nmaximum_body_bytes = \"x\"\n",
+        &[("X402_LOG", "verifier=loud"), ("X402_SETTLE_TIMEOUT", "30"), ("X402_REVIEW_SECONDS", "-1")],
+    );
+    assert_eq!(status, 2);
+    // Whether values go together is asked once each can be read.
+    for part in [
+        "maximum_body_bytes (or X402_MAXIMUM_BODY_BYTES): invalid type",
+        "review_second: is no key; did you mean review_seconds?",
+        "review_seconds (or X402_REVIEW_SECONDS): invalid value",
+        "X402_SETTLE_TIMEOUT: sets no key; did you mean X402_SETTLE_TIMEOUT_SECONDS?",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    let (_, text) = setting.check(
+        "listen = \"here\"\nrpc_timeout_seconds = 0\nfinality = []\n",
+        &[("X402_LOG", "verifier=loud"), ("X402_FEE_PAYER", "/nowhere/key.json")],
+    );
+    let problems = text.lines().filter(|line| line.starts_with("error in the configuration: "));
+    assert_eq!(problems.count(), 5, "{text}");
+}
+
+#[test]
+fn variables_of_others_are_left_alone() {
+    let setting = Setting::new();
+    let (status, text) = setting.check("", &[("X402_SESSION", "a"), ("X402_ESCROW_SEED", "b")]);
+    assert!(status == 0 && !text.contains("warning"), "{text}");
+    // A variable that another names.
+    let key = fs::read_to_string(setting.path("key.json")).unwrap();
+    let named = [("X402_FEE_PAYER", "env:X402_FEE_PAYER_KEY"), ("X402_FEE_PAYER_KEY", &key)];
+    let (status, text) = setting.check("", &named);
+    assert_eq!(status, 0, "{text}");
+    let (status, text) = setting.check("", &[("X402_SHOP", "a")]);
+    assert!(status == 0 && text.contains("warning: X402_SHOP: sets no key"), "{text}");
 }
 
 #[test]
@@ -147,7 +218,7 @@ fn a_wrong_value_names_its_key() {
         ("maximum_concurrent_requests = 0", ["maximum_concurrent_requests", "must be 1 to"]),
         ("log_format = \"xml\"", ["log_format", "xml"]),
         ("log = \"verifier=loud\"", ["log", "X402_LOG"]),
-        ("unknown = 1", ["unknown", "unknown field"]),
+        ("unknown = 1", ["unknown", "is no key; the keys are listen, rpc_url"]),
         ("listen = ", ["verifier.toml", "TOML"]),
     ] {
         setting.assert_refused(file, &[], &parts);

@@ -3,7 +3,7 @@
 use std::{env, fs, os::unix::fs::PermissionsExt, path::Path};
 
 /// What a source starts with that is not a file: `env:NAME` is the environment variable `NAME`.
-const VARIABLE: &str = "env:";
+pub(super) const VARIABLE: &str = "env:";
 
 /// Reads the text of a secret. Refuses a file that others than its owner can read or write. `advice` says how to make one
 /// that isn't there.

@@ -1,92 +1,50 @@
-//! Where keys come from.
+//! Where keys come from: a file, and the environment, which wins.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fmt, fs, path::Path};
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{Config, Keys};
+use super::{KEYS, keys::Keys, secret};
 use crate::store::Database;
 
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
 
-const KEYS: [&str; 34] = [
-    "listen",
-    "rpc_url",
-    "ws_url",
-    "rpc_timeout_seconds",
-    "network",
-    "database",
-    "fee_payer",
-    "finality",
-    "capture_commitment",
-    "minimum_authorize_seconds",
-    "maximum_authorize_seconds",
-    "minimum_capture_seconds",
-    "maximum_capture_seconds",
-    "maximum_refund_seconds",
-    "exact_maximum_compute_units",
-    "exact_maximum_compute_unit_price_micro_lamports",
-    "settle_timeout_seconds",
-    "status_poll_milliseconds",
-    "review_seconds",
-    "compute_unit_price_micro_lamports",
-    "maximum_compute_unit_price_micro_lamports",
-    "maximum_body_bytes",
-    "minimum_fee_payer_lamports",
-    "maximum_slot_age_seconds",
-    "webhook_url",
-    "webhook_secret",
-    "minimum_hold_amount",
-    "maximum_open_holds_per_escrow",
-    "maximum_concurrent_requests",
-    "requests_per_minute_per_client",
-    "payments_per_minute_per_session",
-    "trusted_proxies",
-    "log_format",
-    "log",
-];
+/// Variables of that prefix that are for others: the command line's, an agent's and a merchant's, the project's own.
+const OTHERS: [&str; 7] =
+    ["CONFIG", "KEYPAIR", "MAX_AMOUNT", "MINT", "SESSION", "SPENDING_LIMIT", "VERIFIER_URL"];
+const OTHERS_PREFIX: &str = "ESCROW_";
 
-/// Keys whose values are text, whatever they look like.
-const TEXT_KEYS: [&str; 11] = [
-    "listen",
-    "rpc_url",
-    "ws_url",
-    "network",
-    "database",
-    "fee_payer",
-    "capture_commitment",
-    "webhook_url",
-    "webhook_secret",
-    "log_format",
-    "log",
-];
+/// From this similarity on (Jaro and Winkler's, 0 to 1) a name is taken for a mistyped key.
+const SIMILARITY: f64 = 0.9;
 
-/// Why the service can't be configured.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file can't be read.
-    #[error("{path}: {message}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why not.
-        message: String,
-    },
-    /// A key is missing or has a value that can't be used.
-    #[error("{key}: {message}")]
-    Key {
-        /// The key.
-        key: String,
-        /// What is wrong with it.
-        message: String,
-    },
+/// Why the service can't be configured: all that is wrong.
+#[derive(Debug, Default, thiserror::Error)]
+pub struct ConfigError {
+    /// What is wrong, each with its key or file.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
 }
 
 impl ConfigError {
-    pub(super) fn bad(key: &str, message: impl Into<String>) -> Self {
-        let name = variable(key);
-        Self::Key { key: format!("{key} (or {name})"), message: message.into() }
+    /// Notes what is wrong with a key.
+    pub(super) fn note(&mut self, key: &str, message: impl fmt::Display) {
+        self.note_at(key, "", message);
+    }
+
+    /// The value, or `None` and a note of what is wrong with the key.
+    pub(super) fn sound<T>(&mut self, key: &str, checked: Result<T, impl fmt::Display>) -> Option<T> {
+        checked.map_err(|message| self.note(key, message)).ok()
+    }
+
+    fn note_at(&mut self, key: &str, path: &str, message: impl fmt::Display) {
+        self.problems.push(format!("{key}{path} (or {}): {message}", variable(key)));
     }
 }
 
@@ -94,30 +52,124 @@ fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase())
 }
 
-/// Reads the configuration from `file`, if there is one, and the environment, which `environment` looks up.
-///
-/// # Errors
-/// If the file can't be read, or a key is missing, unknown or wrong.
-pub fn read(
-    file: Option<&Path>,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<Config, ConfigError> {
-    let mut table = file.map(read_file).transpose()?.unwrap_or_default();
-    for key in KEYS {
-        if let Some(text) = environment(&variable(key)) {
-            table.insert(key.to_owned(), value(key, text));
+/// What was written, by key, and what is wrong with it.
+pub(super) struct Source {
+    file: Table,
+    variables: BTreeMap<String, String>,
+    pub(super) error: ConfigError,
+    /// Variables that may have been meant for a key.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Source {
+    /// # Errors
+    /// If the file can't be read.
+    pub(super) fn new(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let file =
+            file.map(read_file).transpose().map_err(|problem| ConfigError { problems: vec![problem] })?;
+        let mut source = Self {
+            file: file.unwrap_or_default(),
+            variables: BTreeMap::new(),
+            error: ConfigError::default(),
+            warnings: Vec::new(),
+        };
+        source.check_names();
+        let unknown: Vec<_> =
+            variables.into_iter().filter_map(|(name, value)| source.add_variable(&name, value)).collect();
+        for name in unknown {
+            source.explain(&name);
+        }
+        Ok(source)
+    }
+
+    /// A key of the file that nobody reads would be silently left out.
+    fn check_names(&mut self) {
+        for name in self.file.keys().filter(|name| !KEYS.contains(&name.as_str())) {
+            let message = match similar(name) {
+                Some(key) => format!("is no key; did you mean {key}?"),
+                None => format!("is no key; the keys are {}", KEYS.join(", ")),
+            };
+            self.error.problems.push(format!("{name}: {message}"));
         }
     }
-    let keys: Keys = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+
+    /// Takes a variable that sets a key. Returns the name behind the prefix of one that doesn't.
+    fn add_variable(&mut self, name: &OsString, value: OsString) -> Option<String> {
+        let rest = name.to_str()?.strip_prefix(PREFIX)?;
+        let key = rest.to_lowercase();
+        if !KEYS.contains(&key.as_str()) || key.to_uppercase() != rest {
+            return Some(rest.to_owned());
+        }
+        match value.into_string() {
+            Ok(text) => _ = self.variables.insert(key, text),
+            Err(_) => self.error.note(&key, "the variable is not UTF-8"),
+        }
+        None
+    }
+
+    /// A variable that sets no key is somebody else's, or a mistyped one, which would be silently left out.
+    fn explain(&mut self, rest: &str) {
+        let name = format!("{PREFIX}{rest}");
+        let secret = format!("{}{name}", secret::VARIABLE);
+        let in_file = self.file.values().filter_map(Value::as_str);
+        let mut values = self.variables.values().map(String::as_str).chain(in_file);
+        if OTHERS.contains(&rest) || rest.starts_with(OTHERS_PREFIX) || values.any(|value| value == secret) {
+            return;
+        }
+        match similar(&rest.to_lowercase()) {
+            Some(key) => {
+                let meant = variable(key);
+                self.error.problems.push(format!("{name}: sets no key; did you mean {meant}?"));
+            }
+            None => self.warnings.push(format!("{name}: sets no key, and is left alone")),
+        }
+    }
+
+    /// The key's value, else `default`. `None` if it is wrong, or missing without a default; either is noted.
+    pub(super) fn take<T: DeserializeOwned>(&mut self, key: &str, default: Option<T>) -> Option<T> {
+        let in_file = self.file.remove(key);
+        let read = match (self.variables.remove(key), in_file) {
+            (Some(text), _) => from_text(key, text),
+            (None, Some(value)) => from_value(value),
+            (None, None) => {
+                if default.is_none() {
+                    self.error.note(key, "is missing, and has no default");
+                }
+                return default;
+            }
+        };
+        read.map_err(|wrong| self.error.note_at(key, &wrong.path, wrong.message)).ok()
+    }
+}
+
+/// The key that a name is taken for.
+fn similar(name: &str) -> Option<&'static str> {
+    let similarity = |key: &&str| strsim::jaro_winkler(name, key);
+    let nearest = KEYS.iter().copied().max_by(|one, other| similarity(one).total_cmp(&similarity(other)))?;
+    (similarity(&nearest) >= SIMILARITY).then_some(nearest)
+}
+
+struct Wrong {
+    /// Where in the value: `[0].up_to`.
+    path: String,
+    message: String,
+}
+
+fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().message().trim().to_owned();
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-        match missing {
-            Some(key) if path == "." => ConfigError::bad(key, "is missing, and has no default"),
-            _ => ConfigError::Key { key: path, message },
-        }
-    })?;
-    keys.check()
+        Wrong { path: if path == "." { String::new() } else { path }, message }
+    })
+}
+
+/// A variable's text: as it is where the key takes text, else as TOML writes numbers and lists.
+fn from_text<T: DeserializeOwned>(key: &str, text: String) -> Result<T, Wrong> {
+    let written = format!("{key} = {text}").parse::<Table>().ok().and_then(|mut table| table.remove(key));
+    from_value(Value::String(text)).or_else(|wrong| written.map_or(Err(wrong), from_value))
 }
 
 /// The keys with the values that hold, as TOML.
@@ -148,17 +200,8 @@ fn without_secrets(url: &str) -> String {
     format!("{scheme}://{user}{host}{rest}")
 }
 
-fn read_file(path: &Path) -> Result<Table, ConfigError> {
-    let failed = |message: String| ConfigError::File { path: path.display().to_string(), message };
+fn read_file(path: &Path) -> Result<Table, String> {
+    let failed = |message: String| format!("{}: {message}", path.display());
     let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
     text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))
-}
-
-/// A variable's text as the file would have it: numbers and lists as TOML writes them.
-fn value(key: &str, text: String) -> Value {
-    if TEXT_KEYS.contains(&key) {
-        return Value::String(text);
-    }
-    let line = format!("{key} = {text}");
-    line.parse::<Table>().ok().and_then(|mut table| table.remove(key)).unwrap_or(Value::String(text))
 }

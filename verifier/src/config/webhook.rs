@@ -12,24 +12,29 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 const ADVICE: &str = "make one with `(umask 077; echo whsec_$(openssl rand -base64 32) > webhook-secret)`";
 
-pub(super) fn read(url: Option<String>, secret: Option<&Path>) -> Result<Option<Webhook>, ConfigError> {
+/// Where news go, if anywhere. The outer `None` if that can't be told; `error` has why.
+pub(super) fn read(
+    url: Option<String>,
+    secret: Option<&Path>,
+    error: &mut ConfigError,
+) -> Option<Option<Webhook>> {
     let (url, secret) = match (url, secret) {
-        (None, None) => return Ok(None),
+        (None, None) => return Some(None),
         (Some(url), Some(secret)) => (url, secret),
         (Some(_), None) => {
-            return Err(ConfigError::bad("webhook_secret", "is missing: news are signed with it"));
+            error.note("webhook_secret", "is missing: news are signed with it");
+            return None;
         }
-        (None, Some(_)) => return Err(ConfigError::bad("webhook_url", "is missing: it says where news go")),
+        (None, Some(_)) => {
+            error.note("webhook_url", "is missing: it says where news go");
+            return None;
+        }
     };
-    let is_web = reqwest::Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
-    if !is_web {
-        return Err(ConfigError::bad(
-            "webhook_url",
-            "must be an address that starts with http:// or https://",
-        ));
+    if !reqwest::Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme())) {
+        error.note("webhook_url", "must be an address that starts with http:// or https://");
     }
-    let secret = read_secret(secret).map_err(|message| ConfigError::bad("webhook_secret", message))?;
-    Ok(Some(Webhook { url, secret }))
+    let secret = error.sound("webhook_secret", read_secret(secret))?;
+    Some(Some(Webhook { url, secret }))
 }
 
 fn read_secret(source: &Path) -> Result<Vec<u8>, String> {

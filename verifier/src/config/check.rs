@@ -1,0 +1,168 @@
+//! Whether the keys' values can be used, and what they make.
+
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    ops::RangeInclusive,
+    time::Duration,
+};
+
+use x402_escrow_interface::message::{MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS};
+
+use super::{
+    Config, ConfigError, keypair,
+    keys::{FinalityKey, Keys},
+    source, urls, webhook,
+};
+use crate::{
+    app::Settings,
+    exact::instructions::FeeBounds,
+    limits::LimitSettings,
+    policy::{Finality, FinalityError, Policy, Tier},
+    store::Database,
+    telemetry,
+};
+
+/// Time that a request may take besides waiting for the chain.
+const REQUEST_MARGIN: Duration = Duration::from_secs(15);
+
+/// Makes the configuration of its keys. `None` if some can't be used; `error` has all of them.
+pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) -> Option<Config> {
+    let effective = source::effective(&keys);
+    check_ranges(&keys, error);
+    if keys.listen.parse::<SocketAddr>().is_err() {
+        let message = format!("{:?} is not an address and a port, as 127.0.0.1:4020", keys.listen);
+        error.note("listen", message);
+    }
+    if keys.network.as_ref().is_some_and(|network| !is_solana_network(network)) {
+        let message = "must be `solana:` and the first 32 characters of the cluster's genesis hash";
+        error.note("network", message);
+    }
+    let rpc_urls = error.sound("rpc_url", urls::nodes(&keys.rpc_url));
+    let websocket_urls = rpc_urls
+        .as_ref()
+        .and_then(|rpc_urls| error.sound("ws_url", urls::announcements(&keys.ws_url, rpc_urls)));
+    let webhook = webhook::read(keys.webhook_url, keys.webhook_secret.as_deref(), error);
+    let finality = error.sound("finality", finality(keys.finality));
+    let database = error.sound("database", keys.database.parse::<Database>());
+    let fee_payer = error.sound("fee_payer", keypair::read(&keys.fee_payer));
+    let log_filter = error.sound("log", telemetry::filter(&keys.log));
+    let settle_timeout = Duration::from_secs(keys.settle_timeout_seconds);
+    Some(Config {
+        listen: keys.listen,
+        rpc_urls: rpc_urls?,
+        rpc_timeout: Duration::from_secs(keys.rpc_timeout_seconds),
+        network: keys.network,
+        database: database?,
+        fee_payer: fee_payer?,
+        policy: Policy {
+            finality: finality?,
+            capture_commitment: keys.capture_commitment,
+            minimum_authorize_seconds: keys.minimum_authorize_seconds,
+            maximum_authorize_seconds: keys.maximum_authorize_seconds,
+            minimum_capture_seconds: keys.minimum_capture_seconds,
+            maximum_capture_seconds: keys.maximum_capture_seconds,
+            voucher_margin_seconds: keys.voucher_margin_seconds,
+            maximum_refund_seconds: keys.maximum_refund_seconds,
+            exact_fee_bounds: FeeBounds {
+                maximum_compute_units: keys.exact_maximum_compute_units,
+                maximum_compute_unit_price_micro_lamports: keys
+                    .exact_maximum_compute_unit_price_micro_lamports,
+            },
+            minimum_hold_amount: keys.minimum_hold_amount,
+            maximum_open_holds_per_escrow: keys.maximum_open_holds_per_escrow,
+        },
+        settings: Settings {
+            websocket_urls: websocket_urls?,
+            webhook: webhook?,
+            settle_timeout,
+            request_timeout: settle_timeout + REQUEST_MARGIN,
+            status_poll_interval: Duration::from_millis(keys.status_poll_milliseconds),
+            review_interval: Duration::from_secs(keys.review_seconds),
+            compute_unit_prices_micro_lamports: keys.compute_unit_price_micro_lamports
+                ..=keys.maximum_compute_unit_price_micro_lamports,
+            maximum_body_bytes: keys.maximum_body_bytes,
+            limits: LimitSettings {
+                maximum_concurrent_requests: keys.maximum_concurrent_requests,
+                requests_per_minute_per_client: NonZeroU32::new(keys.requests_per_minute_per_client),
+                payments_per_minute_per_session: NonZeroU32::new(keys.payments_per_minute_per_session),
+                trusted_proxies: keys.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
+            },
+            minimum_fee_payer_lamports: keys.minimum_fee_payer_lamports,
+            maximum_slot_age_seconds: keys.maximum_slot_age_seconds,
+        },
+        effective,
+        warnings,
+        log_format: keys.log_format,
+        log_filter: log_filter?,
+    })
+}
+
+fn check_ranges(keys: &Keys, error: &mut ConfigError) {
+    for (key, value, range) in [
+        ("rpc_timeout_seconds", keys.rpc_timeout_seconds, 1..=120),
+        ("settle_timeout_seconds", keys.settle_timeout_seconds, 1..=300),
+        ("status_poll_milliseconds", keys.status_poll_milliseconds, 20..=60_000),
+        ("review_seconds", keys.review_seconds, 1..=3600),
+        ("compute_unit_price_micro_lamports", keys.compute_unit_price_micro_lamports, 0..=5_000_000),
+        (
+            "maximum_compute_unit_price_micro_lamports",
+            keys.maximum_compute_unit_price_micro_lamports,
+            keys.compute_unit_price_micro_lamports..=5_000_000,
+        ),
+        ("exact_maximum_compute_units", u64::from(keys.exact_maximum_compute_units), 1..=1_400_000),
+        (
+            "exact_maximum_compute_unit_price_micro_lamports",
+            keys.exact_maximum_compute_unit_price_micro_lamports,
+            1..=5_000_000,
+        ),
+        ("maximum_open_holds_per_escrow", keys.maximum_open_holds_per_escrow, 1..=1_000_000_000),
+        ("maximum_concurrent_requests", keys.maximum_concurrent_requests as u64, 1..=100_000),
+        ("maximum_body_bytes", keys.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
+    ] {
+        check_range(key, value, &range, error);
+    }
+    // The program's own bounds are the upper ones.
+    let captured_within = keys.minimum_capture_seconds..=MAXIMUM_CAPTURE_SECONDS;
+    for (key, value, range) in [
+        ("minimum_authorize_seconds", keys.minimum_authorize_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
+        (
+            "maximum_authorize_seconds",
+            keys.maximum_authorize_seconds,
+            keys.minimum_authorize_seconds..=MAXIMUM_CAPTURE_SECONDS,
+        ),
+        ("minimum_capture_seconds", keys.minimum_capture_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
+        ("maximum_capture_seconds", keys.maximum_capture_seconds, captured_within),
+        ("voucher_margin_seconds", keys.voucher_margin_seconds, 120..=MAXIMUM_CAPTURE_SECONDS),
+        ("maximum_refund_seconds", keys.maximum_refund_seconds, 0..=MAXIMUM_REFUND_SECONDS),
+        ("maximum_slot_age_seconds", keys.maximum_slot_age_seconds, 1..=86_400),
+    ] {
+        check_range(key, value, &range, error);
+    }
+}
+
+fn check_range<T: PartialOrd + Display>(
+    key: &str,
+    value: T,
+    range: &RangeInclusive<T>,
+    error: &mut ConfigError,
+) {
+    if !range.contains(&value) {
+        let (from, to) = (range.start(), range.end());
+        error.note(key, format!("must be {from} to {to}, is {value}"));
+    }
+}
+
+fn finality(tiers: Vec<FinalityKey>) -> Result<Finality, FinalityError> {
+    let tier =
+        |tier: FinalityKey| Tier { up_to: tier.up_to.map(|amount| amount.0), commitment: tier.commitment };
+    Finality::new(tiers.into_iter().map(tier).collect())
+}
+
+/// A CAIP-2 id of namespace `solana`.
+fn is_solana_network(network: &str) -> bool {
+    network.strip_prefix("solana:").is_some_and(|reference| {
+        reference.len() == 32 && reference.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}

@@ -1,0 +1,83 @@
+//! The keys of the configuration, as they are written, and what holds where one isn't.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use x402_escrow_interface::message::{MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS};
+use x402_escrow_wire::{auth_capture::Commitment, text::Decimal};
+
+use super::source::Source;
+use crate::telemetry::LogFormat;
+
+/// A level of finality and the amounts it is for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FinalityKey {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) up_to: Option<Decimal>,
+    pub(super) commitment: Commitment,
+}
+
+/// Makes of one list the struct, the names, and what reads them: a key that is in one is in all.
+macro_rules! keys {
+    ($($name:ident: $type:ty $(= $default:expr)?;)+) => {
+        /// The values that hold.
+        #[derive(Debug, Serialize)]
+        pub(super) struct Keys {
+            $(pub(super) $name: $type,)+
+        }
+
+        /// The name of every key.
+        pub const KEYS: &[&str] = &[$(stringify!($name)),+];
+
+        impl Keys {
+            /// Reads every key. `None` if one is wrong or missing; `source` has noted all of them.
+            pub(super) fn read(source: &mut Source) -> Option<Self> {
+                $(let $name = source.take::<$type>(stringify!($name), None$(.or(Some($default)))?);)+
+                Some(Self { $($name: $name?,)+ })
+            }
+        }
+    };
+}
+
+keys! {
+    listen: String = "127.0.0.1:4020".to_owned();
+    rpc_url: String;
+    ws_url: String = "auto".to_owned();
+    rpc_timeout_seconds: u64 = 10;
+    network: Option<String> = None;
+    database: String = "verifier.sqlite".to_owned();
+    fee_payer: PathBuf;
+    finality: Vec<FinalityKey> = vec![
+        FinalityKey { up_to: Some(Decimal(1_000_000)), commitment: Commitment::Processed },
+        FinalityKey { up_to: Some(Decimal(100_000_000)), commitment: Commitment::Confirmed },
+        FinalityKey { up_to: None, commitment: Commitment::Finalized },
+    ];
+    capture_commitment: Commitment = Commitment::Confirmed;
+    minimum_authorize_seconds: i64 = 5;
+    maximum_authorize_seconds: i64 = 120;
+    minimum_capture_seconds: i64 = 30;
+    maximum_capture_seconds: i64 = MAXIMUM_CAPTURE_SECONDS;
+    voucher_margin_seconds: i64 = 300;
+    maximum_refund_seconds: i64 = MAXIMUM_REFUND_SECONDS;
+    exact_maximum_compute_units: u32 = 400_000;
+    exact_maximum_compute_unit_price_micro_lamports: u64 = 5_000_000;
+    settle_timeout_seconds: u64 = 45;
+    status_poll_milliseconds: u64 = 200;
+    review_seconds: u64 = 30;
+    compute_unit_price_micro_lamports: u64 = 10_000;
+    maximum_compute_unit_price_micro_lamports: u64 = 500_000;
+    maximum_body_bytes: usize = 64 * 1024;
+    minimum_fee_payer_lamports: u64 = 50_000_000;
+    maximum_slot_age_seconds: i64 = 60;
+    webhook_url: Option<String> = None;
+    webhook_secret: Option<PathBuf> = None;
+    minimum_hold_amount: u64 = 100;
+    maximum_open_holds_per_escrow: u64 = 1000;
+    maximum_concurrent_requests: usize = 1024;
+    requests_per_minute_per_client: u32 = 12_000;
+    payments_per_minute_per_session: u32 = 1200;
+    trusted_proxies: Vec<IpAddr> = Vec::new();
+    log_format: LogFormat = LogFormat::Text;
+    log: String = "info".to_owned();
+}
