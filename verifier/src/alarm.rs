@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// Whether `open` is a capture that its deadline may overtake: then the merchant has delivered and is not paid.
 pub fn is_endangered(open: &Unfinished, now: i64) -> bool {
     let operation = &open.operation;
-    matches!(operation.action, Action::Capture { .. })
+    matches!(operation.action, Action::Capture { .. } | Action::Close { .. })
         && !operation.state.has_reached(Commitment::Confirmed)
         && now.saturating_add(CAPTURE_MARGIN_SECONDS) >= open.capture_deadline
         && now.saturating_sub(operation.accepted_at) >= CAPTURE_PATIENCE_SECONDS

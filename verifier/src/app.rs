@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     chain::{Chain, ChainError},
+    gather::GatherSettings,
     limits::{LimitSettings, Limits},
     metrics::{Measured, Metrics},
     policy::Policy,
@@ -73,6 +74,8 @@ pub struct Settings {
     pub status_poll_interval: Duration,
     /// How often to look for holds that nobody ended.
     pub review_interval: Duration,
+    /// How long operations wait for others, to be sent with them.
+    pub gather: GatherSettings,
     /// The least and the most priority fee, in millionths of a lamport for each compute unit.
     pub compute_unit_prices_micro_lamports: RangeInclusive<u64>,
     /// Who is told of payments' news.

@@ -4,7 +4,7 @@
 //! In reading order:
 //!
 //! - [`router`], [`routes`]: every endpoint
-//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
+//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`gather`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
 //! - [`exact`]: the same for the scheme `exact`, whose payments have no life beyond one transaction
 //! - [`assess`], [`settle`], [`submit`], [`observe`], [`track`], [`live`], [`reclaim`], [`webhook`]: what acts
@@ -23,6 +23,7 @@ pub mod decision;
 pub mod error;
 pub mod exact;
 pub mod facts;
+pub mod gather;
 pub mod lifecycle;
 pub mod limits;
 pub mod live;

@@ -41,8 +41,9 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
             attempt.last_valid_block_height,
             status.as_ref(),
             seen.block_height,
-            |error| refusal::explain(&tracked.operation.action, error).1,
+            |error| refusal::explain(&tracked.operation.action, attempt.position, error).1,
         );
+        attempt.is_blameless = is_blameless(attempt, status.as_ref());
     }
     let given_up = was_given_up(tracked, seen);
     let operation = &mut tracked.operation;
@@ -57,8 +58,8 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
             Next::Wait
         }
         OperationState::Failed => {
-            let newest = tracked.attempts.iter().filter_map(|attempt| attempt.state.landing()).next_back();
-            operation.problem = newest.and_then(|landing| landing.error.clone());
+            operation.problem =
+                own_landings(&tracked.attempts).last().and_then(|landing| landing.error.clone());
             operation.closed = tracked.attempts.iter().all(|attempt| match &attempt.state {
                 AttemptState::Landed(landing) => landing.commitment == Commitment::Finalized,
                 AttemptState::Expired => true,
@@ -117,13 +118,31 @@ fn is_final(state: &AttemptState) -> bool {
     state.landing().is_some_and(|landing| landing.commitment == Commitment::Finalized)
 }
 
+/// Whether a transaction failed for others' reasons. `status` is what is seen of it now.
+fn is_blameless(attempt: &Attempt, status: Option<&Status>) -> bool {
+    match status {
+        Some(Status { error: Some(error), .. }) => {
+            attempt.position.is_some() && refusal::culprit(error) != attempt.position
+        }
+        Some(_) => false,
+        // Final, and no more to be seen: it stays what it was.
+        None => attempt.is_blameless && attempt.state.landing().is_some(),
+    }
+}
+
+/// Where those transactions are that succeeded, or failed for their own reasons.
+fn own_landings(attempts: &[Attempt]) -> impl Iterator<Item = &Landing> {
+    attempts.iter().filter(|attempt| !attempt.is_blameless).filter_map(|attempt| attempt.state.landing())
+}
+
 fn operation_state(attempts: &[Attempt]) -> OperationState {
-    let landings = || attempts.iter().filter_map(|attempt| attempt.state.landing());
-    let succeeded =
-        landings().filter(|landing| landing.error.is_none()).map(|landing| landing.commitment).max();
+    let succeeded = own_landings(attempts)
+        .filter(|landing| landing.error.is_none())
+        .map(|landing| landing.commitment)
+        .max();
     match succeeded {
         Some(commitment) => OperationState::Landed(commitment),
-        None if landings().next().is_some() => OperationState::Failed,
+        None if own_landings(attempts).next().is_some() => OperationState::Failed,
         None if attempts.iter().any(|attempt| attempt.state == AttemptState::Sent) => OperationState::Sent,
         None => OperationState::Queued,
     }
@@ -179,9 +198,11 @@ mod tests {
         let attempt = |(index, state): (usize, &AttemptState)| Attempt {
             signature: [u8::try_from(index).unwrap(); 64],
             operation_id: 1,
+            position: None,
             transaction: Vec::new(),
             last_valid_block_height: LAST_VALID,
             state: state.clone(),
+            is_blameless: false,
         };
         Tracked { operation, attempts: states.iter().enumerate().map(attempt).collect() }
     }
@@ -302,5 +323,59 @@ mod tests {
         step(&mut done, &[Some(failed(Commitment::Finalized)), None], 10);
         step(&mut done, &[None, None], LAST_VALID + 1);
         assert_eq!((done.operation.state, done.operation.closed), (OperationState::Failed, true));
+    }
+
+    /// The third of the operations that a transaction carries.
+    fn gathered() -> Tracked {
+        let mut tracked = tracked(&[AttemptState::Sent]);
+        tracked.operation.action = Action::Capture { amount: 1, fee: 0, last: true, signature: [0; 64] };
+        tracked.attempts[0].position = Some(2);
+        tracked
+    }
+
+    fn failed_at(instruction: u8, commitment: Commitment) -> Option<Status> {
+        let code = InstructionError::Custom(EscrowError::NothingToCapture.code());
+        let error = TransactionError::InstructionError(instruction, code);
+        Some(Status { error: Some(error), ..landed(9, commitment) })
+    }
+
+    #[test]
+    fn only_the_operation_that_failed_a_transaction_fails_by_it() {
+        let mut culprit = gathered();
+        let expected = (Next::Wait, OperationState::Failed, true);
+        assert_eq!(step(&mut culprit, &[failed_at(4, Commitment::Finalized)], 10), expected);
+        assert_eq!(culprit.operation.problem.unwrap().code, ErrorCode::CaptureInvalid);
+        for instruction in [0, 1, 2, 3, 5, 9] {
+            let mut other = gathered();
+            let seen = [failed_at(instruction, Commitment::Finalized)];
+            assert_eq!(step(&mut other, &seen, 10), (Next::Send, OperationState::Queued, false));
+            assert_eq!(other.operation.problem, None);
+            assert_eq!(other.attempts[0].state.as_str(), "failed");
+            // Also once the node has forgotten it.
+            assert_eq!(step(&mut other, &[None], 1000), (Next::Send, OperationState::Queued, false));
+        }
+    }
+
+    #[test]
+    fn who_runs_out_of_shared_compute_units_is_not_blamed_but_is_when_alone() {
+        let error = TransactionError::InstructionError(4, InstructionError::ProgramFailedToComplete);
+        let status = Some(Status { error: Some(error), ..landed(9, Commitment::Confirmed) });
+        let mut shared = gathered();
+        let seen = [status.clone()];
+        assert_eq!(step(&mut shared, &seen, 10), (Next::Send, OperationState::Queued, false));
+        let mut alone = gathered();
+        alone.attempts[0].position = None;
+        assert_eq!(step(&mut alone, &seen, 10), (Next::Wait, OperationState::Failed, false));
+    }
+
+    #[test]
+    fn a_transaction_that_failed_for_another_counts_again_once_its_block_is_dropped() {
+        let mut tracked = gathered();
+        step(&mut tracked, &[failed_at(2, Commitment::Processed)], 10);
+        assert_eq!(tracked.operation.state, OperationState::Queued);
+        assert_eq!(step(&mut tracked, &[None], 10), (Next::Repeat, OperationState::Sent, false));
+        let landed = [Some(landed(11, Commitment::Finalized))];
+        let expected = (Next::Wait, OperationState::Landed(Commitment::Finalized), true);
+        assert_eq!(step(&mut tracked, &landed, 20), expected);
     }
 }

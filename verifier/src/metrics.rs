@@ -23,7 +23,8 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
-        histogram::{Histogram, exponential_buckets},
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets, linear_buckets},
     },
     registry::Registry,
 };
@@ -44,6 +45,9 @@ pub struct Metrics {
     rpc_requests: Family<RpcLabels, Counter>,
     rpc_seconds: Family<MethodLabels, Histogram>,
     captured: Family<AssetLabels, Counter>,
+    transaction_operations: Histogram,
+    /// Operations that wait for others, to be sent with them.
+    pub gathering: Gauge,
     /// The newest slot that any answer of a node had.
     newest_slot: AtomicU64,
     /// What the fee payer spends.
@@ -100,6 +104,8 @@ impl Default for Metrics {
             rpc_requests: Family::default(),
             rpc_seconds: Family::new_with_constructor(seconds),
             captured: Family::default(),
+            transaction_operations: Histogram::new(linear_buckets(1.0, 1.0, 8)),
+            gathering: Gauge::default(),
             newest_slot: AtomicU64::new(0),
             runway: Mutex::default(),
             scraping: tokio::sync::Mutex::default(),
@@ -115,6 +121,16 @@ impl Default for Metrics {
             "Captured for good since the process started, fees included",
             metrics.captured.clone(),
         );
+        registry.register(
+            "transaction_operations",
+            "Operations that a transaction carries, of those handed to a node",
+            metrics.transaction_operations.clone(),
+        );
+        registry.register(
+            "gathering_operations",
+            "Operations that wait for others, to be sent with them",
+            metrics.gathering.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -123,6 +139,11 @@ impl Metrics {
     /// Counts what a capture that is now final added to what was captured before, in base units.
     pub fn count_captured(&self, asset: String, amount: u64) {
         self.captured.get_or_create(&AssetLabels { asset }).inc_by(amount);
+    }
+
+    /// Counts a transaction that was handed to a node.
+    pub fn count_transaction(&self, operations: usize) {
+        self.transaction_operations.observe(operations as f64);
     }
 
     fn count_rpc(&self, method: &'static str, since: Instant, succeeded: bool) {

@@ -202,19 +202,25 @@ impl OperationState {
     }
 }
 
-/// A transaction that carries out an operation. An operation can have several, of which the chain lets one succeed.
+/// A transaction that carries out an operation, perhaps others too. An operation can have several, of which the chain lets
+/// one succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The transaction's id: the fee payer's signature.
     pub signature: Signature,
     /// The operation.
     pub operation_id: i64,
+    /// Which of the transaction's operations it is; `None` if it is the only one.
+    pub position: Option<u8>,
     /// The signed transaction.
     pub transaction: Vec<u8>,
     /// Height of the last block it can be in.
     pub last_valid_block_height: u64,
     /// How far it is.
     pub state: AttemptState,
+    /// Whether it failed in its block, and not for this operation's instruction: nothing moved, and the operation goes on
+    /// in another transaction.
+    pub is_blameless: bool,
 }
 
 /// How far a transaction is.

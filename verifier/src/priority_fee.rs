@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::payment::{Action, Payment};
+use crate::payment::Action;
 
 /// A capture whose deadline is closer than this is paid for as well as the configuration allows, in seconds.
 const URGENT_SECONDS: i64 = 120;
@@ -18,9 +18,10 @@ pub fn price(mut recent: Vec<u64>, bounds: &RangeInclusive<u64>, is_urgent: bool
     three_quarters.max(*bounds.start()).min(*bounds.end())
 }
 
-/// Whether `action` must be in a block soon or is worth nothing: a capture close to its deadline. `now` in unix seconds.
-pub fn is_urgent(action: &Action, payment: &Payment, now: i64) -> bool {
-    let left = payment.intent.capture_deadline.saturating_sub(now);
+/// Whether `action` must be in a block soon or is worth nothing: a capture close to its deadline. Both times in unix
+/// seconds.
+pub fn is_urgent(action: &Action, capture_deadline: i64, now: i64) -> bool {
+    let left = capture_deadline.saturating_sub(now);
     matches!(action, Action::Capture { .. } | Action::Close { .. }) && left < URGENT_SECONDS
 }
 

@@ -110,9 +110,11 @@ async fn accept(
     let attempt = |operation_id| Attempt {
         signature: transaction.signature,
         operation_id,
+        position: None,
         transaction: transaction.bytes.clone(),
         last_valid_block_height,
         state: AttemptState::Sent,
+        is_blameless: false,
     };
     let (operation_id, is_new) = app
         .store
@@ -127,7 +129,7 @@ async fn accept(
         .await?
         .ok_or_else(|| unknown_payment(Hex32(*payment_id)))??;
     if is_new {
-        submit::send(app, &action, *payment_id, &attempt(operation_id)).await?;
+        submit::send_refund(app, *payment_id, &attempt(operation_id)).await;
         app.work.notify_one();
     }
     Ok((operation_id, is_new))

@@ -20,9 +20,28 @@ pub enum Prospect {
     Never,
 }
 
-/// Explains why the transaction of `action` failed with `error`.
-pub fn explain(action: &Action, error: &TransactionError) -> (Prospect, Problem) {
+/// Which of a transaction's operations failed with `error`. None where that says nothing about any: compute units are
+/// shared, so whoever runs out of them need not be who took them.
+pub fn culprit(error: &TransactionError) -> Option<u8> {
+    use InstructionError as E;
+    match error {
+        TransactionError::InstructionError(
+            _,
+            E::ComputationalBudgetExceeded
+            | E::ProgramFailedToComplete
+            | E::MaxInstructionTraceLengthExceeded,
+        ) => None,
+        TransactionError::InstructionError(index, _) => index.checked_sub(ESCROW_INSTRUCTION),
+        _ => None,
+    }
+}
+
+/// Explains what `error` of a transaction means for the `action` at `position` among its operations.
+pub fn explain(action: &Action, position: Option<u8>, error: &TransactionError) -> (Prospect, Problem) {
     let problem = |code, message: String| Problem { code, message };
+    if position.is_some_and(|position| culprit(error).is_some_and(|culprit| culprit != position)) {
+        return (Prospect::Retry, problem(ErrorCode::SettlementPending, ANOTHER_FAILED.to_owned()));
+    }
     match error {
         TransactionError::BlockhashNotFound
         | TransactionError::AccountInUse
@@ -39,7 +58,7 @@ pub fn explain(action: &Action, error: &TransactionError) -> (Prospect, Problem)
             (Prospect::Later, problem(ErrorCode::UnexpectedSettleError, FEE_PAYER_IS_EMPTY.to_owned()))
         }
         TransactionError::InstructionError(index, InstructionError::Custom(code))
-            if *index == ESCROW_INSTRUCTION =>
+            if *index == ESCROW_INSTRUCTION + position.unwrap_or(0) =>
         {
             explain_custom(action, *code)
         }
@@ -49,6 +68,8 @@ pub fn explain(action: &Action, error: &TransactionError) -> (Prospect, Problem)
         ),
     }
 }
+
+const ANOTHER_FAILED: &str = "another operation in the same transaction failed: nothing moved, and this one goes on in another transaction";
 
 const FEE_PAYER_IS_EMPTY: &str = "the verifier's fee payer has not enough SOL for the transaction";
 

@@ -15,6 +15,7 @@ mod vouchers;
 
 use sqlx::{Any, AnyPool, Transaction};
 
+pub use attempts::TakenBack;
 pub use database::Database;
 pub use deliveries::Delivery;
 pub use outstanding::{Outstanding, Uncaptured, Unfinished};

@@ -1,26 +1,26 @@
-//! Makes the transaction of an operation, stores it, and hands it to the cluster.
+//! Makes the transactions of operations, stores them, and hands them to the cluster.
 
-use x402_escrow_interface::{
-    account::{Escrow, Hold},
-    message::Digest,
-};
-use x402_escrow_wire::{
-    auth_capture::Commitment,
-    error_code::ErrorCode,
-    text::{Base58, Hex32},
-};
+mod prepare;
+
+use futures_util::future::join_all;
+use solana_sdk::transaction::TransactionError;
+use x402_escrow_interface::{Address, message::Digest};
+use x402_escrow_wire::text::{Base58, Hex32};
+
+pub use prepare::read_hold;
+use prepare::{Prepared, prepare};
 
 use crate::{
     app::{App, unix_now},
-    chain::{ChainError, SendError, Snapshot},
-    payment::{Action, Attempt, AttemptState, History, Operation, Payment, Problem, Tracked},
+    chain::{ChainError, SendError},
+    payment::{Action, Attempt, AttemptState, Operation},
     priority_fee,
     refusal::{self, Prospect},
-    store::StoreError,
-    transaction::{self, HoldState, Signed, Terms},
+    store::{StoreError, TakenBack},
+    transaction::{self, Part, Terms},
 };
 
-/// Why nothing was sent; the operation stays as it is and is tried again.
+/// Why nothing was sent; the operations stay as they are and are tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// The node didn't answer.
@@ -34,64 +34,139 @@ pub enum SubmitError {
     Serialise(#[from] bincode::Error),
 }
 
-/// Sends a new transaction of `operation`. Whatever happens to it from here on, the store knows it first.
+/// Sends new transactions of `operations` (of different payments, at most [`crate::gather::MAXIMUM_TOGETHER`]), as many to
+/// a transaction as fit. Whatever happens to them from here on, the store knows it first.
 ///
 /// # Errors
-/// If nothing was sent.
-pub async fn submit(app: &App, operation: &Operation) -> Result<(), SubmitError> {
-    let Some(history) = app.store.history(&operation.payment_id).await? else { return Ok(()) };
-    let Some(signed) = make(app, operation, &history).await? else { return Ok(()) };
-    let attempt = Attempt {
-        signature: signed.transaction.signature,
-        operation_id: operation.id,
-        transaction: signed.transaction.bytes,
-        last_valid_block_height: signed.last_valid_block_height,
-        state: AttemptState::Sent,
-    };
-    if !app.store.add_attempt(&attempt).await? {
-        return Ok(());
+/// If some were not sent.
+pub async fn submit(app: &App, operations: &[Operation]) -> Result<(), SubmitError> {
+    let mut rest = prepare(app, operations).await?;
+    let mut transactions = Vec::new();
+    while !rest.is_empty() {
+        let fitting = transaction::fitting(&app.facilitator.fee_payer, &parts(&rest))?;
+        let more = rest.split_off(fitting);
+        transactions.push(send_together(app, rest));
+        rest = more;
     }
-    Ok(send(app, &operation.action, operation.payment_id, &attempt).await?)
+    // All of them, whatever becomes of one.
+    join_all(transactions).await.into_iter().collect()
 }
 
-/// Sends a transaction that is stored. Where the simulation fails it is taken back.
-///
-/// # Errors
-/// If the store fails.
-pub async fn send(
-    app: &App,
-    action: &Action,
-    payment_id: Digest,
-    attempt: &Attempt,
-) -> Result<(), StoreError> {
-    let payment = Hex32(payment_id);
-    let signature = Base58(attempt.signature);
+fn parts(prepared: &[Prepared]) -> Vec<&Part> {
+    prepared.iter().map(|prepared| &prepared.part).collect()
+}
+
+/// Sends one transaction. Where its simulation fails for one of the operations, the others go on without it.
+async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<(), SubmitError> {
+    while !operations.is_empty() {
+        let attempts = sign(app, &operations).await?;
+        if !app.store.add_attempts(&attempts).await? {
+            return Ok(());
+        }
+        let Some(first) = attempts.first() else { return Ok(()) };
+        let Some(error) = hand_over(app, first).await else {
+            log_sent(&operations, first);
+            app.metrics.count_transaction(operations.len());
+            return Ok(());
+        };
+        take_back(app, &operations, &attempts, &error).await?;
+        match refusal::culprit(&error).map(usize::from).filter(|culprit| *culprit < operations.len()) {
+            Some(culprit) => _ = operations.remove(culprit),
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// The signed transaction of `operations`, as it is to be stored with each.
+async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<Attempt>, SubmitError> {
+    let parts = parts(operations);
+    let writable = writable(&parts);
+    let (blockhash, recent) = tokio::join!(app.chain.blockhash(), app.chain.recent_prices(&writable));
+    let blockhash = blockhash?;
+    let recent = recent.unwrap_or_else(|error| {
+        tracing::debug!(%error, "recent prices not known: offering the least");
+        Vec::new()
+    });
+    let now = unix_now();
+    let is_urgent = operations.iter().any(|prepared| {
+        let deadline = prepared.payment.intent.capture_deadline;
+        priority_fee::is_urgent(&prepared.operation.action, deadline, now)
+    });
+    let prices = &app.settings.compute_unit_prices_micro_lamports;
+    let terms = Terms {
+        fee_payer: &app.fee_payer,
+        compute_unit_price_micro_lamports: priority_fee::price(recent, prices, is_urgent),
+        blockhash,
+    };
+    let signed = transaction::sign(terms, &parts)?;
+    let attempt = |(position, prepared): (u8, &Prepared)| Attempt {
+        signature: signed.signature,
+        operation_id: prepared.operation.id,
+        position: (operations.len() > 1).then_some(position),
+        transaction: signed.bytes.clone(),
+        last_valid_block_height: blockhash.last_valid_block_height,
+        state: AttemptState::Sent,
+        is_blameless: false,
+    };
+    Ok((0..).zip(operations).map(attempt).collect())
+}
+
+/// The accounts that the transaction writes to, each once. Others compete for all of them but the fee payer, which is
+/// nobody else's.
+fn writable(parts: &[&Part]) -> Vec<Address> {
+    let metas = parts.iter().flat_map(|part| &part.instruction.accounts);
+    let mut addresses: Vec<_> = metas.filter(|meta| meta.is_writable).map(|meta| meta.pubkey).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
+}
+
+/// Hands a transaction that is stored to the cluster. Returns why its simulation failed, if so: then it was not broadcast.
+async fn hand_over(app: &App, attempt: &Attempt) -> Option<TransactionError> {
     match app.chain.send(&attempt.transaction, true).await {
-        Ok(()) => {
-            tracing::info!(%payment, kind = action.kind(), %signature, "transaction sent");
-            Ok(())
-        }
+        Ok(()) | Err(SendError::Simulation(TransactionError::AlreadyProcessed)) => None,
         Err(SendError::Unknown(error)) => {
-            tracing::warn!(%payment, %signature, %error, "not known whether the transaction was sent; it will be repeated");
-            Ok(())
+            let signature = Base58(attempt.signature);
+            tracing::warn!(%signature, %error, "not known whether the transaction was sent; it will be repeated");
+            None
         }
-        Err(SendError::Simulation(solana_sdk::transaction::TransactionError::AlreadyProcessed)) => Ok(()),
-        // It is all that the receiver signed, and may be on its way already: it is repeated until it is in a block, or
-        // can't be in any. Forgotten too early, a second one could land beside it.
-        Err(SendError::Simulation(error)) if matches!(action, Action::Refund { .. }) => {
-            tracing::warn!(%payment, %signature, %error, "the refund's simulation failed; it will be repeated");
-            Ok(())
-        }
-        Err(SendError::Simulation(error)) => {
-            let (prospect, problem) = refusal::explain(action, &error);
-            let refused = is_refused(prospect, action);
+        Err(SendError::Simulation(error)) => Some(error),
+    }
+}
+
+fn log_sent(operations: &[Prepared], attempt: &Attempt) {
+    let signature = Base58(attempt.signature);
+    for Prepared { operation, .. } in operations {
+        let (payment, kind) = (Hex32(operation.payment_id), operation.action.kind());
+        tracing::info!(%payment, kind, %signature, operations = operations.len(), "transaction sent");
+    }
+}
+
+/// Takes back a transaction that was not broadcast: all its operations are to be sent again, but for one that can't succeed.
+async fn take_back(
+    app: &App,
+    operations: &[Prepared],
+    attempts: &[Attempt],
+    error: &TransactionError,
+) -> Result<(), StoreError> {
+    let culprit = refusal::culprit(error);
+    let explained = operations.iter().zip(attempts).map(|(Prepared { operation, .. }, attempt)| {
+        let (prospect, problem) = refusal::explain(&operation.action, attempt.position, error);
+        let refused = is_refused(prospect, &operation.action);
+        if culprit.is_none() || attempt.position.is_none() || attempt.position == culprit {
             tracing::warn!(
-                %payment, kind = action.kind(), reason = problem.message, refused,
-                "the simulation failed; nothing was sent"
+                payment = %Hex32(operation.payment_id), kind = operation.action.kind(),
+                reason = problem.message, refused, "the simulation failed; nothing was sent"
             );
-            let reported = (prospect != Prospect::Retry).then_some(&problem);
-            app.store.take_back_attempt(attempt, reported, refused).await
         }
+        let problem = (prospect != Prospect::Retry).then_some(problem);
+        TakenBack { operation_id: operation.id, problem, refused }
+    });
+    let taken_back: Vec<_> = explained.collect();
+    match attempts.first() {
+        Some(attempt) => app.store.take_back_attempts(&attempt.signature, &taken_back).await,
+        None => Ok(()),
     }
 }
 
@@ -105,83 +180,18 @@ fn is_refused(prospect: Prospect, action: &Action) -> bool {
     }
 }
 
-struct Made {
-    transaction: Signed,
-    last_valid_block_height: u64,
-}
-
-/// The signed transaction; `None` if none can be made, and the operation says why.
-async fn make(app: &App, operation: &Operation, history: &History) -> Result<Option<Made>, SubmitError> {
-    let payment = &history.payment;
-    let hold_state = match operation.action {
-        Action::Authorize => None,
-        _ => match read_hold(app, payment, Commitment::Processed).await? {
-            (_, Some(state)) => Some(state),
-            (slot, None) => {
-                let refused = is_gone(history, slot);
-                app.store.report_problem(operation.id, &no_hold(payment), refused).await?;
-                return Ok(None);
-            }
-        },
-    };
-    let writable = [payment.intent.escrow, payment.hold()];
-    let (blockhash, recent) = tokio::join!(app.chain.blockhash(), app.chain.recent_prices(&writable));
-    let blockhash = blockhash?;
-    let recent = recent.unwrap_or_else(|error| {
-        tracing::debug!(%error, "recent prices not known: offering the least");
-        Vec::new()
-    });
-    let is_urgent = priority_fee::is_urgent(&operation.action, payment, unix_now());
-    let prices = &app.settings.compute_unit_prices_micro_lamports;
-    let terms = Terms {
-        fee_payer: &app.fee_payer,
-        compute_unit_price_micro_lamports: priority_fee::price(recent, prices, is_urgent),
-        blockhash,
-    };
-    let transaction = match &hold_state {
-        Some(state) => transaction::on_hold(terms, payment, &operation.action, state)?,
-        None => Some(transaction::authorize(terms, payment)?),
-    };
-    Ok(transaction
-        .map(|transaction| Made { transaction, last_valid_block_height: blockhash.last_valid_block_height }))
-}
-
-/// The hold, if it is on chain, as of a slot.
-///
-/// # Errors
-/// If the node doesn't answer.
-pub async fn read_hold(
-    app: &App,
-    payment: &Payment,
-    commitment: Commitment,
-) -> Result<(u64, Option<HoldState>), ChainError> {
-    let addresses = [payment.intent.escrow, payment.hold()];
-    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, commitment).await?;
-    let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
-    let escrow = data(0).and_then(|data| Escrow::decode(data).ok());
-    let hold = data(1).and_then(|data| Hold::decode(data).ok());
-    let state = escrow
-        .zip(hold)
-        .filter(|(_, hold)| hold.intent_digest == payment.id)
-        .map(|(escrow, hold)| HoldState { escrow, hold });
-    Ok((slot, state))
-}
-
-/// Whether a hold that is missing as of `slot` was ended by somebody else. A node that lags behind does not have it
-/// yet, and until the authorization is final it may be on another fork.
-fn is_gone(history: &History, slot: u64) -> bool {
-    let authorization = history.operations.first().and_then(Tracked::decisive_attempt);
-    authorization.and_then(|attempt| attempt.state.landing()).is_some_and(|landing| {
-        landing.error.is_none() && landing.commitment == Commitment::Finalized && slot > landing.slot
-    })
-}
-
-fn no_hold(payment: &Payment) -> Problem {
-    Problem {
-        code: ErrorCode::InvalidTransactionState,
-        message: format!(
-            "the hold {} is not on chain: the node lags behind, or somebody else ended it",
-            payment.hold()
-        ),
+/// Sends a refund's transaction, which is stored. It is all that the receiver signed, and may be on its way already: whatever
+/// its simulation says, it is repeated until it is in a block, or can't be in any. Forgotten too early, a second one could
+/// land beside it.
+pub async fn send_refund(app: &App, payment_id: Digest, attempt: &Attempt) {
+    let (payment, signature) = (Hex32(payment_id), Base58(attempt.signature));
+    match hand_over(app, attempt).await {
+        None => {
+            app.metrics.count_transaction(1);
+            tracing::info!(%payment, kind = "refund", %signature, "transaction sent");
+        }
+        Some(error) => {
+            tracing::warn!(%payment, %signature, %error, "the refund's simulation failed; it will be repeated");
+        }
     }
 }

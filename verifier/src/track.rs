@@ -12,13 +12,14 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
 };
-use x402_escrow_interface::instruction::Signature;
+use x402_escrow_interface::{instruction::Signature, message::Digest};
 use x402_escrow_wire::text::{Base58, Hex32};
 
 use crate::{
     app::{App, unix_now},
     chain::ChainError,
     exact::follow::Follower,
+    gather::{self, Ready},
     lifecycle::{self, Next, Observation},
     observe::{Seen, Sought},
     payment::{Action, AttemptState, Operation, OperationState, Sums, Tracked},
@@ -93,8 +94,8 @@ struct Tracker {
     app: Arc<App>,
     /// Operations that a task is sending now.
     in_flight: HashSet<i64>,
-    /// Those tasks, each of which ends with its operation's id, and those that repeat a transaction.
-    sending: JoinSet<Option<i64>>,
+    /// Those tasks, each of which ends with its operations' ids, and those that repeat a transaction.
+    sending: JoinSet<Vec<i64>>,
     /// When an operation that could not be sent may be tried again.
     retry_at: HashMap<i64, Instant>,
     /// When an unseen transaction was last sent.
@@ -136,6 +137,8 @@ impl Tracker {
             .collect();
         let seen = Seen::read(self.app.chain.as_ref(), &sought).await?;
         let mut changed = false;
+        let mut ready = HashMap::new();
+        let mut awaited = HashSet::new();
         for mut tracked in open {
             let before = tracked.clone();
             let next = advance(&mut tracked, &seen, &self.app);
@@ -148,9 +151,16 @@ impl Tracker {
             let operation = &tracked.operation;
             let is_first = !waiting.contains(&operation.payment_id);
             match next {
-                Next::Send if is_first => self.send(operation.clone()),
                 Next::Repeat => self.repeat(&tracked),
-                Next::Send | Next::Wait => {}
+                Next::Send => {
+                    if gather::is_awaited(operation) {
+                        awaited.insert(operation.payment_id);
+                    }
+                    if is_first && self.may_try(operation.id) {
+                        ready.insert(operation.id, gather::has_failed(&tracked));
+                    }
+                }
+                Next::Wait => {}
             }
             if !operation.state.has_landed() && !operation.state.is_negative() {
                 waiting.insert(operation.payment_id);
@@ -159,7 +169,34 @@ impl Tracker {
         if changed {
             self.app.progress.send_replace(());
         }
+        self.send_ready(&ready, &awaited).await?;
         Ok(count)
+    }
+
+    /// Sends what is to be sent now of the operations in `ready` (with whether they failed before). Somebody waits for the
+    /// payments in `awaited`.
+    async fn send_ready(
+        &mut self,
+        ready: &HashMap<i64, bool>,
+        awaited: &HashSet<Digest>,
+    ) -> Result<(), StoreError> {
+        let mut candidates = Vec::new();
+        if !ready.is_empty() {
+            let unfinished = self.app.store.unfinished().await?.into_iter();
+            candidates.extend(unfinished.filter_map(|open| {
+                let has_failed = *ready.get(&open.operation.id)?;
+                let is_awaited = awaited.contains(&open.operation.payment_id);
+                Some(Ready { open, is_awaited, has_failed })
+            }));
+        }
+        let candidate_count = candidates.len();
+        let groups = gather::gather(candidates, unix_now(), &self.app.settings.gather);
+        let sent: usize = groups.iter().map(Vec::len).sum();
+        self.app.metrics.gathering.set(i64::try_from(candidate_count - sent).unwrap_or(i64::MAX));
+        for group in groups {
+            self.send(group);
+        }
+        Ok(())
     }
 
     /// Counts what a capture that has become final adds to those before it, and looks whether the payment is over. A
@@ -186,21 +223,26 @@ impl Tracker {
         Ok(())
     }
 
-    fn send(&mut self, operation: Operation) {
-        let now = Instant::now();
-        if self.retry_at.get(&operation.id).is_some_and(|at| now < *at) {
-            return;
-        }
-        self.retry_at.insert(operation.id, now + RETRY_INTERVAL);
-        self.in_flight.insert(operation.id);
+    fn may_try(&self, operation_id: i64) -> bool {
+        self.retry_at.get(&operation_id).is_none_or(|at| Instant::now() >= *at)
+    }
+
+    /// Sends operations, together where they fit.
+    fn send(&mut self, operations: Vec<Operation>) {
+        let retry_at = Instant::now() + RETRY_INTERVAL;
+        let ids: Vec<_> = operations.iter().map(|operation| operation.id).collect();
+        self.retry_at.extend(ids.iter().map(|id| (*id, retry_at)));
+        self.in_flight.extend(&ids);
         let app = Arc::clone(&self.app);
         self.sending.spawn(async move {
-            if let Err(error) = submit::submit(&app, &operation).await {
-                let payment = Hex32(operation.payment_id);
-                tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
+            if let Err(error) = submit::submit(&app, &operations).await {
+                for operation in &operations {
+                    let payment = Hex32(operation.payment_id);
+                    tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
+                }
             }
             app.progress.send_replace(());
-            Some(operation.id)
+            ids
         });
     }
 
@@ -224,15 +266,14 @@ impl Tracker {
                 if let Err(error) = app.chain.send(&bytes, false).await {
                     tracing::debug!(%error, "repetition not sent");
                 }
-                None
+                Vec::new()
             });
         }
     }
 
-    fn sent(&mut self, done: Result<Option<i64>, JoinError>) {
+    fn sent(&mut self, done: Result<Vec<i64>, JoinError>) {
         match done {
-            Ok(Some(operation_id)) => _ = self.in_flight.remove(&operation_id),
-            Ok(None) => {}
+            Ok(ids) => self.in_flight.retain(|id| !ids.contains(id)),
             // Which one it was is not told; all are looked at again, and what the store has keeps each from being
             // sent twice.
             Err(error) => {

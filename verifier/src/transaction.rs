@@ -20,10 +20,17 @@ use crate::{
     payment::{Action, Payment},
 };
 
-/// Index of the escrow program's instruction in every transaction: after those that set the compute budget.
+/// Index of the first operation's instruction in every transaction: after those that set the compute budget.
 pub const ESCROW_INSTRUCTION: u8 = 2;
 
-/// Compute units that a transaction may use, of which the priority fee is paid whether they are used or not. About half
+/// Most bytes of a transaction: what is left of IPv6's least packet. Fewer than 38 accounts fit, so the cluster's limit of
+/// 64 is never reached.
+const MAXIMUM_BYTES: u64 = 1232;
+
+/// Most compute units of a transaction.
+const MAXIMUM_COMPUTE_UNITS: u32 = 1_400_000;
+
+/// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
 /// as much again as `cargo xtask bench program` measures in the worst case.
 fn compute_unit_limit(action: &Action) -> u32 {
     match action {
@@ -66,30 +73,29 @@ pub struct Terms<'a> {
     pub blockhash: Blockhash,
 }
 
-/// The transaction that authorizes `payment`.
-///
-/// # Errors
-/// If it can't be serialised.
-pub fn authorize(terms: Terms<'_>, payment: &Payment) -> Result<Signed, bincode::Error> {
-    let instruction = instruction::authorize(&terms.fee_payer.pubkey(), &payment.intent, &payment.signature);
-    sign(terms, compute_unit_limit(&Action::Authorize), instruction)
+/// An operation's part of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What carries it out.
+    pub instruction: Instruction,
+    /// Compute units that it may use.
+    pub compute_unit_limit: u32,
 }
 
-/// The transaction that carries out `action` on the hold of `payment`; for the action `Authorize` see [`authorize`].
-/// None for a refund: the receiver signs it, see [`refund`].
-///
-/// # Errors
-/// If it can't be serialised.
-pub fn on_hold(
-    terms: Terms<'_>,
-    payment: &Payment,
-    action: &Action,
-    state: &HoldState,
-) -> Result<Option<Signed>, bincode::Error> {
+/// What authorizes `payment`. The fee payer pays the hold's rent.
+pub fn authorize(fee_payer: &Address, payment: &Payment) -> Part {
+    Part {
+        instruction: instruction::authorize(fee_payer, &payment.intent, &payment.signature),
+        compute_unit_limit: compute_unit_limit(&Action::Authorize),
+    }
+}
+
+/// What carries out `action` on the hold of `payment`. None for an authorization, see [`authorize`], and for a refund: the
+/// receiver signs it, see [`refund`].
+pub fn on_hold(payment: &Payment, action: &Action, state: &HoldState) -> Option<Part> {
     let accounts = hold_accounts(payment, state);
     let instruction = match *action {
-        Action::Refund { .. } => return Ok(None),
-        Action::Authorize => return authorize(terms, payment).map(Some),
+        Action::Authorize | Action::Refund { .. } => return None,
         Action::Capture { amount, fee, last, signature } => {
             let capture = Capture { intent_digest: payment.id, amount, fee, last };
             instruction::capture(accounts, &capture, Proof::Signature(signature))
@@ -115,7 +121,7 @@ pub fn on_hold(
         Action::Reclaim => instruction::reclaim(accounts),
         Action::CloseHold => instruction::close_hold(&accounts.hold_address, &state.hold),
     };
-    sign(terms, compute_unit_limit(action), instruction).map(Some)
+    Some(Part { instruction, compute_unit_limit: compute_unit_limit(action) })
 }
 
 fn hold_accounts<'a>(payment: &Payment, state: &'a HoldState) -> HoldAccounts<'a> {
@@ -139,8 +145,8 @@ pub fn refund(
 ) -> Message {
     let accounts = hold_accounts(payment, state);
     let refund = instruction::refund(accounts, &state.hold.receiver_token_account, amount);
-    let instructions =
-        with_compute_budget(REFUND_COMPUTE_UNIT_LIMIT, compute_unit_price_micro_lamports, refund);
+    let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT };
+    let instructions = instructions(compute_unit_price_micro_lamports, &[&part]);
     Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
 }
 
@@ -158,25 +164,47 @@ pub fn sign_refund(
     Ok(Signed { signature: signature.into(), bytes: bincode::serialize(&transaction)? })
 }
 
-fn with_compute_budget(
-    unit_limit: u32,
-    price_micro_lamports: u64,
-    instruction: Instruction,
-) -> [Instruction; 3] {
-    [
-        ComputeBudgetInstruction::set_compute_unit_limit(unit_limit),
-        ComputeBudgetInstruction::set_compute_unit_price(price_micro_lamports),
-        instruction,
-    ]
+/// How many of the first of `parts` fit one transaction, at least one.
+///
+/// # Errors
+/// If they can't be serialised.
+pub fn fitting(fee_payer: &Address, parts: &[&Part]) -> Result<usize, bincode::Error> {
+    let mut fitting = 1;
+    while fitting < parts.len() {
+        let more = &parts[..=fitting];
+        // The price takes as many bytes whatever it is.
+        let transaction = Transaction::new_unsigned(Message::new(&instructions(0, more), Some(fee_payer)));
+        if bincode::serialized_size(&transaction)? > MAXIMUM_BYTES || unit_limit(more) > MAXIMUM_COMPUTE_UNITS
+        {
+            break;
+        }
+        fitting += 1;
+    }
+    Ok(fitting)
 }
 
-fn sign(terms: Terms<'_>, unit_limit: u32, instruction: Instruction) -> Result<Signed, bincode::Error> {
-    let instructions = with_compute_budget(unit_limit, terms.compute_unit_price_micro_lamports, instruction);
+/// The transaction of `parts`, in their order.
+///
+/// # Errors
+/// If it can't be serialised.
+pub fn sign(terms: Terms<'_>, parts: &[&Part]) -> Result<Signed, bincode::Error> {
     let transaction = Transaction::new_signed_with_payer(
-        &instructions,
+        &instructions(terms.compute_unit_price_micro_lamports, parts),
         Some(&terms.fee_payer.pubkey()),
         &[terms.fee_payer],
         Hash::new_from_array(terms.blockhash.hash),
     );
     Ok(Signed { signature: transaction.signatures[0].into(), bytes: bincode::serialize(&transaction)? })
+}
+
+fn unit_limit(parts: &[&Part]) -> u32 {
+    parts.iter().fold(0, |sum: u32, part| sum.saturating_add(part.compute_unit_limit))
+}
+
+fn instructions(price_micro_lamports: u64, parts: &[&Part]) -> Vec<Instruction> {
+    let budget = [
+        ComputeBudgetInstruction::set_compute_unit_limit(unit_limit(parts)),
+        ComputeBudgetInstruction::set_compute_unit_price(price_micro_lamports),
+    ];
+    budget.into_iter().chain(parts.iter().map(|part| part.instruction.clone())).collect()
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::Settings,
     exact::instructions::FeeBounds,
+    gather::GatherSettings,
     limits::LimitSettings,
     policy::{Finality, FinalityError, Policy, Tier},
     store::Database,
@@ -80,6 +81,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
             request_timeout: settle_timeout + REQUEST_MARGIN,
             status_poll_interval: Duration::from_millis(keys.status_poll_milliseconds),
             review_interval: Duration::from_secs(keys.review_seconds),
+            gather: GatherSettings { seconds: keys.gather_seconds, value: keys.gather_value },
             compute_unit_prices_micro_lamports: keys.compute_unit_price_micro_lamports
                 ..=keys.maximum_compute_unit_price_micro_lamports,
             maximum_body_bytes: keys.maximum_body_bytes,
@@ -136,6 +138,7 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
         ("maximum_capture_seconds", keys.maximum_capture_seconds, captured_within),
         ("voucher_margin_seconds", keys.voucher_margin_seconds, 120..=MAXIMUM_CAPTURE_SECONDS),
         ("maximum_refund_seconds", keys.maximum_refund_seconds, 0..=MAXIMUM_REFUND_SECONDS),
+        ("gather_seconds", keys.gather_seconds, 0..=60),
         ("maximum_slot_age_seconds", keys.maximum_slot_age_seconds, 1..=86_400),
     ] {
         check_range(key, value, &range, error);

@@ -65,6 +65,8 @@ keys! {
     settle_timeout_seconds: u64 = 45;
     status_poll_milliseconds: u64 = 200;
     review_seconds: u64 = 30;
+    gather_seconds: i64 = 5;
+    gather_value: u64 = 10_000_000;
     compute_unit_price_micro_lamports: u64 = 10_000;
     maximum_compute_unit_price_micro_lamports: u64 = 500_000;
     maximum_body_bytes: usize = 64 * 1024;

@@ -165,8 +165,13 @@ pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
     Ok(Attempt {
         signature: parse::<Base58<64>>(row, "signature")?.0,
         operation_id: get(row, "operation_id")?,
+        position: get::<Option<i64>>(row, "position")?
+            .map(u8::try_from)
+            .transpose()
+            .map_err(|error| unreadable("position", error.to_string()))?,
         transaction: get(row, "bytes")?,
         last_valid_block_height: get_u64(row, "last_valid_block_height")?,
         state: attempt_state(row)?,
+        is_blameless: flag(row, "is_blameless")?,
     })
 }

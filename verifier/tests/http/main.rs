@@ -8,6 +8,7 @@ mod cluster;
 mod crash;
 mod events;
 mod exact;
+mod gather;
 mod health;
 mod intents;
 mod lifecycle;

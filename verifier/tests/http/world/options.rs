@@ -6,6 +6,7 @@ use x402_escrow_verifier::{
     app::{App, Settings},
     chain::Chain,
     exact::instructions::FeeBounds,
+    gather::GatherSettings,
     limits::LimitSettings,
     policy::{Finality, Policy, Tier},
     store::{Database, Store},
@@ -24,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) announced_at: Option<u16>,
     /// Where payments' news go.
     pub(crate) webhook: Option<SocketAddr>,
+    /// How long operations wait for others.
+    pub(crate) gather: GatherSettings,
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
     pub(crate) maximum_concurrent_requests: usize,
@@ -38,6 +41,7 @@ impl Default for Options {
             settle_timeout: Duration::from_secs(5),
             announced_at: None,
             webhook: None,
+            gather: GatherSettings { seconds: 0, value: 0 },
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
             maximum_concurrent_requests: 1024,
@@ -79,6 +83,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, opti
         request_timeout: Duration::from_secs(30),
         status_poll_interval: Duration::from_millis(20),
         review_interval: Duration::from_millis(50),
+        gather: options.gather,
         compute_unit_prices_micro_lamports: 10..=1000,
         maximum_body_bytes: 64 * 1024,
         limits: LimitSettings {

@@ -1,0 +1,105 @@
+use x402_escrow_interface::account::{Escrow, Hold};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+use super::SubmitError;
+use crate::{
+    app::App,
+    chain::{ChainError, Snapshot},
+    payment::{Action, History, Operation, Payment, Problem, Tracked},
+    transaction::{self, HoldState, Part},
+};
+
+/// An operation with what carries it out.
+pub(super) struct Prepared {
+    pub(super) operation: Operation,
+    pub(super) payment: Payment,
+    pub(super) part: Part,
+}
+
+/// Looks at the holds as they are now. Of what can't be done the store is told why.
+pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<Prepared>, SubmitError> {
+    let mut known = Vec::with_capacity(operations.len());
+    for operation in operations {
+        if let Some(history) = app.store.history(&operation.payment_id).await? {
+            known.push((operation, history));
+        }
+    }
+    let on_holds = known.iter().filter(|(operation, _)| operation.action != Action::Authorize);
+    let payments: Vec<_> = on_holds.map(|(_, history)| &history.payment).collect();
+    let (slot, states) = read_holds(app, &payments, Commitment::Processed).await?;
+    let mut states = states.into_iter();
+    let mut prepared = Vec::with_capacity(known.len());
+    for (operation, history) in &known {
+        let payment = &history.payment;
+        let part = match operation.action {
+            Action::Authorize => Some(transaction::authorize(&app.facilitator.fee_payer, payment)),
+            _ => match states.next().flatten() {
+                Some(state) => transaction::on_hold(payment, &operation.action, &state),
+                None => {
+                    let refused = is_gone(history, slot);
+                    app.store.report_problem(operation.id, &no_hold(payment), refused).await?;
+                    None
+                }
+            },
+        };
+        prepared.extend(part.map(|part| Prepared {
+            operation: Operation::clone(operation),
+            payment: payment.clone(),
+            part,
+        }));
+    }
+    Ok(prepared)
+}
+
+/// The hold, if it is on chain, as of a slot.
+///
+/// # Errors
+/// If the node doesn't answer.
+pub async fn read_hold(
+    app: &App,
+    payment: &Payment,
+    commitment: Commitment,
+) -> Result<(u64, Option<HoldState>), ChainError> {
+    let (slot, states) = read_holds(app, &[payment], commitment).await?;
+    Ok((slot, states.into_iter().next().flatten()))
+}
+
+/// The holds of `payments` (at most 50), in the same order, as of a slot.
+async fn read_holds(
+    app: &App,
+    payments: &[&Payment],
+    commitment: Commitment,
+) -> Result<(u64, Vec<Option<HoldState>>), ChainError> {
+    if payments.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    let addresses: Vec<_> =
+        payments.iter().flat_map(|payment| [payment.intent.escrow, payment.hold()]).collect();
+    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, commitment).await?;
+    let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
+    let state = |(index, payment): (usize, &&Payment)| {
+        let escrow = Escrow::decode(data(2 * index)?).ok()?;
+        let hold = Hold::decode(data(2 * index + 1)?).ok()?;
+        (hold.intent_digest == payment.id).then_some(HoldState { escrow, hold })
+    };
+    Ok((slot, payments.iter().enumerate().map(state).collect()))
+}
+
+/// Whether a hold that is missing as of `slot` was ended by somebody else. A node that lags behind does not have it
+/// yet, and until the authorization is final it may be on another fork.
+fn is_gone(history: &History, slot: u64) -> bool {
+    let authorization = history.operations.first().and_then(Tracked::decisive_attempt);
+    authorization.and_then(|attempt| attempt.state.landing()).is_some_and(|landing| {
+        landing.error.is_none() && landing.commitment == Commitment::Finalized && slot > landing.slot
+    })
+}
+
+fn no_hold(payment: &Payment) -> Problem {
+    Problem {
+        code: ErrorCode::InvalidTransactionState,
+        message: format!(
+            "the hold {} is not on chain: the node lags behind, or somebody else ended it",
+            payment.hold()
+        ),
+    }
+}

@@ -1,0 +1,247 @@
+//! Many operations to a transaction.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use solana_sdk::{instruction::InstructionError, signer::Signer, transaction::TransactionError};
+use spl_token_interface::state::AccountState;
+use x402_escrow_interface::error::EscrowError;
+use x402_escrow_verifier::gather::GatherSettings;
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+
+use crate::world::{FUNDS, Options, World, keypair};
+
+fn short() -> Options {
+    Options { settle_timeout: Duration::from_millis(300), ..Options::default() }
+}
+
+/// Holds of 1000 each, with their nonces.
+async fn holds(world: &World, count: u64) -> Vec<Hex32> {
+    let mut ids = Vec::new();
+    for nonce in 1..=count {
+        ids.push(world.authorize(1000, nonce).await);
+    }
+    ids
+}
+
+/// What the payment at `index` is captured at.
+fn amount(index: usize) -> u64 {
+    100 + u64::try_from(index).unwrap()
+}
+
+/// Has captures of all of them stored while nothing is sent, so that all are ready at once when it starts again.
+async fn accept_all(world: &mut World, ids: &[Hex32]) {
+    world.crash().await;
+    for (index, id) in ids.iter().enumerate() {
+        let answer = world.settle(&world.capture(*id, amount(index), true)).await;
+        assert_eq!((&answer["success"], &answer["transaction"]), (&json!(false), &json!("")), "{answer}");
+    }
+}
+
+async fn until_all_ended(world: &World, ids: &[Hex32]) -> Vec<Value> {
+    let mut payments = Vec::new();
+    for id in ids {
+        payments.push(world.until(*id, |payment| payment["state"] == "ended").await);
+    }
+    payments
+}
+
+/// Asserts that the merchant has what the captures come to, and that nothing is held any more.
+fn all_paid_once(world: &World, count: usize) {
+    let sum = (0..count).map(amount).sum::<u64>();
+    let escrow = world.escrow_account();
+    assert_eq!((world.received(), escrow.balance, escrow.held), (sum, FUNDS - sum, 0));
+}
+
+#[tokio::test]
+async fn captures_that_are_ready_together_share_a_transaction_and_its_fee() {
+    let mut world = World::with(short()).await;
+    let ids = holds(&world, 8).await;
+    let (sent, lamports) = (world.sent(), world.fee_payer_lamports());
+    accept_all(&mut world, &ids).await;
+    world.restart(short()).await;
+    let payments = until_all_ended(&world, &ids).await;
+    all_paid_once(&world, 8);
+    assert_eq!(world.sent() - sent, 2, "six fit a transaction");
+    assert_eq!(payments[0]["transactions"][1]["signature"], payments[1]["transactions"][1]["signature"]);
+    let offered = world.cluster.state().offered.clone();
+    let mut offered = [offered[sent], offered[sent + 1]];
+    offered.sort_unstable();
+    assert_eq!(offered, [(10, 2 * 45_000), (10, 6 * 45_000)], "the sum of what each may use");
+    // Eight holds' rent comes back. A hold is 328 bytes; the priority fee is rounded up.
+    let rent = 8 * 3_173_760;
+    assert_eq!(world.fee_payer_lamports() + 2 * 5000 + 3 + 1, lamports + rent);
+    let (_, page) = world.text("/metrics").await;
+    for line in ["x402_transaction_operations_sum 8.0", "x402_transaction_operations_count 2"] {
+        assert!(page.lines().any(|known| known == line), "{line} is not in {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_hold_that_is_not_there_holds_up_no_other() {
+    let mut world = World::with(short()).await;
+    let ids = holds(&world, 4).await;
+    accept_all(&mut world, &ids).await;
+    world.remove_hold(2);
+    world.restart(short()).await;
+    until_all_ended(&world, &[ids[0], ids[2], ids[3]]).await;
+    assert_eq!(world.received(), amount(0) + amount(2) + amount(3));
+    let missing = world.until(ids[1], |payment| !payment["operations"][1]["error"].is_null()).await;
+    assert_eq!(missing["operations"][1]["error"]["code"], "invalid_transaction_state", "{missing}");
+}
+
+#[tokio::test]
+async fn a_frozen_receiver_holds_up_no_other_and_is_paid_once_thawed() {
+    let mut world = World::with(short()).await;
+    let other = keypair(77).pubkey();
+    world.set_token_account(other, AccountState::Initialized, 0);
+    let mut requirements = world.requirements(1000);
+    requirements.pay_to = other.into();
+    let body = world.body(&requirements, 50);
+    world.settled(&body).await;
+    let frozen = world.payment_id(&body);
+    let ids = holds(&world, 4).await;
+    let sent = world.cluster.distinct_sent();
+
+    accept_all(&mut world, &ids).await;
+    let mut capture = world.capture(frozen, 900, true);
+    for place in ["/paymentRequirements/payTo", "/paymentPayload/accepted/payTo"] {
+        *capture.pointer_mut(place).unwrap() = json!(other.to_string());
+    }
+    world.settle(&capture).await;
+    world.set_token_account(other, AccountState::Frozen, 0);
+    world.restart(short()).await;
+    until_all_ended(&world, &ids).await;
+    assert_eq!((world.received(), world.tokens(other)), ((0..4).map(amount).sum(), 0));
+    let stuck = world.until(frozen, |payment| !payment["operations"][1]["error"].is_null()).await;
+    assert_eq!(stuck["operations"][1]["status"], "unsettled", "{stuck}");
+    assert_eq!(world.cluster.distinct_sent() - sent, 2, "one that was simulated with it, one without");
+
+    world.set_token_account(other, AccountState::Initialized, 0);
+    world.until(frozen, |payment| payment["state"] == "ended").await;
+    assert_eq!((world.tokens(other), world.escrow_account().held), (900, 0));
+}
+
+#[tokio::test]
+async fn where_a_block_fails_one_of_them_the_others_go_on_alone() {
+    let mut world = World::with(short()).await;
+    let ids = holds(&world, 5).await;
+    let sent = world.cluster.distinct_sent();
+    accept_all(&mut world, &ids).await;
+    let code = InstructionError::Custom(EscrowError::NothingToCapture.code());
+    world.cluster.state().next_error = Some(TransactionError::InstructionError(2 + 3, code));
+    world.cluster.state().level = Commitment::Finalized;
+    world.restart(short()).await;
+    let payments = until_all_ended(&world, &[ids[0], ids[1], ids[2], ids[4]]).await;
+    assert_eq!(world.received(), amount(0) + amount(1) + amount(2) + amount(4));
+    assert_eq!(world.cluster.distinct_sent() - sent, 1 + 4);
+    let failed = world.until(ids[3], |payment| payment["operations"][1]["status"] == "failed").await;
+    let error = &failed["operations"][1]["error"];
+    assert_eq!(error["code"], "invalid_auth_capture_svm_capture", "{failed}");
+    let transactions = payments[0]["transactions"].as_array().unwrap();
+    let statuses: Vec<_> = transactions.iter().map(|one| &one["status"]).collect();
+    assert_eq!(statuses, ["finalized", "failed", "finalized"]);
+    assert_eq!(transactions[1]["error"]["code"], "settlement_pending");
+}
+
+#[tokio::test]
+async fn captures_in_a_dropped_block_are_all_unsettled_and_all_settle_again() {
+    let mut world = World::with(short()).await;
+    let ids = holds(&world, 8).await;
+    accept_all(&mut world, &ids).await;
+    let fork = world.cluster.state().clone();
+    world.restart(short()).await;
+    until_all_ended(&world, &ids).await;
+
+    world.cluster.drop_blocks_since(fork);
+    world.cluster.state().loses_transactions = true;
+    for id in &ids {
+        let payment = world.until(*id, |payment| payment["operations"][1]["status"] == "unsettled").await;
+        assert_eq!(payment["state"], "authorized", "{payment}");
+    }
+    assert_eq!(world.received(), 0);
+    let sent = world.cluster.distinct_sent();
+    world.cluster.state().loses_transactions = false;
+    until_all_ended(&world, &ids).await;
+    all_paid_once(&world, 8);
+    assert_eq!(world.cluster.distinct_sent(), sent, "the same transactions");
+}
+
+#[tokio::test]
+async fn a_transaction_that_failed_on_a_dropped_fork_may_land_beside_those_that_replaced_it() {
+    let mut world = World::with(short()).await;
+    let ids = holds(&world, 4).await;
+    accept_all(&mut world, &ids).await;
+    let fork = world.cluster.state().clone();
+    let code = InstructionError::Custom(EscrowError::NothingToCapture.code());
+    world.cluster.state().next_error = Some(TransactionError::InstructionError(2, code));
+    world.restart(short()).await;
+    until_all_ended(&world, &ids[1..]).await;
+
+    // All of them can land again: the one that carries all, and the three that replaced it.
+    world.cluster.drop_blocks_since(fork);
+    until_all_ended(&world, &ids).await;
+    all_paid_once(&world, 4);
+    world.cluster.state().level = Commitment::Finalized;
+    for id in &ids {
+        world.until(*id, |payment| payment["operations"][1]["status"] == "finalized").await;
+    }
+    all_paid_once(&world, 4);
+}
+
+#[tokio::test]
+async fn a_crash_between_sending_and_landing_repeats_the_same_transaction() {
+    let mut world = World::with(short()).await;
+    let ids = holds(&world, 5).await;
+    accept_all(&mut world, &ids).await;
+    world.cluster.state().loses_transactions = true;
+    let sent = world.cluster.distinct_sent();
+    world.restart(short()).await;
+    for id in &ids {
+        world.until(*id, |payment| payment["transactions"].as_array().unwrap().len() == 2).await;
+    }
+    world.crash().await;
+    world.cluster.state().loses_transactions = false;
+    world.restart(short()).await;
+    until_all_ended(&world, &ids).await;
+    all_paid_once(&world, 5);
+    assert_eq!(world.cluster.distinct_sent() - sent, 1);
+}
+
+#[tokio::test]
+async fn a_dead_blockhash_has_all_of_them_gathered_anew() {
+    let mut world = World::with(short()).await;
+    let ids = holds(&world, 5).await;
+    accept_all(&mut world, &ids).await;
+    world.cluster.state().loses_transactions = true;
+    let sent = world.cluster.distinct_sent();
+    world.restart(short()).await;
+    for id in &ids {
+        world.until(*id, |payment| payment["transactions"].as_array().unwrap().len() == 2).await;
+    }
+    world.cluster.state().loses_transactions = false;
+    world.cluster.outlive_blockhash();
+    until_all_ended(&world, &ids).await;
+    all_paid_once(&world, 5);
+    assert_eq!(world.cluster.distinct_sent() - sent, 2);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_waits_for_others() {
+    let options = Options { gather: GatherSettings { seconds: 2, value: u64::MAX }, ..Options::default() };
+    let world = World::with(options).await;
+    world.cluster.state().level = Commitment::Finalized;
+    let ids = holds(&world, 3).await;
+    for id in &ids {
+        world.until(*id, |payment| payment["operations"][0]["status"] == "finalized").await;
+    }
+    world.cluster.pass_seconds(601);
+    while !world.text("/metrics").await.1.contains("x402_gathering_operations 3") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.sent(), 3);
+    until_all_ended(&world, &ids).await;
+    assert_eq!(world.cluster.distinct_sent(), 3 + 1);
+    let escrow = world.escrow_account();
+    assert_eq!((escrow.balance, escrow.held), (FUNDS, 0));
+}
