@@ -12,7 +12,7 @@ use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 use crate::world::{FUNDS, Options, World, keypair};
 
 fn short() -> Options {
-    Options { settle_timeout: Duration::from_millis(300), ..Options::default() }
+    Options { settle_timeout: Duration::from_millis(50), ..Options::default() }
 }
 
 /// Holds of 1000 each, with their nonces.
@@ -31,6 +31,7 @@ fn amount(index: usize) -> u64 {
 
 /// Has captures of all of them stored while nothing is sent, so that all are ready at once when it starts again.
 async fn accept_all(world: &mut World, ids: &[Hex32]) {
+    world.restart(short()).await;
     world.crash().await;
     for (index, id) in ids.iter().enumerate() {
         let answer = world.settle(&world.capture(*id, amount(index), true)).await;
@@ -55,7 +56,7 @@ fn all_paid_once(world: &World, count: usize) {
 
 #[tokio::test]
 async fn captures_that_are_ready_together_share_a_transaction_and_its_fee() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let ids = holds(&world, 8).await;
     let (sent, lamports) = (world.sent(), world.fee_payer_lamports());
     accept_all(&mut world, &ids).await;
@@ -79,7 +80,7 @@ async fn captures_that_are_ready_together_share_a_transaction_and_its_fee() {
 
 #[tokio::test]
 async fn a_hold_that_is_not_there_holds_up_no_other() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let ids = holds(&world, 4).await;
     accept_all(&mut world, &ids).await;
     world.remove_hold(2);
@@ -92,7 +93,7 @@ async fn a_hold_that_is_not_there_holds_up_no_other() {
 
 #[tokio::test]
 async fn a_frozen_receiver_holds_up_no_other_and_is_paid_once_thawed() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let other = keypair(77).pubkey();
     world.set_token_account(other, AccountState::Initialized, 0);
     let mut requirements = world.requirements(1000);
@@ -124,7 +125,7 @@ async fn a_frozen_receiver_holds_up_no_other_and_is_paid_once_thawed() {
 
 #[tokio::test]
 async fn where_a_block_fails_one_of_them_the_others_go_on_alone() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let ids = holds(&world, 5).await;
     let sent = world.cluster.distinct_sent();
     accept_all(&mut world, &ids).await;
@@ -146,7 +147,7 @@ async fn where_a_block_fails_one_of_them_the_others_go_on_alone() {
 
 #[tokio::test]
 async fn captures_in_a_dropped_block_are_all_unsettled_and_all_settle_again() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let ids = holds(&world, 8).await;
     accept_all(&mut world, &ids).await;
     let fork = world.cluster.state().clone();
@@ -169,7 +170,7 @@ async fn captures_in_a_dropped_block_are_all_unsettled_and_all_settle_again() {
 
 #[tokio::test]
 async fn a_transaction_that_failed_on_a_dropped_fork_may_land_beside_those_that_replaced_it() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let ids = holds(&world, 4).await;
     accept_all(&mut world, &ids).await;
     let fork = world.cluster.state().clone();
@@ -191,7 +192,7 @@ async fn a_transaction_that_failed_on_a_dropped_fork_may_land_beside_those_that_
 
 #[tokio::test]
 async fn a_crash_between_sending_and_landing_repeats_the_same_transaction() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let ids = holds(&world, 5).await;
     accept_all(&mut world, &ids).await;
     world.cluster.state().loses_transactions = true;
@@ -210,7 +211,7 @@ async fn a_crash_between_sending_and_landing_repeats_the_same_transaction() {
 
 #[tokio::test]
 async fn a_dead_blockhash_has_all_of_them_gathered_anew() {
-    let mut world = World::with(short()).await;
+    let mut world = World::new().await;
     let ids = holds(&world, 5).await;
     accept_all(&mut world, &ids).await;
     world.cluster.state().loses_transactions = true;

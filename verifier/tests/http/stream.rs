@@ -332,6 +332,8 @@ async fn a_voucher_outlives_a_crash_and_is_captured_before_the_deadline() {
     assert_eq!(channel.balances(), (FUNDS - 400, HOLD - 400, 400));
     // After the deadline the rest goes back.
     channel.world.cluster.state().level = Commitment::Finalized;
+    let is_final = |payment: &Value| payment["operations"][1]["status"] == "finalized";
+    channel.world.until(channel.id, is_final).await;
     channel.world.cluster.pass_seconds(120);
     channel.world.until(channel.id, |payment| payment["state"] == "ended").await;
     assert_eq!(channel.balances(), (FUNDS - 400, 0, 400));
