@@ -1,6 +1,9 @@
 //! [`Chain`] over Solana's JSON-RPC.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -8,7 +11,7 @@ use serde_json::json;
 use solana_client::{
     client_error::{ClientError, ClientErrorKind},
     nonblocking::rpc_client::RpcClient,
-    rpc_config::RpcBlockConfig,
+    rpc_config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding},
     rpc_request::{RpcError, RpcRequest},
     rpc_response::{Response, RpcSimulateTransactionResult},
 };
@@ -24,12 +27,15 @@ use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
 use super::{
     Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
-    TokenBalance,
+    TokenBalance, agreement::MAXIMUM_SLOTS_APART,
 };
 
-/// A Solana node.
+/// A Solana node. It may drop slots that it has told of, but no more than a fork can have; one that is further behind
+/// itself has started again and still reads its ledger, and what it says of accounts is not believed until it is done.
 pub struct RpcChain {
     client: RpcClient,
+    /// The newest slot that it told of.
+    newest_slot: AtomicU64,
 }
 
 impl RpcChain {
@@ -37,7 +43,13 @@ impl RpcChain {
     pub fn new(url: String, timeout: Duration) -> Self {
         Self {
             client: RpcClient::new_with_timeout_and_commitment(url, timeout, CommitmentConfig::confirmed()),
+            newest_slot: AtomicU64::new(0),
         }
+    }
+
+    /// The oldest slot as of which it can still speak.
+    fn oldest_slot(&self) -> u64 {
+        self.newest_slot.load(Ordering::Relaxed).saturating_sub(MAXIMUM_SLOTS_APART)
     }
 }
 
@@ -49,19 +61,30 @@ impl Chain for RpcChain {
     }
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
+        // A final slot is older by itself.
+        let oldest_slot = (commitment != Commitment::Finalized).then(|| self.oldest_slot());
+        let config = RpcAccountInfoConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            commitment: Some(commitment_config(commitment)),
+            min_context_slot: oldest_slot,
+            data_slice: None,
+        };
+        let request = "getMultipleAccounts";
         let response = self
             .client
-            .get_multiple_accounts_with_commitment(addresses, commitment_config(commitment))
+            .get_multiple_ui_accounts_with_config(addresses, config)
             .await
-            .map_err(failed("getMultipleAccounts"))?;
+            .map_err(failed(request))?;
+        self.newest_slot.fetch_max(response.context.slot, Ordering::Relaxed);
         let accounts = response.value.into_iter().map(|account| {
-            account.map(|account| Account {
-                owner: account.owner,
-                data: account.data,
-                lamports: account.lamports,
-            })
+            let Some(account) = account else { return Ok(None) };
+            let account = account
+                .to_account()
+                .ok_or_else(|| ChainError { request, message: "an account can't be read".to_owned() })?;
+            Ok(Some(Account { owner: account.owner, data: account.data, lamports: account.lamports }))
         });
-        Ok(Snapshot { slot: response.context.slot, accounts: accounts.collect() })
+        let accounts = accounts.collect::<Result<_, ChainError>>()?;
+        Ok(Snapshot { slot: response.context.slot, accounts })
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {
@@ -93,6 +116,7 @@ impl Chain for RpcChain {
             "skipPreflight": !preflight,
             "preflightCommitment": "processed",
             "maxRetries": 0,
+            "minContextSlot": self.oldest_slot(),
         });
         let parameters = json!([STANDARD.encode(transaction), config]);
         match self.client.send::<String>(RpcRequest::SendTransaction, parameters).await {
@@ -110,6 +134,7 @@ impl Chain for RpcChain {
             "sigVerify": false,
             "replaceRecentBlockhash": false,
             "commitment": "confirmed",
+            "minContextSlot": self.oldest_slot(),
         });
         let parameters = json!([STANDARD.encode(transaction), config]);
         let answer: Response<RpcSimulateTransactionResult> = self

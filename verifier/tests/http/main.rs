@@ -22,6 +22,7 @@ mod payload;
 mod payments;
 mod reclaim;
 mod refunds;
+mod restarted_node;
 mod settle;
 mod several;
 mod stream;
