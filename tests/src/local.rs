@@ -3,6 +3,7 @@
 
 mod chain;
 mod interruption;
+pub mod parties;
 mod process;
 mod services;
 mod validator;
@@ -20,7 +21,7 @@ use x402_escrow_interface::Address;
 pub use chain::Chain;
 pub use interruption::clean_up_when_interrupted;
 pub use services::{Agent, Merchant, Verifier};
-use validator::Validator;
+pub use validator::Validator;
 
 /// Base units in one token of the local mint, which has USDC's 6 decimals.
 pub const ONE_TOKEN: u64 = 1_000_000;
@@ -68,6 +69,11 @@ impl Local {
     /// URL of the validator's JSON-RPC.
     pub fn rpc_url(&self) -> &str {
         &self.chain.rpc_url
+    }
+
+    /// The node.
+    pub fn validator(&self) -> &Validator {
+        &self.validator
     }
 
     /// Where keys, databases and logs are.

@@ -61,6 +61,9 @@ struct Arguments {
     /// The token's mint
     #[arg(long)]
     asset: Key,
+    /// From an offer to the last second at which it can be captured, in seconds
+    #[arg(long, default_value_t = 3600)]
+    capture_window: i64,
 }
 
 #[tokio::main]
@@ -75,8 +78,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         SigningKey::from_bytes(keypair.secret_bytes()),
         arguments.key.with_extension("unsettled.json"),
     );
-    let merchant =
-        Merchant::connect(MerchantConfig { stream_idle_seconds: STREAM_IDLE_SECONDS, ..config }).await?;
+    let merchant = Merchant::connect(MerchantConfig {
+        stream_idle_seconds: STREAM_IDLE_SECONDS,
+        capture_window_seconds: arguments.capture_window,
+        ..config
+    })
+    .await?;
     if let Some(address) = arguments.admin_listen {
         let admin = Router::new().route("/refunds", post(refund)).with_state(merchant.clone());
         let listener = TcpListener::bind(address).await?;

@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod checkout;
 mod demo;
+mod fault;
 mod fuzz;
 mod idl;
 mod npm;
@@ -38,10 +39,12 @@ enum Command {
     Idl(idl::Arguments),
     /// Show an agent buy from two merchants on a local validator
     Demo(demo::Arguments),
-    /// Measure what the program costs
+    /// Measure what the program costs, and how fast the verifier takes vouchers
     Bench(bench::Arguments),
     /// Run every test there is
     Test(test::Arguments),
+    /// Kill what payments go through, again and again
+    Fault(fault::Arguments),
     /// Give arbitrary bytes to whatever reads what others wrote
     Fuzz(fuzz::Arguments),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Fault(arguments) => fault::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match result {

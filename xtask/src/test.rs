@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use sha2::{Digest, Sha256};
 
-use crate::{build, cache, checkout, demo, idl, npm, progress, validator};
+use crate::{build, cache, checkout, demo, fault, idl, npm, progress, validator};
 
 /// Builds the program, finds or builds solana-test-validator, checks that the IDL is current, then runs unit tests,
 /// the program's tests on LiteSVM, the HTTP tests, the end-to-end tests on the validator, the golden vectors in
@@ -17,17 +18,14 @@ use crate::{build, cache, checkout, demo, idl, npm, progress, validator};
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
     filter: Option<String>,
-    /// Plays 100,000 random instructions against the reference model instead of 5,000, and kills the verifier 1,000
-    /// times instead of 25: an hour or more
+    /// Plays 100,000 random instructions against the reference model instead of 5,000, and kills processes as often as
+    /// `cargo xtask fault --full`: hours
     #[arg(long)]
     full: bool,
 }
 
 /// How many instructions the property test plays with `--full`.
 const FULL_INSTRUCTIONS: &str = "100000";
-
-/// How often the crash run kills the verifier with `--full`.
-const FULL_KILLS: &str = "1000";
 
 /// How many tests passed and failed.
 #[derive(Default, Debug, PartialEq)]
@@ -53,9 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
     cargo.env("X402_ESCROW_CLIENTS_PYTHON", python);
     if arguments.full {
-        cargo
-            .env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS)
-            .env("X402_ESCROW_KILLS", FULL_KILLS);
+        cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
     }
     if !tally.add_output_of("cargo test", &mut cargo)? {
         broken.push("cargo test");
@@ -124,19 +120,17 @@ fn python_with_cryptography() -> Result<PathBuf> {
     })
 }
 
-/// A Python that has the x402 client of the version that the tests name.
+/// A Python that has the x402 client and all else that the tests' requirements name.
 fn python_with_x402(root: &Path) -> Result<PathBuf> {
     let requirements = root.join("tests/clients/requirements.txt");
-    let text =
-        fs::read_to_string(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
-    let pinned = text.lines().find_map(|line| line.strip_prefix("x402[")?.split_once("=="));
-    let (_, version) = pinned.with_context(|| format!("{} pins no x402", requirements.display()))?;
-    python_with(&format!("python-x402-{version}"), |pip| {
+    let text = fs::read(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
+    let hash = format!("{:x}", Sha256::digest(&text));
+    python_with(&format!("python-x402-{}", &hash[..12]), |pip| {
         pip.arg("--requirement").arg(&requirements);
     })
 }
 
-/// A Python with packages, in a virtual environment in the cache. `name` has their versions.
+/// A Python with packages, in a virtual environment in the cache. `name` changes when they do.
 fn python_with(name: &str, packages: impl FnOnce(&mut Command)) -> Result<PathBuf> {
     let environment = cache::part(name, |folder| {
         let Some(python) = checkout::find_program("python3") else {

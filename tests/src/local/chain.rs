@@ -148,6 +148,25 @@ impl Chain {
         Ok(())
     }
 
+    /// The newest slot.
+    ///
+    /// # Errors
+    /// If the node doesn't answer.
+    pub fn slot(&self) -> Result<u64> {
+        Ok(self.rpc.get_slot_with_commitment(CommitmentConfig::processed())?)
+    }
+
+    /// Waits until all that is confirmed now is finalized, and no fork can take it back.
+    ///
+    /// # Errors
+    /// If the node doesn't answer, or finalizes nothing for a minute.
+    pub fn wait_until_final(&self) -> Result<()> {
+        let slot = self.rpc.get_slot()?;
+        self.wait_until("a slot to become final", Duration::from_secs(60), || {
+            Ok(self.rpc.get_slot_with_commitment(CommitmentConfig::finalized())? >= slot)
+        })
+    }
+
     /// Sends instructions paid by the faucet, and waits until they are confirmed.
     ///
     /// # Errors

@@ -68,6 +68,11 @@ impl Process {
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.child.id());
     }
 
+    /// Sends it a signal, by its option's name for kill(1).
+    pub(super) fn signal(&self, signal: &str) {
+        send_signal(self.child.id(), signal);
+    }
+
     fn end_of_log(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
@@ -77,8 +82,12 @@ impl Process {
 
 /// Kills a process of ours by its id.
 pub(super) fn kill(id: u32) {
+    send_signal(id, "-KILL");
+}
+
+fn send_signal(id: u32, signal: &str) {
     // Fails only if the process is gone already.
-    let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+    let _ = Command::new("kill").args([signal, &id.to_string()]).status();
 }
 
 impl Drop for Process {

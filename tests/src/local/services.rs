@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 use solana_sdk::signature::{Keypair, Signer};
@@ -47,10 +47,14 @@ impl Verifier {
     /// # Errors
     /// If it doesn't become ready.
     pub fn start_as(local: &Local, network: &str) -> Result<Self> {
-        Self::start_with(local, &[("X402_NETWORK", network.to_owned())])
+        Self::start_with(local, &[("X402_NETWORK", network)])
     }
 
-    fn start_with(local: &Local, settings: &[(&'static str, String)]) -> Result<Self> {
+    /// Starts a verifier with more settings, as environment variables.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn start_with(local: &Local, settings: &[(&'static str, &str)]) -> Result<Self> {
         let (fee_payer, key_file) = local.key_file("fee-payer")?;
         local.chain.give_sol(&fee_payer.pubkey(), 10_000_000_000)?;
         let address = format!("127.0.0.1:{}", free_ports(1)?);
@@ -60,7 +64,7 @@ impl Verifier {
             ("X402_FEE_PAYER", key_file.display().to_string()),
             ("X402_DATABASE", local.folder().join("verifier.sqlite").display().to_string()),
         ];
-        command.extend_from_slice(settings);
+        command.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let url = format!("http://{address}");
         let process = spawn_verifier(&command, local.folder(), &url)?;
         let folder = local.folder().to_owned();
@@ -122,6 +126,19 @@ impl Merchant {
     /// # Errors
     /// If it doesn't become ready.
     pub fn start(local: &Local, verifier: &Verifier, name: &str) -> Result<Self> {
+        Self::start_with(local, verifier, name, &[])
+    }
+
+    /// Starts a merchant with more arguments.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn start_with(
+        local: &Local,
+        verifier: &Verifier,
+        name: &str,
+        more_arguments: &[&str],
+    ) -> Result<Self> {
         let (key, key_file) = local.key_file(name)?;
         local.chain.give_tokens(&key.pubkey(), &local.mint, 0)?;
         let address = format!("127.0.0.1:{}", free_ports(1)?);
@@ -139,6 +156,7 @@ impl Merchant {
                 "--key",
                 &key_file.display().to_string(),
             ],
+            more_arguments,
         ]
         .concat()
         .into_iter()
@@ -218,11 +236,32 @@ impl Agent {
         Self { environment, folder: local.folder().to_owned() }
     }
 
+    /// Has the owner open a session that bounds next to nothing, and returns its file.
+    ///
+    /// # Errors
+    /// If the command fails.
+    pub fn open_session(&self, name: &str) -> Result<PathBuf> {
+        let path = self.folder.join(format!("{name}.json"));
+        let out = path.display().to_string();
+        self.run(&["session", "open", "--max-payment", "1", "--max-total", "1000", "--out", &out])?;
+        Ok(path)
+    }
+
     /// Runs a command with `--json` and returns what it printed.
     ///
     /// # Errors
     /// If the command fails; the error is what it says.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Value> {
+        let mut objects = self.run_lines(arguments)?;
+        ensure!(objects.len() == 1, "the agent printed {objects:?} instead of one object");
+        Ok(objects.remove(0))
+    }
+
+    /// Runs a command that prints any number of objects.
+    ///
+    /// # Errors
+    /// Like [`Self::run`].
+    pub fn run_lines<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Vec<Value>> {
         let output = Command::new(binary("agent")?)
             .arg("--json")
             .args(arguments)
@@ -232,14 +271,13 @@ impl Agent {
             .output()
             .context("running the agent")?;
         let printed = String::from_utf8_lossy(&output.stdout);
-        // Where the server refused, the response comes first and the reason after it.
-        let mut objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
-        let first = objects.next().and_then(Result::ok);
+        let objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
+        let objects: Vec<_> = objects.filter_map(Result::ok).collect();
         if output.status.success() {
-            return first.with_context(|| format!("the agent printed {printed:?} instead of JSON"));
+            return Ok(objects);
         }
-        let last = objects.filter_map(Result::ok).last().or(first);
-        let reason = last.as_ref().and_then(|object| object["error"].as_str()).map(str::to_owned);
+        // Where the server refused, the response comes first and the reason after it.
+        let reason = objects.last().and_then(|object| object["error"].as_str()).map(str::to_owned);
         bail!("{}", reason.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 }

@@ -1,72 +1,62 @@
 //! The verifier that is killed, and the books that must agree afterwards.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
-use ed25519_dalek::SigningKey;
-use reqwest::blocking::Client;
 use serde_json::Value;
-use solana_sdk::signature::{Keypair, Signer};
+use solana_sdk::signature::Signer;
 use tokio::runtime::Builder;
-use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{Address, address};
-use x402_escrow_tests::local::{Agent, Local, ONE_TOKEN, Verifier};
+use x402_escrow_tests::local::{Agent, Local, Merchant, Verifier, parties::Parties};
 use x402_escrow_verifier::store::{Database, Store};
-use x402_escrow_wire::text::Base58;
+use x402_escrow_wire::text::Hex32;
 
-use super::counter::{Parties, Sale};
+use super::{counter::Sale, streamer::Streamed};
 
-const DEPOSIT: u64 = 1_000 * ONE_TOKEN;
+/// From when a node has forgotten a slot until the verifier says so; the node's start is in it.
+const NOTICED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Dropped from top to bottom, the cluster after those who use it.
-pub(crate) struct Till {
+pub(super) struct Till {
     verifier: Verifier,
     parties: Parties,
-    owner: Keypair,
-    merchant: Keypair,
+    agent: Agent,
     local: Local,
 }
 
 impl Till {
-    pub(crate) fn open() -> Self {
+    /// Starts a cluster and a verifier with `settings`, and opens an escrow.
+    pub(super) fn open(settings: &[(&'static str, &str)]) -> Self {
         let local = Local::start(&|_| {}).unwrap();
-        let verifier = Verifier::start(&local).unwrap();
-        let (owner, owner_file) = local.key_file("owner").unwrap();
-        let (merchant, _) = local.key_file("merchant").unwrap();
-        local.chain.give_sol(&owner.pubkey(), 1_000_000_000).unwrap();
-        local.chain.give_tokens(&owner.pubkey(), &local.mint, DEPOSIT).unwrap();
-        local.chain.give_tokens(&merchant.pubkey(), &local.mint, 0).unwrap();
-        let agent = Agent::owner(&local, &owner_file, &verifier);
-        agent.run(&["escrow", "open", "--amount", "1000", "--withdraw-delay", "0s"]).unwrap();
-        let path = local.folder().join("session.json");
-        let out = path.display().to_string();
-        let limits = ["--max-payment", "1", "--max-total", "1000"];
-        agent.run(&[["session", "open"].as_slice(), &limits, &["--out", &out]].concat()).unwrap();
-        let session = SessionFile::read(&path).unwrap();
-
-        let supported: Value =
-            Client::new().get(format!("{}/supported", verifier.url)).send().unwrap().json().unwrap();
-        let escrow = address::escrow(&owner.pubkey(), &local.mint);
-        let stored = local.chain.session(&address::session(&escrow, &session.session_key.into())).unwrap();
-        let parties = Parties {
-            verifier_url: verifier.url.clone(),
-            network: supported["kinds"][0]["network"].as_str().unwrap().to_owned(),
-            fee_payer: verifier.fee_payer.into(),
-            mint: local.mint.into(),
-            escrow: escrow.into(),
-            incarnation: Base58(stored.incarnation),
-            session: session.signing_key(),
-            merchant: SigningKey::from_bytes(merchant.secret_bytes()),
-            nonces: Arc::new(AtomicU64::new(1)),
-        };
-        Self { verifier, parties, owner, merchant, local }
+        let verifier = Verifier::start_with(&local, settings).unwrap();
+        let (parties, agent) = Parties::open(&local, &verifier).unwrap();
+        Self { verifier, parties, agent, local }
     }
 
-    pub(crate) fn merchant(&self) -> Parties {
+    /// Opens another session, and returns its file.
+    pub(super) fn open_session(&self, name: &str) -> PathBuf {
+        self.agent.open_session(name).unwrap()
+    }
+
+    /// Starts a merchant who is paid through the verifier.
+    pub(super) fn start_merchant(&self, arguments: &[&str]) -> Merchant {
+        Merchant::start_with(&self.local, &self.verifier, "shop", arguments).unwrap()
+    }
+
+    /// What `merchant` has, in base units.
+    pub(super) fn earned(&self, merchant: &Merchant) -> u64 {
+        self.local.chain.tokens(&merchant.key.pubkey(), &self.local.mint).unwrap()
+    }
+
+    pub(super) fn parties(&self) -> Parties {
         self.parties.clone()
     }
 
     /// Kills the verifier, and returns which operations were under way and how far they were.
-    pub(crate) fn kill_verifier(&mut self) -> Vec<(&'static str, &'static str)> {
+    pub(super) fn kill_verifier(&mut self) -> Vec<(&'static str, &'static str)> {
         self.verifier.kill();
         // Read in a copy: it is the verifier that must be able to open what a crash leaves.
         let copy = tempfile::tempdir().unwrap();
@@ -88,38 +78,78 @@ impl Till {
             .collect()
     }
 
-    pub(crate) fn restart_verifier(&mut self) {
+    pub(super) fn restart_verifier(&mut self) {
         self.verifier.restart().unwrap();
     }
 
-    pub(crate) fn held(&self) -> u64 {
-        self.local.chain.escrow(&self.owner.pubkey(), &self.local.mint).unwrap().held
+    pub(super) fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Waits until the verifier says of a payment's hold that it is not on chain (any more).
+    #[track_caller]
+    pub(super) fn wait_until_unsettled(&self, id: Hex32) {
+        let started = Instant::now();
+        while self.report(id)["operations"][0]["status"] != "unsettled" {
+            assert!(started.elapsed() < NOTICED_WITHIN, "{:#}", self.report(id));
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until everything is captured or given back.
+    pub(super) fn wait_until_nothing_is_held(&self, timeout: Duration) {
+        let chain = &self.local.chain;
+        let is_free = || Ok(chain.escrow(&self.parties.owner, &self.local.mint)?.held == 0);
+        chain.wait_until("nothing to be held", timeout, is_free).unwrap();
     }
 
     /// The verifier reports of the payment what its merchant expects.
     #[track_caller]
-    pub(crate) fn assert_ended(&self, sale: &Sale) {
-        let payment = self.verifier.payment(&sale.id.to_string()).unwrap();
-        let sums = [&payment["state"], &payment["captured"], &payment["released"]];
-        let expected =
-            ["ended".to_owned(), sale.captured.to_string(), (sale.amount - sale.captured).to_string()];
-        assert_eq!(
-            sums,
-            [expected[0].as_str(), &expected[1], &expected[2]],
-            "{:?}: {payment:#}",
-            sale.ending
-        );
+    pub(super) fn assert_ended(&self, sale: &Sale) {
+        let captured = self.captured(sale.id, sale.amount);
+        assert_eq!(captured, sale.captured, "{:?}: {:#}", sale.ending, self.report(sale.id));
     }
 
-    /// The chain says that the merchant has `captured`, and that nothing was lost or made.
+    /// The verifier reports that the hold is captured up to the last voucher that was answered, or one that was sent
+    /// after it and whose answer was lost. Returns how much that was.
     #[track_caller]
-    pub(crate) fn assert_books(&self, captured: u64) {
+    pub(super) fn assert_captured(&self, streamed: &Streamed) -> u64 {
+        let captured = self.captured(streamed.id, streamed.hold);
+        assert!(streamed.may_end_at(captured), "{streamed:?}: {:#}", self.report(streamed.id));
+        captured
+    }
+
+    /// What was captured of a payment, in base units, once the verifier has seen that it has ended.
+    #[track_caller]
+    fn captured(&self, id: Hex32, amount: u64) -> u64 {
+        let has_ended = || Ok(self.report(id)["state"] == "ended");
+        let ended = self.local.chain.wait_until("the payment to end", Duration::from_secs(30), has_ended);
+        let payment = self.report(id);
+        assert!(ended.is_ok(), "{payment:#}");
+        let base_units = |name: &str| payment[name].as_str().unwrap().parse::<u64>().unwrap();
+        let captured = base_units("captured");
+        assert_eq!(captured + base_units("released"), amount, "{payment:#}");
+        captured
+    }
+
+    fn report(&self, id: Hex32) -> Value {
+        self.verifier.payment(&id.to_string()).unwrap()
+    }
+
+    /// The chain says that the merchant has `captured`, others have `elsewhere`, and nothing was lost or made.
+    #[track_caller]
+    pub(super) fn assert_books(&self, captured: u64, elsewhere: u64) {
         let chain = &self.local.chain;
-        let escrow = chain.escrow(&self.owner.pubkey(), &self.local.mint).unwrap();
+        let escrow = chain.escrow(&self.parties.owner, &self.local.mint).unwrap();
         let tokens = |owner: &Address| chain.tokens(owner, &self.local.mint).unwrap();
-        assert_eq!(tokens(&self.merchant.pubkey()), captured, "the merchant's tokens");
-        assert_eq!((escrow.balance, escrow.held), (DEPOSIT - captured, 0), "balance and held");
-        assert_eq!(tokens(&address::escrow(&self.owner.pubkey(), &self.local.mint)), escrow.balance, "vault");
-        assert_eq!(chain.supply(&self.local.mint).unwrap(), DEPOSIT, "supply");
+        assert_eq!(
+            tokens(&Address::from(self.parties.merchant.verifying_key().to_bytes())),
+            captured,
+            "the merchant's tokens"
+        );
+        let balance = Parties::DEPOSIT - captured - elsewhere;
+        assert_eq!((escrow.balance, escrow.held), (balance, 0), "balance and held");
+        assert_eq!(tokens(&address::escrow(&self.parties.owner, &self.local.mint)), balance, "vault");
+        assert_eq!(chain.supply(&self.local.mint).unwrap(), Parties::DEPOSIT, "supply");
     }
 }

@@ -1,0 +1,52 @@
+//! How often something is killed, from which seed, and how to do it again.
+
+use std::{
+    env,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// One run at a time: each has a cluster of its own, and two cores have enough to do with one.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+pub(super) struct Run {
+    /// Everything that is chosen follows from it.
+    pub(super) seed: u64,
+    /// How often something is killed.
+    pub(super) kills: u32,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Run {
+    /// Reads the environment, and says how to repeat the run, which `cargo xtask fault` knows by `name`.
+    pub(super) fn start(name: &str, kills_variable: &str, kills: u32) -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let kills = number_from(kills_variable).map_or(kills, |number| {
+            number.try_into().unwrap_or_else(|_| panic!("{kills_variable} is too large"))
+        });
+        let seed = number_from("X402_ESCROW_SEED").unwrap_or_else(seconds_now);
+        println!("to repeat it: cargo xtask fault {name} --seed {seed} --kills {kills}");
+        Self { seed, kills, _turn: turn }
+    }
+}
+
+/// Tells all who sell to close once it is dropped, also by a panic: the run would wait for them for ever.
+pub(super) struct OpeningHours<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for OpeningHours<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn number_from(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
