@@ -130,6 +130,17 @@ pub enum FetchError {
         /// What it said, the reason for each of the server's offers included.
         message: String,
     },
+    /// The server takes payment, but not out of one hold for many requests.
+    #[error(
+        "the server offers no hold for many requests at a price within the limit of {maximum_amount} base units for \
+         {url}; nothing was signed"
+    )]
+    NotStreamed {
+        /// The URL.
+        url: String,
+        /// The most that a request may cost, in base units.
+        maximum_amount: u64,
+    },
     /// The draft is not what was asked for.
     #[error(transparent)]
     Draft(#[from] DraftError),
@@ -220,6 +231,10 @@ impl AgentClient {
         let challenge = challenge(response.headers())?;
         if let Some(fetched) = self.fetch_streamed(&call, &challenge).await? {
             return Ok(fetched);
+        }
+        if self.streaming.as_ref().is_some_and(|streaming| streaming.is_required) {
+            let maximum_amount = self.limits.maximum_amount;
+            return Err(FetchError::NotStreamed { url: request.url.clone(), maximum_amount });
         }
         let mut draft = self.draft(request, &url, &challenge, self.limits.maximum_amount).await?;
         let intent = draft::check(

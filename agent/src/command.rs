@@ -20,7 +20,7 @@ const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 #[derive(Parser)]
 #[command(name = "agent", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Print one JSON object on standard output
+    /// Print one JSON object on standard output; for `fetch --count`, one a line for each response
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -35,7 +35,8 @@ Examples:
     agent escrow status
     agent escrow withdraw
   The agent:
-    agent fetch https://api.example.com/report --session session.json --max-amount 0.25";
+    agent fetch https://api.example.com/report --session session.json --max-amount 0.25
+    agent fetch https://api.example.com/ticks --session session.json --max-amount 0.001 --stream 2.5 --count 100";
 
 #[derive(Subcommand)]
 enum Command {

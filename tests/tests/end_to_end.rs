@@ -8,4 +8,5 @@ mod end_to_end {
     mod path;
     mod refusals;
     mod shop;
+    mod streams;
 }

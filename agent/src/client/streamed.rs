@@ -29,6 +29,8 @@ pub(super) struct Streaming {
     file: StreamsFile,
     /// Base units.
     maximum_hold: u64,
+    /// Whether nothing is paid for in another way.
+    pub(super) is_required: bool,
     /// What was served of each hold, in base units: it goes into the file with the next voucher. Until then the file has
     /// the last one in doubt, which costs another process one request that is refused.
     served: Mutex<BTreeMap<Hex32, Decimal>>,
@@ -63,8 +65,18 @@ impl AgentClient {
     /// signed for; what a request may cost is still bounded by the limits.
     #[must_use]
     pub fn streaming(mut self, file: StreamsFile, maximum_hold: u64) -> Self {
-        self.streaming = Some(Streaming { file, maximum_hold, served: Mutex::default() });
+        self.streaming = Some(Streaming { file, maximum_hold, is_required: false, served: Mutex::default() });
         self
+    }
+
+    /// Like [`Self::streaming`], and pays for nothing that is not offered so.
+    #[must_use]
+    pub fn only_streaming(self, file: StreamsFile, maximum_hold: u64) -> Self {
+        let mut client = self.streaming(file, maximum_hold);
+        if let Some(streaming) = &mut client.streaming {
+            streaming.is_required = true;
+        }
+        client
     }
 
     /// Pays at once for a route that an open hold paid for before. `None` if there is no such hold.

@@ -1,3 +1,5 @@
+mod streamed;
+
 use std::{
     io::{Read, Write},
     path::PathBuf,
@@ -6,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use x402_escrow_agent::{
-    AgentClient, Fetched, Limits, Receipt, Request, SessionFile, spending::SpendingFile,
+    AgentClient, Fetched, Limits, Receipt, Request, SessionFile, spending::SpendingFile, stream::StreamsFile,
 };
 
 use crate::amount;
@@ -33,6 +35,19 @@ pub(super) struct Arguments {
     /// The most that all requests with this session file may cost together, counted in FILE.spent
     #[arg(long, env = "X402_SPENDING_LIMIT", value_name = "AMOUNT")]
     spending_limit: Option<String>,
+    /// Pay out of one hold of at most this many tokens (2.5), as servers offer for many requests, and in no other way
+    ///
+    /// The first request has the server's hold put on the escrow, which takes a second. Each after it is paid by a
+    /// signature alone: no transaction, no wait. The hold stays open in FILE.streams, and the next `agent fetch --stream`
+    /// under the same server goes on with it. Nothing needs to be closed: once nobody asks any more the server captures
+    /// what was used and the rest goes back to the escrow, at the latest after the hold's capture deadline. The limit of
+    /// --spending-limit counts a hold in full.
+    #[arg(long, value_name = "AMOUNT")]
+    stream: Option<String>,
+    /// How often to send the request, one after the other; ends at the first that is not served
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "stream")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    count: u64,
 }
 
 pub(super) async fn run(arguments: Arguments, json: bool) -> Result<()> {
@@ -49,9 +64,15 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<()> {
     };
     let spending = SpendingFile::beside(&arguments.session);
     let agent = AgentClient::with_spending(session, limits, spending)?;
-    let fetched = agent.fetch(&request(&arguments)?).await?;
-    print(&fetched, decimals, json)?;
-    outcome(&fetched)
+    let Some(hold) = &arguments.stream else {
+        let fetched = agent.fetch(&request(&arguments)?).await?;
+        print(&fetched, decimals, json)?;
+        return outcome(&fetched);
+    };
+    let file = StreamsFile::beside(&arguments.session);
+    let agent = agent.only_streaming(file.clone(), limit("--stream", hold)?);
+    let output = streamed::Output { json, decimals, file };
+    streamed::run(&agent, &request(&arguments)?, arguments.count, &output).await
 }
 
 fn request(arguments: &Arguments) -> Result<Request> {
@@ -90,17 +111,7 @@ fn data(data: &str) -> Result<Vec<u8>> {
 fn print(fetched: &Fetched, decimals: u8, json: bool) -> Result<()> {
     let mut output = std::io::stdout().lock();
     if json {
-        let text = String::from_utf8_lossy(&fetched.body);
-        let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()));
-        let payment = fetched.payment.as_ref().map(|receipt| {
-            json!({
-                "paymentId": receipt.payment_id,
-                "amount": receipt.amount.to_string(),
-                "payTo": receipt.pay_to,
-                "settlement": receipt.settlement,
-            })
-        });
-        let object = json!({ "status": fetched.status, "body": body, "payment": payment });
+        let object = object(fetched);
         return writeln!(output, "{object}").context("writing the output");
     }
     // The body alone goes to standard output, so that it can be piped on.
@@ -109,6 +120,21 @@ fn print(fetched: &Fetched, decimals: u8, json: bool) -> Result<()> {
         eprintln!("{}", describe(receipt, decimals));
     }
     Ok(())
+}
+
+/// For machines.
+fn object(fetched: &Fetched) -> Value {
+    let text = String::from_utf8_lossy(&fetched.body);
+    let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()));
+    let payment = fetched.payment.as_ref().map(|receipt| {
+        json!({
+            "paymentId": receipt.payment_id,
+            "amount": receipt.amount.to_string(),
+            "payTo": receipt.pay_to,
+            "settlement": receipt.settlement,
+        })
+    });
+    json!({ "status": fetched.status, "body": body, "payment": payment })
 }
 
 fn describe(receipt: &Receipt, decimals: u8) -> String {

@@ -86,3 +86,19 @@ async fn a_price_that_rises_above_the_maximum_is_not_paid() {
     assert_eq!(status(&peers, &agent).await, 402);
     assert_eq!(peers.vouchers(), amounts([1, 2]), "no more than the old price was signed for");
 }
+
+#[tokio::test]
+async fn an_agent_that_only_streams_pays_in_no_other_way() {
+    let (peers, folder) = (Peers::start().await, tempfile::tempdir().unwrap());
+    let file = StreamsFile::new(folder.path().join("streams"));
+    let agent = peers.agent(PRICE).only_streaming(file, HOLD);
+    let error = agent.fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap_err();
+    assert!(matches!(error, FetchError::NotStreamed { maximum_amount: PRICE, .. }), "{error}");
+    assert!(peers.payments().is_empty() && peers.asked().is_empty());
+
+    ask(&peers, PRICE);
+    assert_eq!(status(&peers, &agent).await, 200);
+    assert_eq!(peers.vouchers(), amounts([1]));
+    let free = agent.fetch(&Request::get(&format!("{}/free", peers.url))).await.unwrap();
+    assert_eq!((free.status, free.payment), (200, None));
+}
