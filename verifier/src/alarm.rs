@@ -67,3 +67,49 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), NotAccepted> {
     runway.take_down(now, lamports);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payment::{Operation, OperationState};
+
+    const NOW: i64 = 1_000_000;
+
+    fn open(action: Action, state: OperationState) -> Unfinished {
+        let operation = Operation {
+            id: 1,
+            payment_id: [0; 32],
+            action,
+            commitment: Commitment::Confirmed,
+            accepted_at: NOW - CAPTURE_PATIENCE_SECONDS,
+            state,
+            closed: false,
+            problem: None,
+        };
+        Unfinished { operation, asset: "mint".to_owned(), capture_deadline: NOW + CAPTURE_MARGIN_SECONDS }
+    }
+
+    #[test]
+    fn what_pays_the_receiver_is_in_danger_until_it_is_confirmed_also_while_it_waits_for_others() {
+        let signature = [0; 64];
+        let pays = [
+            Action::Capture { amount: 1, fee: 0, last: false, signature },
+            Action::Close { amount: 1, fee: 0, signature, release: signature },
+        ];
+        for action in pays {
+            for state in [
+                OperationState::Queued,
+                OperationState::Sent,
+                OperationState::Landed(Commitment::Processed),
+                OperationState::Failed,
+            ] {
+                assert!(is_endangered(&open(action, state), NOW), "{action:?} {state:?}");
+                assert!(!is_endangered(&open(action, state), NOW - 1), "neither late nor old");
+            }
+            assert!(!is_endangered(&open(action, OperationState::Landed(Commitment::Confirmed)), NOW));
+        }
+        for action in [Action::Void { amount: 1, signature }, Action::Reclaim, Action::CloseHold] {
+            assert!(!is_endangered(&open(action, OperationState::Queued), NOW), "{action:?}");
+        }
+    }
+}

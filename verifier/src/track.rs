@@ -1,18 +1,18 @@
 //! The one task that sends transactions and follows them until they are final. It holds nothing that matters: all it
 //! needs is in the store, so it goes on after a crash where it was.
 
+mod sending;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::{
-    sync::watch,
-    task::{JoinError, JoinSet},
-    time::Instant,
-};
-use x402_escrow_interface::{instruction::Signature, message::Digest};
+pub(crate) use sending::REPEAT_INTERVAL;
+use sending::Sending;
+use tokio::sync::watch;
+use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::{Base58, Hex32};
 
 use crate::{
@@ -22,17 +22,10 @@ use crate::{
     gather::{self, Ready},
     lifecycle::{self, Next, Observation},
     observe::{Seen, Sought},
-    payment::{Action, AttemptState, Operation, OperationState, Sums, Tracked},
+    payment::{Action, Operation, OperationState, Sums, Tracked},
     reclaim::{self, Review},
     store::StoreError,
-    submit,
 };
-
-/// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
-pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
-
-/// How long an operation that could not be sent waits.
-const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often the cluster is asked without having been heard, while a node announces its blocks.
 const LIVE_POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -70,12 +63,11 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = sleep => {}
             () = app.work.notified() => {}
             () = app.news.notified(), if is_following => {}
-            Some(done) = tracker.sending.join_next() => tracker.sent(done),
+            () = tracker.sending.next_done() => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
-    // What is being sent is in the store; waiting only spares the next start some questions.
-    while tracker.sending.join_next().await.is_some() {}
+    tracker.sending.finish().await;
     exact.finish().await;
 }
 
@@ -92,34 +84,21 @@ pub enum RoundError {
 
 struct Tracker {
     app: Arc<App>,
-    /// Operations that a task is sending now.
-    in_flight: HashSet<i64>,
-    /// Those tasks, each of which ends with its operations' ids, and those that repeat a transaction.
-    sending: JoinSet<Vec<i64>>,
-    /// When an operation that could not be sent may be tried again.
-    retry_at: HashMap<i64, Instant>,
-    /// When an unseen transaction was last sent.
-    sent_at: HashMap<Signature, Instant>,
+    sending: Sending,
 }
 
 impl Tracker {
     fn new(app: Arc<App>) -> Self {
-        Self {
-            app,
-            in_flight: HashSet::new(),
-            sending: JoinSet::new(),
-            retry_at: HashMap::new(),
-            sent_at: HashMap::new(),
-        }
+        Self { sending: Sending::new(Arc::clone(&app)), app }
     }
 
     /// Looks at every open operation once. Returns how many there are.
     async fn round(&mut self) -> Result<usize, RoundError> {
         let mut open = self.app.store.open_operations().await?;
         let count = open.len();
-        self.forget_all_but(&open);
+        self.sending.forget_all_but(&open);
         // An operation that is being sent is left to the task that does it; it only holds back those after it.
-        let in_flight = |tracked: &Tracked| self.in_flight.contains(&tracked.operation.id);
+        let in_flight = |tracked: &Tracked| self.sending.is_in_flight(tracked.operation.id);
         let mut waiting: HashSet<_> = open
             .iter()
             .filter(|tracked| in_flight(tracked))
@@ -151,12 +130,12 @@ impl Tracker {
             let operation = &tracked.operation;
             let is_first = !waiting.contains(&operation.payment_id);
             match next {
-                Next::Repeat => self.repeat(&tracked),
+                Next::Repeat => self.sending.repeat(&tracked),
                 Next::Send => {
                     if gather::is_awaited(operation) {
                         awaited.insert(operation.payment_id);
                     }
-                    if is_first && self.may_try(operation.id) {
+                    if is_first && self.sending.may_try(operation.id) {
                         ready.insert(operation.id, gather::has_failed(&tracked));
                     }
                 }
@@ -194,7 +173,7 @@ impl Tracker {
         let sent: usize = groups.iter().map(Vec::len).sum();
         self.app.metrics.gathering.set(i64::try_from(candidate_count - sent).unwrap_or(i64::MAX));
         for group in groups {
-            self.send(group);
+            self.sending.send(group);
         }
         Ok(())
     }
@@ -221,74 +200,6 @@ impl Tracker {
             self.app.store.review_at(&after.payment_id, None).await?;
         }
         Ok(())
-    }
-
-    fn may_try(&self, operation_id: i64) -> bool {
-        self.retry_at.get(&operation_id).is_none_or(|at| Instant::now() >= *at)
-    }
-
-    /// Sends operations, together where they fit.
-    fn send(&mut self, operations: Vec<Operation>) {
-        let retry_at = Instant::now() + RETRY_INTERVAL;
-        let ids: Vec<_> = operations.iter().map(|operation| operation.id).collect();
-        self.retry_at.extend(ids.iter().map(|id| (*id, retry_at)));
-        self.in_flight.extend(&ids);
-        let app = Arc::clone(&self.app);
-        self.sending.spawn(async move {
-            if let Err(error) = submit::submit(&app, &operations).await {
-                for operation in &operations {
-                    let payment = Hex32(operation.payment_id);
-                    tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
-                }
-            }
-            app.progress.send_replace(());
-            ids
-        });
-    }
-
-    /// Sends what is not seen again, without simulation: it may have landed in the meantime.
-    fn repeat(&mut self, tracked: &Tracked) {
-        let now = Instant::now();
-        // One that was sent before this process started may never have reached the node.
-        let is_inherited = !self.retry_at.contains_key(&tracked.operation.id);
-        for attempt in tracked.attempts.iter().filter(|attempt| attempt.state == AttemptState::Sent) {
-            let due = match self.sent_at.get(&attempt.signature) {
-                Some(sent_at) => now.duration_since(*sent_at) >= REPEAT_INTERVAL,
-                None => is_inherited,
-            };
-            if !due {
-                self.sent_at.entry(attempt.signature).or_insert(now);
-                continue;
-            }
-            self.sent_at.insert(attempt.signature, now);
-            let (app, bytes) = (Arc::clone(&self.app), attempt.transaction.clone());
-            self.sending.spawn(async move {
-                if let Err(error) = app.chain.send(&bytes, false).await {
-                    tracing::debug!(%error, "repetition not sent");
-                }
-                Vec::new()
-            });
-        }
-    }
-
-    fn sent(&mut self, done: Result<Vec<i64>, JoinError>) {
-        match done {
-            Ok(ids) => self.in_flight.retain(|id| !ids.contains(id)),
-            // Which one it was is not told; all are looked at again, and what the store has keeps each from being
-            // sent twice.
-            Err(error) => {
-                tracing::error!(%error, "a task that sends transactions died");
-                self.in_flight.clear();
-            }
-        }
-    }
-
-    fn forget_all_but(&mut self, open: &[Tracked]) {
-        let operations: HashSet<_> = open.iter().map(|tracked| tracked.operation.id).collect();
-        let signatures: HashSet<_> =
-            open.iter().flat_map(|tracked| &tracked.attempts).map(|attempt| attempt.signature).collect();
-        self.retry_at.retain(|id, _| operations.contains(id));
-        self.sent_at.retain(|signature, _| signatures.contains(signature));
     }
 }
 

@@ -208,3 +208,57 @@ fn instructions(price_micro_lamports: u64, parts: &[&Part]) -> Vec<Instruction> 
     ];
     budget.into_iter().chain(parts.iter().map(|part| part.instruction.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use solana_sdk::instruction::AccountMeta;
+
+    use super::*;
+
+    /// Parts of 200 bytes and two accounts of their own each.
+    fn parts(count: u8, compute_unit_limit: u32) -> Vec<Part> {
+        let part = |index: u8| Part {
+            instruction: Instruction {
+                program_id: x402_escrow_interface::ID,
+                accounts: [index, 100 + index]
+                    .map(|byte| AccountMeta::new([byte; 32].into(), false))
+                    .to_vec(),
+                data: vec![index; 200],
+            },
+            compute_unit_limit,
+        };
+        (1..=count).map(part).collect()
+    }
+
+    fn signed(parts: &[&Part]) -> Signed {
+        let terms = Terms {
+            fee_payer: &Keypair::new_from_array([200; 32]),
+            compute_unit_price_micro_lamports: u64::MAX,
+            blockhash: Blockhash { hash: [255; 32], last_valid_block_height: 0 },
+        };
+        sign(terms, parts).unwrap()
+    }
+
+    fn fit(parts: &[&Part]) -> usize {
+        fitting(&Keypair::new_from_array([200; 32]).pubkey(), parts).unwrap()
+    }
+
+    #[test]
+    fn as_many_fit_as_their_bytes_allow() {
+        let parts = parts(8, 10_000);
+        let parts: Vec<_> = parts.iter().collect();
+        let fitting = fit(&parts);
+        assert!((2..8).contains(&fitting), "{fitting}");
+        assert!(signed(&parts[..fitting]).bytes.len() <= 1232);
+        assert!(signed(&parts[..=fitting]).bytes.len() > 1232);
+        assert_eq!(fit(&parts[..1]), 1);
+    }
+
+    #[test]
+    fn as_many_fit_as_their_compute_units_allow() {
+        for (limit, expected) in [(700_000, 2), (700_001, 1), (u32::MAX, 1)] {
+            let parts = parts(3, limit);
+            assert_eq!(fit(&parts.iter().collect::<Vec<_>>()), expected, "{limit}");
+        }
+    }
+}

@@ -246,3 +246,56 @@ async fn what_nobody_waits_for_waits_for_others() {
     let escrow = world.escrow_account();
     assert_eq!((escrow.balance, escrow.held), (FUNDS, 0));
 }
+
+#[tokio::test]
+async fn two_captures_of_one_payment_go_in_order_and_never_together() {
+    let mut world = World::new().await;
+    let ids = holds(&world, 2).await;
+    let sent = world.cluster.distinct_sent();
+    world.restart(short()).await;
+    world.crash().await;
+    for body in [
+        world.capture(ids[0], 400, false),
+        world.capture(ids[0], 700, true),
+        world.capture(ids[1], 500, false),
+        world.void(ids[1], 500),
+    ] {
+        world.settle(&body).await;
+    }
+    world.restart(short()).await;
+    let payments = until_all_ended(&world, &ids).await;
+    assert_eq!((world.received(), world.escrow_account().held), (1200, 0));
+    let signature = |payment: usize, transaction: usize| {
+        payments[payment]["transactions"][transaction]["signature"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(world.cluster.distinct_sent() - sent, 2, "the first of each, then the second");
+    assert_eq!(signature(0, 1), signature(1, 1));
+    assert_eq!(signature(0, 2), signature(1, 2));
+    assert_ne!(signature(0, 1), signature(0, 2));
+}
+
+#[tokio::test]
+async fn a_capture_costs_what_the_benchmarks_say() {
+    // The least that the verifier offers unless it is configured.
+    let options = Options { compute_unit_price: 10_000, ..Options::default() };
+    let mut world = World::with(options).await;
+    let ids = holds(&world, 12).await;
+    let before = world.fee_payer_lamports();
+    for (index, id) in ids[..6].iter().enumerate() {
+        world.settled(&world.capture(*id, amount(index), true)).await;
+    }
+    let between = world.fee_payer_lamports();
+    accept_all(&mut world, &ids[6..]).await;
+    world.restart(options).await;
+    until_all_ended(&world, &ids).await;
+    // The rent of six holds came back.
+    let each = |before: u64, after: u64| (before + 6 * 3_173_760 - after).div_ceil(6);
+    let (alone, gathered) = (each(before, between), each(between, world.fee_payer_lamports()));
+    println!("lamports a capture: {alone} one by one, {gathered} six to a transaction");
+    let page = include_str!("../../../docs/benchmarks.md");
+    let thousands = |lamports: u64| format!("{},{:03}", lamports / 1000, lamports % 1000);
+    for (row, lamports) in [("one by one", alone), ("six to a transaction", gathered)] {
+        let line = format!("| {row} | {} |", thousands(lamports));
+        assert!(page.contains(&line), "docs/benchmarks.md has not {line}");
+    }
+}

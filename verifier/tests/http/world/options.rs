@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) announced_at: Option<u16>,
     /// Where payments' news go.
     pub(crate) webhook: Option<SocketAddr>,
+    /// The least price of a compute unit, in millionths of a lamport.
+    pub(crate) compute_unit_price: u64,
     /// How long operations wait for others.
     pub(crate) gather: GatherSettings,
     pub(crate) minimum_hold_amount: u64,
@@ -41,6 +43,7 @@ impl Default for Options {
             settle_timeout: Duration::from_secs(5),
             announced_at: None,
             webhook: None,
+            compute_unit_price: 10,
             gather: GatherSettings { seconds: 0, value: 0 },
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
@@ -84,7 +87,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, opti
         status_poll_interval: Duration::from_millis(20),
         review_interval: Duration::from_millis(50),
         gather: options.gather,
-        compute_unit_prices_micro_lamports: 10..=1000,
+        compute_unit_prices_micro_lamports: options.compute_unit_price..=100 * options.compute_unit_price,
         maximum_body_bytes: 64 * 1024,
         limits: LimitSettings {
             maximum_concurrent_requests: options.maximum_concurrent_requests,
