@@ -5,6 +5,7 @@
 //! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
 //! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
 //! - [`exact`]: the fields of the scheme `exact`
+//! - [`payment_identifier`]: the extension by which a purchase is asked for again
 //! - [`v1`]: version 1's shapes and network names
 //! - [`field`]: reads JSON so that an error names the field
 //! - [`text`]: base58, hex, decimal amounts and base64 headers
@@ -18,6 +19,7 @@ pub mod exact;
 pub mod facilitator;
 pub mod field;
 pub mod payment;
+pub mod payment_identifier;
 pub mod text;
 pub mod v1;
 
