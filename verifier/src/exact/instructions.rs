@@ -1,5 +1,5 @@
 //! What a client's transaction does: sets its compute budget, transfers the amount, and at most leaves memos and has
-//! Lighthouse watch over the payer's accounts. The fee payer's signature must do nothing but pay the fee.
+//! Lighthouse watch over accounts. The fee payer's signature must do nothing but pay the fee.
 
 use solana_sdk::message::{VersionedMessage, compiled_instruction::CompiledInstruction};
 use x402_escrow_interface::{
@@ -267,11 +267,23 @@ fn check_rest(rest: &[View<'_>], memo: Option<&str>) -> Result<(), Rejection> {
 /// payer into an instruction can spend what is the fee payer's.
 fn check_isolation(index: usize, instruction: &View<'_>, fee_payer: &Address) -> Result<(), Rejection> {
     let named = instruction.program == *fee_payer || instruction.accounts.contains(fee_payer);
-    require(!named, ErrorCode::ExactFeePayerNotIsolated, || {
+    require(!named || watches_only(instruction, fee_payer), ErrorCode::ExactFeePayerNotIsolated, || {
         format!(
             "paymentPayload.payload.transaction: instruction {} names the fee payer {fee_payer}; it may only pay the \
-             fee",
+             fee, and be the one account of Lighthouse's AssertAccountInfo",
             index + 1
         )
     })
+}
+
+/// Whether the instruction only reads `account`: Phantom has Lighthouse assert that the fee payer's lamports are what
+/// its user was shown. These two of Lighthouse's instructions (`programs/lighthouse/src/instruction.rs` of
+/// Jac0xb/lighthouse) compare one account with what they are given, and call no other program; the first two of all,
+/// which write, take a payer.
+fn watches_only(instruction: &View<'_>, account: &Address) -> bool {
+    const ASSERT_ACCOUNT_INFO: u8 = 5;
+    const ASSERT_ACCOUNT_INFO_MULTI: u8 = 6;
+    instruction.program == LIGHTHOUSE_PROGRAM_ID
+        && instruction.accounts == [*account]
+        && matches!(instruction.data.first(), Some(&(ASSERT_ACCOUNT_INFO | ASSERT_ACCOUNT_INFO_MULTI)))
 }

@@ -1,5 +1,6 @@
 //! The scheme `exact`: standard clients' transactions.
 
+mod lighthouse;
 mod requirements;
 mod rules;
 mod settle;

@@ -19,7 +19,7 @@ use crate::world::{World, keypair};
 const STRANGER: u8 = 40;
 
 /// Changes an unchanged client's transaction, has the buyer sign it, and asserts the refusal.
-async fn refuses(world: &World, change: impl FnOnce(&mut Draft), code: &str, reason: &str) {
+pub(super) async fn refuses(world: &World, change: impl FnOnce(&mut Draft), code: &str, reason: &str) {
     let requirements = requirements(world, 1000);
     let mut draft = draft(world, &requirements, "nonce");
     change(&mut draft);
@@ -347,23 +347,6 @@ async fn only_lighthouse_and_memos_follow_the_transfer() {
     seven.instructions[0] = ComputeBudgetInstruction::set_compute_unit_limit(100_000);
     seven.instructions.extend((0..3).map(|index| memo(&index.to_string())));
     world.settled(&body(&requirements, &seven.signed(&world))).await;
-}
-
-/// The cluster has no Lighthouse: that the simulation is what refuses shows that the rules let it pass.
-#[tokio::test]
-async fn lighthouse_passes_the_rules() {
-    let world = World::new().await;
-    let assertion = |draft: &mut Draft| {
-        let watched = draft.instructions[2].accounts[0].pubkey;
-        for _ in 0..3 {
-            draft.instructions.push(Instruction {
-                program_id: LIGHTHOUSE_PROGRAM_ID,
-                accounts: vec![AccountMeta::new_readonly(watched, false)],
-                data: vec![5, 0],
-            });
-        }
-    };
-    refuses(&world, assertion, "invalid_exact_svm_transaction_simulation_failed", "would fail").await;
 }
 
 #[tokio::test]
