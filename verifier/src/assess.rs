@@ -2,18 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Intent};
+use x402_escrow_interface::{
+    account::Escrow,
+    instruction::Signature,
+    message::{Digest, Intent},
+};
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload, Payload, VoucherPayload},
     error_code::ErrorCode,
     facilitator::FacilitatorRequest,
     payment::PaymentRequirements,
+    payment_identifier::PaymentIdentifier,
 };
 
 use crate::{
     app::{App, unix_now},
     chain::ChainError,
     facts::{self, Facts, receiver_token_accounts},
+    identifier,
     limits::TooMany,
     policy::Policy,
     store::StoreError,
@@ -32,9 +38,12 @@ pub enum NotAccepted {
     /// The store failed: no verdict.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The session pays too often: no verdict.
-    #[error("this session pays too often")]
+    /// The payer pays too often: no verdict.
+    #[error("this payer pays too often")]
     TooMany(TooMany),
+    /// The payment's id is another's: no verdict.
+    #[error("the id {0} is another payment's")]
+    IdentifierTaken(PaymentIdentifier),
 }
 
 /// An intent that its session key signed, for requirements that this facilitator can settle.
@@ -48,6 +57,15 @@ pub struct SignedIntent {
     pub extra: Extra,
     /// What the request that opens the hold costs, where the hold is streamed.
     pub first_voucher: Option<VoucherPayload>,
+}
+
+impl SignedIntent {
+    /// Hash of all that was signed: two purchases under one id must not differ in any of it.
+    pub fn hash(&self) -> Digest {
+        let voucher = self.first_voucher.map(|voucher| voucher.signed_bytes());
+        let voucher = voucher.as_ref().map_or(&[][..], |bytes| bytes);
+        identifier::signed(&[&self.intent.signed_bytes(), voucher])
+    }
 }
 
 /// What the chain says about an intent that would be authorized.

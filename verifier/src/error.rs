@@ -6,9 +6,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use x402_escrow_wire::field::FieldError;
+use x402_escrow_wire::{
+    error_code::ErrorCode,
+    field::FieldError,
+    payment_identifier::{EXTENSION, PaymentIdentifier},
+};
 
-use crate::{assess::NotAccepted, chain::ChainError, decision::Decision, limits::TooMany, store::StoreError};
+use crate::{
+    assess::NotAccepted, chain::ChainError, decision::Decision, limits::TooMany, store::StoreError,
+    verify::Rejection,
+};
 
 /// An HTTP error.
 #[derive(Clone, Debug)]
@@ -53,6 +60,14 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(seconds)
     }
 
+    /// Status 409.
+    pub fn identifier_taken(id: &PaymentIdentifier) -> Self {
+        let field = format!("paymentPayload.extensions.{EXTENSION}.info.id");
+        let message = format!("{field}: {id} is another payment of this payer; a new payment needs a new id");
+        let body = Body { code: "payment_identifier_conflict", message, field: Some(field) };
+        Self { status: StatusCode::CONFLICT, body, retry_after_seconds: None }
+    }
+
     /// Status 500. The cause goes to the log, not to the client.
     pub fn internal(cause: &dyn std::error::Error) -> Self {
         tracing::error!(%cause, "request failed");
@@ -76,6 +91,12 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl From<TooMany> for ApiError {
+    fn from(too_many: TooMany) -> Self {
+        Self::too_many_requests("this payer pays too often", too_many)
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::internal(&error)
@@ -90,13 +111,14 @@ impl From<ChainError> for ApiError {
     }
 }
 
-/// The verdict where none could be reached: says nothing about the payment. The cause goes to the log.
-pub fn no_verdict(
-    error: NotAccepted,
-    code: x402_escrow_wire::error_code::ErrorCode,
-) -> crate::verify::Rejection {
+/// The verdict on what was not accepted. Where none could be reached, it says nothing about the payment, and the cause
+/// goes to the log.
+///
+/// # Errors
+/// Where x402 has a status of HTTP for it instead.
+pub fn verdict(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiError> {
     let message = match error {
-        NotAccepted::Rejected(rejection) => return rejection,
+        NotAccepted::Rejected(rejection) => return Ok(rejection),
         NotAccepted::Chain(error) => {
             tracing::warn!(%error, "no verdict");
             "the Solana node did not answer; try again"
@@ -105,9 +127,10 @@ pub fn no_verdict(
             tracing::error!(%error, "no verdict");
             "the verifier's database failed; try again"
         }
-        NotAccepted::TooMany(_) => "this session pays too often; try again",
+        NotAccepted::TooMany(too_many) => return Err(too_many.into()),
+        NotAccepted::IdentifierTaken(id) => return Err(ApiError::identifier_taken(&id)),
     };
-    crate::verify::Rejection::new(code, message)
+    Ok(Rejection::new(code, message))
 }
 
 /// Gives errors that a layer or axum itself answered the same shape.

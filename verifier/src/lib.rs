@@ -6,8 +6,10 @@
 //! - [`router`], [`routes`]: every endpoint
 //! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`gather`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
 //! - [`payment`]: what is remembered
+//! - [`identifier`]: what clients call their purchases, to ask for them again
 //! - [`exact`]: the same for the scheme `exact`, whose payments have no life beyond one transaction
 //! - [`assess`], [`settle`], [`submit`], [`observe`], [`track`], [`live`], [`reclaim`], [`webhook`]: what acts
+//! - [`known`]: what is known of a payment, whichever scheme it is of
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`metrics`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
@@ -24,6 +26,8 @@ pub mod error;
 pub mod exact;
 pub mod facts;
 pub mod gather;
+pub mod identifier;
+pub mod known;
 pub mod lifecycle;
 pub mod limits;
 pub mod live;

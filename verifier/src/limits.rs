@@ -29,7 +29,7 @@ pub struct LimitSettings {
     pub maximum_concurrent_requests: usize,
     /// Requests a minute of one client address; `None` for any number.
     pub requests_per_minute_per_client: Option<NonZeroU32>,
-    /// New payments a minute of one session; `None` for any number.
+    /// New payments a minute of one session, and of one payer of the scheme `exact`; `None` for any number.
     pub payments_per_minute_per_session: Option<NonZeroU32>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
@@ -41,6 +41,7 @@ pub struct Limits {
     requests: Semaphore,
     clients: Rate<IpAddr>,
     sessions: Rate<(Address, Address)>,
+    exact_payers: Rate<Address>,
     trusted_proxies: Vec<IpAddr>,
 }
 
@@ -58,6 +59,7 @@ impl Limits {
             requests: Semaphore::new(settings.maximum_concurrent_requests),
             clients: Rate::new(settings.requests_per_minute_per_client),
             sessions: Rate::new(settings.payments_per_minute_per_session),
+            exact_payers: Rate::new(settings.payments_per_minute_per_session),
             trusted_proxies: settings.trusted_proxies.clone(),
         }
     }
@@ -70,10 +72,19 @@ impl Limits {
         self.sessions.count(&(escrow, session_key))
     }
 
+    /// Counts a new payment of a payer of the scheme `exact`, which has no sessions. Only after its signature was checked.
+    ///
+    /// # Errors
+    /// If that is one too many.
+    pub fn count_exact_payment(&self, payer: Address) -> Result<(), TooMany> {
+        self.exact_payers.count(&payer)
+    }
+
     /// Forgets who has asked nothing for a minute.
     pub fn forget(&self) {
         self.clients.forget();
         self.sessions.forget();
+        self.exact_payers.forget();
     }
 }
 

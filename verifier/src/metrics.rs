@@ -29,6 +29,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use x402_escrow_wire::{auth_capture, exact};
+
 pub use measured::Measured;
 pub use runway::Runway;
 pub use scrape::scrape;
@@ -44,7 +46,7 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     rpc_requests: Family<RpcLabels, Counter>,
     rpc_seconds: Family<MethodLabels, Histogram>,
-    captured: Family<AssetLabels, Counter>,
+    captured: Family<CapturedLabels, Counter>,
     transaction_operations: Histogram,
     /// Operations that wait for others, to be sent with them.
     pub gathering: Gauge,
@@ -85,7 +87,8 @@ struct MethodLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AssetLabels {
+struct CapturedLabels {
+    scheme: &'static str,
     asset: String,
 }
 
@@ -118,7 +121,7 @@ impl Default for Metrics {
         registry.register("rpc_seconds", "Time until Solana nodes answered", metrics.rpc_seconds.clone());
         registry.register(
             "captured_base_units",
-            "Captured for good since the process started, fees included",
+            "Captured or transferred for good since the process started, fees included",
             metrics.captured.clone(),
         );
         registry.register(
@@ -138,7 +141,12 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts what a capture that is now final added to what was captured before, in base units.
     pub fn count_captured(&self, asset: String, amount: u64) {
-        self.captured.get_or_create(&AssetLabels { asset }).inc_by(amount);
+        self.captured.get_or_create(&CapturedLabels { scheme: auth_capture::SCHEME, asset }).inc_by(amount);
+    }
+
+    /// Counts a transfer of the scheme `exact` that is now final, in base units.
+    pub fn count_transferred(&self, asset: String, amount: u64) {
+        self.captured.get_or_create(&CapturedLabels { scheme: exact::SCHEME, asset }).inc_by(amount);
     }
 
     /// Counts a transaction that was handed to a node.

@@ -36,7 +36,7 @@ pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
 
 /// The answer to a voucher that was accepted. No transaction: it is captured later.
 pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
-    let Vouched { before, voucher } = vouched;
+    let Vouched { before, voucher, increment, repeated } = vouched;
     let members = json!({
         "paymentId": Hex32(before.payment.id),
         "hold": Key::from(before.payment.hold()),
@@ -44,7 +44,7 @@ pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
         "status": status(before.authorization()),
         "vouched": Decimal(voucher.amount),
         "captured": Decimal(before.settled_sums().captured),
-        "alreadySettled": false,
+        "alreadySettled": repeated,
     });
     SettleResponse {
         success: true,
@@ -53,7 +53,7 @@ pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
         payer: Some(before.payment.payer.into()),
         transaction: String::new(),
         network: network.to_owned(),
-        amount: Some(Decimal(vouched.increment())),
+        amount: Some(Decimal(*increment)),
         extra: Some(object(members)),
     }
 }

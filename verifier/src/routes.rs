@@ -16,13 +16,14 @@ use crate::{
     body::JsonBody,
     error::ApiError,
     exact,
+    identifier::{self, Identifier},
     verify::{Facilitator, Rejection},
 };
 
 /// What a body of `/verify` or `/settle` is about.
 enum Asked {
     /// The scheme `auth-capture`, and those that nobody settles here.
-    AuthCapture(Box<FacilitatorRequest>),
+    AuthCapture(Box<FacilitatorRequest>, Option<Identifier>),
     /// The scheme `exact`, whichever version asked.
     Exact(exact::requirements::Request),
 }
@@ -44,10 +45,12 @@ fn read(body: &JsonBody, facilitator: &Facilitator) -> Result<Result<Asked, Reje
         ))),
         _ => {
             let request: FacilitatorRequest = body.read()?;
+            let identifier = identifier::read(&request).map_err(ApiError::bad_field)?;
             Ok(if exact::requirements::is_exact(&request) {
-                exact::requirements::read(&request, facilitator).map(Asked::Exact)
+                exact::requirements::read(&request, facilitator)
+                    .map(|request| Asked::Exact(exact::requirements::Request { identifier, ..request }))
             } else {
-                Ok(Asked::AuthCapture(Box::new(request)))
+                Ok(Asked::AuthCapture(Box::new(request), identifier))
             })
         }
     }

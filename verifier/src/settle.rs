@@ -13,7 +13,9 @@ use x402_escrow_wire::{
 use crate::{
     app::{App, unix_now},
     assess::{self, Assessed, NotAccepted, SignedIntent},
-    facts, lifecycle,
+    facts,
+    identifier::{Identifier, Purchase},
+    lifecycle,
     payment::{Action, History, OperationState, Payment, Tracked},
     store::Accepted,
     stream::{self, Vouched},
@@ -52,11 +54,15 @@ impl From<Settled> for Outcome {
 ///
 /// # Errors
 /// If nothing was accepted, or the store failed.
-pub async fn settle(app: &App, request: &FacilitatorRequest) -> Result<Outcome, NotAccepted> {
+pub async fn settle(
+    app: &App,
+    request: &FacilitatorRequest,
+    identifier: Option<&Identifier>,
+) -> Result<Outcome, NotAccepted> {
     match assess::read_payload(request)? {
-        Payload::Intent(payload) => Ok(settle_intent(app, request, &payload).await?.into()),
+        Payload::Intent(payload) => Ok(settle_intent(app, request, &payload, identifier).await?.into()),
         Payload::Voucher(payload) => {
-            Ok(Outcome::Vouched(Box::new(stream::accept(app, request, &payload).await?)))
+            Ok(Outcome::Vouched(Box::new(stream::accept(app, request, &payload, identifier).await?)))
         }
         Payload::Lifecycle(payload) => {
             Ok(settle_lifecycle(app, &request.payment_requirements, &payload).await?.into())
@@ -68,10 +74,17 @@ async fn settle_intent(
     app: &App,
     request: &FacilitatorRequest,
     payload: &IntentPayload,
+    identifier: Option<&Identifier>,
 ) -> Result<Settled, NotAccepted> {
     let signed = assess::read_intent(&app.facilitator, request, payload)?;
+    let purchase = identifier.map(|identifier| {
+        identifier.purchase(signed.intent.session_key, signed.hash(), signed.intent.amount)
+    });
+    if let (Some(identifier), Some(purchase)) = (identifier, &purchase) {
+        identifier.find(app, &purchase.signer, &purchase.signed).await?;
+    }
     let first_voucher = signed.first_voucher.map(|voucher| (voucher, signed.extra.clone()));
-    let mut settled = settle_signed(app, request, signed).await?;
+    let mut settled = settle_signed(app, request, signed, purchase).await?;
     if let Some((voucher, extra)) = &first_voucher
         && settled.tracked.operation.state.has_reached(settled.commitment)
     {
@@ -85,6 +98,7 @@ async fn settle_signed(
     app: &App,
     request: &FacilitatorRequest,
     signed: SignedIntent,
+    purchase: Option<Purchase>,
 ) -> Result<Settled, NotAccepted> {
     let id = signed.intent.digest();
     // Of all that the requirements ask, only how final the hold must be is up to each caller.
@@ -110,13 +124,16 @@ async fn settle_signed(
         accepted_at: unix_now(),
     };
     let maximum_open = app.facilitator.policy.maximum_open_holds_per_escrow;
-    match app.store.accept_payment(&payment, commitment, &facts, maximum_open).await? {
+    let accepted =
+        app.store.accept_payment(&payment, commitment, &facts, maximum_open, purchase.as_ref()).await?;
+    match accepted {
         Accepted::New(operation_id) => {
             app.work.notify_one();
             wait(app, wanted(operation_id, false)).await
         }
         Accepted::Before(operation_id) => wait(app, wanted(operation_id, true)).await,
         Accepted::TooManyOpen => Err(assess::too_many_open_holds(&app.facilitator.policy).into()),
+        Accepted::IdentifierTaken(id) => Err(NotAccepted::IdentifierTaken(id)),
         Accepted::Unfunded => Err(NotAccepted::Rejected(Rejection::new(
             ErrorCode::InsufficientFunds,
             "amount: is above the escrow's free balance: others were promised it meanwhile",

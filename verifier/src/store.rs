@@ -6,6 +6,7 @@ mod attempts;
 mod database;
 mod deliveries;
 mod exact;
+mod identifiers;
 mod nonces;
 mod operations;
 mod outstanding;
@@ -18,8 +19,10 @@ use sqlx::{Any, AnyPool, Transaction};
 pub use attempts::TakenBack;
 pub use database::Database;
 pub use deliveries::Delivery;
+pub use exact::AcceptedExact;
 pub use outstanding::{Outstanding, Uncaptured, Unfinished};
 pub use payments::Accepted;
+pub use vouchers::AcceptedVoucher;
 
 /// The store.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Vouchers: each pays for one more request on a hold that is there already. No chain is asked: the hold can't be taken
 //! back before its capture deadline, so a voucher that is on disk is as good as captured.
 
+use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
     facilitator::FacilitatorRequest,
@@ -9,7 +10,9 @@ use x402_escrow_wire::{
 use crate::{
     app::{App, unix_now},
     assess::NotAccepted,
+    identifier::{self, Identifier},
     payment::{Action, History, Voucher},
+    store::AcceptedVoucher,
     verify::{self, Rejection, lifecycle::unknown_payment, requirements},
 };
 
@@ -20,17 +23,20 @@ pub struct Vouched {
     pub before: History,
     /// The voucher.
     pub voucher: Voucher,
+    /// What it added to those before it, in base units.
+    pub increment: u64,
+    /// Whether it was accepted before.
+    pub repeated: bool,
 }
 
-impl Vouched {
-    /// What the voucher adds to those before it, in base units.
-    pub fn increment(&self) -> u64 {
-        let last = self.before.voucher.map_or(0, |voucher| voucher.amount);
-        self.voucher.amount.saturating_sub(last.max(self.before.accepted_sums().captured))
-    }
+/// What a voucher adds to those before it, in base units.
+fn increment(before: &History, voucher: &Voucher) -> u64 {
+    let last = before.voucher.map_or(0, |voucher| voucher.amount);
+    voucher.amount.saturating_sub(last.max(before.accepted_sums().captured))
 }
 
-/// Keeps a voucher that pays for one more request. Of equal ones exactly one is accepted.
+/// Keeps a voucher that pays for one more request. Of equal ones exactly one is accepted; a server that keeps purchases
+/// apart by their ids is told again what became of it.
 ///
 /// # Errors
 /// If it does not pay for the request, or the store failed.
@@ -38,9 +44,42 @@ pub async fn accept(
     app: &App,
     request: &FacilitatorRequest,
     payload: &VoucherPayload,
+    identifier: Option<&Identifier>,
 ) -> Result<Vouched, NotAccepted> {
-    let (extra, _) = check_request(app, request, payload).await?;
-    keep(app, payload, &extra).await
+    let (extra, history) = check_request(app, request, payload).await?;
+    if let Some(vouched) = accepted_before(app, payload, identifier, &history).await? {
+        return Ok(vouched);
+    }
+    match keep(app, payload, &extra, identifier).await {
+        // An equal one at the same time was faster.
+        Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => {
+            let vouched = accepted_before(app, payload, identifier, &history).await?;
+            vouched.ok_or(NotAccepted::Rejected(rejection))
+        }
+        kept => kept,
+    }
+}
+
+/// What became of the voucher when it was accepted under its id, if the server is to be told again.
+async fn accepted_before(
+    app: &App,
+    payload: &VoucherPayload,
+    identifier: Option<&Identifier>,
+    history: &History,
+) -> Result<Option<Vouched>, NotAccepted> {
+    let Some(identifier) = identifier else { return Ok(None) };
+    let signer = history.payment.intent.session_key;
+    let known = identifier.find_to_tell(app, &signer, &hash(payload)).await?;
+    Ok(known.map(|purchase| Vouched {
+        before: history.clone(),
+        voucher: verify::voucher::voucher(payload),
+        increment: purchase.amount,
+        repeated: true,
+    }))
+}
+
+fn hash(payload: &VoucherPayload) -> Digest {
+    identifier::signed(&[&payload.signed_bytes()])
 }
 
 /// Checks a voucher as [`accept`] would, and returns its payment. Keeps nothing.
@@ -51,8 +90,12 @@ pub async fn check(
     app: &App,
     request: &FacilitatorRequest,
     payload: &VoucherPayload,
+    identifier: Option<&Identifier>,
 ) -> Result<History, NotAccepted> {
     let (extra, history) = check_request(app, request, payload).await?;
+    if accepted_before(app, payload, identifier, &history).await?.is_some() {
+        return Ok(history);
+    }
     check_amount(app, payload, &extra, &history)?;
     Ok(history)
 }
@@ -62,7 +105,7 @@ pub async fn check(
 /// # Errors
 /// If another voucher was accepted before, or the store failed.
 pub async fn accept_first(app: &App, payload: &VoucherPayload, extra: &Extra) -> Result<bool, NotAccepted> {
-    match keep(app, payload, extra).await {
+    match keep(app, payload, extra, None).await {
         Ok(_) => Ok(true),
         Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => Ok(false),
         Err(other) => Err(other),
@@ -90,16 +133,29 @@ async fn check_request(
     Ok((extra, history))
 }
 
-async fn keep(app: &App, payload: &VoucherPayload, extra: &Extra) -> Result<Vouched, NotAccepted> {
+async fn keep(
+    app: &App,
+    payload: &VoucherPayload,
+    extra: &Extra,
+    identifier: Option<&Identifier>,
+) -> Result<Vouched, NotAccepted> {
     let id = payload.payment_id;
     let voucher = verify::voucher::voucher(payload);
     let check = |history: &History| check_amount(app, payload, extra, history);
-    let before = app
-        .store
-        .accept_voucher(&id.0, &voucher, app.facilitator.policy.voucher_margin_seconds, check)
-        .await?
-        .ok_or_else(|| unknown_payment(id))??;
-    Ok(Vouched { before, voucher })
+    let purchase = |history: &History| {
+        let (signer, amount) = (history.payment.intent.session_key, increment(history, &voucher));
+        identifier.map(|identifier| identifier.purchase(signer, hash(payload), amount))
+    };
+    let margin_seconds = app.facilitator.policy.voucher_margin_seconds;
+    match app.store.accept_voucher(&id.0, &voucher, margin_seconds, purchase, check).await? {
+        AcceptedVoucher::New(before) => {
+            let increment = increment(&before, &voucher);
+            Ok(Vouched { before: *before, voucher, increment, repeated: false })
+        }
+        AcceptedVoucher::Refused(rejection) => Err(rejection.into()),
+        AcceptedVoucher::UnknownPayment => Err(unknown_payment(id).into()),
+        AcceptedVoucher::IdentifierTaken(id) => Err(NotAccepted::IdentifierTaken(id)),
+    }
 }
 
 fn check_amount(

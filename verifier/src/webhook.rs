@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     app::{App, unix_now},
-    report::{self, PaymentReport},
+    known::{self, PaymentReport},
     store::{Delivery, StoreError},
 };
 
@@ -96,12 +96,11 @@ async fn deliver(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let payment = delivery.payment_id;
-    let Some(history) = app.store.history(&payment.0).await? else {
+    let Some(known) = known::payment(app, &payment.0).await? else {
         return app.store.delivered(delivery).await;
     };
     let now = unix_now();
-    let data = report::payment(&app.facilitator.network, &history);
-    let body = serde_json::to_string(&Message { kind: "payment", timestamp: now, data });
+    let body = serde_json::to_string(&Message { kind: "payment", timestamp: now, data: known.report });
     let body = body.unwrap_or_else(|error| unreachable!("a report is JSON: {error}"));
     // The same for every attempt at the same news, so that the server can tell.
     let id = format!("{payment}.{}", delivery.version);

@@ -129,10 +129,7 @@ pub fn declaration(offer: Offer) -> Value {
 
 /// The extensions that a client sends back to a server that offered these: all of them, with the id of its purchase.
 /// `None` if the server does not take ids.
-pub fn with_id(
-    offered: Option<&Map<String, Value>>,
-    id: &PaymentIdentifier,
-) -> Option<Map<String, Value>> {
+pub fn with_id(offered: Option<&Map<String, Value>>, id: &PaymentIdentifier) -> Option<Map<String, Value>> {
     let mut extensions = offered?.clone();
     let info = extensions.get_mut(EXTENSION)?.get_mut("info")?.as_object_mut()?;
     info.insert("id".to_owned(), json!(id));
@@ -154,7 +151,9 @@ mod tests {
         for good in [ID, "0123456789abcdef", "----------------", &"Z".repeat(128)] {
             assert_eq!(good.parse::<PaymentIdentifier>().unwrap().as_str(), good);
         }
-        for bad in ["", "0123456789abcde", &"Z".repeat(129), "0123456789abcde.", "0123456789abcd f", "ééééééééé"] {
+        for bad in
+            ["", "0123456789abcde", &"Z".repeat(129), "0123456789abcde.", "0123456789abcd f", "ééééééééé"]
+        {
             assert!(bad.parse::<PaymentIdentifier>().unwrap_err().contains("16 to 128"), "{bad}");
         }
     }

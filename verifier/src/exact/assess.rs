@@ -14,6 +14,7 @@ use crate::{
     app::App,
     assess::NotAccepted,
     chain::SendError,
+    identifier::{self, Purchase},
     verify::{Facilitator, Rejection},
 };
 
@@ -28,6 +29,27 @@ pub struct Checked {
     pub transfer: Transfer,
     /// The client's transaction; the fee payer has not signed.
     pub transaction: VersionedTransaction,
+}
+
+/// The purchase, if it has an id.
+pub fn purchase(request: &Request, checked: &Checked) -> Option<Purchase> {
+    let identifier = request.identifier.as_ref()?;
+    Some(identifier.purchase(checked.payer, identifier::signed(&[&checked.id]), request.asked.amount))
+}
+
+/// Whether a payment was accepted under the id that it has here, and the server is to be told again what became of it.
+///
+/// # Errors
+/// If the payer has another purchase of this id, or the store failed.
+pub async fn told_before(
+    app: &App,
+    request: &Request,
+    payer: &Address,
+    payment_id: &Digest,
+) -> Result<bool, NotAccepted> {
+    let Some(identifier) = &request.identifier else { return Ok(false) };
+    let signed = identifier::signed(&[payment_id]);
+    Ok(identifier.find_to_tell(app, payer, &signed).await?.is_some())
 }
 
 /// Checks all that can be told without the chain.
@@ -75,9 +97,10 @@ pub async fn assess(app: &App, request: &Request, checked: &Checked) -> Result<(
 /// If it would not, or can't be judged now.
 pub async fn verify(app: &App, request: &Request) -> Result<Address, NotAccepted> {
     let checked = check(request, &app.facilitator)?;
+    let told = told_before(app, request, &checked.payer, &checked.id).await?;
     match app.store.exact_payment(&checked.id).await? {
         None => assess(app, request, &checked).await?,
-        Some(known) if known.claimed => return Err(already_claimed().into()),
+        Some(known) if known.claimed && !told => return Err(already_claimed().into()),
         Some(known) if known.came_to_nothing() => return Err(came_to_nothing(&known).into()),
         Some(_) => {}
     }

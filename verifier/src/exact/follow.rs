@@ -8,7 +8,11 @@ use std::{
 
 use tokio::{task::JoinSet, time::Instant};
 use x402_escrow_interface::instruction::Signature;
-use x402_escrow_wire::text::{Base58, Hex32};
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    exact::SCHEME,
+    text::{Base58, Hex32},
+};
 
 use super::{lifecycle, payment::Payment};
 use crate::{
@@ -64,6 +68,9 @@ impl Follower {
             if payment != before {
                 self.app.store.record_exact(&payment).await?;
                 log_change(&before, &payment);
+                if payment.closed && payment.has_reached(Commitment::Finalized) {
+                    self.app.metrics.count_transferred(payment.mint.to_string(), payment.amount);
+                }
                 changed = true;
             }
         }
@@ -103,8 +110,8 @@ fn log_change(before: &Payment, after: &Payment) {
     let (payment, signature) = (Hex32(after.id), Base58(after.signature));
     let slot = after.state.landing().map(|landing| landing.slot);
     if before.state.landing().is_some() && slot.is_none() {
-        tracing::warn!(%payment, %signature, "the transaction's block was dropped: unsettled again");
+        tracing::warn!(%payment, scheme = SCHEME, %signature, "the transaction's block was dropped: unsettled again");
     } else {
-        tracing::info!(%payment, scheme = "exact", %signature, slot, "payment is {is}");
+        tracing::info!(%payment, scheme = SCHEME, %signature, slot, "payment is {is}");
     }
 }

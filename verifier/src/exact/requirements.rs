@@ -11,7 +11,10 @@ use x402_escrow_wire::{
     v1,
 };
 
-use crate::verify::{Facilitator, Rejection, require, requirements};
+use crate::{
+    identifier::Identifier,
+    verify::{Facilitator, Rejection, require, requirements},
+};
 
 /// A payment to verify or to settle.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,8 @@ pub struct Request {
     pub asked: Asked,
     /// The client's transaction in base64.
     pub transaction: String,
+    /// What the client calls its purchase, if anything.
+    pub identifier: Option<Identifier>,
 }
 
 /// What a receiver asks for.
@@ -62,7 +67,7 @@ pub fn read(request: &FacilitatorRequest, facilitator: &Facilitator) -> Result<R
         receiver: asked.pay_to.into(),
         extra: read_extra(&asked.extra, facilitator)?,
     };
-    Ok(Request { asked, transaction: payload.transaction })
+    Ok(Request { asked, transaction: payload.transaction, identifier: None })
 }
 
 /// Reads a request of version 1.
@@ -98,7 +103,7 @@ pub fn read_v1(request: &v1::FacilitatorRequest, facilitator: &Facilitator) -> R
         receiver: asked.pay_to.into(),
         extra: read_extra(&asked.extra, facilitator)?,
     };
-    Ok(Request { asked, transaction: payload.payload.transaction.clone() })
+    Ok(Request { asked, transaction: payload.payload.transaction.clone(), identifier: None })
 }
 
 /// Whether a request of version 2 is of this scheme.

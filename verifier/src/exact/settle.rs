@@ -1,6 +1,7 @@
 //! Settles: signs, stores, and waits until the transaction is as final as it must be and was read back. Equal requests,
 //! also at the same time, have one transaction and one outcome, but only one caller is told yes: a server that has never
-//! heard of its neighbour must not serve for what paid the neighbour.
+//! heard of its neighbour must not serve for what paid the neighbour. Those that keep purchases apart by their ids are
+//! told again.
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::{
     app::{App, unix_now},
     assess::NotAccepted,
     payment::AttemptState,
+    store::AcceptedExact,
     verify::Rejection,
 };
 
@@ -35,7 +37,7 @@ pub struct Settled {
     pub payment: Payment,
     /// How final it must be for this caller.
     pub commitment: Commitment,
-    /// Whether an equal request came before.
+    /// Whether an equal request came before; of a yes, whether one was told yes.
     pub repeated: bool,
     /// Why the answer is not yes.
     pub problem: Option<Rejection>,
@@ -47,7 +49,8 @@ pub struct Settled {
 /// If nothing was signed, or the store failed.
 pub async fn settle(app: &App, request: &Request) -> Result<Settled, NotAccepted> {
     let checked = assess::check(request, &app.facilitator)?;
-    let id = checked.id;
+    let (id, payer) = (checked.id, checked.payer);
+    assess::told_before(app, request, &payer, &id).await?;
     // What is only processed is told by no node what it did.
     let policy = &app.facilitator.policy.finality;
     let commitment =
@@ -55,17 +58,24 @@ pub async fn settle(app: &App, request: &Request) -> Result<Settled, NotAccepted
     let is_new = match app.store.exact_payment(&id).await? {
         Some(_) => false,
         None => {
+            app.limits.count_exact_payment(payer).map_err(NotAccepted::TooMany)?;
             assess::assess(app, request, &checked).await?;
             accept(app, request, checked).await?
         }
     };
-    let (payment, problem) = wait(app, &id, commitment).await?;
-    Ok(Settled { payment, commitment, repeated: !is_new, problem })
+    let tell_again = assess::told_before(app, request, &payer, &id).await?;
+    let (payment, told) = wait(app, &id, commitment, tell_again).await?;
+    let (repeated, problem) = match told {
+        Ok(told_before) => (told_before, None),
+        Err(problem) => (!is_new, Some(problem)),
+    };
+    Ok(Settled { payment, commitment, repeated, problem })
 }
 
 /// Signs the transaction and has it sent. Returns whether nobody else did meanwhile.
 async fn accept(app: &App, request: &Request, checked: Checked) -> Result<bool, NotAccepted> {
     let last_valid_block_height = app.chain.block_height().await?.saturating_add(BLOCKHASH_BLOCKS);
+    let purchase = assess::purchase(request, &checked);
     let Checked { id, payer, transfer, transaction } = checked;
     let signed = transaction::sign(transaction, &app.fee_payer)?;
     let payment = Payment {
@@ -83,20 +93,24 @@ async fn accept(app: &App, request: &Request, checked: Checked) -> Result<bool, 
         closed: false,
         claimed: false,
     };
-    let is_new = app.store.accept_exact(&payment).await?;
-    if is_new {
-        app.work.notify_one();
+    match app.store.accept_exact(&payment, purchase.as_ref()).await? {
+        AcceptedExact::New => {
+            app.work.notify_one();
+            Ok(true)
+        }
+        AcceptedExact::Before => Ok(false),
+        AcceptedExact::IdentifierTaken(id) => Err(NotAccepted::IdentifierTaken(id)),
     }
-    Ok(is_new)
 }
 
-/// Waits until the payment is paid as finally as it must be, came to nothing, or the time is over. Returns why the
-/// answer is not yes.
+/// Waits until the payment is paid as finally as it must be, came to nothing, or the time is over. Returns whether
+/// somebody was told yes before, or why the answer is not yes.
 async fn wait(
     app: &App,
     id: &Digest,
     commitment: Commitment,
-) -> Result<(Payment, Option<Rejection>), NotAccepted> {
+    tell_again: bool,
+) -> Result<(Payment, Result<bool, Rejection>), NotAccepted> {
     let deadline = Instant::now() + app.settings.settle_timeout;
     let mut progress = app.progress.subscribe();
     loop {
@@ -104,17 +118,18 @@ async fn wait(
         let payment = load(app, id).await?;
         if payment.came_to_nothing() {
             let problem = assess::came_to_nothing(&payment);
-            return Ok((payment, Some(problem)));
+            return Ok((payment, Err(problem)));
         }
         let mut changed = true;
         if payment.has_reached(commitment) {
             if let Some(verdict) = read_back(app, &payment, commitment).await {
-                let problem = match verdict {
-                    Err(rejection) => Some(rejection),
-                    Ok(()) if app.store.claim_exact(id).await? => None,
-                    Ok(()) => Some(assess::already_claimed()),
+                let told = match verdict {
+                    Err(rejection) => Err(rejection),
+                    Ok(()) if app.store.claim_exact(id).await? => Ok(false),
+                    Ok(()) if tell_again => Ok(true),
+                    Ok(()) => Err(assess::already_claimed()),
                 };
-                return Ok((payment, problem));
+                return Ok((payment, told));
             }
             changed = false;
         }
@@ -128,7 +143,7 @@ async fn wait(
         };
         if timeout_at(deadline, next).await.is_err() {
             let problem = pending(&payment, commitment);
-            return Ok((payment, Some(problem)));
+            return Ok((payment, Err(problem)));
         }
     }
 }

@@ -8,13 +8,16 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
-use x402_escrow_wire::auth_capture::Commitment;
+use x402_escrow_wire::{
+    auth_capture::{self, Commitment},
+    exact,
+};
 
 use crate::{
     alarm,
     app::{App, unix_now},
     facts,
-    payment::OperationState,
+    payment::{AttemptState, OperationState},
     store::StoreError,
 };
 
@@ -22,6 +25,13 @@ type Number = Gauge<f64, AtomicU64>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AmountLabels {
+    asset: String,
+    age: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PromisedLabels {
+    scheme: &'static str,
     asset: String,
     age: &'static str,
 }
@@ -67,7 +77,12 @@ pub async fn scrape(app: &App) -> Result<String, StoreError> {
 
 async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
     let now = unix_now();
-    let [promised, held, uncaptured]: [Family<AmountLabels, Number>; 3] = Default::default();
+    let promised: Family<PromisedLabels, Number> = Family::default();
+    let [held, uncaptured]: [Family<AmountLabels, Number>; 2] = Default::default();
+    let promise = |scheme, asset: &str, amount: u64, since: i64| {
+        let (asset, age) = (asset.to_owned(), age(now.saturating_sub(since)));
+        promised.get_or_create(&PromisedLabels { scheme, asset, age }).inc_by(amount as f64);
+    };
     registry.register("promised_base_units", "Accepted, and not in a block", promised.clone());
     registry.register("held_base_units", "Held on chain, neither captured nor released", held.clone());
     registry.register("uncaptured_base_units", "Captures accepted, and not in a block", uncaptured.clone());
@@ -79,7 +94,9 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
                 family.get_or_create(&labels).inc_by(amount as f64);
             }
         };
-        add(&promised, payment.promised, payment.accepted_at);
+        if payment.promised > 0 {
+            promise(auth_capture::SCHEME, &payment.asset, payment.promised, payment.accepted_at);
+        }
         add(&held, payment.held, payment.accepted_at);
         if let Some(captures) = payment.uncaptured {
             add(&uncaptured, captures.amount, captures.accepted_at);
@@ -98,6 +115,14 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
             oldest = oldest.max(now.saturating_sub(operation.accepted_at));
         }
         endangered += if alarm::is_endangered(&open, now) { 1.0 } else { 0.0 };
+    }
+    for payment in app.store.open_exact_payments().await? {
+        let labels = OperationLabels { kind: "transfer", state: payment.state.as_str() };
+        operations.get_or_create(&labels).inc();
+        if payment.state == AttemptState::Sent {
+            oldest = oldest.max(now.saturating_sub(payment.accepted_at));
+            promise(exact::SCHEME, &payment.mint.to_string(), payment.amount, payment.accepted_at);
+        }
     }
     let help = "Age of the oldest operation that is not in a block";
     register(registry, "oldest_unsettled_seconds", help, oldest as f64);

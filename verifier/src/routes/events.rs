@@ -15,7 +15,11 @@ use tokio::{
 use x402_escrow_interface::message::Digest;
 
 use super::payments;
-use crate::{app::App, error::ApiError, report};
+use crate::{
+    app::App,
+    error::ApiError,
+    known::{self, Known},
+};
 
 /// At most this often a follower reads the store, however often operations get further.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -26,7 +30,8 @@ pub async fn events(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let history = payments::find(&app, &payments::read_id(&id)?).await?;
+    let id = payments::read_id(&id)?;
+    payments::find(&app, &id).await?;
     let permit = Arc::clone(&app.followers).try_acquire_owned().map_err(|_| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -35,7 +40,7 @@ pub async fn events(
         )
     })?;
     let follower = Follower {
-        id: history.payment.id,
+        id: id.0,
         progress: app.progress.subscribe(),
         is_stopping: app.is_stopping.subscribe(),
         app,
@@ -68,17 +73,17 @@ impl Follower {
     async fn next(&mut self) -> Option<Event> {
         while !self.is_over {
             self.progress.borrow_and_update();
-            let history = match self.app.store.history(&self.id).await {
-                Ok(history) => history?,
+            let Known { report, is_over } = match known::payment(&self.app, &self.id).await {
+                Ok(known) => known?,
                 Err(error) => {
                     tracing::error!(%error, "a follower's payment can't be read");
                     return None;
                 }
             };
-            let report = serde_json::to_string(&report::payment(&self.app.facilitator.network, &history));
+            let report = serde_json::to_string(&report);
             let report = report.inspect_err(|error| tracing::error!(%error, "a report is not JSON")).ok()?;
             if report != self.told {
-                self.is_over = history.is_over();
+                self.is_over = is_over;
                 self.told.clone_from(&report);
                 return Some(Event::default().event("payment").data(report));
             }

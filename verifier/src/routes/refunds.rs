@@ -15,7 +15,7 @@ use crate::{
     app::App,
     assess::NotAccepted,
     body::JsonBody,
-    error::{ApiError, no_verdict},
+    error::{ApiError, verdict},
     refund, report,
 };
 
@@ -28,9 +28,8 @@ pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<R
         }
         NotAccepted::Chain(error) => error.into(),
         NotAccepted::Store(error) => error.into(),
-        NotAccepted::TooMany(too_many) => {
-            ApiError::too_many_requests("this session pays too often", too_many)
-        }
+        NotAccepted::TooMany(too_many) => too_many.into(),
+        NotAccepted::IdentifierTaken(id) => ApiError::identifier_taken(&id),
     })?;
     let message = BASE64_STANDARD.encode(draft.message);
     Ok(Json(RefundDraft { message, returns: Decimal(draft.returns) }))
@@ -45,6 +44,6 @@ pub async fn send(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<Se
     let network = &app.facilitator.network;
     Ok(Json(match refund::send(&app, &payment_id.0, amount.0, &message, &signature.0).await {
         Ok(settled) => report::settled(network, &settled),
-        Err(error) => report::rejected(network, no_verdict(error, ErrorCode::UnexpectedSettleError)),
+        Err(error) => report::rejected(network, verdict(error, ErrorCode::UnexpectedSettleError)?),
     }))
 }

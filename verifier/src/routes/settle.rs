@@ -8,10 +8,9 @@ use x402_escrow_wire::{error_code::ErrorCode, facilitator::SettleResponse};
 use super::Asked;
 use crate::{
     app::App,
-    assess::NotAccepted,
     body::JsonBody,
     decision::Verdict,
-    error::{ApiError, no_verdict},
+    error::{ApiError, verdict},
     exact, report,
     settle::Outcome,
 };
@@ -23,8 +22,8 @@ pub async fn settle(
 ) -> Result<Verdict<SettleResponse>, ApiError> {
     let network = super::network(&body, &app.facilitator);
     let answer = match super::read(&body, &app.facilitator)? {
-        Ok(Asked::AuthCapture(request)) => {
-            crate::settle::settle(&app, &request).await.map(|outcome| match outcome {
+        Ok(Asked::AuthCapture(request, identifier)) => {
+            crate::settle::settle(&app, &request, identifier.as_ref()).await.map(|outcome| match outcome {
                 Outcome::Settled(settled) => report::settled(network, &settled),
                 Outcome::Vouched(vouched) => report::vouched(network, &vouched),
             })
@@ -36,9 +35,6 @@ pub async fn settle(
     };
     Ok(Verdict(match answer {
         Ok(settled) => settled,
-        Err(NotAccepted::TooMany(too_many)) => {
-            return Err(ApiError::too_many_requests("this session pays too often", too_many));
-        }
-        Err(error) => report::rejected(network, no_verdict(error, ErrorCode::UnexpectedSettleError)),
+        Err(error) => report::rejected(network, verdict(error, ErrorCode::UnexpectedSettleError)?),
     }))
 }

@@ -9,6 +9,7 @@ use x402_escrow_wire::{
     auth_capture::{self, ESCROW_FLOW},
     exact,
     facilitator::{SupportedKind, SupportedResponse},
+    payment_identifier,
     text::Key,
     v1,
 };
@@ -43,5 +44,9 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
     }
     // One key for every Solana network, written as x402 does; and under the id, for whoever looks it up there.
     let signers = [network.clone(), SOLANA.to_owned()].map(|id| (id, json!([fee_payer])));
-    Json(SupportedResponse { kinds, extensions: Vec::new(), signers: Map::from_iter(signers) })
+    Json(SupportedResponse {
+        kinds,
+        extensions: vec![payment_identifier::EXTENSION.to_owned()],
+        signers: Map::from_iter(signers),
+    })
 }

@@ -16,8 +16,10 @@ use crate::{
     assess::{self, NotAccepted},
     body::JsonBody,
     decision::Verdict,
-    error::{ApiError, no_verdict},
-    exact, facts, stream,
+    error::{ApiError, verdict},
+    exact, facts,
+    identifier::Identifier,
+    stream,
     verify::{Rejection, lifecycle, requirements},
 };
 
@@ -27,7 +29,7 @@ pub async fn verify(
     body: JsonBody,
 ) -> Result<Verdict<VerifyResponse>, ApiError> {
     let payer = match super::read(&body, &app.facilitator)? {
-        Ok(Asked::AuthCapture(request)) => payer(&app, &request).await,
+        Ok(Asked::AuthCapture(request, identifier)) => payer(&app, &request, identifier.as_ref()).await,
         Ok(Asked::Exact(request)) => exact::assess::verify(&app, &request).await.map(Key::from),
         Err(rejection) => Err(rejection.into()),
     };
@@ -40,7 +42,7 @@ pub async fn verify(
             extra: None,
         },
         Err(error) => {
-            let Rejection { code, message } = no_verdict(error, ErrorCode::UnexpectedVerifyError);
+            let Rejection { code, message } = verdict(error, ErrorCode::UnexpectedVerifyError)?;
             VerifyResponse {
                 is_valid: false,
                 invalid_reason: Some(code.to_string()),
@@ -53,13 +55,26 @@ pub async fn verify(
 }
 
 /// Whose money it is, if the payment would settle.
-async fn payer(app: &App, request: &FacilitatorRequest) -> Result<Key, NotAccepted> {
+async fn payer(
+    app: &App,
+    request: &FacilitatorRequest,
+    identifier: Option<&Identifier>,
+) -> Result<Key, NotAccepted> {
     match assess::read_payload(request)? {
         Payload::Intent(payload) => {
             let signed = assess::read_intent(&app.facilitator, request, &payload)?;
+            let told = match identifier {
+                Some(identifier) => {
+                    identifier.find_to_tell(app, &signed.intent.session_key, &signed.hash()).await?
+                }
+                None => None,
+            };
             if let Some(history) = app.store.history(&signed.intent.digest()).await?
                 && !history.authorization().is_negative()
             {
+                if told.is_some() {
+                    return Ok(history.payment.payer.into());
+                }
                 return Err(Rejection::new(
                     ErrorCode::DuplicateSettlement,
                     format!("payload: this payment was settled before and is {}", history.state().as_str()),
@@ -69,7 +84,9 @@ async fn payer(app: &App, request: &FacilitatorRequest) -> Result<Key, NotAccept
             let assessed = assess::assess(app, &signed.intent, &request.payment_requirements).await?;
             Ok(assessed.escrow.payer.into())
         }
-        Payload::Voucher(payload) => Ok(stream::check(app, request, &payload).await?.payment.payer.into()),
+        Payload::Voucher(payload) => {
+            Ok(stream::check(app, request, &payload, identifier).await?.payment.payer.into())
+        }
         Payload::Lifecycle(payload) => {
             requirements::check_network(&request.payment_requirements, &app.facilitator)?;
             let id = payload.payment_id();

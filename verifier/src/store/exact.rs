@@ -1,16 +1,35 @@
 use sqlx::any::AnyRow;
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::text::{Base58, Decimal, Hex32, Key};
+use x402_escrow_wire::{
+    payment_identifier::PaymentIdentifier,
+    text::{Base58, Decimal, Hex32, Key},
+};
 
-use super::{Store, StoreError, row};
-use crate::exact::payment::Payment;
+use super::{Store, StoreError, identifiers, row};
+use crate::{exact::payment::Payment, identifier::Purchase};
+
+/// What became of a payment that was to be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AcceptedExact {
+    /// The verifier follows it from now on.
+    New,
+    /// It was accepted before.
+    Before,
+    /// Its id is another purchase's of the same payer.
+    IdentifierTaken(PaymentIdentifier),
+}
 
 impl Store {
-    /// Adds a payment before its transaction is sent, unless it is known. Returns whether it was added.
+    /// Adds a payment before its transaction is sent, and binds its id, unless either is known.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn accept_exact(&self, payment: &Payment) -> Result<bool, StoreError> {
+    pub async fn accept_exact(
+        &self,
+        payment: &Payment,
+        purchase: Option<&Purchase>,
+    ) -> Result<AcceptedExact, StoreError> {
+        let mut transaction = self.begin_write().await?;
         let inserted = sqlx::query(
             "INSERT INTO exact_payments (id, payer, mint, receiver, destination, amount, signature, bytes,
                  last_valid_block_height, accepted_at, state, closed, claimed)
@@ -27,9 +46,18 @@ impl Store {
         .bind(row::integer("last_valid_block_height", payment.last_valid_block_height)?)
         .bind(payment.accepted_at)
         .bind(payment.state.as_str())
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        if inserted.rows_affected() == 0 {
+            return Ok(AcceptedExact::Before);
+        }
+        if let Some(purchase) = purchase
+            && !identifiers::bind(&mut transaction, purchase).await?
+        {
+            return Ok(AcceptedExact::IdentifierTaken(purchase.id.clone()));
+        }
+        transaction.commit().await?;
+        Ok(AcceptedExact::New)
     }
 
     /// A payment of the scheme `exact`.

@@ -6,21 +6,23 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::{
     auth_capture::Commitment,
+    payment_identifier::PaymentIdentifier,
     text::{Base58, Decimal, Hex32, Key},
 };
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, identifiers,
     operations::{self, insert_operation, take_up},
     row, vouchers,
 };
 use crate::{
     facts::{Facts, View},
+    identifier::Purchase,
     payment::{Action, History, Operation, OperationState, Payment},
 };
 
 /// What became of a payment that was to be accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// The verifier owes it from now on, by the operation with this id.
     New(i64),
@@ -30,10 +32,12 @@ pub enum Accepted {
     Unfunded,
     /// Others of the escrow were accepted meanwhile, as many as there may be.
     TooManyOpen,
+    /// Its id is another purchase's of the same session.
+    IdentifierTaken(PaymentIdentifier),
 }
 
 impl Store {
-    /// Accepts `payment` unless it is known, or `maximum_open` of its escrow are not over, or what is promised of its
+    /// Accepts `payment`, and binds its id, unless either is known, or `maximum_open` of its escrow are not over, or what is promised of its
     /// escrow already leaves too little of it, in one step.
     ///
     /// # Errors
@@ -44,6 +48,7 @@ impl Store {
         commitment: Commitment,
         facts: &Facts,
         maximum_open: u64,
+        purchase: Option<&Purchase>,
     ) -> Result<Accepted, StoreError> {
         let mut transaction = self.begin_write().await?;
         let known = history(&mut transaction, &payment.id).await?;
@@ -61,6 +66,11 @@ impl Store {
         }
         if open_holds(&mut transaction, &payment.intent.escrow).await? >= maximum_open {
             return Ok(Accepted::TooManyOpen);
+        }
+        if let Some(purchase) = purchase
+            && !identifiers::bind(&mut transaction, purchase).await?
+        {
+            return Ok(Accepted::IdentifierTaken(purchase.id.clone()));
         }
         let id = match known {
             Some(known) => {

@@ -1,17 +1,34 @@
 use sqlx::AnyConnection;
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::text::{Base58, Decimal, Hex32};
+use x402_escrow_wire::{
+    payment_identifier::PaymentIdentifier,
+    text::{Base58, Decimal, Hex32},
+};
 
-use super::{Store, StoreError, payments, row};
+use super::{Store, StoreError, identifiers, payments, row};
 use crate::{
+    identifier::Purchase,
     payment::{History, Voucher},
     verify::Rejection,
 };
 
+/// What became of a voucher that was to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AcceptedVoucher {
+    /// It is the payment's last; the payment as it was before.
+    New(Box<History>),
+    /// It buys nothing.
+    Refused(Rejection),
+    /// There is no such payment.
+    UnknownPayment,
+    /// Its id is another purchase's of the same session.
+    IdentifierTaken(PaymentIdentifier),
+}
+
 impl Store {
-    /// Keeps `voucher` as the last of a known payment, unless `check` (given all that is known then) refuses it, in one
-    /// step. Returns the payment as it was before. `None` if there is no such payment. The payment is reviewed
-    /// `margin_seconds` before its capture deadline: then its last voucher is captured, if nobody asked for that.
+    /// Keeps `voucher` as the last of a known payment, and binds its id, unless `check` (given all that is known then)
+    /// refuses it, in one step. The payment is reviewed `margin_seconds` before its capture deadline: then its last
+    /// voucher is captured, if nobody asked for that.
     ///
     /// # Errors
     /// If the store fails.
@@ -20,12 +37,20 @@ impl Store {
         payment_id: &Digest,
         voucher: &Voucher,
         margin_seconds: i64,
+        purchase: impl FnOnce(&History) -> Option<Purchase> + Send,
         check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
-    ) -> Result<Option<Result<History, Rejection>>, StoreError> {
+    ) -> Result<AcceptedVoucher, StoreError> {
         let mut transaction = self.begin_write().await?;
-        let Some(history) = payments::history(&mut transaction, payment_id).await? else { return Ok(None) };
+        let Some(history) = payments::history(&mut transaction, payment_id).await? else {
+            return Ok(AcceptedVoucher::UnknownPayment);
+        };
         if let Err(rejection) = check(&history) {
-            return Ok(Some(Err(rejection)));
+            return Ok(AcceptedVoucher::Refused(rejection));
+        }
+        if let Some(purchase) = purchase(&history)
+            && !identifiers::bind(&mut transaction, &purchase).await?
+        {
+            return Ok(AcceptedVoucher::IdentifierTaken(purchase.id.clone()));
         }
         sqlx::query(
             "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES ($1, $2, $3, $4)
@@ -43,7 +68,7 @@ impl Store {
             payments::set_review(&mut transaction, payment_id, Some(review_at)).await?;
         }
         transaction.commit().await?;
-        Ok(Some(Ok(history)))
+        Ok(AcceptedVoucher::New(Box::new(history)))
     }
 }
 

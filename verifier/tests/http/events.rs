@@ -98,13 +98,13 @@ async fn followers_are_let_go_when_the_service_stops() {
 }
 
 /// The body of an answer, read event by event.
-struct Events {
+pub(crate) struct Events {
     body: Body,
     unread: String,
 }
 
 impl Events {
-    async fn of(world: &World, id: Hex32) -> Self {
+    pub(crate) async fn of(world: &World, id: Hex32) -> Self {
         let request = Request::get(format!("/payments/{id}/events")).body(Body::empty()).unwrap();
         let response = router(world.app.clone()).oneshot(request).await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -112,7 +112,7 @@ impl Events {
     }
 
     /// The next event's data; `None` where the stream ends.
-    async fn next(&mut self) -> Option<Value> {
+    pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.unread.split_once("\n\n") {
                 let data = event.strip_prefix("event: payment\ndata: ").map(str::to_owned);
@@ -127,7 +127,7 @@ impl Events {
         }
     }
 
-    async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let payment = self.next().await.expect("the stream ended before it came to that");
             if wanted(&payment) {

@@ -1,6 +1,8 @@
 //! The scheme `exact`: standard clients' transactions.
 
+mod identifier;
 mod lighthouse;
+mod news;
 mod requirements;
 mod rules;
 mod settle;

@@ -10,6 +10,7 @@ mod events;
 mod exact;
 mod gather;
 mod health;
+mod identifier;
 mod intents;
 mod lifecycle;
 mod limits;

@@ -6,7 +6,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 use crate::world::{Options, World};
 
 /// The page's lines about `name`, without the comments.
-async fn lines(world: &World, name: &str) -> Vec<String> {
+pub(crate) async fn lines(world: &World, name: &str) -> Vec<String> {
     let (kind, page) = world.text("/metrics").await;
     assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(page.ends_with("# EOF\n"), "{page}");
@@ -35,7 +35,9 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
     assert_eq!(world.settle(&body).await["errorReason"], "settlement_pending");
     let amount =
         |name: &str, amount: &str| vec![format!("{name}{{asset=\"{asset}\",age=\"under_1m\"}} {amount}")];
-    assert_eq!(lines(&world, "x402_promised_base_units").await, amount("x402_promised_base_units", "1000.0"));
+    let promised =
+        format!(r#"x402_promised_base_units{{scheme="auth-capture",asset="{asset}",age="under_1m"}} 1000.0"#);
+    assert_eq!(lines(&world, "x402_promised_base_units").await, [promised]);
     assert!(lines(&world, "x402_held_base_units").await.is_empty());
     assert_eq!(
         lines(&world, "x402_operations").await,

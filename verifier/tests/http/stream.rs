@@ -14,7 +14,7 @@ use x402_escrow_wire::{
 
 use crate::world::{FUNDS, MERCHANT, Options, SESSION, World, envelope, signing_key};
 
-const PRICE: u64 = 100;
+pub(crate) const PRICE: u64 = 100;
 const HOLD: u64 = 1000;
 
 /// What a merchant asks for: `PRICE` a request, out of a hold of `HOLD`.
@@ -41,15 +41,15 @@ fn signed(payment_id: Hex32, amount: u64, fee: u64, seed: u8) -> VoucherPayload 
 }
 
 /// An open hold, and what its requirements were.
-struct Channel {
-    world: World,
+pub(crate) struct Channel {
+    pub(crate) world: World,
     terms: PaymentRequirements,
     id: Hex32,
 }
 
 impl Channel {
     /// A hold whose opening paid for one request.
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let world = World::new().await;
         let terms = terms(&world);
         let body = opening(&world, &terms, 1, PRICE);
@@ -59,11 +59,11 @@ impl Channel {
         Self { world, terms, id }
     }
 
-    fn voucher(&self, amount: u64) -> Value {
+    pub(crate) fn voucher(&self, amount: u64) -> Value {
         envelope(&self.terms, json!(signed(self.id, amount, 0, SESSION)))
     }
 
-    async fn accept(&self, amount: u64, increment: u64) {
+    pub(crate) async fn accept(&self, amount: u64, increment: u64) {
         let answer = self.world.settle(&self.voucher(amount)).await;
         assert_eq!(
             (&answer["success"], &answer["amount"]),
@@ -74,7 +74,7 @@ impl Channel {
     }
 
     /// Asserts a no with `code` from `/verify` and `/settle`, and that the last voucher stays as it is.
-    async fn refuse(&self, body: &Value, code: &str) {
+    pub(crate) async fn refuse(&self, body: &Value, code: &str) {
         let code = format!("invalid_auth_capture_svm_{code}");
         let before = (self.world.everything().await, self.vouched().await);
         let (_, answer) = self.world.post("/verify", body).await;
@@ -84,11 +84,11 @@ impl Channel {
         assert_eq!((self.world.everything().await, self.vouched().await), before);
     }
 
-    async fn vouched(&self) -> Value {
+    pub(crate) async fn vouched(&self) -> Value {
         self.world.payment(self.id).await["vouched"].clone()
     }
 
-    fn close(&self, amount: u64) -> Value {
+    pub(crate) fn close(&self, amount: u64) -> Value {
         self.world.lifecycle(LifecyclePayload::Close {
             payment_id: self.id,
             amount: Decimal(amount),

@@ -18,5 +18,5 @@ async fn tells_what_merchants_put_into_their_requirements() {
         { "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "extra": extra },
     ]);
     let signers = json!({ NETWORK: [fee_payer], "solana:*": [fee_payer] });
-    assert_eq!(body, json!({ "kinds": kinds, "extensions": [], "signers": signers }));
+    assert_eq!(body, json!({ "kinds": kinds, "extensions": ["payment-identifier"], "signers": signers }));
 }

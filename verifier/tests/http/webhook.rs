@@ -24,7 +24,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 use crate::world::{Options, WEBHOOK_SECRET, World};
 
 /// What came, and what is answered.
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     inner: Arc<Inner>,
 }
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let inner = Arc::new(Inner { status: AtomicU16::new(200), messages: Mutex::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -49,11 +49,11 @@ impl Server {
         self.inner.status.store(status.as_u16(), Ordering::SeqCst);
     }
 
-    fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options { webhook: Some(self.address), ..Options::default() }
     }
 
-    fn messages(&self) -> Vec<(String, Value)> {
+    pub(crate) fn messages(&self) -> Vec<(String, Value)> {
         self.inner.messages.lock().unwrap().clone()
     }
 

@@ -20,7 +20,7 @@ use x402_escrow_verifier::{
     run_background,
 };
 
-pub(crate) use bodies::{envelope, sign};
+pub(crate) use bodies::{envelope, identified, sign};
 pub(crate) use options::Options;
 use options::app;
 

@@ -114,3 +114,10 @@ pub(crate) fn envelope(requirements: &PaymentRequirements, payload: Value) -> Va
         "paymentRequirements": requirements,
     })
 }
+
+/// `body` with what its client calls the purchase.
+pub(crate) fn identified(mut body: Value, id: &str) -> Value {
+    body["paymentPayload"]["extensions"] =
+        json!({ "payment-identifier": { "info": { "required": false, "id": id } } });
+    body
+}
