@@ -177,7 +177,7 @@ fn was_given_up(tracked: &Tracked, seen: &Observation<'_>) -> bool {
 mod tests {
     use solana_sdk::instruction::InstructionError;
     use x402_escrow_interface::error::EscrowError;
-    use x402_escrow_wire::error_code::ErrorCode;
+    use x402_escrow_wire::{auth_capture::Level, error_code::ErrorCode};
 
     use super::*;
     use crate::payment::Operation;
@@ -189,7 +189,7 @@ mod tests {
             id: 1,
             payment_id: [1; 32],
             action: Action::Authorize,
-            commitment: Commitment::Confirmed,
+            commitment: Level::Confirmed,
             accepted_at: 1000,
             state: OperationState::Queued,
             closed: false,

@@ -10,9 +10,12 @@ use x402_escrow_interface::{
     instruction::Signature,
     message::{Digest, Intent},
 };
-use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+use x402_escrow_wire::{
+    auth_capture::{Commitment, Level},
+    error_code::ErrorCode,
+};
 
-pub use history::{History, PaymentState, Sums};
+pub use history::{History, PaymentState, RestsOn, Sums};
 
 /// An accepted intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,8 +134,8 @@ pub struct Operation {
     pub payment_id: Digest,
     /// What is to be done.
     pub action: Action,
-    /// How final it must be before the answer is yes.
-    pub commitment: Commitment,
+    /// How sure it must be before the answer is yes, for the strictest caller so far.
+    pub commitment: Level,
     /// When it was accepted, unix seconds.
     pub accepted_at: i64,
     /// How far it is.
@@ -144,6 +147,23 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// How far it is; `None` if it came to nothing. Stored is as good as done, unless something is known that keeps it
+    /// from being sent.
+    pub fn level(&self) -> Option<Level> {
+        match self.state {
+            OperationState::Landed(commitment) => Some(commitment.into()),
+            OperationState::Queued | OperationState::Sent => {
+                self.problem.is_none().then_some(Level::Reserved)
+            }
+            OperationState::Failed | OperationState::Refused => None,
+        }
+    }
+
+    /// Whether it is at least as sure as `required`.
+    pub fn has_reached(&self, required: Level) -> bool {
+        self.level().is_some_and(|level| level >= required)
+    }
+
     /// Whether it can't succeed any more; an equal request may take it up again.
     pub fn came_to_nothing(&self) -> bool {
         self.closed && self.state.is_negative()

@@ -1,16 +1,26 @@
-//! What the verifier accepts, and how final a payment must be.
+//! What the verifier accepts, and how sure an operation must be before the answer is yes.
 
-use x402_escrow_wire::auth_capture::Commitment;
+mod finality;
 
-use crate::exact::instructions::FeeBounds;
+use x402_escrow_interface::message::Intent;
+use x402_escrow_wire::auth_capture::{Commitment, Level};
+
+use crate::{
+    exact::instructions::FeeBounds,
+    payment::{Action, History, RestsOn},
+};
+
+pub use finality::{Finality, FinalityError, Tier};
 
 /// Bounds that the verifier sets itself; the chain sets the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How final an authorization must be, by amount.
-    pub finality: Finality,
-    /// How final a capture or a void must be.
-    pub capture_commitment: Commitment,
+    /// How final what rests on a balance must be: an authorization, and a transfer of the scheme `exact`.
+    pub finality: Finality<Commitment>,
+    /// How sure what rests on a confirmed hold must be.
+    pub finality_on_confirmed_hold: Finality<Level>,
+    /// How sure what rests on a finalized hold must be.
+    pub finality_on_finalized_hold: Finality<Level>,
     /// The least time that an intent must leave to be put on chain.
     pub minimum_authorize_seconds: i64,
     /// The most time that `/intents` gives an intent to be put on chain.
@@ -19,7 +29,8 @@ pub struct Policy {
     pub minimum_capture_seconds: i64,
     /// The most time that a payment may hold its amount, and the verifier's rent.
     pub maximum_capture_seconds: i64,
-    /// How long before its capture deadline a streamed hold takes its last voucher, and that is captured.
+    /// How long before its capture deadline a streamed hold takes its last voucher, and that is captured; a capture that
+    /// comes later is not answered before it is on chain.
     pub voucher_margin_seconds: i64,
     /// The most time that a payment may be refunded after its capture deadline, and keep the verifier's rent.
     pub maximum_refund_seconds: i64,
@@ -31,115 +42,46 @@ pub struct Policy {
     pub maximum_open_holds_per_escrow: u64,
 }
 
-/// How final an authorization must be before the answer is yes: levels by amount, smallest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finality {
-    tiers: Vec<Tier>,
-    above: Commitment,
-}
-
-/// One level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tier {
-    /// The largest amount, in base units; `None` for any.
-    pub up_to: Option<u64>,
-    /// How final.
-    pub commitment: Commitment,
-}
-
-/// Why a list of levels can't be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FinalityError {
-    /// The list's last level doesn't cover all amounts.
-    #[error("the last level must have no `up_to`, so that it covers every larger amount")]
-    NotCovering,
-    /// A level without a bound is followed by others, or a bound is not above the one before it.
-    #[error("each level's `up_to` must be above the one before it, and only the last may have none")]
-    NotAscending,
-    /// A larger amount asks for less than a smaller one.
-    #[error("a level for larger amounts must not be weaker than the one before it")]
-    Weaker,
-}
-
-impl Finality {
-    /// Checks `tiers`.
-    ///
-    /// # Errors
-    /// If they don't cover every amount once, in ascending order, with levels that don't get weaker.
-    pub fn new(mut tiers: Vec<Tier>) -> Result<Self, FinalityError> {
-        let above = match tiers.pop() {
-            Some(Tier { up_to: None, commitment }) => commitment,
-            _ => return Err(FinalityError::NotCovering),
-        };
-        let commitments = || tiers.iter().map(|tier| tier.commitment).chain([above]);
-        if tiers.iter().any(|tier| tier.up_to.is_none())
-            || tiers.windows(2).any(|pair| pair[1].up_to <= pair[0].up_to)
-        {
-            return Err(FinalityError::NotAscending);
-        }
-        if commitments().zip(commitments().skip(1)).any(|(smaller, larger)| larger < smaller) {
-            return Err(FinalityError::Weaker);
-        }
-        Ok(Self { tiers, above })
+impl Policy {
+    /// How final a payment of `amount` base units must be that rests on a balance; `asked` by the merchant can only make
+    /// it more.
+    pub fn on_balance(&self, amount: u64, asked: Option<Level>) -> Commitment {
+        let required = self.finality.required(amount);
+        asked.and_then(Level::on_chain).map_or(required, |asked| asked.max(required))
     }
 
-    /// How final a payment of `amount` base units must be; `asked` by the merchant can only make it more.
-    pub fn required(&self, amount: u64, asked: Option<Commitment>) -> Commitment {
-        let tier = self.tiers.iter().find(|tier| tier.up_to.is_some_and(|up_to| amount <= up_to));
-        let required = tier.map_or(self.above, |tier| tier.commitment);
+    /// How sure `action` must be before the answer is yes; `asked` by the merchant can only make it more. `now` is the
+    /// cluster's time in unix seconds.
+    pub fn required(&self, history: &History, action: &Action, asked: Option<Level>, now: i64) -> Level {
+        let intent = &history.payment.intent;
+        let on_hold = |amount| self.on_hold(history.rests_on(action), amount);
+        let required = match *action {
+            Action::Authorize => self.on_balance(intent.amount, None).into(),
+            // Cumulative: the sum of many small captures is what is lost with the hold. One that was promised and not sent
+            // is worth nothing after its deadline.
+            Action::Capture { amount, .. } | Action::Close { amount, .. } => {
+                let is_late = now > self.last_reserved_second(intent);
+                on_hold(amount).max(if is_late { Level::Confirmed } else { Level::Reserved })
+            }
+            Action::Void { amount, .. } => on_hold(intent.amount.saturating_sub(amount)),
+            // One transaction, which only the receiver can sign anew.
+            Action::Refund { amount } => on_hold(amount).max(Level::Confirmed),
+            Action::Reclaim | Action::CloseHold => Level::Confirmed,
+        };
         asked.map_or(required, |asked| asked.max(required))
     }
 
-    /// The levels, as [`Finality::new`] takes them.
-    pub fn tiers(&self) -> impl Iterator<Item = Tier> {
-        self.tiers.iter().copied().chain([Tier { up_to: None, commitment: self.above }])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use Commitment::{Confirmed, Finalized, Processed};
-
-    fn tier(up_to: impl Into<Option<u64>>, commitment: Commitment) -> Tier {
-        Tier { up_to: up_to.into(), commitment }
-    }
-
-    #[test]
-    fn a_level_covers_its_bound_and_the_next_one_starts_above_it() {
-        let tiers = vec![tier(10, Processed), tier(20, Confirmed), tier(None, Finalized)];
-        let finality = Finality::new(tiers).unwrap();
-        for (amount, expected) in [
-            (0, Processed),
-            (10, Processed),
-            (11, Confirmed),
-            (20, Confirmed),
-            (21, Finalized),
-            (u64::MAX, Finalized),
-        ] {
-            assert_eq!(finality.required(amount, None), expected, "{amount}");
+    fn on_hold(&self, rests_on: RestsOn, amount: u64) -> Level {
+        match rests_on {
+            // A fork can take a hold away that is only processed, and no capture follows without it.
+            RestsOn::Balance | RestsOn::ProcessedHold => Level::Confirmed,
+            RestsOn::ConfirmedHold => self.finality_on_confirmed_hold.required(amount),
+            RestsOn::FinalizedHold => self.finality_on_finalized_hold.required(amount),
         }
     }
 
-    #[test]
-    fn a_merchant_can_ask_for_more_but_not_for_less() {
-        let finality = Finality::new(vec![tier(None, Confirmed)]).unwrap();
-        assert_eq!(finality.required(1, Some(Processed)), Confirmed);
-        assert_eq!(finality.required(1, Some(Finalized)), Finalized);
-    }
-
-    #[test]
-    fn lists_that_leave_a_doubt_are_refused() {
-        use FinalityError::{NotAscending, NotCovering, Weaker};
-        for (tiers, error) in [
-            (vec![], NotCovering),
-            (vec![tier(5, Processed)], NotCovering),
-            (vec![tier(5, Processed), tier(5, Processed), tier(None, Processed)], NotAscending),
-            (vec![tier(None, Processed), tier(None, Processed)], NotAscending),
-            (vec![tier(5, Finalized), tier(None, Confirmed)], Weaker),
-            (vec![tier(5, Finalized), tier(6, Processed), tier(None, Finalized)], Weaker),
-        ] {
-            assert_eq!(Finality::new(tiers.clone()), Err(error), "{tiers:?}");
-        }
+    /// The last second, unix, at which a capture is taken on trust: as a voucher, or answered before it is on chain.
+    pub fn last_reserved_second(&self, intent: &Intent) -> i64 {
+        intent.capture_deadline.saturating_sub(self.voucher_margin_seconds)
     }
 }

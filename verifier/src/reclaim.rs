@@ -13,7 +13,7 @@ use crate::{
     payment::{Action, History},
     policy::Policy,
     stream,
-    verify::{lifecycle, voucher},
+    verify::lifecycle,
 };
 
 /// How long to wait for operations that are under way.
@@ -35,7 +35,7 @@ pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
     let intent = &history.payment.intent;
     // A voucher is worth nothing after the deadline, so it doesn't wait for what is under way.
     if let Some(capture) = stream::uncaptured(history).filter(|_| now <= intent.capture_deadline) {
-        return act_after(voucher::last_second(intent, policy), now, capture);
+        return act_after(policy.last_reserved_second(intent), now, capture);
     }
     if history.operations.iter().any(|tracked| !tracked.operation.closed) {
         return Review::Again(now.saturating_add(AGAIN_SECONDS));
@@ -79,9 +79,10 @@ async fn review_due(app: &App) -> Result<(), NotAccepted> {
             Review::Again(at) => Some(at),
             Review::Act(action) => {
                 tracing::info!(payment = %Hex32(id), kind = action.kind(), "ending what nobody ended");
-                let commitment = app.facilitator.policy.capture_commitment;
+                let required =
+                    |history: &History| app.facilitator.policy.required(history, &action, None, now);
                 app.store
-                    .accept_operation(&id, &action, commitment, unix_now(), |history| {
+                    .accept_operation(&id, &action, required, unix_now(), |history| {
                         lifecycle::check(&action, history, now)
                     })
                     .await?;

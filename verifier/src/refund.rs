@@ -51,9 +51,9 @@ pub async fn send(
     message: &[u8],
     by_receiver: &Signature,
 ) -> Result<Settled, NotAccepted> {
-    let commitment = app.facilitator.policy.capture_commitment;
-    let wanted =
-        |operation_id, repeated| Wanted { payment_id: *payment_id, operation_id, commitment, repeated };
+    let (payment_id, now) = (*payment_id, unix_now());
+    let wanted = |operation_id, repeated| Wanted { payment_id, operation_id, asked: None, now, repeated };
+    let payment_id = &payment_id;
     if let Some(operation_id) = made_before(&known(app, payment_id).await?, amount) {
         return settle::wait(app, wanted(operation_id, true)).await;
     }
@@ -121,7 +121,7 @@ async fn accept(
         .accept_signed(
             payment_id,
             &action,
-            app.facilitator.policy.capture_commitment,
+            |history| app.facilitator.policy.required(history, &action, None, now),
             unix_now(),
             attempt,
             |history| check(history, amount, now),

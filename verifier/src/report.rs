@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use x402_escrow_wire::{
-    auth_capture::Commitment,
+    auth_capture::Level,
     error_code::ErrorCode,
     facilitator::SettleResponse,
     text::{Base58, Decimal, Hex32, Key},
@@ -18,10 +18,10 @@ use crate::{
 
 /// The answer to a request that was accepted, now or before.
 pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
-    let Settled { history, tracked, commitment, .. } = settled;
+    let Settled { history, tracked, required, .. } = settled;
     let operation = &tracked.operation;
     let attempt = tracked.decisive_attempt();
-    let problem = unsettled_because(operation, attempt, *commitment);
+    let problem = unsettled_because(operation, attempt, *required);
     SettleResponse {
         success: problem.is_none(),
         error_reason: problem.as_ref().map(|problem| problem.code.to_string()),
@@ -73,12 +73,8 @@ pub fn rejected(network: &str, rejection: Rejection) -> SettleResponse {
 }
 
 /// Why the answer is not yes.
-fn unsettled_because(
-    operation: &Operation,
-    attempt: Option<&Attempt>,
-    required: Commitment,
-) -> Option<Problem> {
-    if operation.state.has_reached(required) {
+fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>, required: Level) -> Option<Problem> {
+    if operation.has_reached(required) {
         return None;
     }
     let problem = |code, message: String| Some(Problem { code, message });
@@ -149,7 +145,7 @@ fn status(state: OperationState) -> &'static str {
 }
 
 fn extra(settled: &Settled) -> Map<String, Value> {
-    let Settled { history, tracked, commitment, repeated } = settled;
+    let Settled { history, tracked, asked, required, repeated } = settled;
     let operation = &tracked.operation;
     let landing = tracked.decisive_attempt().and_then(|attempt| attempt.state.landing());
     let sums = history.settled_sums();
@@ -158,7 +154,10 @@ fn extra(settled: &Settled) -> Map<String, Value> {
         "hold": Key::from(history.payment.hold()),
         "state": history.state().as_str(),
         "status": status(operation.state),
-        "commitmentRequired": commitment.as_str(),
+        "restsOn": history.rests_on(&operation.action).as_str(),
+        "commitmentAsked": asked,
+        "commitmentRequired": required,
+        "commitmentObserved": operation.level(),
         "slot": landing.map(|landing| landing.slot),
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
         "confirmations": landing.map_or(0, |landing| landing.confirmations),
@@ -227,7 +226,7 @@ struct OperationReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<bool>,
     accepted_at: i64,
-    commitment_required: Commitment,
+    commitment_required: Level,
     status: &'static str,
     error: Option<ProblemReport>,
 }

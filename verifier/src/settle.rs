@@ -4,7 +4,7 @@
 use tokio::time::{Instant, timeout_at};
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
-    auth_capture::{Commitment, IntentPayload, LifecyclePayload, Payload},
+    auth_capture::{IntentPayload, Level, LifecyclePayload, Payload},
     error_code::ErrorCode,
     facilitator::FacilitatorRequest,
     payment::PaymentRequirements,
@@ -29,8 +29,10 @@ pub struct Settled {
     pub history: History,
     /// The operation that was asked for.
     pub tracked: Tracked,
-    /// How final it must be for this caller.
-    pub commitment: Commitment,
+    /// What the merchant asked for.
+    pub asked: Option<Level>,
+    /// How sure it must be for this caller.
+    pub required: Level,
     /// Whether an equal request came before.
     pub repeated: bool,
 }
@@ -86,7 +88,7 @@ async fn settle_intent(
     let first_voucher = signed.first_voucher.map(|voucher| (voucher, signed.extra.clone()));
     let mut settled = settle_signed(app, request, signed, purchase).await?;
     if let Some((voucher, extra)) = &first_voucher
-        && settled.tracked.operation.state.has_reached(settled.commitment)
+        && settled.tracked.operation.has_reached(settled.required)
     {
         // Whoever settles again because the hold took its time has bought nothing yet.
         settled.repeated = !stream::accept_first(app, voucher, extra).await?;
@@ -102,8 +104,10 @@ async fn settle_signed(
 ) -> Result<Settled, NotAccepted> {
     let id = signed.intent.digest();
     // Of all that the requirements ask, only how final the hold must be is up to each caller.
-    let commitment = app.facilitator.policy.finality.required(signed.intent.amount, signed.extra.commitment);
-    let wanted = |operation_id, repeated| Wanted { payment_id: id, operation_id, commitment, repeated };
+    let asked = signed.extra.commitment;
+    let commitment = app.facilitator.policy.on_balance(signed.intent.amount, asked);
+    let wanted =
+        |operation_id, repeated| Wanted { payment_id: id, operation_id, asked, now: unix_now(), repeated };
     if let Some(history) = app.store.history(&id).await? {
         requirements::check_asset(&request.payment_requirements, &history.payment.mint)?;
         if let Some(operation_id) = known_authorization(&history) {
@@ -124,8 +128,10 @@ async fn settle_signed(
         accepted_at: unix_now(),
     };
     let maximum_open = app.facilitator.policy.maximum_open_holds_per_escrow;
-    let accepted =
-        app.store.accept_payment(&payment, commitment, &facts, maximum_open, purchase.as_ref()).await?;
+    let accepted = app
+        .store
+        .accept_payment(&payment, commitment.into(), &facts, maximum_open, purchase.as_ref())
+        .await?;
     match accepted {
         Accepted::New(operation_id) => {
             app.work.notify_one();
@@ -161,17 +167,18 @@ async fn settle_lifecycle(
     verify::lifecycle::check_signature(payload, &history)?;
     let action = verify::lifecycle::action(payload, &history)?;
     let now = facts::cluster_time(app.chain.as_ref()).await?;
-    let commitment = app.facilitator.policy.capture_commitment;
+    let asked = requirements::read_commitment(asked)?;
+    let required = |history: &History| app.facilitator.policy.required(history, &action, asked, now);
     let check = |history: &History| verify::lifecycle::check(&action, history, now);
     let (operation_id, is_new) = app
         .store
-        .accept_operation(&id, &action, commitment, unix_now(), check)
+        .accept_operation(&id, &action, required, unix_now(), check)
         .await?
         .ok_or_else(unknown)??;
     if is_new {
         app.work.notify_one();
     }
-    wait(app, Wanted { payment_id: id, operation_id, commitment, repeated: !is_new }).await
+    wait(app, Wanted { payment_id: id, operation_id, asked, now, repeated: !is_new }).await
 }
 
 /// What a caller waits for.
@@ -181,13 +188,15 @@ pub struct Wanted {
     pub payment_id: Digest,
     /// The operation.
     pub operation_id: i64,
-    /// How final it must be.
-    pub commitment: Commitment,
+    /// What the merchant asked for.
+    pub asked: Option<Level>,
+    /// When, unix seconds.
+    pub now: i64,
     /// Whether an equal request came before.
     pub repeated: bool,
 }
 
-/// Waits until the operation is as final as it must be, came to nothing, or the time is over.
+/// Waits until the operation is as sure as it must be, came to nothing, or the time is over.
 ///
 /// # Errors
 /// If the store failed.
@@ -216,17 +225,19 @@ pub async fn wait(app: &App, wanted: Wanted) -> Result<Settled, NotAccepted> {
 
 fn is_decided(settled: &Settled) -> bool {
     let operation = &settled.tracked.operation;
-    operation.state.has_reached(settled.commitment)
+    operation.has_reached(settled.required)
         || operation.state.is_negative()
         || (operation.state == OperationState::Queued && operation.problem.is_some())
 }
 
 async fn load(app: &App, wanted: Wanted) -> Result<Settled, NotAccepted> {
-    let Wanted { payment_id, operation_id, commitment, repeated } = wanted;
+    let Wanted { payment_id, operation_id, asked, now, repeated } = wanted;
     let settled = app.store.history(&payment_id).await?.and_then(|history| {
         let tracked =
             history.operations.iter().find(|tracked| tracked.operation.id == operation_id).cloned()?;
-        Some(Settled { history, tracked, commitment, repeated })
+        // Judged anew each time: meanwhile the hold may have become final, or its block been dropped.
+        let required = app.facilitator.policy.required(&history, &tracked.operation.action, asked, now);
+        Some(Settled { history, tracked, asked, required, repeated })
     });
     // Nothing is ever deleted, so this is a store that was exchanged under way.
     settled.ok_or_else(|| Rejection::new(ErrorCode::UnexpectedSettleError, "the payment vanished").into())

@@ -166,7 +166,7 @@ fn check_amount(
 ) -> Result<(), Rejection> {
     let policy = &app.facilitator.policy;
     let price = verify::voucher::request_price(extra)?;
-    let commitment = policy.finality.required(history.payment.intent.amount, extra.commitment);
+    let commitment = policy.on_balance(history.payment.intent.amount, extra.commitment);
     let voucher = verify::voucher::voucher(payload);
     verify::voucher::check(&voucher, history, price, commitment, unix_now(), policy)
 }

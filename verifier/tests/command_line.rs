@@ -70,7 +70,11 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("database", "/var/lib/verifier.sqlite"),
         ("fee_payer", key.to_str().unwrap()),
         ("finality", r#"[{ up_to = "5", commitment = "confirmed" }, { commitment = "finalized" }]"#),
-        ("capture_commitment", "finalized"),
+        ("finality_on_confirmed_hold", r#"[{ commitment = "reserved" }]"#),
+        (
+            "finality_on_finalized_hold",
+            r#"[{ up_to = "5", commitment = "reserved" }, { commitment = "processed" }]"#,
+        ),
         ("minimum_authorize_seconds", "1"),
         ("maximum_authorize_seconds", "60"),
         ("minimum_capture_seconds", "10"),

@@ -43,6 +43,50 @@ impl Commitment {
     }
 }
 
+/// How sure an operation is when it is answered, weakest first: Solana's commitment levels, and one below them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Accepted, and on the facilitator's disk; not on chain yet.
+    Reserved,
+    /// [`Commitment::Processed`].
+    Processed,
+    /// [`Commitment::Confirmed`].
+    Confirmed,
+    /// [`Commitment::Finalized`].
+    Finalized,
+}
+
+impl Level {
+    /// Every level, weakest first.
+    pub const ALL: [Self; 4] = [Self::Reserved, Self::Processed, Self::Confirmed, Self::Finalized];
+
+    /// The commitment that it asks of the chain; `None` if it asks nothing.
+    pub fn on_chain(self) -> Option<Commitment> {
+        match self {
+            Self::Reserved => None,
+            Self::Processed => Some(Commitment::Processed),
+            Self::Confirmed => Some(Commitment::Confirmed),
+            Self::Finalized => Some(Commitment::Finalized),
+        }
+    }
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        self.on_chain().map_or("reserved", Commitment::as_str)
+    }
+}
+
+impl From<Commitment> for Level {
+    fn from(commitment: Commitment) -> Self {
+        match commitment {
+            Commitment::Processed => Self::Processed,
+            Commitment::Confirmed => Self::Confirmed,
+            Commitment::Finalized => Self::Finalized,
+        }
+    }
+}
+
 /// What `extra` of the requirements holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,9 +119,10 @@ pub struct Extra {
     pub max_fee_bps: u16,
     /// The request that is paid for: `x402_escrow_interface::resource::resource_hash`.
     pub resource_hash: Hex32,
-    /// How final the hold must be before the server serves; absent leaves it to the facilitator's policy.
+    /// How sure what is settled must be before the answer is yes; absent leaves it to the facilitator's policy, and so
+    /// does what is weaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commitment: Option<Commitment>,
+    pub commitment: Option<Level>,
 }
 
 fn escrow_flow() -> String {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auth_capture::Commitment,
+    auth_capture::Level,
     text::{Key, null_as_default},
 };
 
@@ -30,7 +30,7 @@ pub struct Extra {
     /// How final the transfer must be before the server serves; absent leaves it to the facilitator's policy. An
     /// addition of this facilitator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commitment: Option<Commitment>,
+    pub commitment: Option<Level>,
 }
 
 /// The scheme's payload.

@@ -45,8 +45,12 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         .as_ref()
         .and_then(|rpc_urls| error.sound("ws_url", urls::announcements(&keys.ws_url, rpc_urls)));
     let webhook = webhook::read(keys.webhook_url, keys.webhook_secret.as_deref(), error);
-    let finality = error.sound("finality", finality(keys.finality));
     let database = error.sound("database", keys.database.parse::<Database>());
+    let on_balance = error.sound("finality", finality(keys.finality));
+    let on_confirmed_hold =
+        error.sound("finality_on_confirmed_hold", finality(keys.finality_on_confirmed_hold));
+    let on_finalized_hold =
+        error.sound("finality_on_finalized_hold", finality(keys.finality_on_finalized_hold));
     let fee_payer = error.sound("fee_payer", keypair::read(&keys.fee_payer));
     let log_filter = error.sound("log", telemetry::filter(&keys.log));
     let settle_timeout = Duration::from_secs(keys.settle_timeout_seconds);
@@ -58,8 +62,9 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         database: database?,
         fee_payer: fee_payer?,
         policy: Policy {
-            finality: finality?,
-            capture_commitment: keys.capture_commitment,
+            finality: on_balance?,
+            finality_on_confirmed_hold: on_confirmed_hold?,
+            finality_on_finalized_hold: on_finalized_hold?,
             minimum_authorize_seconds: keys.minimum_authorize_seconds,
             maximum_authorize_seconds: keys.maximum_authorize_seconds,
             minimum_capture_seconds: keys.minimum_capture_seconds,
@@ -157,10 +162,11 @@ fn check_range<T: PartialOrd + Display>(
     }
 }
 
-fn finality(tiers: Vec<FinalityKey>) -> Result<Finality, FinalityError> {
-    let tier =
-        |tier: FinalityKey| Tier { up_to: tier.up_to.map(|amount| amount.0), commitment: tier.commitment };
-    Finality::new(tiers.into_iter().map(tier).collect())
+fn finality<L: Copy + Ord>(tiers: Vec<FinalityKey<L>>) -> Result<Finality<L>, FinalityError> {
+    let tiers = tiers
+        .into_iter()
+        .map(|FinalityKey { up_to, commitment }| Tier { up_to: up_to.map(|amount| amount.0), commitment });
+    Finality::new(tiers.collect())
 }
 
 /// A CAIP-2 id of namespace `solana`.

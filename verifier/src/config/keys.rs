@@ -4,7 +4,10 @@ use std::{net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use x402_escrow_interface::message::{MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS};
-use x402_escrow_wire::{auth_capture::Commitment, text::Decimal};
+use x402_escrow_wire::{
+    auth_capture::{Commitment, Level},
+    text::Decimal,
+};
 
 use super::source::Source;
 use crate::telemetry::LogFormat;
@@ -12,10 +15,18 @@ use crate::telemetry::LogFormat;
 /// A level of finality and the amounts it is for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FinalityKey {
+pub(super) struct FinalityKey<L> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) up_to: Option<Decimal>,
-    pub(super) commitment: Commitment,
+    pub(super) commitment: L,
+}
+
+fn up_to<L>(amount: u64, commitment: L) -> FinalityKey<L> {
+    FinalityKey { up_to: Some(Decimal(amount)), commitment }
+}
+
+fn above<L>(commitment: L) -> FinalityKey<L> {
+    FinalityKey { up_to: None, commitment }
 }
 
 /// Makes of one list the struct, the names, and what reads them: a key that is in one is in all.
@@ -48,12 +59,16 @@ keys! {
     network: Option<String> = None;
     database: String = "verifier.sqlite".to_owned();
     fee_payer: PathBuf;
-    finality: Vec<FinalityKey> = vec![
-        FinalityKey { up_to: Some(Decimal(1_000_000)), commitment: Commitment::Processed },
-        FinalityKey { up_to: Some(Decimal(100_000_000)), commitment: Commitment::Confirmed },
-        FinalityKey { up_to: None, commitment: Commitment::Finalized },
+    finality: Vec<FinalityKey<Commitment>> = vec![
+        up_to(1_000_000, Commitment::Processed),
+        up_to(100_000_000, Commitment::Confirmed),
+        above(Commitment::Finalized),
     ];
-    capture_commitment: Commitment = Commitment::Confirmed;
+    finality_on_confirmed_hold: Vec<FinalityKey<Level>> = vec![
+        up_to(1_000_000, Level::Reserved),
+        above(Level::Confirmed),
+    ];
+    finality_on_finalized_hold: Vec<FinalityKey<Level>> = vec![above(Level::Reserved)];
     minimum_authorize_seconds: i64 = 5;
     maximum_authorize_seconds: i64 = 120;
     minimum_capture_seconds: i64 = 30;

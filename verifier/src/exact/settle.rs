@@ -52,9 +52,9 @@ pub async fn settle(app: &App, request: &Request) -> Result<Settled, NotAccepted
     let (id, payer) = (checked.id, checked.payer);
     assess::told_before(app, request, &payer, &id).await?;
     // What is only processed is told by no node what it did.
-    let policy = &app.facilitator.policy.finality;
-    let commitment =
-        policy.required(request.asked.amount, request.asked.extra.commitment).max(Commitment::Confirmed);
+    let policy = &app.facilitator.policy;
+    let asked = request.asked.extra.commitment;
+    let commitment = policy.on_balance(request.asked.amount, asked).max(Commitment::Confirmed);
     let is_new = match app.store.exact_payment(&id).await? {
         Some(_) => false,
         None => {

@@ -4,7 +4,8 @@ use serde_json::Value;
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{
-        CaptureAuthorizer, ESCROW_FLOW, Extra, Payload, SCHEME, VoucherPayload, origin, stream_resource_hash,
+        CaptureAuthorizer, ESCROW_FLOW, Extra, Level, Payload, SCHEME, VoucherPayload, origin,
+        stream_resource_hash,
     },
     error_code::ErrorCode,
     payment::{PaymentPayload, PaymentRequired, PaymentRequirements, ResourceInfo},
@@ -86,7 +87,7 @@ impl Terms<'_> {
                 Some(_) => stream_resource_hash(origin(&config.public_url)),
                 None => self.resource_hash,
             }),
-            commitment: price.commitment,
+            commitment: price.commitment.map(Level::from),
         };
         PaymentRequirements {
             scheme: SCHEME.to_owned(),

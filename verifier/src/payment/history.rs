@@ -1,5 +1,7 @@
 //! A payment's state and sums, which follow from its operations.
 
+use x402_escrow_wire::auth_capture::Commitment;
+
 use super::{Action, Operation, OperationState, Payment, Tracked, Voucher};
 
 /// A payment and all that was done with it, oldest first.
@@ -40,6 +42,31 @@ impl PaymentState {
             Self::Ended => "ended",
             Self::Failed => "failed",
             Self::Refused => "refused",
+        }
+    }
+}
+
+/// What an operation would be lost with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestsOn {
+    /// A balance that nothing is held of: until it is on chain, others can spend it.
+    Balance,
+    /// A hold in a block that the verifier has seen.
+    ProcessedHold,
+    /// A hold that two thirds of the stake voted for.
+    ConfirmedHold,
+    /// A hold that no fork can take away any more.
+    FinalizedHold,
+}
+
+impl RestsOn {
+    /// The name in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Balance => "balance",
+            Self::ProcessedHold => "processed_hold",
+            Self::ConfirmedHold => "confirmed_hold",
+            Self::FinalizedHold => "finalized_hold",
         }
     }
 }
@@ -119,6 +146,18 @@ impl History {
     /// How far the authorization is.
     pub fn authorization(&self) -> OperationState {
         self.operations.first().map_or(OperationState::Queued, |tracked| tracked.operation.state)
+    }
+
+    /// What `action` on this payment rests on now.
+    pub fn rests_on(&self, action: &Action) -> RestsOn {
+        match (action, self.authorization()) {
+            (Action::Authorize, _) => RestsOn::Balance,
+            (_, OperationState::Landed(Commitment::Processed)) => RestsOn::ProcessedHold,
+            (_, OperationState::Landed(Commitment::Confirmed)) => RestsOn::ConfirmedHold,
+            (_, OperationState::Landed(Commitment::Finalized)) => RestsOn::FinalizedHold,
+            // Its block was dropped: it is to be held again.
+            (_, _) => RestsOn::Balance,
+        }
     }
 
     /// Where the payment stands.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use sqlx::AnyConnection;
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
-    auth_capture::Commitment,
+    auth_capture::Level,
     text::{Base58, Decimal, Hex32},
 };
 
@@ -27,13 +27,13 @@ impl Store {
         &self,
         payment_id: &Digest,
         action: &Action,
-        commitment: Commitment,
+        commitment: impl FnOnce(&History) -> Level + Send,
         now: i64,
         check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
     ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
         let mut transaction = self.begin_write().await?;
         let accepted = accept(&mut transaction, payment_id, action, commitment, now, check).await?;
-        if let Some(Ok((_, true))) = accepted {
+        if let Some(Ok(_)) = accepted {
             transaction.commit().await?;
         }
         Ok(accepted)
@@ -48,7 +48,7 @@ impl Store {
         &self,
         payment_id: &Digest,
         action: &Action,
-        commitment: Commitment,
+        commitment: impl FnOnce(&History) -> Level + Send,
         now: i64,
         attempt: impl FnOnce(i64) -> Attempt + Send,
         check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
@@ -136,7 +136,7 @@ async fn accept(
     connection: &mut AnyConnection,
     payment_id: &Digest,
     action: &Action,
-    commitment: Commitment,
+    commitment: impl FnOnce(&History) -> Level + Send,
     now: i64,
     check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
 ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
@@ -145,7 +145,11 @@ async fn accept(
         // The signature may differ: any valid one permits the same.
         key_of(&known.action, &history.payment) == key_of(action, &history.payment)
     });
+    let commitment = commitment(&history);
     if let Some(known) = equal.filter(|known| !known.came_to_nothing()) {
+        if known.commitment < commitment {
+            ask_more(connection, known.id, commitment).await?;
+        }
         return Ok(Some(Ok((known.id, false))));
     }
     if let Err(rejection) = check(&history) {
@@ -159,6 +163,16 @@ async fn accept(
         None => insert_operation(connection, payment_id, action, &history.payment, commitment, now).await?,
     };
     Ok(Some(Ok((id, true))))
+}
+
+/// Somebody waits for more than whoever came before.
+async fn ask_more(connection: &mut SqliteConnection, id: i64, commitment: Level) -> Result<(), StoreError> {
+    sqlx::query("UPDATE operations SET commitment = ? WHERE id = ?")
+        .bind(commitment.as_str())
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// What makes two operations of a payment equal.
@@ -178,7 +192,7 @@ pub(super) async fn insert_operation(
     payment_id: &Digest,
     action: &Action,
     payment: &Payment,
-    commitment: Commitment,
+    commitment: Level,
     now: i64,
 ) -> Result<i64, StoreError> {
     let (kind, amount, fee, last) = key_of(action, payment);

@@ -5,7 +5,7 @@ use x402_escrow_interface::{
     message::{Digest, Intent},
 };
 use x402_escrow_wire::{
-    auth_capture::Commitment,
+    auth_capture::Level,
     payment_identifier::PaymentIdentifier,
     text::{Base58, Decimal, Hex32, Key},
 };
@@ -45,7 +45,7 @@ impl Store {
     pub async fn accept_payment(
         &self,
         payment: &Payment,
-        commitment: Commitment,
+        commitment: Level,
         facts: &Facts,
         maximum_open: u64,
         purchase: Option<&Purchase>,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use sqlx::{Any, Decode, Row, Type, any::AnyRow};
 use x402_escrow_wire::{
-    auth_capture::Commitment,
+    auth_capture::{Commitment, Level},
     error_code::ErrorCode,
     text::{Base58, Decimal, Hex32},
 };
@@ -56,10 +56,13 @@ pub(super) fn integer(column: &'static str, number: u64) -> Result<i64, StoreErr
 }
 
 fn commitment(column: &'static str, text: &str) -> Result<Commitment, StoreError> {
-    [Commitment::Processed, Commitment::Confirmed, Commitment::Finalized]
-        .into_iter()
-        .find(|commitment| commitment.as_str() == text)
-        .ok_or_else(|| unreadable(column, format!("{text:?} is no commitment")))
+    let commitment = level(column, text)?.on_chain();
+    commitment.ok_or_else(|| unreadable(column, format!("{text:?} is no commitment")))
+}
+
+fn level(column: &'static str, text: &str) -> Result<Level, StoreError> {
+    let known = Level::ALL.into_iter().find(|level| level.as_str() == text);
+    known.ok_or_else(|| unreadable(column, format!("{text:?} is no level")))
 }
 
 fn problem(row: &AnyRow) -> Result<Option<Problem>, StoreError> {
@@ -106,7 +109,7 @@ pub(super) fn operation(row: &AnyRow) -> Result<Operation, StoreError> {
         id: get(row, "id")?,
         payment_id: parse::<Hex32>(row, "payment_id")?.0,
         action,
-        commitment: commitment("commitment", get(row, "commitment")?)?,
+        commitment: level("commitment", get(row, "commitment")?)?,
         accepted_at: get(row, "accepted_at")?,
         state,
         closed: flag(row, "closed")?,

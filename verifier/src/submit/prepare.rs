@@ -5,7 +5,7 @@ use super::SubmitError;
 use crate::{
     app::App,
     chain::{ChainError, Snapshot},
-    payment::{Action, History, Operation, Payment, Problem, Tracked},
+    payment::{Action, History, Operation, Payment, Problem},
     transaction::{self, HoldState, Part},
 };
 
@@ -85,13 +85,15 @@ async fn read_holds(
     Ok((slot, payments.iter().enumerate().map(state).collect()))
 }
 
-/// Whether a hold that is missing as of `slot` was ended by somebody else. A node that lags behind does not have it
-/// yet, and until the authorization is final it may be on another fork.
+/// Whether a hold that is missing as of `slot` will not come any more: it never was there, or somebody else ended it. A
+/// node that lags behind does not have it yet, and until the authorization is final it may be on another fork.
 fn is_gone(history: &History, slot: u64) -> bool {
-    let authorization = history.operations.first().and_then(Tracked::decisive_attempt);
-    authorization.and_then(|attempt| attempt.state.landing()).is_some_and(|landing| {
-        landing.error.is_none() && landing.commitment == Commitment::Finalized && slot > landing.slot
-    })
+    let Some(authorization) = history.operations.first() else { return false };
+    let attempt = authorization.decisive_attempt();
+    authorization.operation.came_to_nothing()
+        || attempt.and_then(|attempt| attempt.state.landing()).is_some_and(|landing| {
+            landing.error.is_none() && landing.commitment == Commitment::Finalized && slot > landing.slot
+        })
 }
 
 fn no_hold(payment: &Payment) -> Problem {

@@ -3,7 +3,7 @@
 use x402_escrow_interface::{Address, ID};
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, SCHEME, SESSION_KEY},
+    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, Level, SCHEME, SESSION_KEY},
     error_code::ErrorCode,
     field,
     payment::PaymentRequirements,
@@ -105,6 +105,17 @@ pub fn check_asset(requirements: &PaymentRequirements, mint: &Address) -> Result
 pub fn check_receiver(requirements: &PaymentRequirements, receiver: &Address) -> Result<(), Rejection> {
     require(Address::from(requirements.pay_to) == *receiver, ErrorCode::InvalidPaymentRequirements, || {
         format!("payTo: the payment is for {receiver}, not {}", requirements.pay_to)
+    })
+}
+
+/// Reads how sure the merchant asks an operation to be. Of a server's payload nothing else in `extra` counts.
+///
+/// # Errors
+/// If it names no level.
+pub fn read_commitment(requirements: &PaymentRequirements) -> Result<Option<Level>, Rejection> {
+    let Some(value) = requirements.extra.get("commitment") else { return Ok(None) };
+    field::read(value).map_err(|error| {
+        Rejection::new(ErrorCode::InvalidExtra, format!("extra.commitment: {}", error.message))
     })
 }
 

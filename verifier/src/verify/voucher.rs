@@ -125,18 +125,13 @@ pub fn check(
 }
 
 fn check_deadline(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejection> {
-    let until = last_second(intent, policy);
+    let until = policy.last_reserved_second(intent);
     require(now <= until, ErrorCode::VoucherTooLate, || {
         format!(
             "extra.captureDeadline: the hold's is {}, and its last voucher is taken {} seconds before",
             intent.capture_deadline, policy.voucher_margin_seconds
         )
     })
-}
-
-/// The last second at which a hold takes vouchers, unix.
-pub fn last_second(intent: &Intent, policy: &Policy) -> i64 {
-    intent.capture_deadline.saturating_sub(policy.voucher_margin_seconds)
 }
 
 /// What was bought before, in base units.

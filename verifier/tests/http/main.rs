@@ -8,6 +8,7 @@ mod cluster;
 mod crash;
 mod events;
 mod exact;
+mod finality;
 mod gather;
 mod health;
 mod identifier;

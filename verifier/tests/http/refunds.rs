@@ -222,3 +222,20 @@ async fn a_refund_in_a_dropped_block_is_sent_again_and_made_once() {
     assert_eq!((&answer["success"], &answer["extra"]["alreadySettled"]), (&json!(true), &json!(true)));
     assert_eq!(sale.balances(), (FUNDS - 500, 500));
 }
+
+#[tokio::test]
+async fn a_refund_is_never_only_reserved() {
+    let reserving = Options {
+        on_confirmed_hold: Some(u64::MAX),
+        settle_timeout: Duration::from_millis(1500),
+        ..Options::default()
+    };
+    let sale = Sale::with(reserving).await;
+    sale.world.until(sale.id, |payment| payment["captured"] == "700").await;
+    let signed = sale.signed(500).await;
+    sale.world.cluster.state().loses_transactions = true;
+    let answer = sale.send(&signed).await;
+    assert_eq!(answer["errorReason"], "settlement_pending", "{answer}");
+    assert_eq!(answer["extra"]["commitmentRequired"], "confirmed", "{answer}");
+    assert_eq!(answer["extra"]["restsOn"], "confirmed_hold", "{answer}");
+}

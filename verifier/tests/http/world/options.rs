@@ -12,7 +12,7 @@ use x402_escrow_verifier::{
     store::{Database, Store},
     webhook::Webhook,
 };
-use x402_escrow_wire::auth_capture::Commitment;
+use x402_escrow_wire::auth_capture::{Commitment, Level};
 
 use super::{FEE_PAYER, WEBHOOK_SECRET, keypair};
 
@@ -20,6 +20,10 @@ use super::{FEE_PAYER, WEBHOOK_SECRET, keypair};
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) commitment: Commitment,
+    /// Up to which amount a capture is only reserved on a confirmed hold; above, and if `None`, it is confirmed.
+    pub(crate) on_confirmed_hold: Option<u64>,
+    /// How sure a capture is on a finalized hold.
+    pub(crate) on_finalized_hold: Level,
     pub(crate) settle_timeout: Duration,
     /// The port at which a node announces its blocks.
     pub(crate) announced_at: Option<u16>,
@@ -40,6 +44,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             commitment: Commitment::Processed,
+            on_confirmed_hold: None,
+            on_finalized_hold: Level::Confirmed,
             settle_timeout: Duration::from_secs(5),
             announced_at: None,
             webhook: None,
@@ -54,12 +60,20 @@ impl Default for Options {
     }
 }
 
+fn always<L: Copy + Ord>(commitment: L) -> Finality<L> {
+    Finality::new(vec![Tier { up_to: None, commitment }]).unwrap()
+}
+
 /// The parts of a verifier over the file in `directory`.
 pub(super) async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Options) -> Arc<App> {
     let store = Store::open(&Database::Sqlite(directory.join("verifier.sqlite"))).await.unwrap();
     let policy = Policy {
-        finality: Finality::new(vec![Tier { up_to: None, commitment: options.commitment }]).unwrap(),
-        capture_commitment: Commitment::Confirmed,
+        finality: always(options.commitment),
+        finality_on_confirmed_hold: options.on_confirmed_hold.map_or(always(Level::Confirmed), |up_to| {
+            let tiers = [(Some(up_to), Level::Reserved), (None, Level::Confirmed)];
+            Finality::new(tiers.map(|(up_to, commitment)| Tier { up_to, commitment }).to_vec()).unwrap()
+        }),
+        finality_on_finalized_hold: always(options.on_finalized_hold),
         minimum_authorize_seconds: 5,
         maximum_authorize_seconds: 120,
         minimum_capture_seconds: 30,
