@@ -154,7 +154,7 @@ fn bad(field: &str, message: String) -> DraftError {
 mod tests {
     use serde_json::json;
     use x402_escrow_wire::{
-        auth_capture::Commitment,
+        auth_capture::Level,
         payment::ResourceInfo,
         text::{Base58, Hex32},
     };
@@ -178,7 +178,7 @@ mod tests {
             fee_recipient: None,
             max_fee_bps: 0,
             resource_hash: Hex32([6; 32]),
-            commitment: Some(Commitment::Confirmed),
+            commitment: Some(Level::Confirmed),
         };
         PaymentPayload {
             x402_version: 2,

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Commitment, Extra, IntentPayload, LifecyclePayload},
+    auth_capture::{CaptureAuthorizer, Extra, IntentPayload, Level, LifecyclePayload},
     error_code::ErrorCode,
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
@@ -103,7 +103,7 @@ fn fields_of_the_scheme_are_those_on_the_wire() {
         fee_recipient: Some(key),
         max_fee_bps: 1,
         resource_hash: Hex32([1; 32]),
-        commitment: Some(Commitment::Confirmed),
+        commitment: Some(Level::Confirmed),
     };
     let text = page(SCHEME);
     assert_eq!(first_column(&text, "| `extra` | required |"), keys(&json!(extra)));

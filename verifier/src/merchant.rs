@@ -32,7 +32,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use x402_escrow_interface::message::{Capture, MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS, Release};
 use x402_escrow_wire::{
-    auth_capture::LifecyclePayload,
+    auth_capture::{Commitment, LifecyclePayload},
     text::{Base58, Decimal, Hex32, Key},
 };
 
@@ -71,6 +71,9 @@ pub struct MerchantConfig {
     pub capture_window_seconds: i64,
     /// From capture deadline to refund deadline, in seconds; 0 for no refunds, at most [`MAXIMUM_REFUND_SECONDS`].
     pub refund_window_seconds: i64,
+    /// How final a capture must be before the facilitator says yes; at least its own policy, which may be satisfied with
+    /// having it on disk.
+    pub capture_commitment: Option<Commitment>,
     /// How long nobody must have used a streamed hold before it is captured and closed, in seconds.
     pub stream_idle_seconds: u64,
     /// The longest request body.
@@ -96,6 +99,7 @@ impl MerchantConfig {
             maximum_timeout_seconds: 60,
             capture_window_seconds: 3600,
             refund_window_seconds: 0,
+            capture_commitment: None,
             stream_idle_seconds: 60,
             maximum_body_bytes: 64 * 1024,
         }

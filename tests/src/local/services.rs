@@ -63,6 +63,9 @@ impl Verifier {
             ("X402_RPC_URL", local.rpc_url().to_owned()),
             ("X402_FEE_PAYER", key_file.display().to_string()),
             ("X402_DATABASE", local.folder().join("verifier.sqlite").display().to_string()),
+            // Balances are looked at as soon as a capture is answered.
+            ("X402_FINALITY_ON_CONFIRMED_HOLD", "[{ commitment = 'confirmed' }]".to_owned()),
+            ("X402_FINALITY_ON_FINALIZED_HOLD", "[{ commitment = 'confirmed' }]".to_owned()),
         ];
         command.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let url = format!("http://{address}");

@@ -280,12 +280,12 @@ where
 async fn finalize(merchant: &Inner, accepted: &Accepted, amount: u64) -> Option<SettleResponse> {
     let id = accepted.payment_id;
     let finalization = accepted.ended_by(merchant, amount);
-    let payload = finalization.payload.clone();
+    let (payload, requirements) = (finalization.payload.clone(), finalization.requirements.clone());
     if let Err(error) = merchant.unsettled.add(id, finalization) {
         // Still worth a try. If that fails too, the release that is on disk goes out.
         error!(payment_id = %id, %error, "the finalization of payment {id} could not be written down");
     }
-    let settle = merchant.facilitator.settle(payload, &accepted.requirements);
+    let settle = merchant.facilitator.settle(payload, &requirements);
     let Ok(answer) = timeout(FINALIZATION_PATIENCE, settle).await else {
         warn!(payment_id = %id, "payment {id} is not finalized yet: the facilitator takes its time");
         return None;
@@ -316,7 +316,7 @@ impl Accepted {
     /// How the payment ends, signed: with a capture of `amount`, or a release of all if that is 0.
     fn ended_by(&self, merchant: &Inner, amount: u64) -> Finalization {
         Finalization {
-            requirements: self.requirements.clone(),
+            requirements: self.lifecycle_requirements(&merchant.config),
             payload: merchant.finalize(self.payment_id, amount),
             capture_deadline: self.capture_deadline,
         }

@@ -101,7 +101,7 @@ impl Inner {
     pub(super) fn note_voucher(&self, accepted: &Accepted, voucher: &VoucherPayload) {
         let mut streams = lock(&self.streams);
         let stream = streams.entry(voucher.payment_id).or_insert_with(|| Stream {
-            requirements: accepted.requirements.clone(),
+            requirements: accepted.lifecycle_requirements(&self.config),
             amount: 0,
             last_used: Instant::now(),
         });

@@ -1,6 +1,6 @@
 //! What a route asks for, and whether a payment is that. No I/O.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{
@@ -47,6 +47,18 @@ pub struct Accepted {
     pub voucher: Option<VoucherPayload>,
     /// Whether the payment is an intent, whose hold is still to be made.
     pub opens_hold: bool,
+}
+
+impl Accepted {
+    /// What the payment's capture or release is settled with. How final the hold had to be says nothing of them.
+    pub fn lifecycle_requirements(&self, config: &MerchantConfig) -> PaymentRequirements {
+        let mut requirements = self.requirements.clone();
+        match config.capture_commitment {
+            Some(commitment) => _ = requirements.extra.insert("commitment".to_owned(), json!(commitment)),
+            None => _ = requirements.extra.remove("commitment"),
+        }
+        requirements
+    }
 }
 
 /// Why a payment is not what was asked for.
@@ -209,7 +221,6 @@ fn difference(asked: &PaymentRequirements, accepted: &PaymentRequirements) -> Op
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::SigningKey;
-    use serde_json::json;
 
     use super::*;
 

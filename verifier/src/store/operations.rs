@@ -166,8 +166,8 @@ async fn accept(
 }
 
 /// Somebody waits for more than whoever came before.
-async fn ask_more(connection: &mut SqliteConnection, id: i64, commitment: Level) -> Result<(), StoreError> {
-    sqlx::query("UPDATE operations SET commitment = ? WHERE id = ?")
+async fn ask_more(connection: &mut AnyConnection, id: i64, commitment: Level) -> Result<(), StoreError> {
+    sqlx::query("UPDATE operations SET commitment = $1 WHERE id = $2")
         .bind(commitment.as_str())
         .bind(id)
         .execute(connection)

@@ -3,7 +3,7 @@ use serde_json::json;
 use x402_escrow_interface::{ID, resource::resource_hash};
 use x402_escrow_verifier::merchant::{Merchant, MerchantConfig};
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Commitment, Extra},
+    auth_capture::{CaptureAuthorizer, Extra, Level},
     payment::{PaymentRequired, PaymentRequirements},
     text::{Decimal, Hex32, Key},
 };
@@ -72,7 +72,7 @@ async fn the_terms_are_for_this_method_url_and_body() {
 async fn the_finality_that_a_price_asks_is_in_the_terms() {
     let shop = Shop::open().await;
     let challenge = shop.send(&Ask::get("/final"), None).await.challenge().unwrap();
-    assert_eq!(offer(&challenge).1.commitment, Some(Commitment::Finalized));
+    assert_eq!(offer(&challenge).1.commitment, Some(Level::Finalized));
 }
 
 #[tokio::test]

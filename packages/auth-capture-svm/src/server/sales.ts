@@ -4,7 +4,7 @@ import type { FacilitatorClient } from "@x402/core/server";
 import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 
 import type { Authorizer } from "./lifecycle.js";
-import type { Accepted } from "./terms.js";
+import { COMMITMENTS, lifecycleRequirements, type Accepted, type Commitment } from "./terms.js";
 import type { Ending, Unsettled } from "./unsettled.js";
 
 /** How long a response waits for its capture. It is signed and on disk by then; the rest needs no client. */
@@ -12,8 +12,6 @@ const PATIENCE_MILLISECONDS = 20_000;
 const RETRY_MILLISECONDS = 5_000;
 /** How long after the capture deadline a capture that was sent before may still be reported. */
 const GRACE_SECONDS = 3600;
-
-const COMMITMENTS = ["processed", "confirmed", "finalized"];
 
 /** A "no" with which the last word is not said: settling again can change it. */
 const UNDECIDED = [
@@ -36,16 +34,23 @@ export class Sales {
   readonly #facilitator: FacilitatorClient;
   readonly #authorizer: Authorizer;
   readonly #unsettled: Unsettled;
+  readonly #captureCommitment: Commitment | undefined;
   readonly #sales = new Map<string, Sale>();
   /** Payments that were told to come again. */
   readonly #unanswered = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   #retrying = false;
 
-  constructor(facilitator: FacilitatorClient, authorizer: Authorizer, unsettled: Unsettled) {
+  constructor(
+    facilitator: FacilitatorClient,
+    authorizer: Authorizer,
+    unsettled: Unsettled,
+    captureCommitment?: Commitment,
+  ) {
     this.#facilitator = facilitator;
     this.#authorizer = authorizer;
     this.#unsettled = unsettled;
+    this.#captureCommitment = captureCommitment;
     const settle = (): void =>
       void this.settleLeftOver().catch((error) => console.error("settling again failed", error));
     this.#timer = setInterval(settle, RETRY_MILLISECONDS).unref();
@@ -159,8 +164,8 @@ export class Sales {
     if (alreadySettled === true && !(wasUnanswered && state === "authorized")) {
       return refused(requirements, "duplicate_settlement", "the payment bought something before");
     }
-    const asked = Math.max(COMMITMENTS.indexOf(String(requirements.extra["commitment"])), 0);
-    if (COMMITMENTS.indexOf(String(status)) < asked) {
+    const asked = Math.max(rank(requirements.extra["commitment"]), 0);
+    if (rank(status) < asked) {
       console.error(`the facilitator said yes to payment ${paymentId} before it was final enough`);
       this.#unanswered.add(paymentId);
       return refused(
@@ -204,13 +209,19 @@ export class Sales {
     }
   }
 
-  #ending({ paymentId, requirements, captureDeadline }: Accepted, amount: bigint): Ending {
+  #ending({ paymentId, requirements: accepted, captureDeadline }: Accepted, amount: bigint): Ending {
+    const requirements = lifecycleRequirements(accepted, this.#captureCommitment);
     return { requirements, payload: this.#authorizer.end(paymentId, amount), captureDeadline };
   }
 
   #settle({ requirements, payload }: Ending): Promise<SettleResponse> {
     return this.#facilitator.settle({ x402Version: 2, accepted: requirements, payload }, requirements);
   }
+}
+
+/** How final that is: -1 for nothing that is on chain. */
+function rank(commitment: unknown): number {
+  return COMMITMENTS.findIndex((known) => known === commitment);
 }
 
 /** A settlement that is answered no. */

@@ -25,7 +25,7 @@ import { parsePrice, type Token } from "./price.js";
 import { requestHash } from "./request.js";
 import { refused, Sales } from "./sales.js";
 import { Streams } from "./streams.js";
-import { checkAccepted, deadlines, paymentIdOf, standingExtra, voucherOf, type Windows } from "./terms.js";
+import { checkAccepted, deadlines, paymentIdOf, standingExtra, voucherOf, type Commitment, type Windows } from "./terms.js";
 import { Unsettled } from "./unsettled.js";
 
 /** What a merchant sets up once. */
@@ -44,6 +44,8 @@ export interface MerchantConfig {
   readonly captureWindowSeconds?: number;
   /** From capture deadline to refund deadline; 0, for no refunds, if absent. */
   readonly refundWindowSeconds?: number;
+  /** How final a capture must be before the facilitator says yes; its own policy, which may do without the chain, if absent. */
+  readonly captureCommitment?: Commitment;
   /** How long nobody must have used a streamed hold before it is captured and closed; a minute if absent. */
   readonly streamIdleSeconds?: number;
 }
@@ -53,7 +55,7 @@ type Network = SupportedKind["network"];
 /** How a route is paid beyond its price. */
 export interface PriceOptions {
   /** How final the hold must be; the facilitator's policy if absent. */
-  readonly commitment?: "processed" | "confirmed" | "finalized";
+  readonly commitment?: Commitment;
   /**
    * What is held once for many requests: each brings a voucher over the price, which touches no chain. The hold pays for
    * every streamed route under the same origin.
@@ -91,8 +93,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
       captureSeconds: config.captureWindowSeconds ?? 3600,
       refundSeconds: config.refundWindowSeconds ?? 0,
     };
-    this.#streams = new Streams(config.facilitator, this.#authorizer, config.streamIdleSeconds ?? 60);
-    this.#sales = new Sales(config.facilitator, this.#authorizer, new Unsettled(config.unsettled));
+    this.#streams = new Streams(config.facilitator, this.#authorizer, config.streamIdleSeconds ?? 60, config.captureCommitment);
+    const unsettled = new Unsettled(config.unsettled);
+    this.#sales = new Sales(config.facilitator, this.#authorizer, unsettled, config.captureCommitment);
   }
 
   /**

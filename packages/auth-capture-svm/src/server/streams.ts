@@ -9,7 +9,7 @@ import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/
 
 import type { Authorizer } from "./lifecycle.js";
 import { refused } from "./sales.js";
-import type { Voucher } from "./terms.js";
+import { lifecycleRequirements, type Commitment, type Voucher } from "./terms.js";
 
 /** How often to look for holds that nobody uses any more. */
 const INTERVAL_MILLISECONDS = 1_000;
@@ -29,13 +29,20 @@ export class Streams {
   readonly #facilitator: FacilitatorClient;
   readonly #authorizer: Authorizer;
   readonly #idleMilliseconds: number;
+  readonly #captureCommitment: Commitment | undefined;
   readonly #open = new Map<string, Stream>();
   /** Vouchers whose requests were not served: each may pay for another. */
   readonly #unserved = new Set<string>();
   readonly #closing = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(facilitator: FacilitatorClient, authorizer: Authorizer, idleSeconds: number) {
+  constructor(
+    facilitator: FacilitatorClient,
+    authorizer: Authorizer,
+    idleSeconds: number,
+    captureCommitment?: Commitment,
+  ) {
+    this.#captureCommitment = captureCommitment;
     this.#facilitator = facilitator;
     this.#authorizer = authorizer;
     this.#idleMilliseconds = idleSeconds * 1000;
@@ -72,8 +79,9 @@ export class Streams {
   }
 
   /** Remembers what a voucher paid. */
-  note(requirements: PaymentRequirements, { paymentId, amount }: Voucher): void {
+  note(accepted: PaymentRequirements, { paymentId, amount }: Voucher): void {
     const before = this.#open.get(paymentId)?.amount ?? 0n;
+    const requirements = lifecycleRequirements(accepted, this.#captureCommitment);
     this.#open.set(paymentId, { requirements, amount: amount > before ? amount : before, lastUsed: Date.now() });
   }
 

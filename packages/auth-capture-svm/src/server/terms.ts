@@ -43,6 +43,17 @@ export interface Accepted {
   readonly opensHold: boolean;
 }
 
+/** Solana's commitments, weakest first. */
+export const COMMITMENTS = ["processed", "confirmed", "finalized"] as const;
+
+export type Commitment = (typeof COMMITMENTS)[number];
+
+/** What a capture or release is settled with. How final the hold had to be says nothing of them. */
+export function lifecycleRequirements(requirements: PaymentRequirements, commitment?: Commitment): PaymentRequirements {
+  const { commitment: _hold, ...extra } = requirements.extra;
+  return { ...requirements, extra: commitment === undefined ? extra : { ...extra, commitment } };
+}
+
 /** The fields of `extra` that follow from the time of the challenge. */
 export function deadlines(now: number, windows: Windows): Record<string, number> {
   const captureDeadline = now + windows.captureSeconds;
