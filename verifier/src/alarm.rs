@@ -70,6 +70,8 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), NotAccepted> {
 
 #[cfg(test)]
 mod tests {
+    use x402_escrow_wire::auth_capture::Level;
+
     use super::*;
     use crate::payment::{Operation, OperationState};
 
@@ -80,7 +82,7 @@ mod tests {
             id: 1,
             payment_id: [0; 32],
             action,
-            commitment: Commitment::Confirmed,
+            commitment: Level::Confirmed,
             accepted_at: NOW - CAPTURE_PATIENCE_SECONDS,
             state,
             closed: false,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use x402_escrow_wire::error_code::ErrorCode;
+use x402_escrow_wire::{auth_capture::Level, error_code::ErrorCode};
 
 use crate::{
     payment::{Action, Operation, Tracked},
@@ -66,9 +66,9 @@ impl Ready {
     }
 }
 
-/// Whether somebody waits until `operation` is on chain.
+/// Whether somebody waits until `operation` is on chain: nobody does who was told that it is reserved.
 pub fn is_awaited(operation: &Operation) -> bool {
-    !matches!(operation.action, Action::Reclaim | Action::CloseHold)
+    operation.commitment > Level::Reserved && !matches!(operation.action, Action::Reclaim | Action::CloseHold)
 }
 
 /// Whether an operation failed before, in its block or in a simulation, for a reason that may be its own.
@@ -109,7 +109,6 @@ fn is_due(together: &[Ready], now: i64, settings: &GatherSettings) -> bool {
 mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-    use x402_escrow_wire::auth_capture::Commitment;
 
     use super::*;
     use crate::payment::OperationState;
@@ -123,7 +122,7 @@ mod tests {
             id,
             payment_id: [0; 32],
             action: Action::Capture { amount: 10, fee: 0, last: false, signature: [0; 64] },
-            commitment: Commitment::Confirmed,
+            commitment: Level::Reserved,
             accepted_at: NOW,
             state: OperationState::Queued,
             closed: false,
@@ -190,6 +189,16 @@ mod tests {
         assert_eq!((groups[0].len(), groups[1].len()), (50, 10));
         let expected: Vec<_> = (1..=60).rev().filter(|id| *id != 31).chain([31]).collect();
         assert_eq!(groups.concat(), expected);
+    }
+
+    #[test]
+    fn who_was_told_that_it_is_reserved_waits_for_nothing() {
+        let mut operation = patient(1).open.operation;
+        assert!(!is_awaited(&operation));
+        operation.commitment = Level::Processed;
+        assert!(is_awaited(&operation));
+        operation.action = Action::Reclaim;
+        assert!(!is_awaited(&operation));
     }
 
     #[test]

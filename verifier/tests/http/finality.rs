@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spl_token_interface::state::AccountState;
+use x402_escrow_verifier::gather::GatherSettings;
 use x402_escrow_wire::{
     auth_capture::{Commitment, Level},
     text::{Decimal, Hex32},
@@ -255,4 +256,20 @@ async fn what_keeps_a_reserved_capture_from_being_sent_is_told() {
     assert_eq!(told(&answer)[2..], ["reserved", "null"], "{answer}");
     world.set_token_account(world.merchant(), AccountState::Initialized, 0);
     assert_captured_once(&world, id, 1000).await;
+}
+
+#[tokio::test]
+async fn a_reserved_capture_waits_for_others_until_somebody_asks_for_more() {
+    let gather = GatherSettings { seconds: 60, value: u64::MAX };
+    let world = World::with(Options { gather, ..reserving() }).await;
+    let id = held(&world, Commitment::Finalized).await;
+    world.cluster.state().loses_transactions = false;
+    let mut body = world.capture(id, 1000, true);
+    assert_reserved(&world, &body, "finalized_hold").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((world.sent(), world.received()), (1, 0), "it waits");
+    body["paymentRequirements"]["extra"]["commitment"] = json!("confirmed");
+    let answer = world.settled(&body).await;
+    assert_eq!(told(&answer), ["finalized_hold", "confirmed", "confirmed", "finalized"], "{answer}");
+    assert_eq!((world.sent(), world.received()), (2, 1000));
 }
