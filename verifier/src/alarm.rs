@@ -82,7 +82,7 @@ mod tests {
             id: 1,
             payment_id: [0; 32],
             action,
-            commitment: Level::Confirmed,
+            commitment: Level::Reserved,
             accepted_at: NOW - CAPTURE_PATIENCE_SECONDS,
             state,
             closed: false,
