@@ -48,6 +48,8 @@ pub struct App {
     pub news: Notify,
     /// How many nodes announce their blocks.
     pub live_nodes: AtomicUsize,
+    /// Whether this verifier is the one that follows transactions and sends them.
+    pub is_leading: AtomicBool,
     /// Whether transactions can't be followed now.
     pub is_stalled: AtomicBool,
     /// Changes whenever an operation may have got further.
@@ -117,6 +119,7 @@ impl App {
             work: Notify::new(),
             news: Notify::new(),
             live_nodes: AtomicUsize::new(0),
+            is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             progress: watch::Sender::new(()),
             is_stopping: watch::Sender::new(false),

@@ -8,7 +8,7 @@
 //! - [`payment`]: what is remembered
 //! - [`identifier`]: what clients call their purchases, to ask for them again
 //! - [`exact`]: the same for the scheme `exact`, whose payments have no life beyond one transaction
-//! - [`assess`], [`settle`], [`submit`], [`observe`], [`track`], [`live`], [`reclaim`], [`webhook`]: what acts
+//! - [`assess`], [`settle`], [`submit`], [`observe`], [`track`], [`lead`], [`live`], [`reclaim`], [`webhook`]: what acts
 //! - [`known`]: what is known of a payment, whichever scheme it is of
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
@@ -28,6 +28,7 @@ pub mod facts;
 pub mod gather;
 pub mod identifier;
 pub mod known;
+pub mod lead;
 pub mod lifecycle;
 pub mod limits;
 pub mod live;
@@ -62,7 +63,8 @@ use std::{
 };
 
 use app::App;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use store::StoreError;
+use tokio::{net::TcpListener, sync::watch};
 
 /// Serves until `shutdown` completes and what was asked by then is answered; follows transactions meanwhile.
 ///
@@ -87,28 +89,26 @@ pub async fn serve(
         served = server.into_future() => served,
         // Without it payments would be accepted that nobody sends. All is in the store: start again.
         died = &mut background => {
-            return Err(std::io::Error::other(format!("the background work stopped: {died:?}")));
+            return Err(match died {
+                Ok(Err(error)) => std::io::Error::other(error),
+                died => std::io::Error::other(format!("the background work stopped: {died:?}")),
+            });
         }
     };
     stop.send_replace(true);
-    background.await?;
+    background.await?.map_err(std::io::Error::other)?;
     app.store.close().await;
     served
 }
 
-/// Sends and follows transactions, and ends what nobody ended, until `stop` says so.
-pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) {
-    let mut tasks = JoinSet::new();
-    for url in app.settings.websocket_urls.clone() {
-        tasks.spawn(live::run(Arc::clone(&app), url));
-    }
-    if let Some(webhook) = app.settings.webhook.clone() {
-        let app = Arc::clone(&app);
-        tasks.spawn(async move { match webhook::run(app, webhook).await {} });
-    }
+/// Sends and follows transactions, and ends what nobody ended, whenever no other verifier does it, until `stop` says so.
+///
+/// # Errors
+/// If another verifier has the SQLite file.
+pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<(), StoreError> {
     tokio::select! {
-        () = track::run(Arc::clone(&app), stop) => {}
-        never = reclaim::run(Arc::clone(&app)) => match never {},
+        done = lead::run(Arc::clone(&app), stop) => done,
+        never = lead::hear(Arc::clone(&app)) => match never {},
         never = alarm::run(app) => match never {},
     }
 }

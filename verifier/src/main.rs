@@ -102,7 +102,6 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         tracing::warn!("{warning}");
     }
     let store = Store::open(&config.database).await?;
-    store.keep_news(config.settings.webhook.is_some()).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
     let mut app = App::new(chain, store, config.fee_payer, config.policy, config.settings).await?;
     if let Some(network) = config.network {

@@ -7,6 +7,7 @@ mod database;
 mod deliveries;
 mod exact;
 mod identifiers;
+mod leader;
 mod nonces;
 mod operations;
 mod outstanding;
@@ -14,12 +15,15 @@ mod payments;
 mod row;
 mod vouchers;
 
+use std::sync::{Arc, atomic::AtomicI64};
+
 use sqlx::{Any, AnyPool, Transaction};
 
 pub use attempts::TakenBack;
 pub use database::Database;
 pub use deliveries::Delivery;
 pub use exact::AcceptedExact;
+pub use leader::{Leader, PROGRESS, WORK};
 pub use outstanding::{Outstanding, Uncaptured, Unfinished};
 pub use payments::Accepted;
 pub use vouchers::AcceptedVoucher;
@@ -29,6 +33,8 @@ pub use vouchers::AcceptedVoucher;
 pub struct Store {
     pool: AnyPool,
     database: Database,
+    /// Of all that were leaders of a PostgreSQL database, which this is.
+    term: Arc<AtomicI64>,
 }
 
 /// Why the store failed.
@@ -48,6 +54,18 @@ pub enum StoreError {
     /// The schema can't be brought up to date.
     #[error("the database's schema can't be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// Another verifier has the SQLite file.
+    #[error("another verifier has the database {path}: only PostgreSQL takes several")]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// Another verifier leads, and this one did not know yet.
+    #[error("another verifier leads by now")]
+    NotLeading,
+    /// PostgreSQL didn't answer.
+    #[error("the database didn't answer in time")]
+    Silent,
     /// A value in it is not one that the verifier writes.
     #[error("the database has an unreadable {column}: {message}")]
     Unreadable {
@@ -70,7 +88,7 @@ impl Store {
             Database::Sqlite(_) => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
             Database::Postgres(_) => sqlx::migrate!("migrations/postgres").run(&pool).await?,
         }
-        Ok(Self { pool, database: database.clone() })
+        Ok(Self { pool, database: database.clone(), term: Arc::default() })
     }
 
     async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {

@@ -20,6 +20,8 @@ pub struct Health {
     ready: bool,
     /// Why not.
     reasons: Vec<String>,
+    /// Of several verifiers over one store, `leader` follows and sends, and `standby` waits to take over.
+    role: &'static str,
     /// The newest slot that the node has seen.
     slot: Option<u64>,
     /// This machine's time less the cluster's.
@@ -36,6 +38,7 @@ pub async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     let mut health = Health {
         ready: false,
         reasons: Vec::new(),
+        role: if app.is_leading.load(Ordering::Relaxed) { "leader" } else { "standby" },
         slot: None,
         slot_age_seconds: None,
         fee_payer_lamports: None,

@@ -23,7 +23,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn add_attempts(&self, attempts: &[Attempt]) -> Result<bool, StoreError> {
-        let mut transaction = self.begin_write().await?;
+        let mut transaction = self.begin_leader_write().await?;
         for attempt in attempts {
             let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = $1 AND closed = 0")
                 .bind(attempt.operation_id)
@@ -48,7 +48,7 @@ impl Store {
         signature: &Signature,
         operations: &[TakenBack],
     ) -> Result<(), StoreError> {
-        let mut transaction = self.begin_write().await?;
+        let mut transaction = self.begin_leader_write().await?;
         sqlx::query("DELETE FROM transactions WHERE signature = $1")
             .bind(Base58(*signature).to_string())
             .execute(&mut *transaction)

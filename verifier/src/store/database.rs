@@ -47,7 +47,10 @@ const POSTGRES_WRITE_LOCK: &str = "SELECT pg_advisory_xact_lock(8402402001)";
 
 impl Database {
     /// Connects; each connection is set up so that what it commits is on disk.
-    pub(super) async fn connect(&self) -> Result<Pool<Any>, sqlx::Error> {
+    ///
+    /// # Errors
+    /// If it can't be reached, or can lose what it has committed.
+    pub async fn connect(&self) -> Result<Pool<Any>, sqlx::Error> {
         sqlx::any::install_default_drivers();
         let is_sqlite = matches!(self, Self::Sqlite(_));
         PoolOptions::new()

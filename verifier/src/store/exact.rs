@@ -90,6 +90,7 @@ impl Store {
     /// If the store fails.
     pub async fn record_exact(&self, payment: &Payment) -> Result<(), StoreError> {
         let columns = row::StateColumns::new(&payment.state)?;
+        let mut transaction = self.begin_leader_write().await?;
         sqlx::query(
             "UPDATE exact_payments SET state = $1, slot = $2, block_hash = $3, confirmations = $4, error_code = $5,
                  error = $6, closed = $7
@@ -103,9 +104,9 @@ impl Store {
         .bind(columns.error)
         .bind(i64::from(payment.closed))
         .bind(Hex32(payment.id).to_string())
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// Takes the one yes that a payment has. Returns whether it was still there.

@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn record(&self, tracked: &Tracked) -> Result<(), StoreError> {
-        let mut transaction = self.begin_write().await?;
+        let mut transaction = self.begin_leader_write().await?;
         for attempt in &tracked.attempts {
             update_attempt(&mut transaction, attempt).await?;
         }
@@ -106,7 +106,9 @@ impl Store {
         problem: &Problem,
         refused: bool,
     ) -> Result<(), StoreError> {
-        set_problem(&mut *self.pool.acquire().await?, operation_id, Some(problem), refused).await
+        let mut transaction = self.begin_leader_write().await?;
+        set_problem(&mut transaction, operation_id, Some(problem), refused).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Refuses an operation of which no transaction exists. Returns whether it did: if not, it is under way.

@@ -127,7 +127,9 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn review_at(&self, id: &Digest, at: Option<i64>) -> Result<(), StoreError> {
-        set_review(&mut *self.pool.acquire().await?, id, at).await
+        let mut transaction = self.begin_leader_write().await?;
+        set_review(&mut transaction, id, at).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// A payment and all that was done with it.

@@ -9,7 +9,7 @@ async fn a_backup_taken_while_payments_run_restores_and_pays_nothing_twice() {
     let first = world.authorize(1000, 1).await;
     let second = world.body(&world.requirements(500), 2);
     let backup = world.path("backup.sqlite");
-    let (settled, ()) = tokio::join!(world.settle(&second), world.back_up(&backup));
+    let (settled, ()) = tokio::join!(world.settle(&second), world.place.back_up(&backup));
     assert_eq!(settled["success"], true, "{settled}");
     // What comes after the backup is not in it.
     let capture = world.capture(first, 700, true);
@@ -18,10 +18,7 @@ async fn a_backup_taken_while_payments_run_restores_and_pays_nothing_twice() {
 
     world.crash().await;
     world.app.store.close().await;
-    for file in ["verifier.sqlite", "verifier.sqlite-wal", "verifier.sqlite-shm"] {
-        _ = std::fs::remove_file(world.path(file));
-    }
-    std::fs::copy(&backup, world.path("verifier.sqlite")).unwrap();
+    world.place.restore(&backup).await;
     world.restart(options).await;
 
     let payment = world.payment(first).await;

@@ -140,7 +140,8 @@ async fn too_little_is_not_held() {
 #[tokio::test]
 async fn who_listens_knows_its_clients() {
     let options = Options { requests_per_minute_per_client: NonZeroU32::new(1), ..Options::default() };
-    let world = World::with(options).await;
+    let mut world = World::with(options).await;
+    world.crash().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/supported", listener.local_addr().unwrap());
     let server = tokio::spawn(serve(listener, world.another_app(options).await, std::future::pending()));

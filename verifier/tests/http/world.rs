@@ -2,6 +2,7 @@
 
 mod bodies;
 mod chain;
+mod database;
 mod options;
 mod requests;
 mod stored;
@@ -18,8 +19,10 @@ use x402_escrow_verifier::{
     chain::Chain,
     router::router,
     run_background,
+    store::StoreError,
 };
 
+use database::TestDatabase;
 pub(crate) use bodies::{envelope, identified, sign};
 pub(crate) use options::Options;
 use options::app;
@@ -56,8 +59,8 @@ pub(crate) struct World {
     pub(crate) app: Arc<App>,
     router: Router,
     stop: watch::Sender<bool>,
-    tracker: Option<JoinHandle<()>>,
-    directory: tempfile::TempDir,
+    tracker: Option<JoinHandle<Result<(), StoreError>>>,
+    pub(crate) place: TestDatabase,
     pub(crate) mint: Address,
     pub(crate) escrow: Address,
     pub(crate) session: Address,
@@ -78,11 +81,11 @@ impl World {
         connect: impl AsyncFnOnce(&Arc<Cluster>) -> Arc<dyn Chain>,
     ) -> Self {
         let cluster = Arc::new(Cluster::new(unix_now()));
-        let directory = tempfile::tempdir().unwrap();
+        let place = TestDatabase::new().await;
         let mint = keypair(9).pubkey();
         let escrow = address::escrow(&keypair(PAYER).pubkey(), &mint);
         let session = address::session(&escrow, &keypair(SESSION).pubkey());
-        let app = app(connect(&cluster).await, directory.path(), options).await;
+        let app = app(connect(&cluster).await, &place.database, options).await;
         let (stop, stopped) = watch::channel(false);
         let world = Self {
             router: router(Arc::clone(&app)),
@@ -90,7 +93,7 @@ impl World {
             app,
             cluster,
             stop,
-            directory,
+            place,
             mint,
             escrow,
             session,
@@ -99,26 +102,26 @@ impl World {
         world
     }
 
-    /// Stops the verifier without any farewell, as a crash would, and starts another over the same file.
+    /// Stops the verifier without any farewell, as a crash would, and starts another over the same store.
     pub(crate) async fn restart(&mut self, options: Options) {
         self.crash().await;
         let chain = Arc::clone(&self.cluster) as Arc<dyn Chain>;
-        self.app = app(chain, self.directory.path(), options).await;
+        self.app = app(chain, &self.place.database, options).await;
         self.router = router(Arc::clone(&self.app));
         let (stop, stopped) = watch::channel(false);
         self.stop = stop;
         self.tracker = Some(tokio::spawn(run_background(Arc::clone(&self.app), stopped)));
     }
 
-    /// The parts of another verifier over the same file.
+    /// The parts of another verifier over the same store.
     pub(crate) async fn another_app(&self, options: Options) -> App {
         let chain = Arc::clone(&self.cluster) as Arc<dyn Chain>;
-        Arc::into_inner(app(chain, self.directory.path(), options).await).unwrap()
+        Arc::into_inner(app(chain, &self.place.database, options).await).unwrap()
     }
 
     /// A file beside the store's.
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
-        self.directory.path().join(name)
+        self.place.path(name)
     }
 
     pub(crate) async fn crash(&mut self) {

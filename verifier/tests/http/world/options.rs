@@ -64,9 +64,9 @@ fn always<L: Copy + Ord>(commitment: L) -> Finality<L> {
     Finality::new(vec![Tier { up_to: None, commitment }]).unwrap()
 }
 
-/// The parts of a verifier over the file in `directory`.
-pub(super) async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, options: Options) -> Arc<App> {
-    let store = Store::open(&Database::Sqlite(directory.join("verifier.sqlite"))).await.unwrap();
+/// The parts of a verifier over `database`.
+pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Options) -> Arc<App> {
+    let store = Store::open(database).await.unwrap();
     let policy = Policy {
         finality: always(options.commitment),
         finality_on_confirmed_hold: options.on_confirmed_hold.map_or(always(Level::Confirmed), |up_to| {
@@ -88,7 +88,6 @@ pub(super) async fn app(chain: Arc<dyn Chain>, directory: &std::path::Path, opti
         maximum_open_holds_per_escrow: options.maximum_open_holds_per_escrow,
     };
     let webhook = |address| Webhook { url: format!("http://{address}/"), secret: WEBHOOK_SECRET.to_vec() };
-    store.keep_news(options.webhook.is_some()).await.unwrap();
     let settings = Settings {
         webhook: options.webhook.map(webhook),
         websocket_urls: options
