@@ -24,7 +24,7 @@ use crate::{
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often to look without having heard of anything.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Leads whenever no other verifier over the same store does, until `stop` says so.
 ///
@@ -89,6 +89,8 @@ pub async fn hear(app: Arc<App>) -> Infallible {
             Ok(Some(mut listener)) => loop {
                 match timeout(POLL_INTERVAL, listener.recv()).await {
                     Ok(Ok(heard)) if heard.channel() == store::WORK => app.work.notify_one(),
+                    // The leader heard of it when it wrote it.
+                    Ok(Ok(_)) if app.is_leading.load(Ordering::Relaxed) => {}
                     Ok(Ok(_)) => app.progress.send_replace(()),
                     Ok(Err(error)) => {
                         tracing::warn!(%error, "can't hear of other verifiers; polling");
@@ -100,7 +102,7 @@ pub async fn hear(app: Arc<App>) -> Infallible {
             Err(error) => tracing::warn!(%error, "can't hear of other verifiers; polling"),
         }
         wake(&app);
-        sleep(POLL_INTERVAL).await;
+        sleep(FAILURE_PAUSE).await;
     }
 }
 

@@ -55,7 +55,6 @@ impl Database {
         let is_sqlite = matches!(self, Self::Sqlite(_));
         PoolOptions::new()
             .max_connections(8)
-            .acquire_timeout(std::time::Duration::from_secs(10))
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     let session = if is_sqlite { SQLITE_SESSION } else { POSTGRES_SESSION };

@@ -30,6 +30,7 @@ mod several;
 mod stream;
 mod supported;
 mod tracking;
+mod verifiers;
 mod verify;
 mod webhook;
 mod world;

@@ -22,8 +22,8 @@ use x402_escrow_verifier::{
     store::StoreError,
 };
 
-use database::TestDatabase;
 pub(crate) use bodies::{envelope, identified, sign};
+use database::TestDatabase;
 pub(crate) use options::Options;
 use options::app;
 
@@ -60,7 +60,7 @@ pub(crate) struct World {
     router: Router,
     stop: watch::Sender<bool>,
     tracker: Option<JoinHandle<Result<(), StoreError>>>,
-    pub(crate) place: TestDatabase,
+    pub(crate) place: Arc<TestDatabase>,
     pub(crate) mint: Address,
     pub(crate) escrow: Address,
     pub(crate) session: Address,
@@ -80,8 +80,22 @@ impl World {
         options: Options,
         connect: impl AsyncFnOnce(&Arc<Cluster>) -> Arc<dyn Chain>,
     ) -> Self {
+        Self::over(TestDatabase::new().await, options, connect).await
+    }
+
+    /// A verifier whose store is on the PostgreSQL server with this URL.
+    pub(crate) async fn on(server: &str, options: Options) -> Self {
+        let place = TestDatabase::on(server).await;
+        Self::over(place, options, async |cluster| Arc::clone(cluster) as Arc<dyn Chain>).await
+    }
+
+    async fn over(
+        place: TestDatabase,
+        options: Options,
+        connect: impl AsyncFnOnce(&Arc<Cluster>) -> Arc<dyn Chain>,
+    ) -> Self {
         let cluster = Arc::new(Cluster::new(unix_now()));
-        let place = TestDatabase::new().await;
+        let place = Arc::new(place);
         let mint = keypair(9).pubkey();
         let escrow = address::escrow(&keypair(PAYER).pubkey(), &mint);
         let session = address::session(&escrow, &keypair(SESSION).pubkey());
@@ -113,6 +127,23 @@ impl World {
         self.tracker = Some(tokio::spawn(run_background(Arc::clone(&self.app), stopped)));
     }
 
+    /// Another verifier over the same store, beside this one.
+    pub(crate) async fn another(&self, options: Options) -> Self {
+        let app = app(Arc::clone(&self.cluster) as Arc<dyn Chain>, &self.place.database, options).await;
+        let (stop, stopped) = watch::channel(false);
+        Self {
+            router: router(Arc::clone(&app)),
+            tracker: Some(tokio::spawn(run_background(Arc::clone(&app), stopped))),
+            app,
+            cluster: Arc::clone(&self.cluster),
+            stop,
+            place: Arc::clone(&self.place),
+            mint: self.mint,
+            escrow: self.escrow,
+            session: self.session,
+        }
+    }
+
     /// The parts of another verifier over the same store.
     pub(crate) async fn another_app(&self, options: Options) -> App {
         let chain = Arc::clone(&self.cluster) as Arc<dyn Chain>;
@@ -122,6 +153,11 @@ impl World {
     /// A file beside the store's.
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.place.path(name)
+    }
+
+    /// Waits until the verifier's background work ends by itself.
+    pub(crate) async fn ended(&mut self) -> Result<(), StoreError> {
+        self.tracker.take().unwrap().await.unwrap()
     }
 
     pub(crate) async fn crash(&mut self) {

@@ -17,24 +17,30 @@ const SERVER: &str = "X402_TEST_POSTGRES";
 
 pub(crate) struct TestDatabase {
     pub(crate) database: Database,
+    /// The server, if it is none of a file.
+    server: Option<String>,
     directory: tempfile::TempDir,
 }
 
 impl TestDatabase {
+    /// Where the tests' environment wants it.
     pub(super) async fn new() -> Self {
+        if let Ok(server) = env::var(SERVER) {
+            return Self::on(&server).await;
+        }
         let directory = tempfile::tempdir().unwrap();
-        let database = match env::var(SERVER) {
-            Ok(server) => {
-                static COUNT: AtomicUsize = AtomicUsize::new(0);
-                let count = COUNT.fetch_add(1, Ordering::Relaxed);
-                let mut url: reqwest::Url = server.parse().unwrap();
-                url.set_path(&format!("x402_test_{}_{count}", std::process::id()));
-                execute(&server, format!("CREATE DATABASE {}", name(&url))).await;
-                Database::Postgres(url)
-            }
-            Err(_) => Database::Sqlite(directory.path().join("verifier.sqlite")),
-        };
-        Self { database, directory }
+        Self { database: Database::Sqlite(directory.path().join("verifier.sqlite")), server: None, directory }
+    }
+
+    /// On the PostgreSQL server with this URL.
+    pub(super) async fn on(server: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let mut url: reqwest::Url = server.parse().unwrap();
+        url.set_path(&format!("x402_test_{}_{count}", std::process::id()));
+        execute(server, format!("CREATE DATABASE {}", name(&url))).await;
+        let directory = tempfile::tempdir().unwrap();
+        Self { database: Database::Postgres(url), server: Some(server.to_owned()), directory }
     }
 
     /// A file beside the store's.
@@ -51,7 +57,8 @@ impl TestDatabase {
                 pool.close().await;
             }
             Database::Postgres(url) => {
-                run(Command::new("pg_dump").args(["--format=custom", "--file"]).arg(to).arg(url.as_str())).await;
+                run(Command::new("pg_dump").args(["--format=custom", "--file"]).arg(to).arg(url.as_str()))
+                    .await;
             }
         }
     }
@@ -66,9 +73,9 @@ impl TestDatabase {
                 std::fs::copy(from, path).unwrap();
             }
             Database::Postgres(url) => {
-                let server = env::var(SERVER).unwrap();
-                execute(&server, format!("DROP DATABASE {} WITH (FORCE)", name(url))).await;
-                execute(&server, format!("CREATE DATABASE {}", name(url))).await;
+                let server = self.server.as_ref().unwrap();
+                execute(server, format!("DROP DATABASE {} WITH (FORCE)", name(url))).await;
+                execute(server, format!("CREATE DATABASE {}", name(url))).await;
                 run(Command::new("pg_restore").arg("--dbname").arg(url.as_str()).arg(from)).await;
             }
         }
@@ -77,12 +84,12 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Database::Postgres(url) = &self.database else { return };
+        let (Database::Postgres(url), Some(server)) = (&self.database, self.server.take()) else { return };
         let drop_it = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", name(url));
         // A runtime can't wait inside another.
         let dropped = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(execute(&env::var(SERVER).unwrap(), drop_it));
+            runtime.block_on(execute(&server, drop_it));
         });
         // The server may be gone, and a test that failed must tell why it did.
         _ = dropped.join();

@@ -1,0 +1,173 @@
+//! Several verifiers over one store. What needs PostgreSQL is ignored unless asked for: `cargo xtask test` does, with
+//! `X402_TEST_POSTGRES`.
+
+mod crash;
+mod server;
+
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+
+use futures_util::{StreamExt, future::join_all, stream};
+use serde_json::Value;
+use x402_escrow_verifier::{
+    app::unix_now,
+    facts,
+    payment::Payment,
+    store::{Accepted, Database, StoreError},
+};
+use x402_escrow_wire::{
+    auth_capture::{Extra, Level},
+    payment::PaymentRequirements,
+};
+
+use crate::world::{FUNDS, Options, PAYER, World, keypair};
+use solana_sdk::signer::Signer;
+
+/// Two verifiers over one PostgreSQL, the leader first.
+async fn two(options: Options) -> (World, World) {
+    let leader = World::with(options).await;
+    leads(&leader).await;
+    let standby = leader.another(options).await;
+    assert!(matches!(leader.place.database, Database::Postgres(_)), "set X402_TEST_POSTGRES");
+    (leader, standby)
+}
+
+/// Waits until the verifier leads.
+async fn leads(world: &World) {
+    let waiting = async {
+        while !world.app.is_leading.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it does not lead");
+}
+
+/// A payment as `/settle` makes it.
+fn payment(world: &World, requirements: &PaymentRequirements, nonce: u64) -> Payment {
+    let payload = world.payload(requirements, nonce);
+    let intent = payload.intent(requirements, &Extra::read(requirements).unwrap());
+    Payment {
+        id: intent.digest(),
+        payer: keypair(PAYER).pubkey(),
+        mint: world.mint,
+        intent,
+        signature: payload.signature.unwrap().0,
+        accepted_at: unix_now(),
+    }
+}
+
+#[tokio::test]
+async fn a_second_verifier_does_not_work_beside_the_first() {
+    let first = World::new().await;
+    leads(&first).await;
+    let mut second = first.another(Options::default()).await;
+    match &first.place.database {
+        Database::Sqlite(path) => {
+            let error = second.ended().await.unwrap_err();
+            assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+            let path = path.display();
+            let told = format!("another verifier has the database {path}: only PostgreSQL takes several");
+            assert_eq!(error.to_string(), told);
+        }
+        Database::Postgres(_) => {
+            assert_eq!(first.get("/health").await.1["role"], "leader");
+            assert_eq!(second.get("/health").await.1["role"], "standby");
+        }
+    }
+    first.authorize(1000, 1).await;
+    assert_eq!(first.cluster.distinct_sent(), 1);
+}
+
+#[tokio::test]
+#[ignore = "needs X402_TEST_POSTGRES"]
+async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_than_the_escrow_has() {
+    const AMOUNT: u64 = 50_000;
+    const PAYMENTS: u64 = 1000;
+    let (mut first, mut second) = two(Options::default()).await;
+    // What is accepted stays a promise: nobody sends it.
+    first.crash().await;
+    second.crash().await;
+    let requirements = first.requirements(AMOUNT);
+    let (chain, receivers) = (first.app.chain.as_ref(), BTreeSet::new());
+    let facts = facts::read(chain, first.escrow, first.session_key(), &receivers).await.unwrap();
+    let payments: Vec<_> = (1..=PAYMENTS).map(|nonce| payment(&first, &requirements, nonce)).collect();
+    let accept = |world: &World, payment: &Payment| {
+        let (store, payment, facts) = (world.app.store.clone(), payment.clone(), facts.clone());
+        async move { store.accept_payment(&payment, Level::Processed, &facts, u64::MAX, None).await.unwrap() }
+    };
+    let pairs = stream::iter(&payments)
+        .map(|payment| futures_util::future::join(accept(&first, payment), accept(&second, payment)))
+        .buffered(200);
+    let pairs: Vec<_> = pairs.collect().await;
+    let mut promised = 0;
+    for pair in pairs {
+        match pair {
+            (Accepted::New(one), Accepted::Before(other)) | (Accepted::Before(one), Accepted::New(other)) => {
+                assert_eq!(one, other);
+                promised += AMOUNT;
+            }
+            (Accepted::Unfunded, Accepted::Unfunded) => {}
+            other => panic!("equal payments were answered differently: {other:?}"),
+        }
+    }
+    assert_eq!(promised, FUNDS);
+    let count = i64::try_from(FUNDS / AMOUNT).unwrap();
+    assert_eq!(first.rows().await, [count, count, 0, 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs X402_TEST_POSTGRES"]
+async fn equal_requests_to_two_verifiers_have_one_outcome() {
+    let (first, second) =
+        two(Options { settle_timeout: Duration::from_secs(20), ..Options::default() }).await;
+    let bodies: Vec<_> = (1..=40).map(|nonce| first.body(&first.requirements(1_000_000), nonce)).collect();
+    let pairs = bodies.iter().map(|body| futures_util::future::join(first.settle(body), second.settle(body)));
+    let pairs = join_all(pairs).await;
+    let mut held = 0;
+    for (mut one, mut other) in pairs {
+        if one["success"] == true {
+            held += 1;
+            let take = |answer: &mut Value| answer["extra"]["alreadySettled"].take().as_bool().unwrap();
+            assert_ne!(take(&mut one), take(&mut other), "one of them was the first");
+        } else {
+            assert_eq!(one["errorReason"], "insufficient_funds", "{one}");
+        }
+        assert_eq!(one["success"], other["success"], "{one} {other}");
+        assert_eq!(one["errorReason"], other["errorReason"]);
+        assert_eq!(one["transaction"], other["transaction"]);
+    }
+    assert_eq!(held, 10, "ten of 1 USDC fit into 10");
+    assert_eq!(first.escrow_account().held, FUNDS);
+    assert_eq!(first.cluster.distinct_sent(), 10);
+}
+
+#[tokio::test]
+#[ignore = "needs X402_TEST_POSTGRES"]
+async fn what_the_standby_accepts_the_leader_settles() {
+    let (leader, standby) = two(Options::default()).await;
+    let id = standby.authorize(1000, 1).await;
+    assert_eq!(leader.payment(id).await["state"], "authorized");
+    standby.settled(&standby.capture(id, 600, true)).await;
+    assert_eq!(leader.received(), 600);
+    assert!(!standby.app.is_leading.load(Ordering::Relaxed));
+    assert_eq!(leader.cluster.distinct_sent(), 2);
+}
+
+#[tokio::test]
+#[ignore = "needs X402_TEST_POSTGRES"]
+async fn the_standby_takes_over_when_the_leader_dies() {
+    let (mut leader, standby) = two(Options::default()).await;
+    let id = leader.authorize(1000, 1).await;
+    // Accepted, and not sent yet, when the leader dies.
+    leader.cluster.state().loses_transactions = true;
+    let body = leader.body(&leader.requirements(500), 2);
+    let (answer, ()) = tokio::join!(standby.settle(&body), leader.crash());
+    leader.cluster.state().loses_transactions = false;
+    assert_eq!(answer["success"], false, "{answer}");
+    leads(&standby).await;
+    standby.settled(&standby.capture(id, 600, true)).await;
+    standby.settled(&body).await;
+    assert_eq!((standby.received(), standby.escrow_account().held), (600, 500));
+    // The one before may be frozen and not know it: nothing that it would write as the leader is taken.
+    let error = leader.app.store.review_at(&id.0, None).await.unwrap_err();
+    assert!(matches!(error, StoreError::NotLeading), "{error}");
+}
