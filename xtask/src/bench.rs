@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: what things cost.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 
-use crate::{build, checkout, validator};
+use crate::{build, checkout, demo, validator};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -15,6 +17,8 @@ pub(crate) struct Arguments {
 enum Subject {
     /// Compute units, bytes, fees and rent of the on-chain program
     Program(ProgramArguments),
+    /// Vouchers a second through the verifier, beside what the disk can do
+    Vouchers(VouchersArguments),
 }
 
 /// Runs every instruction on LiteSVM, packs payments into transactions there and, in version 1, on
@@ -32,30 +36,56 @@ struct ProgramArguments {
     write_baseline: bool,
 }
 
+/// Opens streamed holds on solana-test-validator, sends vouchers to a verifier with SQLite over HTTP on this machine, on
+/// one hold and on many at once, and writes to the same disk as often as it takes. Compiled without optimisation, as the
+/// tests are; takes about a minute.
+#[derive(Args)]
+struct VouchersArguments {
+    /// Print one JSON object on standard output instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.subject {
         Subject::Program(arguments) => program(arguments),
+        Subject::Vouchers(arguments) => vouchers(arguments),
     }
 }
 
 fn program(arguments: &ProgramArguments) -> Result<()> {
+    let mut benchmark = prepare("bench-program")?;
+    benchmark
+        .args(arguments.json.then_some("--json"))
+        .args(arguments.check.then_some("--check"))
+        .args(arguments.write_baseline.then_some("--write-baseline"));
+    finish(&mut benchmark)
+}
+
+fn vouchers(arguments: &VouchersArguments) -> Result<()> {
+    demo::build_binaries()?;
+    finish(prepare("bench-vouchers")?.args(arguments.json.then_some("--json")))
+}
+
+/// Sets up what the benchmark needs, and compiles it.
+fn prepare(name: &str) -> Result<Command> {
     build::run(&build::Arguments::default())?;
     let validator = validator::locate_or_build()?;
     let root = checkout::root()?;
     eprintln!("Compiling what measures it (a first time some ten minutes)");
     let status = checkout::cargo()?
-        .args(["build", "--locked", "--package", "x402-escrow-tests", "--bin", "bench-program"])
+        .args(["build", "--locked", "--package", "x402-escrow-tests", "--bin", name])
         .current_dir(&root)
         .status()
         .context("running cargo")?;
     ensure!(status.success(), "the benchmark could not be compiled ({status})");
-    let status = std::process::Command::new(root.join("target/debug/bench-program"))
-        .args(arguments.json.then_some("--json"))
-        .args(arguments.check.then_some("--check"))
-        .args(arguments.write_baseline.then_some("--write-baseline"))
-        .env("X402_ESCROW_VALIDATOR", validator)
-        .status()
-        .context("running the benchmark")?;
+    let mut benchmark = Command::new(root.join("target/debug").join(name));
+    benchmark.env("X402_ESCROW_VALIDATOR", validator);
+    Ok(benchmark)
+}
+
+fn finish(benchmark: &mut Command) -> Result<()> {
+    let status = benchmark.status().context("running the benchmark")?;
     ensure!(status.success(), "the benchmark failed ({status})");
     Ok(())
 }
