@@ -18,6 +18,7 @@ use x402_escrow_wire::{
     X402_VERSION,
     facilitator::SettleResponse,
     payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
+    payment_identifier::{self, PaymentIdentifier},
     text::{Base58, Decimal, HeaderError, Hex32, decode_header, encode_header},
 };
 
@@ -30,6 +31,8 @@ use crate::{
 
 /// A merchant may wait for a block to become final before it serves.
 const TIMEOUT: Duration = Duration::from_secs(90);
+/// Before a payment whose answer got lost is sent again.
+const REPEAT_PAUSE: Duration = Duration::from_secs(1);
 /// What is read of a response at most.
 const MAXIMUM_RESPONSE_BYTES: usize = 32 * 1024 * 1024;
 
@@ -254,6 +257,11 @@ impl AgentClient {
 
         let signature = self.key.sign(&intent.signed_bytes());
         draft.payload["signature"] = json!(Base58(signature.to_bytes()));
+        let id = identifier(&intent.digest());
+        let identified = payment_identifier::with_id(challenge.extensions.as_ref(), &id);
+        // The same payment under its id is answered like the first, if that answer gets lost.
+        let attempts = if identified.is_some() { 3 } else { 1 };
+        draft.extensions = identified.or(draft.extensions);
         let header = payment_header(&draft)?;
         let receipt = Receipt {
             payment_id: Hex32(intent.digest()),
@@ -268,8 +276,26 @@ impl AgentClient {
             verifier: self.session.verifier.clone(),
             source,
         };
-        let response = self.send(request, &method, &url, Some(&header)).await.map_err(no_answer)?;
-        read(response, Some(receipt)).await.map_err(no_answer)
+        let mut answer = self.paid(request, &method, &url, &header, receipt.clone()).await;
+        for _ in 1..attempts {
+            if answer.is_ok() {
+                break;
+            }
+            tokio::time::sleep(REPEAT_PAUSE).await;
+            answer = self.paid(request, &method, &url, &header, receipt.clone()).await;
+        }
+        answer.map_err(no_answer)
+    }
+
+    async fn paid(
+        &self,
+        request: &Request,
+        method: &Method,
+        url: &Url,
+        header: &str,
+        receipt: Receipt,
+    ) -> Result<Fetched, reqwest::Error> {
+        read(self.send(request, method, url, Some(header)).await?, Some(receipt)).await
     }
 
     async fn send(
@@ -353,6 +379,12 @@ fn challenge(headers: &HeaderMap) -> Result<PaymentRequired, FetchError> {
         return Err(FetchError::NotX402(format!("x402Version is {}", challenge.x402_version)));
     }
     Ok(challenge)
+}
+
+/// What a purchase is called: one intent is one purchase.
+fn identifier(intent_digest: &[u8; 32]) -> PaymentIdentifier {
+    let id = format!("pay_{}", Hex32(*intent_digest)).parse();
+    id.unwrap_or_else(|error| unreachable!("68 letters, digits and an underscore are an id: {error}"))
 }
 
 fn payment_header(payment: &PaymentPayload) -> Result<String, FetchError> {

@@ -8,11 +8,13 @@
 //! - [`service`]: the layer
 //! - `stream`: many requests out of one hold
 //! - `answer`: what clients are answered
+//! - `identified`: what clients that ask again under an id are answered
 //! - [`unsettled`]: signed captures and releases that the facilitator doesn't have yet
 //! - [`facilitator`]: the HTTP client
 
 mod answer;
 pub mod facilitator;
+mod identified;
 mod price;
 mod refund;
 pub mod service;
@@ -131,6 +133,8 @@ struct Inner {
     support: Support,
     facilitator: Facilitator,
     unsettled: Unsettled,
+    /// What was answered to purchases that have an id.
+    answered: Mutex<identified::Answered>,
     /// Payments that a request is working on.
     claimed: Mutex<HashSet<Hex32>>,
     /// Payments that were told to come again.
@@ -158,6 +162,7 @@ impl Merchant {
             support,
             facilitator,
             unsettled,
+            answered: Mutex::default(),
             claimed: Mutex::default(),
             unanswered: Mutex::default(),
             streams: Mutex::default(),

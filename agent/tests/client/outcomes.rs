@@ -6,6 +6,7 @@ use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload},
     payment::PaymentPayload,
+    payment_identifier::{self, EXTENSION, Offer, declaration},
     text::{Decimal, Hex32},
 };
 
@@ -60,6 +61,25 @@ async fn a_payment_without_an_answer_can_be_looked_up_and_is_not_made_again() {
     assert_eq!(payments.len(), 1);
     assert_eq!((payment_id, amount), (Hex32(intent(&payments[0]).digest()), PRICE));
     assert!(message.contains(&format!("{}/payments/{payment_id}", peers.url)), "{message}");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_under_the_same_id_and_not_paid_again() {
+    let peers = Peers::start().await;
+    peers.alter_challenge(|challenge| {
+        challenge["extensions"] = json!({ EXTENSION: declaration(Offer::Required), "other": { "info": 1 } });
+    });
+    peers.when_paid(Paid::LoseAnswer);
+    let fetched =
+        peers.counting_agent(PRICE).fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap();
+    assert_eq!((fetched.status, fetched.body.as_slice()), (200, b"sold".as_slice()));
+    let payments = peers.payments();
+    assert_eq!((payments.len(), &payments[0]), (2, &payments[1]), "the same payment, under the same id");
+    let extensions = payments[0].extensions.as_ref().unwrap();
+    assert_eq!(extensions["other"], json!({ "info": 1 }));
+    let info = payment_identifier::read(Some(extensions)).unwrap().unwrap();
+    assert_eq!(info.id.unwrap().to_string(), format!("pay_{}", Hex32(intent(&payments[0]).digest())));
+    assert_eq!(peers.spending().signed_for().unwrap(), PRICE, "it counts once");
 }
 
 #[tokio::test]

@@ -58,6 +58,8 @@ pub(crate) enum Paid {
     /// It says that the voucher was used before.
     SayRepeated,
     HangUp,
+    /// It serves, and the first answer gets lost.
+    LoseAnswer,
     Redirect,
 }
 
@@ -203,7 +205,11 @@ impl Inner {
             key.verify_strict(&voucher.signed_bytes(), &Signature::from_bytes(&voucher.signature.0)).unwrap();
             self.vouchers.lock().unwrap().push(voucher.amount.0);
         }
-        self.payments.lock().unwrap().push(payment);
+        let is_first = {
+            let mut payments = self.payments.lock().unwrap();
+            payments.push(payment);
+            payments.len() == 1
+        };
         let paid = *self.paid.lock().unwrap();
         let settlement = |success: bool| {
             let reason = match paid {
@@ -216,7 +222,8 @@ impl Inner {
             [(PAYMENT_RESPONSE, encode_header(&settlement).unwrap())]
         };
         match paid {
-            Paid::Serve => (settlement(true), "sold").into_response(),
+            Paid::LoseAnswer if is_first => panic!("losing the answer, as the test wants it"),
+            Paid::Serve | Paid::LoseAnswer => (settlement(true), "sold").into_response(),
             Paid::Refuse | Paid::SayRepeated => {
                 (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response()
             }

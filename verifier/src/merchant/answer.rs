@@ -15,7 +15,7 @@ use x402_escrow_wire::{
     text::encode_header,
 };
 
-use super::terms::Terms;
+use super::{facilitator::FacilitatorError, terms::Terms};
 
 /// 402 with the terms.
 pub(super) fn challenge(terms: &Terms<'_>, error: &str) -> Response {
@@ -65,6 +65,18 @@ pub(super) fn refused_settlement(terms: &Terms<'_>, answer: &SettleResponse) -> 
 pub(super) fn problem(status: StatusCode, code: &str, message: &str) -> Response {
     let body = Json(json!({ "error": { "code": code, "message": message } }));
     (status, [(CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// What a client is told where the facilitator gave no verdict.
+pub(super) fn no_verdict(error: &FacilitatorError, message: &str) -> Response {
+    match error {
+        FacilitatorError::Status { status, .. } if *status == StatusCode::CONFLICT => problem(
+            StatusCode::CONFLICT,
+            "payment_identifier_conflict",
+            "the id is another payment's; a new purchase needs a new id",
+        ),
+        _ => problem(StatusCode::SERVICE_UNAVAILABLE, "facilitator_unavailable", message),
+    }
 }
 
 fn set(headers: &mut HeaderMap, name: &str, value: &impl Serialize) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use x402_escrow_interface::ID;
 use x402_escrow_wire::{
     X402_VERSION,
@@ -87,9 +87,20 @@ impl Facilitator {
         support.ok_or_else(|| FacilitatorError::Unsupported { url: self.url.clone() })
     }
 
+    /// Settles what the merchant itself signed.
     pub(super) async fn settle(
         &self,
         payload: Value,
+        requirements: &PaymentRequirements,
+    ) -> Result<SettleResponse, FacilitatorError> {
+        self.pay(payload, None, requirements).await
+    }
+
+    /// Settles what a client sent.
+    pub(super) async fn pay(
+        &self,
+        payload: Value,
+        extensions: Option<Map<String, Value>>,
         requirements: &PaymentRequirements,
     ) -> Result<SettleResponse, FacilitatorError> {
         let request = FacilitatorRequest {
@@ -99,7 +110,7 @@ impl Facilitator {
                 resource: None,
                 accepted: requirements.clone(),
                 payload,
-                extensions: None,
+                extensions,
             },
             payment_requirements: requirements.clone(),
         };

@@ -1,4 +1,4 @@
-use x402_escrow_wire::auth_capture::Commitment;
+use x402_escrow_wire::{auth_capture::Commitment, payment_identifier::Offer};
 
 /// What a route costs, and how final a payment must be before it is served.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub struct Price {
     pub refund_window_seconds: Option<i64>,
     /// How final the hold must be; `None` leaves it to the facilitator's policy.
     pub commitment: Option<Commitment>,
+    /// Whether clients may or must give each purchase an id, by which a repeat is answered like the first.
+    pub identified: Option<Offer>,
     /// What is sold, for people.
     pub description: Option<String>,
     /// Media type of the response.
@@ -25,6 +27,7 @@ impl Price {
             hold: None,
             refund_window_seconds: None,
             commitment: None,
+            identified: None,
             description: None,
             mime_type: None,
         }
@@ -49,6 +52,14 @@ impl Price {
     #[must_use]
     pub fn refundable(mut self, seconds: i64) -> Self {
         self.refund_window_seconds = Some(seconds);
+        self
+    }
+
+    /// Takes ids of purchases: a client whose answer got lost asks again under the same id, with the same payment, and
+    /// is answered as before. Kept for an hour, of answers up to 64 KiB.
+    #[must_use]
+    pub fn identified(mut self, offer: Offer) -> Self {
+        self.identified = Some(offer);
         self
     }
 

@@ -29,8 +29,8 @@ use x402_escrow_wire::{
 
 use super::{
     CaptureAmount, Inner, Merchant, Price,
-    answer::{challenge, problem, refusal, refused_settlement, served},
-    lock,
+    answer::{challenge, no_verdict, problem, refusal, refused_settlement, served},
+    identified, lock,
     stream::{self, Unserved},
     terms::{Accepted, Terms},
     unix_seconds,
@@ -126,28 +126,61 @@ where
         Ok(None) => return challenge(&terms, "Payment required"),
         Err(message) => return problem(StatusCode::BAD_REQUEST, "invalid_payload", &message),
     };
+    let purchase = match identified::purchase(price, &payment, &terms.resource_hash) {
+        Ok(purchase) => purchase,
+        Err(error) => {
+            let message = format!("{PAYMENT_SIGNATURE}: {error}");
+            return problem(StatusCode::BAD_REQUEST, "invalid_payload", &message);
+        }
+    };
+    if let Some(answer) = purchase.and_then(|purchase| merchant.answered(&purchase)) {
+        return answer;
+    }
+    let response = sell(merchant, &terms, inner, parts, body, payment).await;
+    match purchase {
+        Some(purchase) => merchant.keep_answer(purchase, response).await,
+        None => response,
+    }
+}
+
+/// Serves what the payment pays for, if it does.
+async fn sell<S>(
+    merchant: &Arc<Inner>,
+    terms: &Terms<'_>,
+    inner: S,
+    parts: Parts,
+    body: Bytes,
+    payment: PaymentPayload,
+) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Send,
+    S::Future: Send,
+{
     let accepted = match terms.check(&payment) {
         Ok(accepted) => accepted,
-        Err(mismatch) => return refusal(&terms, mismatch.code, &mismatch.message),
+        Err(mismatch) => return refusal(terms, mismatch.code, &mismatch.message),
     };
     if let Some(voucher) = accepted.voucher.filter(|_| !accepted.opens_hold) {
-        return match stream::pay(merchant, &terms, &accepted, &voucher).await {
+        let extensions = payment.extensions.filter(|_| terms.price.identified.is_some());
+        return match stream::pay(merchant, terms, &accepted, &voucher, extensions).await {
             Ok(paid) => serve_streamed(merchant, inner, parts, body, &accepted, &voucher, &paid).await,
             Err(response) => *response,
         };
     }
     let Some(_claim) = merchant.claim(accepted.payment_id) else {
         return refusal(
-            &terms,
+            terms,
             ErrorCode::DuplicateSettlement,
             "the payment is being served in another request",
         );
     };
-    match (authorize(merchant, &terms, payment, &accepted).await, accepted.voucher) {
+    match (authorize(merchant, terms, payment, &accepted).await, accepted.voucher) {
         (Ok(authorized), Some(voucher)) => {
             serve_streamed(merchant, inner, parts, body, &accepted, &voucher, &authorized).await
         }
-        (Ok(authorized), None) => serve(merchant, price, inner, parts, body, accepted, authorized).await,
+        (Ok(authorized), None) => {
+            serve(merchant, terms.price, inner, parts, body, accepted, authorized).await
+        }
         (Err(response), _) => *response,
     }
 }
@@ -193,16 +226,14 @@ async fn authorize(
     accepted: &Accepted,
 ) -> Result<SettleResponse, Box<Response>> {
     let id = accepted.payment_id;
-    let answer = match merchant.facilitator.settle(payment.payload, &accepted.requirements).await {
+    let extensions = payment.extensions.filter(|_| terms.price.identified.is_some());
+    let answer = match merchant.facilitator.pay(payment.payload, extensions, &accepted.requirements).await {
         Ok(answer) => answer,
         Err(error) => {
             warn!(payment_id = %id, %error, "no verdict on payment {id}");
             lock(&merchant.unanswered).insert(id);
-            return Err(Box::new(problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "facilitator_unavailable",
-                "the payment could not be settled now; send the same request again",
-            )));
+            let message = "the payment could not be settled now; send the same request again";
+            return Err(Box::new(no_verdict(&error, message)));
         }
     };
     if !answer.success {

@@ -10,7 +10,7 @@ use std::{
 use axum::{http::StatusCode, response::Response};
 use ed25519_dalek::Signer;
 use futures_util::{StreamExt, stream};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tracing::{error, info, warn};
 use x402_escrow_interface::message::Release;
 use x402_escrow_wire::{
@@ -23,7 +23,7 @@ use x402_escrow_wire::{
 
 use super::{
     Inner,
-    answer::{problem, refused_settlement},
+    answer::{no_verdict, problem, refusal, refused_settlement},
     lock,
     terms::{Accepted, Terms},
 };
@@ -49,24 +49,30 @@ pub(super) async fn pay(
     terms: &Terms<'_>,
     accepted: &Accepted,
     voucher: &VoucherPayload,
+    extensions: Option<Map<String, Value>>,
 ) -> Result<SettleResponse, Box<Response>> {
     let unserved = (voucher.payment_id, voucher.amount);
-    let mut answer = match merchant.facilitator.settle(json!(voucher), &accepted.requirements).await {
+    let mut answer = match merchant.facilitator.pay(json!(voucher), extensions, &accepted.requirements).await
+    {
         Ok(answer) => answer,
         Err(error) => {
             warn!(payment_id = %voucher.payment_id, %error, "no verdict on a voucher of payment {}", voucher.payment_id);
             lock(&merchant.unserved).insert(unserved);
-            return Err(Box::new(problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "facilitator_unavailable",
-                "the voucher could not be checked now; send the same request again",
-            )));
+            let message = "the voucher could not be checked now; send the same request again";
+            return Err(Box::new(no_verdict(&error, message)));
         }
     };
-    let is_repeated = answer.error_reason.as_deref() == Some(ErrorCode::VoucherRepeated.as_str());
+    // Under its id a voucher that was accepted before is told yes again.
+    let told_again = answer.success
+        && answer.extra.as_ref().and_then(|extra| extra.get("alreadySettled")) == Some(&Value::Bool(true));
+    let is_repeated =
+        told_again || answer.error_reason.as_deref() == Some(ErrorCode::VoucherRepeated.as_str());
     let was_unserved = lock(&merchant.unserved).remove(&unserved);
     if is_repeated && was_unserved {
         answer = SettleResponse { success: true, error_reason: None, error_message: None, ..answer };
+    } else if told_again {
+        let message = "the voucher bought something before";
+        return Err(Box::new(refusal(terms, ErrorCode::VoucherRepeated, message)));
     } else if !answer.success {
         return Err(Box::new(refused_settlement(terms, &answer)));
     } else if answer.amount < Some(Decimal(terms.price.amount)) {

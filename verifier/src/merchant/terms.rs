@@ -1,6 +1,6 @@
 //! What a route asks for, and whether a payment is that. No I/O.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{
@@ -9,6 +9,7 @@ use x402_escrow_wire::{
     },
     error_code::ErrorCode,
     payment::{PaymentPayload, PaymentRequired, PaymentRequirements, ResourceInfo},
+    payment_identifier::{self, EXTENSION, EXTRA},
     text::{Base58, Decimal, Hex32},
 };
 
@@ -101,6 +102,10 @@ impl Terms<'_> {
             }),
             commitment: price.commitment.map(Level::from),
         };
+        let mut extra = extra.to_map();
+        if let Some(offer) = price.identified {
+            extra.insert(EXTRA.to_owned(), json!(offer));
+        }
         PaymentRequirements {
             scheme: SCHEME.to_owned(),
             network: support.network.clone(),
@@ -108,7 +113,7 @@ impl Terms<'_> {
             asset: config.asset,
             pay_to: config.pay_to,
             max_timeout_seconds: config.maximum_timeout_seconds,
-            extra: extra.to_map(),
+            extra,
         }
     }
 
@@ -123,7 +128,9 @@ impl Terms<'_> {
                 mime_type: self.price.mime_type.clone(),
             },
             accepts: vec![serde_json::to_value(self.requirements()).unwrap_or(Value::Null)],
-            extensions: None,
+            extensions: self.price.identified.map(|offer| {
+                Map::from_iter([(EXTENSION.to_owned(), payment_identifier::declaration(offer))])
+            }),
         }
     }
 

@@ -6,6 +6,7 @@
 mod challenge;
 mod client;
 mod facilitator;
+mod identified;
 mod outage;
 mod refusal;
 mod replay;

@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use x402_escrow_verifier::merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
 use x402_escrow_wire::{
     auth_capture::Commitment,
+    payment_identifier::Offer,
     text::{Base58, Key},
 };
 
@@ -127,6 +128,15 @@ fn router(merchant: &Merchant, work: Work) -> Router {
         .route("/panic", get(panics).layer(price()))
         .route("/wait", get(wait).layer(price()))
         .route("/final", get(plain).layer(merchant.price(Price::new(PRICE).at_least(Commitment::Finalized))))
+        .route("/named", any(plain).layer(merchant.price(Price::new(PRICE).identified(Offer::Optional))))
+        .route(
+            "/must-be-named",
+            any(plain).layer(merchant.price(Price::new(PRICE).identified(Offer::Required))),
+        )
+        .route(
+            "/stream/named",
+            get(plain).layer(merchant.price(Price::new(PRICE).streamed(HOLD).identified(Offer::Optional))),
+        )
         .route("/stream", get(plain).layer(streamed()))
         .route("/stream/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR).layer(streamed()))
         .route("/stream/panic", get(panics).layer(streamed()))
