@@ -146,6 +146,9 @@ async fn where_a_block_fails_one_of_them_the_others_go_on_alone() {
     let statuses: Vec<_> = transactions.iter().map(|one| &one["status"]).collect();
     assert_eq!(statuses, ["finalized", "failed", "finalized"]);
     assert_eq!(transactions[1]["error"]["code"], "settlement_pending");
+    // Each keeps what the transaction meant for it.
+    let failed = world.payment(ids[3]).await;
+    assert_eq!(failed["transactions"][1]["error"]["code"], "invalid_auth_capture_svm_capture", "{failed}");
 }
 
 #[tokio::test]
