@@ -31,6 +31,13 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// The slot up to which every view has looked: what all of them allow was so then, and is still.
+    pub fn oldest_slot(&self) -> u64 {
+        self.views().map(|view| view.slot).min().unwrap_or_default()
+    }
+}
+
 /// What the chain says as of one slot.
 #[derive(Clone, Debug)]
 pub struct View {

@@ -18,6 +18,7 @@
 pub mod alarm;
 pub mod app;
 pub mod assess;
+pub mod assurance;
 pub mod body;
 pub mod chain;
 pub mod config;

@@ -10,7 +10,8 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    payment::{Action, Attempt, History, Operation, OperationState, Problem, Tracked},
+    assurance::{Assurance, Observed},
+    payment::{Action, Attempt, History, Operation, OperationState, Problem, RestsOn, Tracked},
     settle::Settled,
     stream::Vouched,
     verify::Rejection,
@@ -36,7 +37,7 @@ pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
 
 /// The answer to a voucher that was accepted. No transaction: it is captured later.
 pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
-    let Vouched { before, voucher, increment, repeated } = vouched;
+    let Vouched { before, voucher, increment, assurance, repeated } = vouched;
     let members = json!({
         "paymentId": Hex32(before.payment.id),
         "hold": Key::from(before.payment.hold()),
@@ -54,7 +55,7 @@ pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
         transaction: String::new(),
         network: network.to_owned(),
         amount: Some(Decimal(*increment)),
-        extra: Some(object(members)),
+        extra: Some(object(members).into_iter().chain(object(json!(assurance))).collect()),
     }
 }
 
@@ -154,10 +155,6 @@ fn extra(settled: &Settled) -> Map<String, Value> {
         "hold": Key::from(history.payment.hold()),
         "state": history.state().as_str(),
         "status": status(operation.state),
-        "restsOn": history.rests_on(&operation.action).as_str(),
-        "commitmentAsked": asked,
-        "commitmentRequired": required,
-        "commitmentObserved": operation.level(),
         "slot": landing.map(|landing| landing.slot),
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
         "confirmations": landing.map_or(0, |landing| landing.confirmations),
@@ -166,7 +163,13 @@ fn extra(settled: &Settled) -> Map<String, Value> {
         "released": Decimal(history.payment.intent.amount.saturating_sub(sums.ends_at)),
         "alreadySettled": repeated,
     });
-    object(members)
+    let assurance = Assurance {
+        rests_on: history.rests_on(&operation.action),
+        commitment_asked: *asked,
+        commitment_required: *required,
+        observed: Observed::of(history, operation),
+    };
+    object(members).into_iter().chain(object(json!(assurance))).collect()
 }
 
 fn object(members: Value) -> Map<String, Value> {
@@ -226,7 +229,10 @@ struct OperationReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<bool>,
     accepted_at: i64,
+    rests_on: RestsOn,
     commitment_required: Level,
+    #[serde(flatten)]
+    observed: Observed,
     status: &'static str,
     error: Option<ProblemReport>,
 }
@@ -305,7 +311,9 @@ fn operation(history: &History, operation: &Operation) -> OperationReport {
         fee,
         last,
         accepted_at: operation.accepted_at,
+        rests_on: history.rests_on(&operation.action),
         commitment_required: operation.commitment,
+        observed: Observed::of(history, operation),
         status: status(operation.state),
         error: operation.problem.as_ref().map(ProblemReport::from),
     }

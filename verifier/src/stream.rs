@@ -10,6 +10,7 @@ use x402_escrow_wire::{
 use crate::{
     app::{App, unix_now},
     assess::NotAccepted,
+    assurance::{Assurance, Observed},
     identifier::{self, Identifier},
     payment::{Action, History, Voucher},
     store::AcceptedVoucher,
@@ -23,10 +24,23 @@ pub struct Vouched {
     pub before: History,
     /// The voucher.
     pub voucher: Voucher,
+    /// How sure its hold is.
+    pub assurance: Assurance,
     /// What it added to those before it, in base units.
     pub increment: u64,
     /// Whether it was accepted before.
     pub repeated: bool,
+}
+
+/// How sure a voucher is: as its hold, which is all that it needs of the chain.
+fn assurance(app: &App, extra: &Extra, history: &History) -> Assurance {
+    let amount = history.payment.intent.amount;
+    Assurance {
+        rests_on: history.rests_on_hold(),
+        commitment_asked: extra.commitment,
+        commitment_required: app.facilitator.policy.on_balance(amount, extra.commitment).into(),
+        observed: Observed::of_hold(history),
+    }
 }
 
 /// What a voucher adds to those before it, in base units.
@@ -47,13 +61,13 @@ pub async fn accept(
     identifier: Option<&Identifier>,
 ) -> Result<Vouched, NotAccepted> {
     let (extra, history) = check_request(app, request, payload).await?;
-    if let Some(vouched) = accepted_before(app, payload, identifier, &history).await? {
+    if let Some(vouched) = accepted_before(app, payload, &extra, identifier, &history).await? {
         return Ok(vouched);
     }
     match keep(app, payload, &extra, identifier).await {
         // An equal one at the same time was faster.
         Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => {
-            let vouched = accepted_before(app, payload, identifier, &history).await?;
+            let vouched = accepted_before(app, payload, &extra, identifier, &history).await?;
             vouched.ok_or(NotAccepted::Rejected(rejection))
         }
         kept => kept,
@@ -64,6 +78,7 @@ pub async fn accept(
 async fn accepted_before(
     app: &App,
     payload: &VoucherPayload,
+    extra: &Extra,
     identifier: Option<&Identifier>,
     history: &History,
 ) -> Result<Option<Vouched>, NotAccepted> {
@@ -73,6 +88,7 @@ async fn accepted_before(
     Ok(known.map(|purchase| Vouched {
         before: history.clone(),
         voucher: verify::voucher::voucher(payload),
+        assurance: assurance(app, extra, history),
         increment: purchase.amount,
         repeated: true,
     }))
@@ -91,13 +107,13 @@ pub async fn check(
     request: &FacilitatorRequest,
     payload: &VoucherPayload,
     identifier: Option<&Identifier>,
-) -> Result<History, NotAccepted> {
+) -> Result<(History, Assurance), NotAccepted> {
     let (extra, history) = check_request(app, request, payload).await?;
-    if accepted_before(app, payload, identifier, &history).await?.is_some() {
-        return Ok(history);
+    if accepted_before(app, payload, &extra, identifier, &history).await?.is_none() {
+        check_amount(app, payload, &extra, &history)?;
     }
-    check_amount(app, payload, &extra, &history)?;
-    Ok(history)
+    let assurance = assurance(app, &extra, &history);
+    Ok((history, assurance))
 }
 
 /// Keeps the first voucher of a hold that is there. Returns whether it is new.
@@ -150,7 +166,8 @@ async fn keep(
     match app.store.accept_voucher(&id.0, &voucher, margin_seconds, purchase, check).await? {
         AcceptedVoucher::New(before) => {
             let increment = increment(&before, &voucher);
-            Ok(Vouched { before: *before, voucher, increment, repeated: false })
+            let assurance = assurance(app, extra, &before);
+            Ok(Vouched { before: *before, voucher, assurance, increment, repeated: false })
         }
         AcceptedVoucher::Refused(rejection) => Err(rejection.into()),
         AcceptedVoucher::UnknownPayment => Err(unknown_payment(id).into()),

@@ -9,7 +9,10 @@ use x402_escrow_wire::{
 };
 
 use super::{payment::Payment, settle::Settled};
-use crate::payment::AttemptState;
+use crate::{
+    assurance::{Assurance, Observed},
+    payment::{AttemptState, RestsOn},
+};
 
 /// The answer to a request whose transaction was signed, now or before.
 pub fn settled(network: &str, settled: Settled) -> SettleResponse {
@@ -34,16 +37,24 @@ fn extra(settled: &Settled) -> Map<String, Value> {
     let members = json!({
         "paymentId": Hex32(payment.id),
         "status": status(&payment.state),
-        "commitmentRequired": settled.commitment.as_str(),
         "slot": landing.map(|landing| landing.slot),
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
         "confirmations": landing.map_or(0, |landing| landing.confirmations),
         "alreadySettled": settled.repeated,
     });
-    match members {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
+    let assurance = Assurance {
+        rests_on: RestsOn::Balance,
+        commitment_asked: settled.asked,
+        commitment_required: settled.commitment.into(),
+        observed: observed(&payment.state),
+    };
+    let members = [members, json!(assurance)].into_iter();
+    members.filter_map(|members| members.as_object().cloned()).flatten().collect()
+}
+
+fn observed(state: &AttemptState) -> Observed {
+    let landing = state.landing().filter(|landing| landing.error.is_none());
+    landing.map_or(Observed::default(), |landing| Observed::at(landing.commitment, landing.slot))
 }
 
 /// How far a transaction is: not on chain is `unsettled`, or `expired` once it can't be any more.
@@ -67,6 +78,9 @@ pub struct PaymentReport {
     amount: Decimal,
     accepted_at: i64,
     signature: Base58<64>,
+    rests_on: RestsOn,
+    #[serde(flatten)]
+    observed: Observed,
     status: &'static str,
     slot: Option<u64>,
     block_hash: Option<Key>,
@@ -89,6 +103,8 @@ pub fn payment(network: &str, payment: &Payment) -> PaymentReport {
         amount: Decimal(payment.amount),
         accepted_at: payment.accepted_at,
         signature: Base58(payment.signature),
+        rests_on: RestsOn::Balance,
+        observed: observed(&payment.state),
         status: status(&payment.state),
         slot: landing.map(|landing| landing.slot),
         block_hash: landing.and_then(|landing| landing.block_hash).map(Base58),

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+use x402_escrow_wire::{
+    auth_capture::{Commitment, Level},
+    error_code::ErrorCode,
+};
 
 use super::{
     assess::{self, Checked},
@@ -35,6 +38,8 @@ const RECEIPT_PAUSE: Duration = Duration::from_millis(250);
 pub struct Settled {
     /// The payment.
     pub payment: Payment,
+    /// What the merchant asked for.
+    pub asked: Option<Level>,
     /// How final it must be for this caller.
     pub commitment: Commitment,
     /// Whether an equal request came before; of a yes, whether one was told yes.
@@ -51,10 +56,7 @@ pub async fn settle(app: &App, request: &Request) -> Result<Settled, NotAccepted
     let checked = assess::check(request, &app.facilitator)?;
     let (id, payer) = (checked.id, checked.payer);
     assess::told_before(app, request, &payer, &id).await?;
-    // What is only processed is told by no node what it did.
-    let policy = &app.facilitator.policy;
-    let asked = request.asked.extra.commitment;
-    let commitment = policy.on_balance(request.asked.amount, asked).max(Commitment::Confirmed);
+    let commitment = required(app, request);
     let is_new = match app.store.exact_payment(&id).await? {
         Some(_) => false,
         None => {
@@ -69,7 +71,14 @@ pub async fn settle(app: &App, request: &Request) -> Result<Settled, NotAccepted
         Ok(told_before) => (told_before, None),
         Err(problem) => (!is_new, Some(problem)),
     };
-    Ok(Settled { payment, commitment, repeated, problem })
+    Ok(Settled { payment, asked: request.asked.extra.commitment, commitment, repeated, problem })
+}
+
+/// How final the payment must be for this caller.
+pub fn required(app: &App, request: &Request) -> Commitment {
+    let asked = request.asked.extra.commitment;
+    // What is only processed is told by no node what it did.
+    app.facilitator.policy.on_balance(request.asked.amount, asked).max(Commitment::Confirmed)
 }
 
 /// Signs the transaction and has it sent. Returns whether nobody else did meanwhile.

@@ -1,5 +1,6 @@
 //! A payment's state and sums, which follow from its operations.
 
+use serde::Serialize;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{Action, Operation, OperationState, Payment, Tracked, Voucher};
@@ -47,7 +48,8 @@ impl PaymentState {
 }
 
 /// What an operation would be lost with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RestsOn {
     /// A balance that nothing is held of: until it is on chain, others can spend it.
     Balance,
@@ -57,18 +59,6 @@ pub enum RestsOn {
     ConfirmedHold,
     /// A hold that no fork can take away any more.
     FinalizedHold,
-}
-
-impl RestsOn {
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Balance => "balance",
-            Self::ProcessedHold => "processed_hold",
-            Self::ConfirmedHold => "confirmed_hold",
-            Self::FinalizedHold => "finalized_hold",
-        }
-    }
 }
 
 /// A payment's sums, in base units.
@@ -150,13 +140,20 @@ impl History {
 
     /// What `action` on this payment rests on now.
     pub fn rests_on(&self, action: &Action) -> RestsOn {
-        match (action, self.authorization()) {
-            (Action::Authorize, _) => RestsOn::Balance,
-            (_, OperationState::Landed(Commitment::Processed)) => RestsOn::ProcessedHold,
-            (_, OperationState::Landed(Commitment::Confirmed)) => RestsOn::ConfirmedHold,
-            (_, OperationState::Landed(Commitment::Finalized)) => RestsOn::FinalizedHold,
+        match action {
+            Action::Authorize => RestsOn::Balance,
+            _ => self.rests_on_hold(),
+        }
+    }
+
+    /// What a capture or a voucher rests on now.
+    pub fn rests_on_hold(&self) -> RestsOn {
+        match self.authorization() {
+            OperationState::Landed(Commitment::Processed) => RestsOn::ProcessedHold,
+            OperationState::Landed(Commitment::Confirmed) => RestsOn::ConfirmedHold,
+            OperationState::Landed(Commitment::Finalized) => RestsOn::FinalizedHold,
             // Its block was dropped: it is to be held again.
-            (_, _) => RestsOn::Balance,
+            _ => RestsOn::Balance,
         }
     }
 

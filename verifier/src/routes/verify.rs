@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use serde_json::json;
 use x402_escrow_wire::{
-    auth_capture::Payload,
+    auth_capture::{Commitment, Payload},
     error_code::ErrorCode,
     facilitator::{FacilitatorRequest, VerifyResponse},
     text::Key,
@@ -14,11 +15,14 @@ use super::Asked;
 use crate::{
     app::App,
     assess::{self, NotAccepted},
+    assurance::{Assurance, Observed},
     body::JsonBody,
     decision::Verdict,
     error::{ApiError, verdict},
-    exact, facts,
+    exact::{self, requirements::Request},
+    facts,
     identifier::Identifier,
+    payment::RestsOn,
     stream,
     verify::{Rejection, lifecycle, requirements},
 };
@@ -28,18 +32,18 @@ pub async fn verify(
     State(app): State<Arc<App>>,
     body: JsonBody,
 ) -> Result<Verdict<VerifyResponse>, ApiError> {
-    let payer = match super::read(&body, &app.facilitator)? {
-        Ok(Asked::AuthCapture(request, identifier)) => payer(&app, &request, identifier.as_ref()).await,
-        Ok(Asked::Exact(request)) => exact::assess::verify(&app, &request).await.map(Key::from),
+    let verified = match super::read(&body, &app.facilitator)? {
+        Ok(Asked::AuthCapture(request, identifier)) => check(&app, &request, identifier.as_ref()).await,
+        Ok(Asked::Exact(request)) => check_exact(&app, &request).await,
         Err(rejection) => Err(rejection.into()),
     };
-    Ok(Verdict(match payer {
-        Ok(payer) => VerifyResponse {
+    Ok(Verdict(match verified {
+        Ok((payer, assurance)) => VerifyResponse {
             is_valid: true,
             invalid_reason: None,
             invalid_message: None,
             payer: Some(payer),
-            extra: None,
+            extra: json!(assurance).as_object().cloned(),
         },
         Err(error) => {
             let Rejection { code, message } = verdict(error, ErrorCode::UnexpectedVerifyError)?;
@@ -54,15 +58,34 @@ pub async fn verify(
     }))
 }
 
-/// Whose money it is, if the payment would settle.
-async fn payer(
+async fn check_exact(app: &App, request: &Request) -> Result<(Key, Assurance), NotAccepted> {
+    let payer = exact::assess::verify(app, request).await?;
+    let assurance = Assurance {
+        rests_on: RestsOn::Balance,
+        commitment_asked: request.asked.extra.commitment,
+        commitment_required: exact::settle::required(app, request).into(),
+        observed: Observed::default(),
+    };
+    Ok((payer.into(), assurance))
+}
+
+/// Whose money it is, if the payment would settle, and how sure that is.
+async fn check(
     app: &App,
     request: &FacilitatorRequest,
     identifier: Option<&Identifier>,
-) -> Result<Key, NotAccepted> {
+) -> Result<(Key, Assurance), NotAccepted> {
+    let policy = &app.facilitator.policy;
     match assess::read_payload(request)? {
         Payload::Intent(payload) => {
             let signed = assess::read_intent(&app.facilitator, request, &payload)?;
+            let commitment_asked = signed.extra.commitment;
+            let assurance = |observed| Assurance {
+                rests_on: RestsOn::Balance,
+                commitment_asked,
+                commitment_required: policy.on_balance(signed.intent.amount, commitment_asked).into(),
+                observed,
+            };
             let told = match identifier {
                 Some(identifier) => {
                     identifier.find_to_tell(app, &signed.intent.session_key, &signed.hash()).await?
@@ -73,7 +96,7 @@ async fn payer(
                 && !history.authorization().is_negative()
             {
                 if told.is_some() {
-                    return Ok(history.payment.payer.into());
+                    return Ok((history.payment.payer.into(), assurance(Observed::of_hold(&history))));
                 }
                 return Err(Rejection::new(
                     ErrorCode::DuplicateSettlement,
@@ -82,10 +105,12 @@ async fn payer(
                 .into());
             }
             let assessed = assess::assess(app, &signed.intent, &request.payment_requirements).await?;
-            Ok(assessed.escrow.payer.into())
+            let observed = Observed::at(Commitment::Confirmed, assessed.facts.oldest_slot());
+            Ok((assessed.escrow.payer.into(), assurance(observed)))
         }
         Payload::Voucher(payload) => {
-            Ok(stream::check(app, request, &payload, identifier).await?.payment.payer.into())
+            let (history, assurance) = stream::check(app, request, &payload, identifier).await?;
+            Ok((history.payment.payer.into(), assurance))
         }
         Payload::Lifecycle(payload) => {
             requirements::check_network(&request.payment_requirements, &app.facilitator)?;
@@ -95,8 +120,16 @@ async fn payer(
             requirements::check_receiver(&request.payment_requirements, &history.payment.intent.receiver)?;
             lifecycle::check_signature(&payload, &history)?;
             let now = facts::cluster_time(app.chain.as_ref()).await?;
-            lifecycle::check(&lifecycle::action(&payload, &history)?, &history, now)?;
-            Ok(history.payment.payer.into())
+            let action = lifecycle::action(&payload, &history)?;
+            lifecycle::check(&action, &history, now)?;
+            let commitment_asked = requirements::read_commitment(&request.payment_requirements)?;
+            let assurance = Assurance {
+                rests_on: history.rests_on(&action),
+                commitment_asked,
+                commitment_required: policy.required(&history, &action, commitment_asked, now),
+                observed: Observed::of_hold(&history),
+            };
+            Ok((history.payment.payer.into(), assurance))
         }
     }
 }

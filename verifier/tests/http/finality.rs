@@ -46,6 +46,7 @@ async fn assert_reserved(world: &World, body: &Value, rests_on: &str) {
     let extra = &answer["extra"];
     assert_eq!((&extra["status"], &extra["captured"]), (&json!("unsettled"), &json!("0")), "{answer}");
     assert_eq!((&extra["slot"], &extra["alreadySettled"]), (&Value::Null, &json!(false)), "{answer}");
+    assert_eq!(extra["observedAtSlot"], 101, "the hold's: {answer}");
     assert_eq!(world.received(), 0);
     assert!(world.sent() <= sent + 1, "nobody waited for it");
 }
@@ -84,7 +85,16 @@ async fn a_capture_on_a_confirmed_hold_waits_above_the_bound() {
     world.cluster.state().loses_transactions = false;
     let answer = world.settled(&body).await;
     assert_eq!(told(&answer), ["confirmed_hold", "null", "confirmed", "confirmed"], "{answer}");
+    assert_eq!(answer["extra"]["observedAtSlot"], 102, "its own: {answer}");
     assert_captured_once(&world, id, 601).await;
+    let payment = world.payment(id).await;
+    let told = |index: usize| {
+        ["restsOn", "commitmentRequired", "commitmentObserved", "observedAtSlot"]
+            .map(|name| payment["operations"][index][name].clone())
+    };
+    assert_eq!(told(0), [json!("balance"), json!("processed"), json!("confirmed"), json!(101)], "{payment}");
+    let capture = [json!("confirmed_hold"), json!("confirmed"), json!("confirmed"), json!(102)];
+    assert_eq!(told(1), capture, "{payment}");
 }
 
 #[tokio::test]

@@ -12,7 +12,17 @@ async fn a_sound_payment_is_valid_and_nothing_changes() {
     let (status, answer) = world.post("/verify", &world.body(&world.requirements(1000), 1)).await;
     let payer = keypair(1);
     let payer = solana_sdk::signer::Signer::pubkey(&payer).to_string();
-    assert_eq!((status, answer), (StatusCode::OK, json!({ "isValid": true, "payer": payer })));
+    let extra = json!({
+        "restsOn": "balance",
+        "commitmentAsked": null,
+        "commitmentRequired": "processed",
+        "commitmentObserved": "confirmed",
+        "observedAtSlot": 100,
+    });
+    assert_eq!(
+        (status, answer),
+        (StatusCode::OK, json!({ "isValid": true, "payer": payer, "extra": extra }))
+    );
     assert_eq!(world.everything().await, before);
 }
 
