@@ -12,6 +12,7 @@ mod fault;
 mod fuzz;
 mod idl;
 mod npm;
+mod postgres;
 mod progress;
 mod test;
 mod toolchain;

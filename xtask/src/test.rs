@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use crate::{build, cache, checkout, demo, fault, idl, npm, progress, validator};
+use crate::{build, cache, checkout, demo, fault, idl, npm, postgres, progress, validator};
 
 /// Builds the program, finds or builds solana-test-validator, checks that the IDL is current, then runs unit tests,
-/// the program's tests on LiteSVM, the HTTP tests, the end-to-end tests on the validator, the golden vectors in
+/// the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the end-to-end tests on the validator, the golden vectors in
 /// Python, and the tests of the TypeScript package. The last line of standard output counts them.
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -56,6 +56,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !tally.add_output_of("cargo test", &mut cargo)? {
         broken.push("cargo test");
     }
+    // Again with the store in PostgreSQL, and what needs several verifiers over one.
+    let server = postgres::Server::start()?;
+    let mut http = checkout::cargo()?;
+    http.args(["test", "--package", "x402-escrow-verifier", "--test", "http", "--locked", "--"]);
+    http.arg("--include-ignored").args(arguments.filter.as_deref());
+    http.current_dir(&root).env("X402_TEST_POSTGRES", server.url());
+    if !tally.add_output_of("the HTTP tests on PostgreSQL", &mut http)? {
+        broken.push("the HTTP tests on PostgreSQL");
+    }
+    drop(server);
     if arguments.filter.is_none() {
         let mut python = Command::new(python_with_cryptography()?);
         python.arg(root.join("tests/golden_vectors.py")).current_dir(&root);
