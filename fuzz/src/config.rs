@@ -23,7 +23,9 @@ pub fn run(data: &[u8]) -> bool {
     let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
     match read(Some(file.path()), variables) {
         Ok(config) => {
-            assert!(config.listen.parse::<std::net::SocketAddr>().is_ok());
+            for address in [Some(&config.listen), config.operator_listen.as_ref()].into_iter().flatten() {
+                assert!(address.parse::<std::net::SocketAddr>().is_ok());
+            }
             assert!(!config.rpc_urls.is_empty() && config.rpc_urls.len() != 2);
             assert!(config.rpc_urls.iter().all(|url| url.starts_with("http")));
             assert!(config.settings.websocket_urls.iter().all(|url| url.starts_with("ws")));

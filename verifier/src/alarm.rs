@@ -10,11 +10,11 @@ use crate::{
     app::{App, unix_now},
     assess::NotAccepted,
     payment::Action,
-    store::Unfinished,
+    store::ListedOperation,
 };
 
 /// How long before its deadline a capture must be confirmed.
-const CAPTURE_MARGIN_SECONDS: i64 = 600;
+pub const CAPTURE_MARGIN_SECONDS: i64 = 600;
 
 /// How long a capture that came late has before it is an alarm: most are confirmed within it.
 const CAPTURE_PATIENCE_SECONDS: i64 = 15;
@@ -23,7 +23,7 @@ const CAPTURE_PATIENCE_SECONDS: i64 = 15;
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Whether `open` is a capture that its deadline may overtake: then the merchant has delivered and is not paid.
-pub fn is_endangered(open: &Unfinished, now: i64) -> bool {
+pub fn is_endangered(open: &ListedOperation, now: i64) -> bool {
     let operation = &open.operation;
     matches!(operation.action, Action::Capture { .. } | Action::Close { .. })
         && !operation.state.has_reached(Commitment::Confirmed)
@@ -70,6 +70,7 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), NotAccepted> {
 
 #[cfg(test)]
 mod tests {
+    use x402_escrow_interface::Address;
     use x402_escrow_wire::auth_capture::Level;
 
     use super::*;
@@ -77,7 +78,7 @@ mod tests {
 
     const NOW: i64 = 1_000_000;
 
-    fn open(action: Action, state: OperationState) -> Unfinished {
+    fn open(action: Action, state: OperationState) -> ListedOperation {
         let operation = Operation {
             id: 1,
             payment_id: [0; 32],
@@ -88,7 +89,13 @@ mod tests {
             closed: false,
             problem: None,
         };
-        Unfinished { operation, asset: "mint".to_owned(), capture_deadline: NOW + CAPTURE_MARGIN_SECONDS }
+        ListedOperation {
+            operation,
+            receiver: Address::default(),
+            asset: "mint".to_owned(),
+            authorized: 1000,
+            capture_deadline: NOW + CAPTURE_MARGIN_SECONDS,
+        }
     }
 
     #[test]

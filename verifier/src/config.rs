@@ -26,6 +26,8 @@ pub use source::ConfigError;
 pub struct Config {
     /// Where to listen: address and port.
     pub listen: String,
+    /// Where only the operator should be able to connect: address and port.
+    pub operator_listen: Option<String>,
     /// The Solana nodes, at least one.
     pub rpc_urls: Vec<String>,
     /// How long to wait for an answer of the node.

@@ -13,7 +13,7 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    assess::NotAccepted, chain::ChainError, decision::Decision, limits::TooMany, store::StoreError,
+    assess::NotAccepted, chain::ChainError, decision::Decision, limits::TooMany, status, store::StoreError,
     verify::Rejection,
 };
 
@@ -133,11 +133,12 @@ pub fn verdict(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiErro
     Ok(Rejection::new(code, message))
 }
 
-/// Gives errors that a layer or axum itself answered the same shape.
+/// Gives errors that a layer or axum itself answered the same shape. Pages for people keep theirs.
 pub async fn in_one_shape(response: Response) -> Response {
     let status = response.status();
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    if !(status.is_client_error() || status.is_server_error()) || is_json {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_ours = kind.is_some_and(|kind| kind == "application/json" || kind == status::HTML);
+    if !(status.is_client_error() || status.is_server_error()) || is_ours {
         return response;
     }
     let (code, message) = match status {

@@ -8,7 +8,7 @@ use x402_escrow_wire::{auth_capture::Level, error_code::ErrorCode};
 use crate::{
     payment::{Action, Operation, Tracked},
     priority_fee,
-    store::Unfinished,
+    store::ListedOperation,
 };
 
 /// As many captures of one session as fit a transaction (a test holds it): to wait for more saves nothing.
@@ -30,7 +30,7 @@ pub struct GatherSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ready {
     /// The operation and the token.
-    pub open: Unfinished,
+    pub open: ListedOperation,
     /// Whether a caller waits for it, or for a later operation of its payment.
     pub is_awaited: bool,
     /// Whether it failed before: it goes alone, so that it holds up no other.
@@ -109,6 +109,7 @@ fn is_due(together: &[Ready], now: i64, settings: &GatherSettings) -> bool {
 mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
+    use x402_escrow_interface::Address;
 
     use super::*;
     use crate::payment::OperationState;
@@ -128,7 +129,13 @@ mod tests {
             closed: false,
             problem: None,
         };
-        let open = Unfinished { operation, asset: "mint".to_owned(), capture_deadline: NOW + 600 };
+        let open = ListedOperation {
+            operation,
+            receiver: Address::default(),
+            asset: "mint".to_owned(),
+            authorized: 1000,
+            capture_deadline: NOW + 600,
+        };
         Ready { open, is_awaited: false, has_failed: false }
     }
 

@@ -12,7 +12,7 @@
 //! - [`known`]: what is known of a payment, whichever scheme it is of
 //! - [`chain`], [`store`]: the two things it depends on
 //! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
-//! - [`metrics`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
+//! - [`metrics`], [`status`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
 //! - [`config`], [`app`], [`limits`]: how it is put together
 
 pub mod alarm;
@@ -47,6 +47,7 @@ pub mod router;
 pub mod routes;
 pub mod settle;
 pub mod signature;
+pub mod status;
 pub mod store;
 pub mod stream;
 pub mod submit;
@@ -67,12 +68,14 @@ use app::App;
 use store::StoreError;
 use tokio::{net::TcpListener, sync::watch};
 
-/// Serves until `shutdown` completes and what was asked by then is answered; follows transactions meanwhile.
+/// Serves until `shutdown` completes and what was asked by then is answered; follows transactions meanwhile. What only
+/// the operator may see is served at `operator_listener`, if at all.
 ///
 /// # Errors
-/// If the listener fails, or the task that follows transactions dies.
+/// If a listener fails, or the task that follows transactions dies.
 pub async fn serve(
     listener: TcpListener,
+    operator_listener: Option<TcpListener>,
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
@@ -84,6 +87,7 @@ pub async fn serve(
         shutdown.await;
         stopping.is_stopping.send_replace(true);
     };
+    let operator = operator_listener.map(|listener| tokio::spawn(serve_operator(listener, Arc::clone(&app))));
     let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(shutdown);
     let served = tokio::select! {
@@ -98,8 +102,20 @@ pub async fn serve(
     };
     stop.send_replace(true);
     background.await?.map_err(std::io::Error::other)?;
+    if let Some(operator) = operator {
+        operator.await??;
+    }
     app.store.close().await;
     served
+}
+
+async fn serve_operator(listener: TcpListener, app: Arc<App>) -> std::io::Result<()> {
+    let mut is_stopping = app.is_stopping.subscribe();
+    let stopped = async move {
+        // An error would say that the sender is gone, which the app has.
+        let _ = is_stopping.wait_for(|is_stopping| *is_stopping).await;
+    };
+    axum::serve(listener, router::operator_router(app)).with_graceful_shutdown(stopped).await
 }
 
 /// Sends and follows transactions, and ends what nobody ended, whenever no other verifier does it, until `stop` says so.

@@ -39,18 +39,19 @@ Two have no default:
 
 The others, with their defaults, are in docs/http-api.md. The most used:
 
-  listen      127.0.0.1:4020
-  database    verifier.sqlite
-  finality    how final a payment must be, by amount in base units:
-              [{ up_to = \"1000000\", commitment = \"processed\" },
-               { up_to = \"100000000\", commitment = \"confirmed\" },
-               { commitment = \"finalized\" }]
+  listen           127.0.0.1:4020
+  operator_listen  127.0.0.1:4022, for /status and /metrics
+  database         verifier.sqlite
+  finality         how final a payment must be, by amount in base units:
+                   [{ up_to = \"1000000\", commitment = \"processed\" },
+                    { up_to = \"100000000\", commitment = \"confirmed\" },
+                    { commitment = \"finalized\" }]
 
 Example:
 
   solana-keygen new --no-bip39-passphrase --outfile fee-payer.json   # then send it some SOL
   X402_RPC_URL=http://127.0.0.1:8899 X402_FEE_PAYER=fee-payer.json verifier
-  curl http://127.0.0.1:4020/health";
+  curl http://127.0.0.1:4020/health                                  # and in a browser: http://127.0.0.1:4022/status";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -96,6 +97,10 @@ async fn connect(urls: &[String], timeout: Duration) -> Result<Arc<dyn Chain>, C
     Ok(Arc::new(Several::connect(nodes.collect()).await?))
 }
 
+async fn listen(key: &str, address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("{key}: can't listen on {address}: {error}"))
+}
+
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(config.log_format, config.log_filter);
     for warning in &config.warnings {
@@ -112,11 +117,14 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         );
         app.facilitator.network = network;
     }
-    let listener = TcpListener::bind(&config.listen)
-        .await
-        .map_err(|error| format!("can't listen on {}: {error}", config.listen))?;
+    let listener = listen("listen", &config.listen).await?;
+    let operator_listener = match &config.operator_listen {
+        Some(address) => Some(listen("operator_listen", address).await?),
+        None => None,
+    };
     tracing::info!(
         address = %listener.local_addr()?,
+        operator_address = operator_listener.as_ref().map(TcpListener::local_addr).transpose()?.map(display),
         network = app.facilitator.network,
         fee_payer = %app.facilitator.fee_payer,
         "listening"
@@ -129,6 +137,6 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         }
         tracing::info!("stopping: answering what was asked, taking no more");
     };
-    serve(listener, app, stopped).await?;
+    serve(listener, operator_listener, app, stopped).await?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Every route, and every layer in order.
+//! Every route, and every layer in order: those for everybody, and those for the operator, which have a listener of their
+//! own.
 
 use std::sync::Arc;
 
@@ -9,15 +10,18 @@ use axum::{
     middleware::{from_fn_with_state, map_response},
     routing::{get, post},
 };
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::{app::App, error, limits, metrics, routes, telemetry};
 
-/// The service's HTTP interface.
+/// How many of the operator's pages are made at once: each reads a good part of the store.
+const OPERATOR_CONCURRENCY: usize = 2;
+
+/// What everybody can ask.
 pub fn router(app: Arc<App>) -> Router {
-    let request_timeout = app.settings.request_timeout;
     let body_limit = app.settings.maximum_body_bytes;
-    Router::new()
+    let routes = Router::new()
         .route("/intents", post(routes::intents::create))
         .route("/intents/payload", post(routes::intents::payload))
         .route("/verify", post(routes::verify::verify))
@@ -28,11 +32,28 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/payments/{id}", get(routes::payments::payment))
         .route("/payments/{id}/events", get(routes::events::events))
         .route_layer(from_fn_with_state(Arc::clone(&app), limits::limit))
-        // The operator sees what is going on however much is asked.
+        // These two are answered however much is asked.
         .route("/health", get(routes::health::health))
-        .route("/metrics", get(routes::metrics::metrics))
+        .route("/openapi.json", get(routes::openapi::openapi))
         // Each layer wraps those above it: a request passes them from the bottom up.
-        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(DefaultBodyLimit::max(body_limit));
+    answering(routes, app)
+}
+
+/// What only the operator can ask.
+pub fn operator_router(app: Arc<App>) -> Router {
+    let routes = Router::new()
+        .route("/metrics", get(routes::metrics::metrics))
+        .route("/status", get(routes::status::overview))
+        .route("/status/payments/{id}", get(routes::status::payment))
+        .layer(GlobalConcurrencyLimitLayer::new(OPERATOR_CONCURRENCY));
+    answering(routes, app)
+}
+
+/// What becomes of every answer.
+fn answering(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    let request_timeout = app.settings.request_timeout;
+    routes
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, request_timeout))
         .layer(map_response(error::in_one_shape))

@@ -4,9 +4,11 @@ pub mod events;
 pub mod health;
 pub mod intents;
 pub mod metrics;
+pub mod openapi;
 pub mod payments;
 pub mod refunds;
 pub mod settle;
+pub mod status;
 pub mod supported;
 pub mod verify;
 

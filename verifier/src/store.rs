@@ -11,6 +11,7 @@ mod leader;
 mod nonces;
 mod operations;
 mod outstanding;
+mod overview;
 mod payments;
 mod row;
 mod vouchers;
@@ -24,7 +25,8 @@ pub use database::Database;
 pub use deliveries::Delivery;
 pub use exact::AcceptedExact;
 pub use leader::{Leader, PROGRESS, WORK};
-pub use outstanding::{Outstanding, Uncaptured, Unfinished};
+pub use outstanding::{ListedOperation, Outstanding, Uncaptured};
+pub use overview::{Place, Stored, Turnover, Undelivered};
 pub use payments::Accepted;
 pub use vouchers::AcceptedVoucher;
 

@@ -63,6 +63,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let values = [
         ("listen", "[::1]:0"),
+        ("operator_listen", "[::1]:0"),
         ("rpc_url", "http://127.0.0.1:1"),
         ("ws_url", "wss://node.example"),
         ("rpc_timeout_seconds", "5"),
@@ -209,6 +210,8 @@ fn a_wrong_value_names_its_key() {
     let setting = Setting::new();
     for (file, parts) in [
         ("listen = \"here\"", ["listen", "127.0.0.1:4020"]),
+        ("operator_listen = \"4022\"", ["operator_listen", "not none"]),
+        ("operator_listen = \"127.0.0.1:4020\"", ["operator_listen", "would be public"]),
         ("finality = []", ["finality", "no `up_to`"]),
         ("finality = [{ commitment = \"soon\" }]", ["finality[0].commitment", "soon"]),
         ("finality = [{ up_to = 5, commitment = \"processed\" }]", ["finality[0].up_to", "string"]),
@@ -224,7 +227,7 @@ fn a_wrong_value_names_its_key() {
         ("maximum_concurrent_requests = 0", ["maximum_concurrent_requests", "must be 1 to"]),
         ("log_format = \"xml\"", ["log_format", "xml"]),
         ("log = \"verifier=loud\"", ["log", "X402_LOG"]),
-        ("unknown = 1", ["unknown", "is no key; the keys are listen, rpc_url"]),
+        ("unknown = 1", ["unknown", "is no key; the keys are listen, operator_listen"]),
         ("listen = ", ["verifier.toml", "TOML"]),
     ] {
         setting.assert_refused(file, &[], &parts);

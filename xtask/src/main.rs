@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod cache;
 mod checkout;
+mod chromium;
 mod demo;
 mod fault;
 mod fuzz;

@@ -9,11 +9,12 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use crate::{build, cache, checkout, demo, fault, idl, npm, postgres, progress, validator};
+use crate::{build, cache, checkout, chromium, demo, fault, idl, npm, postgres, progress, validator};
 
-/// Builds the program, finds or builds solana-test-validator, checks that the IDL is current, then runs unit tests,
-/// the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the end-to-end tests on the validator, the golden vectors in
-/// Python, and the tests of the TypeScript package. The last line of standard output counts them.
+/// Builds the program, finds or builds solana-test-validator, finds or installs Chromium, checks that the IDL is
+/// current, then runs unit tests, the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the
+/// end-to-end tests on the validator, the golden vectors in Python, and the tests of the TypeScript package. The last
+/// line of standard output counts them.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
@@ -43,13 +44,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     npm::build()?;
     npm::install_standard_clients()?;
     let python = python_with_x402(&root)?;
+    let chromium = chromium::locate_or_install()?;
 
     let mut tally = Tally::default();
     let mut broken = Vec::new();
     let mut cargo = checkout::cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
     cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
-    cargo.env("X402_ESCROW_CLIENTS_PYTHON", python);
+    cargo.env("X402_ESCROW_CLIENTS_PYTHON", python).env("X402_ESCROW_CHROMIUM", chromium);
     if arguments.full {
         cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
     }

@@ -60,6 +60,7 @@ impl Verifier {
         let address = format!("127.0.0.1:{}", free_ports(1)?);
         let mut command = vec![
             ("X402_LISTEN", address.clone()),
+            ("X402_OPERATOR_LISTEN", "none".to_owned()),
             ("X402_RPC_URL", local.rpc_url().to_owned()),
             ("X402_FEE_PAYER", key_file.display().to_string()),
             ("X402_DATABASE", local.folder().join("verifier.sqlite").display().to_string()),

@@ -36,6 +36,8 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         let message = format!("{:?} is not an address and a port, as 127.0.0.1:4020", keys.listen);
         error.note("listen", message);
     }
+    let operator_listen =
+        error.sound("operator_listen", operator_address(keys.operator_listen, &keys.listen));
     if keys.network.as_ref().is_some_and(|network| !is_solana_network(network)) {
         let message = "must be `solana:` and the first 32 characters of the cluster's genesis hash";
         error.note("network", message);
@@ -56,6 +58,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
     let settle_timeout = Duration::from_secs(keys.settle_timeout_seconds);
     Some(Config {
         listen: keys.listen,
+        operator_listen: operator_listen?,
         rpc_urls: rpc_urls?,
         rpc_timeout: Duration::from_secs(keys.rpc_timeout_seconds),
         network: keys.network,
@@ -104,6 +107,20 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         log_format: keys.log_format,
         log_filter: log_filter?,
     })
+}
+
+/// Where the operator connects: not where everybody does, but for port 0, of which there are many.
+fn operator_address(address: String, listen: &str) -> Result<Option<String>, String> {
+    if address == "none" {
+        return Ok(None);
+    }
+    match address.parse::<SocketAddr>() {
+        Err(_) => Err(format!("{address:?} is not an address and a port, as 127.0.0.1:4022, and not none")),
+        Ok(parsed) if parsed.port() != 0 && listen.parse() == Ok(parsed) => {
+            Err(format!("{address} is what `listen` has: what only the operator may see would be public"))
+        }
+        Ok(_) => Ok(Some(address)),
+    }
 }
 
 fn check_ranges(keys: &Keys, error: &mut ConfigError) {

@@ -53,6 +53,7 @@ macro_rules! keys {
 
 keys! {
     listen: String = "127.0.0.1:4020".to_owned();
+    operator_listen: String = "127.0.0.1:4022".to_owned();
     rpc_url: String;
     ws_url: String = "auto".to_owned();
     rpc_timeout_seconds: u64 = 10;

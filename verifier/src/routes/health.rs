@@ -19,7 +19,7 @@ pub struct Health {
     /// Whether payments can be settled now.
     ready: bool,
     /// Why not.
-    reasons: Vec<String>,
+    pub(crate) reasons: Vec<String>,
     /// Of several verifiers over one store, `leader` follows and sends, and `standby` waits to take over.
     role: &'static str,
     /// The newest slot that the node has seen.
@@ -35,6 +35,13 @@ pub struct Health {
 
 /// `GET /health`: status 200 if payments can be settled now, else 503 and why not.
 pub async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
+    let health = examine(&app).await;
+    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health))
+}
+
+/// Looks at everything that settling needs.
+pub(crate) async fn examine(app: &App) -> Health {
     let mut health = Health {
         ready: false,
         reasons: Vec::new(),
@@ -44,7 +51,7 @@ pub async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
         fee_payer_lamports: None,
         nodes: app.chain.nodes(),
     };
-    check_chain(&app, &mut health).await;
+    check_chain(app, &mut health).await;
     if let Err(error) = app.store.check_writable().await {
         tracing::error!(%error, "the store can't be written to");
         health.reasons.push("the database can't be written to".to_owned());
@@ -53,8 +60,7 @@ pub async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
         health.reasons.push("transactions can't be followed; the verifier's log says why".to_owned());
     }
     health.ready = health.reasons.is_empty();
-    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(health))
+    health
 }
 
 async fn check_chain(app: &App, health: &mut Health) {

@@ -1,11 +1,11 @@
 use sqlx::any::AnyRow;
-use x402_escrow_interface::message::Digest;
+use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::{
     payment_identifier::PaymentIdentifier,
     text::{Base58, Decimal, Hex32, Key},
 };
 
-use super::{Store, StoreError, identifiers, row};
+use super::{Place, Store, StoreError, identifiers, row};
 use crate::{exact::payment::Payment, identifier::Purchase};
 
 /// What became of a payment that was to be accepted.
@@ -82,6 +82,30 @@ impl Store {
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(read_payment).collect()
+    }
+
+    /// The newest `count` payments of the scheme `exact` before `place`, newest first: those of `receiver`, or all.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn exact_payments_before(
+        &self,
+        receiver: Option<&Address>,
+        place: &Place,
+        count: u32,
+    ) -> Result<Vec<Payment>, StoreError> {
+        let of_all = "SELECT * FROM exact_payments WHERE (accepted_at, id) < ($1, $2)
+             ORDER BY accepted_at DESC, id DESC LIMIT $3";
+        let of_one = "SELECT * FROM exact_payments WHERE receiver = $4 AND (accepted_at, id) < ($1, $2)
+             ORDER BY accepted_at DESC, id DESC LIMIT $3";
+        let mut query = sqlx::query(if receiver.is_some() { of_one } else { of_all })
+            .bind(place.accepted_at)
+            .bind(Hex32(place.id).to_string())
+            .bind(i64::from(count));
+        if let Some(receiver) = receiver {
+            query = query.bind(receiver.to_string());
+        }
+        query.fetch_all(&self.pool).await?.iter().map(read_payment).collect()
     }
 
     /// Records how far a payment's transaction is.

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use borsh::BorshDeserialize;
-use x402_escrow_interface::message::{Digest, Intent};
+use sqlx::any::AnyRow;
+use x402_escrow_interface::{
+    Address,
+    message::{Digest, Intent},
+};
 use x402_escrow_wire::text::{Decimal, Hex32};
 
 use super::{Store, StoreError, row};
@@ -12,6 +16,8 @@ use crate::payment::{Action, Operation, OperationState, Sums};
 /// A payment of which something can still happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outstanding {
+    /// Who is paid.
+    pub receiver: Address,
     /// The token's mint, as base58.
     pub asset: String,
     /// When the payment was accepted, unix seconds.
@@ -33,13 +39,17 @@ pub struct Uncaptured {
     pub accepted_at: i64,
 }
 
-/// An operation whose state can still change.
+/// An operation, and what matters of its payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfinished {
+pub struct ListedOperation {
     /// The operation.
     pub operation: Operation,
+    /// Who is paid.
+    pub receiver: Address,
     /// The token's mint, as base58.
     pub asset: String,
+    /// What the payment authorizes, in base units.
+    pub authorized: u64,
     /// The payment's last second for captures.
     pub capture_deadline: i64,
 }
@@ -51,7 +61,8 @@ impl Store {
     /// If the store fails.
     pub async fn outstanding(&self) -> Result<Vec<Outstanding>, StoreError> {
         let rows = sqlx::query(
-            "SELECT operations.*, payments.mint FROM payments JOIN operations ON payment_id = payments.id
+            "SELECT operations.*, payments.mint, substr(payments.intent, 129, 32) AS receiver
+             FROM payments JOIN operations ON payment_id = payments.id
              WHERE review_at IS NOT NULL ORDER BY operations.id",
         )
         .fetch_all(&self.pool)
@@ -65,7 +76,8 @@ impl Store {
                 // The first operation is the authorization, whose amount is the payment's.
                 None => {
                     let (asset, amount) = (row::get(row, "mint")?, row::parse::<Decimal>(row, "amount")?.0);
-                    payments.insert(id, Listed { asset, amount, operations: vec![operation] });
+                    let receiver = row::address(row, "receiver")?;
+                    payments.insert(id, Listed { receiver, asset, amount, operations: vec![operation] });
                 }
             }
         }
@@ -76,7 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+    pub async fn unfinished(&self) -> Result<Vec<ListedOperation>, StoreError> {
         let rows = sqlx::query(
             "SELECT operations.*, payments.mint, payments.intent
              FROM operations JOIN payments ON payment_id = payments.id
@@ -84,20 +96,25 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        let unfinished = rows.iter().map(|row| {
-            let intent = Intent::try_from_slice(row::get(row, "intent")?)
-                .map_err(|error| row::unreadable("intent", error.to_string()))?;
-            Ok(Unfinished {
-                operation: row::operation(row)?,
-                asset: row::get(row, "mint")?,
-                capture_deadline: intent.capture_deadline,
-            })
-        });
-        unfinished.collect()
+        rows.iter().map(read_listed).collect()
     }
 }
 
+/// Reads an operation with `mint` and `intent` of its payment.
+pub(super) fn read_listed(row: &AnyRow) -> Result<ListedOperation, StoreError> {
+    let intent = Intent::try_from_slice(row::get(row, "intent")?)
+        .map_err(|error| row::unreadable("intent", error.to_string()))?;
+    Ok(ListedOperation {
+        operation: row::operation(row)?,
+        receiver: intent.receiver,
+        asset: row::get(row, "mint")?,
+        authorized: intent.amount,
+        capture_deadline: intent.capture_deadline,
+    })
+}
+
 struct Listed {
+    receiver: Address,
     asset: String,
     amount: u64,
     operations: Vec<Operation>,
@@ -125,6 +142,7 @@ impl Listed {
                 amount: accepted.captured.saturating_sub(settled.captured),
                 accepted_at,
             }),
+            receiver: self.receiver,
             asset: self.asset,
         })
     }

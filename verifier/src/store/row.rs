@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use sqlx::{Any, Decode, Row, Type, any::AnyRow};
+use x402_escrow_interface::Address;
 use x402_escrow_wire::{
     auth_capture::{Commitment, Level},
     error_code::ErrorCode,
@@ -43,6 +44,11 @@ fn parse_text<T: FromStr<Err: ToString>>(column: &'static str, text: &str) -> Re
 
 pub(super) fn unreadable(column: &'static str, message: impl Into<String>) -> StoreError {
     StoreError::Unreadable { column, message: message.into() }
+}
+
+/// Reads a column that is an address as bytes.
+pub(super) fn address(row: &AnyRow, column: &'static str) -> Result<Address, StoreError> {
+    Address::try_from(get::<&[u8]>(row, column)?).map_err(|error| unreadable(column, error.to_string()))
 }
 
 /// A `u64` that is small by nature: slots, heights and counts.

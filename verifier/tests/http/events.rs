@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use axum::{body::Body, http::Request};
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -10,7 +13,7 @@ use tower::ServiceExt;
 use x402_escrow_verifier::{app::MAXIMUM_FOLLOWERS, router::router};
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::world::World;
+use crate::{openapi::Exchange, world::World};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -108,6 +111,9 @@ impl Events {
         let request = Request::get(format!("/payments/{id}/events")).body(Body::empty()).unwrap();
         let response = router(world.app.clone()).oneshot(request).await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let (method, path) = (&Method::GET, &format!("/payments/{id}/events"));
+        let (status, headers) = (response.status(), response.headers());
+        Exchange { method, path, asked: &[], status, headers, answered: &[] }.check().unwrap();
         Self { body: response.into_body(), unread: String::new() }
     }
 

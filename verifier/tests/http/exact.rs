@@ -9,4 +9,4 @@ mod settle;
 mod token_2022;
 mod tracking;
 mod v1;
-mod wallet;
+pub(crate) mod wallet;

@@ -75,7 +75,7 @@ async fn captures_that_are_ready_together_share_a_transaction_and_its_fee() {
     // Eight holds' rent comes back. A hold is 328 bytes; the priority fee is rounded up.
     let rent = 8 * 3_173_760;
     assert_eq!(world.fee_payer_lamports() + 2 * 5000 + 3 + 1, lamports + rent);
-    let (_, page) = world.text("/metrics").await;
+    let (_, _, page) = world.page("/metrics").await;
     for line in ["x402_transaction_operations_sum 8.0", "x402_transaction_operations_count 2"] {
         assert!(page.lines().any(|known| known == line), "{line} is not in {page}");
     }
@@ -243,7 +243,7 @@ async fn what_nobody_waits_for_waits_for_others() {
         world.until(*id, |payment| payment["operations"][0]["status"] == "finalized").await;
     }
     world.cluster.pass_seconds(601);
-    while !world.text("/metrics").await.1.contains("x402_gathering_operations 3") {
+    while !world.page("/metrics").await.2.contains("x402_gathering_operations 3") {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(world.sent(), 3);
@@ -338,7 +338,7 @@ async fn capture_confirmed(world: &World, id: Hex32, amount: u64) -> Value {
 
 async fn until_gathering(world: &World, count: usize) {
     let line = format!("x402_gathering_operations {count}");
-    while !world.text("/metrics").await.1.lines().any(|known| known == line) {
+    while !world.page("/metrics").await.2.lines().any(|known| known == line) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

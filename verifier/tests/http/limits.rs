@@ -144,7 +144,8 @@ async fn who_listens_knows_its_clients() {
     world.crash().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/supported", listener.local_addr().unwrap());
-    let server = tokio::spawn(serve(listener, world.another_app(options).await, std::future::pending()));
+    let server =
+        tokio::spawn(serve(listener, None, world.another_app(options).await, std::future::pending()));
     let first = reqwest::get(&url).await.unwrap();
     assert_eq!(first.status().as_u16(), 200);
     let second = reqwest::get(&url).await.unwrap();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod backup;
+mod browser;
 mod cluster;
 mod crash;
 mod events;
@@ -20,6 +21,7 @@ mod log;
 mod malformed;
 mod metrics;
 mod nodes;
+mod openapi;
 mod payload;
 mod payments;
 mod reclaim;
@@ -27,6 +29,7 @@ mod refunds;
 mod restarted_node;
 mod settle;
 mod several;
+mod status;
 mod stream;
 mod supported;
 mod tracking;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use serde_json::json;
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -7,8 +8,9 @@ use crate::world::{Options, World};
 
 /// The page's lines about `name`, without the comments.
 pub(crate) async fn lines(world: &World, name: &str) -> Vec<String> {
-    let (kind, page) = world.text("/metrics").await;
-    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let (status, headers, page) = world.page("/metrics").await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert_eq!(headers["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert!(page.ends_with("# EOF\n"), "{page}");
     let documented = documented();
     for name in page.lines().filter_map(|line| line.strip_prefix("# TYPE x402_")?.split(' ').next()) {

@@ -17,7 +17,7 @@ use x402_escrow_interface::{Address, address};
 use x402_escrow_verifier::{
     app::{App, unix_now},
     chain::Chain,
-    router::router,
+    router::{operator_router, router},
     run_background,
     store::StoreError,
 };
@@ -58,6 +58,7 @@ pub(crate) struct World {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) app: Arc<App>,
     router: Router,
+    operator_router: Router,
     stop: watch::Sender<bool>,
     tracker: Option<JoinHandle<Result<(), StoreError>>>,
     pub(crate) place: Arc<TestDatabase>,
@@ -103,6 +104,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let world = Self {
             router: router(Arc::clone(&app)),
+            operator_router: operator_router(Arc::clone(&app)),
             tracker: Some(tokio::spawn(run_background(Arc::clone(&app), stopped))),
             app,
             cluster,
@@ -122,6 +124,7 @@ impl World {
         let chain = Arc::clone(&self.cluster) as Arc<dyn Chain>;
         self.app = app(chain, &self.place.database, options).await;
         self.router = router(Arc::clone(&self.app));
+        self.operator_router = operator_router(Arc::clone(&self.app));
         let (stop, stopped) = watch::channel(false);
         self.stop = stop;
         self.tracker = Some(tokio::spawn(run_background(Arc::clone(&self.app), stopped)));
@@ -133,6 +136,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         Self {
             router: router(Arc::clone(&app)),
+            operator_router: operator_router(Arc::clone(&app)),
             tracker: Some(tokio::spawn(run_background(Arc::clone(&app), stopped))),
             app,
             cluster: Arc::clone(&self.cluster),

@@ -124,13 +124,13 @@ pub(super) fn body(requirements: &PaymentRequirements, transaction: &VersionedTr
 }
 
 /// The body of an unchanged client's payment.
-pub(super) fn payment(world: &World, amount: u64, nonce: &str) -> Value {
+pub(crate) fn payment(world: &World, amount: u64, nonce: &str) -> Value {
     let requirements = requirements(world, amount);
     body(&requirements, &draft(world, &requirements, nonce).signed(world))
 }
 
 /// The id by which `/payments/{id}` knows a payment.
-pub(super) fn payment_id(body: &Value) -> Hex32 {
+pub(crate) fn payment_id(body: &Value) -> Hex32 {
     let text = body["paymentPayload"]["payload"]["transaction"].as_str().unwrap();
     let transaction: VersionedTransaction = bincode::deserialize(&STANDARD.decode(text).unwrap()).unwrap();
     Hex32(solana_sdk::hash::hash(&transaction.message.serialize()).to_bytes())

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{
     body::Body,
     extract::ConnectInfo,
-    http::{Request, StatusCode, header},
+    http::{HeaderMap, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use tower::ServiceExt;
 use x402_escrow_wire::text::Hex32;
 
 use super::World;
+use crate::openapi::Exchange;
 
 impl World {
     /// Holds `amount` and returns the payment's id.
@@ -64,7 +65,7 @@ impl World {
         (status, body)
     }
 
-    /// The answer to a client at this address, with its `Retry-After`.
+    /// The answer to a client at this address, with its `Retry-After`. Both are as the OpenAPI document says.
     pub(crate) async fn request_from(
         &self,
         client: Option<SocketAddr>,
@@ -73,24 +74,30 @@ impl World {
         if let Some(client) = client {
             request.extensions_mut().insert(ConnectInfo(client));
         }
+        let (parts, body) = request.into_parts();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let asked = body.collect().await.unwrap().to_bytes();
+        let request = Request::from_parts(parts, Body::from(asked.clone()));
         let response = self.router.clone().oneshot(request).await.unwrap();
-        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let (parts, body) = response.into_parts();
+        let (status, headers) = (parts.status, &parts.headers);
+        let answered = body.collect().await.unwrap().to_bytes();
+        let exchange =
+            Exchange { method: &method, path: &path, asked: &asked, status, headers, answered: &answered };
+        exchange.check().unwrap_or_else(|error| panic!("openapi.json: {method} {path}: {error}"));
+        let retry_after = headers.get(header::RETRY_AFTER);
         let retry_after = retry_after.map(|seconds| seconds.to_str().unwrap().parse().unwrap());
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)));
+        let body = serde_json::from_slice(&answered).unwrap();
         (status, retry_after, body)
     }
 
-    /// The media type and the text at `path`.
-    pub(crate) async fn text(&self, path: &str) -> (String, String) {
+    /// The operator's page at `path`: status, headers and text.
+    pub(crate) async fn page(&self, path: &str) -> (StatusCode, HeaderMap, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        let kind = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (kind, String::from_utf8(bytes.to_vec()).unwrap())
+        let response = self.operator_router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
     }
 
     /// What `/payments/{id}` says.

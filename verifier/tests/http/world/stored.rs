@@ -66,12 +66,18 @@ impl World {
 
     /// Makes every operation look as if it had been accepted earlier.
     pub(crate) async fn backdate_operations(&self, seconds: i64) {
+        self.backdate("UPDATE operations SET accepted_at = accepted_at - $1", seconds).await;
+    }
+
+    /// The same of every payment.
+    pub(crate) async fn backdate_payments(&self, seconds: i64) {
+        self.backdate("UPDATE payments SET accepted_at = accepted_at - $1", seconds).await;
+        self.backdate("UPDATE exact_payments SET accepted_at = accepted_at - $1", seconds).await;
+    }
+
+    async fn backdate(&self, update: &'static str, seconds: i64) {
         let pool = self.connect().await;
-        sqlx::query("UPDATE operations SET accepted_at = accepted_at - $1")
-            .bind(seconds)
-            .execute(&pool)
-            .await
-            .unwrap();
+        sqlx::query(update).bind(seconds).execute(&pool).await.unwrap();
         pool.close().await;
     }
 }

@@ -1,0 +1,262 @@
+//! The page about all payments. No I/O.
+
+use maud::{Markup, html};
+use x402_escrow_wire::text::Hex32;
+
+use super::{
+    DAYS, Decimals, Overview,
+    payment::{Summary, pill},
+    stuck::Stuck,
+    style::document,
+    text::{amount, duration, short, utc},
+};
+use crate::store::Place;
+
+/// The page.
+pub fn overview(overview: &Overview) -> Markup {
+    let body = html! {
+        header {
+            h1 { "Payments" }
+            span.faint { (overview.network) " · " (utc(overview.now)) }
+        }
+        (question(overview))
+        main {
+            (needs_attention(overview))
+            (sums(overview))
+            (payments(overview))
+            (fruitless(overview))
+            @if overview.question.receiver.is_none() { (receivers(overview)) }
+        }
+        footer { "Read from the verifier's database and the chain when this page was asked for. Nothing here can be changed." }
+    };
+    document("Payments", &body)
+}
+
+/// The page that says why there is no other.
+pub fn refusal(title: &str, message: &str) -> Markup {
+    let body = html! {
+        header { h1 { (title) } }
+        main { p { (message) } p { a href="/status" { "All payments" } } }
+    };
+    document(title, &body)
+}
+
+fn question(overview: &Overview) -> Markup {
+    let question = &overview.question;
+    let receiver = question.receiver.map(|receiver| receiver.to_string()).unwrap_or_default();
+    html! {
+        form action="/status" method="get" {
+            label.wide {
+                "Receiver (all, if empty)"
+                input name="receiver" value=(receiver) autocomplete="off" spellcheck="false" placeholder="an address in base58";
+            }
+            label {
+                "Sums of the last"
+                select name="days" {
+                    @for days in DAYS {
+                        option value=(days) selected[days == question.days] { (in_days(days)) }
+                    }
+                }
+            }
+            button { "Show" }
+        }
+    }
+}
+
+fn in_days(days: u16) -> String {
+    if days == 1 { "24 hours".to_owned() } else { format!("{days} days") }
+}
+
+fn needs_attention(overview: &Overview) -> Markup {
+    let is_well = overview.warnings.is_empty() && overview.undelivered.is_none() && overview.stuck.is_empty();
+    html! {
+        section id="stuck" {
+            h2 { "What is stuck" }
+            @if is_well {
+                div.box { p { "Nothing. The verifier is well, and all that was accepted is on its way." } }
+            }
+            @for warning in &overview.warnings {
+                div.box.bad { h3 { "The verifier" } p { (warning) } }
+            }
+            @if let Some(undelivered) = &overview.undelivered {
+                div.box.bad {
+                    h3 { "The webhook fails" }
+                    p { "News of " (undelivered.payments) " payments were not taken, since " (utc(undelivered.since)) "." }
+                    p.faint { "They are offered again for three days. Does the server at webhook_url answer 2xx within 10 seconds?" }
+                }
+            }
+            @for stuck in &overview.stuck {
+                div.box.bad { (item(stuck, overview)) }
+            }
+            @if overview.more_stuck > 0 {
+                p { "And " (overview.more_stuck) " more." }
+            }
+        }
+    }
+}
+
+fn item(stuck: &Stuck, overview: &Overview) -> Markup {
+    let id = Hex32(stuck.payment_id).to_string();
+    html! {
+        h3 { (stuck.what) }
+        p {
+            @if let Some(units) = stuck.amount {
+                (amount(units, &stuck.asset, &overview.decimals)) " · "
+            }
+            a href={ "/status/payments/" (id) } { "payment " (short(&id)) }
+            " · " (duration(overview.now.saturating_sub(stuck.since))) " old"
+            @if let Some(deadline) = stuck.deadline {
+                " · "
+                strong {
+                    @if deadline >= overview.now {
+                        (duration(deadline.saturating_sub(overview.now))) " left"
+                    } @else {
+                        "the deadline has passed"
+                    }
+                }
+            }
+        }
+        p { (stuck.why) }
+        p.faint { (stuck.next) }
+    }
+}
+
+fn sums(overview: &Overview) -> Markup {
+    let decimals = &overview.decimals;
+    let sum = |name: &str, units: u128, asset: &str| {
+        html! { div { dt { (name) } dd { (amount(units, asset, decimals)) } } }
+    };
+    html! {
+        section id="sums" {
+            h2 { "What came in: the last " (in_days(overview.question.days)) }
+            @if overview.sums.is_empty() {
+                div.box { p { "No payments in this time, and none from before is open." } }
+            }
+            @for (asset, sums) in &overview.sums {
+                div.box {
+                    h3 { "Token " span.mono { (asset) } }
+                    dl.sums {
+                        (sum("Came in", sums.came_in, asset))
+                        (sum("Captured of it", sums.captured, asset))
+                        (sum("Refunded of that", sums.refunded, asset))
+                        (sum("Promised now", sums.promised, asset))
+                        (sum("Held now", sums.held, asset))
+                        (sum("Being captured now", sums.uncaptured, asset))
+                    }
+                }
+            }
+            @if overview.sums_are_cut {
+                p.faint { "There were too many payments: the first three sums are of the newest of each scheme only." }
+            }
+            p.faint {
+                "Came in: held or paid in a block. Promised: accepted, in no block yet. Held: in a block, neither captured \
+                 nor released. Being captured: signed by the merchant, in no block yet."
+            }
+        }
+    }
+}
+
+fn payments(overview: &Overview) -> Markup {
+    let question = &overview.question;
+    let is_first = question.before == Place::END;
+    html! {
+        section id="payments" {
+            h2 { @if is_first { "Newest payments" } @else { "Older payments" } }
+            @if overview.payments.is_empty() {
+                div.box { p { @if is_first { "No payments yet." } @else { "No older payments." } } }
+            } @else {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Payment" }
+                            th scope="col" { "When" }
+                            th scope="col" { "Payer" }
+                            th.number scope="col" { "Amount" }
+                            th.number scope="col" { "Captured" }
+                            th scope="col" { "State" }
+                            th scope="col" { "How final" }
+                            th scope="col" { "Slot" }
+                            th scope="col" { "Transaction" }
+                        }
+                    }
+                    tbody {
+                        @for stored in &overview.payments { (row(&Summary::of(stored), &overview.decimals)) }
+                    }
+                }
+            }
+            nav {
+                @if !is_first { a href=(link(overview, None)) { "Newest" } }
+                @if let Some(last) = overview.payments.last().filter(|_| overview.has_more) {
+                    a href=(link(overview, Some(last.place()))) { "Older" }
+                }
+            }
+        }
+    }
+}
+
+fn row(summary: &Summary, decimals: &Decimals) -> Markup {
+    let id = Hex32(summary.id).to_string();
+    html! {
+        tr {
+            td data-label="Payment" {
+                span {
+                    a href={ "/status/payments/" (id) } { (short(&id)) }
+                    span.base { (summary.scheme) }
+                }
+            }
+            td data-label="When" { (utc(summary.accepted_at)) }
+            td data-label="Payer" { (short(&summary.payer)) }
+            td.number data-label="Amount" { span { (amount(summary.amount, &summary.asset, decimals)) } }
+            td.number data-label="Captured" { span { (amount(summary.captured, &summary.asset, decimals)) } }
+            td data-label="State" { span { (pill(summary.state)) } }
+            td data-label="How final" { (summary.finality) }
+            td data-label="Slot" { @if let Some(slot) = summary.slot { (slot) } @else { "–" } }
+            td data-label="Transaction" {
+                @if let Some(transaction) = &summary.transaction { (short(transaction)) } @else { "–" }
+            }
+        }
+    }
+}
+
+/// Where the payments before a place are listed, or the newest.
+fn link(overview: &Overview, before: Option<Place>) -> String {
+    let question = &overview.question;
+    let receiver = question.receiver.map(|receiver| format!("&receiver={receiver}")).unwrap_or_default();
+    let before =
+        before.map(|place| format!("&before={}-{}", place.accepted_at, Hex32(place.id))).unwrap_or_default();
+    format!("/status?days={}{receiver}{before}", question.days)
+}
+
+fn fruitless(overview: &Overview) -> Markup {
+    html! {
+        section id="fruitless" {
+            h2 { "What came to nothing in the last 24 hours" }
+            @if overview.fruitless.is_empty() {
+                div.box { p { "Nothing." } }
+            }
+            @for stuck in &overview.fruitless {
+                div.box { (item(stuck, overview)) }
+            }
+        }
+    }
+}
+
+fn receivers(overview: &Overview) -> Markup {
+    html! {
+        section id="receivers" {
+            h2 { "Receivers of the last " (in_days(overview.question.days)) }
+            @if overview.receivers.is_empty() {
+                div.box { p { "None." } }
+            } @else {
+                div.box {
+                    @for (receiver, count) in &overview.receivers {
+                        p {
+                            a.mono href={ "/status?days=" (overview.question.days) "&receiver=" (receiver) } { (receiver) }
+                            span.faint { " · " (count) @if *count == 1 { " payment" } @else { " payments" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The page about payments, as HTML: what it says, and that it can't be made to say anything else.
+
+mod chromium;
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use solana_sdk::transaction::TransactionError;
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+
+use crate::{
+    exact::wallet,
+    world::{Options, World},
+};
+
+/// The page at `path`, which is there.
+async fn shown(world: &World, path: &str) -> String {
+    let (status, headers, page) = world.page(path).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    page
+}
+
+/// The text of a page's section, without tags.
+fn section(page: &str, id: &str) -> String {
+    let (_, rest) =
+        page.split_once(&format!("<section id=\"{id}\">")).unwrap_or_else(|| panic!("no {id}: {page}"));
+    let (section, _) = rest.split_once("</section>").unwrap();
+    let mut text = String::new();
+    let mut is_tag = false;
+    for letter in section.chars() {
+        match letter {
+            '<' => is_tag = true,
+            '>' => is_tag = false,
+            letter if !is_tag => text.push(letter),
+            _ => {}
+        }
+        if letter == '<' {
+            text.push(' ');
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Holds `amount` with a capture deadline in `seconds`, and returns the payment's id.
+pub(crate) async fn authorize_for(world: &World, amount: u64, seconds: i64) -> Hex32 {
+    let mut requirements = world.requirements(amount);
+    requirements.extra.insert("captureDeadline".to_owned(), (world.cluster.now() + seconds).into());
+    let body = world.body(&requirements, 1);
+    world.settled(&body).await;
+    world.payment_id(&body)
+}
+
+fn assert_says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_verifier_says_that_there_is_nothing() {
+    let page = shown(&World::new().await, "/status").await;
+    assert_says(&section(&page, "stuck"), &["Nothing. The verifier is well"]);
+    assert_says(&section(&page, "sums"), &["No payments in this time"]);
+    assert_says(&section(&page, "payments"), &["No payments yet."]);
+    assert_says(&section(&page, "fruitless"), &["Nothing."]);
+    assert_says(&section(&page, "receivers"), &["None."]);
+}
+
+#[tokio::test]
+async fn sums_and_payments_of_both_schemes_are_shown_in_whole_tokens_and_base_units() {
+    let world = World::new().await;
+    let captured = world.authorize(1_000_000, 1).await;
+    world.settled(&world.capture(captured, 250_000, true)).await;
+    world.authorize(40_000, 2).await;
+    world.settled(&wallet::payment(&world, 5_000, "memo")).await;
+    let page = shown(&world, "/status").await;
+    assert_says(
+        &section(&page, "sums"),
+        &[
+            "Came in 1.045 1045000 base units",
+            "Captured of it 0.255 255000 base units",
+            "Refunded of that 0 0 base units",
+            "Promised now 0 ",
+            "Held now 0.04 40000 base units",
+        ],
+    );
+    let payments = section(&page, "payments");
+    assert_says(
+        &payments,
+        &["ended", "authorized", "paid", "capture confirmed", "hold confirmed", "auth-capture", "exact"],
+    );
+    assert_says(&section(&page, "receivers"), &[&world.merchant().to_string(), "3 payments"]);
+    assert_says(&section(&page, "stuck"), &["Nothing. The verifier is well"]);
+}
+
+#[tokio::test]
+async fn what_no_block_takes_is_stuck_once_it_is_late_and_what_to_do_is_said() {
+    let world =
+        World::with(Options { settle_timeout: Duration::from_millis(300), ..Options::default() }).await;
+    let id = authorize_for(&world, 1_000_000, 7200).await;
+    world.cluster.state().loses_transactions = true;
+    world.settle(&world.capture(id, 250_000, false)).await;
+    world.settle(&wallet::payment(&world, 5_000, "memo")).await;
+    let before = section(&shown(&world, "/status").await, "stuck");
+    assert_says(&before, &["Nothing. The verifier is well"]);
+    world.backdate_operations(121).await;
+    world.backdate_payments(121).await;
+    let page = shown(&world, "/status").await;
+    let stuck = section(&page, "stuck");
+    assert_says(
+        &stuck,
+        &[
+            "Capture not in a block",
+            "0.25 ",
+            "no block has it yet",
+            "sends it again until the capture deadline",
+        ],
+    );
+    assert_says(&stuck, &["Payment not in a block", "0.005 ", "Serve nothing for it yet", "2 min"]);
+    assert_says(&section(&page, "sums"), &["Being captured now 0.25 ", "Promised now 0.005 "]);
+}
+
+#[tokio::test]
+async fn a_hold_near_its_deadline_is_stuck_until_its_capture_is_asked_for() {
+    let world = World::new().await;
+    let id = authorize_for(&world, 1_000_000, 300).await;
+    world.authorize(5_000, 2).await;
+    let stuck = section(&shown(&world, "/status").await, "stuck");
+    assert_says(&stuck, &["Nothing. The verifier is well"]);
+    // As if both had been accepted long enough ago that half of their time is over.
+    world.backdate_payments(700).await;
+    let stuck = section(&shown(&world, "/status").await, "stuck");
+    assert_says(
+        &stuck,
+        &[
+            "Hold near its deadline, and not captured",
+            "1 1000000 base units",
+            " left",
+            "goes back to the payer",
+        ],
+    );
+    assert!(
+        stuck.find("1000000").unwrap() < stuck.find("5000 base").unwrap(),
+        "the nearer deadline first: {stuck}"
+    );
+    world.settled(&world.capture(id, 1_000_000, true)).await;
+    let stuck = section(&shown(&world, "/status").await, "stuck");
+    assert!(!stuck.contains("1000000"), "{stuck}");
+}
+
+#[tokio::test]
+async fn an_unconfirmed_capture_near_its_deadline_comes_first() {
+    let world =
+        World::with(Options { settle_timeout: Duration::from_millis(300), ..Options::default() }).await;
+    let id = world.authorize(1_000_000, 1).await;
+    world.cluster.state().loses_transactions = true;
+    world.settle(&world.capture(id, 250_000, true)).await;
+    world.backdate_operations(20).await;
+    let stuck = section(&shown(&world, "/status").await, "stuck");
+    assert_says(&stuck, &["Capture near its deadline, and not confirmed", "0.25 ", " left"]);
+}
+
+#[tokio::test]
+async fn what_came_to_nothing_is_listed_with_the_reason() {
+    let world =
+        World::with(Options { settle_timeout: Duration::from_millis(300), ..Options::default() }).await;
+    world.cluster.state().next_error = Some(TransactionError::AccountInUse);
+    let answer = world.settle(&world.body(&world.requirements(1_000_000), 1)).await;
+    assert_eq!(answer["success"], false);
+    let text = section(&shown(&world, "/status").await, "fruitless");
+    let code = answer["errorReason"].as_str().unwrap();
+    assert_says(&text, &["Hold failed on chain", code, "Nothing is held: serve nothing for it."]);
+}
+
+#[tokio::test]
+async fn a_verifier_that_is_not_well_says_so() {
+    let world = World::new().await;
+    world.cluster.state().is_down = true;
+    let page = shown(&world, "/status").await;
+    assert_says(&section(&page, "stuck"), &["The verifier", "the Solana node does not answer"]);
+    world.cluster.state().is_down = false;
+    world.authorize(1_000_000, 1).await;
+    world.cluster.state().is_down = true;
+    // Without the chain the token's decimals are not known: no number is invented.
+    assert_says(&section(&shown(&world, "/status").await, "sums"), &["Came in 1000000 base units"]);
+}
+
+#[tokio::test]
+async fn a_receiver_sees_its_own_payments_only() {
+    let world = World::new().await;
+    world.authorize(1_000_000, 1).await;
+    world.settled(&wallet::payment(&world, 5_000, "memo")).await;
+    let own = shown(&world, &format!("/status?receiver={}", world.merchant())).await;
+    assert_says(&section(&own, "sums"), &["Came in 1.005 "]);
+    assert!(!own.contains("id=\"receivers\""), "{own}");
+    let other = shown(&world, &format!("/status?receiver={}", world.fee_payer())).await;
+    assert_says(&section(&other, "payments"), &["No payments yet."]);
+    assert_says(&section(&other, "sums"), &["No payments in this time"]);
+    assert!(!other.contains("1000000"), "{other}");
+}
+
+#[tokio::test]
+async fn older_payments_are_on_further_pages_each_once() {
+    let world = World::new().await;
+    for nonce in 1..=27 {
+        world.authorize(1_000 + nonce, nonce).await;
+    }
+    let first = shown(&world, "/status").await;
+    let link = first.split("href=\"").find(|rest| rest.starts_with("/status?days=1&amp;before=")).unwrap();
+    let (link, _) = link.split_once('"').unwrap();
+    let second = shown(&world, &link.replace("&amp;", "&")).await;
+    let ids = |page: &str| -> Vec<String> {
+        let links =
+            page.split("<section id=\"payments\">").nth(1).unwrap().split("/status/payments/").skip(1);
+        links.map(|rest| rest[..64].to_owned()).collect()
+    };
+    let (mut all, older) = (ids(&first), ids(&second));
+    assert_eq!((all.len(), older.len()), (25, 2));
+    all.extend(older);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 27);
+    assert!(second.contains(">Newest</a>") && !second.contains(">Older</a>"), "{second}");
+}
+
+#[tokio::test]
+async fn a_payment_has_a_page_with_its_operations_and_transactions() {
+    let world = World::new().await;
+    world.cluster.state().level = Commitment::Finalized;
+    let id = world.authorize(1_000_000, 1).await;
+    let settled = world.settled(&world.capture(id, 250_000, true)).await;
+    let page = shown(&world, &format!("/status/payments/{id}")).await;
+    assert_says(
+        &section(&page, "payment"),
+        &[&id.to_string(), &world.merchant().to_string(), "Released 0.75 "],
+    );
+    let operations = section(&page, "operations");
+    assert!(operations.find("hold").unwrap() < operations.find("capture").unwrap(), "{operations}");
+    let transactions = section(&page, "transactions");
+    assert_says(&transactions, &[settled["transaction"].as_str().unwrap(), "finalized"]);
+
+    let exact = wallet::payment(&world, 5_000, "memo");
+    world.settled(&exact).await;
+    let page = shown(&world, &format!("/status/payments/{}", wallet::payment_id(&exact))).await;
+    assert_says(&section(&page, "payment"), &["exact", "0.005 ", "Told to a merchant yes"]);
+}
+
+#[tokio::test]
+async fn what_can_not_be_shown_is_refused_in_words_and_nothing_is_taken_for_markup() {
+    let world = World::new().await;
+    let unknown = format!("/status/payments/{}", "0".repeat(64));
+    for (path, status, words) in [
+        ("/status?receiver=%3Cscript%3Ealert(1)%3C/script%3E", 400, "is no address"),
+        ("/status?days=2", 400, "must be one of [1, 7, 30]"),
+        ("/status?before=yesterday", 400, "a hyphen and its id"),
+        ("/status?receiver=1&receiver=2", 400, "duplicate field"),
+        ("/status/payments/%3Cb%3E", 400, "64 hex digits"),
+        (&unknown, 404, "is known here"),
+    ] {
+        let (found, headers, page) = world.page(path).await;
+        assert_eq!(found.as_u16(), status, "{path}: {page}");
+        assert!(page.contains(words), "{path}: {page}");
+        assert!(!page.contains("<script") && !page.contains("<b>"), "{path}: {page}");
+        assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+    }
+}
+
+#[tokio::test]
+async fn pages_are_not_stored_and_load_nothing() {
+    let world = World::new().await;
+    let (_, headers, page) = world.page("/status").await;
+    assert_eq!(headers["cache-control"], "no-store");
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert!(!page.contains("style=") && !page.contains("<script"), "{page}");
+}
+
+#[tokio::test]
+async fn the_operators_pages_are_not_public_and_the_public_ones_not_the_operators() {
+    let world = World::new().await;
+    for path in ["/metrics", "/status", "/status/payments/00"] {
+        let (status, body) = world.get(path).await;
+        assert_eq!((status.as_u16(), &body["error"]["code"]), (404, &"not_found".into()), "{path}");
+    }
+    for path in ["/health", "/supported", "/payments/00"] {
+        let (status, _, text) = world.page(path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {text}");
+    }
+}
