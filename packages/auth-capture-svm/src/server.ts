@@ -1,5 +1,7 @@
 /** The merchant's side: registers `auth-capture` with `@x402/core`'s resource server. */
 
+export type { MerchantConfig, PriceOptions } from "./server/config.js";
+export type { IdentifierOffer } from "./payment_identifier.js";
 export { readKeypair } from "./server/keypair.js";
 export type { Token } from "./server/price.js";
-export { AuthCaptureSvmScheme, type MerchantConfig } from "./server/scheme.js";
+export { AuthCaptureSvmScheme } from "./server/scheme.js";

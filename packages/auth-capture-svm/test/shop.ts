@@ -86,6 +86,7 @@ export async function shop(
   facilitator = new Facilitator(),
   unsettled = join(folder, `${files++}.json`),
   parsed = false,
+  wrapped = true,
 ) {
   const token = { mint: address(2), decimals: 6 };
   const scheme = await AuthCaptureSvmScheme.connect({ facilitator, authorizer: AUTHORIZER, token, unsettled });
@@ -93,6 +94,9 @@ export async function shop(
     "GET /report": { accepts: scheme.price("$0.001") },
     "GET /final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },
     "GET /tick": { accepts: scheme.price("$0.0001", { hold: "$0.001" }) },
+    "GET /named": { accepts: scheme.price("$0.001", { identified: "optional" }) },
+    "POST /must-be-named": { accepts: scheme.price("$0.001", { identified: "required" }) },
+    "GET /named-tick": { accepts: scheme.price("$0.0001", { hold: "$0.001", identified: "optional" }) },
     "POST /translate": { accepts: scheme.price({ asset: token.mint, amount: "1000" }) },
   };
   const app = express();
@@ -103,7 +107,8 @@ export async function shop(
   } else {
     app.use(express.raw({ type: () => true, inflate: false }));
   }
-  app.use(paymentMiddleware(routes, new x402ResourceServer(facilitator).register(scheme.network, scheme)));
+  const payments = paymentMiddleware(routes, new x402ResourceServer(facilitator).register(scheme.network, scheme));
+  app.use(wrapped ? scheme.wrap(payments) : payments);
   app.use((request, response) => {
     served += 1;
     return handle(request, response);
@@ -145,5 +150,6 @@ export async function send(url: string, paid: PaymentPayload, init: RequestInit 
   const response = await fetch(url, { ...init, headers });
   const header = response.headers.get("payment-response");
   const settlement = header === null ? undefined : decodePaymentResponseHeader(header);
-  return { status: response.status, text: await response.text(), settlement, reason: settlement?.errorReason };
+  const { status, headers: answered } = response;
+  return { status, text: await response.text(), settlement, reason: settlement?.errorReason, headers: answered };
 }

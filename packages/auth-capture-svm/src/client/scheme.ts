@@ -3,13 +3,22 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 import { sha256 } from "@noble/hashes/sha2.js";
-import type { PaymentPayloadResult, PaymentRequirements, SchemeNetworkClient } from "@x402/core/types";
+import type {
+  PaymentPayloadContext,
+  PaymentPayloadResult,
+  PaymentRequirements,
+  SchemeClientHooks,
+  SchemeNetworkClient,
+} from "@x402/core/types";
 
 import { readRequestPrice, refusalReason, SCHEME } from "../wire.js";
 import { writeBase58, writeHex } from "../bytes.js";
 import { sign } from "../ed25519.js";
 import { type Intent, intentDigest, intentSignedBytes, resourceHashOfDigest, streamResourceHash } from "../messages.js";
+import { identifierExtension, takesIdentifiers } from "../payment_identifier.js";
 import { checkDraft, checkOffer, type Expected } from "./draft.js";
+import { NoAnswerError, SpendingError } from "./errors.js";
+import { sendUntilAnswered } from "./resend.js";
 import type { Session } from "./session.js";
 import { type Stream, Streams, signVoucher } from "./streams.js";
 import { draftPayload, type PaidRequest } from "./verifier.js";
@@ -33,39 +42,15 @@ export interface Limits {
   readonly spendingLimit?: bigint;
 }
 
-/** No further payment may be signed. */
-export class SpendingError extends Error {
-  override readonly name = "SpendingError";
-}
-
-/** A payment was sent and no answer came: it may settle or not. */
-export class NoAnswerError extends Error {
-  override readonly name = "NoAnswerError";
-
-  /**
-   * @param paymentId ask the verifier at `/payments/{id}` before paying again
-   * @param amount what was signed for, in base units
-   */
-  constructor(
-    readonly paymentId: string,
-    readonly amount: bigint,
-    url: string,
-    verifier: string,
-    cause: unknown,
-  ) {
-    super(
-      `the payment ${paymentId} of ${amount} base units was sent to ${url} and no answer came; before paying ` +
-        `again, look it up: ${verifier}/payments/${paymentId}`,
-      { cause },
-    );
-  }
-}
-
 /** A request under way, and what was signed for it, or why nothing was. */
 interface Sent {
   readonly request: PaidRequest;
   signed?: { paymentId: string; amount: bigint };
   refusal?: unknown;
+  /** What the purchase is called, where the server takes ids. */
+  id?: string;
+  /** The header that pays for it, as it was sent. */
+  payment?: string;
   /** Where the request is paid out of a streamed hold. */
   streamed?: { key: string; stream?: Stream; endTurn: () => void };
 }
@@ -73,6 +58,15 @@ interface Sent {
 /** Pays out of an escrow, with a session's key and without a Solana node. */
 export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   readonly scheme = SCHEME;
+  readonly schemeHooks: SchemeClientHooks = {
+    onAfterPaymentCreation: ({ paymentPayload }) => {
+      const sent = this.#requests.getStore();
+      if (sent?.id !== undefined) {
+        sent.payment = Buffer.from(JSON.stringify(paymentPayload)).toString("base64");
+      }
+      return Promise.resolve();
+    },
+  };
   readonly #session: Session;
   readonly #limits: Limits;
   readonly #requests = new AsyncLocalStorage<Sent>();
@@ -105,9 +99,10 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
 
   /**
    * Tells the scheme which request is paid for, so that it signs for that one only. Wraps what
-   * `wrapFetchWithPayment` returns. Redirects are not followed: a payment is for one URL.
+   * `wrapFetchWithPayment` returns. Redirects are not followed: a payment is for one URL. Where the server takes ids of
+   * purchases, a payment whose answer got lost is sent again, twice at most, with `fetchAgain`.
    */
-  wrap(fetchWithPayment: typeof fetch): typeof fetch {
+  wrap(fetchWithPayment: typeof fetch, fetchAgain: typeof fetch = fetch): typeof fetch {
     return async (input, init) => {
       const original = new Request(input, init);
       const body = new Uint8Array(await original.clone().arrayBuffer());
@@ -115,10 +110,23 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
       url.hash = "";
       const request = { method: original.method, url: url.href, bodySha256: sha256(body) };
       const redirect = original.redirect === "error" ? "error" : "manual";
+      const sendAgain = (payment: string): Promise<Response> => {
+        const headers = new Headers(original.headers);
+        headers.set("payment-signature", payment);
+        return fetchAgain(new Request(original.clone(), { redirect, headers }));
+      };
       // A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays.
       for (let attempt = 1; ; attempt += 1) {
         const sent: Sent = { request };
-        const response = await this.#send(sent, () => fetchWithPayment(new Request(original.clone(), { redirect })));
+        const send = (): Promise<Response> => fetchWithPayment(new Request(original.clone(), { redirect }));
+        const response = await this.#send(sent, () =>
+          sendUntilAnswered(
+            send,
+            () => (sent.refusal === undefined ? sent.payment : undefined),
+            sendAgain,
+            original.signal,
+          ),
+        );
         if (attempt === MAXIMUM_ATTEMPTS || !this.#isWorthAnother(sent, response)) {
           return response;
         }
@@ -127,13 +135,22 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   }
 
   /** Called by `x402Client`. */
-  async createPaymentPayload(x402Version: number, offer: PaymentRequirements): Promise<PaymentPayloadResult> {
+  async createPaymentPayload(
+    x402Version: number,
+    offer: PaymentRequirements,
+    context?: PaymentPayloadContext,
+  ): Promise<PaymentPayloadResult> {
     const sent = this.#requests.getStore();
     if (sent === undefined) {
       throw new Error("the request to pay for is not known: call what AuthCaptureSvmScheme.wrap returns");
     }
     try {
-      return await this.#pay(x402Version, offer, sent);
+      const payment = await this.#pay(x402Version, offer, sent);
+      if (sent.signed === undefined || !takesIdentifiers(context?.extensions)) {
+        return payment;
+      }
+      sent.id = purchaseId(sent.signed.paymentId, payment.payload);
+      return { ...payment, extensions: identifierExtension(sent.id) };
     } catch (error) {
       sent.refusal = error;
       throw error;
@@ -261,4 +278,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     }
     this.#signedFor = sum;
   }
+}
+
+/** What a purchase is called: one intent is one purchase, and so is each voucher that comes without one. */
+function purchaseId(paymentId: string, { type, amount }: Record<string, unknown>): string {
+  return type === "voucher" ? `pay_${paymentId}_${String(amount)}` : `pay_${paymentId}`;
 }

@@ -27,7 +27,8 @@ export function requestHash(
   return resourceHash(request.method, url.href, bodyOf(request.adapter));
 }
 
-function bodyOf(adapter: HTTPTransportContext["request"]["adapter"]): Uint8Array {
+/** @throws if the body did not reach the payment middleware as bytes */
+export function bodyOf(adapter: Pick<HTTPTransportContext["request"]["adapter"], "getBody" | "getHeader">): Uint8Array {
   const body = adapter.getBody?.();
   if (body instanceof Uint8Array) {
     return body;

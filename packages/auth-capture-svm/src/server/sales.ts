@@ -147,6 +147,9 @@ export class Sales {
     try {
       answer = await this.#facilitator.settle(payment, requirements);
     } catch (error) {
+      if (isConflict(error)) {
+        return conflict(requirements);
+      }
       console.warn(`no verdict on payment ${paymentId}: ${(error as Error).message}`);
       this.#unanswered.add(paymentId);
       const message = "the payment could not be settled now; send the same request again";
@@ -227,6 +230,19 @@ function rank(commitment: unknown): number {
 /** A settlement that is answered no. */
 export function refused(requirements: PaymentRequirements, errorReason: string, errorMessage: string): SettleResponse {
   return { success: false, errorReason, errorMessage, transaction: "", network: requirements.network };
+}
+
+/** The `errorReason` where the id is another payment's. */
+export const CONFLICT = "payment_identifier_conflict";
+
+export function conflict(requirements: PaymentRequirements): SettleResponse {
+  return refused(requirements, CONFLICT, "the id is another payment's; a new purchase needs a new id");
+}
+
+/** Whether the facilitator said so, by status 409: core's client has that in its message only. */
+export function isConflict(error: unknown): boolean {
+  const { message } = error as Error;
+  return message.includes("(409)") && message.includes(CONFLICT);
 }
 
 function isDecided(answer: SettleResponse): boolean {

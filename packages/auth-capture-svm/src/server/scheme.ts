@@ -1,7 +1,8 @@
 /** The scheme for `@x402/core`'s resource server, and so for `@x402/express`. */
 
+import type { IncomingMessage, ServerResponse } from "node:http";
+
 import type { PaymentOption } from "@x402/core/http";
-import type { FacilitatorClient } from "@x402/core/server";
 import type {
   AssetAmount,
   PaymentPayload,
@@ -17,51 +18,21 @@ import type {
 } from "@x402/core/types";
 
 import { FieldError } from "../fields.js";
+import { identifierDeclaration, PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
 import { PROGRAM, readRequestPrice, SCHEME } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
+import type { MerchantConfig, PriceOptions } from "./config.js";
 import { Authorizer } from "./lifecycle.js";
 import { parsePrice, type Token } from "./price.js";
+import { type Middleware, Repeats } from "./repeats.js";
 import { requestHash } from "./request.js";
-import { refused, Sales } from "./sales.js";
+import { CONFLICT, refused, Sales } from "./sales.js";
 import { Streams } from "./streams.js";
-import { checkAccepted, deadlines, paymentIdOf, standingExtra, voucherOf, type Commitment, type Windows } from "./terms.js";
+import { checkAccepted, deadlines, paymentIdOf, standingExtra, voucherOf, type Windows } from "./terms.js";
 import { Unsettled } from "./unsettled.js";
 
-/** What a merchant sets up once. */
-export interface MerchantConfig {
-  /** Settles: `new HTTPFacilitatorClient({ url })`. The same that `x402ResourceServer` gets. */
-  readonly facilitator: FacilitatorClient;
-  /** Signs captures and releases: what `readKeypair` returns, or a 32-byte seed. */
-  readonly authorizer: Uint8Array;
-  /** What is paid with. */
-  readonly token: Token;
-  /** File of the signed captures and releases that the facilitator doesn't have yet. One merchant at a time uses it. */
-  readonly unsettled: string;
-  /** Who is paid, at its associated token account; the authorizer's address if absent. */
-  readonly payTo?: Address;
-  /** From challenge to capture deadline; an hour if absent. */
-  readonly captureWindowSeconds?: number;
-  /** From capture deadline to refund deadline; 0, for no refunds, if absent. */
-  readonly refundWindowSeconds?: number;
-  /** How final a capture must be before the facilitator says yes; its own policy, which may do without the chain, if absent. */
-  readonly captureCommitment?: Commitment;
-  /** How long nobody must have used a streamed hold before it is captured and closed; a minute if absent. */
-  readonly streamIdleSeconds?: number;
-}
-
 type Network = SupportedKind["network"];
-
-/** How a route is paid beyond its price. */
-export interface PriceOptions {
-  /** How final the hold must be; the facilitator's policy if absent. */
-  readonly commitment?: Commitment;
-  /**
-   * What is held once for many requests: each brings a voucher over the price, which touches no chain. The hold pays for
-   * every streamed route under the same origin.
-   */
-  readonly hold?: Price;
-}
 
 /** Sells: x402's flow `escrow`, with a hold before the handler and a capture or a release after it. */
 export class AuthCaptureSvmScheme implements SchemeNetworkServer {
@@ -81,6 +52,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   readonly #windows: Windows;
   readonly #sales: Sales;
   readonly #streams: Streams;
+  readonly #repeats = new Repeats();
   /** What the vouchers of requests under way were answered. */
   readonly #vouched = new WeakMap<object, SettleResponse>();
 
@@ -93,9 +65,10 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
       captureSeconds: config.captureWindowSeconds ?? 3600,
       refundSeconds: config.refundWindowSeconds ?? 0,
     };
-    this.#streams = new Streams(config.facilitator, this.#authorizer, config.streamIdleSeconds ?? 60, config.captureCommitment);
+    const { facilitator, captureCommitment, streamIdleSeconds = 60 } = config;
+    this.#streams = new Streams(facilitator, this.#authorizer, streamIdleSeconds, captureCommitment);
     const unsettled = new Unsettled(config.unsettled);
-    this.#sales = new Sales(config.facilitator, this.#authorizer, unsettled, config.captureCommitment);
+    this.#sales = new Sales(facilitator, this.#authorizer, unsettled, captureCommitment);
   }
 
   /**
@@ -113,12 +86,24 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   }
 
   /** A way to pay `price`, for a route's `accepts`. */
-  price(price: Price, { commitment, hold }: PriceOptions = {}): PaymentOption {
+  price(price: Price, { commitment, hold, identified }: PriceOptions = {}): PaymentOption {
     const extra = {
+      ...(identified === undefined ? {} : { [PAYMENT_IDENTIFIER_EXTRA]: identified }),
       ...(commitment === undefined ? {} : { commitment }),
       ...(hold === undefined ? {} : { requestPrice: parsePrice(price, this.#token).amount }),
     };
     return { scheme: SCHEME, network: this.network, payTo: this.#payTo, price: hold ?? price, extra };
+  }
+
+  /**
+   * Takes ids of purchases around what `paymentMiddleware` returns: a repeat of a paid request, equal in id, payment,
+   * method, URL and body, is answered as before without running the handler. For an hour, the last 1,024 answers of up
+   * to 64 KiB each, in memory.
+   */
+  wrap<Request extends IncomingMessage, Response extends ServerResponse>(
+    middleware: Middleware<Request, Response>,
+  ): Middleware<Request, Response> {
+    return this.#repeats.wrap(middleware);
   }
 
   /** Settles what earlier requests, or an earlier run, left over. Done in the background every few seconds too. */
@@ -158,17 +143,27 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     return Promise.resolve({ ...requirements, extra: { ...requirements.extra, ...standing, ...dated } });
   }
 
-  /** Binds the challenge to the request. */
+  /** Binds the challenge to the request, and says whether purchases may or must have ids. */
   enrichPaymentRequiredResponse(context: SchemePaymentRequiredContext): Promise<PaymentRequirements[]> {
+    const isOurs = ({ scheme, network }: PaymentRequirements): boolean => scheme === SCHEME && network === this.network;
+    const ours = context.requirements.filter(isOurs);
+    if (ours.some(isIdentified)) {
+      if (!this.#repeats.isWrapped) {
+        throw new Error("a route takes ids: put app.use(scheme.wrap(paymentMiddleware(routes, server)))");
+      }
+      const needsId = ({ extra }: PaymentRequirements): boolean => extra[PAYMENT_IDENTIFIER_EXTRA] === "required";
+      const declaration = identifierDeclaration(ours.every(needsId) ? "required" : "optional");
+      const { paymentRequiredResponse: challenge } = context;
+      challenge.extensions = { ...challenge.extensions, [PAYMENT_IDENTIFIER]: declaration };
+    }
     return Promise.resolve(
-      context.requirements.map((requirements) =>
-        requirements.scheme === SCHEME && requirements.network === this.network
-          ? {
-              ...requirements,
-              extra: { ...requirements.extra, resourceHash: writeHex(requestHash(context, isStreamed(requirements))) },
-            }
-          : requirements,
-      ),
+      context.requirements.map((requirements) => {
+        if (!isOurs(requirements)) {
+          return requirements;
+        }
+        const resourceHash = writeHex(requestHash(context, isStreamed(requirements)));
+        return { ...requirements, extra: { ...requirements.extra, resourceHash } };
+      }),
     );
   }
 
@@ -190,6 +185,12 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
       if (phase === "before-handler") {
         const answer = await this.#authorize(payment, asked);
         this.#vouched.set(payment, answer);
+        if (answer.errorReason === CONFLICT) {
+          this.#repeats.conflicts();
+        }
+        if (answer.success && isIdentified(asked)) {
+          this.#repeats.paid();
+        }
         return answer;
       }
       if (isStreamed(payment.accepted)) {
@@ -208,8 +209,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   }
 
   /** Has the facilitator hold the amount, or keep the voucher. */
-  async #authorize(payment: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
-    const accepted = checkAccepted(payment, asked, this.#windows, unixSeconds());
+  async #authorize(signed: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
+    const accepted = checkAccepted(signed, asked, this.#windows, unixSeconds());
+    const payment = isIdentified(asked) ? signed : withoutIdentifier(signed);
     const { voucher, opensHold } = accepted;
     if (voucher === undefined) {
       return this.#sales.hold(payment, accepted);
@@ -227,6 +229,16 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
 
 function isStreamed(requirements: PaymentRequirements): boolean {
   return readRequestPrice(requirements) !== undefined;
+}
+
+function isIdentified({ extra }: PaymentRequirements): boolean {
+  return extra[PAYMENT_IDENTIFIER_EXTRA] !== undefined;
+}
+
+/** Where nothing is answered twice, no id is to make the facilitator say yes twice. */
+function withoutIdentifier({ extensions, ...payment }: PaymentPayload): PaymentPayload {
+  const { [PAYMENT_IDENTIFIER]: _identifier, ...others } = extensions ?? {};
+  return extensions === undefined ? payment : { ...payment, extensions: others };
 }
 
 /** What the handler wants, as `setSettlementOverrides` has it; never more than the price. */

@@ -8,7 +8,7 @@ import type { FacilitatorClient } from "@x402/core/server";
 import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 
 import type { Authorizer } from "./lifecycle.js";
-import { refused } from "./sales.js";
+import { conflict, isConflict, refused } from "./sales.js";
 import { lifecycleRequirements, type Commitment, type Voucher } from "./terms.js";
 
 /** How often to look for holds that nobody uses any more. */
@@ -58,15 +58,22 @@ export class Streams {
     try {
       answer = await this.#facilitator.settle(payment, accepted);
     } catch (error) {
+      if (isConflict(error)) {
+        return conflict(accepted);
+      }
       console.warn(`no verdict on a voucher of payment ${voucher.paymentId}: ${(error as Error).message}`);
       this.#unserved.add(key);
       const message = "the voucher could not be checked now; send the same request again";
       return refused(accepted, "unexpected_settle_error", message);
     }
     const wasUnserved = this.#unserved.delete(key);
-    if (answer.errorReason === REPEATED && wasUnserved) {
+    // Under its id a voucher that was accepted before is told yes again.
+    const isToldAgain = answer.success && answer.extra?.["alreadySettled"] === true;
+    if ((isToldAgain || answer.errorReason === REPEATED) && wasUnserved) {
       const { errorReason: _reason, errorMessage: _message, ...rest } = answer;
       answer = { ...rest, success: true };
+    } else if (isToldAgain) {
+      return refused(accepted, REPEATED, "the voucher bought something before");
     } else if (!answer.success) {
       return answer;
     } else if (!/^[0-9]+$/.test(answer.amount ?? "") || BigInt(answer.amount ?? "") < price) {

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
+import { describe, test } from "node:test";
+
+import {
+  decodePaymentSignatureHeader,
+  encodePaymentRequiredHeader,
+  encodePaymentResponseHeader,
+} from "@x402/core/http";
+import type { PaymentRequirements } from "@x402/core/types";
+
+import { writeHex } from "../src/bytes.js";
+import { streamResourceHash } from "../src/messages.js";
+import { type IdentifierOffer, identifierDeclaration } from "../src/payment_identifier.js";
+import { paymentIdOf } from "../src/server/terms.js";
+import { offer, session } from "./fixture.js";
+import { now, offerFor, payWith, serve, verifier } from "./peers.js";
+
+type Answer = (response: ServerResponse, payment: string) => void;
+
+const EXTENSION = "payment-identifier";
+
+/** A server that takes ids, and answers the payments it gets one after the other; the last answer is kept. */
+async function namedShop(
+  payments: string[],
+  answers: Answer[],
+  identified: IdentifierOffer | null = "optional",
+  offered?: (base: string) => PaymentRequirements,
+): Promise<string> {
+  const base = await serve((request, response, body) => {
+    const payment = request.headers["payment-signature"] as string | undefined;
+    if (payment !== undefined) {
+      payments.push(payment);
+      const answer = answers.length > 1 ? answers.shift() : answers[0];
+      return answer?.(response, body);
+    }
+    const url = `${base}${request.url}`;
+    const accepted = offered?.(base) ?? offerFor(request.method ?? "", url, body);
+    const extensions = identified === null ? {} : { [EXTENSION]: identifierDeclaration(identified) };
+    const challenge = { x402Version: 2, resource: { url }, accepts: [accepted], extensions };
+    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
+  });
+  return base;
+}
+
+const served: Answer = (response, body) => response.end(`served ${body}`);
+const hangsUp: Answer = (response) => response.socket?.destroy();
+const breaksOff: Answer = (response) => {
+  response.writeHead(200, { "content-length": "100" }).write("serv", () => response.socket?.destroy());
+};
+const says =
+  (status: number): Answer =>
+  (response) =>
+    response.writeHead(status).end();
+const refuses =
+  (errorReason: string): Answer =>
+  (response) => {
+    const refusal = { success: false, errorReason, transaction: "", network: session().network };
+    response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
+  };
+
+const idOf = (payment: string): unknown => {
+  const { extensions } = decodePaymentSignatureHeader(payment);
+  return (extensions?.[EXTENSION] as { info?: { id?: unknown } } | undefined)?.info?.id;
+};
+
+const LOST: [string, Answer][] = [
+  ["hangs up", hangsUp],
+  ["breaks off in the body", breaksOff],
+  ["says 502", says(502)],
+  ["says 503", says(503)],
+  ["says 504", says(504)],
+  ["says settlement_pending", refuses("settlement_pending")],
+  ["says unexpected_settle_error", refuses("unexpected_settle_error")],
+];
+// At once, since each waits for two seconds.
+describe("the same payment is sent again under its id, and nothing else is signed", { concurrency: true }, () => {
+  for (const [name, lost] of LOST) {
+    test(`to a server that ${name}`, async () => {
+      const payments: string[] = [];
+      const drafts: unknown[] = [];
+      const base = await namedShop(payments, [lost, lost, served], "required");
+      const pay = payWith(await verifier({}, drafts), { spendingLimit: 1000n });
+      const response = await pay(`${base}/words`, { method: "POST", body: "hello" });
+      assert.deepEqual([response.status, await response.text()], [200, "served hello"]);
+      assert.deepEqual([payments.length, new Set(payments).size, drafts.length], [3, 1, 1]);
+      const [payment = ""] = payments;
+      assert.equal(idOf(payment), `pay_${paymentIdOf(decodePaymentSignatureHeader(payment))}`);
+    });
+  }
+});
+
+test("a payment is sent three times at most", async () => {
+  const payments: string[] = [];
+  const url = await verifier();
+  await assert.rejects(payWith(url)(await namedShop(payments, [hangsUp])), (error: Error) => {
+    const paymentId = paymentIdOf(decodePaymentSignatureHeader(payments[0] ?? ""));
+    return error.name === "NoAnswerError" && error.message.includes(paymentId);
+  });
+  assert.deepEqual([payments.length, new Set(payments).size], [3, 1]);
+  const busy: string[] = [];
+  assert.equal((await payWith(url)(await namedShop(busy, [says(503)]))).status, 503);
+  assert.deepEqual([busy.length, new Set(busy).size], [3, 1]);
+});
+
+test("an answer is an answer, and each purchase has an id of its own", async () => {
+  const payments: string[] = [];
+  const answers = [served, says(404), says(409), says(500), refuses("duplicate_settlement"), served];
+  const base = await namedShop(payments, answers);
+  const pay = payWith(await verifier());
+  for (const status of [200, 404, 409, 500, 402, 200]) {
+    assert.equal((await pay(base)).status, status);
+  }
+  assert.equal(new Set(payments.map(idOf)).size, 6);
+});
+
+test("to a server that takes no ids nothing is sent again", async () => {
+  for (const answer of [hangsUp, says(503), refuses("settlement_pending")]) {
+    const payments: string[] = [];
+    const base = await namedShop(payments, [answer, served], null);
+    const response = await payWith(await verifier())(base).catch((error: Error) => error.name);
+    assert.ok(response === "NoAnswerError" || (response as Response).status !== 200);
+    assert.deepEqual(payments.map(idOf), [undefined]);
+  }
+});
+
+test("who gives up is not paid for again", async () => {
+  const payments: string[] = [];
+  const giveUp = new AbortController();
+  const base = await namedShop(payments, [(response) => (giveUp.abort(), response.end())]);
+  await assert.rejects(payWith(await verifier())(base, { signal: giveUp.signal }), { name: "NoAnswerError" });
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  assert.equal(payments.length, 1);
+});
+
+test("each voucher has an id of its own, and is sent again under it", async () => {
+  const payments: string[] = [];
+  const streamed = (base: string): PaymentRequirements => {
+    const resourceHash = writeHex(streamResourceHash(base));
+    const extra = { captureAuthorizer: "sessionKey", requestPrice: "100", captureDeadline: now() + 600, resourceHash };
+    return { ...offer(), extra: { ...offer().extra, ...extra } };
+  };
+  const answers = [served, hangsUp, served, served, says(500), served];
+  const base = await namedShop(payments, answers, "optional", streamed);
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  for (const status of [200, 200, 200, 500, 200]) {
+    assert.equal((await pay(base)).status, status);
+  }
+  const id = `pay_${paymentIdOf(decodePaymentSignatureHeader(payments[0] ?? ""))}`;
+  const ids = [id, `${id}_200`, `${id}_200`, `${id}_300`, `${id}_400`, `${id}_400`];
+  assert.deepEqual(payments.map(idOf), ids);
+  assert.equal(payments[1], payments[2]);
+});
