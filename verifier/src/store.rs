@@ -15,10 +15,12 @@ mod overview;
 mod payments;
 mod row;
 mod vouchers;
+mod write;
 
 use std::sync::{Arc, atomic::AtomicI64};
 
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::AnyPool;
+use write::{Turns, Write};
 
 pub use attempts::TakenBack;
 pub use database::Database;
@@ -35,6 +37,7 @@ pub use vouchers::AcceptedVoucher;
 pub struct Store {
     pool: AnyPool,
     database: Database,
+    turns: Turns,
     /// Of all that were leaders of a PostgreSQL database, which this is.
     term: Arc<AtomicI64>,
 }
@@ -90,11 +93,11 @@ impl Store {
             Database::Sqlite(_) => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
             Database::Postgres(_) => sqlx::migrate!("migrations/postgres").run(&pool).await?,
         }
-        Ok(Self { pool, database: database.clone(), term: Arc::default() })
+        Ok(Self { pool, database: database.clone(), turns: Turns::default(), term: Arc::default() })
     }
 
-    async fn begin_write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.database.begin_write(&self.pool).await
+    async fn begin_write(&self) -> Result<Write, sqlx::Error> {
+        self.turns.begin(&self.database, &self.pool).await
     }
 
     /// Whether the store can be written to: takes the write lock and changes nothing.

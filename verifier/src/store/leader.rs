@@ -8,12 +8,12 @@ use std::{
 };
 
 use sqlx::{
-    Any, ConnectOptions, Connection, Transaction,
+    ConnectOptions, Connection,
     postgres::{PgConnectOptions, PgConnection, PgListener},
 };
 use tokio::time::{sleep, timeout};
 
-use super::{Database, Store, StoreError, row};
+use super::{Database, Store, StoreError, row, write::Write};
 
 /// Where PostgreSQL tells of operations and payments that are new.
 pub const WORK: &str = "x402_escrow_work";
@@ -72,7 +72,7 @@ impl Store {
     }
 
     /// Starts a transaction that only the leader may write. One that has lost its lock may not know it yet.
-    pub(super) async fn begin_leader_write(&self) -> Result<Transaction<'static, Any>, StoreError> {
+    pub(super) async fn begin_leader_write(&self) -> Result<Write, StoreError> {
         let mut transaction = self.begin_write().await?;
         if matches!(self.database, Database::Postgres(_)) {
             let leader = sqlx::query("SELECT term FROM leader").fetch_one(&mut *transaction).await?;

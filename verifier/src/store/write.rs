@@ -1,0 +1,57 @@
+//! A transaction that writes, of which this process has one at a time.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::Database;
+
+/// Where the writers of this process wait for each other, first come, first served. At the database's own lock those of
+/// SQLite would sleep and try again, and those of PostgreSQL would each keep a connection from a reader.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(Arc<Mutex<()>>);
+
+/// A transaction with the write lock. Dropped without a commit, it has changed nothing.
+pub(super) struct Write {
+    transaction: Transaction<'static, Any>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Turns {
+    /// Starts a transaction once it is this writer's turn.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub(super) async fn begin(&self, database: &Database, pool: &AnyPool) -> Result<Write, sqlx::Error> {
+        let turn = Arc::clone(&self.0).lock_owned().await;
+        Ok(Write { transaction: database.begin_write(pool).await?, _turn: turn })
+    }
+}
+
+impl Write {
+    /// Returns once all is on disk.
+    ///
+    /// # Errors
+    /// If the database fails: it may be committed or not.
+    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+        self.transaction.commit().await
+    }
+}
+
+impl Deref for Write {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
+    }
+}
