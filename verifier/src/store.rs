@@ -30,7 +30,8 @@ pub use leader::{Leader, PROGRESS, WORK};
 pub use outstanding::{ListedOperation, Outstanding, Uncaptured};
 pub use overview::{Place, Stored, Turnover, Undelivered};
 pub use payments::Accepted;
-pub use vouchers::AcceptedVoucher;
+use vouchers::OfferedVouchers;
+pub use vouchers::{AcceptedVoucher, DecideVoucher};
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -38,6 +39,7 @@ pub struct Store {
     pool: AnyPool,
     database: Database,
     turns: Turns,
+    offered: OfferedVouchers,
     /// Of all that were leaders of a PostgreSQL database, which this is.
     term: Arc<AtomicI64>,
 }
@@ -68,6 +70,12 @@ pub enum StoreError {
     /// Another verifier leads, and this one did not know yet.
     #[error("another verifier leads by now")]
     NotLeading,
+    /// What was written together with others failed with them.
+    #[error(transparent)]
+    Together(Arc<StoreError>),
+    /// The task that was to write broke off.
+    #[error("what was to be written was left")]
+    Left,
     /// PostgreSQL didn't answer.
     #[error("the database didn't answer in time")]
     Silent,
@@ -93,11 +101,17 @@ impl Store {
             Database::Sqlite(_) => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
             Database::Postgres(_) => sqlx::migrate!("migrations/postgres").run(&pool).await?,
         }
-        Ok(Self { pool, database: database.clone(), turns: Turns::default(), term: Arc::default() })
+        Ok(Self {
+            pool,
+            database: database.clone(),
+            turns: Turns::default(),
+            offered: OfferedVouchers::default(),
+            term: Arc::default(),
+        })
     }
 
     async fn begin_write(&self) -> Result<Write, sqlx::Error> {
-        self.turns.begin(&self.database, &self.pool).await
+        self.turns.wait().await.begin(&self.database, &self.pool).await
     }
 
     /// Whether the store can be written to: takes the write lock and changes nothing.

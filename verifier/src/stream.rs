@@ -13,6 +13,7 @@ use crate::{
     assurance::{Assurance, Observed},
     identifier::{self, Identifier},
     payment::{Action, History, Voucher},
+    policy::Policy,
     store::AcceptedVoucher,
     verify::{self, Rejection, lifecycle::unknown_payment, requirements},
 };
@@ -110,7 +111,7 @@ pub async fn check(
 ) -> Result<(History, Assurance), NotAccepted> {
     let (extra, history) = check_request(app, request, payload).await?;
     if accepted_before(app, payload, &extra, identifier, &history).await?.is_none() {
-        check_amount(app, payload, &extra, &history)?;
+        check_amount(&app.facilitator.policy, payload, &extra, &history)?;
     }
     let assurance = assurance(app, &extra, &history);
     Ok((history, assurance))
@@ -157,13 +158,17 @@ async fn keep(
 ) -> Result<Vouched, NotAccepted> {
     let id = payload.payment_id;
     let voucher = verify::voucher::voucher(payload);
-    let check = |history: &History| check_amount(app, payload, extra, history);
-    let purchase = |history: &History| {
-        let (signer, amount) = (history.payment.intent.session_key, increment(history, &voucher));
-        identifier.map(|identifier| identifier.purchase(signer, hash(payload), amount))
+    let policy = &app.facilitator.policy;
+    let decide = {
+        let (policy, payload, extra) = (policy.clone(), *payload, extra.clone());
+        let identifier = identifier.cloned();
+        Box::new(move |history: &History| {
+            check_amount(&policy, &payload, &extra, history)?;
+            let (signer, amount) = (history.payment.intent.session_key, increment(history, &voucher));
+            Ok(identifier.map(|identifier| identifier.purchase(signer, hash(&payload), amount)))
+        })
     };
-    let margin_seconds = app.facilitator.policy.voucher_margin_seconds;
-    match app.store.accept_voucher(&id.0, &voucher, margin_seconds, purchase, check).await? {
+    match app.store.accept_voucher(&id.0, &voucher, policy.voucher_margin_seconds, decide).await? {
         AcceptedVoucher::New(before) => {
             let increment = increment(&before, &voucher);
             let assurance = assurance(app, extra, &before);
@@ -176,12 +181,11 @@ async fn keep(
 }
 
 fn check_amount(
-    app: &App,
+    policy: &Policy,
     payload: &VoucherPayload,
     extra: &Extra,
     history: &History,
 ) -> Result<(), Rejection> {
-    let policy = &app.facilitator.policy;
     let price = verify::voucher::request_price(extra)?;
     let commitment = policy.on_balance(history.payment.intent.amount, extra.commitment);
     let voucher = verify::voucher::voucher(payload);

@@ -1,11 +1,17 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use sqlx::AnyConnection;
+use tokio::sync::oneshot;
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
     payment_identifier::PaymentIdentifier,
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Store, StoreError, identifiers, payments, row};
+use super::{Store, StoreError, identifiers, payments, row, write::Turn};
 use crate::{
     identifier::Purchase,
     payment::{History, Voucher},
@@ -25,10 +31,40 @@ pub enum AcceptedVoucher {
     IdentifierTaken(PaymentIdentifier),
 }
 
+/// Decides, given all that is known of the payment, whether a voucher is kept, and under which id.
+pub type DecideVoucher = Box<dyn FnOnce(&History) -> Result<Option<Purchase>, Rejection> + Send>;
+
+/// Vouchers that wait for their turn. Whoever has it keeps all that are there, in one transaction: what takes long is not
+/// writing but having it on disk.
+#[derive(Clone, Default)]
+pub(super) struct OfferedVouchers(Arc<Mutex<Vec<(Offered, Answer)>>>);
+
+type Answer = oneshot::Sender<Result<AcceptedVoucher, StoreError>>;
+
+struct Offered {
+    payment_id: Digest,
+    voucher: Voucher,
+    margin_seconds: i64,
+    decide: DecideVoucher,
+}
+
+impl fmt::Debug for OfferedVouchers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("OfferedVouchers").finish_non_exhaustive()
+    }
+}
+
+impl OfferedVouchers {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Offered, Answer)>> {
+        // Nothing that holds it can panic halfway.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Store {
-    /// Keeps `voucher` as the last of a known payment, and binds its id, unless `check` (given all that is known then)
-    /// refuses it, in one step. The payment is reviewed `margin_seconds` before its capture deadline: then its last
-    /// voucher is captured, if nobody asked for that.
+    /// Keeps `voucher` as the last of a known payment, and binds its id, unless `decide` refuses it, in one step. The
+    /// payment is reviewed `margin_seconds` before its capture deadline: then its last voucher is captured, if nobody
+    /// asked for that.
     ///
     /// # Errors
     /// If the store fails.
@@ -37,39 +73,84 @@ impl Store {
         payment_id: &Digest,
         voucher: &Voucher,
         margin_seconds: i64,
-        purchase: impl FnOnce(&History) -> Option<Purchase> + Send,
-        check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
+        decide: DecideVoucher,
     ) -> Result<AcceptedVoucher, StoreError> {
-        let mut transaction = self.begin_write().await?;
-        let Some(history) = payments::history(&mut transaction, payment_id).await? else {
-            return Ok(AcceptedVoucher::UnknownPayment);
-        };
-        if let Err(rejection) = check(&history) {
-            return Ok(AcceptedVoucher::Refused(rejection));
+        let (answer, answered) = oneshot::channel();
+        let offered = Offered { payment_id: *payment_id, voucher: *voucher, margin_seconds, decide };
+        self.offered.lock().push((offered, answer));
+        // A task of its own: a client that hangs up must not take those with it whose vouchers go together.
+        let store = self.clone();
+        tokio::spawn(async move { store.accept_offered().await });
+        answered.await.unwrap_or(Err(StoreError::Left))
+    }
+
+    async fn accept_offered(&self) {
+        let turn = self.turns.wait().await;
+        let (offered, answers): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut *self.offered.lock()).into_iter().unzip();
+        // Whoever had the turn before may have left none.
+        if offered.is_empty() {
+            return;
         }
-        if let Some(purchase) = purchase(&history)
-            && !identifiers::bind(&mut transaction, &purchase).await?
-        {
-            return Ok(AcceptedVoucher::IdentifierTaken(purchase.id.clone()));
+        // Who doesn't listen any more has hung up.
+        match self.keep_all(turn, offered).await {
+            Ok(accepted) => {
+                for (answer, accepted) in answers.into_iter().zip(accepted) {
+                    _ = answer.send(Ok(accepted));
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for answer in answers {
+                    _ = answer.send(Err(StoreError::Together(Arc::clone(&error))));
+                }
+            }
         }
-        sqlx::query(
-            "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (payment_id)
-             DO UPDATE SET amount = excluded.amount, fee = excluded.fee, signature = excluded.signature",
-        )
-        .bind(Hex32(*payment_id).to_string())
-        .bind(Decimal(voucher.amount).to_string())
-        .bind(Decimal(voucher.fee).to_string())
-        .bind(Base58(voucher.signature).to_string())
-        .execute(&mut *transaction)
-        .await?;
-        if history.voucher.is_none() {
-            let review_at = history.payment.intent.capture_deadline.saturating_sub(margin_seconds);
-            payments::set_review(&mut transaction, payment_id, Some(review_at)).await?;
+    }
+
+    /// One after the other, each on what those before it changed; returned once all are on disk.
+    async fn keep_all(&self, turn: Turn, offered: Vec<Offered>) -> Result<Vec<AcceptedVoucher>, StoreError> {
+        let mut transaction = turn.begin(&self.database, &self.pool).await?;
+        let mut accepted = Vec::with_capacity(offered.len());
+        for voucher in offered {
+            accepted.push(keep(&mut transaction, voucher).await?);
         }
         transaction.commit().await?;
-        Ok(AcceptedVoucher::New(Box::new(history)))
+        Ok(accepted)
     }
+}
+
+/// Keeps one. Where it is not [`AcceptedVoucher::New`], nothing was written.
+async fn keep(connection: &mut AnyConnection, offered: Offered) -> Result<AcceptedVoucher, StoreError> {
+    let Offered { payment_id, voucher, margin_seconds, decide } = offered;
+    let Some(history) = payments::history(connection, &payment_id).await? else {
+        return Ok(AcceptedVoucher::UnknownPayment);
+    };
+    let purchase = match decide(&history) {
+        Ok(purchase) => purchase,
+        Err(rejection) => return Ok(AcceptedVoucher::Refused(rejection)),
+    };
+    if let Some(purchase) = purchase
+        && !identifiers::bind(connection, &purchase).await?
+    {
+        return Ok(AcceptedVoucher::IdentifierTaken(purchase.id));
+    }
+    sqlx::query(
+        "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (payment_id)
+         DO UPDATE SET amount = excluded.amount, fee = excluded.fee, signature = excluded.signature",
+    )
+    .bind(Hex32(payment_id).to_string())
+    .bind(Decimal(voucher.amount).to_string())
+    .bind(Decimal(voucher.fee).to_string())
+    .bind(Base58(voucher.signature).to_string())
+    .execute(&mut *connection)
+    .await?;
+    if history.voucher.is_none() {
+        let review_at = history.payment.intent.capture_deadline.saturating_sub(margin_seconds);
+        payments::set_review(connection, &payment_id, Some(review_at)).await?;
+    }
+    Ok(AcceptedVoucher::New(Box::new(history)))
 }
 
 /// Reads a payment's last voucher.

@@ -15,20 +15,31 @@ use super::Database;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turns(Arc<Mutex<()>>);
 
+/// A writer's turn.
+pub(super) struct Turn {
+    _guard: OwnedMutexGuard<()>,
+}
+
 /// A transaction with the write lock. Dropped without a commit, it has changed nothing.
 pub(super) struct Write {
     transaction: Transaction<'static, Any>,
-    _turn: OwnedMutexGuard<()>,
+    _turn: Turn,
 }
 
 impl Turns {
-    /// Starts a transaction once it is this writer's turn.
+    /// Waits until it is this writer's turn.
+    pub(super) async fn wait(&self) -> Turn {
+        Turn { _guard: Arc::clone(&self.0).lock_owned().await }
+    }
+}
+
+impl Turn {
+    /// Starts the transaction.
     ///
     /// # Errors
     /// If the database fails.
-    pub(super) async fn begin(&self, database: &Database, pool: &AnyPool) -> Result<Write, sqlx::Error> {
-        let turn = Arc::clone(&self.0).lock_owned().await;
-        Ok(Write { transaction: database.begin_write(pool).await?, _turn: turn })
+    pub(super) async fn begin(self, database: &Database, pool: &AnyPool) -> Result<Write, sqlx::Error> {
+        Ok(Write { transaction: database.begin_write(pool).await?, _turn: self })
     }
 }
 
