@@ -9,9 +9,9 @@ use super::secret;
 /// Reads the key of a file or an environment variable, see [`secret::read`].
 pub(super) fn read(source: &Path) -> Result<Keypair, String> {
     let shown = source.display();
-    let text = secret::read(source, &format!("make one with `solana-keygen new --outfile {shown}`"))?;
-    // The cause can quote the text; it is a secret.
-    read_keypair(&mut text.as_bytes()).map_err(|_| {
+    let secret = secret::read(source, &format!("make one with `solana-keygen new --outfile {shown}`"))?;
+    // The cause can quote it; it is a secret.
+    read_keypair(&mut secret.as_slice()).map_err(|_| {
         format!("{shown} is no keypair: 64 numbers as a JSON array, as `solana-keygen` writes it")
     })
 }

@@ -39,7 +39,7 @@ pub(super) fn read(
 
 fn read_secret(source: &Path) -> Result<Vec<u8>, String> {
     let shown = source.display();
-    let text = secret::read(source, ADVICE)?;
+    let text = String::from_utf8(secret::read(source, ADVICE)?).unwrap_or_default();
     // What is wrong is said without the text: it is a secret.
     let secret = text.trim().strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
     match secret {
