@@ -3,6 +3,7 @@
 //! Reading order: one module per command, then what they share: `checkout` (where things are),
 //! `cache` (what is fetched or built once), `progress` (long steps), `toolchain` (compilers for the program).
 
+mod apt;
 mod bench;
 mod build;
 mod cache;

@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{MetadataExt, chown},
+    os::unix::fs::chown,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{cache, checkout, progress};
+use crate::{apt, cache};
 
 /// Where Debian's packages put the programs, by version.
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -27,7 +27,7 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("x402-postgres-{}", std::process::id()));
         cache::create_folder(&folder)?;
         let server = Self { programs, folder };
-        if is_root()? {
+        if apt::is_root() {
             chown(&server.folder, Some(user()?), None).context("giving PostgreSQL its folder")?;
         }
         eprintln!("Starting PostgreSQL in {}", server.folder.display());
@@ -47,7 +47,7 @@ impl Server {
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
         // It refuses to be run by root; this user came with the package.
         let path = self.programs.join(program);
-        let mut command = if is_root()? {
+        let mut command = if apt::is_root() {
             let mut command = Command::new("runuser");
             command.args(["-u", "postgres", "--"]).arg(path);
             command
@@ -79,16 +79,9 @@ fn programs() -> Result<PathBuf> {
     if let Some(programs) = newest(Path::new(VERSIONS)) {
         return Ok(programs);
     }
-    ensure!(
-        is_root()? && checkout::find_program("apt-get").is_some(),
-        "PostgreSQL is missing: on Debian, apt-get install postgresql"
-    );
     let log = cache::root()?.join("postgresql.log");
     cache::create_folder(&cache::root()?)?;
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", "postgresql"]);
-    install.env("DEBIAN_FRONTEND", "noninteractive");
-    progress::run("Installing PostgreSQL", &mut install, &log)?;
+    apt::install(&["postgresql"], "PostgreSQL is missing", &log)?;
     match newest(Path::new(VERSIONS)) {
         Some(programs) => Ok(programs),
         None => bail!("apt-get installed no PostgreSQL in {VERSIONS}; see {}", log.display()),
@@ -103,10 +96,6 @@ fn newest(versions: &Path) -> Option<PathBuf> {
         programs.join("initdb").is_file().then_some((version, programs))
     });
     found.max().map(|(_, programs)| programs)
-}
-
-fn is_root() -> Result<bool> {
-    Ok(fs::metadata("/proc/self").context("reading /proc/self")?.uid() == 0)
 }
 
 /// The id of the user `postgres`.

@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{BINARY, VERSION, version};
-use crate::{cache, checkout, progress};
+use crate::{apt, cache, checkout, progress};
 
 /// What its dependencies are compiled with and linked to.
 const DEBIAN_PACKAGES: [&str; 7] =
@@ -78,21 +78,7 @@ fn install_debian_packages(folder: &Path) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    ensure!(
-        is_root(),
-        "to build {BINARY}, first: sudo apt-get install --no-install-recommends {}",
-        missing.join(" ")
-    );
-    let log = folder.join("apt.txt");
-    progress::run("Reading the system's package lists", Command::new("apt-get").arg("update"), &log)?;
-    progress::run(
-        &format!("Installing {} with apt-get", missing.join(", ")),
-        Command::new("apt-get")
-            .args(["install", "--yes", "--no-install-recommends"])
-            .args(&missing)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-        &log,
-    )
+    apt::install(&missing, &format!("to build {BINARY}, packages are missing"), &folder.join("apt.txt"))
 }
 
 fn is_installed(package: &str) -> bool {
@@ -100,8 +86,4 @@ fn is_installed(package: &str) -> bool {
         .args(["--show", "--showformat=${db:Status-Status}", package])
         .output()
         .is_ok_and(|output| output.stdout == b"installed")
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
