@@ -12,8 +12,9 @@ mod shop;
 use std::{thread, time::Duration};
 
 use express::{Express, buy, run};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shop::Shop;
+use x402_escrow_wire::payment::PaymentPayload;
 
 /// 0.25 USDC, the price of a report.
 const REPORT: u64 = 250_000;
@@ -91,6 +92,37 @@ fn what_an_express_server_holds_when_it_is_killed_goes_back() {
     });
     shop.wait_until_nothing_is_held();
     express.assert_books(&shop, 0, 0);
+}
+
+#[test]
+fn a_purchase_whose_answer_is_lost_is_asked_for_again_and_paid_once() {
+    let mut shop = Shop::open();
+    let express = Express::start(&shop, "test/named_server.js");
+    let url = express.url("/named");
+    let bought = buy(&shop, &[&url]).unwrap();
+    assert_eq!((&bought["status"], &bought["body"]), (&200.into(), &r#"{"served":1}"#.into()), "{bought}");
+    assert_eq!(bought["settlement"]["extra"]["captured"], "250000");
+    express.assert_books(&shop, REPORT, 0);
+
+    let fetched = shop.agent.run(&["fetch", &url, "--max-amount", "0.25"]).unwrap();
+    assert_eq!((&fetched["status"], &fetched["body"]), (&200.into(), &json!({ "served": 2 })), "{fetched}");
+    express.assert_books(&shop, 2 * REPORT, 0);
+
+    // Under the id of a purchase another payment buys nothing: the verifier knows it, and nothing is held.
+    shop.merchant.url = express.url("");
+    let mut payment = shop.payment("/named");
+    let name = |payment: &mut PaymentPayload| {
+        let extension = json!({ "info": { "required": true, "id": "pay_0123456789abcdef" } });
+        payment.extensions = Some(Map::from_iter([("payment-identifier".to_owned(), extension)]));
+    };
+    name(&mut payment);
+    assert!(shop.try_send("/named", &payment).is_err(), "its answer is lost");
+    assert_eq!(shop.send("/named", &payment).status, 200);
+    let mut other = shop.payment("/named");
+    name(&mut other);
+    assert!(shop.try_send("/named", &other).is_err(), "its answer is lost");
+    assert_eq!(shop.send("/named", &other).status, 409);
+    express.assert_books(&shop, 3 * REPORT, 0);
 }
 
 #[test]

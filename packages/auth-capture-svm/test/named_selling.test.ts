@@ -80,6 +80,8 @@ test("a repeat that comes while the first is served, or after its client hung up
   const second = send(`${base}/named`, paid);
   hangUp.abort();
   await assert.rejects(first);
+  const tooEarly = await Promise.race([second, new Promise((resolve) => setTimeout(resolve, 200))]);
+  assert.equal(tooEarly, undefined, "it waits");
   finish();
   assert.equal((await second).text, "late");
   assert.equal((await send(`${base}/named`, paid)).text, "late");
@@ -119,6 +121,14 @@ test("an id gets nobody the answer to another request, or what was not paid", as
   const poor = named(await payment(`${base}/named`));
   assert.equal((await send(`${base}/named`, poor)).reason, "insufficient_funds");
   assert.equal((await send(`${base}/named`, poor)).status, 200, "what was refused is looked at again");
+});
+
+test("what is not sold is not kept", async () => {
+  const { base, served } = await shop();
+  const paid = named(await payment(`${base}/named`));
+  for (const count of [1, 2]) {
+    assert.deepEqual([(await send(`${base}/free`, paid)).status, served()], [200, count]);
+  }
 });
 
 test("an answer that is too long is not kept", async () => {
@@ -248,7 +258,7 @@ test("a route that takes no ids keeps them from the facilitator", async () => {
 
 test("without wrap a route that takes ids sells nothing, and says why", async (context) => {
   const printed = context.mock.method(console, "error", () => {});
-  const { base } = await shop(undefined, undefined, false, false);
+  const { base } = await shop(undefined, undefined, false, { wrapped: false });
   assert.equal((await fetch(`${base}/named`)).status, 500);
   assert.match(String(printed.mock.calls[0]?.arguments[0]), /app\.use\(scheme\.wrap\(paymentMiddleware/);
   assert.equal((await fetch(`${base}/report`)).status, 402);

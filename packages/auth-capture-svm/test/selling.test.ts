@@ -93,6 +93,33 @@ test("releases what a handler wants nothing of, or fails at", async () => {
   }
 });
 
+test("captures, releases and closings are settled as finally as the merchant says, whatever the hold was", async () => {
+  for (const captureCommitment of ["confirmed", "finalized", undefined] as const) {
+    const terms = captureCommitment === undefined ? {} : { captureCommitment };
+    const { base, facilitator, on, scheme } = await shop(undefined, undefined, false, terms);
+    const finalized = { extra: { state: "authorized", status: "finalized" } };
+    facilitator.next.push(finalized);
+    assert.equal((await send(`${base}/final`, await payment(`${base}/final`))).status, 200);
+    on((_request, response) => response.status(500).send("failed"));
+    facilitator.next.push(finalized);
+    assert.equal((await send(`${base}/final`, await payment(`${base}/final`))).status, 500);
+    on((_request, response) => response.send("served"));
+    const opening = await payment(`${base}/tick`);
+    const voucher = { paymentId: paymentIdOf(opening), amount: "100" };
+    await send(`${base}/tick`, { ...opening, payload: { ...opening.payload, voucher } });
+    await scheme.closeStreams();
+    const settled = facilitator.asked.map(({ payload, accepted }) => [payload["type"], accepted.extra["commitment"]]);
+    assert.deepEqual(settled, [
+      [undefined, "finalized"],
+      ["capture", captureCommitment],
+      [undefined, "finalized"],
+      ["void", captureCommitment],
+      [undefined, undefined],
+      ["close", captureCommitment],
+    ]);
+  }
+});
+
 test("a body is part of what is paid for", async () => {
   const { base, facilitator, served } = await shop();
   const hello = { method: "POST", body: "hello" };

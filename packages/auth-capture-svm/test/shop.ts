@@ -21,7 +21,7 @@ import express from "express";
 import { PROGRAM } from "../src/wire.js";
 import { writeBase58 } from "../src/bytes.js";
 import { publicKey } from "../src/ed25519.js";
-import { AuthCaptureSvmScheme } from "../src/server.js";
+import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
 import { paymentIdOf } from "../src/server/terms.js";
 import { address, draft } from "./fixture.js";
 
@@ -86,10 +86,10 @@ export async function shop(
   facilitator = new Facilitator(),
   unsettled = join(folder, `${files++}.json`),
   parsed = false,
-  wrapped = true,
+  { wrapped = true, ...terms }: { wrapped?: boolean } & Pick<MerchantConfig, "captureCommitment"> = {},
 ) {
   const token = { mint: address(2), decimals: 6 };
-  const scheme = await AuthCaptureSvmScheme.connect({ facilitator, authorizer: AUTHORIZER, token, unsettled });
+  const scheme = await AuthCaptureSvmScheme.connect({ facilitator, authorizer: AUTHORIZER, token, unsettled, ...terms });
   const routes = {
     "GET /report": { accepts: scheme.price("$0.001") },
     "GET /final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },

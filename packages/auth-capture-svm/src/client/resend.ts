@@ -25,6 +25,7 @@ const UNDECIDED = ["settlement_pending", "unexpected_settle_error"];
  * @param send sends the first time
  * @param payment what `send` sent as `payment-signature`; none if nothing was sent, or it has no id
  * @param sendAgain sends the same payment
+ * @param signal by which the caller gives up
  * @throws what the last sending threw
  */
 export async function sendUntilAnswered(
@@ -46,10 +47,11 @@ export async function sendUntilAnswered(
         return response;
       }
     } catch (error) {
-      if (isLast || payment() === undefined || signal.aborted) {
+      if (isLast || payment() === undefined) {
         throw error;
       }
     }
+    // Throws if the caller has given up.
     await setTimeout(PAUSE_MILLISECONDS, undefined, { signal });
   }
 }

@@ -1,0 +1,36 @@
+/** A server that takes ids of purchases and loses its first answer to each payment: clients have to ask again. */
+
+import { HTTPFacilitatorClient } from "@x402/core/server";
+import { paymentMiddleware, x402ResourceServer } from "@x402/express";
+import express from "express";
+
+import { AuthCaptureSvmScheme, readKeypair } from "../src/server.js";
+
+const [verifier = "", keypair = "", mint = "", port] = process.argv.slice(2);
+const facilitator = new HTTPFacilitatorClient({ url: verifier });
+const merchant = { facilitator, authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } };
+const scheme = await AuthCaptureSvmScheme.connect({ ...merchant, unsettled: "unsettled.json" });
+const server = new x402ResourceServer(facilitator).register(scheme.network, scheme);
+const routes = { "GET /named": { accepts: scheme.price("$0.25", { identified: "required" }) } };
+
+const lost = new Set<string>();
+let served = 0;
+const app = express();
+app.use((request, response, next) => {
+  const payment = request.header("payment-signature");
+  if (payment !== undefined && !lost.has(payment)) {
+    lost.add(payment);
+    const end = response.end.bind(response) as (...args: unknown[]) => typeof response;
+    response.end = (...args: unknown[]) => {
+      request.socket.destroy();
+      return end(...args);
+    };
+  }
+  next();
+});
+app.use(scheme.wrap(paymentMiddleware(routes, server)));
+app.get("/named", (_request, response) => {
+  served += 1;
+  response.json({ served });
+});
+app.listen(Number(port), "127.0.0.1");
