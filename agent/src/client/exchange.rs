@@ -1,0 +1,139 @@
+//! What goes to a server and what comes back.
+
+use reqwest::{
+    Method, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use serde_json::Value;
+use x402_escrow_wire::{
+    X402_VERSION,
+    facilitator::SettleResponse,
+    payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
+    text::{Base58, HeaderError, Hex32, decode_header, encode_header},
+};
+
+use super::FetchError;
+
+/// What is read of a response at most.
+const MAXIMUM_RESPONSE_BYTES: usize = 32 * 1024 * 1024;
+
+/// A request to a server that may ask for payment.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method, upper case.
+    pub method: String,
+    /// Absolute URL.
+    pub url: String,
+    /// Headers to send along.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A `GET` request.
+    pub fn get(url: &str) -> Self {
+        Self { method: "GET".into(), url: url.into(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A `POST` request with a JSON body.
+    pub fn post_json(url: &str, body: &Value) -> Self {
+        let headers = vec![(CONTENT_TYPE.to_string(), "application/json".into())];
+        Self { method: "POST".into(), url: url.into(), headers, body: body.to_string().into_bytes() }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The response's status. 402 after a payment means that the server refused it: see `payment`.
+    pub status: u16,
+    /// The response's headers.
+    pub headers: HeaderMap,
+    /// The response's body.
+    pub body: Vec<u8>,
+    /// Whether the body was cut off after 32 MiB.
+    pub truncated: bool,
+    /// What was paid, if the server asked for it.
+    pub payment: Option<Receipt>,
+}
+
+/// A payment that was signed and sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// The payment's id: ask any verifier that settled it at `/payments/{id}`.
+    pub payment_id: Hex32,
+    /// What was signed for, in base units. The server may take less.
+    pub amount: u64,
+    /// Who is paid.
+    pub pay_to: Base58<32>,
+    /// What the server says of the settlement, if it says anything.
+    pub settlement: Option<SettleResponse>,
+}
+
+/// Method and URL, as they are sent and hashed.
+pub(super) fn parse(request: &Request) -> Result<(Method, Url), FetchError> {
+    let invalid = |what, message: String| FetchError::InvalidRequest { what, message };
+    let method = Method::from_bytes(request.method.as_bytes())
+        .map_err(|_| invalid("method", format!("{:?} is none", request.method)))?;
+    let mut url: Url =
+        request.url.parse().map_err(|error| invalid("url", format!("{:?}: {error}", request.url)))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("url", format!("{:?} must start with http:// or https://", request.url)));
+    }
+    url.set_fragment(None);
+    for (name, value) in &request.headers {
+        let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+            && HeaderValue::from_str(value).is_ok();
+        if !valid {
+            return Err(invalid("headers", format!("{name:?} is not a header")));
+        }
+    }
+    Ok((method, url))
+}
+
+pub(super) fn challenge(headers: &HeaderMap) -> Result<PaymentRequired, FetchError> {
+    let header = headers
+        .get(PAYMENT_REQUIRED)
+        .ok_or_else(|| FetchError::NotX402(format!("the header {PAYMENT_REQUIRED} is missing")))?;
+    let text = header.to_str().map_err(|_| FetchError::NotX402(format!("{PAYMENT_REQUIRED} is not text")))?;
+    let challenge: PaymentRequired =
+        decode_header(text).map_err(|error: HeaderError| FetchError::NotX402(error.to_string()))?;
+    if challenge.x402_version != X402_VERSION {
+        return Err(FetchError::NotX402(format!("x402Version is {}", challenge.x402_version)));
+    }
+    Ok(challenge)
+}
+
+pub(super) fn payment_header(payment: &PaymentPayload) -> Result<String, FetchError> {
+    encode_header(payment)
+        .map_err(|error| FetchError::InvalidRequest { what: PAYMENT_SIGNATURE, message: error.to_string() })
+}
+
+/// Reads the response; a settlement that it reports goes into the receipt.
+pub(super) async fn read(
+    mut response: reqwest::Response,
+    payment: Option<Receipt>,
+) -> Result<Fetched, reqwest::Error> {
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let settlement = headers
+        .get(PAYMENT_RESPONSE)
+        .and_then(|header| header.to_str().ok())
+        .and_then(|text| decode_header::<SettleResponse>(text).ok());
+    let mut body = Vec::new();
+    while body.len() <= MAXIMUM_RESPONSE_BYTES
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    let truncated = body.len() > MAXIMUM_RESPONSE_BYTES;
+    body.truncate(MAXIMUM_RESPONSE_BYTES);
+    Ok(Fetched {
+        status,
+        headers,
+        body,
+        truncated,
+        payment: payment.map(|receipt| Receipt { settlement, ..receipt }),
+    })
+}
