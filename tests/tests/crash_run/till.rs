@@ -114,6 +114,10 @@ impl Till {
     /// after it and whose answer was lost. Returns how much that was.
     #[track_caller]
     pub(super) fn assert_captured(&self, streamed: &Streamed) -> u64 {
+        // What a kill kept from the verifier until its client opened another hold: nobody said yes, and nothing was held.
+        if streamed.answered == 0 && self.report(streamed.id)["error"]["code"] == "payment_not_found" {
+            return 0;
+        }
         let captured = self.captured(streamed.id, streamed.hold);
         assert!(streamed.may_end_at(captured), "{streamed:?}: {:#}", self.report(streamed.id));
         captured
