@@ -17,6 +17,7 @@ pub mod facilitator;
 mod identified;
 mod price;
 mod refund;
+mod sale;
 pub mod service;
 mod stream;
 pub mod terms;
