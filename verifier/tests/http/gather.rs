@@ -1,16 +1,14 @@
 //! Many operations to a transaction.
 
+mod waiting;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use solana_sdk::{instruction::InstructionError, signer::Signer, transaction::TransactionError};
 use spl_token_interface::state::AccountState;
 use x402_escrow_interface::error::EscrowError;
-use x402_escrow_verifier::gather::GatherSettings;
-use x402_escrow_wire::{
-    auth_capture::{Commitment, Level},
-    text::Hex32,
-};
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::world::{FUNDS, Options, World, keypair};
 
@@ -55,6 +53,21 @@ fn all_paid_once(world: &World, count: usize) {
     let sum = (0..count).map(amount).sum::<u64>();
     let escrow = world.escrow_account();
     assert_eq!((world.received(), escrow.balance, escrow.held), (sum, FUNDS - sum, 0));
+}
+
+/// Five holds, and one transaction of their captures that reached no block.
+async fn sent_and_lost() -> (World, Vec<Hex32>) {
+    let mut world = World::new().await;
+    let ids = holds(&world, 5).await;
+    let sent = world.cluster.distinct_sent();
+    accept_all(&mut world, &ids).await;
+    world.cluster.state().loses_transactions = true;
+    world.restart(short()).await;
+    for id in &ids {
+        world.until(*id, |payment| payment["transactions"].as_array().unwrap().len() == 2).await;
+    }
+    assert_eq!(world.cluster.distinct_sent(), sent + 1);
+    (world, ids)
 }
 
 #[tokio::test]
@@ -198,59 +211,25 @@ async fn a_transaction_that_failed_on_a_dropped_fork_may_land_beside_those_that_
 
 #[tokio::test]
 async fn a_crash_between_sending_and_landing_repeats_the_same_transaction() {
-    let mut world = World::new().await;
-    let ids = holds(&world, 5).await;
-    accept_all(&mut world, &ids).await;
-    world.cluster.state().loses_transactions = true;
+    let (mut world, ids) = sent_and_lost().await;
     let sent = world.cluster.distinct_sent();
-    world.restart(short()).await;
-    for id in &ids {
-        world.until(*id, |payment| payment["transactions"].as_array().unwrap().len() == 2).await;
-    }
     world.crash().await;
     world.cluster.state().loses_transactions = false;
     world.restart(short()).await;
     until_all_ended(&world, &ids).await;
     all_paid_once(&world, 5);
-    assert_eq!(world.cluster.distinct_sent() - sent, 1);
+    assert_eq!(world.cluster.distinct_sent(), sent);
 }
 
 #[tokio::test]
 async fn a_dead_blockhash_has_all_of_them_gathered_anew() {
-    let mut world = World::new().await;
-    let ids = holds(&world, 5).await;
-    accept_all(&mut world, &ids).await;
-    world.cluster.state().loses_transactions = true;
+    let (world, ids) = sent_and_lost().await;
     let sent = world.cluster.distinct_sent();
-    world.restart(short()).await;
-    for id in &ids {
-        world.until(*id, |payment| payment["transactions"].as_array().unwrap().len() == 2).await;
-    }
     world.cluster.state().loses_transactions = false;
     world.cluster.outlive_blockhash();
     until_all_ended(&world, &ids).await;
     all_paid_once(&world, 5);
-    assert_eq!(world.cluster.distinct_sent() - sent, 2);
-}
-
-#[tokio::test]
-async fn what_nobody_waits_for_waits_for_others() {
-    let options = Options { gather: GatherSettings { seconds: 2, value: u64::MAX }, ..Options::default() };
-    let world = World::with(options).await;
-    world.cluster.state().level = Commitment::Finalized;
-    let ids = holds(&world, 3).await;
-    for id in &ids {
-        world.until(*id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    }
-    world.cluster.pass_seconds(601);
-    while !world.page("/metrics").await.2.contains("x402_gathering_operations 3") {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(world.sent(), 3);
-    until_all_ended(&world, &ids).await;
-    assert_eq!(world.cluster.distinct_sent(), 3 + 1);
-    let escrow = world.escrow_account();
-    assert_eq!((escrow.balance, escrow.held), (FUNDS, 0));
+    assert_eq!(world.cluster.distinct_sent(), sent + 1);
 }
 
 #[tokio::test]
@@ -304,105 +283,4 @@ async fn a_capture_costs_what_the_benchmarks_say() {
         let line = format!("| {row} | {} |", thousands(lamports));
         assert!(page.contains(&line), "docs/benchmarks.md has not {line}");
     }
-}
-
-/// Captures are answered when they are stored, and wait up to a minute for others.
-fn reserving(value: u64) -> Options {
-    let gather = GatherSettings { seconds: 60, value };
-    Options { on_finalized_hold: Level::Reserved, gather, ..Options::default() }
-}
-
-/// Final holds of 1000 each.
-async fn final_holds(world: &World, count: u64) -> Vec<Hex32> {
-    world.cluster.state().level = Commitment::Finalized;
-    let ids = holds(world, count).await;
-    for id in &ids {
-        world.until(*id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    }
-    ids
-}
-
-async fn reserve(world: &World, id: Hex32, amount: u64) {
-    let answer = world.settle(&world.capture(id, amount, true)).await;
-    assert_eq!((&answer["success"], &answer["transaction"]), (&json!(true), &json!("")), "{answer}");
-}
-
-/// A last capture whose merchant waits until it is confirmed.
-async fn capture_confirmed(world: &World, id: Hex32, amount: u64) -> Value {
-    let mut body = world.capture(id, amount, true);
-    for requirements in ["/paymentRequirements", "/paymentPayload/accepted"] {
-        body.pointer_mut(requirements).unwrap()["extra"]["commitment"] = json!("confirmed");
-    }
-    world.settle(&body).await
-}
-
-async fn until_gathering(world: &World, count: usize) {
-    let line = format!("x402_gathering_operations {count}");
-    while !world.page("/metrics").await.2.lines().any(|known| known == line) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-#[tokio::test]
-async fn captures_that_were_answered_wait_for_others_also_over_a_crash_until_they_are_worth_it() {
-    let mut world = World::with(reserving(1000)).await;
-    let ids = final_holds(&world, 3).await;
-    reserve(&world, ids[0], 400).await;
-    reserve(&world, ids[1], 600).await;
-    until_gathering(&world, 2).await;
-    world.restart(reserving(1000)).await;
-    until_gathering(&world, 2).await;
-    assert_eq!(world.cluster.distinct_sent(), 3, "the holds");
-    reserve(&world, ids[2], 1).await;
-    until_all_ended(&world, &ids).await;
-    assert_eq!(world.cluster.distinct_sent(), 3 + 1);
-    assert_eq!((world.received(), world.escrow_account().held), (1001, 0));
-    until_gathering(&world, 0).await;
-}
-
-#[tokio::test]
-async fn a_capture_that_somebody_waits_for_takes_along_those_that_wait() {
-    let world = World::with(reserving(u64::MAX)).await;
-    let ids = final_holds(&world, 3).await;
-    reserve(&world, ids[0], 400).await;
-    reserve(&world, ids[1], 600).await;
-    until_gathering(&world, 2).await;
-    let answer = capture_confirmed(&world, ids[2], 100).await;
-    assert_eq!(
-        (&answer["success"], &answer["extra"]["status"]),
-        (&json!(true), &json!("finalized")),
-        "{answer}"
-    );
-    until_all_ended(&world, &ids).await;
-    assert_eq!(world.cluster.distinct_sent(), 3 + 1);
-    assert_eq!(world.received(), 1100);
-}
-
-#[tokio::test]
-async fn one_that_waits_goes_once_somebody_waits_for_what_follows_it() {
-    let world = World::with(reserving(u64::MAX)).await;
-    let id = final_holds(&world, 1).await[0];
-    let answer = world.settle(&world.capture(id, 400, false)).await;
-    assert_eq!(answer["transaction"], "", "{answer}");
-    until_gathering(&world, 1).await;
-    let answer = capture_confirmed(&world, id, 700).await;
-    assert_eq!((&answer["success"], &answer["extra"]["captured"]), (&json!(true), &json!("700")), "{answer}");
-    assert_eq!(world.received(), 700);
-}
-
-#[tokio::test]
-async fn a_capture_that_waits_goes_two_minutes_before_its_deadline_at_the_highest_price() {
-    let world = World::with(reserving(u64::MAX)).await;
-    world.cluster.state().level = Commitment::Finalized;
-    let mut requirements = world.requirements(1000);
-    requirements.extra.insert("captureDeadline".to_owned(), json!(world.cluster.now() + 125));
-    let body = world.body(&requirements, 1);
-    world.settled(&body).await;
-    let id = world.payment_id(&body);
-    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    reserve(&world, id, 400).await;
-    // Long before the minute is over.
-    world.until(id, |payment| payment["state"] == "ended").await;
-    assert_eq!(world.cluster.state().offered.last(), Some(&(1000, 45_000)));
-    assert_eq!(world.received(), 400);
 }
