@@ -1,58 +1,10 @@
-//! The binary's configuration: what it takes, and what it says about what it does not.
+//! What each key takes, and what is said of what it does not.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use x402_escrow_verifier::config::KEYS;
 
-struct Setting {
-    directory: tempfile::TempDir,
-}
-
-impl Setting {
-    fn new() -> Self {
-        let setting = Self { directory: tempfile::tempdir().unwrap() };
-        setting.write_key(0o600);
-        setting
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// A public test key.
-    fn write_key(&self, mode: u32) {
-        let key = solana_sdk::signer::keypair::Keypair::new_from_array([1; 32]).to_bytes();
-        fs::write(self.path("key.json"), format!("{:?}", key.to_vec())).unwrap();
-        fs::set_permissions(self.path("key.json"), fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    /// Exit status and output of `verifier --check-config` with `file` and these variables besides the needed ones.
-    fn check(&self, file: &str, variables: &[(&str, &str)]) -> (i32, String) {
-        fs::write(self.path("verifier.toml"), file).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_verifier"))
-            .arg("--check-config")
-            .arg("--config")
-            .arg(self.path("verifier.toml"))
-            .env_clear()
-            .env("X402_RPC_URL", "http://127.0.0.1:1")
-            .env("X402_FEE_PAYER", self.path("key.json"))
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap();
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.code().unwrap(), text)
-    }
-
-    fn assert_refused(&self, file: &str, variables: &[(&str, &str)], parts: &[&str]) {
-        let (status, text) = self.check(file, variables);
-        assert_eq!(status, 2, "{file} {variables:?}: {text}");
-        for part in parts {
-            assert!(text.contains(part), "{part:?} is not in {text}");
-        }
-    }
-}
+use crate::setting::Setting;
 
 #[test]
 fn the_defaults_are_sound_and_every_key_can_be_set() {
@@ -165,37 +117,6 @@ fn variables_of_others_are_left_alone() {
 }
 
 #[test]
-fn what_holds_is_shown_without_secrets() {
-    let setting = Setting::new();
-    let file = "review_seconds = 7\nlisten = \"[::1]:1\"";
-    let (status, text) = setting.check(
-        file,
-        &[
-            (
-                "X402_RPC_URL",
-                "https://user:hush@a.example/v2/hush,https://b.example/?key=hush,https://c.example",
-            ),
-            ("X402_LISTEN", "127.0.0.1:2"),
-        ],
-    );
-    assert_eq!(status, 0, "{text}");
-    let shown: toml::Table = text.parse().unwrap();
-    assert_eq!(shown["review_seconds"].as_integer(), Some(7));
-    assert_eq!(shown["listen"].as_str(), Some("127.0.0.1:2"), "the variable's");
-    assert_eq!(shown["maximum_body_bytes"].as_integer(), Some(65536), "the default");
-    assert_eq!(
-        shown["rpc_url"].as_str(),
-        Some("https://***@a.example/***,https://b.example/***,https://c.example")
-    );
-    assert_eq!(shown["finality"].as_array().unwrap().len(), 3);
-    assert!(text.ends_with("# The configuration is sound.\n"), "{text}");
-    let key = solana_sdk::signer::keypair::Keypair::new_from_array([1; 32]);
-    assert!(!text.contains("hush") && !text.contains(&key.to_base58_string()), "{text}");
-    // It is a configuration itself.
-    assert_eq!(setting.check(&text.replace("***@", "").replace("/***", ""), &[]).0, 0);
-}
-
-#[test]
 fn a_variable_wins_over_the_file() {
     let setting = Setting::new();
     let file = "settle_timeout_seconds = 0\n";
@@ -257,68 +178,4 @@ fn a_wrong_value_names_its_key() {
         setting.assert_refused("", &[("X402_RPC_URL", urls)], &["rpc_url", message]);
     }
     setting.assert_refused("", &[("X402_RPC_TIMEOUT_SECONDS", "soon")], &["rpc_timeout_seconds"]);
-}
-
-#[test]
-fn the_fee_payers_key_must_be_there_and_secret() {
-    let setting = Setting::new();
-    setting.assert_refused(
-        "",
-        &[("X402_FEE_PAYER", "/nowhere/key.json")],
-        &["fee_payer", "solana-keygen new"],
-    );
-    setting.write_key(0o644);
-    setting.assert_refused("", &[], &["fee_payer", "mode 644", "chmod 600"]);
-    setting.write_key(0o600);
-    fs::write(setting.path("key.json"), "[1, 2, 3, 77]").unwrap();
-    let (status, text) = setting.check("", &[]);
-    assert!(status == 2 && text.contains("no keypair"), "{text}");
-    assert!(!text.contains("77"), "the file's content is not shown: {text}");
-}
-
-#[test]
-fn secrets_can_come_in_the_environment() {
-    let setting = Setting::new();
-    let key = fs::read_to_string(setting.path("key.json")).unwrap();
-    fs::remove_file(setting.path("key.json")).unwrap();
-    let webhook = format!("whsec_{}", "A".repeat(32));
-    let sources = [
-        ("X402_FEE_PAYER", "env:THE_KEY"),
-        ("X402_WEBHOOK_URL", "https://a.example"),
-        ("X402_WEBHOOK_SECRET", "env:THE_SECRET"),
-    ];
-    let with = |key, secret| [&sources[..], &[("THE_KEY", key), ("THE_SECRET", secret)]].concat();
-    let (status, text) = setting.check("", &with(&key, &webhook));
-    assert_eq!(status, 0, "{text}");
-    assert!(!text.contains(&webhook) && !text.contains(key.trim_matches(['[', ']'])), "{text}");
-    setting.assert_refused("", &sources[..1], &["fee_payer", "\"THE_KEY\" is not set"]);
-    setting.assert_refused("", &with("[1, 2]", &webhook), &["fee_payer", "env:THE_KEY is no keypair"]);
-    setting.assert_refused(
-        "",
-        &with(&key, "whsec_A"),
-        &["webhook_secret", "env:THE_SECRET must hold whsec_"],
-    );
-}
-
-#[test]
-fn what_has_no_default_is_asked_for() {
-    let output = Command::new(env!("CARGO_BIN_EXE_verifier")).env_clear().output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("rpc_url (or X402_RPC_URL): is missing"), "{text}");
-}
-
-#[test]
-fn a_node_that_can_not_be_reached_is_told() {
-    let setting = Setting::new();
-    let output = Command::new(env!("CARGO_BIN_EXE_verifier"))
-        .env_clear()
-        .env("X402_RPC_URL", "http://127.0.0.1:1")
-        .env("X402_FEE_PAYER", setting.path("key.json"))
-        .env("X402_DATABASE", setting.path("verifier.sqlite"))
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("getGenesisHash") && text.contains("can't be reached"), "{text}");
 }
