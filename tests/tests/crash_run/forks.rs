@@ -48,7 +48,7 @@ fn whatever_the_chain_forgets_every_accepted_payment_ends_once_and_the_books_agr
         let mut random = StdRng::seed_from_u64(run.seed);
         let mut owner = counter(COUNTERS);
         let mut sales = Vec::new();
-        for kill in 0..run.kills {
+        for kill in run.each_kill() {
             let forgets = kill == 0 || random.random_bool(0.7);
             let ending = ENDINGS[random.random_range(0..ENDINGS.len())];
             thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_OUTAGE_MILLISECONDS)));

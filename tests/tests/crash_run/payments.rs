@@ -45,7 +45,7 @@ fn whatever_is_killed_when_every_accepted_payment_ends_once_and_the_books_agree(
             })
             .collect();
         let mut random = StdRng::seed_from_u64(run.seed);
-        for _ in 0..run.kills {
+        for _ in run.each_kill() {
             thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_LIFE_MILLISECONDS)));
             for operation in till.kill_verifier() {
                 *interrupted.entry(operation).or_insert(0_u32) += 1;

@@ -6,8 +6,10 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+const TOLD_EVERY: Duration = Duration::from_secs(20);
 
 /// One run at a time: each has a cluster of its own, and two cores have enough to do with one.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -30,6 +32,18 @@ impl Run {
         let seed = number_from("X402_ESCROW_SEED").unwrap_or_else(seconds_now);
         println!("to repeat it: cargo xtask fault {name} --seed {seed} --kills {kills}");
         Self { seed, kills, _turn: turn }
+    }
+
+    /// A number for each kill. Tells now and then how far it is.
+    pub(super) fn each_kill(&self) -> impl Iterator<Item = u32> {
+        let (kills, began) = (self.kills, Instant::now());
+        let mut told = began;
+        (0..kills).inspect(move |kill| {
+            if told.elapsed() >= TOLD_EVERY {
+                eprintln!("{kill} of {kills} kills after {} seconds", began.elapsed().as_secs());
+                told = Instant::now();
+            }
+        })
     }
 }
 

@@ -43,7 +43,7 @@ fn whatever_is_killed_when_every_voucher_that_was_answered_is_captured_and_none_
         let shoppers: Vec<_> =
             sessions.iter().map(|session| scope.spawn(move || shop_until(closing, session, ticks))).collect();
         let mut random = StdRng::seed_from_u64(run.seed);
-        for _ in 0..run.kills {
+        for _ in run.each_kill() {
             thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_LIFE_MILLISECONDS)));
             if random.random_bool(0.7) {
                 till.kill_verifier();
