@@ -3,6 +3,7 @@
 mod interface {
     pub(super) mod encoding;
     pub(super) mod instructions;
+    mod named;
 }
 
 use std::collections::BTreeSet;
