@@ -137,7 +137,9 @@ fn check_payload(payload: &IntentPayload, extra: &Extra, expected: &Expected<'_>
         "is another: either the verifier is wrong, or the owner closed the session and opened it again".into()
     })?;
     require(payload.nonce != Decimal(0), "payload.nonce", || "must be above 0".into())?;
-    require(payload.authorize_by > now, "payload.authorizeBy", || "has passed".into())?;
+    require(payload.authorize_by > now, "payload.authorizeBy", || {
+        format!("has passed: {}, and by the clock here it is {now}", payload.authorize_by)
+    })?;
     let latest = extra.capture_deadline.min(now.saturating_add(MAXIMUM_AUTHORIZE_SECONDS));
     require(payload.authorize_by <= latest, "payload.authorizeBy", || format!("must be at most {latest}"))
 }

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use solana_sdk::instruction::{AccountMeta, Instruction};
 use x402_escrow_interface::{
-    Address, ID,
-    account::{Escrow, Hold},
-    address,
+    Address, ID, address,
     instruction::{
         self, Charge, HoldAccounts, Proof, SessionLimits, Signature, authorize, cancel_withdrawal, capture,
         capture_and_release, charge, close_escrow, close_hold, close_session, deposit, open_session, reclaim,
         refund, refund_charge, request_withdrawal, revoke_session, sync, update_session, void, withdraw,
     },
-    message::{Capture, Intent, PaymentFlow, Release},
+    message::{Capture, Release},
 };
 use x402_escrow_tests::idl::{discriminator, entries, entry};
 

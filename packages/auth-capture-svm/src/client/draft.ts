@@ -135,7 +135,11 @@ function checkPayload(payload: IntentPayload, extra: Extra, { session, now }: Ex
     "is another: either the verifier is wrong, or the owner closed the session and opened it again",
   );
   ensure(payload.nonce > 0n, "payload.nonce", "must be above 0");
-  ensure(payload.authorizeBy > now, "payload.authorizeBy", "has passed");
+  ensure(
+    payload.authorizeBy > now,
+    "payload.authorizeBy",
+    `has passed: ${payload.authorizeBy}, and by the clock here it is ${now}`,
+  );
   const latest = Math.min(extra.captureDeadline, now + MAXIMUM_AUTHORIZE_SECONDS);
   ensure(payload.authorizeBy <= latest, "payload.authorizeBy", `must be at most ${latest}`);
 }
