@@ -1,13 +1,14 @@
 //! Where the store is: an SQLite file, or a PostgreSQL database.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
 
 use reqwest::Url;
 use sqlx::{
-    Any, AnyConnection, Row, Transaction,
+    Any, AnyConnection, Connection, Row, Transaction,
     any::AnyConnectOptions,
     pool::{Pool, PoolOptions},
 };
+use tokio::time::timeout;
 
 /// Names a database, without having opened it. Shown, it has no password.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +43,9 @@ const SQLITE_SESSION: &str =
 /// For each connection to PostgreSQL. A verifier that stands still inside a transaction must not hold up the others.
 const POSTGRES_SESSION: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
 
+/// How long the first connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Takes the write lock of the store until the transaction ends. The number means nothing but this lock.
 const POSTGRES_WRITE_LOCK: &str = "SELECT pg_advisory_xact_lock(8402402001)";
 
@@ -52,17 +56,19 @@ impl Database {
     /// If it can't be reached, or can lose what it has committed.
     pub async fn connect(&self) -> Result<Pool<Any>, sqlx::Error> {
         sqlx::any::install_default_drivers();
+        let options = self.options()?;
         let is_sqlite = matches!(self, Self::Sqlite(_));
+        // A pool tries for half a minute whatever is wrong, and then doesn't say what was.
+        let first = async {
+            let mut connection = AnyConnection::connect_with(&options).await?;
+            set_up(&mut connection, is_sqlite).await?;
+            connection.close().await
+        };
+        timeout(CONNECT_TIMEOUT, first).await.map_err(|_| silent())??;
         PoolOptions::new()
             .max_connections(8)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    let session = if is_sqlite { SQLITE_SESSION } else { POSTGRES_SESSION };
-                    sqlx::raw_sql(session).execute(&mut *connection).await?;
-                    if is_sqlite { Ok(()) } else { check_durable(connection).await }
-                })
-            })
-            .connect_with(self.options()?)
+            .after_connect(move |connection, _| Box::pin(set_up(connection, is_sqlite)))
+            .connect_with(options)
             .await
     }
 
@@ -118,6 +124,18 @@ fn sqlite_url(path: &std::path::Path) -> Result<Url, sqlx::Error> {
         .clear()
         .extend(text.trim_start_matches('/').split('/'));
     Ok(url)
+}
+
+/// Makes sure that what a new connection commits is on disk.
+async fn set_up(connection: &mut AnyConnection, is_sqlite: bool) -> Result<(), sqlx::Error> {
+    let session = if is_sqlite { SQLITE_SESSION } else { POSTGRES_SESSION };
+    sqlx::raw_sql(session).execute(&mut *connection).await?;
+    if is_sqlite { Ok(()) } else { check_durable(connection).await }
+}
+
+fn silent() -> sqlx::Error {
+    let message = format!("no answer in {} s", CONNECT_TIMEOUT.as_secs());
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
 /// Refuses a server that says that something is committed before it is on disk.

@@ -2,6 +2,7 @@
 //! `X402_TEST_POSTGRES`.
 
 mod crash;
+mod durable;
 mod server;
 
 use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};

@@ -2,7 +2,7 @@
 
 use std::{
     os::unix::fs::{MetadataExt, chown},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -11,14 +11,22 @@ use tempfile::TempDir;
 pub(super) struct Server {
     folder: TempDir,
     programs: PathBuf,
+    /// More options of the server's command line.
+    options: &'static str,
 }
 
 impl Server {
     pub(super) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one with more options, as `-c fsync=off`.
+    pub(super) fn start_with(options: &'static str) -> Self {
         // Where Debian's package puts them, by version.
         let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is not installed");
         let newest = versions.map(|entry| entry.unwrap().path()).max().expect("no version of PostgreSQL");
-        let server = Self { folder: tempfile::tempdir().unwrap(), programs: newest.join("bin") };
+        let folder = tempfile::tempdir().unwrap();
+        let server = Self { folder, programs: newest.join("bin"), options };
         if is_root() {
             let user = output(Command::new("id").args(["-u", "postgres"]));
             chown(server.folder.path(), Some(user.trim().parse().unwrap()), None).unwrap();
@@ -32,7 +40,7 @@ impl Server {
     /// Starts it again after [`Self::kill`].
     pub(super) fn resume(&self) {
         let folder = self.folder.path().display();
-        let options = format!("-k {folder} -c listen_addresses=''");
+        let options = format!("-k {folder} -c listen_addresses='' {}", self.options);
         let log = self.folder.path().join("log");
         output(self.program("pg_ctl").args(["-w", "-o", &options, "-l"]).arg(log).arg("start"));
     }
@@ -44,6 +52,19 @@ impl Server {
 
     pub(super) fn url(&self) -> String {
         format!("postgres://x402@localhost/postgres?host={}", self.folder.path().display())
+    }
+
+    /// Runs a statement as its superuser.
+    pub(super) fn execute(&self, statement: &str) {
+        let host = self.folder.path();
+        output(
+            self.program("psql").args(["--username=x402", "postgres", "-c", statement, "--host"]).arg(host),
+        );
+    }
+
+    /// Where it takes connections, and its log is.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// It refuses to be run by root.
