@@ -16,8 +16,13 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
-use tracing::Instrument;
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing::{Instrument, Metadata};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{ParseError, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{app::App, decision::Decision};
 
@@ -46,12 +51,19 @@ pub fn init(format: LogFormat, filter: EnvFilter) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.compact().try_init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).finish().with(filter_fn(shows_no_password)).try_init()
+        }
+        LogFormat::Text => builder.compact().finish().with(filter_fn(shows_no_password)).try_init(),
     };
     if let Err(error) = started {
-        tracing::debug!(error, "logging was started before");
+        tracing::debug!(%error, "logging was started before");
     }
+}
+
+/// Of a line of `~/.pgpass` that it can't read, sqlx logs all, which is or has a password.
+fn shows_no_password(line: &Metadata<'_>) -> bool {
+    line.target() != "sqlx_postgres::options::pgpass" || line.fields().field("line").is_none()
 }
 
 /// Tells requests apart in the log, also across restarts.

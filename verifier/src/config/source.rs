@@ -203,5 +203,9 @@ fn without_secrets(url: &str) -> String {
 fn read_file(path: &Path) -> Result<Table, String> {
     let failed = |message: String| format!("{}: {message}", path.display());
     let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-    text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))
+    // The error itself quotes the line, which may have a password.
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        failed(format!("line {} is no TOML: {}", before.split('\n').count(), error.message()))
+    })
 }

@@ -155,13 +155,25 @@ async fn check_durable(connection: &mut AnyConnection) -> Result<(), sqlx::Error
 impl FromStr for Database {
     type Err = String;
 
+    /// What is wrong is told without the text: it may have a password, also where it is not meant to be.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() {
             return Err("must be a file's path or postgres://…, is empty".to_owned());
         }
-        let Some((scheme, _)) = text.split_once("://") else { return Ok(Self::Sqlite(text.into())) };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            if is_meant_for_postgres(text) {
+                return Err("is like a PostgreSQL URL, which must start with postgres://".to_owned());
+            }
+            return Ok(Self::Sqlite(text.into()));
+        };
         if !matches!(scheme, "postgres" | "postgresql") {
-            return Err(format!("must be a file's path or start with postgres://, not {scheme}://"));
+            return Err("must be a file's path or start with postgres://".to_owned());
+        }
+        // The server's name would end in the middle of a password.
+        if rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@')) {
+            return Err("has an @ behind the server's name: in a user's name, a password or a parameter, write / ? # @ \
+                        as %2F %3F %23 %40"
+                .to_owned());
         }
         let url = Url::parse(text).map_err(|error| format!("is no URL: {error}"))?;
         let unknown = url.query_pairs().find(|(name, _)| !PARAMETERS.contains(&name.as_ref()));
@@ -171,6 +183,12 @@ impl FromStr for Database {
         }
         Ok(Self::Postgres(url))
     }
+}
+
+/// Whether it is user:password@server without the scheme, or libpq's other way to name a database.
+fn is_meant_for_postgres(text: &str) -> bool {
+    let has_password = text.split_once(':').is_some_and(|(_, rest)| rest.contains('@'));
+    has_password || text.contains("password=")
 }
 
 impl fmt::Display for Database {

@@ -3,6 +3,7 @@
 
 mod crash;
 mod durable;
+mod password;
 mod server;
 
 use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
