@@ -1,10 +1,12 @@
-//! A PostgreSQL server for the tests: Debian's package, in a folder of its own, until it is dropped.
+//! A PostgreSQL server for the tests: Debian's package, in a folder of its own, until it is dropped or this process ends.
 
 use std::{
     fs::{self, File},
     os::unix::fs::chown,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,9 +16,13 @@ use crate::{apt, cache};
 /// Where Debian's packages put the programs, by version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
+/// How long the server may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
 pub(crate) struct Server {
     programs: PathBuf,
     folder: PathBuf,
+    process: Option<Child>,
 }
 
 impl Server {
@@ -26,17 +32,31 @@ impl Server {
         // Short: a socket's path has at most 107 bytes.
         let folder = std::env::temp_dir().join(format!("x402-postgres-{}", std::process::id()));
         cache::create_folder(&folder)?;
-        let server = Self { programs, folder };
+        let mut server = Self { programs, folder, process: None };
         if apt::is_root() {
             chown(&server.folder, Some(user()?), None).context("giving PostgreSQL its folder")?;
         }
         eprintln!("Starting PostgreSQL in {}", server.folder.display());
         let arguments = ["--username=x402", "--auth=trust", "--encoding=UTF8", "--no-locale"];
         server.run("initdb", &arguments)?;
-        let folder = server.folder.display();
-        let settings = format!("-k {folder} -c listen_addresses='' -c max_connections=300");
-        server.run("pg_ctl", &["-w", "-o", &settings, "-l", &format!("{folder}/server.log"), "start"])?;
+        let mut command = server.command("postgres")?;
+        command.args(["-c", "listen_addresses=", "-c", "max_connections=300", "-k"]).arg(&server.folder);
+        server.process = Some(command.spawn().context("starting postgres")?);
+        server.wait_until_ready()?;
         Ok(server)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let folder = self.folder.display().to_string();
+        while self.run("pg_isready", &["--host", &folder]).is_err() {
+            let ended =
+                self.process.as_mut().map(Child::try_wait).transpose().context("waiting for postgres")?;
+            ensure!(ended.flatten().is_none(), "postgres did not start: {}", self.said());
+            ensure!(started.elapsed() < START_TIMEOUT, "postgres is not ready: {}", self.said());
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Its URL, with a user who may create databases.
@@ -45,29 +65,43 @@ impl Server {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
-        // It refuses to be run by root; this user came with the package.
-        let path = self.programs.join(program);
-        let mut command = if apt::is_root() {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(path);
-            command
-        } else {
-            Command::new(path)
-        };
-        let log = self.folder.join("log.txt");
-        let output = File::options().create(true).append(true).open(&log).context("PostgreSQL's log")?;
-        command.args(arguments).env("PGDATA", self.folder.join("data")).current_dir(&self.folder);
-        command.stdout(output.try_clone().context("PostgreSQL's log")?).stderr(output);
-        let status = command.status().with_context(|| format!("running {program}"))?;
-        let said = || fs::read_to_string(&log).unwrap_or_default();
-        ensure!(status.success(), "{program} failed ({status}): {}", said());
+        let status = self.command(program)?.args(arguments).status().context(format!("running {program}"))?;
+        ensure!(status.success(), "{program} failed ({status}): {}", self.said());
         Ok(())
+    }
+
+    /// One of PostgreSQL's programs, which ends with this process, also where that is killed: SIGINT has the server
+    /// disconnect everybody and stop.
+    fn command(&self, program: &str) -> Result<Command> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "INT"]);
+        if apt::is_root() {
+            // They refuse to be run by root; this user came with the package.
+            command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
+        }
+        let output =
+            File::options().create(true).append(true).open(self.log()).context("PostgreSQL's log")?;
+        command.arg(self.programs.join(program)).env("PGDATA", self.folder.join("data"));
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        command.stdout(output.try_clone().context("PostgreSQL's log")?).stderr(output);
+        Ok(command)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("log.txt")
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let stopped = self.run("pg_ctl", &["-w", "-m", "fast", "stop"]);
+        let stopped = self.process.take().map_or(Ok(()), |mut process| {
+            self.run("pg_ctl", &["-w", "-m", "fast", "stop"])?;
+            process.wait().map(drop).context("waiting for postgres")
+        });
         if let Err(error) = stopped.and_then(|()| cache::remove_folder(&self.folder)) {
             eprintln!("PostgreSQL may be left behind in {}: {error}", self.folder.display());
         }
