@@ -1,6 +1,7 @@
 //! A local cluster with all that a payment passes through, each as a process of its own: solana-test-validator, the
 //! verifier, merchants, and the agent's command line. The demo and the end-to-end tests share it.
 
+mod agent;
 mod chain;
 mod interruption;
 pub mod parties;
@@ -18,9 +19,10 @@ use solana_sdk::signature::{Keypair, Signer, write_keypair_file};
 use tempfile::TempDir;
 use x402_escrow_interface::Address;
 
+pub use agent::Agent;
 pub use chain::Chain;
 pub use interruption::clean_up_when_interrupted;
-pub use services::{Agent, Merchant, Verifier};
+pub use services::{Merchant, Verifier};
 pub use validator::Validator;
 
 /// Base units in one token of the local mint, which has USDC's 6 decimals.

@@ -9,4 +9,5 @@ mod end_to_end {
     mod refusals;
     mod shop;
     mod streams;
+    mod two_verifiers;
 }

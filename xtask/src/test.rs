@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut broken = Vec::new();
     let mut cargo = checkout::cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
-    cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", validator);
+    cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", &validator);
     cargo.env("X402_ESCROW_CLIENTS_PYTHON", python).env("X402_ESCROW_CHROMIUM", chromium);
     if arguments.full {
         cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
@@ -66,6 +66,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     http.current_dir(&root).env("X402_TEST_POSTGRES", server.url());
     if !tally.add_output_of("the HTTP tests on PostgreSQL", &mut http)? {
         broken.push("the HTTP tests on PostgreSQL");
+    }
+    let mut processes = checkout::cargo()?;
+    processes.args(["test", "--package", "x402-escrow-tests", "--test", "end_to_end", "--locked", "--"]);
+    processes.arg("--ignored").args(arguments.filter.as_deref());
+    processes.current_dir(&root).env("X402_TEST_POSTGRES", server.url());
+    processes.env("X402_ESCROW_VALIDATOR", validator);
+    if !tally.add_output_of("the end-to-end tests on PostgreSQL", &mut processes)? {
+        broken.push("the end-to-end tests on PostgreSQL");
     }
     drop(server);
     if arguments.filter.is_none() {

@@ -106,6 +106,12 @@ impl Parties {
         Ok((parties, agent))
     }
 
+    /// The same two, who ask another verifier.
+    #[must_use]
+    pub fn asking(&self, verifier: &Verifier) -> Self {
+        Self { verifier_url: verifier.url.clone(), ..self.clone() }
+    }
+
     /// What the merchant's server asks for.
     pub fn requirements(&self, terms: &Terms) -> PaymentRequirements {
         let merchant = Base58(self.merchant.verifying_key().to_bytes());

@@ -1,11 +1,10 @@
 use std::{
-    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 use solana_sdk::signature::{Keypair, Signer};
@@ -75,6 +74,20 @@ impl Verifier {
         Ok(Self { url, fee_payer: fee_payer.pubkey(), command, folder, process })
     }
 
+    /// Starts another over the same database, with the same settings and fee payer, at a port of its own.
+    ///
+    /// # Errors
+    /// If it doesn't become ready.
+    pub fn start_another(&self) -> Result<Self> {
+        let address = format!("127.0.0.1:{}", free_ports(1)?);
+        let url = format!("http://{address}");
+        let mut command = self.command.clone();
+        // Of two equal names the last counts.
+        command.push(("X402_LISTEN", address));
+        let process = spawn_verifier(&command, &self.folder, &url)?;
+        Ok(Self { url, fee_payer: self.fee_payer, command, folder: self.folder.clone(), process })
+    }
+
     /// Ends it as a crash would, by SIGKILL. Does not wait, so that others may be using it.
     pub fn kill_now(&self) {
         self.process.kill_now();
@@ -100,6 +113,14 @@ impl Verifier {
     /// If it doesn't answer with JSON.
     pub fn payment(&self, id: &str) -> Result<Value> {
         get_json(&format!("{}/payments/{id}", self.url))
+    }
+
+    /// Whether it says that it leads, of those over the same database.
+    ///
+    /// # Errors
+    /// If it doesn't answer with JSON.
+    pub fn is_leading(&self) -> Result<bool> {
+        Ok(get_json(&format!("{}/health", self.url))?["role"] == "leader")
     }
 }
 
@@ -214,76 +235,6 @@ fn spawn_merchant(name: &str, arguments: &[String], folder: &Path, url: &str) ->
     let mut process = Process::start(name, folder, &mut command)?;
     process.wait_until(START_TIMEOUT, || is_reachable(url))?;
     Ok(process)
-}
-
-/// The agent's command line, run by an owner or by an agent.
-pub struct Agent {
-    environment: Vec<(&'static str, String)>,
-    folder: PathBuf,
-}
-
-impl Agent {
-    /// For an owner: with a keypair file and a node.
-    pub fn owner(local: &Local, key_file: &Path, verifier: &Verifier) -> Self {
-        let environment = vec![
-            ("X402_KEYPAIR", key_file.display().to_string()),
-            ("X402_RPC_URL", local.rpc_url().to_owned()),
-            ("X402_MINT", local.mint.to_string()),
-            ("X402_VERIFIER_URL", verifier.url.clone()),
-        ];
-        Self { environment, folder: local.folder().to_owned() }
-    }
-
-    /// For an agent: with a session file and nothing else.
-    pub fn with_session(local: &Local, session_file: &Path) -> Self {
-        let environment = vec![("X402_SESSION", session_file.display().to_string())];
-        Self { environment, folder: local.folder().to_owned() }
-    }
-
-    /// Has the owner open a session that bounds next to nothing, and returns its file.
-    ///
-    /// # Errors
-    /// If the command fails.
-    pub fn open_session(&self, name: &str) -> Result<PathBuf> {
-        let path = self.folder.join(format!("{name}.json"));
-        let out = path.display().to_string();
-        self.run(&["session", "open", "--max-payment", "1", "--max-total", "1000", "--out", &out])?;
-        Ok(path)
-    }
-
-    /// Runs a command with `--json` and returns what it printed.
-    ///
-    /// # Errors
-    /// If the command fails; the error is what it says.
-    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Value> {
-        let mut objects = self.run_lines(arguments)?;
-        ensure!(objects.len() == 1, "the agent printed {objects:?} instead of one object");
-        Ok(objects.remove(0))
-    }
-
-    /// Runs a command that prints any number of objects.
-    ///
-    /// # Errors
-    /// Like [`Self::run`].
-    pub fn run_lines<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Vec<Value>> {
-        let output = Command::new(binary("agent")?)
-            .arg("--json")
-            .args(arguments)
-            .env_clear()
-            .envs(self.environment.iter().cloned())
-            .current_dir(&self.folder)
-            .output()
-            .context("running the agent")?;
-        let printed = String::from_utf8_lossy(&output.stdout);
-        let objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
-        let objects: Vec<_> = objects.filter_map(Result::ok).collect();
-        if output.status.success() {
-            return Ok(objects);
-        }
-        // Where the server refused, the response comes first and the reason after it.
-        let reason = objects.last().and_then(|object| object["error"].as_str()).map(str::to_owned);
-        bail!("{}", reason.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned()))
-    }
 }
 
 /// Fetches JSON from one of the services.

@@ -34,6 +34,12 @@ fn cluster() -> Arc<Local> {
     })
 }
 
+/// Waits until no other test runs. The cluster stays as long as it is kept.
+pub(super) fn turn() -> (Arc<Local>, MutexGuard<'static, ()>) {
+    let cluster = cluster();
+    (cluster, ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 pub(super) const DEPOSIT: u64 = 10 * ONE_TOKEN;
 
 /// Dropped from top to bottom, the cluster after those who use it.
@@ -66,8 +72,7 @@ impl Answer {
 impl Shop {
     /// Opens an escrow with [`DEPOSIT`], and a session with limits of 0.3 a payment and 1 an hour.
     pub(super) fn open() -> Self {
-        let cluster = cluster();
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let (cluster, turn) = turn();
         let local = cluster.beside().unwrap();
         let verifier = Verifier::start(&local).unwrap();
         let merchant = Merchant::start(&local, &verifier, "shop").unwrap();
