@@ -136,6 +136,8 @@ struct Inner {
     unsettled: Unsettled,
     /// What was answered to purchases that have an id.
     answered: Mutex<identified::Answered>,
+    /// Purchases that have an id and are being served.
+    under_way: Mutex<identified::UnderWay>,
     /// Payments that a request is working on.
     claimed: Mutex<HashSet<Hex32>>,
     /// Payments that were told to come again.
@@ -164,6 +166,7 @@ impl Merchant {
             facilitator,
             unsettled,
             answered: Mutex::default(),
+            under_way: Mutex::default(),
             claimed: Mutex::default(),
             unanswered: Mutex::default(),
             streams: Mutex::default(),

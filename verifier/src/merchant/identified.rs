@@ -1,9 +1,11 @@
 //! Purchases that have an id (the extension `payment-identifier`): a client whose answer got lost sends the same payment
-//! again, and is answered as before. What was answered is kept in memory: after a restart a repeat is refused, as
-//! without an id, and nothing is paid twice either way.
+//! again, and is answered as before; while the first is still being served, the repeat waits for its answer. What was
+//! answered is kept in memory: after a restart a repeat is refused, as without an id, and nothing is paid twice either
+//! way.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,6 +15,7 @@ use axum::{
     response::Response,
 };
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tracing::error;
 use x402_escrow_wire::{
     field::FieldError,
@@ -53,6 +56,23 @@ impl Answered {
     }
 }
 
+/// Purchases that are being served: their receivers learn of the end.
+pub(super) type UnderWay = HashMap<Purchase, watch::Receiver<()>>;
+
+/// A purchase that a request is serving, until dropped. However that comes about, equal requests that wait go on.
+struct Turn {
+    inner: Arc<Inner>,
+    purchase: Purchase,
+    /// Dropped after the purchase was taken out of those under way.
+    _end: watch::Sender<()>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        lock(&self.inner.under_way).remove(&self.purchase);
+    }
+}
+
 /// The purchase of a payment that has an id, where the price takes ids.
 ///
 /// # Errors
@@ -85,14 +105,53 @@ pub(super) fn purchase(
 }
 
 impl Inner {
+    /// Answers a purchase as before, or by the sale. If an equal request is being served, it is waited for; where its
+    /// answer is not kept, the sale says what this one gets.
+    pub(super) async fn sell_once(
+        self: &Arc<Self>,
+        purchase: Purchase,
+        sale: impl Future<Output = Response>,
+    ) -> Response {
+        let _turn = self.turn(purchase).await;
+        if let Some(answer) = self.answered(&purchase) {
+            return answer;
+        }
+        self.keep_answer(purchase, sale.await).await
+    }
+
+    /// Takes the turn to serve a purchase. Waits for one other to end, not for all that wait with this one: of those, one
+    /// has the next turn, and the rest go on without.
+    async fn turn(self: &Arc<Self>, purchase: Purchase) -> Option<Turn> {
+        match self.try_turn(purchase) {
+            Ok(turn) => Some(turn),
+            Err(mut other) => {
+                // Nothing is ever sent: an error, since the sender is gone, is the end.
+                _ = other.changed().await;
+                self.try_turn(purchase).ok()
+            }
+        }
+    }
+
+    /// Takes the turn, or says whose end to wait for.
+    fn try_turn(self: &Arc<Self>, purchase: Purchase) -> Result<Turn, watch::Receiver<()>> {
+        match lock(&self.under_way).entry(purchase) {
+            Entry::Occupied(other) => Err(other.get().clone()),
+            Entry::Vacant(none) => {
+                let (end, ended) = watch::channel(());
+                none.insert(ended);
+                Ok(Turn { inner: Arc::clone(self), purchase, _end: end })
+            }
+        }
+    }
+
     /// What was answered to this purchase before.
-    pub(super) fn answered(&self, purchase: &Purchase) -> Option<Response> {
+    fn answered(&self, purchase: &Purchase) -> Option<Response> {
         let (parts, body) = lock(&self.answered).answers.get(purchase).cloned()?;
         Some(Response::from_parts(parts, Body::from(body)))
     }
 
     /// Keeps what is answered to a purchase that was paid.
-    pub(super) async fn keep_answer(&self, purchase: Purchase, response: Response) -> Response {
+    async fn keep_answer(&self, purchase: Purchase, response: Response) -> Response {
         let is_short = response.body().size_hint().upper().is_some_and(|bytes| bytes <= LONGEST_BYTES as u64);
         if !response.status().is_success() || !is_short {
             return response;

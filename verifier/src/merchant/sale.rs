@@ -71,20 +71,17 @@ where
             return problem(StatusCode::BAD_REQUEST, "invalid_payload", &message);
         }
     };
-    if let Some(answer) = purchase.and_then(|purchase| merchant.answered(&purchase)) {
-        return answer;
-    }
-    let response = sell(merchant, &terms, inner, parts, body, payment).await;
+    let sale = sell(merchant, terms, inner, parts, body, payment);
     match purchase {
-        Some(purchase) => merchant.keep_answer(purchase, response).await,
-        None => response,
+        Some(purchase) => merchant.sell_once(purchase, sale).await,
+        None => sale.await,
     }
 }
 
 /// Serves what the payment pays for, if it does.
 async fn sell<S>(
     merchant: &Arc<Inner>,
-    terms: &Terms<'_>,
+    terms: Terms<'_>,
     inner: S,
     parts: Parts,
     body: Bytes,
@@ -94,6 +91,8 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Send,
     S::Future: Send,
 {
+    // The sale may have waited for an equal request.
+    let terms = &Terms { now: unix_seconds(), ..terms };
     let accepted = match terms.check(&payment) {
         Ok(accepted) => accepted,
         Err(mismatch) => return refusal(terms, mismatch.code, &mismatch.message),

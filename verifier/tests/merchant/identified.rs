@@ -15,9 +15,9 @@ use crate::{
     shop::{PRICE, Shop},
 };
 
-const ID: &str = "pay_0123456789abcdef";
+pub(crate) const ID: &str = "pay_0123456789abcdef";
 
-fn named(mut payment: PaymentPayload, id: &str) -> PaymentPayload {
+pub(crate) fn named(mut payment: PaymentPayload, id: &str) -> PaymentPayload {
     let extension = json!({ "info": { "required": false, "id": id } });
     payment.extensions = Some(Map::from_iter([(EXTENSION.to_owned(), extension)]));
     payment

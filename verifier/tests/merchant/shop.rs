@@ -4,7 +4,7 @@ use std::{
     fs,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -47,13 +47,26 @@ const MERCHANT_SEED: [u8; 32] = [7; 32];
 #[derive(Clone, Default)]
 pub(crate) struct Work {
     runs: Arc<AtomicUsize>,
-    /// Wakes the handler of /wait.
+    /// Wakes the handlers that wait.
     pub(crate) go_on: Arc<Notify>,
+    /// Whether the handlers that can fail do, if they start now.
+    fails: Arc<AtomicBool>,
 }
 
 impl Work {
     pub(crate) fn runs(&self) -> usize {
         self.runs.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// Waits until handlers ran so many times.
+    pub(crate) async fn wait_for_runs(&self, runs: usize) {
+        while self.runs() < runs {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
@@ -114,6 +127,8 @@ fn config(facilitator: &Facilitator, folder: &TempDir) -> MerchantConfig {
 fn router(merchant: &Merchant, work: Work) -> Router {
     let price = || merchant.price(Price::new(PRICE).describe("a test"));
     let streamed = || merchant.price(Price::new(PRICE).streamed(HOLD).refundable(600));
+    let named = || merchant.price(Price::new(PRICE).identified(Offer::Optional));
+    let streamed_named = || merchant.price(Price::new(PRICE).streamed(HOLD).identified(Offer::Optional));
     let nested = Router::new().route("/b", get(plain).layer(price()));
     Router::new()
         .route("/plain", any(plain).layer(price()))
@@ -128,15 +143,17 @@ fn router(merchant: &Merchant, work: Work) -> Router {
         .route("/panic", get(panics).layer(price()))
         .route("/wait", get(wait).layer(price()))
         .route("/final", get(plain).layer(merchant.price(Price::new(PRICE).at_least(Commitment::Finalized))))
-        .route("/named", any(plain).layer(merchant.price(Price::new(PRICE).identified(Offer::Optional))))
+        .route("/named", any(plain).layer(named()))
+        .route("/named/wait", get(wait).layer(named()))
+        .route("/named/stumble", get(stumble).layer(named()))
         .route(
             "/must-be-named",
             any(plain).layer(merchant.price(Price::new(PRICE).identified(Offer::Required))),
         )
-        .route(
-            "/stream/named",
-            get(plain).layer(merchant.price(Price::new(PRICE).streamed(HOLD).identified(Offer::Optional))),
-        )
+        .route("/stream/named", get(plain).layer(streamed_named()))
+        .route("/stream/named/wait", get(wait).layer(streamed_named()))
+        .route("/stream/named/stumble", get(stumble).layer(streamed_named()))
+        .route("/stream/named/fall", get(fall).layer(streamed_named()))
         .route("/stream", get(plain).layer(streamed()))
         .route("/stream/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR).layer(streamed()))
         .route("/stream/panic", get(panics).layer(streamed()))
@@ -168,4 +185,16 @@ async fn wait(State(work): State<Work>) -> &'static str {
     work.runs.fetch_add(1, Ordering::SeqCst);
     work.go_on.notified().await;
     "done"
+}
+
+/// Fails, if it is to when it starts.
+async fn stumble(state: State<Work>) -> Result<&'static str, StatusCode> {
+    let fails = state.fails.load(Ordering::SeqCst);
+    let done = wait(state).await;
+    if fails { Err(StatusCode::INTERNAL_SERVER_ERROR) } else { Ok(done) }
+}
+
+/// Panics, if it is to when it starts.
+async fn fall(state: State<Work>) -> &'static str {
+    stumble(state).await.unwrap()
 }
