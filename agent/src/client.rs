@@ -2,12 +2,13 @@
 
 mod error;
 mod exchange;
+mod paid;
 mod streamed;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::{Signer, SigningKey};
-use reqwest::{Method, StatusCode, Url, redirect};
+use reqwest::{StatusCode, redirect};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use x402_escrow_interface::resource::resource_hash;
@@ -18,9 +19,9 @@ use x402_escrow_wire::{
 };
 
 pub use error::FetchError;
+use exchange::{Call, challenge, read};
 pub use exchange::{Fetched, Receipt, Request};
-use exchange::{challenge, parse, payment_header, read};
-use streamed::{Call, Streaming};
+use streamed::Streaming;
 
 use crate::{
     draft::{self, Expected, Limits},
@@ -30,8 +31,6 @@ use crate::{
 
 /// A merchant may wait for a block to become final before it serves.
 const TIMEOUT: Duration = Duration::from_secs(90);
-/// Before a payment whose answer got lost is sent again.
-const REPEAT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Pays for requests out of an escrow.
 pub struct AgentClient {
@@ -91,13 +90,12 @@ impl AgentClient {
     /// If the server can't be reached, or its price is not one to pay. A server that refuses the payment is no error:
     /// the response says so.
     pub async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
-        let (method, url) = parse(request)?;
-        let call = Call::new(request, &method, &url);
+        let call = Call::new(request)?;
         if let Some(fetched) = self.fetch_known(&call).await? {
             return Ok(fetched);
         }
         let unreachable = |source| FetchError::Unreachable { url: request.url.clone(), source };
-        let response = self.send(request, &method, &url, None).await.map_err(unreachable)?;
+        let response = self.send(&call, None).await.map_err(unreachable)?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
             return read(response, None).await.map_err(unreachable);
         }
@@ -110,13 +108,13 @@ impl AgentClient {
             let maximum_amount = self.limits.maximum_amount;
             return Err(FetchError::NotStreamed { url: request.url.clone(), maximum_amount });
         }
-        let mut draft = self.draft(request, &url, &challenge, self.limits.maximum_amount).await?;
+        let mut draft = self.draft(&call, &challenge, self.limits.maximum_amount).await?;
         let intent = draft::check(
             &draft,
             &Expected {
                 session: &self.session,
                 challenge: &challenge,
-                resource_hash: resource_hash(&request.method, url.as_str(), &request.body),
+                resource_hash: resource_hash(&request.method, call.url.as_str(), &request.body),
                 maximum_amount: self.limits.maximum_amount,
                 maximum_request_price: None,
                 now: unix_seconds(),
@@ -130,67 +128,35 @@ impl AgentClient {
         draft.payload["signature"] = json!(Base58(signature.to_bytes()));
         let id = identifier(&intent.digest());
         let identified = payment_identifier::with_id(challenge.extensions.as_ref(), &id);
-        // The same payment under its id is answered like the first, if that answer gets lost.
-        let attempts = if identified.is_some() { 3 } else { 1 };
         draft.extensions = identified.or(draft.extensions);
-        let header = payment_header(&draft)?;
         let receipt = Receipt {
             payment_id: Hex32(intent.digest()),
             amount: intent.amount,
             pay_to: intent.receiver.into(),
             settlement: None,
         };
-        let no_answer = |source| FetchError::NoAnswerAfterPayment {
-            url: request.url.clone(),
-            payment_id: Hex32(intent.digest()),
-            amount: intent.amount,
-            verifier: self.session.verifier.clone(),
-            source,
-        };
-        let mut answer = self.paid(request, &method, &url, &header, receipt.clone()).await;
-        for _ in 1..attempts {
-            if answer.is_ok() {
-                break;
-            }
-            tokio::time::sleep(REPEAT_PAUSE).await;
-            answer = self.paid(request, &method, &url, &header, receipt.clone()).await;
-        }
-        answer.map_err(no_answer)
-    }
-
-    async fn paid(
-        &self,
-        request: &Request,
-        method: &Method,
-        url: &Url,
-        header: &str,
-        receipt: Receipt,
-    ) -> Result<Fetched, reqwest::Error> {
-        read(self.send(request, method, url, Some(header)).await?, Some(receipt)).await
+        self.send_paid(&call, &draft, receipt).await
     }
 
     async fn send(
         &self,
-        request: &Request,
-        method: &Method,
-        url: &Url,
+        call: &Call<'_>,
         payment: Option<&str>,
     ) -> Result<reqwest::Response, reqwest::Error> {
-        let mut builder = self.http.request(method.clone(), url.clone()).body(request.body.clone());
-        for (name, value) in &request.headers {
+        let mut builder = self.http.request(call.method.clone(), call.url.clone());
+        for (name, value) in &call.request.headers {
             builder = builder.header(name, value);
         }
         if let Some(payment) = payment {
             builder = builder.header(PAYMENT_SIGNATURE, payment);
         }
-        builder.send().await
+        builder.body(call.request.body.clone()).send().await
     }
 
     /// Has the verifier pick an offer and draft the payment for it.
     async fn draft(
         &self,
-        request: &Request,
-        url: &Url,
+        Call { request, url, .. }: &Call<'_>,
         challenge: &PaymentRequired,
         maximum_amount: u64,
     ) -> Result<PaymentPayload, FetchError> {

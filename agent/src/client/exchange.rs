@@ -71,25 +71,42 @@ pub struct Receipt {
     pub settlement: Option<SettleResponse>,
 }
 
-/// Method and URL, as they are sent and hashed.
-pub(super) fn parse(request: &Request) -> Result<(Method, Url), FetchError> {
-    let invalid = |what, message: String| FetchError::InvalidRequest { what, message };
-    let method = Method::from_bytes(request.method.as_bytes())
-        .map_err(|_| invalid("method", format!("{:?} is none", request.method)))?;
-    let mut url: Url =
-        request.url.parse().map_err(|error| invalid("url", format!("{:?}: {error}", request.url)))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("url", format!("{:?} must start with http:// or https://", request.url)));
-    }
-    url.set_fragment(None);
-    for (name, value) in &request.headers {
-        let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
-            && HeaderValue::from_str(value).is_ok();
-        if !valid {
-            return Err(invalid("headers", format!("{name:?} is not a header")));
+/// A request on its way, and what it is to the streams.
+pub(super) struct Call<'a> {
+    pub(super) request: &'a Request,
+    /// Method and URL, as they are sent and hashed.
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// Scheme, host and port.
+    pub(super) origin: String,
+    /// Method and path.
+    pub(super) route: String,
+}
+
+impl<'a> Call<'a> {
+    /// # Errors
+    /// If the request can't be sent as it is.
+    pub(super) fn new(request: &'a Request) -> Result<Self, FetchError> {
+        let invalid = |what, message: String| FetchError::InvalidRequest { what, message };
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| invalid("method", format!("{:?} is none", request.method)))?;
+        let mut url: Url =
+            request.url.parse().map_err(|error| invalid("url", format!("{:?}: {error}", request.url)))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid("url", format!("{:?} must start with http:// or https://", request.url)));
         }
+        url.set_fragment(None);
+        for (name, value) in &request.headers {
+            let valid = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+                && HeaderValue::from_str(value).is_ok();
+            if !valid {
+                return Err(invalid("headers", format!("{name:?} is not a header")));
+            }
+        }
+        let origin = url.origin().ascii_serialization();
+        let route = format!("{method} {}", url.path());
+        Ok(Self { request, method, url, origin, route })
     }
-    Ok((method, url))
 }
 
 pub(super) fn challenge(headers: &HeaderMap) -> Result<PaymentRequired, FetchError> {

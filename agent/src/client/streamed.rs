@@ -1,5 +1,6 @@
-//! Pays for requests out of one hold, each by a voucher: a capture signed by the session key, for all that was bought so
-//! far.
+//! Pays for requests out of one hold: an open one where there is one, or one that the request opens.
+
+mod voucher;
 
 use std::{
     collections::BTreeMap,
@@ -7,22 +8,21 @@ use std::{
 };
 
 use ed25519_dalek::Signer;
-use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use x402_escrow_wire::{
-    X402_VERSION,
-    auth_capture::{CaptureAuthorizer, Extra, SCHEME, VoucherPayload, stream_resource_hash},
+    auth_capture::{CaptureAuthorizer, Extra, SCHEME, stream_resource_hash},
     error_code::ErrorCode,
     field,
-    payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
+    payment::{PaymentRequired, PaymentRequirements},
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{AgentClient, FetchError, Fetched, Receipt, Request, challenge, read, unix_seconds};
+use super::{AgentClient, FetchError, Fetched, exchange::Call, unix_seconds};
 use crate::{
     draft::{self, Expected},
     stream::{Stream, Streams, StreamsFile},
 };
+use voucher::{Paid, refusal_reason, request_price};
 
 /// Where open holds are kept, and how large they may be.
 pub(super) struct Streaming {
@@ -34,30 +34,6 @@ pub(super) struct Streaming {
     /// What was served of each hold, in base units: it goes into the file with the next voucher. Until then the file has
     /// the last one in doubt, which costs another process one request that is refused.
     served: Mutex<BTreeMap<Hex32, Decimal>>,
-}
-
-/// A request on its way, and what it is to the streams.
-pub(super) struct Call<'a> {
-    request: &'a Request,
-    method: &'a Method,
-    url: &'a Url,
-    origin: String,
-    route: String,
-}
-
-impl<'a> Call<'a> {
-    pub(super) fn new(request: &'a Request, method: &'a Method, url: &'a Url) -> Self {
-        let origin = url.origin().ascii_serialization();
-        Self { request, method, url, origin, route: format!("{method} {}", url.path()) }
-    }
-}
-
-/// What a voucher came to.
-enum Paid {
-    /// The server's answer.
-    Answered(Box<Fetched>),
-    /// The hold pays for nothing more.
-    HoldIsOver,
 }
 
 impl AgentClient {
@@ -126,62 +102,6 @@ impl AgentClient {
         (is_ours && price.0 <= self.limits.maximum_amount).then_some(offer)
     }
 
-    /// Sends the request with a voucher. Signs no more than the route's price, as the server told it, and than the hold.
-    async fn pay(
-        &self,
-        call: &Call<'_>,
-        streams: &mut Streams,
-        mut stream: Stream,
-    ) -> Result<Paid, FetchError> {
-        if let Some(served) = self.served(stream.payment_id) {
-            stream.served = stream.served.max(served);
-        }
-        // A voucher that was in doubt may turn out to be used; then the next one pays. A server that says so of one that
-        // it sees for the first time lies, and gets no other. A price may have changed, once.
-        for _ in 0..3 {
-            let Some(terms) = stream.routes.get(&call.route).cloned() else { return Ok(Paid::HoldIsOver) };
-            let price = request_price(&terms);
-            let next = price.and_then(|price| stream.next_amount(price, unix_seconds()));
-            let (Some(price), Some(amount)) =
-                (price.filter(|price| *price <= self.limits.maximum_amount), next)
-            else {
-                streams.remove(stream.payment_id)?;
-                return Ok(Paid::HoldIsOver);
-            };
-            let was_in_doubt = amount <= stream.signed.0;
-            stream.signed = Decimal(amount);
-            streams.put(stream.clone())?;
-            let payload = json!(self.voucher(stream.payment_id, amount));
-            let fetched = self.send_paid(call, terms, payload, &stream, price).await?;
-            if (200..300).contains(&fetched.status) {
-                stream.served = stream.signed;
-                self.note_served(&stream);
-                return Ok(Paid::Answered(Box::new(fetched)));
-            }
-            if fetched.status != StatusCode::PAYMENT_REQUIRED.as_u16() {
-                return Ok(Paid::Answered(Box::new(fetched)));
-            }
-            let reason = refusal_reason(&fetched);
-            if reason == Some(ErrorCode::VoucherRepeated.as_str()) && was_in_doubt {
-                stream.served = stream.signed;
-                continue;
-            }
-            if reason.is_some_and(ends_hold) {
-                streams.remove(stream.payment_id)?;
-                return Ok(Paid::HoldIsOver);
-            }
-            let offered = challenge(&fetched.headers).ok();
-            let offers = offered.iter().flat_map(|challenge| &challenge.accepts);
-            let mut offers = offers.filter_map(|option| self.streamed_offer(option));
-            let changed = offers.find(|offer| offer.pay_to == stream.pay_to);
-            match changed.filter(|offer| stream.routes.get(&call.route) != Some(offer)) {
-                Some(offer) => _ = stream.routes.insert(call.route.clone(), offer),
-                None => return Ok(Paid::Answered(Box::new(fetched))),
-            }
-        }
-        Ok(Paid::HoldIsOver)
-    }
-
     /// Opens a hold with the request.
     async fn open(
         &self,
@@ -192,7 +112,7 @@ impl AgentClient {
         maximum_hold: u64,
     ) -> Result<Fetched, FetchError> {
         let only = PaymentRequired { accepts: vec![json!(offer)], ..challenge.clone() };
-        let mut draft = self.draft(call.request, call.url, &only, maximum_hold).await?;
+        let mut draft = self.draft(call, &only, maximum_hold).await?;
         let intent = draft::check(
             &draft,
             &Expected {
@@ -221,7 +141,7 @@ impl AgentClient {
         streams.put(stream.clone())?;
         draft.payload["signature"] = json!(Base58(self.key.sign(&intent.signed_bytes()).to_bytes()));
         draft.payload["voucher"] = json!(self.voucher(stream.payment_id, price));
-        let fetched = self.send_paid(call, draft.accepted, draft.payload, &stream, intent.amount).await?;
+        let fetched = self.send_out_of(&stream, call, draft.accepted, draft.payload, intent.amount).await?;
         if (200..300).contains(&fetched.status) {
             self.note_served(&Stream { served: stream.signed, ..stream });
         } else if refusal_reason(&fetched)
@@ -230,54 +150,6 @@ impl AgentClient {
             streams.remove(stream.payment_id)?;
         }
         Ok(fetched)
-    }
-
-    fn served(&self, payment_id: Hex32) -> Option<Decimal> {
-        self.streaming.as_ref()?.served().get(&payment_id).copied()
-    }
-
-    fn note_served(&self, stream: &Stream) {
-        if let Some(streaming) = &self.streaming {
-            streaming.served().insert(stream.payment_id, stream.served);
-        }
-    }
-
-    fn voucher(&self, payment_id: Hex32, amount: u64) -> VoucherPayload {
-        let (amount, fee) = (Decimal(amount), Decimal(0));
-        let mut voucher = VoucherPayload { payment_id, amount, fee, signature: Base58([0; 64]) };
-        voucher.signature = Base58(self.key.sign(&voucher.signed_bytes()).to_bytes());
-        voucher
-    }
-
-    /// Sends the request with a payment. `amount` is what is newly signed for.
-    async fn send_paid(
-        &self,
-        call: &Call<'_>,
-        accepted: PaymentRequirements,
-        payload: Value,
-        stream: &Stream,
-        amount: u64,
-    ) -> Result<Fetched, FetchError> {
-        let payment = PaymentPayload {
-            x402_version: X402_VERSION,
-            resource: None,
-            accepted,
-            payload,
-            extensions: None,
-        };
-        let header = super::payment_header(&payment)?;
-        let receipt =
-            Receipt { payment_id: stream.payment_id, amount, pay_to: stream.pay_to, settlement: None };
-        let no_answer = |source| FetchError::NoAnswerAfterPayment {
-            url: call.request.url.clone(),
-            payment_id: stream.payment_id,
-            amount,
-            verifier: self.session.verifier.clone(),
-            source,
-        };
-        let response =
-            self.send(call.request, call.method, call.url, Some(&header)).await.map_err(no_answer)?;
-        read(response, Some(receipt)).await.map_err(no_answer)
     }
 }
 
@@ -297,26 +169,4 @@ impl Streaming {
         })?;
         Ok(streams?)
     }
-}
-
-fn request_price(terms: &PaymentRequirements) -> Option<u64> {
-    Extra::read(terms).ok()?.request_price.map(|price| price.0)
-}
-
-fn refusal_reason(fetched: &Fetched) -> Option<&str> {
-    fetched.payment.as_ref()?.settlement.as_ref()?.error_reason.as_deref()
-}
-
-/// Whether the reason says that the hold pays for nothing more, here.
-fn ends_hold(reason: &str) -> bool {
-    let ending = [
-        ErrorCode::PaymentNotFound,
-        ErrorCode::VoucherWrongHold,
-        ErrorCode::VoucherHoldNotFinal,
-        ErrorCode::VoucherHoldClosed,
-        ErrorCode::VoucherTooLate,
-        ErrorCode::VoucherDecreased,
-        ErrorCode::VoucherAboveHold,
-    ];
-    ending.iter().any(|code| code.as_str() == reason)
 }
