@@ -14,13 +14,14 @@ use sha2::{Digest, Sha256};
 use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::{
     payment::{PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
-    payment_identifier::{self, PaymentIdentifier},
+    payment_identifier,
     text::{Base58, Decimal, Hex32},
 };
 
 pub use error::FetchError;
 use exchange::{Call, challenge, read};
 pub use exchange::{Fetched, Receipt, Request};
+use paid::identifier;
 use streamed::Streaming;
 
 use crate::{
@@ -126,7 +127,7 @@ impl AgentClient {
 
         let signature = self.key.sign(&intent.signed_bytes());
         draft.payload["signature"] = json!(Base58(signature.to_bytes()));
-        let id = identifier(&intent.digest());
+        let id = identifier(Hex32(intent.digest()), None);
         let identified = payment_identifier::with_id(challenge.extensions.as_ref(), &id);
         draft.extensions = identified.or(draft.extensions);
         let receipt = Receipt {
@@ -182,12 +183,6 @@ impl AgentClient {
         }
         x402_escrow_wire::field::read(&answer["unsigned"].take()).map_err(|error| failed(error.to_string()))
     }
-}
-
-/// What a purchase is called: one intent is one purchase.
-fn identifier(intent_digest: &[u8; 32]) -> PaymentIdentifier {
-    let id = format!("pay_{}", Hex32(*intent_digest)).parse();
-    id.unwrap_or_else(|error| unreachable!("68 letters, digits and an underscore are an id: {error}"))
 }
 
 /// What the verifier's refusal says: its message, and why each of the server's offers was passed over.

@@ -127,6 +127,12 @@ pub fn declaration(offer: Offer) -> Value {
     })
 }
 
+/// The extension as a client sends it to a server that offers it in its requirements only.
+pub fn identified(offer: Offer, id: &PaymentIdentifier) -> Map<String, Value> {
+    let extension = json!({ "info": { "required": offer == Offer::Required, "id": id } });
+    Map::from_iter([(EXTENSION.to_owned(), extension)])
+}
+
 /// The extensions that a client sends back to a server that offered these: all of them, with the id of its purchase.
 /// `None` if the server does not take ids.
 pub fn with_id(offered: Option<&Map<String, Value>>, id: &PaymentIdentifier) -> Option<Map<String, Value>> {
@@ -165,7 +171,8 @@ mod tests {
         assert_eq!(sent["other"], offered["other"]);
         assert_eq!(sent[EXTENSION]["schema"], offered[EXTENSION]["schema"]);
         let info = read(Some(&sent)).unwrap().unwrap();
-        assert_eq!((info.required, info.id.unwrap().as_str()), (true, ID));
+        assert_eq!((info.required, info.id.as_ref().unwrap().as_str()), (true, ID));
+        assert_eq!(read(Some(&identified(Offer::Required, &ID.parse().unwrap()))), Ok(Some(info)));
         for none in [json!({}), json!({ "other": {} }), json!({ EXTENSION: {} })] {
             assert_eq!(with_id(none.as_object(), &ID.parse().unwrap()), None, "{none}");
         }

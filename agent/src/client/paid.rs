@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use x402_escrow_wire::{
     payment::PaymentPayload,
-    payment_identifier::{self, Info},
+    payment_identifier::{self, Info, PaymentIdentifier},
+    text::Hex32,
 };
 
 use super::{
@@ -52,4 +53,15 @@ impl AgentClient {
             }
         }
     }
+}
+
+/// What a purchase is called: one intent is one purchase, and so is each voucher that comes without one, which is for
+/// `vouched` base units.
+pub(super) fn identifier(payment_id: Hex32, vouched: Option<u64>) -> PaymentIdentifier {
+    let id = match vouched {
+        None => format!("pay_{payment_id}"),
+        Some(amount) => format!("pay_{payment_id}_{amount}"),
+    };
+    id.parse()
+        .unwrap_or_else(|error| unreachable!("at most 89 letters, digits and underscores are an id: {error}"))
 }

@@ -14,10 +14,11 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
     field,
     payment::{PaymentRequired, PaymentRequirements},
+    payment_identifier,
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{AgentClient, FetchError, Fetched, exchange::Call, unix_seconds};
+use super::{AgentClient, FetchError, Fetched, exchange::Call, paid::identifier, unix_seconds};
 use crate::{
     draft::{self, Expected},
     stream::{Stream, Streams, StreamsFile},
@@ -32,7 +33,8 @@ pub(super) struct Streaming {
     /// Whether nothing is paid for in another way.
     pub(super) is_required: bool,
     /// What was served of each hold, in base units: it goes into the file with the next voucher. Until then the file has
-    /// the last one in doubt, which costs another process one request that is refused.
+    /// the last one in doubt, which costs another process one request that is refused. Where vouchers have ids, that
+    /// request would be answered like the one before: there it goes into the file at once.
     served: Mutex<BTreeMap<Hex32, Decimal>>,
 }
 
@@ -94,6 +96,7 @@ impl AgentClient {
     fn streamed_offer(&self, option: &Value) -> Option<PaymentRequirements> {
         let offer: PaymentRequirements = field::read(option).ok()?;
         let extra = (offer.scheme == SCHEME).then(|| Extra::read(&offer).ok())??;
+        payment_identifier::offer(&offer.extra).ok()?;
         let price =
             extra.request_price.filter(|_| extra.capture_authorizer == CaptureAuthorizer::SessionKey)?;
         let is_ours = offer.network == self.session.network
@@ -141,7 +144,9 @@ impl AgentClient {
         streams.put(stream.clone())?;
         draft.payload["signature"] = json!(Base58(self.key.sign(&intent.signed_bytes()).to_bytes()));
         draft.payload["voucher"] = json!(self.voucher(stream.payment_id, price));
-        let fetched = self.send_out_of(&stream, call, draft.accepted, draft.payload, intent.amount).await?;
+        let id = identifier(stream.payment_id, None);
+        let fetched =
+            self.send_out_of(&stream, call, draft.accepted, draft.payload, id, intent.amount).await?;
         if (200..300).contains(&fetched.status) {
             self.note_served(&Stream { served: stream.signed, ..stream });
         } else if refusal_reason(&fetched)

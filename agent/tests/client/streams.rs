@@ -4,7 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use x402_escrow_agent::{AgentClient, FetchError, Request, stream::StreamsFile};
-use x402_escrow_wire::{auth_capture::stream_resource_hash, text::Hex32};
+use x402_escrow_wire::{
+    auth_capture::stream_resource_hash,
+    payment::PaymentPayload,
+    payment_identifier::{self, EXTRA},
+    text::Hex32,
+};
 
 use crate::peers::{PRICE, Paid, Peers};
 
@@ -19,6 +24,11 @@ async fn streaming_server() -> Peers {
 
 /// The server asks for `price` a request from now on.
 fn ask(peers: &Peers, price: u64) {
+    ask_with(peers, price, json!({}));
+}
+
+/// Like [`ask`], with more in the offer's `extra`.
+fn ask_with(peers: &Peers, price: u64, more: Value) {
     let origin = Hex32(stream_resource_hash(&peers.url));
     peers.alter_challenge(move |challenge: &mut Value| {
         let offer = &mut challenge["accepts"][1];
@@ -26,6 +36,7 @@ fn ask(peers: &Peers, price: u64) {
         offer["extra"]["captureAuthorizer"] = json!("sessionKey");
         offer["extra"]["requestPrice"] = json!(price.to_string());
         offer["extra"]["resourceHash"] = json!(origin);
+        offer["extra"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     });
 }
 
@@ -35,6 +46,12 @@ fn agent(peers: &Peers, folder: &Path) -> AgentClient {
 
 async fn status(peers: &Peers, agent: &AgentClient) -> u16 {
     agent.fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap().status
+}
+
+/// What the agent called a purchase.
+fn id(payment: &PaymentPayload) -> Option<String> {
+    let info = payment_identifier::read(payment.extensions.as_ref()).unwrap()?;
+    info.id.map(|id| id.to_string())
 }
 
 fn amounts(requests: impl IntoIterator<Item = u64>) -> Vec<u64> {
@@ -101,4 +118,47 @@ async fn an_agent_that_only_streams_pays_in_no_other_way() {
     assert_eq!(peers.vouchers(), amounts([1]));
     let free = agent.fetch(&Request::get(&format!("{}/free", peers.url))).await.unwrap();
     assert_eq!((free.status, free.payment), (200, None));
+}
+
+#[tokio::test]
+async fn each_purchase_has_an_id_where_the_route_takes_them_and_the_same_while_it_is_in_doubt() {
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    ask_with(&peers, PRICE, json!({ EXTRA: "required" }));
+    // The first answer gets lost: what opened the hold is sent again.
+    peers.when_paid(Paid::LoseAnswer);
+    let first = agent(&peers, folder.path());
+    assert_eq!(status(&peers, &first).await, 200);
+    assert_eq!(status(&peers, &first).await, 200);
+    // Another process must not ask for that answer again.
+    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+    // Nobody answers, however often the voucher is sent.
+    peers.when_paid(Paid::HangUp);
+    let lost = first.fetch(&Request::get(&format!("{}/report", peers.url))).await;
+    assert!(matches!(lost, Err(FetchError::NoAnswerAfterPayment { amount: PRICE, .. })), "{lost:?}");
+    peers.when_paid(Paid::Serve);
+    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+
+    assert_eq!(peers.vouchers(), amounts([1, 1, 2, 3, 4, 4, 4, 4]));
+    let payments = peers.payments();
+    assert_eq!(payments[0], payments[1]);
+    let payment_id = payments[2].payload["paymentId"].as_str().unwrap();
+    let mut called = vec![Some(format!("pay_{payment_id}")); 2];
+    called
+        .extend(amounts([2, 3, 4, 4, 4, 4]).iter().map(|amount| Some(format!("pay_{payment_id}_{amount}"))));
+    assert_eq!(payments.iter().map(id).collect::<Vec<_>>(), called);
+}
+
+#[tokio::test]
+async fn a_route_that_takes_no_ids_gets_none_and_one_that_says_something_else_is_no_offer() {
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+    assert_eq!(peers.payments().iter().map(id).collect::<Vec<_>>(), [None]);
+
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    ask_with(&peers, PRICE, json!({ EXTRA: "perhaps" }));
+    let file = StreamsFile::new(folder.path().join("streams"));
+    let agent = peers.agent(PRICE).only_streaming(file, HOLD);
+    let error = agent.fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap_err();
+    assert!(matches!(error, FetchError::NotStreamed { .. }), "{error}");
+    assert!(peers.payments().is_empty());
 }

@@ -76,13 +76,15 @@ impl Drop for Turn {
 /// The purchase of a payment that has an id, where the price takes ids.
 ///
 /// # Errors
-/// If the id is malformed, or missing where the price needs one.
+/// If the id is malformed, or missing where the offer that the client took needs one.
 pub(super) fn purchase(
     price: &Price,
     payment: &PaymentPayload,
     resource_hash: &[u8; 32],
 ) -> Result<Option<Purchase>, FieldError> {
-    let Some(offer) = price.identified else { return Ok(None) };
+    if price.identified.is_none() {
+        return Ok(None);
+    }
     let info = payment_identifier::read(payment.extensions.as_ref())
         .map_err(|error| error.within("extensions"))?
         .unwrap_or_default();
@@ -96,10 +98,13 @@ pub(super) fn purchase(
             hash.update(payment.payload.to_string());
             Ok(Some(hash.finalize().into()))
         }
-        None if offer == Offer::Required => Err(FieldError {
-            field: format!("extensions.{EXTENSION}.info.id"),
-            message: "missing: this route sells nothing without it".to_owned(),
-        }),
+        // A client that took an older offer is told the terms as they are now.
+        None if payment_identifier::offer(&payment.accepted.extra) == Ok(Some(Offer::Required)) => {
+            Err(FieldError {
+                field: format!("extensions.{EXTENSION}.info.id"),
+                message: "missing: this route sells nothing without it".to_owned(),
+            })
+        }
         None => Ok(None),
     }
 }

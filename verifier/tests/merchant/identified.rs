@@ -94,6 +94,12 @@ async fn bad_ids_are_told() {
         );
         assert!(answer.json()["error"]["message"].as_str().unwrap().contains("payment-identifier.info.id"));
     }
+    // Who paid before the route needed ids learns of it.
+    let mut older = shop.payment(&must, 3).await;
+    older.accepted.extra.remove("paymentIdentifier");
+    let answer = shop.pay(&must, &older).await;
+    assert_eq!(answer.refusal(), (402, "invalid_payment_requirements".into()));
+    assert!(answer.challenge().unwrap().extensions.is_some());
     // What the facilitator says of an id that is another payment's.
     shop.facilitator.answer_payments(Broken(StatusCode::CONFLICT));
     let answer = shop.pay(&may, &named(good, ID)).await;

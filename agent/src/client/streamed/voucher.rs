@@ -8,6 +8,7 @@ use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
     error_code::ErrorCode,
     payment::{PaymentPayload, PaymentRequirements},
+    payment_identifier::{self, Offer, PaymentIdentifier},
     text::{Base58, Decimal, Hex32},
 };
 
@@ -15,6 +16,7 @@ use crate::{
     client::{
         AgentClient, FetchError, Fetched, Receipt,
         exchange::{Call, challenge},
+        paid::identifier,
         unix_seconds,
     },
     stream::{Stream, Streams},
@@ -55,10 +57,16 @@ impl AgentClient {
             stream.signed = Decimal(amount);
             streams.put(stream.clone())?;
             let payload = json!(self.voucher(stream.payment_id, amount));
-            let fetched = self.send_out_of(&stream, call, terms, payload, price).await?;
+            let id = identifier(stream.payment_id, Some(amount));
+            let takes_ids = offer(&terms).is_some();
+            let fetched = self.send_out_of(&stream, call, terms, payload, id, price).await?;
             if (200..300).contains(&fetched.status) {
                 stream.served = stream.signed;
                 self.note_served(&stream);
+                if takes_ids {
+                    // What was bought is not lost over this: a file that can't be written refuses the next voucher.
+                    _ = streams.put(stream);
+                }
                 return Ok(Paid::Answered(Box::new(fetched)));
             }
             if fetched.status != StatusCode::PAYMENT_REQUIRED.as_u16() {
@@ -85,22 +93,20 @@ impl AgentClient {
         Ok(Paid::HoldIsOver)
     }
 
-    /// Sends the request with a payment out of the hold. `amount` is what is newly signed for, in base units.
+    /// Sends the request with a payment out of the hold, under `id` where the route takes ids. `amount` is what is newly
+    /// signed for, in base units.
     pub(super) async fn send_out_of(
         &self,
         stream: &Stream,
         call: &Call<'_>,
         accepted: PaymentRequirements,
         payload: Value,
+        id: PaymentIdentifier,
         amount: u64,
     ) -> Result<Fetched, FetchError> {
-        let payment = PaymentPayload {
-            x402_version: X402_VERSION,
-            resource: None,
-            accepted,
-            payload,
-            extensions: None,
-        };
+        let extensions = offer(&accepted).map(|offer| payment_identifier::identified(offer, &id));
+        let payment =
+            PaymentPayload { x402_version: X402_VERSION, resource: None, accepted, payload, extensions };
         let receipt =
             Receipt { payment_id: stream.payment_id, amount, pay_to: stream.pay_to, settlement: None };
         self.send_paid(call, &payment, receipt).await
@@ -126,6 +132,11 @@ impl AgentClient {
 
 pub(super) fn request_price(terms: &PaymentRequirements) -> Option<u64> {
     Extra::read(terms).ok()?.request_price.map(|price| price.0)
+}
+
+/// Whether the route takes ids. An open hold is paid out of without asking for a challenge first.
+fn offer(terms: &PaymentRequirements) -> Option<Offer> {
+    payment_identifier::offer(&terms.extra).ok().flatten()
 }
 
 pub(super) fn refusal_reason(fetched: &Fetched) -> Option<&str> {

@@ -9,6 +9,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 use x402_escrow_wire::text::Hex32;
 
@@ -16,6 +17,15 @@ use super::World;
 use crate::openapi::Exchange;
 
 impl World {
+    /// Has the verifier answer on a port of its own, and returns its URL.
+    pub(crate) async fn listen(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = self.router.clone();
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        url
+    }
+
     /// Holds `amount` and returns the payment's id.
     pub(crate) async fn authorize(&self, amount: u64, nonce: u64) -> Hex32 {
         let body = self.body(&self.requirements(amount), nonce);
