@@ -50,6 +50,10 @@ fn the_whole_free_balance_is_promised_once_when_two_verifiers_are_asked_at_once(
         let refused = verdicts.iter().position(Result::is_err).expect("both were promised the whole");
         assert_eq!(verdicts[refused], Err("insufficient_funds".to_owned()), "round {round}");
         assert_eq!(verdicts[1 - refused], Ok(()), "round {round}: neither was");
+        // Refused before anything of it was written, not by the chain.
+        for side in &pair.sides {
+            assert_eq!(side.report(&holds[refused])["error"]["code"], "payment_not_found");
+        }
         pair.wait_until("the whole to be held", || pair.escrow().held == FREE);
         first_was_quicker += refused;
         // The one that refused lets it go.
