@@ -25,6 +25,9 @@ use x402_escrow_wire::auth_capture::Commitment;
 /// Blocks for which a blockhash is valid.
 const BLOCKHASH_BLOCKS: u64 = 150;
 
+/// Bytes that fit what a node takes and passes on.
+const PACKET_DATA_SIZE: usize = 1232;
+
 /// The cluster.
 pub(crate) struct Cluster {
     state: Mutex<State>,
@@ -46,6 +49,8 @@ pub(crate) struct State {
     pub(crate) sent: Vec<Signature>,
     /// What was offered for a compute unit, and how many it may take.
     pub(crate) offered: Vec<(u64, u32)>,
+    /// How many bytes each transaction that was sent has, repetitions included.
+    pub(crate) lengths: Vec<usize>,
     /// What recent blocks took for a compute unit.
     pub(crate) prices: Vec<u64>,
     /// The node takes transactions and loses them.
@@ -80,6 +85,7 @@ impl Cluster {
                 executed: HashMap::new(),
                 sent: Vec::new(),
                 offered: Vec::new(),
+                lengths: Vec::new(),
                 prices: vec![0; 150],
                 loses_transactions: false,
                 is_down: false,
@@ -225,6 +231,11 @@ impl Chain for Cluster {
         let units = u32::from_le_bytes(budget[0].data[1..].try_into().unwrap());
         self.state().offered.push((u64::from_le_bytes(budget[1].data[1..].try_into().unwrap()), units));
         let mut state = self.answering("sendTransaction")?;
+        state.lengths.push(bytes.len());
+        if bytes.len() > PACKET_DATA_SIZE {
+            let message = format!("too large: {} bytes (max: {PACKET_DATA_SIZE})", bytes.len());
+            return Err(ChainError { request: "sendTransaction", message }.into());
+        }
         if preflight && let Err(failed) = state.svm.simulate_transaction(transaction.clone()) {
             return Err(SendError::Simulation(failed.err));
         }

@@ -20,6 +20,7 @@ mod limits;
 mod live;
 mod log;
 mod malformed;
+mod many_parties;
 mod metrics;
 mod nodes;
 mod openapi;

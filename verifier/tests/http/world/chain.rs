@@ -22,13 +22,27 @@ use super::{FEE_PAYER, FUNDS, MERCHANT, PAYER, SESSION, World, keypair};
 
 impl World {
     pub(super) fn set_up_chain(&self) {
-        let payer = keypair(PAYER);
-        {
-            let svm = &mut self.cluster.state().svm;
-            svm.airdrop(&payer.pubkey(), 10_000_000_000).unwrap();
-            svm.airdrop(&keypair(FEE_PAYER).pubkey(), 10_000_000_000).unwrap();
-        }
+        self.cluster.state().svm.airdrop(&keypair(FEE_PAYER).pubkey(), 10_000_000_000).unwrap();
         self.set_slot_hash([5; 32]);
+        self.create_mint(self.mint);
+        self.set_token_account(self.merchant(), AccountState::Initialized, 0);
+        self.open_escrow(&keypair(PAYER), self.mint);
+        self.open_session(self.wide_limits());
+    }
+
+    /// A session's limits that no test reaches by accident.
+    pub(crate) fn wide_limits(&self) -> SessionLimits {
+        SessionLimits {
+            expires_at: self.cluster.now() + 86_400,
+            maximum_payment: 5_000_000,
+            maximum_total: 1_000_000_000,
+            maximum_per_period: 0,
+            period_seconds: 0,
+            receiver: Address::default(),
+        }
+    }
+
+    pub(crate) fn create_mint(&self, address: Address) {
         let mint = Mint {
             mint_authority: COption::None,
             supply: 1_000_000_000_000,
@@ -36,24 +50,18 @@ impl World {
             is_initialized: true,
             freeze_authority: COption::None,
         };
-        self.set_packed(self.mint, &mint);
-        let source = self.set_token_account(payer.pubkey(), AccountState::Initialized, 1_000_000_000_000);
-        self.set_token_account(self.merchant(), AccountState::Initialized, 0);
+        self.set_packed(address, &mint);
+    }
 
-        self.execute(
-            &instruction::open_escrow(&payer.pubkey(), &payer.pubkey(), &self.mint, &TOKEN_PROGRAM_ID, 0),
-            &payer,
-        );
-        let escrow = self.escrow_account();
-        self.execute(&[instruction::deposit(&payer.pubkey(), &source, &self.escrow, &escrow, FUNDS)], &payer);
-        self.open_session(SessionLimits {
-            expires_at: self.cluster.now() + 86_400,
-            maximum_payment: 5_000_000,
-            maximum_total: 1_000_000_000,
-            maximum_per_period: 0,
-            period_seconds: 0,
-            receiver: Address::default(),
-        });
+    /// Opens an escrow of `payer`, which gets tokens and SOL, and deposits [`FUNDS`].
+    pub(crate) fn open_escrow(&self, payer: &Keypair, mint: Address) {
+        let owner = payer.pubkey();
+        self.cluster.state().svm.airdrop(&owner, 10_000_000_000).unwrap();
+        let source = self.set_token_account_of(mint, owner, AccountState::Initialized, 1_000_000_000_000);
+        self.execute(&instruction::open_escrow(&owner, &owner, &mint, &TOKEN_PROGRAM_ID, 0), payer);
+        let address = address::escrow(&owner, &mint);
+        let escrow = self.escrow_account_at(&address);
+        self.execute(&[instruction::deposit(&owner, &source, &address, &escrow, FUNDS)], payer);
     }
 
     pub(crate) fn set_slot_hash(&self, hash: [u8; 32]) {
@@ -62,10 +70,18 @@ impl World {
     }
 
     pub(crate) fn open_session(&self, limits: SessionLimits) {
-        let payer = keypair(PAYER);
-        let key = keypair(SESSION).pubkey();
-        let open = instruction::open_session(&payer.pubkey(), &payer.pubkey(), &self.escrow, &key, &limits);
-        self.execute(&[open], &payer);
+        self.open_session_of(&keypair(PAYER), &self.escrow, &self.session_key(), limits);
+    }
+
+    pub(crate) fn open_session_of(
+        &self,
+        payer: &Keypair,
+        escrow: &Address,
+        key: &Address,
+        limits: SessionLimits,
+    ) {
+        let open = instruction::open_session(&payer.pubkey(), &payer.pubkey(), escrow, key, &limits);
+        self.execute(&[open], payer);
     }
 
     pub(crate) fn revoke_session(&self) {
@@ -107,9 +123,19 @@ impl World {
 
     /// Puts `owner`'s token account on chain as it is given.
     pub(crate) fn set_token_account(&self, owner: Address, state: AccountState, amount: u64) -> Address {
-        let address = address::associated_token(&owner, &self.mint, &TOKEN_PROGRAM_ID);
+        self.set_token_account_of(self.mint, owner, state, amount)
+    }
+
+    pub(crate) fn set_token_account_of(
+        &self,
+        mint: Address,
+        owner: Address,
+        state: AccountState,
+        amount: u64,
+    ) -> Address {
+        let address = address::associated_token(&owner, &mint, &TOKEN_PROGRAM_ID);
         let account = TokenAccount {
-            mint: self.mint,
+            mint,
             owner,
             amount,
             delegate: COption::None,
@@ -146,7 +172,11 @@ impl World {
     }
 
     pub(crate) fn escrow_account(&self) -> Escrow {
-        Escrow::decode(&self.data(&self.escrow)).unwrap()
+        self.escrow_account_at(&self.escrow)
+    }
+
+    pub(crate) fn escrow_account_at(&self, address: &Address) -> Escrow {
+        Escrow::decode(&self.data(address)).unwrap()
     }
 
     pub(crate) fn session_account(&self) -> Session {
@@ -164,7 +194,11 @@ impl World {
 
     /// What `owner` has in its associated token account, in base units.
     pub(crate) fn tokens(&self, owner: Address) -> u64 {
-        let address = address::associated_token(&owner, &self.mint, &TOKEN_PROGRAM_ID);
+        self.tokens_of(self.mint, owner)
+    }
+
+    pub(crate) fn tokens_of(&self, mint: Address, owner: Address) -> u64 {
+        let address = address::associated_token(&owner, &mint, &TOKEN_PROGRAM_ID);
         TokenAccount::unpack(&self.data(&address)).unwrap().amount
     }
 

@@ -1,0 +1,288 @@
+//! Transactions for payments that share little: of several payers, tokens, receivers and fee recipients.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use solana_sdk::signer::{Signer as _, keypair::Keypair};
+use spl_token_interface::state::AccountState;
+use x402_escrow_interface::{Address, account::Session, address};
+use x402_escrow_wire::{
+    auth_capture::{
+        CaptureAuthorizer, Extra, IntentPayload, LifecyclePayload, VoucherPayload, stream_resource_hash,
+    },
+    payment::PaymentRequirements,
+    text::{Base58, Decimal, Hex32},
+};
+
+use crate::world::{FUNDS, Options, World, envelope, keypair, signing_key};
+
+const HOLD: u64 = 1000;
+/// A tenth of what is captured may go to the fee recipient.
+const MAXIMUM_FEE_BPS: u16 = 1000;
+
+/// An escrow, and the session that spends it.
+struct Buyer {
+    payer: Keypair,
+    mint: Address,
+    escrow: Address,
+    session_key: SigningKey,
+}
+
+/// Who is paid, who signs captures and releases, and who gets the fee.
+struct Seller {
+    key: SigningKey,
+    address: Address,
+    fee_recipient: Address,
+}
+
+/// How a payment ends.
+#[derive(Clone, Copy)]
+enum Ending {
+    /// All but what is captured is released.
+    Captured {
+        amount: u64,
+    },
+    /// The session key's voucher is captured, a fee is taken, and the receiver releases the rest: the longest that there is.
+    Closed {
+        amount: u64,
+        fee: u64,
+    },
+    Voided,
+}
+
+struct Sale {
+    buyer: usize,
+    seller: usize,
+    ending: Ending,
+    id: Hex32,
+}
+
+struct Market {
+    world: World,
+    buyers: Vec<Buyer>,
+    sellers: Vec<Seller>,
+    sales: Vec<Sale>,
+}
+
+impl Market {
+    /// Each buyer has an escrow of [`FUNDS`]; they share `mints` tokens. Everybody can be paid in each.
+    async fn open(buyers: u8, mints: u8, sellers: u8) -> Self {
+        let world = World::new().await;
+        let mint = |index: u8| keypair(100 + index % mints).pubkey();
+        let sellers: Vec<_> = (0..sellers)
+            .map(|index| Seller {
+                key: signing_key(140 + index),
+                address: keypair(140 + index).pubkey(),
+                fee_recipient: keypair(180 + index).pubkey(),
+            })
+            .collect();
+        for mint in (0..mints).map(mint) {
+            world.create_mint(mint);
+            for owner in sellers.iter().flat_map(|seller| [seller.address, seller.fee_recipient]) {
+                world.set_token_account_of(mint, owner, AccountState::Initialized, 0);
+            }
+        }
+        let buyers = (0..buyers).map(|index| {
+            let (payer, mint) = (keypair(20 + index), mint(index));
+            let escrow = address::escrow(&payer.pubkey(), &mint);
+            world.open_escrow(&payer, mint);
+            world.open_session_of(&payer, &escrow, &keypair(60 + index).pubkey(), world.wide_limits());
+            Buyer { payer, mint, escrow, session_key: signing_key(60 + index) }
+        });
+        let buyers = buyers.collect();
+        Self { world, buyers, sellers, sales: Vec::new() }
+    }
+
+    /// What `sale`'s seller asks for.
+    fn terms(&self, sale: &Sale) -> PaymentRequirements {
+        let seller = &self.sellers[sale.seller];
+        let mut terms = self.world.requirements(HOLD);
+        terms.asset = self.buyers[sale.buyer].mint.into();
+        terms.pay_to = seller.address.into();
+        let mut extra = Extra::read(&terms).unwrap();
+        extra.capture_authorizer = CaptureAuthorizer::Key(seller.address.into());
+        extra.receiver_authorizer = seller.address.into();
+        extra.fee_recipient = Some(seller.fee_recipient.into());
+        extra.max_fee_bps = MAXIMUM_FEE_BPS;
+        if let Ending::Closed { amount, .. } = sale.ending {
+            extra.capture_authorizer = CaptureAuthorizer::SessionKey;
+            extra.request_price = Some(Decimal(amount));
+            extra.resource_hash = Hex32(stream_resource_hash("https://shop.test"));
+        }
+        terms.extra = extra.to_map();
+        terms
+    }
+
+    /// Has a payment held that is going to end so.
+    async fn hold(&mut self, buyer: usize, seller: usize, ending: Ending) {
+        let mut sale = Sale { buyer, seller, ending, id: Hex32([0; 32]) };
+        let (terms, Buyer { escrow, session_key, .. }) = (self.terms(&sale), &self.buyers[buyer]);
+        let key = Address::from(session_key.verifying_key().to_bytes());
+        let mut payload = IntentPayload {
+            escrow: (*escrow).into(),
+            session_key: key.into(),
+            incarnation: Base58(self.session(escrow, &key).incarnation),
+            nonce: Decimal(self.sales.len() as u64 + 1),
+            authorize_by: self.world.cluster.now() + 60,
+            signature: None,
+            voucher: None,
+        };
+        let intent = payload.intent(&terms, &Extra::read(&terms).unwrap());
+        payload.signature = Some(Base58(session_key.sign(&intent.signed_bytes()).to_bytes()));
+        sale.id = Hex32(intent.digest());
+        if let Ending::Closed { amount, fee } = ending {
+            let (amount, fee) = (Decimal(amount), Decimal(fee));
+            let mut voucher = VoucherPayload { payment_id: sale.id, amount, fee, signature: Base58([0; 64]) };
+            voucher.signature = Base58(session_key.sign(&voucher.signed_bytes()).to_bytes());
+            payload.voucher = Some(voucher);
+        }
+        self.world.settled(&envelope(&terms, json!(payload))).await;
+        self.sales.push(sale);
+    }
+
+    fn session(&self, escrow: &Address, key: &Address) -> Session {
+        let address = address::session(escrow, key);
+        Session::decode(&self.world.cluster.state().svm.get_account(&address).unwrap().data).unwrap()
+    }
+
+    /// The seller's request that ends the payment.
+    fn ending(&self, sale: &Sale) -> Value {
+        let (payment_id, empty) = (sale.id, Base58([0; 64]));
+        let mut payload = match sale.ending {
+            Ending::Captured { amount } => LifecyclePayload::Capture {
+                payment_id,
+                amount: Decimal(amount),
+                fee: Decimal(0),
+                last: true,
+                signature: empty,
+            },
+            Ending::Closed { amount, .. } => {
+                LifecyclePayload::Close { payment_id, amount: Decimal(amount), signature: empty }
+            }
+            Ending::Voided => LifecyclePayload::Void { payment_id, amount: Decimal(0), signature: empty },
+        };
+        let by = Base58(self.sellers[sale.seller].key.sign(&payload.signed_bytes()).to_bytes());
+        match &mut payload {
+            LifecyclePayload::Capture { signature, .. }
+            | LifecyclePayload::Close { signature, .. }
+            | LifecyclePayload::Void { signature, .. } => *signature = by,
+        }
+        envelope(&self.terms(sale), json!(payload))
+    }
+
+    /// Has all payments end at once: all of that is stored while nothing is sent, and then goes. Returns, by transaction,
+    /// how many it ended.
+    async fn end_all(&mut self) -> BTreeMap<String, usize> {
+        self.world.restart(short()).await;
+        self.world.crash().await;
+        for sale in &self.sales {
+            let answer = self.world.settle(&self.ending(sale)).await;
+            assert_eq!((&answer["success"], &answer["transaction"]), (&json!(false), &json!("")), "{answer}");
+        }
+        self.world.restart(short()).await;
+        let mut carried = BTreeMap::new();
+        for sale in &self.sales {
+            let payment = self.world.until(sale.id, |payment| payment["state"] == "ended").await;
+            let transactions = payment["transactions"].as_array().unwrap();
+            assert_eq!(transactions.len(), 2, "{payment}");
+            *carried.entry(transactions[1]["signature"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        carried
+    }
+
+    /// Every base unit is where the endings say.
+    #[track_caller]
+    fn assert_books(&self) {
+        let mut expected: BTreeMap<(Address, Address), u64> = BTreeMap::new();
+        let mut spent = vec![0; self.buyers.len()];
+        for Sale { buyer, seller, ending, .. } in &self.sales {
+            let (amount, fee) = match *ending {
+                Ending::Captured { amount } => (amount, 0),
+                Ending::Closed { amount, fee } => (amount, fee),
+                Ending::Voided => (0, 0),
+            };
+            let (mint, seller) = (self.buyers[*buyer].mint, &self.sellers[*seller]);
+            *expected.entry((mint, seller.address)).or_default() += amount - fee;
+            *expected.entry((mint, seller.fee_recipient)).or_default() += fee;
+            spent[*buyer] += amount;
+        }
+        for ((mint, owner), amount) in expected {
+            assert_eq!(self.world.tokens_of(mint, owner), amount, "{owner} in {mint}");
+        }
+        for (Buyer { payer, mint, escrow, .. }, spent) in self.buyers.iter().zip(spent) {
+            let account = self.world.escrow_account_at(escrow);
+            assert_eq!((account.balance, account.held), (FUNDS - spent, 0), "of {}", payer.pubkey());
+            assert_eq!(self.world.tokens_of(*mint, *escrow), FUNDS - spent, "vault");
+        }
+    }
+
+    /// The longest transaction since `sent` were sent, in bytes.
+    fn longest(&self, sent: usize) -> usize {
+        self.world.cluster.state().lengths[sent..].iter().copied().max().unwrap()
+    }
+}
+
+fn short() -> Options {
+    Options { settle_timeout: Duration::from_millis(50), ..Options::default() }
+}
+
+/// How many each transaction carried, most first.
+fn sizes(carried: BTreeMap<String, usize>) -> Vec<usize> {
+    let mut sizes: Vec<_> = carried.into_values().collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    sizes
+}
+
+#[tokio::test]
+async fn captures_of_strangers_share_transactions_as_far_as_their_accounts_fit() {
+    let mut market = Market::open(8, 8, 8).await;
+    for party in 0..8 {
+        market.hold(party, party, Ending::Captured { amount: 100 + party as u64 }).await;
+    }
+    let sent = market.world.sent();
+    let sizes = sizes(market.end_all().await);
+    println!("{sizes:?} captures of strangers a transaction, of at most {} bytes", market.longest(sent));
+    assert_eq!(sizes, [3, 3, 2]);
+    market.assert_books();
+}
+
+#[tokio::test]
+async fn the_longest_captures_of_strangers_share_transactions_too() {
+    let mut market = Market::open(5, 5, 5).await;
+    for party in 0..5 {
+        let amount = 100 + party as u64;
+        market.hold(party, party, Ending::Closed { amount, fee: amount / 10 }).await;
+    }
+    let sent = market.world.sent();
+    let sizes = sizes(market.end_all().await);
+    println!("{sizes:?} closes with fees a transaction, of at most {} bytes", market.longest(sent));
+    assert_eq!(sizes, [2, 2, 1]);
+    market.assert_books();
+}
+
+#[tokio::test]
+async fn whatever_payments_end_together_every_transaction_fits_and_every_base_unit_arrives() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    for _ in 0..2 {
+        let mut market = Market::open(4, 3, 3).await;
+        for _ in 0..24 {
+            let (buyer, seller) = (random.random_range(0..4), random.random_range(0..3));
+            let amount = random.random_range(1..=HOLD);
+            let ending = match random.random_range(0..5) {
+                0 | 1 => Ending::Captured { amount },
+                // A voucher for all that is held leaves nothing to release.
+                2 | 3 => Ending::Closed { amount, fee: random.random_range(0..=amount / 10) },
+                _ => Ending::Voided,
+            };
+            market.hold(buyer, seller, ending).await;
+        }
+        let sent = market.world.sent();
+        let sizes = sizes(market.end_all().await);
+        println!("{sizes:?} endings a transaction, of at most {} bytes", market.longest(sent));
+        assert!(sizes.len() <= 12, "two fit in the worst case: {sizes:?}");
+        market.assert_books();
+    }
+}
