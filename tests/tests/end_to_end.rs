@@ -7,6 +7,7 @@ mod end_to_end {
     mod crashes;
     mod path;
     mod refusals;
+    mod reserved;
     mod shop;
     mod streams;
     mod two_verifiers;

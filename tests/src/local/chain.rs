@@ -1,7 +1,10 @@
 use std::{cell::RefCell, thread, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use solana_client::{rpc_client::RpcClient, rpc_config::RpcTransactionConfig};
+use solana_client::{
+    rpc_client::{GetConfirmedSignaturesForAddress2Config, RpcClient},
+    rpc_config::RpcTransactionConfig,
+};
 use solana_commitment_config::CommitmentConfig;
 use solana_sdk::{
     instruction::Instruction,
@@ -131,6 +134,19 @@ impl Chain {
         })?;
         let meta = found.into_inner().and_then(|found| found.transaction.meta);
         Ok(meta.context("the node does not keep what transactions did")?.fee)
+    }
+
+    /// The transactions that `account` is named in and that are confirmed, whether they succeeded or not.
+    ///
+    /// # Errors
+    /// If the node doesn't answer.
+    pub fn signatures(&self, account: &Address) -> Result<Vec<Signature>> {
+        let config = GetConfirmedSignaturesForAddress2Config {
+            commitment: Some(CommitmentConfig::confirmed()),
+            ..GetConfirmedSignaturesForAddress2Config::default()
+        };
+        let found = self.rpc.get_signatures_for_address_with_config(account, config)?;
+        found.iter().map(|found| found.signature.parse().context("a signature from the node")).collect()
     }
 
     /// Waits until `holds`, asking again and again.

@@ -20,7 +20,7 @@ use x402_escrow_wire::{
 };
 
 /// One test at a time: two cores have enough to do with one.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+pub(super) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The cluster that all tests share as long as any of them runs or waits; each has a mint and services of its own.
 static CLUSTER: Mutex<Weak<Local>> = Mutex::new(Weak::new());
@@ -72,9 +72,14 @@ impl Answer {
 impl Shop {
     /// Opens an escrow with [`DEPOSIT`], and a session with limits of 0.3 a payment and 1 an hour.
     pub(super) fn open() -> Self {
+        Self::open_with(&[])
+    }
+
+    /// The same with more of the verifier's settings, as environment variables.
+    pub(super) fn open_with(settings: &[(&'static str, &str)]) -> Self {
         let (cluster, turn) = turn();
         let local = cluster.beside().unwrap();
-        let verifier = Verifier::start(&local).unwrap();
+        let verifier = Verifier::start_with(&local, settings).unwrap();
         let merchant = Merchant::start(&local, &verifier, "shop").unwrap();
         let (owner_key, owner_file) = local.key_file("owner").unwrap();
         local.chain.give_sol(&owner_key.pubkey(), 1_000_000_000).unwrap();
