@@ -11,4 +11,5 @@ mod end_to_end {
     mod shop;
     mod streams;
     mod two_verifiers;
+    mod wound_back;
 }

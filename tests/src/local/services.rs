@@ -120,7 +120,15 @@ impl Verifier {
     /// # Errors
     /// If it doesn't answer with JSON.
     pub fn is_leading(&self) -> Result<bool> {
-        Ok(get_json(&format!("{}/health", self.url))?["role"] == "leader")
+        Ok(self.health()?["role"] == "leader")
+    }
+
+    /// What `GET /health` says, ready or not.
+    ///
+    /// # Errors
+    /// If it doesn't answer with JSON.
+    pub fn health(&self) -> Result<Value> {
+        get_json(&format!("{}/health", self.url))
     }
 }
 

@@ -12,6 +12,7 @@ use solana_client::{
     client_error::{ClientError, ClientErrorKind},
     nonblocking::rpc_client::RpcClient,
     rpc_config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding},
+    rpc_custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
     rpc_request::{RpcError, RpcRequest},
     rpc_response::{Response, RpcSimulateTransactionResult},
 };
@@ -258,7 +259,14 @@ fn failed(request: &'static str) -> impl FnOnce(ClientError) -> ChainError {
     move |error| {
         let message = match error.kind() {
             ClientErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-                format!("{message} ({code})")
+                let told = format!("{message} ({code})");
+                match *code {
+                    JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED => format!(
+                        "{told}: it is more than {MAXIMUM_SLOTS_APART} slots behind what it told before, so it still \
+                         reads its ledger, or the cluster was wound back"
+                    ),
+                    _ => told,
+                }
             }
             // An URL can hold an API key.
             ClientErrorKind::Reqwest(error) if error.is_timeout() => "it did not answer in time".to_owned(),

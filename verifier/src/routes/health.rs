@@ -69,7 +69,7 @@ async fn check_chain(app: &App, health: &mut Health) {
         Ok(snapshot) => snapshot,
         Err(error) => {
             tracing::warn!(%error, "the node does not answer");
-            return health.reasons.push("the Solana node does not answer".to_owned());
+            return health.reasons.push(format!("the Solana node does not answer: {}", error.message));
         }
     };
     health.slot = Some(snapshot.slot);

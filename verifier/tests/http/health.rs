@@ -24,7 +24,7 @@ async fn not_ready_without_a_node() {
     world.cluster.state().is_down = true;
     let (status, ready, reasons, _) = health(&world).await;
     assert_eq!((status, ready), (StatusCode::SERVICE_UNAVAILABLE, false));
-    assert!(reasons.contains("node does not answer"), "{reasons}");
+    assert!(reasons.contains("the Solana node does not answer: it can't be reached"), "{reasons}");
 }
 
 #[tokio::test]
