@@ -135,10 +135,10 @@ async fn a_hold_near_its_deadline_takes_no_vouchers() {
     let soon = with_extra(terms(&world), |extra| extra.capture_deadline = now + 59);
     let answer = world.settle(&opening(&world, &soon, 1, PRICE)).await;
     assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_voucher_too_late", "{answer}");
-    let terms = with_extra(terms(&world), |extra| extra.capture_deadline = now + 62);
+    let terms = with_extra(terms(&world), |extra| extra.capture_deadline = now + 68);
     let body = opening(&world, &terms, 1, PRICE);
     world.settled(&body).await;
     let channel = Channel { id: world.payment_id(&body), world, terms };
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
     channel.refuse(&channel.voucher(200), "voucher_too_late").await;
 }
