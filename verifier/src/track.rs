@@ -207,7 +207,8 @@ impl Tracker {
 fn advance(tracked: &mut Tracked, seen: &Seen, app: &App) -> Next {
     let statuses: Vec<_> =
         tracked.attempts.iter().map(|attempt| seen.status(&attempt.signature).cloned()).collect();
-    let seconds = i64::try_from(app.settings.settle_timeout.as_secs()).unwrap_or(i64::MAX);
+    // Rounded up: what somebody still waits for is not given up.
+    let seconds = i64::try_from(app.settings.settle_timeout.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
     let observation = Observation {
         block_height: seen.block_height,
         statuses: &statuses,
