@@ -185,6 +185,19 @@ impl LifecyclePayload {
         }
     }
 
+    /// The same, with the authorizer's signature over [`Self::signed_bytes`] in place of the one that it has.
+    #[must_use]
+    pub fn with_signature(mut self, by: Base58<64>) -> Self {
+        match &mut self {
+            Self::Capture { signature, .. }
+            | Self::Close { signature, .. }
+            | Self::Void { signature, .. } => {
+                *signature = by;
+            }
+        }
+        self
+    }
+
     /// The bytes that the authorizer signed.
     pub fn signed_bytes(&self) -> [u8; SIGNED_BYTES] {
         match *self {

@@ -183,16 +183,22 @@ impl Parties {
     }
 
     /// What the merchant settles, signed by it.
-    pub fn signed(&self, mut payload: LifecyclePayload) -> Value {
+    pub fn signed(&self, payload: LifecyclePayload) -> Value {
         let by_merchant = Base58(self.merchant.sign(&payload.signed_bytes()).to_bytes());
-        match &mut payload {
-            LifecyclePayload::Capture { signature, .. }
-            | LifecyclePayload::Close { signature, .. }
-            | LifecyclePayload::Void { signature, .. } => {
-                *signature = by_merchant;
-            }
-        }
-        json!(payload)
+        json!(payload.with_signature(by_merchant))
+    }
+
+    /// A capture, signed by the merchant, after which `amount` base units are captured in all. If it is the `last`, the
+    /// rest goes back.
+    pub fn capture(&self, payment_id: Hex32, amount: u64, last: bool) -> Value {
+        let (amount, fee, signature) = (Decimal(amount), Decimal(0), Base58([0; 64]));
+        self.signed(LifecyclePayload::Capture { payment_id, amount, fee, last, signature })
+    }
+
+    /// The merchant's signature for giving it all back.
+    pub fn void(&self, payment_id: Hex32) -> Value {
+        let (amount, signature) = (Decimal(0), Base58([0; 64]));
+        self.signed(LifecyclePayload::Void { payment_id, amount, signature })
     }
 
     /// The body of a request to settle.

@@ -4,11 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-use x402_escrow_wire::{
-    auth_capture::LifecyclePayload,
-    payment::PaymentRequirements,
-    text::{Base58, Decimal, Hex32},
-};
+use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
 use x402_escrow_tests::local::parties::{Parties, Terms, now};
 
@@ -113,16 +109,12 @@ impl Counter {
     }
 
     fn capture(&self, requirements: &PaymentRequirements, payment_id: Hex32, amount: u64, last: bool) -> u64 {
-        let (fee, unsigned) = (Decimal(0), Base58([0; 64]));
-        let capture =
-            LifecyclePayload::Capture { payment_id, amount: Decimal(amount), fee, last, signature: unsigned };
-        insist(&self.parties, requirements, &self.parties.signed(capture));
+        insist(&self.parties, requirements, &self.parties.capture(payment_id, amount, last));
         amount
     }
 
     fn void(&self, requirements: &PaymentRequirements, payment_id: Hex32) -> u64 {
-        let void = LifecyclePayload::Void { payment_id, amount: Decimal(0), signature: Base58([0; 64]) };
-        insist(&self.parties, requirements, &self.parties.signed(void));
+        insist(&self.parties, requirements, &self.parties.void(payment_id));
         0
     }
 }

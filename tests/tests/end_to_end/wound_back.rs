@@ -8,10 +8,6 @@ use x402_escrow_tests::local::{
     Local, Verifier,
     parties::{Parties, Terms, now},
 };
-use x402_escrow_wire::{
-    auth_capture::LifecyclePayload,
-    text::{Base58, Decimal},
-};
 
 use super::shop::ONE_AT_A_TIME;
 
@@ -77,14 +73,8 @@ impl Setting {
         let requirements = self.parties.requirements(&terms);
         let (payload, id) = self.parties.intent(&requirements, deadline).unwrap();
         self.parties.settle_until_decided(&requirements, &json!(payload)).unwrap();
-        let capture = LifecyclePayload::Capture {
-            payment_id: id,
-            amount: Decimal(AMOUNT),
-            fee: Decimal(0),
-            last: true,
-            signature: Base58([0; 64]),
-        };
-        self.parties.settle_until_decided(&requirements, &self.parties.signed(capture)).unwrap();
+        let capture = self.parties.capture(id, AMOUNT, true);
+        self.parties.settle_until_decided(&requirements, &capture).unwrap();
     }
 
     fn assert_books(&self, earned: u64) {

@@ -12,11 +12,7 @@ use x402_escrow_tests::local::{
     Agent, Local, Merchant, Verifier,
     parties::{Parties, Terms, now},
 };
-use x402_escrow_wire::{
-    auth_capture::LifecyclePayload,
-    payment::PaymentRequirements,
-    text::{Base58, Decimal, Hex32},
-};
+use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
 use super::super::shop::turn;
 use super::database::TestDatabase;
@@ -134,16 +130,12 @@ impl Pair {
 
     /// The merchant's signature for a capture of `amount`, after which the rest goes back.
     pub(super) fn capture(&self, hold: &Hold, amount: u64) -> Value {
-        let (amount, fee, signature) = (Decimal(amount), Decimal(0), Base58([0; 64]));
-        let capture = LifecyclePayload::Capture { payment_id: hold.id, amount, fee, last: true, signature };
-        self.sides[0].parties.signed(capture)
+        self.sides[0].parties.capture(hold.id, amount, true)
     }
 
     /// The merchant's signature for giving it all back.
     pub(super) fn void(&self, hold: &Hold) -> Value {
-        let void =
-            LifecyclePayload::Void { payment_id: hold.id, amount: Decimal(0), signature: Base58([0; 64]) };
-        self.sides[0].parties.signed(void)
+        self.sides[0].parties.void(hold.id)
     }
 
     /// Kills the verifier that leads, waits until the other does, and returns how long that took.

@@ -87,16 +87,9 @@ impl World {
     }
 
     /// The body of `payload`, signed by the merchant.
-    pub(crate) fn lifecycle(&self, mut payload: LifecyclePayload) -> Value {
+    pub(crate) fn lifecycle(&self, payload: LifecyclePayload) -> Value {
         let by = Base58(signing_key(MERCHANT).sign(&payload.signed_bytes()).to_bytes());
-        match &mut payload {
-            LifecyclePayload::Capture { signature, .. }
-            | LifecyclePayload::Close { signature, .. }
-            | LifecyclePayload::Void { signature, .. } => {
-                *signature = by;
-            }
-        }
-        envelope(&self.requirements(1), json!(payload))
+        envelope(&self.requirements(1), json!(payload.with_signature(by)))
     }
 }
 
