@@ -12,7 +12,7 @@ use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::world::{FUNDS, Options, World, keypair};
 
-fn short() -> Options {
+pub(crate) fn short() -> Options {
     Options { settle_timeout: Duration::from_millis(50), ..Options::default() }
 }
 
@@ -30,14 +30,21 @@ fn amount(index: usize) -> u64 {
     100 + u64::try_from(index).unwrap()
 }
 
-/// Has captures of all of them stored while nothing is sent, so that all are ready at once when it starts again.
-async fn accept_all(world: &mut World, ids: &[Hex32]) {
+/// Has all that is asked for stored while nothing is sent, so that all of it is ready at once when it starts again.
+pub(crate) async fn store_all(world: &mut World, bodies: &[Value]) {
     world.restart(short()).await;
     world.crash().await;
-    for (index, id) in ids.iter().enumerate() {
-        let answer = world.settle(&world.capture(*id, amount(index), true)).await;
+    for body in bodies {
+        let answer = world.settle(body).await;
         assert_eq!((&answer["success"], &answer["transaction"]), (&json!(false), &json!("")), "{answer}");
     }
+}
+
+/// Has captures of all of them stored.
+async fn accept_all(world: &mut World, ids: &[Hex32]) {
+    let capture = |(index, id): (usize, &Hex32)| world.capture(*id, amount(index), true);
+    let captures: Vec<_> = ids.iter().enumerate().map(capture).collect();
+    store_all(world, &captures).await;
 }
 
 async fn until_all_ended(world: &World, ids: &[Hex32]) -> Vec<Value> {
@@ -238,16 +245,13 @@ async fn two_captures_of_one_payment_go_in_order_and_never_together() {
     let mut world = World::new().await;
     let ids = holds(&world, 2).await;
     let sent = world.cluster.distinct_sent();
-    world.restart(short()).await;
-    world.crash().await;
-    for body in [
+    let bodies = [
         world.capture(ids[0], 400, false),
         world.capture(ids[0], 700, true),
         world.capture(ids[1], 500, false),
         world.void(ids[1], 500),
-    ] {
-        world.settle(&body).await;
-    }
+    ];
+    store_all(&mut world, &bodies).await;
     world.restart(short()).await;
     let payments = until_all_ended(&world, &ids).await;
     assert_eq!((world.received(), world.escrow_account().held), (1200, 0));

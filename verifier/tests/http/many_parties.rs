@@ -1,6 +1,6 @@
 //! Transactions for payments that share little: of several payers, tokens, receivers and fee recipients.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use rand::{Rng, SeedableRng};
@@ -10,14 +10,16 @@ use solana_sdk::signer::{Signer as _, keypair::Keypair};
 use spl_token_interface::state::AccountState;
 use x402_escrow_interface::{Address, account::Session, address};
 use x402_escrow_wire::{
-    auth_capture::{
-        CaptureAuthorizer, Extra, IntentPayload, LifecyclePayload, VoucherPayload, stream_resource_hash,
-    },
+    auth_capture::{CaptureAuthorizer, Extra, IntentPayload, LifecyclePayload, stream_resource_hash},
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
 };
 
-use crate::world::{FUNDS, Options, World, envelope, keypair, signing_key};
+use crate::{
+    gather::{short, store_all},
+    stream::signed as voucher,
+    world::{FUNDS, World, envelope, keypair, signing_key},
+};
 
 const HOLD: u64 = 1000;
 /// A tenth of what is captured may go to the fee recipient.
@@ -28,7 +30,8 @@ struct Buyer {
     payer: Keypair,
     mint: Address,
     escrow: Address,
-    session_key: SigningKey,
+    /// Seed of the session's key.
+    session: u8,
 }
 
 /// Who is paid, who signs captures and releases, and who gets the fee.
@@ -89,8 +92,9 @@ impl Market {
             let (payer, mint) = (keypair(20 + index), mint(index));
             let escrow = address::escrow(&payer.pubkey(), &mint);
             world.open_escrow(&payer, mint);
-            world.open_session_of(&payer, &escrow, &keypair(60 + index).pubkey(), world.wide_limits());
-            Buyer { payer, mint, escrow, session_key: signing_key(60 + index) }
+            let session = 60 + index;
+            world.open_session_of(&payer, &escrow, &keypair(session).pubkey(), world.wide_limits());
+            Buyer { payer, mint, escrow, session }
         });
         let buyers = buyers.collect();
         Self { world, buyers, sellers, sales: Vec::new() }
@@ -119,8 +123,8 @@ impl Market {
     /// Has a payment held that is going to end so.
     async fn hold(&mut self, buyer: usize, seller: usize, ending: Ending) {
         let mut sale = Sale { buyer, seller, ending, id: Hex32([0; 32]) };
-        let (terms, Buyer { escrow, session_key, .. }) = (self.terms(&sale), &self.buyers[buyer]);
-        let key = Address::from(session_key.verifying_key().to_bytes());
+        let (terms, Buyer { escrow, session, .. }) = (self.terms(&sale), &self.buyers[buyer]);
+        let key = keypair(*session).pubkey();
         let mut payload = IntentPayload {
             escrow: (*escrow).into(),
             session_key: key.into(),
@@ -131,13 +135,10 @@ impl Market {
             voucher: None,
         };
         let intent = payload.intent(&terms, &Extra::read(&terms).unwrap());
-        payload.signature = Some(Base58(session_key.sign(&intent.signed_bytes()).to_bytes()));
+        payload.signature = Some(Base58(signing_key(*session).sign(&intent.signed_bytes()).to_bytes()));
         sale.id = Hex32(intent.digest());
         if let Ending::Closed { amount, fee } = ending {
-            let (amount, fee) = (Decimal(amount), Decimal(fee));
-            let mut voucher = VoucherPayload { payment_id: sale.id, amount, fee, signature: Base58([0; 64]) };
-            voucher.signature = Base58(session_key.sign(&voucher.signed_bytes()).to_bytes());
-            payload.voucher = Some(voucher);
+            payload.voucher = Some(voucher(sale.id, amount, fee, *session));
         }
         self.world.settled(&envelope(&terms, json!(payload))).await;
         self.sales.push(sale);
@@ -151,7 +152,7 @@ impl Market {
     /// The seller's request that ends the payment.
     fn ending(&self, sale: &Sale) -> Value {
         let (payment_id, empty) = (sale.id, Base58([0; 64]));
-        let mut payload = match sale.ending {
+        let payload = match sale.ending {
             Ending::Captured { amount } => LifecyclePayload::Capture {
                 payment_id,
                 amount: Decimal(amount),
@@ -165,23 +166,14 @@ impl Market {
             Ending::Voided => LifecyclePayload::Void { payment_id, amount: Decimal(0), signature: empty },
         };
         let by = Base58(self.sellers[sale.seller].key.sign(&payload.signed_bytes()).to_bytes());
-        match &mut payload {
-            LifecyclePayload::Capture { signature, .. }
-            | LifecyclePayload::Close { signature, .. }
-            | LifecyclePayload::Void { signature, .. } => *signature = by,
-        }
-        envelope(&self.terms(sale), json!(payload))
+        envelope(&self.terms(sale), json!(payload.with_signature(by)))
     }
 
     /// Has all payments end at once: all of that is stored while nothing is sent, and then goes. Returns, by transaction,
     /// how many it ended.
     async fn end_all(&mut self) -> BTreeMap<String, usize> {
-        self.world.restart(short()).await;
-        self.world.crash().await;
-        for sale in &self.sales {
-            let answer = self.world.settle(&self.ending(sale)).await;
-            assert_eq!((&answer["success"], &answer["transaction"]), (&json!(false), &json!("")), "{answer}");
-        }
+        let endings: Vec<_> = self.sales.iter().map(|sale| self.ending(sale)).collect();
+        store_all(&mut self.world, &endings).await;
         self.world.restart(short()).await;
         let mut carried = BTreeMap::new();
         for sale in &self.sales {
@@ -225,10 +217,6 @@ impl Market {
     }
 }
 
-fn short() -> Options {
-    Options { settle_timeout: Duration::from_millis(50), ..Options::default() }
-}
-
 /// How many each transaction carried, most first.
 fn sizes(carried: BTreeMap<String, usize>) -> Vec<usize> {
     let mut sizes: Vec<_> = carried.into_values().collect();
@@ -236,31 +224,27 @@ fn sizes(carried: BTreeMap<String, usize>) -> Vec<usize> {
     sizes
 }
 
-#[tokio::test]
-async fn captures_of_strangers_share_transactions_as_far_as_their_accounts_fit() {
-    let mut market = Market::open(8, 8, 8).await;
-    for party in 0..8 {
-        market.hold(party, party, Ending::Captured { amount: 100 + party as u64 }).await;
+/// Has payments that share nothing end together, and returns how many each transaction carried.
+async fn end_of_strangers(count: u8, ending: impl Fn(u64) -> Ending) -> Vec<usize> {
+    let mut market = Market::open(count, count, count).await;
+    for party in 0..usize::from(count) {
+        market.hold(party, party, ending(100 + party as u64)).await;
     }
     let sent = market.world.sent();
     let sizes = sizes(market.end_all().await);
-    println!("{sizes:?} captures of strangers a transaction, of at most {} bytes", market.longest(sent));
-    assert_eq!(sizes, [3, 3, 2]);
+    println!("{sizes:?} endings of strangers a transaction, of at most {} bytes", market.longest(sent));
     market.assert_books();
+    sizes
+}
+
+#[tokio::test]
+async fn captures_of_strangers_share_transactions_as_far_as_their_accounts_fit() {
+    assert_eq!(end_of_strangers(8, |amount| Ending::Captured { amount }).await, [3, 3, 2]);
 }
 
 #[tokio::test]
 async fn the_longest_captures_of_strangers_share_transactions_too() {
-    let mut market = Market::open(5, 5, 5).await;
-    for party in 0..5 {
-        let amount = 100 + party as u64;
-        market.hold(party, party, Ending::Closed { amount, fee: amount / 10 }).await;
-    }
-    let sent = market.world.sent();
-    let sizes = sizes(market.end_all().await);
-    println!("{sizes:?} closes with fees a transaction, of at most {} bytes", market.longest(sent));
-    assert_eq!(sizes, [2, 2, 1]);
-    market.assert_books();
+    assert_eq!(end_of_strangers(5, |amount| Ending::Closed { amount, fee: amount / 10 }).await, [2, 2, 1]);
 }
 
 #[tokio::test]

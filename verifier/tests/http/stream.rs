@@ -32,7 +32,7 @@ fn with_extra(mut terms: PaymentRequirements, alter: impl FnOnce(&mut Extra)) ->
     terms
 }
 
-fn signed(payment_id: Hex32, amount: u64, fee: u64, seed: u8) -> VoucherPayload {
+pub(crate) fn signed(payment_id: Hex32, amount: u64, fee: u64, seed: u8) -> VoucherPayload {
     let mut voucher =
         VoucherPayload { payment_id, amount: Decimal(amount), fee: Decimal(fee), signature: Base58([0; 64]) };
     voucher.signature = Base58(signing_key(seed).sign(&voucher.signed_bytes()).to_bytes());
