@@ -13,7 +13,6 @@ use axum::{
     routing::get,
 };
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tower::ServiceExt;
 use x402_escrow_agent::{
     AgentClient, FetchError, Fetched, Limits, Request, SessionFile, stream::StreamsFile,
@@ -25,7 +24,7 @@ use x402_escrow_wire::{
     text::{Base58, Hex32},
 };
 
-use crate::world::{MERCHANT, NETWORK, SESSION, World, signing_key};
+use crate::world::{MERCHANT, NETWORK, SESSION, World, listen, signing_key};
 
 /// Of a request, and what is held for many, in base units.
 const PRICE: u64 = 100;
@@ -55,8 +54,13 @@ impl Shop {
     async fn open() -> Self {
         let world = World::new().await;
         let verifier = world.listen().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let routes = Arc::new(RwLock::new(Router::new()));
+        let work = Work::default();
+        let lossy = Router::new()
+            .fallback(sell)
+            .with_state(Arc::clone(&routes))
+            .layer(middleware::from_fn_with_state(work.clone(), lose));
+        let (url, _) = listen(lossy).await;
         let folder = tempfile::tempdir().unwrap();
         let config = MerchantConfig::new(
             verifier.clone(),
@@ -66,13 +70,6 @@ impl Shop {
             folder.path().join("unsettled.json"),
         );
         let merchant = Merchant::connect(config).await.unwrap();
-        let routes = Arc::new(RwLock::new(Router::new()));
-        let work = Work::default();
-        let lossy = Router::new()
-            .fallback(sell)
-            .with_state(Arc::clone(&routes))
-            .layer(middleware::from_fn_with_state(work.clone(), lose));
-        tokio::spawn(async move { axum::serve(listener, lossy).await.unwrap() });
         let key = signing_key(SESSION);
         let session = SessionFile {
             network: NETWORK.into(),

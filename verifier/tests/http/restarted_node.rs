@@ -10,10 +10,11 @@ use std::{
 
 use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use x402_escrow_interface::Address;
 use x402_escrow_verifier::chain::{Chain, RpcChain, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
+
+use crate::world::listen;
 
 #[derive(Default)]
 struct Node {
@@ -39,10 +40,7 @@ async fn answer(State(node): State<Arc<Node>>, Json(request): Json<Value>) -> Js
 #[tokio::test]
 async fn a_node_that_is_further_behind_itself_than_a_fork_is_not_believed() {
     let node = Arc::new(Node::default());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&node));
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let (url, _) = listen(Router::new().route("/", post(answer)).with_state(Arc::clone(&node))).await;
     let chain = RpcChain::new(url, Duration::from_secs(5));
     let read_at = async |slot: u64, commitment| {
         node.slot.store(slot, Ordering::Relaxed);

@@ -26,6 +26,7 @@ pub(crate) use bodies::{envelope, identified, sign};
 use database::TestDatabase;
 pub(crate) use options::Options;
 use options::app;
+pub(crate) use requests::listen;
 
 use crate::cluster::Cluster;
 

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use solana_sdk::transaction::TransactionError;
-use tokio::{net::TcpListener, task::JoinHandle};
 use x402_escrow_verifier::router::operator_router;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
@@ -12,7 +11,7 @@ use super::authorize_for;
 use crate::{
     browser::Browser,
     exact::wallet,
-    world::{Options, World},
+    world::{Options, World, listen},
 };
 
 /// The narrowest phone, in CSS pixels.
@@ -69,13 +68,6 @@ async fn busy_world() -> (World, Hex32) {
     (world, captured)
 }
 
-async fn serve(world: &World) -> (String, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = operator_router(Arc::clone(&world.app));
-    (url, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
-}
-
 /// Nothing is cut off or unreadable, at every width and in both colour schemes.
 async fn assert_readable(browser: &mut Browser, name: &str) {
     for (width, scheme) in [(DESK, "light"), (DESK, "dark"), (PHONE, "light"), (PHONE, "dark")] {
@@ -92,7 +84,7 @@ async fn assert_readable(browser: &mut Browser, name: &str) {
 #[tokio::test]
 async fn the_page_says_what_came_in_how_final_it_is_and_what_is_stuck() {
     let (world, captured) = busy_world().await;
-    let (url, server) = serve(&world).await;
+    let (url, server) = listen(operator_router(Arc::clone(&world.app))).await;
     let mut browser = Browser::start().await;
     browser.look(DESK, "light").await;
     browser.open(&format!("{url}/status")).await;
@@ -159,7 +151,7 @@ async fn the_page_says_what_came_in_how_final_it_is_and_what_is_stuck() {
 #[tokio::test]
 async fn an_empty_page_and_a_refusal_are_readable_too() {
     let world = World::new().await;
-    let (url, server) = serve(&world).await;
+    let (url, server) = listen(operator_router(Arc::clone(&world.app))).await;
     let mut browser = Browser::start().await;
     for (name, path, part) in
         [("empty", "/status", "No payments yet."), ("refusal", "/status?receiver=%3Cb%3Enobody", "<b>nobody")]

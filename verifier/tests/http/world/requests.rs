@@ -3,27 +3,31 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{
+    Router,
     body::Body,
     extract::ConnectInfo,
     http::{HeaderMap, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tower::ServiceExt;
 use x402_escrow_wire::text::Hex32;
 
 use super::World;
 use crate::openapi::Exchange;
 
+/// Answers on a port of its own, until the task is aborted.
+pub(crate) async fn listen(router: Router) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (url, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
+}
+
 impl World {
     /// Has the verifier answer on a port of its own, and returns its URL.
     pub(crate) async fn listen(&self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = self.router.clone();
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        url
+        listen(self.router.clone()).await.0
     }
 
     /// Holds `amount` and returns the payment's id.
