@@ -60,20 +60,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     // Again with the store in PostgreSQL, and what needs several verifiers over one.
     let server = postgres::Server::start()?;
-    let mut http = checkout::cargo()?;
-    http.args(["test", "--package", "x402-escrow-verifier", "--test", "http", "--locked", "--"]);
-    http.arg("--include-ignored").args(arguments.filter.as_deref());
-    http.current_dir(&root).env("X402_TEST_POSTGRES", server.url());
-    if !tally.add_output_of("the HTTP tests on PostgreSQL", &mut http)? {
-        broken.push("the HTTP tests on PostgreSQL");
-    }
-    let mut processes = checkout::cargo()?;
-    processes.args(["test", "--package", "x402-escrow-tests", "--test", "end_to_end", "--locked", "--"]);
-    processes.arg("--ignored").args(arguments.filter.as_deref());
-    processes.current_dir(&root).env("X402_TEST_POSTGRES", server.url());
-    processes.env("X402_ESCROW_VALIDATOR", validator);
-    if !tally.add_output_of("the end-to-end tests on PostgreSQL", &mut processes)? {
-        broken.push("the end-to-end tests on PostgreSQL");
+    for (title, package, test, which) in [
+        ("the HTTP tests on PostgreSQL", "x402-escrow-verifier", "http", "--include-ignored"),
+        ("the end-to-end tests on PostgreSQL", "x402-escrow-tests", "end_to_end", "--ignored"),
+    ] {
+        let mut cargo = checkout::cargo()?;
+        cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
+        cargo.args(arguments.filter.as_deref()).current_dir(&root);
+        cargo.env("X402_TEST_POSTGRES", server.url()).env("X402_ESCROW_VALIDATOR", &validator);
+        if !tally.add_output_of(title, &mut cargo)? {
+            broken.push(title);
+        }
     }
     drop(server);
     if arguments.filter.is_none() {
