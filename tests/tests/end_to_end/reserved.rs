@@ -18,17 +18,13 @@ use super::shop::Shop;
 const WEATHER: u64 = 1_000;
 const QUOTE: u64 = 10_000;
 
+const FINALITY_ON_HOLD: &str = "[{ up_to = '5000', commitment = 'reserved' }, { commitment = 'confirmed' }]";
+
 /// A capture waits a minute for others unless they fill a transaction: six of one session do.
 const SETTINGS: [(&str, &str); 4] = [
     ("X402_FINALITY", "[{ commitment = 'confirmed' }]"),
-    (
-        "X402_FINALITY_ON_CONFIRMED_HOLD",
-        "[{ up_to = '5000', commitment = 'reserved' }, { commitment = 'confirmed' }]",
-    ),
-    (
-        "X402_FINALITY_ON_FINALIZED_HOLD",
-        "[{ up_to = '5000', commitment = 'reserved' }, { commitment = 'confirmed' }]",
-    ),
+    ("X402_FINALITY_ON_CONFIRMED_HOLD", FINALITY_ON_HOLD),
+    ("X402_FINALITY_ON_FINALIZED_HOLD", FINALITY_ON_HOLD),
     ("X402_GATHER_SECONDS", "60"),
 ];
 const GATHER: Duration = Duration::from_secs(60);
