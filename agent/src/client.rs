@@ -127,15 +127,12 @@ impl AgentClient {
 
         let signature = self.key.sign(&intent.signed_bytes());
         draft.payload["signature"] = json!(Base58(signature.to_bytes()));
-        let id = identifier(Hex32(intent.digest()), None);
+        let payment_id = Hex32(intent.digest());
+        let id = identifier(payment_id, None);
         let identified = payment_identifier::with_id(challenge.extensions.as_ref(), &id);
         draft.extensions = identified.or(draft.extensions);
-        let receipt = Receipt {
-            payment_id: Hex32(intent.digest()),
-            amount: intent.amount,
-            pay_to: intent.receiver.into(),
-            settlement: None,
-        };
+        let receipt =
+            Receipt { payment_id, amount: intent.amount, pay_to: intent.receiver.into(), settlement: None };
         self.send_paid(&call, &draft, receipt).await
     }
 
