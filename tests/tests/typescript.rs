@@ -85,6 +85,7 @@ fn what_an_express_server_holds_when_it_is_killed_goes_back() {
         let buying = scope.spawn(|| buy(&shop, &[&url]));
         let noted = || Ok(express.has_unsettled());
         shop.local.chain.wait_until("the handler to run", Duration::from_secs(30), noted).unwrap();
+        shop.wait_until_held(REPORT);
         express.assert_books(&shop, 0, REPORT);
         express.crash_and_restart(&shop);
         let error = buying.join().unwrap().unwrap_err().to_string();
@@ -135,6 +136,7 @@ fn many_requests_are_paid_for_out_of_one_hold() {
     // The voucher of a request that failed pays for the next.
     assert_eq!(bought["odd"], json!([200, 200, 500, 200, 200, 500, 200, 200, 500]));
     assert_eq!(bought["signedFor"], "100000", "one hold was opened");
+    shop.wait_until_held(100_000);
     express.assert_books(&shop, 0, 100_000);
 
     // Nobody uses it any more: the last voucher is captured, and the rest goes back. It was signed for the request that

@@ -115,6 +115,18 @@ impl Verifier {
         get_json(&format!("{}/payments/{id}", self.url))
     }
 
+    /// Whether a payment has ended in blocks that are confirmed, as [`super::Chain`] reads balances: for the verifier a
+    /// transaction counts from the first block on that has it.
+    ///
+    /// # Errors
+    /// If it doesn't answer with JSON.
+    pub fn has_ended(&self, id: &str) -> Result<bool> {
+        let payment = self.payment(id)?;
+        let operations = payment["operations"].as_array().into_iter().flatten();
+        let only_processed = |operation: &Value| operation["status"] == "processed";
+        Ok(payment["state"] == "ended" && !operations.into_iter().any(only_processed))
+    }
+
     /// Whether it says that it leads, of those over the same database.
     ///
     /// # Errors

@@ -126,7 +126,7 @@ impl Till {
     /// What was captured of a payment, in base units, once the verifier has seen that it has ended.
     #[track_caller]
     fn captured(&self, id: Hex32, amount: u64) -> u64 {
-        let has_ended = || Ok(self.report(id)["state"] == "ended");
+        let has_ended = || self.verifier.has_ended(&id.to_string());
         let ended = self.local.chain.wait_until("the payment to end", Duration::from_secs(30), has_ended);
         let payment = self.report(id);
         assert!(ended.is_ok(), "{payment:#}");

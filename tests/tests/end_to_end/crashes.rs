@@ -45,8 +45,7 @@ fn a_merchant_killed_while_it_serves_gives_the_money_back() {
         request.join().unwrap()
     });
     assert!(answer.is_err(), "a dead merchant answered");
-    let held = || Ok(shop.escrow().held == SLOW);
-    shop.local.chain.wait_until("the hold to be confirmed", Duration::from_secs(20), held).unwrap();
+    shop.wait_until_held(SLOW);
     shop.assert_books(0, SLOW);
 
     shop.merchant.kill();

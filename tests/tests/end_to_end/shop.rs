@@ -185,10 +185,23 @@ impl Shop {
 
     /// Waits until nothing is held any more.
     pub(super) fn wait_until_nothing_is_held(&self) {
-        let chain = &self.local.chain;
-        chain
-            .wait_until("nothing to be held", Duration::from_secs(60), || Ok(self.escrow().held == 0))
-            .unwrap();
+        self.wait_until_held(0);
+    }
+
+    /// Waits until `held` is held in a confirmed block: for a small payment a verifier says so before.
+    pub(super) fn wait_until_held(&self, held: u64) {
+        let is_held = || Ok(self.escrow().held == held);
+        self.wait_until(&format!("{held} base units to be held"), is_held);
+    }
+
+    /// Waits until what the agent printed about as `fetched` is captured or given back.
+    pub(super) fn wait_until_ended(&self, fetched: &Value) {
+        let id = fetched["payment"]["paymentId"].as_str().unwrap();
+        self.wait_until("a payment to end", || self.verifier.has_ended(id));
+    }
+
+    fn wait_until(&self, what: &str, holds: impl Fn() -> anyhow::Result<bool>) {
+        self.local.chain.wait_until(what, Duration::from_secs(60), holds).unwrap();
     }
 
     fn tokens(&self, owner: &Address) -> u64 {

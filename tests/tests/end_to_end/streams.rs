@@ -1,7 +1,5 @@
 //! Many requests out of one hold, with the agent's command line.
 
-use std::time::Duration;
-
 use super::shop::Shop;
 
 /// Price of /ticks and what is held for many of them, in base units.
@@ -29,15 +27,13 @@ fn an_agent_streams_from_the_shell_and_goes_on_with_the_hold_the_next_time() {
     assert_eq!(again["payment"]["stream"]["signed"], (6 * TICK).to_string());
 
     // Nobody asks any more: the merchant captures what was used, and the rest goes back.
-    shop.wait_until_nothing_is_held();
+    shop.wait_until_ended(&again);
     shop.assert_books(6 * TICK, 0);
 
     // The hold is over, which costs nothing but a new one.
     let next = shop.agent.run(&stream).unwrap();
     assert_ne!(next["payment"]["paymentId"], lines[0]["payment"]["paymentId"]);
-    let id = next["payment"]["paymentId"].as_str().unwrap();
-    let ended = || Ok(shop.verifier.payment(id)?["state"] == "ended");
-    shop.local.chain.wait_until("the second hold to end", Duration::from_secs(60), ended).unwrap();
+    shop.wait_until_ended(&next);
     shop.assert_books(7 * TICK, 0);
 }
 

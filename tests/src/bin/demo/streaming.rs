@@ -63,9 +63,7 @@ impl Streaming {
         timeout: Duration,
     ) -> Result<()> {
         let id = &purchase.payment_id;
-        local
-            .chain
-            .wait_until("the hold to be closed", timeout, || Ok(verifier.payment(id)?["state"] == "ended"))?;
+        local.chain.wait_until("the hold to be closed", timeout, || verifier.has_ended(id))?;
         let report = verifier.payment(id)?;
         let transactions = report["transactions"].as_array().context("a report without transactions")?;
         ensure!(

@@ -154,7 +154,7 @@ impl Pair {
     /// Waits until a payment has ended and the verifier on this side says that `captured` of it was.
     #[track_caller]
     pub(super) fn assert_ends(&self, side: &Side, hold: &Hold, captured: u64) {
-        self.wait_until("a payment to end", || side.report(hold)["state"] == "ended");
+        self.wait_until("a payment to end", || side.verifier.has_ended(&hold.id.to_string()).unwrap());
         let report = side.report(hold);
         let sums = (&report["captured"], &report["released"]);
         let expected = (&json!(captured.to_string()), &json!((hold.amount - captured).to_string()));
