@@ -48,7 +48,7 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
             seen.block_height,
             |error| refusal::explain(&tracked.operation.action, attempt.position, error).1,
         );
-        attempt.is_blameless = is_blameless(attempt, status.as_ref());
+        attempt.is_blameless = is_blameless(&tracked.operation.action, attempt, status.as_ref());
     }
     let given_up = was_given_up(tracked, seen);
     let operation = &mut tracked.operation;

@@ -9,7 +9,7 @@ use crate::{
     transaction::ESCROW_INSTRUCTION,
 };
 
-/// Whether an operation whose simulation failed can still succeed.
+/// Whether an operation that failed can still succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prospect {
     /// With another blockhash, at once.
@@ -18,6 +18,16 @@ pub enum Prospect {
     Later,
     /// Never.
     Never,
+}
+
+/// Whether an operation with this prospect is given up. An authorization is answered now, so what may succeed later is a
+/// no, and a refund has one transaction. A capture is money: it is kept until it can't succeed any more.
+pub fn is_refused(prospect: Prospect, action: &Action) -> bool {
+    match prospect {
+        Prospect::Retry => false,
+        Prospect::Later => matches!(action, Action::Authorize | Action::Refund { .. }),
+        Prospect::Never => true,
+    }
 }
 
 /// Which of a transaction's operations failed with `error`. None where that says nothing about any: compute units are

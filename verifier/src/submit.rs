@@ -13,7 +13,7 @@ use prepare::{Prepared, prepare};
 use crate::{
     app::{App, unix_now},
     chain::{ChainError, SendError},
-    payment::{Action, Attempt, AttemptState, Operation},
+    payment::{Attempt, AttemptState, Operation},
     priority_fee,
     refusal::{self, Prospect},
     store::{StoreError, TakenBack},
@@ -153,7 +153,7 @@ async fn take_back(
     let culprit = refusal::culprit(error);
     let explained = operations.iter().zip(attempts).map(|(Prepared { operation, .. }, attempt)| {
         let (prospect, problem) = refusal::explain(&operation.action, attempt.position, error);
-        let refused = is_refused(prospect, &operation.action);
+        let refused = refusal::is_refused(prospect, &operation.action);
         if culprit.is_none() || attempt.position.is_none() || attempt.position == culprit {
             tracing::warn!(
                 payment = %Hex32(operation.payment_id), kind = operation.action.kind(),
@@ -167,16 +167,6 @@ async fn take_back(
     match attempts.first() {
         Some(attempt) => app.store.take_back_attempts(&attempt.signature, &taken_back).await,
         None => Ok(()),
-    }
-}
-
-/// An authorization is answered now, so what may succeed later is a no. A capture is money: it is kept until it can't
-/// succeed any more.
-fn is_refused(prospect: Prospect, action: &Action) -> bool {
-    match prospect {
-        Prospect::Retry => false,
-        Prospect::Later => matches!(action, Action::Authorize),
-        Prospect::Never => true,
     }
 }
 

@@ -130,7 +130,8 @@ impl Tracker {
             let operation = &tracked.operation;
             let is_first = !waiting.contains(&operation.payment_id);
             match next {
-                Next::Repeat => self.sending.repeat(&tracked),
+                // Taken before the one that it builds on, it would fail.
+                Next::Repeat if is_first => self.sending.repeat(&tracked),
                 Next::Send => {
                     if gather::is_awaited(operation) {
                         awaited.insert(operation.payment_id);
@@ -139,7 +140,7 @@ impl Tracker {
                         ready.insert(operation.id, gather::has_failed(&tracked));
                     }
                 }
-                Next::Wait => {}
+                Next::Repeat | Next::Wait => {}
             }
             if !operation.state.has_landed() && !operation.state.is_negative() {
                 waiting.insert(operation.payment_id);

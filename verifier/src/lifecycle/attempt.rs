@@ -5,7 +5,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
     chain::Status,
-    payment::{Attempt, AttemptState, Landing, Problem},
+    payment::{Action, Attempt, AttemptState, Landing, Problem},
     refusal,
 };
 
@@ -39,11 +39,17 @@ fn is_final(state: &AttemptState) -> bool {
     state.landing().is_some_and(|landing| landing.commitment == Commitment::Finalized)
 }
 
-/// Whether a transaction failed for others' reasons. `status` is what is seen of it now.
-pub(super) fn is_blameless(attempt: &Attempt, status: Option<&Status>) -> bool {
+/// Whether a transaction failed, and its operation can still succeed in another. `status` is what is seen of it now.
+pub(super) fn is_blameless(action: &Action, attempt: &Attempt, status: Option<&Status>) -> bool {
     match status {
         Some(Status { error: Some(error), .. }) => {
-            attempt.position.is_some() && refusal::culprit(error) != attempt.position
+            let culprit = refusal::culprit(error);
+            if attempt.position.is_some() && culprit != attempt.position {
+                return true;
+            }
+            // On a new fork a capture can be taken before its hold.
+            let (prospect, _) = refusal::explain(action, attempt.position, error);
+            culprit.is_some() && !refusal::is_refused(prospect, action)
         }
         Some(_) => false,
         // Final, and no more to be seen: it stays what it was.
@@ -51,7 +57,7 @@ pub(super) fn is_blameless(attempt: &Attempt, status: Option<&Status>) -> bool {
     }
 }
 
-/// Where those transactions are that succeeded, or failed for their own reasons.
+/// Where those transactions are that succeeded, or failed for good.
 pub(super) fn own_landings(attempts: &[Attempt]) -> impl Iterator<Item = &Landing> {
     attempts.iter().filter(|attempt| !attempt.is_blameless).filter_map(|attempt| attempt.state.landing())
 }
@@ -112,6 +118,24 @@ mod tests {
         let mut alone = gathered();
         alone.attempts[0].position = None;
         assert_eq!(step(&mut alone, &seen, 10), (Next::Wait, OperationState::Failed, false));
+    }
+
+    #[test]
+    fn what_can_still_succeed_is_made_again_but_no_authorization_and_no_refund() {
+        let no_hold = TransactionError::InstructionError(2, InstructionError::AccountDataTooSmall);
+        let seen = [Some(Status { error: Some(no_hold), ..landed(9, Commitment::Finalized) })];
+        let outcome = |action| {
+            let mut tracked = tracked(&[AttemptState::Sent]);
+            tracked.operation.action = action;
+            step(&mut tracked, &seen, 10)
+        };
+        let (amount, signature) = (1, [0; 64]);
+        let goes_on = (Next::Send, OperationState::Queued, false);
+        assert_eq!(outcome(Action::Capture { amount, fee: 0, last: true, signature }), goes_on);
+        assert_eq!(outcome(Action::Void { amount, signature }), goes_on);
+        let failed = (Next::Wait, OperationState::Failed, true);
+        assert_eq!(outcome(Action::Authorize), failed);
+        assert_eq!(outcome(Action::Refund { amount }), failed);
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub struct Attempt {
     pub last_valid_block_height: u64,
     /// How far it is.
     pub state: AttemptState,
-    /// Whether it failed in its block, and not for this operation's instruction: nothing moved, and the operation goes on
-    /// in another transaction.
+    /// Whether it failed in its block, and not for good by this operation's instruction: nothing moved, and the operation
+    /// goes on in another transaction.
     pub is_blameless: bool,
 }
 

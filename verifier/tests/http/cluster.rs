@@ -16,9 +16,12 @@ use solana_sdk::{
 };
 use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_interface::{Address, ID, instruction::Signature};
-use x402_escrow_verifier::chain::{
-    Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
-    TokenBalance,
+use x402_escrow_verifier::{
+    chain::{
+        Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
+        TokenBalance,
+    },
+    payment::Attempt,
 };
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -133,6 +136,12 @@ impl Cluster {
         let mut state = self.state();
         let sent = std::mem::take(&mut state.sent);
         *state = State { sent, ..earlier };
+    }
+
+    /// Puts a transaction into a block that was sent before, as a leader can that still has it.
+    pub(crate) fn take(&self, attempt: &Attempt) {
+        let transaction = bincode::deserialize(&attempt.transaction).unwrap();
+        self.state().execute(attempt.signature, transaction);
     }
 
     /// How many different transactions were sent.

@@ -92,6 +92,37 @@ async fn hold_and_capture_in_dropped_blocks_come_back_in_order() {
 }
 
 #[tokio::test]
+async fn a_capture_that_a_new_fork_takes_before_its_hold_is_made_again() {
+    let world = World::new().await;
+    let fork = world.cluster.state().clone();
+    let id = world.authorize(1000, 1).await;
+    world.settled(&world.capture(id, 700, true)).await;
+    let sent = world.app.store.open_operations().await.unwrap();
+    let [hold, capture] = [0, 1].map(|operation: usize| &sent[operation].attempts[0]);
+
+    world.cluster.drop_blocks_since(fork);
+    world.cluster.state().loses_transactions = true;
+    world.until(id, |payment| payment["operations"][1]["status"] == "unsettled").await;
+    world.cluster.take(capture);
+    let payment = world.until(id, |payment| payment["transactions"][1]["status"] == "failed").await;
+    assert_eq!(payment["operations"][1]["status"], "unsettled", "{payment}");
+    assert_eq!(world.received(), 0);
+
+    world.cluster.take(hold);
+    {
+        let mut state = world.cluster.state();
+        // With the same blockhash it would be the same transaction.
+        state.svm.expire_blockhash();
+        state.loses_transactions = false;
+        state.level = Commitment::Finalized;
+    }
+    let payment = world.until(id, |payment| payment["operations"][1]["status"] == "finalized").await;
+    assert_eq!((&payment["state"], &payment["captured"]), (&json!("ended"), &json!("700")), "{payment}");
+    let escrow = world.escrow_account();
+    assert_eq!((escrow.balance, escrow.held, world.received()), (FUNDS - 700, 0, 700));
+}
+
+#[tokio::test]
 async fn follows_until_final_and_then_asks_no_more() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
