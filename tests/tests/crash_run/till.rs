@@ -19,6 +19,11 @@ use super::{counter::Sale, streamer::Streamed};
 /// From when a node has forgotten a slot until the verifier says so; the node's start is in it.
 const NOTICED_WITHIN: Duration = Duration::from_secs(120);
 
+/// Until when all is captured or given back. What is left to itself is given back after its capture deadline, by a
+/// verifier that looks every half minute; a transaction of a dropped slot is replaced once its blockhash is too old, after
+/// 150 blocks or a minute.
+const SETTLED_WITHIN: Duration = Duration::from_secs(300);
+
 /// Dropped from top to bottom, the cluster after those who use it.
 pub(super) struct Till {
     verifier: Verifier,
@@ -96,11 +101,11 @@ impl Till {
         }
     }
 
-    /// Waits until everything is captured or given back.
-    pub(super) fn wait_until_nothing_is_held(&self, timeout: Duration) {
+    /// Waits until nothing is held, also for payments that nobody was told yes to.
+    pub(super) fn wait_until_nothing_is_held(&self) {
         let chain = &self.local.chain;
         let is_free = || Ok(chain.escrow(&self.parties.owner, &self.local.mint)?.held == 0);
-        chain.wait_until("nothing to be held", timeout, is_free).unwrap();
+        chain.wait_until("nothing to be held", SETTLED_WITHIN, is_free).unwrap();
     }
 
     /// The verifier reports of the payment what its merchant expects.
@@ -127,7 +132,7 @@ impl Till {
     #[track_caller]
     fn captured(&self, id: Hex32, amount: u64) -> u64 {
         let has_ended = || self.verifier.has_ended(&id.to_string());
-        let ended = self.local.chain.wait_until("the payment to end", Duration::from_secs(30), has_ended);
+        let ended = self.local.chain.wait_until("the payment to end", SETTLED_WITHIN, has_ended);
         let payment = self.report(id);
         assert!(ended.is_ok(), "{payment:#}");
         let base_units = |name: &str| payment[name].as_str().unwrap().parse::<u64>().unwrap();
