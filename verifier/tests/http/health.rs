@@ -1,10 +1,8 @@
-use std::time::Duration;
-
 use axum::http::StatusCode;
 use serde_json::Value;
 use solana_sdk::account::Account;
 
-use crate::world::World;
+use crate::{wait, world::World};
 
 async fn health(world: &World) -> (StatusCode, bool, String, Value) {
     let (status, body) = world.get("/health").await;
@@ -52,10 +50,8 @@ async fn not_ready_while_what_is_in_the_store_can_not_be_read() {
     let id = world.authorize(1000, 1).await;
     world.spoil_state(id, "nonsense").await;
     world.app.work.notify_one();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let (status, _, reasons, _) = health(&world).await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(reasons.contains("can't be followed"), "{reasons}");
+    wait::until("it to be said", async || health(&world).await.2.contains("can't be followed")).await;
+    assert_eq!(health(&world).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use tokio::net::TcpListener;
 use x402_escrow_verifier::serve;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::world::{Options, World};
+use crate::{
+    wait,
+    world::{Options, World},
+};
 
 fn get(path: &str) -> Request<Body> {
     Request::get(path).body(Body::empty()).unwrap()
@@ -99,9 +102,8 @@ async fn an_escrow_can_only_lock_so_much_rent_until_its_payments_are_over() {
     assert_eq!(world.settle(&third).await["errorReason"], code);
     world.cluster.state().level = Commitment::Finalized;
     world.app.work.notify_one();
-    while world.app.store.open_holds(&world.escrow).await.unwrap() > 1 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let open = async || world.app.store.open_holds(&world.escrow).await.unwrap();
+    wait::until("the first payment to be over", async || open().await <= 1).await;
     world.settled(&third).await;
 }
 

@@ -10,7 +10,10 @@ use std::{
 use serde_json::Value;
 use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::SubscriberExt};
 
-use crate::world::{Options, World};
+use crate::{
+    wait,
+    world::{Options, World},
+};
 
 thread_local! {
     /// What was logged on this thread, once somebody listens: a test and all that it starts have a thread.
@@ -111,6 +114,8 @@ async fn a_capture_near_its_deadline_is_warned_of_once() {
     world.settle(&world.capture(id, 1000, true)).await;
     assert!(lines("near its deadline").is_empty());
     world.backdate_operations(16).await;
+    wait::until("a warning", async || !lines("near its deadline").is_empty()).await;
+    // Time enough for a second one.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let warnings = lines("near its deadline");
     assert_eq!(warnings.len(), 1, "{warnings:#?}");

@@ -37,5 +37,6 @@ mod supported;
 mod tracking;
 mod verifiers;
 mod verify;
+mod wait;
 mod webhook;
 mod world;

@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 use serde_json::json;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::world::{Options, World};
+use crate::{
+    wait,
+    world::{Options, World},
+};
 
 /// The page's lines about `name`, without the comments.
 pub(crate) async fn lines(world: &World, name: &str) -> Vec<String> {
@@ -67,9 +70,8 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
     world.cluster.state().level = Commitment::Finalized;
     world.settled(&world.capture(id, 500, true)).await;
     // The second capture's amount includes the first's.
-    while value(&world, "x402_captured_base_units_total").await != Some(500.0) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let captured = async || value(&world, "x402_captured_base_units_total").await;
+    wait::until("both captures to be counted", async || captured().await == Some(500.0)).await;
     assert_eq!(value(&world, "x402_held_base_units").await, None);
     assert_eq!(value(&world, "x402_operations").await, None);
     assert_eq!(world.received(), 500);

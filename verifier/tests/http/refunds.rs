@@ -11,7 +11,10 @@ use x402_escrow_wire::{
     text::{Base58, Hex32},
 };
 
-use crate::world::{FUNDS, MERCHANT, Options, SESSION, World, signing_key};
+use crate::{
+    wait,
+    world::{FUNDS, MERCHANT, Options, SESSION, World, signing_key},
+};
 
 const REFUND: &str = "invalid_auth_capture_svm_refund";
 const REFUND_SECONDS: i64 = 1000;
@@ -190,12 +193,8 @@ async fn a_refund_whose_blockhash_died_is_given_up_and_can_be_signed_again() {
     sale.refuse_draft(300, "another refund is under way").await;
     sale.world.cluster.outlive_blockhash();
     sale.world.cluster.state().loses_transactions = false;
-    for _ in 0..200 {
-        if sale.draft(200).await.0 == StatusCode::OK {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let drafted = async || sale.draft(200).await.0 == StatusCode::OK;
+    wait::until("another refund to be possible", drafted).await;
     assert_eq!(sale.balances(), (FUNDS - 700, 700));
     let answer = sale.send(&sale.signed(200).await).await;
     assert_eq!(answer["success"], true, "{answer}");
@@ -211,13 +210,7 @@ async fn a_refund_in_a_dropped_block_is_sent_again_and_made_once() {
     assert_eq!(sale.send(&signed).await["success"], true);
     sale.world.cluster.drop_blocks_since(before);
     assert_eq!(sale.balances(), (FUNDS - 700, 700));
-    for _ in 0..200 {
-        if sale.balances() == (FUNDS - 500, 500) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(sale.balances(), (FUNDS - 500, 500));
+    wait::until("the refund to be made again", async || sale.balances() == (FUNDS - 500, 500)).await;
     let answer = sale.send(&signed).await;
     assert_eq!((&answer["success"], &answer["extra"]["alreadySettled"]), (&json!(true), &json!(true)));
     assert_eq!(sale.balances(), (FUNDS - 500, 500));

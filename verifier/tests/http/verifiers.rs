@@ -21,7 +21,10 @@ use x402_escrow_wire::{
     payment::PaymentRequirements,
 };
 
-use crate::world::{FUNDS, Options, PAYER, World, keypair};
+use crate::{
+    wait,
+    world::{FUNDS, Options, PAYER, World, keypair},
+};
 use solana_sdk::signer::Signer;
 
 /// Two verifiers over one PostgreSQL, the leader first.
@@ -35,12 +38,7 @@ async fn two(options: Options) -> (World, World) {
 
 /// Waits until the verifier leads.
 async fn leads(world: &World) {
-    let waiting = async {
-        while !world.app.is_leading.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it does not lead");
+    wait::until("the verifier to lead", async || world.app.is_leading.load(Ordering::Relaxed)).await;
 }
 
 /// A payment as `/settle` makes it.

@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU16, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use axum::{
@@ -21,7 +20,10 @@ use serde_json::Value;
 use sha2::Sha256;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::world::{Options, WEBHOOK_SECRET, World};
+use crate::{
+    wait,
+    world::{Options, WEBHOOK_SECRET, World},
+};
 
 /// What came, and what is answered.
 pub(crate) struct Server {
@@ -59,18 +61,18 @@ impl Server {
 
     /// Waits for a message that says this of the payment.
     async fn told(&self, state: &str, status: &str) -> (String, Value) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let is_it = |(_, body): &(String, Value)| {
-                let operations = body["data"]["operations"].as_array().unwrap();
-                body["data"]["state"] == state && operations.last().unwrap()["status"] == status
-            };
-            if let Some(message) = self.messages().into_iter().find(is_it) {
-                return message;
-            }
-            assert!(Instant::now() < deadline, "no news of {state}, {status}: {:#?}", self.messages());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.told_of(&format!("{state}, {status}"), |payment| {
+            let operations = payment["operations"].as_array().unwrap();
+            payment["state"] == state && operations.last().unwrap()["status"] == status
+        })
+        .await
+    }
+
+    /// Waits for a message about a payment that is as `wanted`.
+    pub(crate) async fn told_of(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> (String, Value) {
+        let find = || self.messages().into_iter().find(|(_, body)| wanted(&body["data"]));
+        wait::until(&format!("news of {what}"), async || find().is_some()).await;
+        find().unwrap()
     }
 }
 
@@ -126,26 +128,17 @@ async fn what_was_not_taken_is_told_again_also_after_a_crash() {
     world.cluster.state().level = Commitment::Finalized;
     world.authorize(1000, 1).await;
     let (first, _) = server.told("authorized", "finalized").await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while server.messages().iter().filter(|(id, _)| *id == first).count() < 2 {
-        assert!(Instant::now() < deadline, "told once: {:?}", server.messages());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let times = || server.messages().iter().filter(|(id, _)| *id == first).count();
+    wait::until("news that were not taken to be told again", async || times() > 1).await;
     world.crash().await;
     server.answer(StatusCode::OK);
     let before = server.messages().len();
     world.restart(server.options()).await;
-    let deadline = Instant::now() + Duration::from_secs(40);
-    while server.messages().len() == before {
-        assert!(Instant::now() < deadline, "never told again");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait::until("the news to be told after the crash", async || server.messages().len() > before).await;
     assert_eq!(server.messages()[before].0, first, "the same news has the same id");
     // That the server took it is stored after it did.
-    while !world.app.store.due_deliveries(i64::MAX, 10).await.unwrap().is_empty() {
-        assert!(Instant::now() < deadline, "taken, and still due");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let due = async || world.app.store.due_deliveries(i64::MAX, 10).await.unwrap();
+    wait::until("nothing to be due that was taken", async || due().await.is_empty()).await;
 }
 
 #[tokio::test]

@@ -5,13 +5,13 @@ use std::{num::NonZeroU32, time::Duration};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
-use tokio::time::{Instant, sleep};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::wallet::{payment, payment_id};
 use crate::{
     events::Events,
     metrics::lines,
+    wait,
     webhook::Server,
     world::{Options, World},
 };
@@ -77,15 +77,7 @@ async fn a_failure_and_an_expiry_are_news() {
 
 /// Waits for a message that says this of the payment.
 async fn told(server: &Server, status: &str) -> (String, Value) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let is_it = |(_, body): &(String, Value)| body["data"]["status"] == status;
-        if let Some(message) = server.messages().into_iter().find(is_it) {
-            return message;
-        }
-        assert!(Instant::now() < deadline, "no news of {status}: {:#?}", server.messages());
-        sleep(Duration::from_millis(20)).await;
-    }
+    server.told_of(status, |payment| payment["status"] == status).await
 }
 
 #[tokio::test]
@@ -109,11 +101,8 @@ async fn money_is_promised_and_counted_once_it_is_final() {
     world.cluster.state().level = Commitment::Finalized;
     world.until(payment_id(&body), |payment| payment["status"] == "finalized").await;
     let captured = [format!(r#"x402_captured_base_units_total{{scheme="exact",asset="{asset}"}} 1000"#)];
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while lines(&world, "x402_captured_base_units_total").await != captured {
-        assert!(Instant::now() < deadline, "never counted");
-        sleep(Duration::from_millis(20)).await;
-    }
+    let counted = async || lines(&world, "x402_captured_base_units_total").await;
+    wait::until("the payment to be counted", async || counted().await == captured).await;
     assert!(lines(&world, "x402_operations").await.is_empty());
 
     assert_eq!(world.settle(&body).await["errorReason"], json!("duplicate_settlement"));

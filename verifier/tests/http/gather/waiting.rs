@@ -1,7 +1,5 @@
 //! Operations that nobody waits for, and what they wait for.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use x402_escrow_verifier::gather::GatherSettings;
 use x402_escrow_wire::{
@@ -10,7 +8,10 @@ use x402_escrow_wire::{
 };
 
 use super::{holds, until_all_ended};
-use crate::world::{FUNDS, Options, World};
+use crate::{
+    wait,
+    world::{FUNDS, Options, World},
+};
 
 /// Captures are answered when they are stored, and wait up to a minute for others.
 fn reserving(value: u64) -> Options {
@@ -44,9 +45,8 @@ async fn capture_confirmed(world: &World, id: Hex32, amount: u64) -> Value {
 
 async fn until_gathering(world: &World, count: usize) {
     let line = format!("x402_gathering_operations {count}");
-    while !world.page("/metrics").await.2.lines().any(|known| known == line) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let page = async || world.page("/metrics").await.2;
+    wait::until(&line, async || page().await.lines().any(|known| known == line)).await;
 }
 
 #[tokio::test]

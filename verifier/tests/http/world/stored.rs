@@ -1,11 +1,10 @@
 //! The store, seen and changed from outside.
 
-use std::time::Duration;
-
 use sqlx::AnyPool;
 use x402_escrow_wire::text::Hex32;
 
 use super::World;
+use crate::wait;
 
 impl World {
     /// Everything that a request could have changed: balances, which transactions were sent, and the number of rows in the store.
@@ -47,9 +46,7 @@ impl World {
 
     /// Waits until the store has that many of each.
     pub(crate) async fn until_rows(&self, wanted: [i64; 4]) {
-        while self.rows().await != wanted {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        wait::until(&format!("{wanted:?} rows"), async || self.rows().await == wanted).await;
     }
 
     /// Writes a state into the store that the verifier doesn't know.
