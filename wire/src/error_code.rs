@@ -43,7 +43,8 @@ error_codes! {
     UnexpectedVerifyError = "unexpected_verify_error",
     /// Settlement itself failed; says nothing about the payment.
     UnexpectedSettleError = "unexpected_settle_error",
-    /// The transaction was sent and its outcome is not known yet; settle again to learn it.
+    /// The transaction was sent and its outcome is not known yet, or the hold that is to be captured or released is in no
+    /// block now; settle again to learn it.
     SettlementPending = "settlement_pending",
     /// This payment was settled before.
     DuplicateSettlement = "duplicate_settlement",

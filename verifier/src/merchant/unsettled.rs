@@ -142,16 +142,13 @@ fn write(path: &Path, entries: &BTreeMap<String, Finalization>) -> io::Result<()
 }
 
 /// Whether settling again can't change the answer any more. A payment that the facilitator doesn't know may be one
-/// that it will know again once its database is back. A capture or a release is refused too while the block of its hold
-/// is dropped, until the hold is in a block again.
+/// that it will know again once its database is back.
 pub(super) fn is_decided(answer: &SettleResponse) -> bool {
     let open = [
         ErrorCode::SettlementPending,
         ErrorCode::UnexpectedSettleError,
         ErrorCode::UnexpectedVerifyError,
         ErrorCode::PaymentNotFound,
-        ErrorCode::CaptureInvalid,
-        ErrorCode::ReleaseInvalid,
     ];
     answer.success || !open.iter().any(|code| answer.error_reason.as_deref() == Some(code.as_str()))
 }

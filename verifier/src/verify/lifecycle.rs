@@ -152,8 +152,11 @@ fn check_void(amount: u64, history: &History) -> Result<(), Rejection> {
     })
 }
 
+/// What is to be held is in no block yet, or not any more since that was dropped: it may be soon.
 fn check_authorized(code: ErrorCode, history: &History) -> Result<(), Rejection> {
-    require(history.authorization().has_landed(), code, || {
+    let authorization = history.authorization();
+    let code = if authorization.is_negative() { code } else { ErrorCode::SettlementPending };
+    require(authorization.has_landed(), code, || {
         format!("payload.paymentId: the payment is {}; nothing is held for it now", history.state().as_str())
     })
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
 use spl_token_interface::state::AccountState;
+use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{
-    auth_capture::LifecyclePayload,
+    auth_capture::{Commitment, LifecyclePayload},
     text::{Base58, Decimal, Hex32},
 };
 
@@ -192,8 +194,24 @@ async fn a_payment_that_is_not_held_yet_can_not_be_captured() {
     let body = world.body(&world.requirements(1000), 1);
     assert_eq!(world.settle(&body).await["errorReason"], "settlement_pending");
     let id = world.payment_id(&body);
-    assert_refused(&world, &world.capture(id, 1000, true), CAPTURE, "unsettled").await;
-    assert_refused(&world, &world.void(id, 0), RELEASE, "unsettled").await;
+    assert_refused(&world, &world.capture(id, 1000, true), "settlement_pending", "unsettled").await;
+    assert_refused(&world, &world.void(id, 0), "settlement_pending", "unsettled").await;
+}
+
+#[tokio::test]
+async fn a_payment_that_came_to_nothing_can_not_be_captured() {
+    let world = World::new().await;
+    let body = world.body(&world.requirements(1000), 1);
+    let code = EscrowError::InsufficientFreeBalance.code();
+    {
+        let mut state = world.cluster.state();
+        state.level = Commitment::Finalized;
+        state.next_error = Some(TransactionError::InstructionError(2, InstructionError::Custom(code)));
+    }
+    assert_eq!(world.settle(&body).await["errorReason"], "insufficient_funds");
+    let id = world.payment_id(&body);
+    assert_refused(&world, &world.capture(id, 1000, true), CAPTURE, "failed").await;
+    assert_refused(&world, &world.void(id, 0), RELEASE, "failed").await;
 }
 
 /// A fee of at most 250 basis points, and authorizers that are two keys.

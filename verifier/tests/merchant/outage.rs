@@ -74,12 +74,11 @@ async fn an_answer_that_was_lost_on_the_way_captures_once() {
 }
 
 #[tokio::test]
-async fn a_capture_is_kept_while_the_hold_is_in_no_block() {
+async fn a_capture_and_a_release_are_kept_while_the_hold_is_in_no_block() {
     let shop = Shop::open().await;
     // What the verifier says of a hold whose block was dropped, until it is in a block again.
-    shop.facilitator.answer_ends(No("invalid_auth_capture_svm_capture"));
+    shop.facilitator.answer_ends(No("settlement_pending"));
     assert_eq!(shop.buy(&Ask::get("/plain"), 1).await.status, StatusCode::OK);
-    shop.facilitator.answer_ends(No("invalid_auth_capture_svm_release"));
     assert_eq!(shop.buy(&Ask::get("/broken"), 2).await.status, StatusCode::INTERNAL_SERVER_ERROR);
     shop.facilitator.answer_ends(YES);
     let mut captured = shop.captured(2).await;

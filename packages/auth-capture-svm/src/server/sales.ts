@@ -19,8 +19,6 @@ const UNDECIDED = [
   "unexpected_settle_error",
   "unexpected_verify_error",
   "invalid_auth_capture_svm_payment_not_found",
-  "invalid_auth_capture_svm_capture",
-  "invalid_auth_capture_svm_release",
 ];
 
 /** A payment that a request is working on. */
