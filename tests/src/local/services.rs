@@ -122,9 +122,9 @@ impl Verifier {
     /// If it doesn't answer with JSON.
     pub fn has_ended(&self, id: &str) -> Result<bool> {
         let payment = self.payment(id)?;
-        let operations = payment["operations"].as_array().into_iter().flatten();
-        let only_processed = |operation: &Value| operation["status"] == "processed";
-        Ok(payment["state"] == "ended" && !operations.into_iter().any(only_processed))
+        let mut operations = payment["operations"].as_array().into_iter().flatten();
+        let is_only_processed = |operation: &Value| operation["status"] == "processed";
+        Ok(payment["state"] == "ended" && !operations.any(is_only_processed))
     }
 
     /// Whether it says that it leads, of those over the same database.

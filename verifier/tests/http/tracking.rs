@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use x402_escrow_verifier::payment::Attempt;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::world::{FUNDS, Options, World};
+use crate::{
+    wait,
+    world::{FUNDS, Options, World},
+};
 
 fn short() -> Options {
     Options { settle_timeout: Duration::from_millis(1500), ..Options::default() }
@@ -103,6 +107,12 @@ async fn a_capture_that_a_new_fork_takes_before_its_hold_is_made_again() {
     world.cluster.drop_blocks_since(fork);
     world.cluster.state().loses_transactions = true;
     world.until(id, |payment| payment["operations"][1]["status"] == "unsettled").await;
+    let times = |sent: &Attempt| {
+        let state = world.cluster.state();
+        state.sent.iter().filter(|signature| **signature == sent.signature).count()
+    };
+    wait::until("the hold to be repeated", async || times(hold) > 2).await;
+    assert_eq!(times(capture), 1, "it waits for the hold");
     world.cluster.take(capture);
     let payment = world.until(id, |payment| payment["transactions"][1]["status"] == "failed").await;
     assert_eq!(payment["operations"][1]["status"], "unsettled", "{payment}");
