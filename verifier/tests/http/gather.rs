@@ -5,7 +5,7 @@ mod waiting;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use solana_sdk::{instruction::InstructionError, signer::Signer, transaction::TransactionError};
+use solana_sdk::signer::Signer;
 use spl_token_interface::state::AccountState;
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
@@ -153,8 +153,7 @@ async fn where_a_block_fails_one_of_them_the_others_go_on_alone() {
     let ids = holds(&world, 5).await;
     let sent = world.cluster.distinct_sent();
     accept_all(&mut world, &ids).await;
-    let code = InstructionError::Custom(EscrowError::NothingToCapture.code());
-    world.cluster.state().next_error = Some(TransactionError::InstructionError(2 + 3, code));
+    world.fail_next(3, EscrowError::NothingToCapture);
     world.cluster.state().level = Commitment::Finalized;
     world.restart(short()).await;
     let payments = until_all_ended(&world, &[ids[0], ids[1], ids[2], ids[4]]).await;
@@ -201,8 +200,7 @@ async fn a_transaction_that_failed_on_a_dropped_fork_may_land_beside_those_that_
     let ids = holds(&world, 4).await;
     accept_all(&mut world, &ids).await;
     let fork = world.cluster.state().clone();
-    let code = InstructionError::Custom(EscrowError::NothingToCapture.code());
-    world.cluster.state().next_error = Some(TransactionError::InstructionError(2, code));
+    world.fail_next(0, EscrowError::NothingToCapture);
     world.restart(short()).await;
     until_all_ended(&world, &ids[1..]).await;
 

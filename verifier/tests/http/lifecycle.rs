@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
 use spl_token_interface::state::AccountState;
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{
@@ -202,12 +201,8 @@ async fn a_payment_that_is_not_held_yet_can_not_be_captured() {
 async fn a_payment_that_came_to_nothing_can_not_be_captured() {
     let world = World::new().await;
     let body = world.body(&world.requirements(1000), 1);
-    let code = EscrowError::InsufficientFreeBalance.code();
-    {
-        let mut state = world.cluster.state();
-        state.level = Commitment::Finalized;
-        state.next_error = Some(TransactionError::InstructionError(2, InstructionError::Custom(code)));
-    }
+    world.cluster.state().level = Commitment::Finalized;
+    world.fail_next(0, EscrowError::InsufficientFreeBalance);
     assert_eq!(world.settle(&body).await["errorReason"], "insufficient_funds");
     let id = world.payment_id(&body);
     assert_refused(&world, &world.capture(id, 1000, true), CAPTURE, "failed").await;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -186,12 +185,8 @@ async fn what_fails_in_simulation_is_not_sent_and_can_be_tried_again() {
 async fn what_fails_on_chain_is_reported_with_its_transaction() {
     let world = World::new().await;
     let body = world.body(&world.requirements(1000), 1);
-    let code = EscrowError::InsufficientFreeBalance.code();
-    {
-        let mut state = world.cluster.state();
-        state.level = Commitment::Finalized;
-        state.next_error = Some(TransactionError::InstructionError(2, InstructionError::Custom(code)));
-    }
+    world.cluster.state().level = Commitment::Finalized;
+    world.fail_next(0, EscrowError::InsufficientFreeBalance);
     let answer = world.settle(&body).await;
     assert_eq!(
         (&answer["success"], &answer["errorReason"]),

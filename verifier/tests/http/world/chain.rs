@@ -3,11 +3,11 @@
 use solana_sdk::{
     account::Account,
     hash::Hash,
-    instruction::Instruction,
+    instruction::{Instruction, InstructionError},
     program_option::COption,
     program_pack::Pack,
     signer::{Signer, keypair::Keypair},
-    transaction::Transaction,
+    transaction::{Transaction, TransactionError},
 };
 use solana_slot_hashes::SlotHashes;
 use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
@@ -15,8 +15,10 @@ use x402_escrow_interface::{
     Address,
     account::{Escrow, Session},
     address::{self, TOKEN_PROGRAM_ID},
+    error::EscrowError,
     instruction::{self, SessionLimits},
 };
+use x402_escrow_verifier::transaction::ESCROW_INSTRUCTION;
 
 use super::{FEE_PAYER, FUNDS, MERCHANT, PAYER, SESSION, World, keypair};
 
@@ -28,6 +30,13 @@ impl World {
         self.set_token_account(self.merchant(), AccountState::Initialized, 0);
         self.open_escrow(&keypair(PAYER), self.mint);
         self.open_session(self.wide_limits());
+    }
+
+    /// Has the next transaction that carries operations fail in its block, for the one at `position` among them.
+    pub(crate) fn fail_next(&self, position: u8, error: EscrowError) {
+        let code = InstructionError::Custom(error.code());
+        let index = ESCROW_INSTRUCTION + position;
+        self.cluster.state().next_error = Some(TransactionError::InstructionError(index, code));
     }
 
     /// A session's limits that no test reaches by accident.
