@@ -39,17 +39,15 @@ fn is_final(state: &AttemptState) -> bool {
     state.landing().is_some_and(|landing| landing.commitment == Commitment::Finalized)
 }
 
-/// Whether a transaction failed, and its operation can still succeed in another. `status` is what is seen of it now.
+/// Whether a transaction failed, and its operation can still succeed in another: it failed for another operation that it
+/// carries, or for what can pass, as where a new fork took a capture before its hold. `status` is what is seen of it now.
 pub(super) fn is_blameless(action: &Action, attempt: &Attempt, status: Option<&Status>) -> bool {
     match status {
         Some(Status { error: Some(error), .. }) => {
-            let culprit = refusal::culprit(error);
-            if attempt.position.is_some() && culprit != attempt.position {
-                return true;
-            }
-            // On a new fork a capture can be taken before its hold.
             let (prospect, _) = refusal::explain(action, attempt.position, error);
-            culprit.is_some() && !refusal::is_refused(prospect, action)
+            // What ran out of compute units alone would do so again.
+            let is_shared = attempt.position.is_some();
+            (is_shared || refusal::culprit(error).is_some()) && !refusal::is_refused(prospect, action)
         }
         Some(_) => false,
         // Final, and no more to be seen: it stays what it was.
