@@ -1,11 +1,15 @@
 //! The scheme `auth-capture` on Solana: the fields of `extra` and `payload`, and the intent that they make together.
 
 mod commitment;
+mod extra;
 mod stream;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
-use x402_escrow_interface::message::{Capture, Intent, PaymentFlow, Release, SIGNED_BYTES};
+use x402_escrow_interface::{
+    message::{Capture, Digest, Intent, PaymentFlow, Release, SIGNED_BYTES},
+    receivers::MAXIMUM_PROOF_HASHES,
+};
 
 use crate::{
     field::{self, FieldError},
@@ -14,81 +18,11 @@ use crate::{
 };
 
 pub use commitment::{Commitment, Level};
+pub use extra::{ESCROW_FLOW, Extra};
 pub use stream::{CaptureAuthorizer, SESSION_KEY, VOUCHER, VoucherPayload, origin, stream_resource_hash};
 
 /// The scheme's name.
 pub const SCHEME: &str = "auth-capture";
-
-/// `extra.paymentFlow` of a payment that is held first.
-pub const ESCROW_FLOW: &str = "escrow";
-
-/// What `extra` of the requirements holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Extra {
-    /// `escrow` for a hold; absent means the same.
-    #[serde(default = "escrow_flow", deserialize_with = "null_as_escrow_flow")]
-    pub payment_flow: String,
-    /// The escrow program. Clients pin it: who picks the program picks who holds the money.
-    pub program: Key,
-    /// Who pays the transaction's fee and the hold's rent: the facilitator.
-    pub fee_payer: Key,
-    /// Whose signature lets money go to the receiver.
-    pub capture_authorizer: CaptureAuthorizer,
-    /// What each request costs, in base units, where the hold is streamed: each brings a voucher that is higher by at
-    /// least this. Absent where a payment buys one thing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_price: Option<Decimal>,
-    /// Whose signature lets money go back early.
-    pub receiver_authorizer: Key,
-    /// Last second for captures, unix.
-    pub capture_deadline: i64,
-    /// Last second for refunds, unix; absent or 0 for none.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_zero")]
-    pub refund_deadline: i64,
-    /// Who may take a fee; absent means nobody but the receiver.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fee_recipient: Option<Key>,
-    /// The most of what is captured that may be fee, in basis points.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub max_fee_bps: u16,
-    /// The request that is paid for: `x402_escrow_interface::resource::resource_hash`.
-    pub resource_hash: Hex32,
-    /// How sure what is settled must be before the answer is yes; absent leaves it to the facilitator's policy, and so
-    /// does what is weaker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commitment: Option<Level>,
-}
-
-fn escrow_flow() -> String {
-    ESCROW_FLOW.to_owned()
-}
-
-fn null_as_escrow_flow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_else(escrow_flow))
-}
-
-fn is_zero(number: &i64) -> bool {
-    *number == 0
-}
-
-impl Extra {
-    /// Reads the requirements' `extra`.
-    ///
-    /// # Errors
-    /// If a field is missing or can't be read; the error names it.
-    pub fn read(requirements: &PaymentRequirements) -> Result<Self, serde_json::Error> {
-        serde_json::from_value(Value::Object(requirements.extra.clone()))
-    }
-
-    /// As a JSON object, for requirements.
-    pub fn to_map(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(map)) => map,
-            _ => unreachable!("a struct with string keys is a JSON object"),
-        }
-    }
-}
 
 /// What a client adds to the requirements: with them it makes the intent. Without `signature` it is still to be
 /// signed.
@@ -101,10 +35,14 @@ pub struct IntentPayload {
     pub session_key: Key,
     /// The session's incarnation.
     pub incarnation: Key,
-    /// Unique in the session, from 1.
+    /// Unique in the session, from 1, and at most 1,024 above the highest that the session has seen.
     pub nonce: Decimal,
     /// Last second at which the intent can be put on chain, unix.
     pub authorize_by: i64,
+    /// Shows that the receiver is in the session's list (`x402_escrow_interface::receivers`). Empty for a list of one and
+    /// where the session may pay anyone. The intent does not cover it: the program checks it against the session.
+    #[serde(default, deserialize_with = "receiver_proof", skip_serializing_if = "Vec::is_empty")]
+    pub receiver_proof: Vec<Hex32>,
     /// By the session key over the intent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Base58<64>>,
@@ -113,7 +51,27 @@ pub struct IntentPayload {
     pub voucher: Option<VoucherPayload>,
 }
 
+/// Reads a receiver proof, an array of at most [`MAXIMUM_PROOF_HASHES`] hashes; `null` is an empty one.
+///
+/// # Errors
+/// If it is no array of hashes, or longer.
+pub fn receiver_proof<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hex32>, D::Error> {
+    let proof: Vec<Hex32> = null_as_default(deserializer)?;
+    if proof.len() > MAXIMUM_PROOF_HASHES {
+        return Err(D::Error::custom(format!(
+            "has {} hashes, and no list of receivers needs more than {MAXIMUM_PROOF_HASHES}",
+            proof.len()
+        )));
+    }
+    Ok(proof)
+}
+
 impl IntentPayload {
+    /// The receiver proof as the program takes it.
+    pub fn proof(&self) -> Vec<Digest> {
+        self.receiver_proof.iter().map(|hash| hash.0).collect()
+    }
+
     /// The intent that requirements and payload make together: what the session key signs and the program rebuilds.
     pub fn intent(&self, requirements: &PaymentRequirements, extra: &Extra) -> Intent {
         Intent {
@@ -124,7 +82,7 @@ impl IntentPayload {
             receiver: requirements.pay_to.into(),
             capture_authorizer: extra.capture_authorizer.key(self.session_key).into(),
             receiver_authorizer: extra.receiver_authorizer.into(),
-            fee_recipient: extra.fee_recipient.unwrap_or(requirements.pay_to).into(),
+            fee_recipient: extra.fee_recipient(requirements.pay_to).into(),
             resource_hash: extra.resource_hash.0,
             amount: requirements.amount.0,
             nonce: self.nonce.0,
@@ -145,12 +103,13 @@ pub enum LifecyclePayload {
     Capture {
         /// Digest of the intent.
         payment_id: Hex32,
-        /// All that may be captured so far, in base units.
+        /// The most that may be captured so far, in base units. The facilitator captures all of it, as far as the hold
+        /// reaches.
         amount: Decimal,
-        /// The part of `amount` that goes to the fee recipient.
+        /// The most of `amount` that goes to the fee recipient, in base units.
         #[serde(default, deserialize_with = "null_as_default")]
         fee: Decimal,
-        /// Whether the rest is released.
+        /// Whether the payment ends at `amount`.
         last: bool,
         /// By the capture authorizer over the capture.
         signature: Base58<64>,

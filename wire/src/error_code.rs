@@ -66,17 +66,17 @@ error_codes! {
     SessionNotFound = "invalid_auth_capture_svm_session_not_found",
     /// The session was closed and opened again since: the incarnation is another.
     IncarnationMismatch = "invalid_auth_capture_svm_incarnation_mismatch",
-    /// The payer revoked the session.
+    /// The payer or the escrow's guardian revoked the session.
     SessionRevoked = "invalid_auth_capture_svm_session_revoked",
     /// The session has expired.
     SessionExpired = "invalid_auth_capture_svm_session_expired",
-    /// The session may only pay another receiver.
+    /// The session may only pay listed receivers, without fees, and no proof shows that this is one.
     ReceiverNotAllowed = "invalid_auth_capture_svm_receiver_not_allowed",
     /// The receiver has no token account of `asset`: nothing could be captured.
     ReceiverTokenAccountMissing = "invalid_auth_capture_svm_receiver_token_account",
     /// The amount is above one of the session's limits.
     LimitExceeded = "invalid_auth_capture_svm_limit_exceeded",
-    /// The nonce was used, or is too old to be accepted.
+    /// The nonce was used, is too old, or is more than 1,024 above the highest that the session has seen.
     NonceInvalid = "invalid_auth_capture_svm_nonce",
     /// The intent's authorize-by time has passed, or leaves too little time.
     IntentExpired = "invalid_auth_capture_svm_intent_expired",
@@ -86,9 +86,9 @@ error_codes! {
     SignatureInvalid = "invalid_auth_capture_svm_signature",
     /// The payment to capture or void is not known here.
     PaymentNotFound = "invalid_auth_capture_svm_payment_not_found",
-    /// The capture is above the hold, below what was captured, or after the deadline.
+    /// The capture is above the hold or after the deadline, its fee is too high, or it can't be the last.
     CaptureInvalid = "invalid_auth_capture_svm_capture",
-    /// The release is below what was captured, or nothing is left.
+    /// The release is not below what the hold can come to.
     ReleaseInvalid = "invalid_auth_capture_svm_release",
     /// The capture's or release's signature is not by the authorizer that the intent names.
     AuthorizerSignatureInvalid = "invalid_auth_capture_svm_authorizer_signature",
@@ -108,9 +108,9 @@ error_codes! {
     VoucherBelowPrice = "invalid_auth_capture_svm_voucher_below_price",
     /// The amount is above what the hold can still come to.
     VoucherAboveHold = "invalid_auth_capture_svm_voucher_above_hold",
-    /// The voucher's fee is above what the intent allows, or below the last voucher's.
+    /// The voucher's fee is above what the intent allows.
     VoucherFee = "invalid_auth_capture_svm_voucher_fee",
-    /// The refund is not one that the receiver can make.
+    /// The refund would return nothing, or is not the transaction that this facilitator drafts.
     RefundInvalid = "invalid_auth_capture_svm_refund",
     /// The client accepted another scheme than the requirements have.
     ExactUnsupportedScheme = "invalid_exact_svm_unsupported_scheme",

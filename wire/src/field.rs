@@ -86,6 +86,22 @@ mod tests {
     }
 
     #[test]
+    fn a_receiver_proof_is_short_and_left_out_where_it_is_empty() {
+        let intent = |proof: Value| {
+            json!({"escrow": "1".repeat(32), "sessionKey": "1".repeat(32), "incarnation": "1".repeat(32), "nonce": "1",
+                "authorizeBy": 1, "receiverProof": proof})
+        };
+        for (proof, hashes) in [(json!(null), 0), (json!([]), 0), (json!(vec!["07".repeat(32); 12]), 12)] {
+            let Ok(Payload::Intent(read)) = Payload::read_field(&intent(proof)) else { panic!("not read") };
+            assert_eq!(read.proof(), vec![[7; 32]; hashes]);
+            assert_eq!(serde_json::to_value(read).unwrap().get("receiverProof").is_some(), hashes > 0);
+        }
+        let (name, message) = field(intent(json!(vec!["07".repeat(32); 13])));
+        assert_eq!(name, "receiverProof");
+        assert!(message.contains("12"), "{message}");
+    }
+
+    #[test]
     fn paths_join_with_dots_except_before_brackets() {
         let error = FieldError { field: "[0].amount".into(), message: String::new() };
         assert_eq!(

@@ -74,9 +74,9 @@ impl<'de> Deserialize<'de> for CaptureAuthorizer {
 pub struct VoucherPayload {
     /// Digest of the hold's intent.
     pub payment_id: Hex32,
-    /// All that is bought so far, in base units.
+    /// All that is bought so far, in base units: the most that may be captured.
     pub amount: Decimal,
-    /// The part of `amount` that goes to the fee recipient.
+    /// The most of `amount` that goes to the fee recipient, in base units.
     #[serde(default, deserialize_with = "null_as_default")]
     pub fee: Decimal,
     /// By the session key over the capture.
