@@ -1,5 +1,9 @@
 //! What the program stores. Every account starts with an 8-byte discriminator (the first bytes of
 //! `SHA-256("account:" + name)`, as Anchor has it); the fields follow without padding, little-endian.
+//!
+//! The first field is the version of the layout, the last is spare room. A later version gives meaning to spare bytes,
+//! which are zero until then, or makes accounts longer; it never moves a field. So a reader of this version reads the
+//! accounts of every later one.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_address::Address;
@@ -9,11 +13,14 @@ use crate::{message::Digest, replay_window::WINDOW_WORDS};
 /// Length of an account's discriminator in bytes.
 pub const DISCRIMINATOR_BYTES: usize = 8;
 
+/// The version that the program gives to the accounts it creates, and the only one it works with.
+pub const VERSION: u8 = 1;
+
 /// Why account data can't be read as the asked type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// The data is shorter or longer than the type's layout.
-    WrongLength,
+    /// The data is shorter than the type's layout.
+    TooShort,
     /// The data starts with another type's discriminator.
     WrongDiscriminator,
 }
@@ -21,7 +28,7 @@ pub enum DecodeError {
 impl core::fmt::Display for DecodeError {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter.write_str(match self {
-            Self::WrongLength => "the account data has another length than this account type",
+            Self::TooShort => "the account data is shorter than this account type",
             Self::WrongDiscriminator => "the account is of another type",
         })
     }
@@ -29,22 +36,32 @@ impl core::fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Reads `data` as a `T` that must fill it after `discriminator`.
+/// Reads `data` as a `T` that follows `discriminator`; bytes after it are ignored.
 fn decode<T: BorshDeserialize>(
     data: &[u8],
     discriminator: [u8; DISCRIMINATOR_BYTES],
 ) -> Result<T, DecodeError> {
-    let fields = data.strip_prefix(&discriminator).ok_or(if data.len() < DISCRIMINATOR_BYTES {
-        DecodeError::WrongLength
+    let mut fields = data.strip_prefix(&discriminator).ok_or(if data.len() < DISCRIMINATOR_BYTES {
+        DecodeError::TooShort
     } else {
         DecodeError::WrongDiscriminator
     })?;
-    T::try_from_slice(fields).map_err(|_| DecodeError::WrongLength)
+    T::deserialize(&mut fields).map_err(|_| DecodeError::TooShort)
 }
 
 /// A payer's balance of one mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Escrow {
+    /// Of the layout: [`VERSION`] or later.
+    pub version: u8,
+    /// Of the escrow's address.
+    pub bump: u8,
+    /// The mint's decimals.
+    pub decimals: u8,
+    /// Zero.
+    pub padding: u8,
+    /// Sessions whose accounts exist.
+    pub open_sessions: u32,
     /// Whose money it is.
     pub payer: Address,
     /// The token.
@@ -55,24 +72,16 @@ pub struct Escrow {
     pub vault: Address,
     /// Gets the rent back.
     pub rent_payer: Address,
+    /// May revoke sessions and nothing else; all zero bytes for nobody.
+    pub guardian: Address,
     /// Tokens that belong to the payer, in base units; never more than the vault has.
     pub balance: u64,
     /// The part of `balance` that is promised to receivers.
     pub held: u64,
-    /// Requested to be withdrawn; 0 if nothing is.
-    pub pending_withdrawal: u64,
-    /// From when on `pending_withdrawal` can leave, in unix seconds.
-    pub withdrawable_at: i64,
-    /// Time between a withdrawal's request and its payout.
-    pub withdraw_delay_seconds: u32,
-    /// Sessions whose accounts exist.
-    pub open_sessions: u32,
-    /// The mint's decimals.
-    pub decimals: u8,
-    /// Of the escrow's address.
-    pub bump: u8,
-    /// Zero.
-    pub reserved: [u8; 6],
+    /// Sessions opened before this slot are revoked; 0 for none.
+    pub revoked_before_slot: u64,
+    /// Spare room: zero.
+    pub spare: [u8; 64],
 }
 
 impl Escrow {
@@ -88,19 +97,32 @@ impl Escrow {
     pub fn free(&self) -> u64 {
         self.balance.saturating_sub(self.held)
     }
+
+    /// Whether `session`, one of this escrow's, authorizes nothing any more because it was revoked.
+    pub fn has_revoked(&self, session: &Session) -> bool {
+        session.revoked != 0 || session.opened_slot < self.revoked_before_slot
+    }
 }
 
 /// An agent's key and its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Session {
+    /// Of the layout: [`VERSION`] or later.
+    pub version: u8,
+    /// 1 once revoked by itself; see [`Escrow::has_revoked`].
+    pub revoked: u8,
+    /// Zero.
+    pub padding: [u8; 2],
+    /// Holds whose accounts exist.
+    pub open_holds: u32,
     /// The escrow it spends from.
     pub escrow: Address,
     /// Signs intents.
     pub session_key: Address,
     /// Gets the rent back.
     pub rent_payer: Address,
-    /// The only receiver that may be paid, without fees; all zero bytes for any.
-    pub receiver: Address,
+    /// Root of the receivers that may be paid, without fees ([`crate::receivers`]); all zero bytes for anyone.
+    pub receivers_root: Digest,
     /// The newest slot hash at the opening; every intent names it.
     pub incarnation: [u8; 32],
     /// Slot of the opening.
@@ -129,12 +151,8 @@ pub struct Session {
     pub highest_nonce: u64,
     /// The nonces used below it: [`crate::replay_window`].
     pub used_nonces: [u64; WINDOW_WORDS],
-    /// Holds whose accounts exist.
-    pub open_holds: u32,
-    /// 1 once revoked.
-    pub revoked: u8,
-    /// Zero.
-    pub reserved: [u8; 3],
+    /// Spare room: zero.
+    pub spare: [u8; 64],
 }
 
 impl Session {
@@ -155,9 +173,15 @@ impl Session {
     }
 }
 
-/// One authorized payment.
+/// One authorized payment. Exists while something of it is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Hold {
+    /// Of the layout: [`VERSION`] or later.
+    pub version: u8,
+    /// Zero.
+    pub padding: [u8; 5],
+    /// The most of what is captured that may be fee, in basis points.
+    pub maximum_fee_bps: u16,
     /// The session that signed it.
     pub session: Address,
     /// Who is paid.
@@ -174,24 +198,18 @@ pub struct Hold {
     pub rent_payer: Address,
     /// The payment's identity.
     pub intent_digest: Digest,
-    /// What the payment can come to, in base units.
+    /// Where the payment ends, in base units: the intent's amount, or what it was lowered to.
     pub amount: u64,
-    /// All that left the vault, the fee included, in base units.
+    /// All that left the vault, the fee included, in base units; below `amount`.
     pub captured: u64,
     /// The part of `captured` that went to the fee recipient.
     pub fee: u64,
-    /// The part of `captured` that came back.
-    pub refunded: u64,
     /// Last second for captures, unix.
     pub capture_deadline: i64,
-    /// Last second for refunds, unix; 0 for none.
-    pub refund_deadline: i64,
     /// The session's period that the payment counts in.
     pub period_index: u64,
-    /// The most of what is captured that may be fee, in basis points.
-    pub maximum_fee_bps: u16,
-    /// Zero.
-    pub reserved: [u8; 6],
+    /// Spare room: zero.
+    pub spare: [u8; 16],
 }
 
 impl Hold {
@@ -201,5 +219,10 @@ impl Hold {
     /// Reads a hold from account data.
     pub fn decode(data: &[u8]) -> Result<Self, DecodeError> {
         decode(data, Self::DISCRIMINATOR)
+    }
+
+    /// What is still held, in base units.
+    pub fn held(&self) -> u64 {
+        self.amount.saturating_sub(self.captured)
     }
 }

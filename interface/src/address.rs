@@ -18,19 +18,19 @@ pub const SESSION_SEED: &[u8] = b"session";
 /// First seed of a hold.
 pub const HOLD_SEED: &[u8] = b"hold";
 
-/// The escrow of `payer` for `mint`.
-pub fn escrow(payer: &Address, mint: &Address) -> Address {
-    derive(&[ESCROW_SEED, payer.as_ref(), mint.as_ref()], &crate::ID)
+/// The escrow of `payer` for `mint`, by the escrow program at `program`.
+pub fn escrow(program: &Address, payer: &Address, mint: &Address) -> Address {
+    derive(&[ESCROW_SEED, payer.as_ref(), mint.as_ref()], program)
 }
 
-/// The session of `session_key` under `escrow`.
-pub fn session(escrow: &Address, session_key: &Address) -> Address {
-    derive(&[SESSION_SEED, escrow.as_ref(), session_key.as_ref()], &crate::ID)
+/// The session of `session_key` under `escrow`, by the escrow program at `program`.
+pub fn session(program: &Address, escrow: &Address, session_key: &Address) -> Address {
+    derive(&[SESSION_SEED, escrow.as_ref(), session_key.as_ref()], program)
 }
 
-/// The hold of the intent with `nonce` under `session`.
-pub fn hold(session: &Address, nonce: u64) -> Address {
-    derive(&[HOLD_SEED, session.as_ref(), &nonce.to_le_bytes()], &crate::ID)
+/// The hold of the intent with `nonce` under `session`, by the escrow program at `program`.
+pub fn hold(program: &Address, session: &Address, nonce: u64) -> Address {
+    derive(&[HOLD_SEED, session.as_ref(), &nonce.to_le_bytes()], program)
 }
 
 /// The associated token account of `owner`, which may be an escrow or a wallet.

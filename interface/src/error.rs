@@ -44,26 +44,30 @@ errors! {
     WrongSession,
     /// The hold does not belong to this session
     WrongHold,
-    /// The signer is not this hold's receiver
-    WrongReceiver,
     /// The token account is not the receiver's associated token account
     WrongReceiverTokenAccount,
-    /// The token account is not the fee recipient's associated token account
+    /// The fee recipient's associated token account is not among the remaining accounts
     WrongFeeTokenAccount,
     /// The account is not the one that paid the rent
     WrongRentPayer,
+    /// The key is neither this escrow's payer nor its guardian
+    WrongRevoker,
+    /// The account has the layout of a later version of the program
+    UnknownVersion,
     /// The signature is not a strict Ed25519 signature of this message by the required key
     InvalidSignature,
-    /// Neither a signature nor the authorizer as signer of the transaction was given
+    /// The authorizer did not sign the transaction: put it among the remaining accounts as a signer
     MissingAuthorizer,
+    /// The authorizer's consent names another payment or revocation
+    WrongConsent,
+    /// A charge needs the capture authorizer's capture, unless the session key is the capture authorizer
+    MissingCapture,
+    /// A charge below the intent's amount needs a last capture or the receiver authorizer's release
+    MissingRelease,
     /// The amount must be above zero
     ZeroAmount,
     /// The sum is above the largest amount that can be counted
     AmountOverflow,
-    /// The vault holds no more than the escrow's balance: there is nothing to credit
-    NothingToSync,
-    /// The withdraw delay must be at most 2,592,000 seconds (30 days)
-    WithdrawDelayTooLong,
     /// The session's expiry must lie in the future
     SessionExpiryPassed,
     /// A limit per period needs both a length in seconds and an amount
@@ -74,12 +78,16 @@ errors! {
     SessionRevoked,
     /// The session has expired
     SessionExpired,
-    /// The session still has open holds: capture, void, reclaim or close them first
+    /// The session still has open holds: capture, void or reclaim them first
     SessionHasHolds,
     /// A session can't be closed in the slot it was opened in
     ClosedInOpeningSlot,
-    /// The session may only pay another receiver
-    ReceiverNotAllowed,
+    /// Sessions can only be revoked up to the current slot
+    RevokedSlotInFuture,
+    /// The receiver is not in the session's list, or the proof does not show it
+    ReceiverNotListed,
+    /// The session may only pay listed receivers: its intents can't allow a fee, which would go to another
+    FeeNotAllowed,
     /// The amount is above the session's limit per payment
     PaymentLimitExceeded,
     /// The amount is above what is left of the session's total
@@ -90,52 +98,36 @@ errors! {
     NonceUsed,
     /// The nonce is more than 1,024 behind the highest one this session has seen
     NonceTooOld,
+    /// The nonce is more than 1,024 above the highest one this session has seen
+    NonceTooFarAhead,
     /// The intent's authorize-by time has passed
     IntentExpired,
-    /// Deadlines must be in order: authorize-by, capture, then refund (or 0 for no refunds)
+    /// The capture deadline is before the authorize-by time
     DeadlinesOutOfOrder,
+    /// The capture deadline is more than 30 days away
+    CaptureDeadlineTooFar,
     /// The maximum fee must be at most 10,000 basis points
     FeeBpsTooHigh,
+    /// Where an intent allows a fee, its recipient must be neither the receiver nor the escrow
+    WrongFeeRecipient,
     /// The amount is above the escrow's free balance
     InsufficientFreeBalance,
     /// The hold's capture deadline has passed
     CaptureDeadlinePassed,
     /// The hold's capture deadline has not passed yet
     CaptureDeadlineNotPassed,
-    /// The capture is above the held amount
-    CaptureAboveHold,
-    /// The hold was already captured up to this amount: the amount is cumulative
-    NothingToCapture,
-    /// A last capture releases the rest, which needs the receiver authorizer to be the capture authorizer
+    /// The amount is above what the capture authorizer agreed to
+    CaptureAboveBound,
+    /// A last capture ends the payment, which needs the receiver authorizer to be the capture authorizer
     LastCaptureNotAllowed,
-    /// The fee is above the intent's maximum for the captured amount, or above what this capture moves
-    FeeTooHigh,
-    /// The fee is below what was taken before: the fee is cumulative
-    FeeBelowTaken,
-    /// The release is below what was already captured
-    ReleaseBelowCaptured,
-    /// Nothing is left to release
-    NothingToRelease,
-    /// The hold's refund deadline has passed
-    RefundDeadlinePassed,
-    /// The refund is above what was captured and not yet refunded
-    RefundAboveCaptured,
-    /// The hold is not finished: something is held, or can still be refunded
-    HoldNotFinished,
-    /// The withdrawal is above the escrow's balance
-    WithdrawalAboveBalance,
-    /// No withdrawal is requested
-    NoWithdrawalRequested,
-    /// The withdraw delay has not passed yet
-    WithdrawalNotDue,
-    /// All of the balance is held: nothing can be withdrawn now
+    /// A last capture is paid in full: the amount must be the bound
+    LastCaptureNotInFull,
+    /// The charge is above the intent's amount
+    ChargeAboveIntent,
+    /// Nothing is free: all of the balance is held
     NothingToWithdraw,
     /// The escrow still has sessions: close them first
     EscrowHasSessions,
-    /// The escrow or its vault still has tokens: sync and withdraw them first
-    EscrowNotEmpty,
-    /// The charge is above the intent's amount
-    ChargeAboveIntent,
     /// The mint takes a fee from transfers: receivers would get less than was signed for
     MintHasTransferFee,
     /// The mint runs a program of its issuer's at every transfer, which could refuse or disturb payments
@@ -154,12 +146,6 @@ errors! {
     MintIsPausable,
     /// The mint has an extension that this program does not know to be harmless
     UnsupportedMintExtension,
-    /// The session may only pay one receiver: its intents can't allow a fee, which would go to another
-    FeeNotAllowed,
-    /// The capture deadline is more than 30 days away
-    CaptureDeadlineTooFar,
-    /// The refund deadline is more than 90 days after the capture deadline
-    RefundDeadlineTooFar,
 }
 
 impl EscrowError {

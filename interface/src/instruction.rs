@@ -1,6 +1,7 @@
 //! Builders for every instruction. Data is a one-byte discriminator and the arguments as Borsh writes them; accounts
-//! are in the order of the IDL.
+//! are in the order of the IDL. `program` is the escrow program's address on the cluster.
 
+mod consent;
 mod escrow;
 mod payment;
 mod session;
@@ -11,21 +12,27 @@ use borsh::BorshSerialize;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
+pub use consent::{Consent, Signature};
 pub use escrow::{
-    cancel_withdrawal, close_escrow, create_associated_token, deposit, open_escrow, refund_charge,
-    request_withdrawal, sync, withdraw,
+    close_escrow, create_associated_token, deposit, open_escrow, refund, set_guardian, sync, withdraw,
 };
 pub use payment::{
-    Charge, HoldAccounts, Proof, Signature, authorize, capture, capture_and_release, charge, close_hold,
-    reclaim, refund, void,
+    Charge, ChargeCapture, HoldAccounts, authorize, capture, capture_and_release, charge, reclaim, void,
 };
-pub use session::{SessionLimits, close_session, open_session, revoke_session, update_session};
+pub use session::{
+    SessionLimits, close_session, open_session, revoke_session, revoke_sessions, update_session,
+};
 
 /// An instruction of the escrow program. Serialising into memory can't fail.
-fn instruction(discriminator: u8, arguments: impl BorshSerialize, accounts: Vec<AccountMeta>) -> Instruction {
+fn instruction(
+    program: &Address,
+    discriminator: u8,
+    arguments: impl BorshSerialize,
+    accounts: Vec<AccountMeta>,
+) -> Instruction {
     let mut data = alloc::vec![discriminator];
     arguments.serialize(&mut data).expect("writing to memory does not fail");
-    Instruction { program_id: crate::ID, accounts, data }
+    Instruction { program_id: *program, accounts, data }
 }
 
 fn writable(address: Address) -> AccountMeta {

@@ -1,4 +1,4 @@
-//! The three signed messages. Each is laid out as Borsh writes it (fixed size, little-endian, no padding), hashed
+//! The four signed messages. Each is laid out as Borsh writes it (fixed size, little-endian, no padding), hashed
 //! with SHA-256, and signed with Ed25519 (RFC 8032) as an ASCII tag followed by the digest.
 //!
 //! The tag names the message and its version, so that a signature over one can't be read as another. It starts with
@@ -10,16 +10,15 @@
 mod capture;
 mod intent;
 mod release;
+mod revoke;
 
 pub use capture::Capture;
 pub use intent::{Intent, PaymentFlow};
 pub use release::Release;
+pub use revoke::{Revoke, RevokeScope};
 
 /// The longest that an intent may hold money: from its authorization to its capture deadline, in seconds (30 days).
 pub const MAXIMUM_CAPTURE_SECONDS: i64 = 30 * 86_400;
-
-/// The longest that an intent may allow refunds: from its capture deadline to its refund deadline, in seconds (90 days).
-pub const MAXIMUM_REFUND_SECONDS: i64 = 90 * 86_400;
 
 /// Length of a SHA-256 digest in bytes.
 pub const DIGEST_BYTES: usize = 32;

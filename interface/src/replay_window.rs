@@ -1,8 +1,13 @@
 //! The anti-replay window of a session, as IPsec and DTLS keep one (RFC 4303 3.4.3, RFC 6479): the highest nonce
 //! seen and one bit for each of the 1,024 below it. Constant state, arrival in any order.
+//!
+//! A nonce may be at most [`MAXIMUM_NONCE_STEP`] above the highest, so that no single signature uses up a session.
 
 /// How far behind the highest nonce an unused one is still accepted.
 pub const WINDOW_NONCES: u64 = 1024;
+
+/// How far above the highest nonce seen the next one may be.
+pub const MAXIMUM_NONCE_STEP: u64 = WINDOW_NONCES;
 
 /// 64-bit words of the bitmap.
 pub const WINDOW_WORDS: usize = (WINDOW_NONCES / 64) as usize;
@@ -14,6 +19,8 @@ pub enum NonceError {
     Used,
     /// The nonce is more than [`WINDOW_NONCES`] behind the highest one seen.
     TooOld,
+    /// The nonce is more than [`MAXIMUM_NONCE_STEP`] above the highest one seen.
+    TooFarAhead,
 }
 
 /// Whether `nonce` can still be used.
@@ -22,7 +29,7 @@ pub enum NonceError {
 /// bit. A session that has seen nothing has `highest` 0 and an empty bitmap.
 pub fn check(highest: u64, used: &[u64; WINDOW_WORDS], nonce: u64) -> Result<(), NonceError> {
     if nonce > highest {
-        return Ok(());
+        return if nonce - highest <= MAXIMUM_NONCE_STEP { Ok(()) } else { Err(NonceError::TooFarAhead) };
     }
     let behind = highest - nonce;
     if behind > WINDOW_NONCES {
@@ -52,10 +59,6 @@ pub fn record(highest: &mut u64, used: &mut [u64; WINDOW_WORDS], nonce: u64) -> 
 /// of those that leave the window.
 fn advance(old: u64, used: &mut [u64; WINDOW_WORDS], new: u64) {
     let (old_word, old_bit) = position(old);
-    if new - old > WINDOW_NONCES {
-        *used = [0; WINDOW_WORDS];
-        return;
-    }
     // The slots of old + 1 ..= new - 1, cleared a word at a time.
     let mut next = old + 1;
     while next < new {
@@ -94,6 +97,9 @@ mod tests {
             let highest = self.seen.last().copied().unwrap_or(0);
             if nonce.saturating_add(WINDOW_NONCES) < highest {
                 return Err(NonceError::TooOld);
+            }
+            if nonce > highest + MAXIMUM_NONCE_STEP {
+                return Err(NonceError::TooFarAhead);
             }
             if nonce == 0 || !self.seen.insert(nonce) {
                 return Err(NonceError::Used);
@@ -135,15 +141,28 @@ mod tests {
     #[test]
     fn oldest_nonce_of_the_window_is_accepted_once_and_the_one_below_is_dead() {
         let (mut highest, mut used) = (0, [0; WINDOW_WORDS]);
-        record(&mut highest, &mut used, 5000).unwrap();
-        assert_eq!(record(&mut highest, &mut used, 5000 - 1024), Ok(()));
-        assert_eq!(record(&mut highest, &mut used, 5000 - 1024), Err(NonceError::Used));
-        assert_eq!(record(&mut highest, &mut used, 5000 - 1025), Err(NonceError::TooOld));
+        for nonce in [1000, 2000] {
+            record(&mut highest, &mut used, nonce).unwrap();
+        }
+        assert_eq!(record(&mut highest, &mut used, 2000 - 1024), Ok(()));
+        assert_eq!(record(&mut highest, &mut used, 2000 - 1024), Err(NonceError::Used));
+        assert_eq!(record(&mut highest, &mut used, 2000 - 1025), Err(NonceError::TooOld));
+    }
+
+    #[test]
+    fn no_nonce_leaves_more_than_a_window_behind() {
+        let (mut highest, mut used) = (7, [0; WINDOW_WORDS]);
+        for far in [7 + 1025, u64::MAX] {
+            assert_eq!(record(&mut highest, &mut used, far), Err(NonceError::TooFarAhead));
+        }
+        assert_eq!(record(&mut highest, &mut used, 7 + 1024), Ok(()));
+        assert_eq!(record(&mut highest, &mut used, 7), Err(NonceError::Used));
+        assert_eq!(record(&mut highest, &mut used, 8), Ok(()));
     }
 
     #[test]
     fn the_last_nonce_of_all_leaves_no_way_round() {
-        let (mut highest, mut used) = (0, [0; WINDOW_WORDS]);
+        let (mut highest, mut used) = (u64::MAX - 1024, [0; WINDOW_WORDS]);
         record(&mut highest, &mut used, u64::MAX).unwrap();
         assert_eq!(record(&mut highest, &mut used, u64::MAX), Err(NonceError::Used));
         assert_eq!(record(&mut highest, &mut used, u64::MAX - 1), Ok(()));
@@ -161,10 +180,12 @@ mod tests {
     #[test]
     fn a_refused_nonce_changes_nothing() {
         let (mut highest, mut used) = (0, [0; WINDOW_WORDS]);
+        record(&mut highest, &mut used, 1000).unwrap();
         record(&mut highest, &mut used, 2000).unwrap();
         let before = (highest, used);
-        let _ = record(&mut highest, &mut used, 2000);
-        let _ = record(&mut highest, &mut used, 3);
+        for nonce in [2000, 3, 4000] {
+            record(&mut highest, &mut used, nonce).unwrap_err();
+        }
         assert_eq!((highest, used), before);
     }
 }

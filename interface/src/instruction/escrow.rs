@@ -36,16 +36,17 @@ pub fn create_associated_token(
 
 /// Opens `payer`'s escrow, its vault included: two instructions, in this order. `token_program` is the mint's owner.
 pub fn open_escrow(
+    program: &Address,
     rent_payer: &Address,
     payer: &Address,
     mint: &Address,
     token_program: &Address,
-    withdraw_delay_seconds: u32,
 ) -> Vec<Instruction> {
-    let escrow = address::escrow(payer, mint);
+    let escrow = address::escrow(program, payer, mint);
     let open = instruction(
+        program,
         0,
-        withdraw_delay_seconds,
+        (),
         vec![
             writable_signer(*rent_payer),
             signer(*payer),
@@ -59,19 +60,32 @@ pub fn open_escrow(
     vec![create_associated_token(rent_payer, &escrow, mint, token_program), open]
 }
 
+/// Names who may revoke sessions besides the payer; all zero bytes for nobody.
+pub fn set_guardian(
+    program: &Address,
+    payer: &Address,
+    escrow_address: &Address,
+    guardian: &Address,
+) -> Instruction {
+    instruction(program, 1, guardian, vec![signer(*payer), writable(*escrow_address)])
+}
+
 /// Moves `amount` base units from `source`, a token account of `depositor`, into the escrow.
 pub fn deposit(
+    program: &Address,
     depositor: &Address,
     source: &Address,
     escrow_address: &Address,
     escrow: &Escrow,
     amount: u64,
 ) -> Instruction {
-    deposit_naming(None, depositor, source, escrow_address, escrow, amount)
+    deposit_naming(program, None, depositor, source, escrow_address, escrow, amount)
 }
 
-/// Returns `amount` base units of a charge to the escrow it came from: a deposit by the receiver that names the intent.
-pub fn refund_charge(
+/// Returns `amount` base units of a payment to the escrow it came from: a deposit that names the payment. It counts as a
+/// refund where the depositor is the payment's receiver.
+pub fn refund(
+    program: &Address,
     intent_digest: &Digest,
     receiver: &Address,
     source: &Address,
@@ -79,11 +93,12 @@ pub fn refund_charge(
     escrow: &Escrow,
     amount: u64,
 ) -> Instruction {
-    deposit_naming(Some(*intent_digest), receiver, source, escrow_address, escrow, amount)
+    deposit_naming(program, Some(*intent_digest), receiver, source, escrow_address, escrow, amount)
 }
 
 fn deposit_naming(
-    refunded_intent: Option<Digest>,
+    program: &Address,
+    refunded_payment: Option<Digest>,
     depositor: &Address,
     source: &Address,
     escrow_address: &Address,
@@ -91,8 +106,9 @@ fn deposit_naming(
     amount: u64,
 ) -> Instruction {
     instruction(
-        1,
-        (amount, refunded_intent),
+        program,
+        2,
+        (amount, refunded_payment),
         vec![
             signer(*depositor),
             writable(*source),
@@ -105,25 +121,22 @@ fn deposit_naming(
 }
 
 /// Credits what reached the vault by plain transfer.
-pub fn sync(escrow_address: &Address, escrow: &Escrow) -> Instruction {
-    instruction(2, (), vec![writable(*escrow_address), readonly(escrow.vault)])
+pub fn sync(program: &Address, escrow_address: &Address, escrow: &Escrow) -> Instruction {
+    instruction(program, 3, (), vec![writable(*escrow_address), readonly(escrow.vault)])
 }
 
-/// Announces a withdrawal of `amount` base units.
-pub fn request_withdrawal(escrow_address: &Address, escrow: &Escrow, amount: u64) -> Instruction {
-    instruction(12, amount, vec![signer(escrow.payer), writable(*escrow_address)])
-}
-
-/// Takes the announced withdrawal back.
-pub fn cancel_withdrawal(escrow_address: &Address, escrow: &Escrow) -> Instruction {
-    instruction(13, (), vec![signer(escrow.payer), writable(*escrow_address)])
-}
-
-/// Pays the announced withdrawal to the token account `destination`.
-pub fn withdraw(escrow_address: &Address, escrow: &Escrow, destination: &Address) -> Instruction {
+/// Pays `amount` base units of the free balance, or all of it, to the token account `destination`.
+pub fn withdraw(
+    program: &Address,
+    escrow_address: &Address,
+    escrow: &Escrow,
+    destination: &Address,
+    amount: Option<u64>,
+) -> Instruction {
     instruction(
-        14,
-        (),
+        program,
+        4,
+        amount,
         vec![
             signer(escrow.payer),
             writable(*escrow_address),
@@ -135,16 +148,24 @@ pub fn withdraw(escrow_address: &Address, escrow: &Escrow, destination: &Address
     )
 }
 
-/// Closes an empty escrow without sessions, and its vault.
-pub fn close_escrow(escrow_address: &Address, escrow: &Escrow) -> Instruction {
+/// Closes an escrow without sessions, and its vault. All that the vault has goes to the token account `destination`.
+pub fn close_escrow(
+    program: &Address,
+    escrow_address: &Address,
+    escrow: &Escrow,
+    destination: &Address,
+) -> Instruction {
     instruction(
-        16,
+        program,
+        5,
         (),
         vec![
             signer(escrow.payer),
             writable(*escrow_address),
             writable(escrow.vault),
+            writable(*destination),
             writable(escrow.rent_payer),
+            readonly(escrow.mint),
             readonly(escrow.token_program),
         ],
     )

@@ -1,40 +1,22 @@
-use alloc::vec;
+use alloc::{vec, vec::Vec};
 
 use borsh::BorshSerialize;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
-use super::{instruction, readonly, signer, writable, writable_signer};
+use super::consent::ConsentArgument;
+use super::{Consent, Signature, instruction, readonly, writable, writable_signer};
 use crate::{
     account::{Escrow, Hold},
     address::{self, SYSTEM_PROGRAM_ID},
-    message::{Capture, Intent, Release},
+    message::{Capture, Digest, Intent, Release},
 };
-
-/// An Ed25519 signature.
-pub type Signature = [u8; 64];
-
-/// How an authorizer consents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// By a signature over the message; anyone may relay it.
-    Signature(Signature),
-    /// By signing the transaction.
-    Signer,
-}
-
-impl Proof {
-    fn signature(self) -> Option<Signature> {
-        match self {
-            Self::Signature(signature) => Some(signature),
-            Self::Signer => None,
-        }
-    }
-}
 
 /// Where a hold hangs: its address and the accounts above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldAccounts<'a> {
+    /// The escrow program's address.
+    pub program: Address,
     /// The escrow's address.
     pub escrow_address: Address,
     /// What the escrow stores.
@@ -45,15 +27,41 @@ pub struct HoldAccounts<'a> {
     pub hold: &'a Hold,
 }
 
-/// What becomes of the part of a hold that a capture leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
-enum Rest {
-    /// It stays held.
-    Held,
-    /// The capture is the last and releases it. Only where one key is both authorizers.
-    Released,
-    /// The receiver authorizer releases it, by this signature over the release at the captured amount.
-    ReleasedBySignature(Signature),
+/// What a capture is bounded by, where that is more than the amount it pays.
+#[derive(Clone, Copy, BorshSerialize)]
+struct CaptureBound {
+    amount: u64,
+    fee: u64,
+}
+
+impl CaptureBound {
+    /// The bound of a capture that pays up to `amount`; `None` is a bound of that amount without a fee.
+    fn of(capture: &Capture, amount: u64) -> Option<Self> {
+        let Capture { amount: bound, fee, .. } = *capture;
+        (bound != amount || fee != 0).then_some(Self { amount: bound, fee })
+    }
+}
+
+/// Where the payment ends after a capture.
+#[derive(Clone, Copy, BorshSerialize)]
+enum End {
+    /// Where it ended before.
+    Unchanged,
+    /// At the capture's bound: it is the last. Only where one key is both authorizers.
+    AtBound,
+    /// At what the capture pays, by the receiver authorizer's signature over that release.
+    AtAmount(Signature),
+}
+
+/// Who is paid besides the receiver, or what shows that the session may pay the receiver.
+#[derive(BorshSerialize)]
+enum ReceiverTerms {
+    /// Nobody: the receiver gets everything.
+    NoFee,
+    /// The fee recipient, at most these basis points of what is captured.
+    FeeUpTo(u16),
+    /// Nobody, and the proof shows that the receiver is in the session's list.
+    Listed(Vec<Digest>),
 }
 
 #[derive(BorshSerialize)]
@@ -63,37 +71,49 @@ struct IntentTerms {
     authorize_by: i64,
     capture_deadline: i64,
     refund_deadline: i64,
-    maximum_fee_bps: u16,
+    receiver_terms: ReceiverTerms,
     resource_hash: [u8; 32],
     signature: Signature,
 }
 
 impl IntentTerms {
-    fn new(intent: &Intent, signature: &Signature) -> Self {
+    fn new(intent: &Intent, signature: &Signature, receiver_proof: &[Digest]) -> Self {
+        let receiver_terms = match intent.maximum_fee_bps {
+            0 if receiver_proof.is_empty() => ReceiverTerms::NoFee,
+            0 => ReceiverTerms::Listed(receiver_proof.to_vec()),
+            maximum_fee_bps => ReceiverTerms::FeeUpTo(maximum_fee_bps),
+        };
         Self {
             amount: intent.amount,
             nonce: intent.nonce,
             authorize_by: intent.authorize_by,
             capture_deadline: intent.capture_deadline,
             refund_deadline: intent.refund_deadline,
-            maximum_fee_bps: intent.maximum_fee_bps,
+            receiver_terms,
             resource_hash: intent.resource_hash,
             signature: *signature,
         }
     }
 }
 
-/// Holds the intent's amount. `rent_payer` pays for the hold's account and gets the rent back.
-pub fn authorize(rent_payer: &Address, intent: &Intent, signature: &Signature) -> Instruction {
-    let session = address::session(&intent.escrow, &intent.session_key);
+/// Holds the intent's amount. `rent_payer` pays for the hold's account and gets the rent back. `receiver_proof` shows that
+/// the receiver is in the session's list; it is empty for a list of one and where there is no list.
+pub fn authorize(
+    rent_payer: &Address,
+    intent: &Intent,
+    signature: &Signature,
+    receiver_proof: &[Digest],
+) -> Instruction {
+    let session = address::session(&intent.program, &intent.escrow, &intent.session_key);
     instruction(
-        6,
-        IntentTerms::new(intent, signature),
+        &intent.program,
+        11,
+        IntentTerms::new(intent, signature, receiver_proof),
         vec![
             writable_signer(*rent_payer),
             writable(intent.escrow),
             writable(session),
-            writable(address::hold(&session, intent.nonce)),
+            writable(address::hold(&intent.program, &session, intent.nonce)),
             readonly(intent.receiver),
             readonly(intent.capture_authorizer),
             readonly(intent.receiver_authorizer),
@@ -103,26 +123,32 @@ pub fn authorize(rent_payer: &Address, intent: &Intent, signature: &Signature) -
     )
 }
 
-/// Pays the receiver up to the capture's cumulative amount, and the fee recipient its part of it.
-pub fn capture(accounts: HoldAccounts<'_>, capture: &Capture, proof: Proof) -> Instruction {
-    let rest = if capture.last { Rest::Released } else { Rest::Held };
-    capture_and(accounts, capture, proof, rest)
+/// Pays up to the cumulative `amount`, which is at most the capture's.
+pub fn capture(accounts: HoldAccounts<'_>, amount: u64, capture: &Capture, consent: Consent) -> Instruction {
+    let end = if capture.last { End::AtBound } else { End::Unchanged };
+    capture_ending(accounts, amount, capture, consent, end)
 }
 
-/// Like [`capture`], and releases the rest in the same instruction by the receiver authorizer's signature over the
-/// release at the captured amount. The capture itself is not the last.
+/// Like [`capture`], and ends the payment at `amount` in the same instruction, by the receiver authorizer's signature over
+/// that release. The capture itself is not the last.
 pub fn capture_and_release(
     accounts: HoldAccounts<'_>,
+    amount: u64,
     capture: &Capture,
-    proof: Proof,
+    consent: Consent,
     release_signature: &Signature,
 ) -> Instruction {
-    capture_and(accounts, capture, proof, Rest::ReleasedBySignature(*release_signature))
+    capture_ending(accounts, amount, capture, consent, End::AtAmount(*release_signature))
 }
 
-fn capture_and(accounts: HoldAccounts<'_>, capture: &Capture, proof: Proof, rest: Rest) -> Instruction {
-    let HoldAccounts { escrow_address, escrow, hold_address, hold } = accounts;
-    let fee = (capture.fee > 0).then_some(capture.fee);
+fn capture_ending(
+    accounts: HoldAccounts<'_>,
+    amount: u64,
+    capture: &Capture,
+    consent: Consent,
+    end: End,
+) -> Instruction {
+    let HoldAccounts { program, escrow_address, escrow, hold_address, hold } = accounts;
     let mut metas = vec![
         writable(escrow_address),
         writable(hold.session),
@@ -133,13 +159,12 @@ fn capture_and(accounts: HoldAccounts<'_>, capture: &Capture, proof: Proof, rest
         readonly(escrow.mint),
         readonly(escrow.token_program),
     ];
-    if proof == Proof::Signer {
-        metas.push(signer(hold.capture_authorizer));
-    }
-    if capture.fee > hold.fee {
+    consent.push_signer(hold.capture_authorizer, &mut metas);
+    if capture.fee > 0 {
         metas.push(fee_token_account(&hold.fee_recipient, escrow));
     }
-    instruction(7, (capture.amount, rest, fee, proof.signature()), metas)
+    let bound = CaptureBound::of(capture, amount);
+    instruction(&program, 12, (amount, end, bound, consent.to(hold.intent_digest)), metas)
 }
 
 fn fee_token_account(recipient: &Address, escrow: &Escrow) -> AccountMeta {
@@ -151,19 +176,53 @@ fn fee_token_account(recipient: &Address, escrow: &Escrow) -> AccountMeta {
 pub struct Charge {
     /// What is paid, the fee included, in base units.
     pub amount: u64,
-    /// The part of `amount` that goes to the fee recipient.
-    pub fee: u64,
-    /// The receiver authorizer's, over the release at `amount`: for less than the intent's amount.
-    pub release: Option<Proof>,
-    /// The capture authorizer's, over the last capture of `amount` and `fee`: for a fee.
-    pub capture: Option<Proof>,
+    /// The capture authorizer's: needed unless it is the session key.
+    pub capture: Option<ChargeCapture>,
+    /// The receiver authorizer's, over the release at `amount`: for less than the intent's amount, unless the capture is
+    /// the last.
+    pub release: Option<Consent>,
 }
 
-/// Pays the receiver at once, against an intent of the flow `authorization`.
-pub fn charge(intent: &Intent, signature: &Signature, escrow: &Escrow, charge: &Charge) -> Instruction {
+/// The capture under which a charge pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChargeCapture {
+    /// The most that may be paid, in base units.
+    pub amount: u64,
+    /// The most that may go to the fee recipient, in base units.
+    pub fee: u64,
+    /// Whether the payment ends at `amount`.
+    pub last: bool,
+    /// The capture authorizer's.
+    pub consent: Consent,
+}
+
+impl ChargeCapture {
+    /// The capture authorizer's consent to `capture`.
+    pub fn new(capture: &Capture, consent: Consent) -> Self {
+        let Capture { amount, fee, last, .. } = *capture;
+        Self { amount, fee, last, consent }
+    }
+}
+
+#[derive(BorshSerialize)]
+struct ChargeCaptureArgument {
+    bound: Option<CaptureBound>,
+    last: bool,
+    consent: ConsentArgument,
+}
+
+/// Pays the receiver at once, against an intent of the flow `authorization`. `receiver_proof` is as for [`authorize`].
+pub fn charge(
+    intent: &Intent,
+    signature: &Signature,
+    receiver_proof: &[Digest],
+    escrow: &Escrow,
+    charge: &Charge,
+) -> Instruction {
+    let intent_digest = intent.digest();
     let mut metas = vec![
         writable(intent.escrow),
-        writable(address::session(&intent.escrow, &intent.session_key)),
+        writable(address::session(&intent.program, &intent.escrow, &intent.session_key)),
         writable(escrow.vault),
         writable(address::associated_token(&intent.receiver, &escrow.mint, &escrow.token_program)),
         readonly(intent.receiver),
@@ -173,41 +232,41 @@ pub fn charge(intent: &Intent, signature: &Signature, escrow: &Escrow, charge: &
         readonly(escrow.mint),
         readonly(escrow.token_program),
     ];
-    if charge.release == Some(Proof::Signer) {
-        metas.push(signer(intent.receiver_authorizer));
-    }
-    if charge.capture == Some(Proof::Signer) {
-        metas.push(signer(intent.capture_authorizer));
-    }
-    if charge.fee > 0 {
+    let capture = charge.capture.map(|ChargeCapture { amount, fee, last, consent }| {
+        consent.push_signer(intent.capture_authorizer, &mut metas);
+        let bound = CaptureBound::of(&Capture { intent_digest, amount, fee, last }, charge.amount);
+        ChargeCaptureArgument { bound, last, consent: consent.to(intent_digest) }
+    });
+    let release = charge.release.map(|consent| {
+        consent.push_signer(intent.receiver_authorizer, &mut metas);
+        consent.to(intent_digest)
+    });
+    if charge.capture.is_some_and(|capture| capture.fee > 0) {
         metas.push(fee_token_account(&intent.fee_recipient, escrow));
     }
-    let release_signature = charge.release.and_then(Proof::signature);
-    let capture_signature = charge.capture.and_then(Proof::signature);
-    let terms = (charge.amount, charge.fee, release_signature, capture_signature);
-    instruction(17, (IntentTerms::new(intent, signature), terms), metas)
+    let terms = IntentTerms::new(intent, signature, receiver_proof);
+    instruction(&intent.program, 15, (terms, charge.amount, capture, release), metas)
 }
 
 /// Ends the payment at the release's amount.
-pub fn void(accounts: HoldAccounts<'_>, release: &Release, proof: Proof) -> Instruction {
-    let HoldAccounts { escrow_address, hold_address, hold, .. } = accounts;
+pub fn void(accounts: HoldAccounts<'_>, release: &Release, consent: Consent) -> Instruction {
+    let HoldAccounts { program, escrow_address, hold_address, hold, .. } = accounts;
     let mut metas = vec![
         writable(escrow_address),
         writable(hold.session),
         writable(hold_address),
         writable(hold.rent_payer),
     ];
-    if proof == Proof::Signer {
-        metas.push(signer(hold.receiver_authorizer));
-    }
-    instruction(8, (release.amount, proof.signature()), metas)
+    consent.push_signer(hold.receiver_authorizer, &mut metas);
+    instruction(&program, 13, (release.amount, consent.to(hold.intent_digest)), metas)
 }
 
 /// Releases what is left after the capture deadline.
 pub fn reclaim(accounts: HoldAccounts<'_>) -> Instruction {
-    let HoldAccounts { escrow_address, hold_address, hold, .. } = accounts;
+    let HoldAccounts { program, escrow_address, hold_address, hold, .. } = accounts;
     instruction(
-        9,
+        &program,
+        14,
         (),
         vec![
             writable(escrow_address),
@@ -216,28 +275,4 @@ pub fn reclaim(accounts: HoldAccounts<'_>) -> Instruction {
             writable(hold.rent_payer),
         ],
     )
-}
-
-/// Returns `amount` base units from `source`, a token account of the receiver, to the escrow.
-pub fn refund(accounts: HoldAccounts<'_>, source: &Address, amount: u64) -> Instruction {
-    let HoldAccounts { escrow_address, escrow, hold_address, hold } = accounts;
-    instruction(
-        10,
-        amount,
-        vec![
-            signer(hold.receiver),
-            writable(*source),
-            writable(escrow_address),
-            readonly(hold.session),
-            writable(hold_address),
-            writable(escrow.vault),
-            readonly(escrow.mint),
-            readonly(escrow.token_program),
-        ],
-    )
-}
-
-/// Closes a finished hold that was kept for refunds.
-pub fn close_hold(hold_address: &Address, hold: &Hold) -> Instruction {
-    instruction(11, (), vec![writable(hold.session), writable(*hold_address), writable(hold.rent_payer)])
 }

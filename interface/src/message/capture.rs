@@ -3,17 +3,17 @@ use solana_sha256_hasher::hashv;
 
 use super::{Digest, SIGNED_BYTES, TAG_BYTES, signed_bytes};
 
-/// The capture authorizer's permission to pay the receiver. Amounts are cumulative over the payment's life, so a
-/// repeat changes nothing and of several only the highest matters.
+/// The capture authorizer's permission to pay the receiver: an upper bound. Amounts are cumulative over the payment's
+/// life, so a repeat changes nothing and of several only the highest matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Capture {
     /// The payment: digest of its intent.
     pub intent_digest: Digest,
-    /// All that may be captured so far, in base units, this capture included.
+    /// The most that may be captured so far, in base units, this capture included.
     pub amount: u64,
-    /// The part of `amount` that goes to the intent's fee recipient, in base units.
+    /// The most that may have gone to the intent's fee recipient so far, in base units; a part of `amount`.
     pub fee: u64,
-    /// Whether what is left of the hold goes back to the escrow. Only where the capture authorizer is the receiver
+    /// Whether the payment ends at `amount`, all of which is then paid. Only where the capture authorizer is the receiver
     /// authorizer too.
     pub last: bool,
 }

@@ -30,9 +30,9 @@ pub struct Intent {
     pub receiver: Address,
     /// Whose signature lets money go to the receiver.
     pub capture_authorizer: Address,
-    /// Whose signature lets money go back to the payer before the capture deadline.
+    /// Whose signature lets the payment end at less.
     pub receiver_authorizer: Address,
-    /// Who may take a fee out of what is captured.
+    /// Who may take a fee out of what is captured; where there is a fee, neither the receiver nor the escrow.
     pub fee_recipient: Address,
     /// The HTTP request that is paid for: [`crate::resource::resource_hash`].
     pub resource_hash: [u8; 32],
@@ -44,7 +44,7 @@ pub struct Intent {
     pub authorize_by: i64,
     /// Last second at which a hold can be captured; after it anyone may reclaim.
     pub capture_deadline: i64,
-    /// Last second at which captured money can be refunded to the escrow; 0 if never.
+    /// Until when the receiver promises to give refunds, unix seconds; 0 for no promise. The program only carries it.
     pub refund_deadline: i64,
     /// The most of what is captured that may go to the fee recipient, in basis points.
     pub maximum_fee_bps: u16,

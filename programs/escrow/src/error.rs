@@ -16,26 +16,32 @@ pub enum EscrowError {
     WrongSession,
     #[msg("The hold does not belong to this session")]
     WrongHold,
-    #[msg("The signer is not this hold's receiver")]
-    WrongReceiver,
     #[msg("The token account is not the receiver's associated token account")]
     WrongReceiverTokenAccount,
-    #[msg("The token account is not the fee recipient's associated token account")]
+    #[msg("The fee recipient's associated token account is not among the remaining accounts")]
     WrongFeeTokenAccount,
     #[msg("The account is not the one that paid the rent")]
     WrongRentPayer,
+    #[msg("The key is neither this escrow's payer nor its guardian")]
+    WrongRevoker,
+    #[msg("The account has the layout of a later version of the program")]
+    UnknownVersion,
     #[msg("The signature is not a strict Ed25519 signature of this message by the required key")]
     InvalidSignature,
-    #[msg("Neither a signature nor the authorizer as signer of the transaction was given")]
+    #[msg("The authorizer did not sign the transaction: put it among the remaining accounts as a signer")]
     MissingAuthorizer,
+    #[msg("The authorizer's consent names another payment or revocation")]
+    WrongConsent,
+    #[msg(
+        "A charge needs the capture authorizer's capture, unless the session key is the capture authorizer"
+    )]
+    MissingCapture,
+    #[msg("A charge below the intent's amount needs a last capture or the receiver authorizer's release")]
+    MissingRelease,
     #[msg("The amount must be above zero")]
     ZeroAmount,
     #[msg("The sum is above the largest amount that can be counted")]
     AmountOverflow,
-    #[msg("The vault holds no more than the escrow's balance: there is nothing to credit")]
-    NothingToSync,
-    #[msg("The withdraw delay must be at most 2,592,000 seconds (30 days)")]
-    WithdrawDelayTooLong,
     #[msg("The session's expiry must lie in the future")]
     SessionExpiryPassed,
     #[msg("A limit per period needs both a length in seconds and an amount")]
@@ -46,12 +52,18 @@ pub enum EscrowError {
     SessionRevoked,
     #[msg("The session has expired")]
     SessionExpired,
-    #[msg("The session still has open holds: capture, void, reclaim or close them first")]
+    #[msg("The session still has open holds: capture, void or reclaim them first")]
     SessionHasHolds,
     #[msg("A session can't be closed in the slot it was opened in")]
     ClosedInOpeningSlot,
-    #[msg("The session may only pay another receiver")]
-    ReceiverNotAllowed,
+    #[msg("Sessions can only be revoked up to the current slot")]
+    RevokedSlotInFuture,
+    #[msg("The receiver is not in the session's list, or the proof does not show it")]
+    ReceiverNotListed,
+    #[msg(
+        "The session may only pay listed receivers: its intents can't allow a fee, which would go to another"
+    )]
+    FeeNotAllowed,
     #[msg("The amount is above the session's limit per payment")]
     PaymentLimitExceeded,
     #[msg("The amount is above what is left of the session's total")]
@@ -62,54 +74,38 @@ pub enum EscrowError {
     NonceUsed,
     #[msg("The nonce is more than 1,024 behind the highest one this session has seen")]
     NonceTooOld,
+    #[msg("The nonce is more than 1,024 above the highest one this session has seen")]
+    NonceTooFarAhead,
     #[msg("The intent's authorize-by time has passed")]
     IntentExpired,
-    #[msg("Deadlines must be in order: authorize-by, capture, then refund (or 0 for no refunds)")]
+    #[msg("The capture deadline is before the authorize-by time")]
     DeadlinesOutOfOrder,
+    #[msg("The capture deadline is more than 30 days away")]
+    CaptureDeadlineTooFar,
     #[msg("The maximum fee must be at most 10,000 basis points")]
     FeeBpsTooHigh,
+    #[msg("Where an intent allows a fee, its recipient must be neither the receiver nor the escrow")]
+    WrongFeeRecipient,
     #[msg("The amount is above the escrow's free balance")]
     InsufficientFreeBalance,
     #[msg("The hold's capture deadline has passed")]
     CaptureDeadlinePassed,
     #[msg("The hold's capture deadline has not passed yet")]
     CaptureDeadlineNotPassed,
-    #[msg("The capture is above the held amount")]
-    CaptureAboveHold,
-    #[msg("The hold was already captured up to this amount: the amount is cumulative")]
-    NothingToCapture,
+    #[msg("The amount is above what the capture authorizer agreed to")]
+    CaptureAboveBound,
     #[msg(
-        "A last capture releases the rest, which needs the receiver authorizer to be the capture authorizer"
+        "A last capture ends the payment, which needs the receiver authorizer to be the capture authorizer"
     )]
     LastCaptureNotAllowed,
-    #[msg("The fee is above the intent's maximum for the captured amount, or above what this capture moves")]
-    FeeTooHigh,
-    #[msg("The fee is below what was taken before: the fee is cumulative")]
-    FeeBelowTaken,
-    #[msg("The release is below what was already captured")]
-    ReleaseBelowCaptured,
-    #[msg("Nothing is left to release")]
-    NothingToRelease,
-    #[msg("The hold's refund deadline has passed")]
-    RefundDeadlinePassed,
-    #[msg("The refund is above what was captured and not yet refunded")]
-    RefundAboveCaptured,
-    #[msg("The hold is not finished: something is held, or can still be refunded")]
-    HoldNotFinished,
-    #[msg("The withdrawal is above the escrow's balance")]
-    WithdrawalAboveBalance,
-    #[msg("No withdrawal is requested")]
-    NoWithdrawalRequested,
-    #[msg("The withdraw delay has not passed yet")]
-    WithdrawalNotDue,
-    #[msg("All of the balance is held: nothing can be withdrawn now")]
+    #[msg("A last capture is paid in full: the amount must be the bound")]
+    LastCaptureNotInFull,
+    #[msg("The charge is above the intent's amount")]
+    ChargeAboveIntent,
+    #[msg("Nothing is free: all of the balance is held")]
     NothingToWithdraw,
     #[msg("The escrow still has sessions: close them first")]
     EscrowHasSessions,
-    #[msg("The escrow or its vault still has tokens: sync and withdraw them first")]
-    EscrowNotEmpty,
-    #[msg("The charge is above the intent's amount")]
-    ChargeAboveIntent,
     #[msg("The mint takes a fee from transfers: receivers would get less than was signed for")]
     MintHasTransferFee,
     #[msg(
@@ -130,10 +126,4 @@ pub enum EscrowError {
     MintIsPausable,
     #[msg("The mint has an extension that this program does not know to be harmless")]
     UnsupportedMintExtension,
-    #[msg("The session may only pay one receiver: its intents can't allow a fee, which would go to another")]
-    FeeNotAllowed,
-    #[msg("The capture deadline is more than 30 days away")]
-    CaptureDeadlineTooFar,
-    #[msg("The refund deadline is more than 90 days after the capture deadline")]
-    RefundDeadlineTooFar,
 }

@@ -6,23 +6,30 @@
 
 #![cfg_attr(not(any(test, feature = "idl-build")), no_std)]
 
+extern crate alloc;
+
 use anchor_lang::prelude::*;
 
+mod consent;
 mod error;
 mod events;
 mod incarnation;
 mod instructions;
 mod intent;
 mod mint;
-mod signature;
+mod payout;
+mod receiver_terms;
+mod remaining;
 mod state;
 mod token;
 
+use consent::Consent;
 use instructions::*;
 use intent::IntentTerms;
+use remaining::RemainingAccounts;
 use state::SessionLimits;
 
-declare_id!("EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T");
+declare_id!(env!("X402_ESCROW_PROGRAM_ID"));
 
 // Not where the program is compiled into another one, which has a security.txt of its own.
 #[cfg(not(feature = "no-entrypoint"))]
@@ -33,138 +40,141 @@ solana_security_txt::security_txt! {
     policy: "SECURITY.md in the source"
 }
 
+/// What is already true is no error: an instruction whose effect is there succeeds and changes nothing, so that a relay
+/// that comes second learns that the work is done, and fails no transaction that carries others.
+///
+/// `remaining.rs` says which accounts follow an instruction's own.
 #[program]
 pub mod x402_escrow {
     use super::*;
 
     /// Creates the payer's escrow of one mint.
     #[discrim = 0]
-    pub fn open_escrow(ctx: &mut Context<OpenEscrow>, withdraw_delay_seconds: u32) -> Result<()> {
+    pub fn open_escrow(ctx: &mut Context<OpenEscrow>) -> Result<()> {
         let bump = ctx.bumps.escrow;
-        ctx.accounts.open_escrow(withdraw_delay_seconds, bump)
+        ctx.accounts.open_escrow(bump)
+    }
+
+    /// Names who may revoke sessions besides the payer; all zero bytes for nobody.
+    #[discrim = 1]
+    pub fn set_guardian(ctx: &mut Context<SetGuardian>, guardian: Address) -> Result<()> {
+        ctx.accounts.set_guardian(guardian)
     }
 
     /// Moves tokens into an escrow; anyone may.
     ///
-    /// A receiver refunds a charge, which leaves no account, by a deposit that names the digest of its intent. The
-    /// event repeats it; nothing else is made of it.
-    #[discrim = 1]
-    pub fn deposit(ctx: &mut Context<Deposit>, amount: u64, refunded_intent: Option<[u8; 32]>) -> Result<()> {
-        ctx.accounts.deposit(amount, refunded_intent)
+    /// A receiver refunds a payment by a deposit that names the digest of its intent. The event repeats it; nothing else
+    /// is made of it.
+    #[discrim = 2]
+    pub fn deposit(
+        ctx: &mut Context<Deposit>,
+        amount: u64,
+        refunded_payment: Option<[u8; 32]>,
+    ) -> Result<()> {
+        ctx.accounts.deposit(amount, refunded_payment)
     }
 
     /// Credits the escrow with tokens that reached its vault by plain transfer; anyone may.
-    #[discrim = 2]
+    #[discrim = 3]
     pub fn sync(ctx: &mut Context<Sync>) -> Result<()> {
         ctx.accounts.sync()
     }
 
+    /// Pays free balance out at once: `amount`, or all of it.
+    #[discrim = 4]
+    pub fn withdraw(ctx: &mut Context<Withdraw>, amount: Option<u64>) -> Result<()> {
+        ctx.accounts.withdraw(amount)
+    }
+
+    /// Closes an escrow without sessions, and its vault. All that the vault has goes to the payer's destination, the rent
+    /// back to whoever paid it.
+    #[discrim = 5]
+    pub fn close_escrow(ctx: &mut Context<CloseEscrow>) -> Result<()> {
+        ctx.accounts.close_escrow()
+    }
+
     /// Gives an agent's key a bounded right to sign intents.
-    #[discrim = 3]
+    #[discrim = 6]
     pub fn open_session(ctx: &mut Context<OpenSession>, limits: SessionLimits) -> Result<()> {
         ctx.accounts.open_session(limits)
     }
 
+    /// Changes a session's limits; what is spent stays spent, and a revoked session stays revoked.
+    #[discrim = 7]
+    pub fn update_session(ctx: &mut Context<UpdateSession>, limits: SessionLimits) -> Result<()> {
+        ctx.accounts.update_session(limits)
+    }
+
     /// Stops a session at once: nothing more can be authorized. What is held stays held.
-    #[discrim = 4]
-    pub fn revoke_session(ctx: &mut Context<RevokeSession>) -> Result<()> {
-        ctx.accounts.revoke_session()
+    #[discrim = 8]
+    pub fn revoke_session(ctx: &mut Context<RevokeSession>, consent: Consent) -> Result<()> {
+        ctx.accounts.revoke_session(&consent)
+    }
+
+    /// Stops every session that was opened in this slot or before.
+    #[discrim = 9]
+    pub fn revoke_sessions(
+        ctx: &mut Context<RevokeSessions>,
+        opened_through_slot: u64,
+        consent: Consent,
+    ) -> Result<()> {
+        ctx.accounts.revoke_sessions(opened_through_slot, &consent)
     }
 
     /// Closes a session without open holds; its rent goes back to whoever paid it.
-    #[discrim = 5]
+    #[discrim = 10]
     pub fn close_session(ctx: &mut Context<CloseSession>) -> Result<()> {
         ctx.accounts.close_session()
     }
 
     /// Holds an amount for a receiver against a signed intent; anyone may relay it.
-    #[discrim = 6]
+    #[discrim = 11]
     pub fn authorize(ctx: &mut Context<Authorize>, intent: IntentTerms) -> Result<()> {
         let hold_bump = ctx.bumps.hold;
         ctx.accounts.authorize(&intent, hold_bump)
     }
 
-    /// Pays the receiver up to a cumulative `amount` out of a hold.
-    ///
-    /// Remaining accounts: the capture authorizer where it signs the transaction (`signature` is `None`); then the
-    /// fee recipient's associated token account where `fee` grows.
-    #[discrim = 7]
+    /// Pays the receiver up to a cumulative `amount` out of a hold, within what the capture authorizer agreed to; `bound`
+    /// says what that is where it is not `amount` without a fee.
+    #[discrim = 12]
     pub fn capture(
         ctx: &mut Context<Capture>,
         amount: u64,
-        rest: Rest,
-        fee: Option<u64>,
-        signature: Option<[u8; 64]>,
+        end: End,
+        bound: Option<CaptureBound>,
+        consent: Consent,
     ) -> Result<()> {
         let remaining = ctx.remaining_accounts()?;
-        ctx.accounts.capture(amount, fee.unwrap_or(0), rest, signature.as_ref(), &remaining)
+        ctx.accounts.capture(amount, &end, bound, &consent, RemainingAccounts(&remaining))
     }
 
-    /// Ends a hold at `amount`; what is above it goes back to the escrow's free balance.
-    ///
-    /// Remaining accounts: the receiver authorizer where it signs the transaction (`signature` is `None`).
-    #[discrim = 8]
-    pub fn void(ctx: &mut Context<Void>, amount: u64, signature: Option<[u8; 64]>) -> Result<()> {
+    /// Ends a hold at `amount`, or at what is captured where that is more; the rest goes back to the escrow's free balance.
+    #[discrim = 13]
+    pub fn void(ctx: &mut Context<Void>, amount: u64, consent: Consent) -> Result<()> {
         let remaining = ctx.remaining_accounts()?;
-        ctx.accounts.void(amount, signature.as_ref(), &remaining)
+        ctx.accounts.void(amount, &consent, RemainingAccounts(&remaining))
     }
 
     /// Releases what is left of a hold after its capture deadline; anyone may.
-    #[discrim = 9]
+    #[discrim = 14]
     pub fn reclaim(ctx: &mut Context<Reclaim>) -> Result<()> {
         ctx.accounts.reclaim()
     }
 
-    /// Returns captured money from the receiver to the escrow, until the refund deadline.
-    #[discrim = 10]
-    pub fn refund(ctx: &mut Context<Refund>, amount: u64) -> Result<()> {
-        ctx.accounts.refund(amount)
-    }
-
-    /// Closes a finished hold that was kept for refunds; anyone may.
-    #[discrim = 11]
-    pub fn close_hold(ctx: &mut Context<CloseHold>) -> Result<()> {
-        ctx.accounts.close_hold()
-    }
-
-    /// Announces a withdrawal; a second request replaces the first and starts the delay again.
-    #[discrim = 12]
-    pub fn request_withdrawal(ctx: &mut Context<RequestWithdrawal>, amount: u64) -> Result<()> {
-        ctx.accounts.request_withdrawal(amount)
-    }
-
-    /// Takes a requested withdrawal back.
-    #[discrim = 13]
-    pub fn cancel_withdrawal(ctx: &mut Context<CancelWithdrawal>) -> Result<()> {
-        ctx.accounts.cancel_withdrawal()
-    }
-
-    /// Pays out a requested withdrawal after the delay, as far as it is not held.
-    #[discrim = 14]
-    pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
-        ctx.accounts.withdraw()
-    }
-
-    /// Changes a session's limits; what is spent stays spent, and a revoked session stays revoked.
-    #[discrim = 15]
-    pub fn update_session(ctx: &mut Context<UpdateSession>, limits: SessionLimits) -> Result<()> {
-        ctx.accounts.update_session(limits)
-    }
-
-    /// Closes an empty escrow without sessions, and its vault; the rent goes back to whoever paid it.
-    #[discrim = 16]
-    pub fn close_escrow(ctx: &mut Context<CloseEscrow>) -> Result<()> {
-        ctx.accounts.close_escrow()
-    }
-
     /// Pays a receiver at once, without a hold, against an intent of the flow `authorization`.
     ///
-    /// Remaining accounts: the receiver authorizer and the capture authorizer where their consent is asked for and
-    /// they sign the transaction instead of a message; then the fee recipient's associated token account where a fee
-    /// is taken.
-    #[discrim = 17]
-    pub fn charge(ctx: &mut Context<Charge>, intent: IntentTerms, terms: ChargeTerms) -> Result<()> {
+    /// `capture` is needed unless the session key is the capture authorizer; below the intent's amount either it is the
+    /// last or `release` is needed.
+    #[discrim = 15]
+    pub fn charge(
+        ctx: &mut Context<Charge>,
+        intent: IntentTerms,
+        amount: u64,
+        capture: Option<ChargeCapture>,
+        release: Option<Consent>,
+    ) -> Result<()> {
         let remaining = ctx.remaining_accounts()?;
-        ctx.accounts.charge(&intent, &terms, &remaining)
+        let remaining = RemainingAccounts(&remaining);
+        ctx.accounts.charge(&intent, amount, capture.as_ref(), release.as_ref(), remaining)
     }
 }

@@ -1,11 +1,14 @@
 //! Token transfers and the addresses they may go to.
 
-use anchor_lang::{
-    address_eq, cpi::InstructionAccount, find_program_address, prelude::*, unchecked_invoke_signed_fixed,
-};
+use anchor_lang::{cpi::InstructionAccount, find_program_address, prelude::*, unchecked_invoke_signed_fixed};
 use anchor_spl::associated_token;
+use spl_token_2022_interface::{
+    extension::{BaseStateWithExtensions, PodStateWithExtensions, memo_transfer::MemoTransfer},
+    pod::PodAccount,
+    state::AccountState,
+};
 
-use crate::{error::EscrowError, state::Escrow};
+use crate::error::EscrowError;
 
 /// `TransferChecked` of SPL Token and Token-2022.
 const TRANSFER_CHECKED: u8 = 12;
@@ -25,6 +28,20 @@ pub(crate) fn tokens_in(vault: &AccountView) -> Result<u64> {
     let data = vault.try_borrow()?;
     let amount = data.get(AMOUNT).and_then(<[u8]>::first_chunk).ok_or(EscrowError::WrongVault)?;
     Ok(u64::from_le_bytes(*amount))
+}
+
+/// Whether a transfer to `account` would succeed: it is a token account of `token_program`, not frozen, and its owner does
+/// not demand a memo.
+pub(crate) fn can_receive(account: &AccountView, token_program: &Address) -> bool {
+    if !account.owned_by(token_program) {
+        return false;
+    }
+    let Ok(data) = account.try_borrow() else { return false };
+    let Ok(token_account) = PodStateWithExtensions::<PodAccount>::unpack(&data) else { return false };
+    let demands_memo = token_account
+        .get_extension::<MemoTransfer>()
+        .is_ok_and(|memo| bool::from(memo.require_incoming_transfer_memos));
+    token_account.base.state == AccountState::Initialized as u8 && !demands_memo
 }
 
 /// Who and what a transfer involves. `authority` signs the transaction, or is the escrow that signs by its seeds.
@@ -52,47 +69,6 @@ impl Transfer<'_> {
         ];
         let handles = [self.from, self.mint, self.to, self.authority];
         unchecked_invoke_signed_fixed(self.token_program, &data, &accounts, &handles, signer_seeds);
-    }
-}
-
-/// Moves tokens out of a vault, signed by the escrow.
-pub(crate) struct Payout<'a> {
-    pub(crate) escrow: &'a Account<Escrow>,
-    pub(crate) vault: &'a UncheckedAccount,
-    pub(crate) mint: &'a UncheckedAccount,
-    pub(crate) token_program: &'a Address,
-}
-
-impl Payout<'_> {
-    /// Pays `amount` base units to the token account `to`. Nothing moves if that is 0.
-    pub(crate) fn pay(&self, to: &AccountView, amount: u64) {
-        if amount == 0 {
-            return;
-        }
-        let Escrow { payer, mint, bump, decimals, .. } = **self.escrow;
-        let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
-        let (mut vault, mut to) = (*self.vault.account(), *to);
-        Transfer {
-            from: CpiHandleMut::writable(&mut vault).into(),
-            mint: self.mint.cpi_handle(),
-            to: CpiHandleMut::writable(&mut to).into(),
-            authority: self.escrow.cpi_handle(),
-            token_program: self.token_program,
-            decimals,
-        }
-        .invoke(amount, &[&seeds]);
-    }
-
-    /// Pays a fee to the recipient's associated token account, which must be the first of `remaining`.
-    pub(crate) fn pay_fee(&self, recipient: &Address, remaining: &[AccountView], fee: u64) -> Result<()> {
-        if fee == 0 {
-            return Ok(());
-        }
-        let to = remaining.first().ok_or(EscrowError::WrongFeeTokenAccount)?;
-        let expected = associated_token_address(recipient, &self.escrow.token_program, &self.escrow.mint);
-        require!(address_eq(to.address(), &expected), EscrowError::WrongFeeTokenAccount);
-        self.pay(to, fee);
-        Ok(())
     }
 }
 

@@ -1,26 +1,31 @@
-use anchor_lang::{AccountInitialize, address_eq, prelude::*};
+use anchor_lang::{AccountInitialize, AnchorAccount, address_eq, prelude::*};
 use x402_escrow_interface::message::PaymentFlow;
 
 use crate::{
     error::EscrowError,
     events::Authorized,
     intent::{IntentTerms, Parties},
-    state::{Escrow, Hold, Session},
+    state::{Escrow, Hold, Payee, Session, VERSION},
     token::associated_token_address,
 };
 
 #[derive(Accounts)]
 #[instruction(intent: IntentTerms)]
 pub struct Authorize {
-    /// Pays the hold's rent and gets it back: the relay.
+    /// Pays the hold's rent and gets it back: the relay. `unsafe(dup)`: it may be one of the parties too, and only its
+    /// lamports change.
     #[account(mut, unsafe(dup))]
     pub rent_payer: Signer,
-    #[account(mut)]
+    #[account(mut, constraint(escrow.has_known_version() @ EscrowError::UnknownVersion))]
     pub escrow: Account<Escrow>,
-    #[account(mut, constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession))]
+    #[account(
+        mut,
+        constraint(session.has_known_version() @ EscrowError::UnknownVersion),
+        constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession)
+    )]
     pub session: Account<Session>,
     /// Created by the handler and not by `init`, which would come before the checks: a used nonce is then refused as
-    /// one, whether its hold still exists or not.
+    /// one, and a hold that is there already is no error.
     #[account(mut, seeds = [b"hold", session.address().as_ref(), &intent.nonce.to_le_bytes()], bump)]
     pub hold: UncheckedAccount,
     /// The intent's parties are accounts, not arguments, so that a lookup table can shorten them. Each is proven by
@@ -34,8 +39,6 @@ pub struct Authorize {
 
 impl Authorize {
     pub(crate) fn authorize(&mut self, terms: &IntentTerms, hold_bump: u8) -> Result<()> {
-        let now = Clock::get()?.unix_timestamp;
-        terms.check(now)?;
         let parties = Parties {
             escrow: self.escrow.address(),
             receiver: self.receiver.address(),
@@ -43,14 +46,64 @@ impl Authorize {
             receiver_authorizer: self.receiver_authorizer.address(),
             fee_recipient: self.fee_recipient.address(),
         };
-        let digest = terms.verify(&self.session, &parties, PaymentFlow::Escrow)?;
-
-        self.session.spend(terms.amount, terms.nonce, self.receiver.address(), terms.maximum_fee_bps, now)?;
+        let digest = terms.digest(&self.session, &parties, PaymentFlow::Escrow);
+        if self.is_held(&digest)? {
+            return Ok(());
+        }
+        let now = Clock::get()?.unix_timestamp;
+        terms.require_valid(&self.session, &parties, &digest, now)?;
+        require!(!self.escrow.has_revoked(&self.session), EscrowError::SessionRevoked);
+        let payee = Payee { receiver: self.receiver.address(), terms: &terms.receiver_terms };
+        self.session.spend(terms.amount, terms.nonce, &payee, now)?;
         self.session.open_holds =
             self.session.open_holds.checked_add(1).ok_or(EscrowError::AmountOverflow)?;
         self.escrow.hold(terms.amount)?;
+        self.create_hold(terms, digest, hold_bump)?;
 
-        let mut hold = self.create_hold(terms.nonce, hold_bump)?;
+        emit!(Authorized {
+            escrow: *self.escrow.address(),
+            session: *self.session.address(),
+            hold: *self.hold.address(),
+            receiver: *self.receiver.address(),
+            capture_authorizer: *self.capture_authorizer.address(),
+            receiver_authorizer: *self.receiver_authorizer.address(),
+            fee_recipient: *self.fee_recipient.address(),
+            intent_digest: digest,
+            resource_hash: terms.resource_hash,
+            amount: terms.amount,
+            nonce: terms.nonce,
+            capture_deadline: terms.capture_deadline,
+            refund_deadline: terms.refund_deadline,
+            maximum_fee_bps: u64::from(terms.receiver_terms.maximum_fee_bps()),
+            balance: self.escrow.balance,
+            held: self.escrow.held,
+            spent: self.session.spent,
+        });
+        Ok(())
+    }
+
+    /// Whether the hold exists and is of this intent: somebody relayed it before, and nothing is left to do.
+    fn is_held(&self, digest: &[u8; 32]) -> Result<bool> {
+        if !self.hold.account().owned_by(&crate::ID) {
+            return Ok(false);
+        }
+        Ok(Account::<Hold>::load(*self.hold.account())?.intent_digest == *digest)
+    }
+
+    fn create_hold(&self, terms: &IntentTerms, intent_digest: [u8; 32], bump: u8) -> Result<()> {
+        let seeds: [&[u8]; 4] =
+            [b"hold", self.session.address().as_ref(), &terms.nonce.to_le_bytes(), &[bump]];
+        let mut hold = Account::<Hold>::create_and_initialize(
+            self.rent_payer.account(),
+            self.hold.account(),
+            Account::<Hold>::INIT_SPACE,
+            &crate::ID,
+            &(),
+            Some(&seeds),
+            None,
+        )?;
+        hold.version = VERSION;
+        hold.maximum_fee_bps = terms.receiver_terms.maximum_fee_bps();
         hold.session = *self.session.address();
         hold.receiver = *self.receiver.address();
         hold.receiver_token_account =
@@ -59,36 +112,10 @@ impl Authorize {
         hold.receiver_authorizer = *self.receiver_authorizer.address();
         hold.fee_recipient = *self.fee_recipient.address();
         hold.rent_payer = *self.rent_payer.address();
-        hold.intent_digest = digest;
+        hold.intent_digest = intent_digest;
         hold.amount = terms.amount;
         hold.capture_deadline = terms.capture_deadline;
-        hold.refund_deadline = terms.refund_deadline;
         hold.period_index = self.session.period_index;
-        hold.maximum_fee_bps = terms.maximum_fee_bps;
-
-        emit!(Authorized {
-            escrow: *self.escrow.address(),
-            session: hold.session,
-            hold: *self.hold.address(),
-            receiver: hold.receiver,
-            intent_digest: digest,
-            resource_hash: terms.resource_hash,
-            amount: terms.amount,
-            nonce: terms.nonce,
-        });
         Ok(())
-    }
-
-    fn create_hold(&self, nonce: u64, bump: u8) -> Result<Account<Hold>> {
-        let seeds: [&[u8]; 4] = [b"hold", self.session.address().as_ref(), &nonce.to_le_bytes(), &[bump]];
-        Account::<Hold>::create_and_initialize(
-            self.rent_payer.account(),
-            self.hold.account(),
-            Account::<Hold>::INIT_SPACE,
-            &crate::ID,
-            &(),
-            Some(&seeds),
-            None,
-        )
     }
 }

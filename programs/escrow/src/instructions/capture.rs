@@ -1,40 +1,67 @@
 use anchor_lang::{address_eq, prelude::*};
-use x402_escrow_interface::message;
-
-use crate::{
-    error::EscrowError,
-    events::Captured,
-    instructions::close_hold::close_if_finished,
-    intent::maximum_fee,
-    signature::{require_authorizer, verify},
-    state::{Escrow, Hold, Session},
-    token::Payout,
+use x402_escrow_interface::{
+    fee::fee_due,
+    message::{self, Release},
 };
 
-/// What becomes of the part of a hold that a capture leaves.
+use crate::{
+    consent::{self, Consent},
+    error::EscrowError,
+    events::Captured,
+    payout::Payout,
+    remaining::RemainingAccounts,
+    state::{Escrow, Hold, Session},
+};
+
+/// What the capture authorizer agreed to, where that is more than the amount that the instruction names.
 #[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
-pub enum Rest {
-    /// It stays held.
-    Held,
-    /// The capture is the last and releases it. Only where one key is both authorizers.
-    Released,
-    /// The receiver authorizer releases it, by this signature over the release at the captured amount.
-    ReleasedBySignature([u8; 64]),
+pub struct CaptureBound {
+    /// The most that may be captured so far, the fee included.
+    pub amount: u64,
+    /// The most that may have gone to the fee recipient so far.
+    pub fee: u64,
+}
+
+impl CaptureBound {
+    /// The bound that was given, or `amount` without a fee.
+    pub(crate) fn or_amount(bound: Option<Self>, amount: u64) -> Self {
+        bound.unwrap_or(Self { amount, fee: 0 })
+    }
+}
+
+/// Where the payment ends after a capture.
+#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
+pub enum End {
+    /// Where it ended before.
+    Unchanged,
+    /// At the capture's bound: it is the last. Only where one key is both authorizers.
+    AtBound,
+    /// At the amount that the instruction names, by the receiver authorizer's signature over that release.
+    AtAmount([u8; 64]),
 }
 
 #[derive(Accounts)]
 pub struct Capture {
-    #[account(mut)]
+    #[account(mut, constraint(escrow.has_known_version() @ EscrowError::UnknownVersion))]
     pub escrow: Account<Escrow>,
-    #[account(mut, constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession))]
+    #[account(
+        mut,
+        constraint(session.has_known_version() @ EscrowError::UnknownVersion),
+        constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession)
+    )]
     pub session: Account<Session>,
-    #[account(mut, constraint(address_eq(&hold.session, session.address()) @ EscrowError::WrongHold))]
+    #[account(
+        mut,
+        constraint(hold.has_known_version() @ EscrowError::UnknownVersion),
+        constraint(address_eq(&hold.session, session.address()) @ EscrowError::WrongHold)
+    )]
     pub hold: Account<Hold>,
     #[account(mut, address = escrow.vault @ EscrowError::WrongVault)]
     pub vault: UncheckedAccount,
     #[account(mut, address = hold.receiver_token_account @ EscrowError::WrongReceiverTokenAccount)]
     pub receiver_token_account: UncheckedAccount,
-    /// Gets the hold's rent back when this capture ends it.
+    /// Gets the hold's rent back when nothing is held any more. `unsafe(dup)`: it may be another of the accounts too, and
+    /// only its lamports change.
     #[account(mut, unsafe(dup), address = hold.rent_payer @ EscrowError::WrongRentPayer)]
     pub rent_payer: UncheckedAccount,
     #[account(address = escrow.mint @ EscrowError::WrongMint)]
@@ -47,73 +74,95 @@ impl Capture {
     pub(crate) fn capture(
         &mut self,
         amount: u64,
-        fee: u64,
-        rest: Rest,
-        signature: Option<&[u8; 64]>,
-        remaining: &[AccountView],
+        end: &End,
+        bound: Option<CaptureBound>,
+        consent: &Consent,
+        remaining: RemainingAccounts<'_>,
     ) -> Result<()> {
-        let now = Clock::get()?.unix_timestamp;
+        let bound = CaptureBound::or_amount(bound, amount);
+        require!(amount <= bound.amount, EscrowError::CaptureAboveBound);
         let hold = &*self.hold;
-        require!(now <= hold.capture_deadline, EscrowError::CaptureDeadlinePassed);
-        let intent_digest = hold.intent_digest;
-        let last = matches!(rest, Rest::Released);
-        let remaining = require_authorizer(
-            &hold.capture_authorizer,
-            signature,
-            &message::Capture::TAG,
-            || message::Capture { intent_digest, amount, fee, last }.digest(),
-            remaining,
-        )?;
-
-        require!(amount <= hold.amount, EscrowError::CaptureAboveHold);
-        match rest {
-            Rest::Held => {}
-            Rest::Released => {
-                let one_key = address_eq(&hold.capture_authorizer, &hold.receiver_authorizer);
-                require!(one_key, EscrowError::LastCaptureNotAllowed);
-            }
-            Rest::ReleasedBySignature(signature) => {
-                let digest = message::Release { intent_digest, amount }.digest();
-                verify(&hold.receiver_authorizer, &signature, &message::Release::TAG, &digest)?;
-            }
+        // Where the payment ends before the signed bound, all up to there is paid.
+        let captured = amount.min(hold.amount).max(hold.captured);
+        let paid = captured.saturating_sub(hold.captured);
+        let ends = match end {
+            End::Unchanged => false,
+            End::AtBound | End::AtAmount(_) => captured < hold.amount,
+        };
+        if paid == 0 && !ends {
+            return Ok(());
         }
-        // A capture that pays nothing more may still release the rest.
-        let releases = !matches!(rest, Rest::Held) && amount < hold.amount;
-        require!(
-            amount > hold.captured || (releases && amount == hold.captured),
-            EscrowError::NothingToCapture
-        );
-        let paid = amount.checked_sub(hold.captured).ok_or(EscrowError::NothingToCapture)?;
-        require!(fee <= maximum_fee(amount, hold.maximum_fee_bps), EscrowError::FeeTooHigh);
-        let paid_fee = fee.checked_sub(hold.fee).ok_or(EscrowError::FeeBelowTaken)?;
-        let paid_receiver = paid.checked_sub(paid_fee).ok_or(EscrowError::FeeTooHigh)?;
+        if paid > 0 {
+            let now = Clock::get()?.unix_timestamp;
+            require!(now <= hold.capture_deadline, EscrowError::CaptureDeadlinePassed);
+        }
+        self.require_consent(amount, end, bound, consent, remaining)?;
 
         self.escrow.pay_held(paid)?;
-        self.hold.captured = amount;
-        self.hold.fee = fee;
-        let mut released = 0;
-        if releases {
-            released = self.hold.release_above(amount, &mut self.escrow, &mut self.session)?;
-        }
-
+        self.hold.captured = captured;
+        let released = if ends { self.hold.end_at(amount, &mut self.escrow, &mut self.session)? } else { 0 };
+        let hold = &*self.hold;
+        let fee_due = fee_due(bound.fee, hold.fee, captured, hold.maximum_fee_bps, paid);
         let payout = Payout {
             escrow: &self.escrow,
             vault: &self.vault,
             mint: &self.mint,
             token_program: self.token_program.address(),
         };
-        payout.pay(self.receiver_token_account.account(), paid_receiver);
-        payout.pay_fee(&self.hold.fee_recipient, remaining, paid_fee)?;
+        let fee =
+            payout.pay_split(&self.receiver_token_account, &hold.fee_recipient, remaining, paid, fee_due)?;
+        self.hold.fee = self.hold.fee.checked_add(fee).ok_or(EscrowError::AmountOverflow)?;
 
         emit!(Captured {
             escrow: *self.escrow.address(),
+            session: *self.session.address(),
+            hold: *self.hold.address(),
             receiver: self.hold.receiver,
             intent_digest: self.hold.intent_digest,
             amount: paid,
-            fee: paid_fee,
-            captured: amount,
+            fee,
+            captured,
             released,
+            left: self.hold.held(),
+            balance: self.escrow.balance,
+            held: self.escrow.held,
         });
-        close_if_finished(&mut self.hold, &mut self.session, &self.rent_payer, now)
+        Hold::close_when_done(&mut self.hold, &mut self.session, &self.rent_payer)
+    }
+
+    /// The capture authorizer consents to what is paid, the receiver authorizer to where the payment ends.
+    fn require_consent(
+        &self,
+        amount: u64,
+        end: &End,
+        bound: CaptureBound,
+        consent: &Consent,
+        remaining: RemainingAccounts<'_>,
+    ) -> Result<()> {
+        let hold = &*self.hold;
+        let intent_digest = hold.intent_digest;
+        let last = matches!(end, End::AtBound);
+        let CaptureBound { amount: bound, fee } = bound;
+        let capture = || message::Capture { intent_digest, amount: bound, fee, last }.digest();
+        consent.require(
+            &hold.capture_authorizer,
+            &intent_digest,
+            &message::Capture::TAG,
+            capture,
+            remaining,
+        )?;
+        match end {
+            End::Unchanged => Ok(()),
+            End::AtBound => {
+                let one_key = address_eq(&hold.capture_authorizer, &hold.receiver_authorizer);
+                require!(one_key, EscrowError::LastCaptureNotAllowed);
+                require!(amount == bound, EscrowError::LastCaptureNotInFull);
+                Ok(())
+            }
+            End::AtAmount(signature) => {
+                let release = Release { intent_digest, amount }.digest();
+                consent::verify(&hold.receiver_authorizer, signature, &Release::TAG, &release)
+            }
+        }
     }
 }

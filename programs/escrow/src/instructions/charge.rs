@@ -1,20 +1,30 @@
 use anchor_lang::{address_eq, prelude::*};
-use x402_escrow_interface::message::{Capture, PaymentFlow, Release};
+use x402_escrow_interface::{
+    fee::fee_due,
+    message::{Capture, PaymentFlow, Release},
+};
 
 use crate::{
+    consent::Consent,
     error::EscrowError,
     events::Charged,
-    intent::{IntentTerms, Parties, maximum_fee},
-    signature::require_authorizer,
-    state::{Escrow, Session},
-    token::{Payout, associated_token_address},
+    instructions::CaptureBound,
+    intent::{IntentTerms, Parties},
+    payout::Payout,
+    remaining::RemainingAccounts,
+    state::{Escrow, Payee, Session},
+    token::associated_token_address,
 };
 
 #[derive(Accounts)]
 pub struct Charge {
-    #[account(mut)]
+    #[account(mut, constraint(escrow.has_known_version() @ EscrowError::UnknownVersion))]
     pub escrow: Account<Escrow>,
-    #[account(mut, constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession))]
+    #[account(
+        mut,
+        constraint(session.has_known_version() @ EscrowError::UnknownVersion),
+        constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession)
+    )]
     pub session: Account<Session>,
     #[account(mut, address = escrow.vault @ EscrowError::WrongVault)]
     pub vault: UncheckedAccount,
@@ -35,33 +45,29 @@ pub struct Charge {
     pub token_program: UncheckedAccount,
 }
 
-/// How much of an intent is charged, and who allows that.
+/// The capture under which a charge pays.
 #[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
-pub struct ChargeTerms {
-    /// What is paid, the fee included; at most the intent's amount.
-    pub amount: u64,
-    /// The part of `amount` that goes to the fee recipient.
-    pub fee: u64,
-    /// By the receiver authorizer over the release at `amount`; asked for below the intent's amount.
-    pub release_signature: Option<[u8; 64]>,
-    /// By the capture authorizer over the last capture of `amount` and `fee`; asked for where there is a fee, which
-    /// the receiver pays.
-    pub capture_signature: Option<[u8; 64]>,
+pub struct ChargeCapture {
+    /// What the capture authorizer agreed to; `None` is the charged amount without a fee.
+    pub bound: Option<CaptureBound>,
+    /// Whether the capture is the last, and so ends the payment at its bound. Only where one key is both authorizers.
+    pub last: bool,
+    /// The capture authorizer's.
+    pub consent: Consent,
 }
 
 impl Charge {
     pub(crate) fn charge(
         &mut self,
         terms: &IntentTerms,
-        charge: &ChargeTerms,
-        remaining: &[AccountView],
+        amount: u64,
+        capture: Option<&ChargeCapture>,
+        release: Option<&Consent>,
+        remaining: RemainingAccounts<'_>,
     ) -> Result<()> {
-        let ChargeTerms { amount, fee, .. } = *charge;
         let now = Clock::get()?.unix_timestamp;
-        terms.check(now)?;
         require!(amount > 0, EscrowError::ZeroAmount);
         require!(amount <= terms.amount, EscrowError::ChargeAboveIntent);
-        require!(fee <= maximum_fee(amount, terms.maximum_fee_bps), EscrowError::FeeTooHigh);
         let parties = Parties {
             escrow: self.escrow.address(),
             receiver: self.receiver.address(),
@@ -69,62 +75,83 @@ impl Charge {
             receiver_authorizer: self.receiver_authorizer.address(),
             fee_recipient: self.fee_recipient.address(),
         };
-        let intent_digest = terms.verify(&self.session, &parties, PaymentFlow::Authorization)?;
-        let remaining = self.require_consent(terms, charge, &intent_digest, remaining)?;
+        let intent_digest = terms.digest(&self.session, &parties, PaymentFlow::Authorization);
+        terms.require_valid(&self.session, &parties, &intent_digest, now)?;
+        let signed_fee = self.require_capture(amount, capture, intent_digest, remaining)?;
+        if amount < terms.amount && !capture.is_some_and(|capture| capture.last) {
+            let release = release.ok_or(EscrowError::MissingRelease)?;
+            let message = || Release { intent_digest, amount }.digest();
+            release.require(
+                parties.receiver_authorizer,
+                &intent_digest,
+                &Release::TAG,
+                message,
+                remaining,
+            )?;
+        }
 
-        self.session.spend(amount, terms.nonce, self.receiver.address(), terms.maximum_fee_bps, now)?;
-        self.escrow.hold(amount)?;
-        self.escrow.pay_held(amount)?;
+        require!(!self.escrow.has_revoked(&self.session), EscrowError::SessionRevoked);
+        let payee = Payee { receiver: self.receiver.address(), terms: &terms.receiver_terms };
+        self.session.spend(amount, terms.nonce, &payee, now)?;
+        self.escrow.take_free(amount)?;
+        let maximum_fee_bps = terms.receiver_terms.maximum_fee_bps();
         let payout = Payout {
             escrow: &self.escrow,
             vault: &self.vault,
             mint: &self.mint,
             token_program: self.token_program.address(),
         };
-        payout.pay(self.receiver_token_account.account(), amount.saturating_sub(fee));
-        payout.pay_fee(self.fee_recipient.address(), remaining, fee)?;
+        let fee = payout.pay_split(
+            &self.receiver_token_account,
+            self.fee_recipient.address(),
+            remaining,
+            amount,
+            fee_due(signed_fee, 0, amount, maximum_fee_bps, amount),
+        )?;
 
         emit!(Charged {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             receiver: *self.receiver.address(),
+            capture_authorizer: *self.capture_authorizer.address(),
+            receiver_authorizer: *self.receiver_authorizer.address(),
+            fee_recipient: *self.fee_recipient.address(),
             intent_digest,
             resource_hash: terms.resource_hash,
             amount,
             fee,
             nonce: terms.nonce,
+            refund_deadline: terms.refund_deadline,
+            balance: self.escrow.balance,
+            held: self.escrow.held,
+            spent: self.session.spent,
         });
         Ok(())
     }
 
-    /// The receiver's side consents to less than the intent's amount, and to a fee. Returns the accounts left over.
-    fn require_consent<'a>(
+    /// The capture authorizer consents to what is paid: by its capture, or by the intent where it is the session key and
+    /// there is no fee. Returns the fee that it consents to.
+    fn require_capture(
         &self,
-        terms: &IntentTerms,
-        charge: &ChargeTerms,
-        intent_digest: &[u8; 32],
-        mut remaining: &'a [AccountView],
-    ) -> Result<&'a [AccountView]> {
-        let ChargeTerms { amount, fee, .. } = *charge;
-        let intent_digest = *intent_digest;
-        if amount < terms.amount {
-            remaining = require_authorizer(
-                self.receiver_authorizer.address(),
-                charge.release_signature.as_ref(),
-                &Release::TAG,
-                || Release { intent_digest, amount }.digest(),
-                remaining,
-            )?;
+        amount: u64,
+        capture: Option<&ChargeCapture>,
+        intent_digest: [u8; 32],
+        remaining: RemainingAccounts<'_>,
+    ) -> Result<u64> {
+        let authorizer = self.capture_authorizer.address();
+        let Some(&ChargeCapture { bound, last, consent }) = capture else {
+            require!(address_eq(authorizer, &self.session.session_key), EscrowError::MissingCapture);
+            return Ok(0);
+        };
+        let CaptureBound { amount: bound, fee } = CaptureBound::or_amount(bound, amount);
+        require!(amount <= bound, EscrowError::CaptureAboveBound);
+        if last {
+            let one_key = address_eq(authorizer, self.receiver_authorizer.address());
+            require!(one_key, EscrowError::LastCaptureNotAllowed);
+            require!(amount == bound, EscrowError::LastCaptureNotInFull);
         }
-        if fee > 0 {
-            remaining = require_authorizer(
-                self.capture_authorizer.address(),
-                charge.capture_signature.as_ref(),
-                &Capture::TAG,
-                || Capture { intent_digest, amount, fee, last: true }.digest(),
-                remaining,
-            )?;
-        }
-        Ok(remaining)
+        let message = || Capture { intent_digest, amount: bound, fee, last }.digest();
+        consent.require(authorizer, &intent_digest, &Capture::TAG, message, remaining)?;
+        Ok(fee)
     }
 }

@@ -3,6 +3,7 @@ use anchor_lang::prelude::*;
 use crate::{
     error::EscrowError,
     events::EscrowClosed,
+    payout::Payout,
     state::Escrow,
     token::{close_token_account, tokens_in},
 };
@@ -11,24 +12,41 @@ use crate::{
 pub struct CloseEscrow {
     #[account(address = escrow.payer @ EscrowError::WrongPayer)]
     pub payer: Signer,
-    #[account(mut, close = rent_payer)]
+    #[account(
+        mut,
+        close = rent_payer,
+        constraint(escrow.has_known_version() @ EscrowError::UnknownVersion)
+    )]
     pub escrow: Account<Escrow>,
     #[account(mut, address = escrow.vault @ EscrowError::WrongVault)]
     pub vault: UncheckedAccount,
-    /// Gets the rent of the escrow and of its vault back.
+    /// Any token account that the payer names, for what the vault still has; the token program checks its mint.
+    #[account(mut)]
+    pub destination: UncheckedAccount,
+    /// Gets the rent of the escrow and of its vault back. `unsafe(dup)`: it may be the payer too, and only its lamports
+    /// change.
     #[account(mut, unsafe(dup), address = escrow.rent_payer @ EscrowError::WrongRentPayer)]
     pub rent_payer: UncheckedAccount,
+    #[account(address = escrow.mint @ EscrowError::WrongMint)]
+    pub mint: UncheckedAccount,
     #[account(address = escrow.token_program @ EscrowError::WrongTokenProgram)]
     pub token_program: UncheckedAccount,
 }
 
 impl CloseEscrow {
-    /// What a stranger sent to the vault is synced and withdrawn first. The token program would refuse to close a
-    /// vault with tokens too, but not one of wrapped SOL: its tokens would go to the rent payer.
+    /// Without sessions nothing is held. What the vault has beyond the balance, somebody sent there: it goes to the payer
+    /// with the rest, so that nobody can stop an escrow from closing.
     pub(crate) fn close_escrow(&mut self) -> Result<()> {
         require!(self.escrow.open_sessions == 0, EscrowError::EscrowHasSessions);
-        let tokens = tokens_in(self.vault.account())?;
-        require!(self.escrow.balance == 0 && tokens == 0, EscrowError::EscrowNotEmpty);
+        let amount = tokens_in(self.vault.account())?;
+        Payout {
+            escrow: &self.escrow,
+            vault: &self.vault,
+            mint: &self.mint,
+            token_program: self.token_program.address(),
+        }
+        .pay(self.destination.account(), amount);
+
         let Escrow { payer, mint, bump, .. } = *self.escrow;
         let seeds: [&[u8]; 4] = [b"escrow", payer.as_ref(), mint.as_ref(), &[bump]];
         let mut rent_payer = *self.rent_payer.account();
@@ -40,7 +58,13 @@ impl CloseEscrow {
             &[&seeds],
         );
 
-        emit!(EscrowClosed { escrow: *self.escrow.address(), payer, mint });
+        emit!(EscrowClosed {
+            escrow: *self.escrow.address(),
+            payer,
+            mint,
+            destination: *self.destination.address(),
+            amount,
+        });
         Ok(())
     }
 }

@@ -10,14 +10,16 @@ use crate::{
 pub struct CloseSession {
     #[account(address = escrow.payer @ EscrowError::WrongPayer)]
     pub payer: Signer,
-    #[account(mut)]
+    #[account(mut, constraint(escrow.has_known_version() @ EscrowError::UnknownVersion))]
     pub escrow: Account<Escrow>,
     #[account(
         mut,
         close = rent_payer,
+        constraint(session.has_known_version() @ EscrowError::UnknownVersion),
         constraint(address_eq(&session.escrow, escrow.address()) @ EscrowError::WrongSession)
     )]
     pub session: Account<Session>,
+    /// Gets the session's rent back. `unsafe(dup)`: it may be the payer too, and only its lamports change.
     #[account(mut, unsafe(dup), address = session.rent_payer @ EscrowError::WrongRentPayer)]
     pub rent_payer: UncheckedAccount,
 }
@@ -30,7 +32,11 @@ impl CloseSession {
         self.escrow.open_sessions =
             self.escrow.open_sessions.checked_sub(1).ok_or(EscrowError::AmountOverflow)?;
 
-        emit!(SessionClosed { escrow: *self.escrow.address(), session: *self.session.address() });
+        emit!(SessionClosed {
+            escrow: *self.escrow.address(),
+            session: *self.session.address(),
+            spent: self.session.spent,
+        });
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ pub struct Deposit {
     /// The depositor's tokens; the token program checks mint and authority.
     #[account(mut)]
     pub source: UncheckedAccount,
-    #[account(mut)]
+    #[account(mut, constraint(escrow.has_known_version() @ EscrowError::UnknownVersion))]
     pub escrow: Account<Escrow>,
     #[account(mut, address = escrow.vault @ EscrowError::WrongVault)]
     pub vault: UncheckedAccount,
@@ -19,7 +19,7 @@ pub struct Deposit {
 }
 
 impl Deposit {
-    pub(crate) fn deposit(&mut self, amount: u64, refunded_intent: Option<[u8; 32]>) -> Result<()> {
+    pub(crate) fn deposit(&mut self, amount: u64, refunded_payment: Option<[u8; 32]>) -> Result<()> {
         require!(amount > 0, EscrowError::ZeroAmount);
         self.escrow.credit(amount)?;
         Transfer {
@@ -37,7 +37,7 @@ impl Deposit {
             depositor: *self.depositor.address(),
             amount,
             balance: self.escrow.balance,
-            refunded_intent: refunded_intent.unwrap_or_default(),
+            refunded_payment: refunded_payment.unwrap_or_default(),
         });
         Ok(())
     }

@@ -2,17 +2,16 @@ use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount};
 
 use crate::{
-    error::EscrowError, events::EscrowOpened, mint::require_plain_mint, state::Escrow,
+    error::EscrowError,
+    events::EscrowOpened,
+    mint::require_plain_mint,
+    state::{Escrow, VERSION},
     token::associated_token_address,
 };
 
-/// Bounds how long a mistyped delay can lock a payer's own money: 30 days, the longest that x402's channel schemes
-/// allow too.
-const MAXIMUM_WITHDRAW_DELAY_SECONDS: u32 = 30 * 24 * 60 * 60;
-
 #[derive(Accounts)]
 pub struct OpenEscrow {
-    /// Pays the rent and gets it back; may be the payer.
+    /// Pays the rent and gets it back. `unsafe(dup)`: it may be the payer too, and only its lamports change.
     #[account(mut, unsafe(dup))]
     pub rent_payer: Signer,
     /// Whose escrow it is: any signer, a multisig's address included.
@@ -33,17 +32,16 @@ pub struct OpenEscrow {
 }
 
 impl OpenEscrow {
-    pub(crate) fn open_escrow(&mut self, withdraw_delay_seconds: u32, bump: u8) -> Result<()> {
-        require!(withdraw_delay_seconds <= MAXIMUM_WITHDRAW_DELAY_SECONDS, EscrowError::WithdrawDelayTooLong);
+    pub(crate) fn open_escrow(&mut self, bump: u8) -> Result<()> {
         require_plain_mint(self.mint.account())?;
 
         let escrow = &mut *self.escrow;
+        escrow.version = VERSION;
         escrow.payer = *self.payer.address();
         escrow.mint = *self.mint.address();
         escrow.token_program = *self.token_program.address();
         escrow.vault = *self.vault.address();
         escrow.rent_payer = *self.rent_payer.address();
-        escrow.withdraw_delay_seconds = withdraw_delay_seconds;
         escrow.decimals = self.mint.decimals();
         escrow.bump = bump;
 
@@ -51,7 +49,8 @@ impl OpenEscrow {
             escrow: *self.escrow.address(),
             payer: self.escrow.payer,
             mint: self.escrow.mint,
-            withdraw_delay_seconds: u64::from(withdraw_delay_seconds),
+            vault: self.escrow.vault,
+            rent_payer: self.escrow.rent_payer,
         });
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::{error::EscrowError, events::Synced, state::Escrow, token::tokens_in}
 
 #[derive(Accounts)]
 pub struct Sync {
-    #[account(mut)]
+    #[account(mut, constraint(escrow.has_known_version() @ EscrowError::UnknownVersion))]
     pub escrow: Account<Escrow>,
     #[account(address = escrow.vault @ EscrowError::WrongVault)]
     pub vault: UncheckedAccount,
@@ -13,7 +13,9 @@ pub struct Sync {
 impl Sync {
     pub(crate) fn sync(&mut self) -> Result<()> {
         let amount = tokens_in(self.vault.account())?.saturating_sub(self.escrow.balance);
-        require!(amount > 0, EscrowError::NothingToSync);
+        if amount == 0 {
+            return Ok(());
+        }
         self.escrow.credit(amount)?;
 
         emit!(Synced { escrow: *self.escrow.address(), amount, balance: self.escrow.balance });

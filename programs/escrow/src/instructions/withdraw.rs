@@ -1,12 +1,12 @@
 use anchor_lang::prelude::*;
 
-use crate::{error::EscrowError, events::Withdrawn, state::Escrow, token::Payout};
+use crate::{error::EscrowError, events::Withdrawn, payout::Payout, state::Escrow};
 
 #[derive(Accounts)]
 pub struct Withdraw {
     #[account(address = escrow.payer @ EscrowError::WrongPayer)]
     pub payer: Signer,
-    #[account(mut)]
+    #[account(mut, constraint(escrow.has_known_version() @ EscrowError::UnknownVersion))]
     pub escrow: Account<Escrow>,
     #[account(mut, address = escrow.vault @ EscrowError::WrongVault)]
     pub vault: UncheckedAccount,
@@ -20,17 +20,14 @@ pub struct Withdraw {
 }
 
 impl Withdraw {
-    /// Pays what was requested as far as it is free. What is held stays requested, and can follow without a new
-    /// delay once it is released.
-    pub(crate) fn withdraw(&mut self) -> Result<()> {
-        let pending = self.escrow.pending_withdrawal;
-        require!(pending > 0, EscrowError::NoWithdrawalRequested);
-        require!(Clock::get()?.unix_timestamp >= self.escrow.withdrawable_at, EscrowError::WithdrawalNotDue);
-        let amount = pending.min(self.escrow.free()?);
+    /// Pays `amount`, or all that is free.
+    pub(crate) fn withdraw(&mut self, amount: Option<u64>) -> Result<()> {
+        let amount = match amount {
+            Some(amount) => amount,
+            None => self.escrow.free()?,
+        };
         require!(amount > 0, EscrowError::NothingToWithdraw);
-
-        self.escrow.balance = self.escrow.balance.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
-        self.escrow.pending_withdrawal = pending.checked_sub(amount).ok_or(EscrowError::AmountOverflow)?;
+        self.escrow.take_free(amount)?;
         Payout {
             escrow: &self.escrow,
             vault: &self.vault,

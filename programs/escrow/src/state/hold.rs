@@ -1,11 +1,16 @@
 use anchor_lang::prelude::*;
 
-use super::{Escrow, Session};
+use super::{Escrow, Session, VERSION};
 use crate::error::EscrowError;
 
 /// One authorized payment. Seeds: `"hold"`, session, nonce (`u64`, little-endian).
+///
+/// `fee <= captured < amount` after every instruction: the account is closed as soon as nothing is held.
 #[account]
 pub struct Hold {
+    pub version: u8,
+    pub padding: [u8; 5],
+    pub maximum_fee_bps: u16,
     pub session: Address,
     pub receiver: Address,
     /// The receiver's associated token account: the only one a capture pays to.
@@ -17,43 +22,52 @@ pub struct Hold {
     pub rent_payer: Address,
     /// The payment's identity, which captures and releases sign.
     pub intent_digest: [u8; 32],
-    /// What the payment can come to, in base units; lowered to `captured` when the rest is released.
+    /// Where the payment ends, in base units: the intent's amount, or what it was lowered to.
     pub amount: u64,
     /// All that left the vault, the fee included.
     pub captured: u64,
     /// The part of `captured` that went to the fee recipient.
     pub fee: u64,
-    /// The part of `captured` that came back.
-    pub refunded: u64,
     /// Last second for captures.
     pub capture_deadline: i64,
-    /// Last second for refunds; 0 for none.
-    pub refund_deadline: i64,
     /// The session's period that the payment counts in.
     pub period_index: u64,
-    pub maximum_fee_bps: u16,
-    pub reserved: [u8; 6],
+    pub spare: [u8; 16],
 }
 
 impl Hold {
-    /// Whether nothing is held and nothing can be refunded at `now`, so that the account can go.
-    pub(crate) fn is_finished(&self, now: i64) -> bool {
-        self.amount == self.captured && (self.refunded == self.captured || now > self.refund_deadline)
+    pub(crate) fn has_known_version(&self) -> bool {
+        self.version == VERSION
     }
 
-    /// Lowers the payment to `amount` and gives what is above it back to the escrow and the session. Returns that.
-    pub(crate) fn release_above(
-        &mut self,
-        amount: u64,
-        escrow: &mut Escrow,
-        session: &mut Session,
-    ) -> Result<u64> {
-        require!(amount >= self.captured, EscrowError::ReleaseBelowCaptured);
-        let released = self.amount.checked_sub(amount).ok_or(EscrowError::NothingToRelease)?;
-        require!(released > 0, EscrowError::NothingToRelease);
-        escrow.release(released)?;
-        session.give_back(released, self.period_index)?;
-        self.amount = amount;
+    /// What is still held.
+    pub(crate) fn held(&self) -> u64 {
+        self.amount.saturating_sub(self.captured)
+    }
+
+    /// Ends the payment at `end`, or at what is captured where that is more, and gives what is above back to the escrow and
+    /// the session. Returns that: 0 where the payment ended there before.
+    pub(crate) fn end_at(&mut self, end: u64, escrow: &mut Escrow, session: &mut Session) -> Result<u64> {
+        let end = end.max(self.captured);
+        let released = self.amount.saturating_sub(end);
+        if released > 0 {
+            escrow.release(released)?;
+            session.give_back(released, self.period_index)?;
+            self.amount = end;
+        }
         Ok(released)
+    }
+
+    /// Closes the hold's account if nothing is held any more; its rent goes back to whoever paid it.
+    pub(crate) fn close_when_done(
+        hold: &mut Account<Self>,
+        session: &mut Session,
+        rent_payer: &UncheckedAccount,
+    ) -> Result<()> {
+        if hold.held() > 0 {
+            return Ok(());
+        }
+        session.open_holds = session.open_holds.checked_sub(1).ok_or(EscrowError::AmountOverflow)?;
+        hold.close(*rent_payer.account())
     }
 }

@@ -4,13 +4,44 @@ use anchor_lang::prelude::*;
 use brine_ed25519::hasher::{FastSha512, Hasher};
 use x402_escrow_interface::message::{Digest, SIGNED_BYTES, TAG_BYTES, signed_bytes};
 
-use crate::error::EscrowError;
+use crate::{error::EscrowError, remaining::RemainingAccounts};
 
 /// The challenge hash covers R, the public key and the signed bytes.
 const CHALLENGE_BYTES: usize = 64 + SIGNED_BYTES;
 
 /// What one SHA-512 block takes besides its padding (FIPS 180-4 5.1.2).
 const _: () = assert!(CHALLENGE_BYTES <= 111);
+
+/// How an authorizer consents.
+#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
+pub enum Consent {
+    /// By this signature over the message; anyone may relay it.
+    Signature([u8; 64]),
+    /// As signer of the transaction, who names the payment or the revocation by its digest: a transaction that lingers
+    /// can't hit another one at the same address.
+    Signer([u8; 32]),
+}
+
+impl Consent {
+    /// Requires that this is `authorizer`'s consent to `message`, which is about what `subject` names.
+    pub(crate) fn require(
+        &self,
+        authorizer: &Address,
+        subject: &Digest,
+        tag: &[u8; TAG_BYTES],
+        message: impl FnOnce() -> Digest,
+        remaining: RemainingAccounts<'_>,
+    ) -> Result<()> {
+        match self {
+            Self::Signature(signature) => verify(authorizer, signature, tag, &message()),
+            Self::Signer(named) => {
+                require!(named == subject, EscrowError::WrongConsent);
+                require!(remaining.has_signer(authorizer), EscrowError::MissingAuthorizer);
+                Ok(())
+            }
+        }
+    }
+}
 
 /// Requires `signature` to be a strict Ed25519 signature by `key` over `tag` and `digest`.
 ///
@@ -29,23 +60,4 @@ pub(crate) fn verify(
     challenge[64..].copy_from_slice(&signed_bytes(tag, digest));
     brine_ed25519::verify_prehashed_strict(key, signature, &FastSha512::hash(&challenge))
         .map_err(|_| EscrowError::InvalidSignature.into())
-}
-
-/// Requires `authorizer`'s consent: its signature where there is one, else that the next of `remaining` is the
-/// authorizer and signed the transaction. Returns the accounts that are left.
-pub(crate) fn require_authorizer<'a>(
-    authorizer: &Address,
-    signature: Option<&[u8; 64]>,
-    tag: &[u8; TAG_BYTES],
-    digest: impl FnOnce() -> Digest,
-    remaining: &'a [AccountView],
-) -> Result<&'a [AccountView]> {
-    if let Some(signature) = signature {
-        verify(authorizer, signature, tag, &digest())?;
-        return Ok(remaining);
-    }
-    match remaining.split_first() {
-        Some((signer, rest)) if signer.is_signer() && signer.address() == authorizer => Ok(rest),
-        _ => Err(EscrowError::MissingAuthorizer.into()),
-    }
 }
