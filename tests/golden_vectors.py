@@ -14,7 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 VECTORS = Path(__file__).parent.parent / "docs" / "messages-vectors.json"
 
-TAGS = {"intents": b"x402:payment:v1", "captures": b"x402:capture:v1", "releases": b"x402:release:v1"}
+TAGS = {
+    "intents": b"x402:payment:v1",
+    "captures": b"x402:capture:v1",
+    "releases": b"x402:release:v1",
+    "revokes": b"x402:revoked:v1",
+}
 FLOWS = {"escrow": 1, "authorization": 2}
 
 FIELD_PRIME = 2**255 - 19
@@ -74,13 +79,62 @@ def release_layout(fields):
     return bytes.fromhex(fields["intent_digest"]) + struct.pack("<Q", int(fields["amount"]))
 
 
-LAYOUTS = {"intents": intent_layout, "captures": capture_layout, "releases": release_layout}
+def revoke_layout(fields):
+    """Byte layout of a revocation."""
+    names = (address(fields[name]) for name in ("program", "escrow", "session_key"))
+    slot = struct.pack("<Q", int(fields["opened_through_slot"]))
+    return b"".join(names) + bytes.fromhex(fields["incarnation"]) + slot
+
+
+LAYOUTS = {
+    "intents": intent_layout,
+    "captures": capture_layout,
+    "releases": release_layout,
+    "revokes": revoke_layout,
+}
 
 
 def resource_hash(method, url, body):
     """The hash that binds an intent to a request."""
     request = method.encode() + b"\n" + url.encode() + b"\n"
     return hashlib.sha256(request + hashlib.sha256(body).digest()).digest()
+
+
+def leaf(receiver):
+    """A receiver's hash in the tree of a list."""
+    return hashlib.sha256(b"\x00" + receiver).digest()
+
+
+def node(one, other):
+    """The hash above two others."""
+    return hashlib.sha256(b"\x01" + min(one, other) + max(one, other)).digest()
+
+
+def rows_of(receivers):
+    """The tree of a list: its leaves, then each row above them up to the root."""
+    rows = [[leaf(receiver) for receiver in sorted(set(receivers))]]
+    while len(rows[-1]) > 1:
+        pairs = (rows[-1][start : start + 2] for start in range(0, len(rows[-1]), 2))
+        rows.append([node(*pair) if len(pair) == 2 else pair[0] for pair in pairs])
+    return rows
+
+
+def proof_of(rows, place):
+    """What shows that the receiver at this place of the sorted list is in it."""
+    proof = []
+    for row in rows:
+        if place ^ 1 < len(row):
+            proof.append(row[place ^ 1])
+        place //= 2
+    return proof
+
+
+def proves(root, receiver, proof):
+    """Whether the proof shows that the receiver is in the list with this root."""
+    hash_so_far = leaf(receiver)
+    for sibling in proof:
+        hash_so_far = node(hash_so_far, sibling)
+    return len(proof) <= 12 and hash_so_far == root
 
 
 def is_strict_point(encoding):
@@ -117,6 +171,27 @@ def message_faults(kind, vector, seeds):
     return faults
 
 
+def list_faults(vector, receivers):
+    """What is wrong with a list of receivers."""
+    rows = rows_of(receivers)
+    root = rows[-1][0]
+    faults = [] if root.hex() == vector["root"] else [f"root is {root.hex()}"]
+    places = {receiver: place for place, receiver in enumerate(sorted(set(receivers)))}
+    for shown in vector["proofs"]:
+        receiver, proof = address(shown["receiver"]), [bytes.fromhex(text) for text in shown["proof"]]
+        if proof != proof_of(rows, places[receiver]):
+            faults.append(f"the proof of {shown['receiver']} is another")
+        if not proves(root, receiver, proof) or proves(root, hashlib.sha256(receiver).digest(), proof):
+            faults.append(f"the proof of {shown['receiver']} shows something else")
+    return faults
+
+
+def long_list(vector):
+    """The receivers that the rule of the long list makes."""
+    prefix = vector["prefix"].encode()
+    return [hashlib.sha256(prefix + str(number).encode()).digest() for number in range(vector["count"])]
+
+
 def checks(vectors):
     """Every check by its name: what is wrong, nothing if all is right."""
     seeds = {key["name"]: bytes.fromhex(key["seed"]) for key in vectors["keys"]}
@@ -130,6 +205,11 @@ def checks(vectors):
         made = resource_hash(vector["method"], vector["url"], bytes.fromhex(vector["body"])).hex()
         name = f"resource_hashes: {vector['method']} {vector['url']}"
         yield name, [] if made == vector["hash"] else [f"hash is {made}"]
+    for vector in vectors["receiver_lists"]:
+        receivers = [address(text) for text in vector["receivers"]]
+        yield f"receiver_lists: {vector['name']}", list_faults(vector, receivers)
+    long = vectors["long_receiver_list"]
+    yield f"long_receiver_list: {long['name']}", list_faults(long, long_list(long))
     for vector in vectors["refused"]:
         fields = (bytes.fromhex(vector[name]) for name in ("signed_bytes", "signature"))
         verified = verifies(address(vector["public_key"]), *fields)

@@ -8,6 +8,7 @@ mod ledger;
 mod outcome;
 mod payment;
 mod rival;
+mod session;
 mod tokens;
 mod versioned;
 mod world;
@@ -20,10 +21,10 @@ pub use versioned::Sent;
 pub use world::{World, usdc};
 
 /// Length of an escrow's account.
-pub const ESCROW_BYTES: usize = 8 + 5 * 32 + 4 * 8 + 2 * 4 + 2 + 6;
+pub const ESCROW_BYTES: usize = 8 + 4 + 4 + 6 * 32 + 3 * 8 + 64;
 /// Length of a session's account.
-pub const SESSION_BYTES: usize = 8 + 5 * 32 + 12 * 8 + 16 * 8 + 4 + 1 + 3;
+pub const SESSION_BYTES: usize = 8 + 4 + 4 + 5 * 32 + 12 * 8 + 16 * 8 + 64;
 /// Length of a hold's account.
-pub const HOLD_BYTES: usize = 8 + 8 * 32 + 7 * 8 + 2 + 6;
+pub const HOLD_BYTES: usize = 8 + 6 + 2 + 8 * 32 + 5 * 8 + 16;
 /// Length of a token account of SPL Token.
 pub const TOKEN_ACCOUNT_BYTES: usize = 165;

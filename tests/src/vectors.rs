@@ -1,19 +1,24 @@
 //! Golden vectors of the signed messages, for other languages to test against: `docs/messages-vectors.json`.
 
 mod examples;
+mod fields;
 mod forgeries;
+mod receiver_lists;
 
 use std::path::PathBuf;
 
 use borsh::BorshSerialize;
 use ed25519_dalek::{Signer, SigningKey};
 use serde::Serialize;
-use x402_escrow_interface::{
-    Address,
-    message::{Capture, Intent, PaymentFlow, Release},
-    resource::resource_hash,
-};
+use x402_escrow_interface::{Address, resource::resource_hash};
 
+use self::{
+    fields::{
+        CaptureFields, IntentFields, ReleaseFields, RevokeFields, capture_fields, intent_fields,
+        release_fields, revoke_fields,
+    },
+    receiver_lists::{LongReceiverList, ReceiverListVector},
+};
 use crate::{checkout_file, keys::test_seed};
 
 /// The committed file.
@@ -47,12 +52,18 @@ pub fn render() -> String {
             let signer = examples::RECEIVER_AUTHORIZER;
             Vector::of(name, signer, fields, &release, release.digest(), &release.signed_bytes())
         }),
+        revokes: examples::revokes().map(|(name, signer, revoke)| {
+            let fields = revoke_fields(&revoke);
+            Vector::of(name, signer, fields, &revoke, revoke.digest(), &revoke.signed_bytes())
+        }),
         resource_hashes: examples::REQUESTS.map(|(method, url, body)| ResourceHash {
             method,
             url,
             body: hex::encode(body),
             hash: hex::encode(resource_hash(method, url, body)),
         }),
+        receiver_lists: receiver_lists::listed(),
+        long_receiver_list: receiver_lists::by_rule(),
         refused: forgeries::all(),
     };
     serde_json::to_string_pretty(&vectors).expect("strings and numbers make JSON") + "\n"
@@ -69,11 +80,14 @@ fn address(name: &str) -> Address {
 #[derive(Serialize)]
 struct Vectors {
     about: &'static str,
-    keys: [Key; 3],
+    keys: [Key; 5],
     intents: [Vector<IntentFields>; 4],
     captures: [Vector<CaptureFields>; 4],
     releases: [Vector<ReleaseFields>; 3],
+    revokes: [Vector<RevokeFields>; 4],
     resource_hashes: [ResourceHash; 6],
+    receiver_lists: Vec<ReceiverListVector>,
+    long_receiver_list: LongReceiverList,
     refused: Vec<Refused>,
 }
 
@@ -121,78 +135,6 @@ impl<Fields> Vector<Fields> {
             signature: hex::encode(signing_key(signer).sign(signed_bytes).to_bytes()),
         }
     }
-}
-
-/// 64-bit numbers are strings: JSON's numbers lose digits above 2^53 in many languages.
-#[derive(Serialize)]
-struct IntentFields {
-    program: String,
-    incarnation: String,
-    escrow: String,
-    session_key: String,
-    receiver: String,
-    capture_authorizer: String,
-    receiver_authorizer: String,
-    fee_recipient: String,
-    resource_hash: String,
-    amount: String,
-    nonce: String,
-    authorize_by: String,
-    capture_deadline: String,
-    refund_deadline: String,
-    maximum_fee_bps: u16,
-    flow: &'static str,
-}
-
-fn intent_fields(intent: &Intent) -> IntentFields {
-    IntentFields {
-        program: intent.program.to_string(),
-        incarnation: hex::encode(intent.incarnation),
-        escrow: intent.escrow.to_string(),
-        session_key: intent.session_key.to_string(),
-        receiver: intent.receiver.to_string(),
-        capture_authorizer: intent.capture_authorizer.to_string(),
-        receiver_authorizer: intent.receiver_authorizer.to_string(),
-        fee_recipient: intent.fee_recipient.to_string(),
-        resource_hash: hex::encode(intent.resource_hash),
-        amount: intent.amount.to_string(),
-        nonce: intent.nonce.to_string(),
-        authorize_by: intent.authorize_by.to_string(),
-        capture_deadline: intent.capture_deadline.to_string(),
-        refund_deadline: intent.refund_deadline.to_string(),
-        maximum_fee_bps: intent.maximum_fee_bps,
-        flow: match intent.flow {
-            PaymentFlow::Escrow => "escrow",
-            PaymentFlow::Authorization => "authorization",
-        },
-    }
-}
-
-#[derive(Serialize)]
-struct CaptureFields {
-    intent_digest: String,
-    amount: String,
-    fee: String,
-    last: bool,
-}
-
-fn capture_fields(capture: &Capture) -> CaptureFields {
-    CaptureFields {
-        intent_digest: hex::encode(capture.intent_digest),
-        amount: capture.amount.to_string(),
-        fee: capture.fee.to_string(),
-        last: capture.last,
-    }
-}
-
-#[derive(Serialize)]
-struct ReleaseFields {
-    intent_digest: String,
-    amount: String,
-}
-
-fn release_fields(release: &Release) -> ReleaseFields {
-    ReleaseFields { intent_digest: hex::encode(release.intent_digest), amount: release.amount.to_string() }
 }
 
 #[derive(Serialize)]

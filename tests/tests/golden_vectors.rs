@@ -8,7 +8,8 @@ use serde_json::Value;
 use solana_sha256_hasher::hash;
 use x402_escrow_interface::{
     Address,
-    message::{Capture, Intent, Release, SIGNED_BYTES},
+    message::{Capture, Digest, Intent, Release, Revoke, SIGNED_BYTES},
+    receivers::is_listed,
 };
 use x402_escrow_tests::vectors;
 
@@ -36,6 +37,10 @@ fn every_layout_is_read_back_as_the_message_and_hashes_to_its_digest() {
         let release: Release = read_back(vector, Release::BYTES, &Release::TAG);
         assert_eq!(release.signed_bytes().as_slice(), bytes(vector, "signed_bytes"));
     }
+    for vector in list(&vectors, "revokes") {
+        let revoke: Revoke = read_back(vector, Revoke::BYTES, &Revoke::TAG);
+        assert_eq!(revoke.signed_bytes().as_slice(), bytes(vector, "signed_bytes"));
+    }
 }
 
 #[test]
@@ -45,11 +50,27 @@ fn every_signature_verifies_and_no_refused_one_does() {
         let key = list(&vectors, "keys").iter().find(|key| key["name"] == *signer);
         address(&key.expect("the signer is listed")["public_key"])
     };
-    for vector in ["intents", "captures", "releases"].iter().flat_map(|kind| list(&vectors, kind)) {
+    for vector in ["intents", "captures", "releases", "revokes"].iter().flat_map(|kind| list(&vectors, kind))
+    {
         assert!(verifies(&key_of(&vector["signer"]), vector), "{} does not verify", vector["name"]);
     }
     for vector in list(&vectors, "refused") {
         assert!(!verifies(&address(&vector["public_key"]), vector), "{} verifies", vector["name"]);
+    }
+}
+
+#[test]
+fn every_proof_shows_its_receiver_and_no_other() {
+    let vectors = vectors();
+    for vector in list(&vectors, "receiver_lists").iter().chain([&vectors["long_receiver_list"]]) {
+        let root = digest(&vector["root"]);
+        for shown in list(vector, "proofs") {
+            let proof: Vec<_> = shown["proof"].as_array().expect("it is a list").iter().map(digest).collect();
+            let receiver = address(&shown["receiver"]);
+            assert!(is_listed(&root, &receiver, &proof), "{} {receiver}", vector["name"]);
+            let other = Address::new_from_array(hash(receiver.as_ref()).to_bytes());
+            assert!(!is_listed(&root, &other, &proof), "{} {other}", vector["name"]);
+        }
     }
 }
 
@@ -82,6 +103,11 @@ fn verifies(key: &Address, vector: &Value) -> bool {
     let Ok(key) = VerifyingKey::from_bytes(key.as_array()) else { return false };
     key.to_edwards().compress().as_bytes() == key.as_bytes()
         && key.verify_strict(&signed, &ed25519_dalek::Signature::from_bytes(&signature)).is_ok()
+}
+
+fn digest(value: &Value) -> Digest {
+    let bytes = hex::decode(value.as_str().expect("it is a string")).expect("it is hexadecimal");
+    bytes.try_into().expect("a digest has 32 bytes")
 }
 
 fn bytes(vector: &Value, field: &str) -> Vec<u8> {

@@ -8,7 +8,7 @@ use solana_slot_hashes::SlotHashes;
 use x402_escrow_interface::{Address, instruction::Signature};
 
 use super::{Ledger, Receipt, Refusal, outcome::Refused};
-use crate::{checkout_file, keys::test_key};
+use crate::{checkout_file, keys::test_key, program_id};
 
 /// Unix time at which every chain starts.
 pub const START: i64 = 1_800_000_000;
@@ -38,7 +38,7 @@ impl Chain {
         let program = std::fs::read(&file)
             .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", file.display()));
         let mut svm = LiteSVM::new();
-        svm.add_program(x402_escrow_interface::ID, &program).expect("the program is a valid SBPF file");
+        svm.add_program(program_id(), &program).expect("the program is a valid SBPF file");
         let mut chain = Self { svm, cluster, keys: Vec::new(), fee_payer: Address::default() };
         chain.fee_payer = chain.key("fee payer");
         chain.set_time(START);

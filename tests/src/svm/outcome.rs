@@ -5,7 +5,12 @@ use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
 use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
 use solana_system_interface::error::SystemError;
 use spl_token_interface::error::TokenError;
-use x402_escrow_interface::{error::EscrowError, event::Event};
+use x402_escrow_interface::{
+    error::EscrowError,
+    event::{Event, data_lines},
+};
+
+use crate::program_id;
 
 /// What a transaction that succeeded left behind.
 #[derive(Debug)]
@@ -20,13 +25,13 @@ pub struct Receipt {
 
 impl Receipt {
     pub(super) fn new(meta: TransactionMetadata) -> Self {
-        let lines = meta.logs.iter().filter_map(|line| line.strip_prefix("Program data: "));
+        let lines = data_lines(&program_id(), meta.logs.iter().map(String::as_str));
         let decode = |line: &str| {
             let data = BASE64_STANDARD.decode(line).expect("the runtime logs data in Base64");
             Event::decode(&data).unwrap_or_else(|| panic!("not an event of the interface: {line}"))
         };
         Self {
-            events: lines.map(decode).collect(),
+            events: lines.into_iter().map(decode).collect(),
             compute_units: meta.compute_units_consumed,
             fee: meta.fee,
         }

@@ -5,9 +5,11 @@ use x402_escrow_interface::{
     address,
     instruction::{self, SessionLimits},
     message::Intent,
+    receivers::ANYONE,
 };
 
 use super::{Chain, Receipt, Refusal};
+use crate::program_id;
 
 /// `amount` USDC in base units.
 pub const fn usdc(amount: u64) -> u64 {
@@ -36,6 +38,8 @@ pub struct World {
     pub receiver_authorizer: Address,
     /// May take fees.
     pub fee_recipient: Address,
+    /// May revoke sessions, once it is set.
+    pub guardian: Address,
     /// Has no rights; owns 100 USDC.
     pub stranger: Address,
     /// The payer's escrow.
@@ -45,8 +49,6 @@ pub struct World {
 }
 
 impl World {
-    /// Withdraw delay of the usual escrow, in seconds.
-    pub const WITHDRAW_DELAY_SECONDS: u32 = 3_600;
     /// What is deposited in the usual escrow, in base units.
     pub const DEPOSIT: u64 = usdc(100);
 
@@ -66,7 +68,7 @@ impl World {
     pub fn of(mut chain: Chain, mint: Address) -> Self {
         let payer = chain.key("payer");
         let agent = chain.key("agent");
-        let escrow = address::escrow(&payer, &mint);
+        let escrow = address::escrow(&program_id(), &payer, &mint);
         let mut world = Self {
             mint,
             token_program: chain.token_program(&mint),
@@ -77,9 +79,10 @@ impl World {
             capture_authorizer: chain.key("capture authorizer"),
             receiver_authorizer: chain.key("receiver authorizer"),
             fee_recipient: chain.key("fee recipient"),
+            guardian: chain.key("guardian"),
             stranger: chain.key("stranger"),
             escrow,
-            session: address::session(&escrow, &agent),
+            session: address::session(&program_id(), &escrow, &agent),
             chain,
         };
         world.chain.fund(&world.payer, &world.mint, usdc(1_000));
@@ -89,7 +92,7 @@ impl World {
         world
     }
 
-    /// With an escrow of 100 USDC whose withdrawals take an hour.
+    /// With an escrow of 100 USDC.
     pub fn with_escrow() -> Self {
         Self::new().and_escrow()
     }
@@ -97,7 +100,7 @@ impl World {
     /// This world with such an escrow.
     #[must_use]
     pub fn and_escrow(mut self) -> Self {
-        self.succeed(&self.open_escrow(Self::WITHDRAW_DELAY_SECONDS));
+        self.succeed(&self.open_escrow());
         self.succeed(&[self.deposit(Self::DEPOSIT)]);
         self
     }
@@ -136,7 +139,7 @@ impl World {
             maximum_total: usdc(1_000),
             maximum_per_period: 0,
             period_seconds: 0,
-            receiver: Address::default(),
+            receivers_root: ANYONE,
         }
     }
 
@@ -180,65 +183,41 @@ impl World {
     }
 
     /// Opens the payer's escrow; the relay pays the rent.
-    pub fn open_escrow(&self, withdraw_delay_seconds: u32) -> Vec<Instruction> {
-        instruction::open_escrow(
-            &self.relay,
-            &self.payer,
-            &self.mint,
-            &self.token_program,
-            withdraw_delay_seconds,
-        )
+    pub fn open_escrow(&self) -> Vec<Instruction> {
+        let Self { relay, payer, mint, token_program, .. } = self;
+        instruction::open_escrow(&program_id(), relay, payer, mint, token_program)
+    }
+
+    /// The payer names who may revoke its sessions.
+    pub fn set_guardian(&self, guardian: &Address) -> Instruction {
+        instruction::set_guardian(&program_id(), &self.payer, &self.escrow, guardian)
     }
 
     /// The payer deposits `amount`.
     pub fn deposit(&self, amount: u64) -> Instruction {
         let source = self.token_account(&self.payer);
-        instruction::deposit(&self.payer, &source, &self.escrow, &self.escrow(), amount)
+        instruction::deposit(&program_id(), &self.payer, &source, &self.escrow, &self.escrow(), amount)
     }
 
     /// Credits what reached the vault.
     pub fn sync(&self) -> Instruction {
-        instruction::sync(&self.escrow, &self.escrow())
+        instruction::sync(&program_id(), &self.escrow, &self.escrow())
     }
 
-    /// The payer asks for `amount` back.
-    pub fn request_withdrawal(&self, amount: u64) -> Instruction {
-        instruction::request_withdrawal(&self.escrow, &self.escrow(), amount)
+    /// Pays `amount` of the free balance, or all of it, to the payer's associated token account.
+    pub fn withdraw(&self, amount: Option<u64>) -> Instruction {
+        self.withdraw_to(&self.token_account(&self.payer), amount)
     }
 
-    /// The payer takes its request back.
-    pub fn cancel_withdrawal(&self) -> Instruction {
-        instruction::cancel_withdrawal(&self.escrow, &self.escrow())
+    /// The same to the token account `destination`.
+    pub fn withdraw_to(&self, destination: &Address, amount: Option<u64>) -> Instruction {
+        instruction::withdraw(&program_id(), &self.escrow, &self.escrow(), destination, amount)
     }
 
-    /// Pays the requested withdrawal to the payer's associated token account.
-    pub fn withdraw(&self) -> Instruction {
-        instruction::withdraw(&self.escrow, &self.escrow(), &self.token_account(&self.payer))
-    }
-
-    /// Closes the escrow.
+    /// Closes the escrow; what is left goes to the payer's associated token account.
     pub fn close_escrow(&self) -> Instruction {
-        instruction::close_escrow(&self.escrow, &self.escrow())
-    }
-
-    /// Opens the agent's session; the relay pays the rent.
-    pub fn open_session(&self, limits: &SessionLimits) -> Instruction {
-        instruction::open_session(&self.relay, &self.payer, &self.escrow, &self.agent, limits)
-    }
-
-    /// Changes the limits of the agent's session.
-    pub fn update_session(&self, limits: &SessionLimits) -> Instruction {
-        instruction::update_session(&self.payer, &self.escrow, &self.session, limits)
-    }
-
-    /// Revokes the agent's session.
-    pub fn revoke_session(&self) -> Instruction {
-        instruction::revoke_session(&self.payer, &self.escrow, &self.session)
-    }
-
-    /// Closes the agent's session.
-    pub fn close_session(&self) -> Instruction {
-        instruction::close_session(&self.payer, &self.escrow, &self.session, &self.relay)
+        let destination = self.token_account(&self.payer);
+        instruction::close_escrow(&program_id(), &self.escrow, &self.escrow(), &destination)
     }
 }
 

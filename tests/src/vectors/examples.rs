@@ -1,7 +1,8 @@
 use x402_escrow_interface::{
-    ID,
+    Address,
     address::escrow,
-    message::{Capture, Intent, PaymentFlow, Release},
+    deployment::LOCAL_PROGRAM_ID,
+    message::{Capture, Intent, PaymentFlow, Release, Revoke, RevokeScope},
     resource::resource_hash,
 };
 
@@ -11,8 +12,10 @@ use crate::keys::test_seed;
 pub(super) const SESSION_KEY: &str = "agent";
 pub(super) const CAPTURE_AUTHORIZER: &str = "capture authorizer";
 pub(super) const RECEIVER_AUTHORIZER: &str = "receiver authorizer";
+const PAYER: &str = "payer";
+const GUARDIAN: &str = "guardian";
 /// Whoever signs a message.
-pub(super) const SIGNERS: [&str; 3] = [SESSION_KEY, CAPTURE_AUTHORIZER, RECEIVER_AUTHORIZER];
+pub(super) const SIGNERS: [&str; 5] = [SESSION_KEY, CAPTURE_AUTHORIZER, RECEIVER_AUTHORIZER, PAYER, GUARDIAN];
 
 /// 15 January 2027, 08:00:00 UTC.
 const TIME: i64 = 1_800_000_000;
@@ -66,9 +69,12 @@ pub(super) fn intents() -> [(&'static str, Intent); 4] {
 pub(super) fn captures() -> [(&'static str, Capture); 4] {
     let part = Capture { intent_digest: usual().digest(), amount: 4_000_000, fee: 0, last: false };
     [
-        ("4 USDC so far", part),
-        ("9 USDC so far, of which 0.09 are the fee", Capture { amount: 9_000_000, fee: 90_000, ..part }),
-        ("4 USDC, and no more", Capture { last: true, ..part }),
+        ("up to 4 USDC so far", part),
+        (
+            "up to 9 USDC so far, of which up to 0.09 are the fee",
+            Capture { amount: 9_000_000, fee: 90_000, ..part },
+        ),
+        ("exactly 4 USDC, and no more", Capture { last: true, ..part }),
         ("every number at a bound of its type", Capture { amount: u64::MAX, fee: u64::MAX, ..part }),
     ]
 }
@@ -82,12 +88,31 @@ pub(super) fn releases() -> [(&'static str, Release); 3] {
     ]
 }
 
+/// Name, signer and message.
+pub(super) fn revokes() -> [(&'static str, &'static str, Revoke); 4] {
+    let Intent { program, escrow, session_key, incarnation, .. } = usual();
+    let of = |scope| Revoke::new(program, escrow, scope);
+    let one = of(RevokeScope::Session { session_key, incarnation });
+    let every = of(RevokeScope::OpenedThroughSlot(453_000_000));
+    [
+        ("one incarnation of one session, by the payer", PAYER, one),
+        ("one incarnation of one session, by the guardian", GUARDIAN, one),
+        ("every session opened in slot 453,000,000 or before", GUARDIAN, every),
+        ("the number at a bound of its type", PAYER, of(RevokeScope::OpenedThroughSlot(u64::MAX))),
+    ]
+}
+
+/// The payer's escrow of USDC.
+fn usual_escrow() -> Address {
+    escrow(&LOCAL_PROGRAM_ID, &address(PAYER), &address("USDC"))
+}
+
 pub(super) fn usual() -> Intent {
     let (method, url, body) = REQUESTS[0];
     Intent {
-        program: ID,
+        program: LOCAL_PROGRAM_ID,
         incarnation: test_seed("slot hash"),
-        escrow: escrow(&address("payer"), &address("USDC")),
+        escrow: usual_escrow(),
         session_key: address(SESSION_KEY),
         receiver: address("receiver"),
         capture_authorizer: address(CAPTURE_AUTHORIZER),
