@@ -39,6 +39,12 @@ pub(crate) fn encode(idl: &Value, kind: &Value, value: &Value) -> Vec<u8> {
             some => [vec![1], encode(idl, &kind["option"], some)].concat(),
         };
     }
+    if !kind["vec"].is_null() {
+        let items = value.as_array().expect("it is a list");
+        let length = u32::try_from(items.len()).expect("it is short").to_le_bytes().to_vec();
+        let items = items.iter().map(|item| encode(idl, &kind["vec"], item));
+        return [length].into_iter().chain(items).flatten().collect();
+    }
     if !kind["array"].is_null() {
         let bytes = hex::decode(text(value)).expect("it is hexadecimal");
         assert_eq!(bytes.len(), size(kind));
@@ -46,6 +52,7 @@ pub(crate) fn encode(idl: &Value, kind: &Value, value: &Value) -> Vec<u8> {
     }
     match text(kind) {
         "pubkey" => text(value).parse::<Address>().expect("it is an address").to_bytes().to_vec(),
+        "bool" => vec![u8::from(value.as_bool().expect("it is true or false"))],
         "i64" => value.as_i64().expect("it is a number").to_le_bytes().to_vec(),
         _ => {
             let number = value.as_u64().expect("it is a number").to_le_bytes();

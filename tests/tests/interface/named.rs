@@ -1,8 +1,8 @@
 //! Accounts and an intent whose addresses tell what they are for.
 
 use x402_escrow_interface::{
-    Address, ID,
-    account::{Escrow, Hold},
+    Address,
+    account::{Escrow, Hold, Session, VERSION},
     message::{Intent, PaymentFlow},
 };
 
@@ -13,25 +13,57 @@ pub(super) fn named(name: &str) -> Address {
 
 pub(super) fn escrow() -> Escrow {
     Escrow {
+        version: VERSION,
+        bump: 0,
+        decimals: 6,
+        padding: 0,
+        open_sessions: 0,
         payer: named("payer"),
         mint: named("mint"),
         token_program: named("token_program"),
         vault: named("vault"),
         rent_payer: named("rent_payer"),
+        guardian: named("guardian"),
         balance: 0,
         held: 0,
-        pending_withdrawal: 0,
-        withdrawable_at: 0,
-        withdraw_delay_seconds: 0,
-        open_sessions: 0,
-        decimals: 6,
-        bump: 0,
-        reserved: [0; 6],
+        revoked_before_slot: 0,
+        spare: [0; 64],
+    }
+}
+
+pub(super) fn session() -> Session {
+    Session {
+        version: VERSION,
+        revoked: 0,
+        padding: [0; 2],
+        open_holds: 0,
+        escrow: named("escrow"),
+        session_key: named("session_key"),
+        rent_payer: named("rent_payer"),
+        receivers_root: [0; 32],
+        incarnation: [0x11; 32],
+        opened_slot: 1,
+        periods_since: 0,
+        first_period: 0,
+        expires_at: 0,
+        maximum_payment: 0,
+        maximum_total: 0,
+        maximum_per_period: 0,
+        period_seconds: 0,
+        spent: 0,
+        period_spent: 0,
+        period_index: 0,
+        highest_nonce: 0,
+        used_nonces: [0; 16],
+        spare: [0; 64],
     }
 }
 
 pub(super) fn hold() -> Hold {
     Hold {
+        version: VERSION,
+        padding: [0; 5],
+        maximum_fee_bps: 10_000,
         session: named("session"),
         receiver: named("receiver"),
         receiver_token_account: named("receiver_token_account"),
@@ -43,18 +75,15 @@ pub(super) fn hold() -> Hold {
         amount: 10,
         captured: 0,
         fee: 0,
-        refunded: 0,
         capture_deadline: 0,
-        refund_deadline: 0,
         period_index: 0,
-        maximum_fee_bps: 10_000,
-        reserved: [0; 6],
+        spare: [0; 16],
     }
 }
 
 pub(super) fn intent() -> Intent {
     Intent {
-        program: ID,
+        program: named("program"),
         incarnation: [0x11; 32],
         escrow: named("escrow"),
         session_key: named("session_key"),
@@ -68,7 +97,7 @@ pub(super) fn intent() -> Intent {
         authorize_by: 3,
         capture_deadline: 4,
         refund_deadline: -5,
-        maximum_fee_bps: 6,
+        maximum_fee_bps: 0,
         flow: PaymentFlow::Escrow,
     }
 }
