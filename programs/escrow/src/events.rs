@@ -1,7 +1,26 @@
 //! What happened, in the past tense. Each instruction logs one of these, unless it had nothing to do. An indexer can
 //! follow a payment by them without reading accounts. `interface::event` says what each field is; amounts are base units.
 
-use anchor_lang::prelude::*;
+use anchor_lang::{Discriminator, Event, event::sol_log_data, prelude::*};
+use bytemuck::Pod;
+
+/// Logs an event. `emit!` would put the code that copies it into every instruction.
+pub(crate) fn log<E: Event + Pod>(event: &E) {
+    const { assert!(size_of::<E>() <= MAXIMUM_EVENT_BYTES) };
+    log_bytes(E::DISCRIMINATOR, bytemuck::bytes_of(event));
+}
+
+const DISCRIMINATOR_BYTES: usize = 8;
+const MAXIMUM_EVENT_BYTES: usize = size_of::<Authorized>();
+
+#[inline(never)]
+fn log_bytes(discriminator: &[u8], event: &[u8]) {
+    let mut data = [0; DISCRIMINATOR_BYTES + MAXIMUM_EVENT_BYTES];
+    let end = DISCRIMINATOR_BYTES + event.len();
+    data[..DISCRIMINATOR_BYTES].copy_from_slice(discriminator);
+    data[DISCRIMINATOR_BYTES..end].copy_from_slice(event);
+    sol_log_data(&[&data[..end]]);
+}
 
 /// An escrow was created.
 #[event(bytemuck)]

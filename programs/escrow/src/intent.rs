@@ -24,6 +24,7 @@ pub struct IntentTerms {
 
 impl IntentTerms {
     /// The digest of the intent as the session key must have signed it: the payment's identity.
+    #[inline(never)]
     pub(crate) fn digest(&self, session: &Session, parties: &Parties<'_>, flow: PaymentFlow) -> Digest {
         Intent {
             program: crate::ID,

@@ -3,7 +3,7 @@ use x402_escrow_interface::message::PaymentFlow;
 
 use crate::{
     error::EscrowError,
-    events::Authorized,
+    events::{Authorized, log},
     intent::{IntentTerms, Parties},
     state::{Escrow, Hold, Payee, Session, VERSION},
     token::associated_token_address,
@@ -60,7 +60,7 @@ impl Authorize {
         self.escrow.hold(terms.amount)?;
         self.create_hold(terms, digest, hold_bump)?;
 
-        emit!(Authorized {
+        log(&Authorized {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             hold: *self.hold.address(),

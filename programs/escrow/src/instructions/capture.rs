@@ -7,7 +7,7 @@ use x402_escrow_interface::{
 use crate::{
     consent::{self, Consent},
     error::EscrowError,
-    events::Captured,
+    events::{Captured, log},
     payout::Payout,
     remaining::RemainingAccounts,
     state::{Escrow, Hold, Session},
@@ -113,7 +113,7 @@ impl Capture {
             payout.pay_split(&self.receiver_token_account, &hold.fee_recipient, remaining, paid, fee_due)?;
         self.hold.fee = self.hold.fee.checked_add(fee).ok_or(EscrowError::AmountOverflow)?;
 
-        emit!(Captured {
+        log(&Captured {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             hold: *self.hold.address(),

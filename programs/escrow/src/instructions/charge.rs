@@ -7,7 +7,7 @@ use x402_escrow_interface::{
 use crate::{
     consent::Consent,
     error::EscrowError,
-    events::Charged,
+    events::{Charged, log},
     instructions::CaptureBound,
     intent::{IntentTerms, Parties},
     payout::Payout,
@@ -109,7 +109,7 @@ impl Charge {
             fee_due(signed_fee, 0, amount, maximum_fee_bps, amount),
         )?;
 
-        emit!(Charged {
+        log(&Charged {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             receiver: *self.receiver.address(),

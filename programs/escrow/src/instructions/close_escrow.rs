@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::{
     error::EscrowError,
-    events::EscrowClosed,
+    events::{EscrowClosed, log},
     payout::Payout,
     state::Escrow,
     token::{close_token_account, tokens_in},
@@ -58,7 +58,7 @@ impl CloseEscrow {
             &[&seeds],
         );
 
-        emit!(EscrowClosed {
+        log(&EscrowClosed {
             escrow: *self.escrow.address(),
             payer,
             mint,

@@ -2,7 +2,7 @@ use anchor_lang::{address_eq, prelude::*};
 
 use crate::{
     error::EscrowError,
-    events::SessionClosed,
+    events::{SessionClosed, log},
     state::{Escrow, Session},
 };
 
@@ -32,7 +32,7 @@ impl CloseSession {
         self.escrow.open_sessions =
             self.escrow.open_sessions.checked_sub(1).ok_or(EscrowError::AmountOverflow)?;
 
-        emit!(SessionClosed {
+        log(&SessionClosed {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             spent: self.session.spent,

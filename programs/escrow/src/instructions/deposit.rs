@@ -1,6 +1,11 @@
 use anchor_lang::prelude::*;
 
-use crate::{error::EscrowError, events::Deposited, state::Escrow, token::Transfer};
+use crate::{
+    error::EscrowError,
+    events::{Deposited, log},
+    state::Escrow,
+    token::Transfer,
+};
 
 #[derive(Accounts)]
 pub struct Deposit {
@@ -32,7 +37,7 @@ impl Deposit {
         }
         .invoke(amount, &[]);
 
-        emit!(Deposited {
+        log(&Deposited {
             escrow: *self.escrow.address(),
             depositor: *self.depositor.address(),
             amount,

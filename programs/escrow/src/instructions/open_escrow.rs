@@ -3,7 +3,7 @@ use anchor_spl::token_interface::{Mint, TokenAccount};
 
 use crate::{
     error::EscrowError,
-    events::EscrowOpened,
+    events::{EscrowOpened, log},
     mint::require_plain_mint,
     state::{Escrow, VERSION},
     token::associated_token_address,
@@ -45,7 +45,7 @@ impl OpenEscrow {
         escrow.decimals = self.mint.decimals();
         escrow.bump = bump;
 
-        emit!(EscrowOpened {
+        log(&EscrowOpened {
             escrow: *self.escrow.address(),
             payer: self.escrow.payer,
             mint: self.escrow.mint,

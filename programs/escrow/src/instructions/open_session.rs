@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 
 use crate::{
     error::EscrowError,
-    events::SessionOpened,
+    events::{SessionOpened, log},
     incarnation::newest_slot_hash,
     state::{Escrow, Session, SessionLimits, VERSION},
 };
@@ -42,7 +42,7 @@ impl OpenSession {
         session.opened_slot = clock.slot;
         session.set_limits(&limits, clock.unix_timestamp)?;
 
-        emit!(SessionOpened {
+        log(&SessionOpened {
             escrow: self.session.escrow,
             session: *self.session.address(),
             session_key: self.session.session_key,

@@ -2,7 +2,7 @@ use anchor_lang::{address_eq, prelude::*};
 
 use crate::{
     error::EscrowError,
-    events::Reclaimed,
+    events::{Reclaimed, log},
     state::{Escrow, Hold, Session},
 };
 
@@ -35,7 +35,7 @@ impl Reclaim {
         let captured = self.hold.captured;
         let released = self.hold.end_at(captured, &mut self.escrow, &mut self.session)?;
 
-        emit!(Reclaimed {
+        log(&Reclaimed {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             hold: *self.hold.address(),

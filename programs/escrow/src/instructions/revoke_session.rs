@@ -4,7 +4,7 @@ use x402_escrow_interface::message::{Revoke, RevokeScope};
 use crate::{
     consent::Consent,
     error::EscrowError,
-    events::SessionRevoked,
+    events::{SessionRevoked, log},
     remaining::RemainingAccounts,
     state::{Escrow, Session},
 };
@@ -36,7 +36,7 @@ impl RevokeSession {
         consent.require(self.revoker.address(), &digest, &Revoke::TAG, || digest, signers)?;
         self.session.revoked = 1;
 
-        emit!(SessionRevoked {
+        log(&SessionRevoked {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             session_key,

@@ -2,7 +2,10 @@ use anchor_lang::prelude::*;
 use x402_escrow_interface::message::{Revoke, RevokeScope};
 
 use crate::{
-    consent::Consent, error::EscrowError, events::SessionsRevoked, remaining::RemainingAccounts,
+    consent::Consent,
+    error::EscrowError,
+    events::{SessionsRevoked, log},
+    remaining::RemainingAccounts,
     state::Escrow,
 };
 
@@ -29,7 +32,7 @@ impl RevokeSessions {
         consent.require(self.revoker.address(), &digest, &Revoke::TAG, || digest, signers)?;
         self.escrow.revoked_before_slot = revoked_before_slot;
 
-        emit!(SessionsRevoked {
+        log(&SessionsRevoked {
             escrow: *self.escrow.address(),
             opened_through_slot,
             revoker: *self.revoker.address(),

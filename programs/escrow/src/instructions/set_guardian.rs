@@ -1,6 +1,10 @@
 use anchor_lang::prelude::*;
 
-use crate::{error::EscrowError, events::GuardianSet, state::Escrow};
+use crate::{
+    error::EscrowError,
+    events::{GuardianSet, log},
+    state::Escrow,
+};
 
 #[derive(Accounts)]
 pub struct SetGuardian {
@@ -14,7 +18,7 @@ impl SetGuardian {
     pub(crate) fn set_guardian(&mut self, guardian: Address) -> Result<()> {
         self.escrow.guardian = guardian;
 
-        emit!(GuardianSet { escrow: *self.escrow.address(), guardian });
+        log(&GuardianSet { escrow: *self.escrow.address(), guardian });
         Ok(())
     }
 }

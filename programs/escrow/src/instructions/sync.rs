@@ -1,6 +1,11 @@
 use anchor_lang::prelude::*;
 
-use crate::{error::EscrowError, events::Synced, state::Escrow, token::tokens_in};
+use crate::{
+    error::EscrowError,
+    events::{Synced, log},
+    state::Escrow,
+    token::tokens_in,
+};
 
 #[derive(Accounts)]
 pub struct Sync {
@@ -18,7 +23,7 @@ impl Sync {
         }
         self.escrow.credit(amount)?;
 
-        emit!(Synced { escrow: *self.escrow.address(), amount, balance: self.escrow.balance });
+        log(&Synced { escrow: *self.escrow.address(), amount, balance: self.escrow.balance });
         Ok(())
     }
 }

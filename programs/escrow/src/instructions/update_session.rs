@@ -2,7 +2,7 @@ use anchor_lang::{address_eq, prelude::*};
 
 use crate::{
     error::EscrowError,
-    events::SessionUpdated,
+    events::{SessionUpdated, log},
     state::{Escrow, Session, SessionLimits},
 };
 
@@ -26,7 +26,7 @@ impl UpdateSession {
         require!(!self.escrow.has_revoked(&self.session), EscrowError::SessionRevoked);
         self.session.set_limits(&limits, Clock::get()?.unix_timestamp)?;
 
-        emit!(SessionUpdated {
+        log(&SessionUpdated {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             expires_at: limits.expires_at,

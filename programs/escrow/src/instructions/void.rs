@@ -4,7 +4,7 @@ use x402_escrow_interface::message::Release;
 use crate::{
     consent::Consent,
     error::EscrowError,
-    events::Voided,
+    events::{Voided, log},
     remaining::RemainingAccounts,
     state::{Escrow, Hold, Session},
 };
@@ -46,7 +46,7 @@ impl Void {
         consent.require(&hold.receiver_authorizer, &hold.intent_digest, &Release::TAG, message, remaining)?;
         let released = self.hold.end_at(amount, &mut self.escrow, &mut self.session)?;
 
-        emit!(Voided {
+        log(&Voided {
             escrow: *self.escrow.address(),
             session: *self.session.address(),
             hold: *self.hold.address(),

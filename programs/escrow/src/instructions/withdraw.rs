@@ -1,6 +1,11 @@
 use anchor_lang::prelude::*;
 
-use crate::{error::EscrowError, events::Withdrawn, payout::Payout, state::Escrow};
+use crate::{
+    error::EscrowError,
+    events::{Withdrawn, log},
+    payout::Payout,
+    state::Escrow,
+};
 
 #[derive(Accounts)]
 pub struct Withdraw {
@@ -36,7 +41,7 @@ impl Withdraw {
         }
         .pay(self.destination.account(), amount);
 
-        emit!(Withdrawn {
+        log(&Withdrawn {
             escrow: *self.escrow.address(),
             destination: *self.destination.address(),
             amount,

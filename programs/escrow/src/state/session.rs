@@ -94,6 +94,7 @@ impl Session {
     }
 
     /// Sets the limits at `now` (unix seconds). What is spent stays spent; another length of period starts a new one.
+    #[inline(never)]
     pub(crate) fn set_limits(&mut self, limits: &SessionLimits, now: i64) -> Result<()> {
         limits.check(now)?;
         if limits.period_seconds != self.period_seconds {
