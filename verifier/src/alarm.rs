@@ -117,7 +117,7 @@ mod tests {
             }
             assert!(!is_endangered(&open(action, OperationState::Landed(Commitment::Confirmed)), NOW));
         }
-        for action in [Action::Void { amount: 1, signature }, Action::Reclaim, Action::CloseHold] {
+        for action in [Action::Void { amount: 1, signature }, Action::Reclaim] {
             assert!(!is_endangered(&open(action, OperationState::Queued), NOW), "{action:?}");
         }
     }

@@ -4,13 +4,14 @@ use std::{
     ops::RangeInclusive,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use solana_sdk::signer::{Signer, keypair::Keypair};
 use tokio::sync::{Notify, Semaphore, watch};
+use x402_escrow_interface::Address;
 
 use crate::{
     chain::{Chain, ChainError},
@@ -20,7 +21,7 @@ use crate::{
     policy::Policy,
     store::Store,
     telemetry::RequestIds,
-    verify::Facilitator,
+    verify::{self, Facilitator, NoProgram},
     webhook::Webhook,
 };
 
@@ -58,6 +59,28 @@ pub struct App {
     pub is_stopping: watch::Sender<bool>,
     /// One permit for each client that follows a payment.
     pub followers: Arc<Semaphore>,
+    /// Counts the nonces that were suggested.
+    pub suggestions: AtomicU64,
+}
+
+/// Which escrow program, on which cluster; `None` is what the node and the interface say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// The cluster, as a CAIP-2 id.
+    pub network: Option<String>,
+    /// The escrow program.
+    pub program: Option<Address>,
+}
+
+/// Why the parts can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The node doesn't answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The escrow program is not known.
+    #[error("program_id (or X402_PROGRAM_ID): {0}")]
+    NoProgram(#[from] NoProgram),
 }
 
 /// The most clients that can follow payments at once: each reads the store as often as its payment gets further.
@@ -96,19 +119,32 @@ impl App {
     /// Puts the parts together, and asks the node which cluster it is.
     ///
     /// # Errors
-    /// If the node doesn't answer.
+    /// If the node doesn't answer, or nothing says which program the escrow program is.
     pub async fn new(
         chain: Arc<dyn Chain>,
+        deployment: Deployment,
         store: Store,
         fee_payer: Keypair,
         policy: Policy,
         settings: Settings,
-    ) -> Result<Self, ChainError> {
+    ) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::default());
         let chain: Arc<dyn Chain> = Arc::new(Measured::new(chain, Arc::clone(&metrics)));
-        let network = x402_escrow_wire::network_id(&chain.genesis_hash().await?);
+        let node_network = x402_escrow_wire::network_id(&chain.genesis_hash().await?);
+        let network = match deployment.network {
+            Some(network) => {
+                tracing::warn!(
+                    network,
+                    node = node_network,
+                    "the configuration names the network, not the node"
+                );
+                network
+            }
+            None => node_network,
+        };
+        let program = verify::program(&network, deployment.program)?;
         Ok(Self {
-            facilitator: Facilitator { network, fee_payer: fee_payer.pubkey(), policy },
+            facilitator: Facilitator { network, program, fee_payer: fee_payer.pubkey(), policy },
             chain,
             store,
             metrics,
@@ -124,6 +160,7 @@ impl App {
             progress: watch::Sender::new(()),
             is_stopping: watch::Sender::new(false),
             followers: Arc::new(Semaphore::new(MAXIMUM_FOLLOWERS)),
+            suggestions: AtomicU64::new(0),
         })
     }
 }

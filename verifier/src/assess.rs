@@ -18,12 +18,16 @@ use x402_escrow_wire::{
 use crate::{
     app::{App, unix_now},
     chain::ChainError,
-    facts::{self, Facts, receiver_token_accounts},
+    facts::{self, Facts, Subject, receiver_token_accounts},
     identifier,
     limits::TooMany,
     policy::Policy,
     store::StoreError,
-    verify::{Facilitator, Rejection, intent, requirements, voucher},
+    verify::{
+        Facilitator, Rejection,
+        intent::{self, Claim},
+        requirements, voucher,
+    },
 };
 
 /// Why something was not accepted.
@@ -53,6 +57,8 @@ pub struct SignedIntent {
     pub intent: Intent,
     /// By the session key.
     pub signature: Signature,
+    /// Shows that the receiver is in the session's list, where the session has one.
+    pub receiver_proof: Vec<Digest>,
     /// The scheme's part of the requirements.
     pub extra: Extra,
     /// What the request that opens the hold costs, where the hold is streamed.
@@ -110,7 +116,7 @@ pub fn read_intent(
             "paymentPayload.payload.signature: missing field `signature`",
         )
     })?;
-    let intent = payload.intent(asked, &extra);
+    let intent = intent::read(payload, asked, &extra)?;
     intent::check_signature(&intent, &signature.0)?;
     if extra.request_price.is_some() {
         let voucher = payload.voucher.as_ref().ok_or_else(|| {
@@ -123,7 +129,7 @@ pub fn read_intent(
         voucher::check_first(voucher, &intent, &extra, unix_now(), &facilitator.policy)?;
     }
     let first_voucher = payload.voucher.filter(|_| extra.request_price.is_some());
-    Ok(SignedIntent { intent, signature: signature.0, extra, first_voucher })
+    Ok(SignedIntent { intent, signature: signature.0, receiver_proof: payload.proof(), extra, first_voucher })
 }
 
 /// Checks the intent against the chain, and against what is promised to others already.
@@ -132,14 +138,22 @@ pub fn read_intent(
 /// If it would not be authorized, or can't be judged now.
 pub async fn assess(
     app: &App,
-    intent: &Intent,
+    signed: &SignedIntent,
     asked: &PaymentRequirements,
 ) -> Result<Assessed, NotAccepted> {
+    let SignedIntent { intent, receiver_proof, .. } = signed;
     let asset = asked.asset.into();
     let token_accounts = BTreeSet::from(receiver_token_accounts(&intent.receiver, &asset));
-    let facts = facts::read(app.chain.as_ref(), intent.escrow, intent.session_key, &token_accounts).await?;
-    let reserved = app.store.reserved(&intent.escrow, &facts).await?;
-    let escrow = intent::check(intent, &asset, &facts, &reserved, &app.facilitator.policy)?;
+    let subject = Subject {
+        program: intent.program,
+        escrow: intent.escrow,
+        session_key: intent.session_key,
+        nonce: Some(intent.nonce),
+    };
+    let facts = facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
+    let reserved = app.store.promises(&intent.escrow, &facts).await?.reserved(&facts);
+    let claim = Claim { intent, receiver_proof, asset: &asset };
+    let escrow = intent::check(&claim, &facts, &reserved, &app.facilitator.policy)?;
     let open = app.store.open_holds(&intent.escrow).await?;
     if open >= app.facilitator.policy.maximum_open_holds_per_escrow {
         return Err(too_many_open_holds(&app.facilitator.policy).into());

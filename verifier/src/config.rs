@@ -14,7 +14,12 @@ use std::{ffi::OsString, path::Path, time::Duration};
 use solana_sdk::signer::keypair::Keypair;
 use tracing_subscriber::EnvFilter;
 
-use crate::{app::Settings, policy::Policy, store::Database, telemetry::LogFormat};
+use crate::{
+    app::{Deployment, Settings},
+    policy::Policy,
+    store::Database,
+    telemetry::LogFormat,
+};
 use keys::Keys;
 use source::Source;
 
@@ -32,8 +37,8 @@ pub struct Config {
     pub rpc_urls: Vec<String>,
     /// How long to wait for an answer of the node.
     pub rpc_timeout: Duration,
-    /// The network's id in place of the one that the node's genesis hash gives, for tests.
-    pub network: Option<String>,
+    /// The cluster and the escrow program on it, as far as they are configured.
+    pub deployment: Deployment,
     /// Where the store is.
     pub database: Database,
     /// Pays fees and rent.

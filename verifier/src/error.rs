@@ -91,6 +91,12 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.code.as_str(), rejection.message)
+    }
+}
+
 impl From<TooMany> for ApiError {
     fn from(too_many: TooMany) -> Self {
         Self::too_many_requests("this payer pays too often", too_many)

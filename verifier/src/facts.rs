@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, iter};
 
 use x402_escrow_interface::{
     Address,
-    account::{Escrow, Session},
+    account::{Escrow, Hold, Session},
     address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
+    message::Digest,
 };
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -49,6 +50,8 @@ pub struct View {
     pub escrow: Option<Escrow>,
     /// The agent's session, if it exists.
     pub session: Option<Session>,
+    /// The payment whose hold exists, if one was asked for and there is one.
+    pub held_payment: Option<Digest>,
     /// Which of the asked token accounts exist and are not frozen.
     pub token_accounts: BTreeSet<Address>,
 }
@@ -62,18 +65,34 @@ pub fn receiver_token_accounts(receiver: &Address, mint: &Address) -> [Address; 
         .map(|program| address::associated_token(receiver, mint, &program))
 }
 
+/// What the facts are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// The escrow program.
+    pub program: Address,
+    /// The payer's escrow.
+    pub escrow: Address,
+    /// The agent's key.
+    pub session_key: Address,
+    /// The nonce whose hold to look for, if any.
+    pub nonce: Option<u64>,
+}
+
 /// Reads the facts about a session, and which of `token_accounts` can be paid.
 ///
 /// # Errors
 /// If the node doesn't answer, or its answer makes no sense.
 pub async fn read(
     chain: &dyn Chain,
-    escrow: Address,
-    session_key: Address,
+    subject: &Subject,
     token_accounts: &BTreeSet<Address>,
 ) -> Result<Facts, ChainError> {
-    let mut addresses = vec![CLOCK_ID, escrow, address::session(&escrow, &session_key)];
+    let Subject { program, escrow, session_key, nonce } = *subject;
+    let session = address::session(&program, &escrow, &session_key);
+    let mut addresses = vec![CLOCK_ID, escrow, session];
+    addresses.extend(nonce.map(|nonce| address::hold(&program, &session, nonce)));
     addresses.extend(token_accounts);
+    let is_ours = |account: &Account| account.owner == program;
     let (processed, confirmed) = tokio::try_join!(
         chain.accounts_of_each(&addresses, Commitment::Processed),
         chain.accounts_of_each(&addresses, Commitment::Confirmed),
@@ -86,6 +105,9 @@ pub async fn read(
             now: next().as_ref().and_then(unix_timestamp).ok_or_else(no_clock)?,
             escrow: next().filter(is_ours).and_then(|account| Escrow::decode(&account.data).ok()),
             session: next().filter(is_ours).and_then(|account| Session::decode(&account.data).ok()),
+            held_payment: nonce
+                .and_then(|_| next().filter(is_ours))
+                .and_then(|account| Some(Hold::decode(&account.data).ok()?.intent_digest)),
             token_accounts: token_accounts
                 .iter()
                 .filter(|_| next().as_ref().is_some_and(is_payable))
@@ -116,10 +138,6 @@ pub fn unix_timestamp(clock: &Account) -> Option<i64> {
 
 fn no_clock() -> ChainError {
     ChainError { request: "getMultipleAccounts", message: "the clock sysvar is missing".to_owned() }
-}
-
-fn is_ours(account: &Account) -> bool {
-    account.owner == x402_escrow_interface::ID
 }
 
 /// Whether tokens can be sent to it: a token account whose state (byte 108) is "initialised", not "frozen".

@@ -68,7 +68,7 @@ impl Ready {
 
 /// Whether somebody waits until `operation` is on chain: nobody does who was told that it is reserved.
 pub fn is_awaited(operation: &Operation) -> bool {
-    operation.commitment > Level::Reserved && !matches!(operation.action, Action::Reclaim | Action::CloseHold)
+    operation.commitment > Level::Reserved && operation.action != Action::Reclaim
 }
 
 /// Whether an operation failed before, in its block or in a simulation, for a reason that may be its own.
@@ -253,7 +253,6 @@ mod tests {
             Action::Close { amount, fee: 0, signature, release: signature },
             Action::Void { amount, signature },
             Action::Reclaim,
-            Action::CloseHold,
         ];
         ready.open.operation.action = actions[random.random_range(0..actions.len())];
         ready.open.operation.accepted_at = NOW - random.random_range(0..6).min(random.random_range(0..6));

@@ -4,7 +4,8 @@
 //! In reading order:
 //!
 //! - [`router`], [`routes`]: every endpoint
-//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`gather`], [`priority_fee`], [`refusal`]: what decides; none of them does I/O
+//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`gather`], [`nonce`], [`priority_fee`], [`refusal`]: what
+//!   decides; none of them does I/O
 //! - [`payment`]: what is remembered
 //! - [`identifier`]: what clients call their purchases, to ask for them again
 //! - [`exact`]: the same for the scheme `exact`, whose payments have no life beyond one transaction
@@ -35,6 +36,7 @@ pub mod limits;
 pub mod live;
 pub mod merchant;
 pub mod metrics;
+pub mod nonce;
 pub mod observe;
 pub mod payment;
 pub mod policy;

@@ -31,11 +31,12 @@ struct Arguments {
 
 const HELP: &str = "\
 Every key can be in the file, or in the environment as X402_ and its name in capitals; the environment wins.
-Two have no default:
+Two have no default, and a third has none on public clusters:
 
   rpc_url     the Solana node, as http://127.0.0.1:8899; or three and more, separated by commas, of which most
               must agree
   fee_payer   keypair file (solana-keygen's JSON, mode 600) of the account that pays fees and the rent of holds
+  program_id  the escrow program's address on the cluster
 
 The others, with their defaults, are in docs/http-api.md. The most used:
 
@@ -108,15 +109,8 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     }
     let store = Store::open(&config.database).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
-    let mut app = App::new(chain, store, config.fee_payer, config.policy, config.settings).await?;
-    if let Some(network) = config.network {
-        tracing::warn!(
-            network,
-            node = app.facilitator.network,
-            "the configuration names the network, not the node"
-        );
-        app.facilitator.network = network;
-    }
+    let Config { deployment, fee_payer, policy, settings, .. } = config;
+    let app = App::new(chain, deployment, store, fee_payer, policy, settings).await?;
     let listener = listen("listen", &config.listen).await?;
     let operator_listener = match &config.operator_listen {
         Some(address) => Some(listen("operator_listen", address).await?),
@@ -126,6 +120,7 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         address = %listener.local_addr()?,
         operator_address = operator_listener.as_ref().map(TcpListener::local_addr).transpose()?.map(display),
         network = app.facilitator.network,
+        program = %app.facilitator.program,
         fee_payer = %app.facilitator.fee_payer,
         "listening"
     );

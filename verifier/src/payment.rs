@@ -28,6 +28,8 @@ pub struct Payment {
     pub intent: Intent,
     /// The session key's signature.
     pub signature: Signature,
+    /// Shows that the receiver is in the session's list, where the session has one.
+    pub receiver_proof: Vec<Digest>,
     /// Whose money it is.
     pub payer: Address,
     /// The token.
@@ -39,12 +41,12 @@ pub struct Payment {
 impl Payment {
     /// The session's address.
     pub fn session(&self) -> Address {
-        address::session(&self.intent.escrow, &self.intent.session_key)
+        address::session(&self.intent.program, &self.intent.escrow, &self.intent.session_key)
     }
 
     /// The hold's address.
     pub fn hold(&self) -> Address {
-        address::hold(&self.session(), self.intent.nonce)
+        address::hold(&self.intent.program, &self.session(), self.intent.nonce)
     }
 }
 
@@ -55,9 +57,9 @@ pub enum Action {
     Authorize,
     /// Pay the receiver.
     Capture {
-        /// All that may be captured so far, in base units.
+        /// What is captured afterwards, in base units.
         amount: u64,
-        /// The part of it that goes to the fee recipient.
+        /// The most of it that goes to the fee recipient, in base units.
         fee: u64,
         /// Whether the rest is released.
         last: bool,
@@ -75,26 +77,27 @@ pub enum Action {
     Close {
         /// The voucher's amount, in base units: what the payment ends at.
         amount: u64,
-        /// The part of it that goes to the fee recipient.
+        /// The most of it that goes to the fee recipient, in base units.
         fee: u64,
         /// The voucher's: by the capture authorizer, which is the session key.
         signature: Signature,
         /// By the receiver authorizer over the release at `amount`.
         release: Signature,
     },
-    /// Return captured money to the escrow. Its transaction carries the receiver's signature, so it is never made anew.
+    /// Return captured money to the escrow: a deposit that names the payment. Its transaction carries the receiver's
+    /// signature, so it is never made anew.
     Refund {
-        /// All that is refunded so far, in base units.
+        /// All that is refunded afterwards, in base units.
         amount: u64,
+        /// What this refund adds, in base units.
+        returns: u64,
     },
     /// Release what is left after the capture deadline. Needs nobody's signature.
     Reclaim,
-    /// Close a hold that was kept for refunds, after their deadline. Needs nobody's signature.
-    CloseHold,
 }
 
 impl Action {
-    /// The name of the program's instruction; `close` is a capture that releases the rest.
+    /// The name in the store and in answers.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Authorize => "authorize",
@@ -103,7 +106,6 @@ impl Action {
             Self::Close { .. } => "close",
             Self::Refund { .. } => "refund",
             Self::Reclaim => "reclaim",
-            Self::CloseHold => "close_hold",
         }
     }
 }
@@ -113,7 +115,7 @@ impl Action {
 pub struct Voucher {
     /// All that was bought so far, in base units.
     pub amount: u64,
-    /// The part of it that goes to the fee recipient.
+    /// The most of it that goes to the fee recipient, in base units.
     pub fee: u64,
     /// The session key's over the capture.
     pub signature: Signature,

@@ -32,8 +32,6 @@ pub struct Policy {
     /// How long before its capture deadline a streamed hold takes its last voucher, and that is captured; a capture that
     /// comes later is not answered before it is on chain.
     pub voucher_margin_seconds: i64,
-    /// The most time that a payment may be refunded after its capture deadline, and keep the verifier's rent.
-    pub maximum_refund_seconds: i64,
     /// What is paid at most for a client's transaction of the scheme `exact`.
     pub exact_fee_bounds: FeeBounds,
     /// The least that may be held, in base units: each hold costs fees and rent.
@@ -65,8 +63,8 @@ impl Policy {
             }
             Action::Void { amount, .. } => on_hold(intent.amount.saturating_sub(amount)),
             // One transaction, which only the receiver can sign anew.
-            Action::Refund { amount } => on_hold(amount).max(Level::Confirmed),
-            Action::Reclaim | Action::CloseHold => Level::Confirmed,
+            Action::Refund { amount, .. } => on_hold(amount).max(Level::Confirmed),
+            Action::Reclaim => Level::Confirmed,
         };
         asked.map_or(required, |asked| asked.max(required))
     }

@@ -1,5 +1,5 @@
 //! Ends what nobody ended: after its capture deadline a hold is reclaimed, so that the payer has its money back and
-//! the verifier its rent; a hold that was kept for refunds is closed after their deadline.
+//! the rent payer its rent.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -43,13 +43,10 @@ pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
     if history.authorization().is_negative() {
         return Review::Done;
     }
-    let tried = |action| history.operations.iter().any(|tracked| tracked.operation.action == action);
+    let was_reclaimed = history.operations.iter().any(|tracked| tracked.operation.action == Action::Reclaim);
     let sums = history.settled_sums();
-    if sums.captured < sums.ends_at && !tried(Action::Reclaim) {
+    if sums.captured < sums.ends_at && !was_reclaimed {
         return act_after(intent.capture_deadline, now, Action::Reclaim);
-    }
-    if sums.captured > 0 && intent.refund_deadline > 0 && !tried(Action::CloseHold) {
-        return act_after(intent.refund_deadline, now, Action::CloseHold);
     }
     Review::Done
 }

@@ -1,21 +1,18 @@
-//! Refunds. Only the receiver's signature over a transaction moves money back, so the verifier drafts the transaction,
-//! the receiver signs it, and the verifier pays for it and follows it. Amounts are cumulative: a refund that is asked for
-//! twice is made once.
+//! Refunds: deposits of the receiver that name the payment. Only the receiver's signature over a transaction moves its
+//! money, so the verifier drafts the transaction, the receiver signs it, and the verifier pays for it and follows it.
+//! Amounts are cumulative: a refund that is asked for twice is made once.
 
 use solana_sdk::message::Message;
-use x402_escrow_interface::{instruction::Signature, message::Digest};
+use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Digest};
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
 
 use crate::{
     app::{App, unix_now},
     assess::NotAccepted,
     chain::ChainError,
-    facts,
-    payment::{Action, Attempt, AttemptState, History},
+    payment::{Action, Attempt, AttemptState, History, Payment},
     settle::{self, Settled, Wanted},
-    signature,
-    submit::{self, read_hold},
-    transaction::{self, HoldState},
+    signature, submit, transaction,
     verify::{Rejection, lifecycle::unknown_payment},
 };
 
@@ -24,7 +21,7 @@ use crate::{
 pub struct Draft {
     /// The transaction's message, to be signed by the receiver.
     pub message: Vec<u8>,
-    /// What it returns, in base units: what is asked for but not refunded yet.
+    /// What it returns, in base units: what is asked for, less what is refunded already or on its way.
     pub returns: u64,
 }
 
@@ -34,9 +31,10 @@ pub struct Draft {
 /// If that can't be, or the node doesn't answer.
 pub async fn draft(app: &App, payment_id: &Digest, amount: u64) -> Result<Draft, NotAccepted> {
     let history = known(app, payment_id).await?;
-    check(&history, amount, facts::cluster_time(app.chain.as_ref()).await?)?;
+    let returns = returns(&history, amount)?;
+    let escrow = escrow(app, &history.payment).await?;
     let blockhash = app.chain.blockhash().await?;
-    let (message, returns) = build(app, &history, amount, blockhash.hash).await?;
+    let message = build(app, &history.payment, &escrow, returns, blockhash.hash);
     Ok(Draft { message: message.serialize(), returns })
 }
 
@@ -68,12 +66,12 @@ pub async fn send(
     }
 }
 
-/// The refund after which `amount` is refunded, unless it came to nothing.
+/// The refund after which `amount` is refunded, unless what was made comes to less.
 fn made_before(history: &History, amount: u64) -> Option<i64> {
+    let is_equal = |action| matches!(action, Action::Refund { amount: known, .. } if known == amount);
     let mut operations = history.operations.iter().map(|tracked| &tracked.operation);
-    let equal =
-        operations.find(|known| known.action == Action::Refund { amount } && !known.came_to_nothing())?;
-    Some(equal.id)
+    let equal = operations.rfind(|known| is_equal(known.action) && !known.came_to_nothing())?;
+    (history.refunds_made() >= amount).then_some(equal.id)
 }
 
 /// Stores and sends the refund, if it may be. Returns its operation, and whether that is new.
@@ -85,28 +83,25 @@ async fn accept(
     by_receiver: &Signature,
 ) -> Result<(i64, bool), NotAccepted> {
     let history = known(app, payment_id).await?;
-    let now = facts::cluster_time(app.chain.as_ref()).await?;
-    check(&history, amount, now)?;
     let signed: Message = bincode::deserialize(message)
         .map_err(|error| invalid(format!("message: can't be read as a transaction's message: {error}")))?;
-    let (drafted, _) = build(app, &history, amount, signed.recent_blockhash.to_bytes()).await?;
-    if drafted.serialize() != message {
-        return Err(invalid(
-            "message: is not what POST /refunds drafted; ask for a new one, and change nothing",
-        )
-        .into());
-    }
     let receiver = &history.payment.intent.receiver;
     if !signature::is_valid(receiver, message, by_receiver) {
         return Err(
             invalid(format!("signature: is not an Ed25519 signature of the message by {receiver}")).into()
         );
     }
+    let returns = returns(&history, amount)?;
+    let escrow = escrow(app, &history.payment).await?;
+    let drafted = build(app, &history.payment, &escrow, returns, signed.recent_blockhash.to_bytes());
+    if drafted.serialize() != message {
+        return Err(not_drafted().into());
+    }
     let transaction = transaction::sign_refund(&app.fee_payer, drafted, *by_receiver)
         .map_err(|error| ChainError { request: "sendTransaction", message: error.to_string() })?;
     // The message's own blockhash dies no later than the newest.
     let last_valid_block_height = app.chain.blockhash().await?.last_valid_block_height;
-    let action = Action::Refund { amount };
+    let (action, now) = (Action::Refund { amount, returns }, unix_now());
     let attempt = |operation_id| Attempt {
         signature: transaction.signature,
         operation_id,
@@ -122,9 +117,10 @@ async fn accept(
             payment_id,
             &action,
             |history| app.facilitator.policy.required(history, &action, None, now),
-            unix_now(),
+            now,
             attempt,
-            |history| check(history, amount, now),
+            // Another refund may have come in between.
+            |history| if self::returns(history, amount)? == returns { Ok(()) } else { Err(not_drafted()) },
         )
         .await?
         .ok_or_else(|| unknown_payment(Hex32(*payment_id)))??;
@@ -139,78 +135,43 @@ async fn known(app: &App, payment_id: &Digest) -> Result<History, NotAccepted> {
     Ok(app.store.history(payment_id).await?.ok_or_else(|| unknown_payment(Hex32(*payment_id)))?)
 }
 
-/// The transaction's message and what it returns. What is refunded already is read off the chain: an earlier transaction
-/// that the verifier has given up may have landed after all.
-async fn build(
-    app: &App,
-    history: &History,
-    amount: u64,
-    blockhash: [u8; 32],
-) -> Result<(Message, u64), NotAccepted> {
-    let state = hold(app, history).await?;
-    let known = history.settled_sums().refunded;
-    if state.hold.refunded < known {
-        let message =
-            format!("the hold shows {} refunded of {known}: the node lags behind", state.hold.refunded);
-        return Err(ChainError { request: "getMultipleAccounts", message }.into());
-    }
-    let returns = amount.saturating_sub(state.hold.refunded);
-    if returns == 0 {
-        return Err(invalid(format!(
-            "amount: {} is refunded already; the amount is cumulative",
-            state.hold.refunded
-        ))
-        .into());
-    }
-    let message = transaction::refund(
-        &app.facilitator.fee_payer,
-        *app.settings.compute_unit_prices_micro_lamports.start(),
-        blockhash,
-        &history.payment,
-        &state,
-        returns,
-    );
-    Ok((message, returns))
+/// The transaction's message.
+fn build(app: &App, payment: &Payment, escrow: &Escrow, returns: u64, blockhash: [u8; 32]) -> Message {
+    let price_micro_lamports = *app.settings.compute_unit_prices_micro_lamports.start();
+    transaction::refund(&app.facilitator.fee_payer, price_micro_lamports, blockhash, payment, escrow, returns)
 }
 
-async fn hold(app: &App, history: &History) -> Result<HoldState, NotAccepted> {
-    let (_, state) = read_hold(app, &history.payment, Commitment::Confirmed).await?;
-    Ok(state.ok_or_else(|| invalid("paymentId: the hold is not on chain, or not confirmed yet"))?)
+/// The escrow that the payment came from.
+async fn escrow(app: &App, payment: &Payment) -> Result<Escrow, NotAccepted> {
+    let addresses = [payment.intent.escrow];
+    let snapshot = app.chain.accounts(&addresses, Commitment::Confirmed).await?;
+    let account = snapshot.accounts.into_iter().next().flatten();
+    let escrow = account.and_then(|account| Escrow::decode(&account.data).ok());
+    Ok(escrow.ok_or_else(|| {
+        invalid("paymentId: the escrow that the payment came from is closed; pay the payer back directly")
+    })?)
 }
 
-/// Whether `amount` can be refunded at `now`, the cluster's time in unix seconds.
-fn check(history: &History, amount: u64, now: i64) -> Result<(), Rejection> {
-    let deadline = history.payment.intent.refund_deadline;
-    if deadline == 0 {
-        return Err(invalid("paymentId: the payment's terms allow no refunds"));
+/// What a refund adds to those made before, after which `amount` is refunded.
+fn returns(history: &History, amount: u64) -> Result<u64, Rejection> {
+    let captured = history.sums_at(Commitment::Confirmed).captured;
+    if amount > captured {
+        let message = format!("amount: {amount} is above the {captured} that are captured and confirmed");
+        return Err(invalid(message));
     }
-    if now > deadline {
+    let made = history.refunds_made();
+    if amount <= made {
         return Err(invalid(format!(
-            "paymentId: the refund deadline, {deadline} (unix seconds), has passed"
+            "amount: {made} is refunded already, or on its way; the amount is cumulative"
         )));
     }
-    let sums = history.settled_sums();
-    if amount > sums.captured {
-        return Err(invalid(format!("amount: {amount} is above the {} that are captured", sums.captured)));
-    }
-    if amount <= sums.refunded {
-        return Err(invalid(format!(
-            "amount: {} is refunded already; the amount is cumulative",
-            sums.refunded
-        )));
-    }
-    // What a refund returns is counted from what is refunded as of the newest confirmed block.
-    let under_way = history.operations.iter().map(|tracked| &tracked.operation).find(|operation| {
-        matches!(operation.action, Action::Refund { .. })
-            && !operation.came_to_nothing()
-            && !operation.state.has_reached(Commitment::Confirmed)
-    });
-    match under_way {
-        Some(_) => {
-            Err(invalid("paymentId: another refund is under way; wait until it is confirmed or given up"))
-        }
-        None => Ok(()),
-    }
+    Ok(amount - made)
+}
+
+fn not_drafted() -> Rejection {
+    invalid(
+        "message: is not what POST /refunds would draft now; ask for a new one, and change nothing but the signature",
+    )
 }
 
 fn invalid(message: impl Into<String>) -> Rejection {

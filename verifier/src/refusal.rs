@@ -111,23 +111,16 @@ fn error_code(action: &Action, error: EscrowError) -> ErrorCode {
     use EscrowError as E;
     match error {
         E::InvalidSignature if matches!(action, Action::Authorize) => ErrorCode::SignatureInvalid,
-        E::InvalidSignature | E::MissingAuthorizer => ErrorCode::AuthorizerSignatureInvalid,
+        E::InvalidSignature => ErrorCode::AuthorizerSignatureInvalid,
         E::SessionRevoked => ErrorCode::SessionRevoked,
         E::SessionExpired => ErrorCode::SessionExpired,
-        E::ReceiverNotAllowed | E::FeeNotAllowed => ErrorCode::ReceiverNotAllowed,
+        E::ReceiverNotListed | E::FeeNotAllowed => ErrorCode::ReceiverNotAllowed,
         E::PaymentLimitExceeded | E::TotalLimitExceeded | E::PeriodLimitExceeded => ErrorCode::LimitExceeded,
-        E::NonceUsed | E::NonceTooOld => ErrorCode::NonceInvalid,
+        E::NonceUsed | E::NonceTooOld | E::NonceTooFarAhead => ErrorCode::NonceInvalid,
         E::IntentExpired => ErrorCode::IntentExpired,
-        E::DeadlinesOutOfOrder | E::CaptureDeadlineTooFar | E::RefundDeadlineTooFar => {
-            ErrorCode::DeadlinesInvalid
-        }
+        E::DeadlinesOutOfOrder | E::CaptureDeadlineTooFar => ErrorCode::DeadlinesInvalid,
         E::InsufficientFreeBalance => ErrorCode::InsufficientFunds,
-        E::CaptureDeadlinePassed
-        | E::CaptureAboveHold
-        | E::NothingToCapture
-        | E::FeeTooHigh
-        | E::FeeBelowTaken => ErrorCode::CaptureInvalid,
-        E::ReleaseBelowCaptured | E::NothingToRelease => ErrorCode::ReleaseInvalid,
+        E::CaptureDeadlinePassed | E::LastCaptureNotAllowed => ErrorCode::CaptureInvalid,
         _ => ErrorCode::InvalidTransactionState,
     }
 }

@@ -126,17 +126,8 @@ fn moved(history: &History, operation: &Operation) -> u64 {
                 );
             amount.saturating_sub(before.max().unwrap_or(0))
         }
-        Action::Refund { amount } => {
-            let refunds = history.operations.iter().map(|tracked| &tracked.operation);
-            let before = refunds.filter_map(|earlier| match earlier.action {
-                Action::Refund { amount } if earlier.id < operation.id && !earlier.state.is_negative() => {
-                    Some(amount)
-                }
-                _ => None,
-            });
-            amount.saturating_sub(before.max().unwrap_or(0))
-        }
-        Action::Void { .. } | Action::Reclaim | Action::CloseHold => 0,
+        Action::Refund { returns, .. } => returns,
+        Action::Void { .. } | Action::Reclaim => 0,
     }
 }
 

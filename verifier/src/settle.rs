@@ -117,14 +117,14 @@ async fn settle_signed(
     app.limits
         .count_payment(signed.intent.escrow, signed.intent.session_key)
         .map_err(NotAccepted::TooMany)?;
-    let Assessed { facts, escrow } =
-        assess::assess(app, &signed.intent, &request.payment_requirements).await?;
+    let Assessed { facts, escrow } = assess::assess(app, &signed, &request.payment_requirements).await?;
     let payment = Payment {
         id,
         payer: escrow.payer,
         mint: escrow.mint,
         intent: signed.intent,
         signature: signed.signature,
+        receiver_proof: signed.receiver_proof,
         accepted_at: unix_now(),
     };
     let maximum_open = app.facilitator.policy.maximum_open_holds_per_escrow;

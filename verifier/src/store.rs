@@ -1,4 +1,4 @@
-//! What must not be lost: payments, operations, transactions and nonces, in an SQLite file or a PostgreSQL database.
+//! What must not be lost: payments, operations and transactions, in an SQLite file or a PostgreSQL database.
 //! Every write is on disk before the call returns. Both take the same SQL, but for the schema and the start of
 //! transactions.
 
@@ -8,11 +8,11 @@ mod deliveries;
 mod exact;
 mod identifiers;
 mod leader;
-mod nonces;
 mod operations;
 mod outstanding;
 mod overview;
 mod payments;
+mod promises;
 mod row;
 mod vouchers;
 mod write;
@@ -30,6 +30,7 @@ pub use leader::{Leader, PROGRESS, WORK};
 pub use outstanding::{ListedOperation, Outstanding, Uncaptured};
 pub use overview::{Place, Stored, Turnover, Undelivered};
 pub use payments::Accepted;
+pub use promises::Promises;
 use vouchers::OfferedVouchers;
 pub use vouchers::{AcceptedVoucher, DecideVoucher};
 
@@ -120,7 +121,9 @@ impl Store {
     /// If it can't.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         let mut transaction = self.begin_write().await?;
-        sqlx::query("UPDATE nonces SET last = last WHERE 1 = 0").execute(&mut *transaction).await?;
+        sqlx::query("UPDATE payments SET review_at = review_at WHERE 1 = 0")
+            .execute(&mut *transaction)
+            .await?;
         Ok(transaction.commit().await?)
     }
 

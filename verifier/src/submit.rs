@@ -7,7 +7,6 @@ use solana_sdk::transaction::TransactionError;
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Base58, Hex32};
 
-pub use prepare::read_hold;
 use prepare::{Prepared, prepare};
 
 use crate::{

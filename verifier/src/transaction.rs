@@ -11,7 +11,8 @@ use solana_sdk::{
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold},
-    instruction::{self, HoldAccounts, Proof, Signature},
+    address,
+    instruction::{self, Consent, HoldAccounts, Signature},
     message::{Capture, Release},
 };
 
@@ -38,7 +39,7 @@ fn compute_unit_limit(action: &Action) -> u32 {
         Action::Capture { .. } => 45_000,
         Action::Close { .. } => 55_000,
         Action::Refund { .. } => REFUND_COMPUTE_UNIT_LIMIT,
-        Action::Reclaim | Action::CloseHold => 15_000,
+        Action::Reclaim => 15_000,
     }
 }
 
@@ -85,7 +86,12 @@ pub struct Part {
 /// What authorizes `payment`. The fee payer pays the hold's rent.
 pub fn authorize(fee_payer: &Address, payment: &Payment) -> Part {
     Part {
-        instruction: instruction::authorize(fee_payer, &payment.intent, &payment.signature),
+        instruction: instruction::authorize(
+            fee_payer,
+            &payment.intent,
+            &payment.signature,
+            &payment.receiver_proof,
+        ),
         compute_unit_limit: compute_unit_limit(&Action::Authorize),
     }
 }
@@ -98,34 +104,25 @@ pub fn on_hold(payment: &Payment, action: &Action, state: &HoldState) -> Option<
         Action::Authorize | Action::Refund { .. } => return None,
         Action::Capture { amount, fee, last, signature } => {
             let capture = Capture { intent_digest: payment.id, amount, fee, last };
-            instruction::capture(accounts, &capture, Proof::Signature(signature))
-        }
-        // Captured meanwhile, nothing but the rest is left to do; captured whole, there is no rest.
-        Action::Close { amount, release, .. } if state.hold.captured >= amount => {
-            let message = Release { intent_digest: payment.id, amount };
-            instruction::void(accounts, &message, Proof::Signature(release))
+            instruction::capture(accounts, amount, &capture, Consent::Signature(signature))
         }
         Action::Close { amount, fee, signature, release } => {
             let capture = Capture { intent_digest: payment.id, amount, fee, last: false };
-            let proof = Proof::Signature(signature);
-            if amount < state.hold.amount {
-                instruction::capture_and_release(accounts, &capture, proof, &release)
-            } else {
-                instruction::capture(accounts, &capture, proof)
-            }
+            let consent = Consent::Signature(signature);
+            instruction::capture_and_release(accounts, amount, &capture, consent, &release)
         }
         Action::Void { amount, signature } => {
             let release = Release { intent_digest: payment.id, amount };
-            instruction::void(accounts, &release, Proof::Signature(signature))
+            instruction::void(accounts, &release, Consent::Signature(signature))
         }
         Action::Reclaim => instruction::reclaim(accounts),
-        Action::CloseHold => instruction::close_hold(&accounts.hold_address, &state.hold),
     };
     Some(Part { instruction, compute_unit_limit: compute_unit_limit(action) })
 }
 
 fn hold_accounts<'a>(payment: &Payment, state: &'a HoldState) -> HoldAccounts<'a> {
     HoldAccounts {
+        program: payment.intent.program,
         escrow_address: payment.intent.escrow,
         escrow: &state.escrow,
         hold_address: payment.hold(),
@@ -133,18 +130,27 @@ fn hold_accounts<'a>(payment: &Payment, state: &'a HoldState) -> HoldAccounts<'a
     }
 }
 
-/// The message that refunds `amount` base units out of the receiver's associated token account: to be signed by the
-/// receiver and the fee payer.
+/// The message that returns `returns` base units of `payment` out of the receiver's associated token account to `escrow`: to
+/// be signed by the receiver and the fee payer.
 pub fn refund(
     fee_payer: &Address,
     compute_unit_price_micro_lamports: u64,
     blockhash: [u8; 32],
     payment: &Payment,
-    state: &HoldState,
-    amount: u64,
+    escrow: &Escrow,
+    returns: u64,
 ) -> Message {
-    let accounts = hold_accounts(payment, state);
-    let refund = instruction::refund(accounts, &state.hold.receiver_token_account, amount);
+    let intent = &payment.intent;
+    let source = address::associated_token(&intent.receiver, &escrow.mint, &escrow.token_program);
+    let refund = instruction::refund(
+        &intent.program,
+        &payment.id,
+        &intent.receiver,
+        &source,
+        &intent.escrow,
+        escrow,
+        returns,
+    );
     let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT };
     let instructions = instructions(compute_unit_price_micro_lamports, &[&part]);
     Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
@@ -219,7 +225,7 @@ mod tests {
     fn parts(count: u8, compute_unit_limit: u32) -> Vec<Part> {
         let part = |index: u8| Part {
             instruction: Instruction {
-                program_id: x402_escrow_interface::ID,
+                program_id: Address::new_from_array([250; 32]),
                 accounts: [index, 100 + index]
                     .map(|byte| AccountMeta::new([byte; 32].into(), false))
                     .to_vec(),

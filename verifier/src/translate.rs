@@ -8,12 +8,16 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
     field,
     payment::PaymentRequirements,
-    text::{Decimal, Key},
+    text::{Decimal, Hex32, Key},
 };
 
 use crate::{
     facts::{Facts, receiver_token_accounts},
-    verify::{Facilitator, Rejection, intent, requirements},
+    verify::{
+        Facilitator, Rejection,
+        intent::{self, Claim},
+        requirements,
+    },
 };
 
 /// A way to pay that this facilitator could settle, going by the challenge alone.
@@ -55,7 +59,7 @@ impl PassedOver {
 }
 
 /// What the agent asks for besides the challenge.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wish {
     /// Its escrow.
     pub escrow: Address,
@@ -67,6 +71,8 @@ pub struct Wish {
     pub stream_hash: Option<[u8; 32]>,
     /// The most it would pay, in base units.
     pub maximum_amount: Option<u64>,
+    /// Shows that the receiver is in the session's list.
+    pub receiver_proof: Vec<Hex32>,
 }
 
 /// Sorts the challenge's ways to pay by what can be told without the chain.
@@ -119,38 +125,30 @@ fn candidate(
     Ok(Candidate { index, requirements, extra })
 }
 
-/// The way to pay that was chosen, still without its own nonce.
+/// The way to pay that was chosen.
 #[derive(Clone, Debug)]
 pub struct Choice {
     /// The way to pay.
-    pub candidate: Candidate,
+    pub requirements: PaymentRequirements,
     /// What the client adds to it.
     pub payload: IntentPayload,
-    /// The session's highest nonce on chain.
-    pub highest_nonce: u64,
+    /// The intent to sign.
+    pub intent: Intent,
 }
 
-impl Choice {
-    /// The payload with its own nonce, and the intent to sign.
-    pub fn with_nonce(mut self, nonce: u64) -> (Candidate, IntentPayload, Intent) {
-        self.payload.nonce = Decimal(nonce);
-        let intent = self.payload.intent(&self.candidate.requirements, &self.candidate.extra);
-        (self.candidate, self.payload, intent)
-    }
-}
-
-/// Picks the first of `candidates` that would be authorized, going by the chain; the others before it are added to
-/// `passed_over`.
+/// Picks the first of `candidates` that would be authorized with `nonce`, going by the chain; the others before it are
+/// added to `passed_over`.
 pub fn choose(
     candidates: Vec<Candidate>,
     wish: &Wish,
+    nonce: u64,
     facts: &Facts,
     reserved: &[u64],
     facilitator: &Facilitator,
     passed_over: &mut Vec<PassedOver>,
 ) -> Option<Choice> {
     for candidate in candidates {
-        match choice(&candidate, wish, facts, reserved, facilitator) {
+        match choice(&candidate, wish, nonce, facts, reserved, facilitator) {
             Ok(choice) => return Some(choice),
             Err(reason) => passed_over.push(PassedOver {
                 index: candidate.index,
@@ -166,32 +164,29 @@ pub fn choose(
 fn choice(
     candidate: &Candidate,
     wish: &Wish,
+    nonce: u64,
     facts: &Facts,
     reserved: &[u64],
     facilitator: &Facilitator,
 ) -> Result<Choice, Rejection> {
-    // Without a session any values do: the check below says that it is missing.
-    let (incarnation, highest_nonce) = facts
-        .newest
-        .session
-        .map_or_else(Default::default, |session| (session.incarnation, session.highest_nonce));
-    let timeout = i64::try_from(candidate.requirements.max_timeout_seconds).unwrap_or(i64::MAX);
+    let Candidate { requirements, extra, .. } = candidate;
+    // Without a session any value does: the check below says that it is missing.
+    let incarnation = facts.newest.session.map(|session| session.incarnation).unwrap_or_default();
+    let timeout = i64::try_from(requirements.max_timeout_seconds).unwrap_or(i64::MAX);
     let authorize_seconds = timeout.min(facilitator.policy.maximum_authorize_seconds);
     let payload = IntentPayload {
         escrow: wish.escrow.into(),
         session_key: wish.session_key.into(),
         incarnation: Key::from(Address::from(incarnation)),
-        nonce: Decimal(highest_nonce.saturating_add(1)),
-        authorize_by: facts
-            .newest
-            .now
-            .saturating_add(authorize_seconds)
-            .min(candidate.extra.capture_deadline),
+        nonce: Decimal(nonce),
+        authorize_by: facts.newest.now.saturating_add(authorize_seconds).min(extra.capture_deadline),
+        receiver_proof: wish.receiver_proof.clone(),
         signature: None,
         voucher: None,
     };
-    let asset = candidate.requirements.asset.into();
-    let intent = payload.intent(&candidate.requirements, &candidate.extra);
-    intent::check(&intent, &asset, facts, reserved, &facilitator.policy)?;
-    Ok(Choice { candidate: candidate.clone(), payload, highest_nonce })
+    let intent = intent::read(&payload, requirements, extra)?;
+    let (asset, proof) = (requirements.asset.into(), payload.proof());
+    let claim = Claim { intent: &intent, receiver_proof: &proof, asset: &asset };
+    intent::check(&claim, facts, reserved, &facilitator.policy)?;
+    Ok(Choice { requirements: requirements.clone(), payload, intent })
 }

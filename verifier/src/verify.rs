@@ -10,7 +10,7 @@ pub mod lifecycle;
 pub mod requirements;
 pub mod voucher;
 
-use x402_escrow_interface::Address;
+use x402_escrow_interface::{Address, deployment};
 use x402_escrow_wire::error_code::ErrorCode;
 
 use crate::policy::Policy;
@@ -20,10 +20,29 @@ use crate::policy::Policy;
 pub struct Facilitator {
     /// The cluster, as a CAIP-2 id.
     pub network: String,
+    /// The escrow program.
+    pub program: Address,
     /// Pays fees and rent.
     pub fee_payer: Address,
     /// Its bounds.
     pub policy: Policy,
+}
+
+/// Why the escrow program is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the escrow program has no known address on {network}; set the address that it was deployed at")]
+pub struct NoProgram {
+    /// The cluster, as a CAIP-2 id.
+    pub network: String,
+}
+
+/// The escrow program on `network`: `configured`, else where it is known to be.
+///
+/// # Errors
+/// If neither is there.
+pub fn program(network: &str, configured: Option<Address>) -> Result<Address, NoProgram> {
+    let program = configured.or_else(|| deployment::program_id(network));
+    program.ok_or_else(|| NoProgram { network: network.to_owned() })
 }
 
 /// Why the verdict is no.

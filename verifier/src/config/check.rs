@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use x402_escrow_interface::message::{MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS};
+use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
 
 use super::{
     Config, ConfigError, keypair,
@@ -16,13 +16,13 @@ use super::{
     source, urls, webhook,
 };
 use crate::{
-    app::Settings,
+    app::{Deployment, Settings},
     exact::instructions::FeeBounds,
     gather::GatherSettings,
     limits::LimitSettings,
     policy::{Finality, FinalityError, Policy, Tier},
     store::Database,
-    telemetry,
+    telemetry, verify,
 };
 
 /// Time that a request may take besides waiting for the chain.
@@ -38,9 +38,14 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
     }
     let operator_listen =
         error.sound("operator_listen", operator_address(keys.operator_listen, &keys.listen));
-    if keys.network.as_ref().is_some_and(|network| !is_solana_network(network)) {
-        let message = "must be `solana:` and the first 32 characters of the cluster's genesis hash";
-        error.note("network", message);
+    let deployment = Deployment { network: keys.network, program: keys.program_id.map(Address::from) };
+    match &deployment.network {
+        Some(network) if !is_solana_network(network) => {
+            let message = "must be `solana:` and the first 32 characters of the cluster's genesis hash";
+            error.note("network", message);
+        }
+        Some(network) => _ = error.sound("program_id", verify::program(network, deployment.program)),
+        None => {}
     }
     let rpc_urls = error.sound("rpc_url", urls::nodes(&keys.rpc_url));
     let websocket_urls = rpc_urls
@@ -61,7 +66,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         operator_listen: operator_listen?,
         rpc_urls: rpc_urls?,
         rpc_timeout: Duration::from_secs(keys.rpc_timeout_seconds),
-        network: keys.network,
+        deployment,
         database: database?,
         fee_payer: fee_payer?,
         policy: Policy {
@@ -73,7 +78,6 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
             minimum_capture_seconds: keys.minimum_capture_seconds,
             maximum_capture_seconds: keys.maximum_capture_seconds,
             voucher_margin_seconds: keys.voucher_margin_seconds,
-            maximum_refund_seconds: keys.maximum_refund_seconds,
             exact_fee_bounds: FeeBounds {
                 maximum_compute_units: keys.exact_maximum_compute_units,
                 maximum_compute_unit_price_micro_lamports: keys
@@ -159,7 +163,6 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
         ("minimum_capture_seconds", keys.minimum_capture_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
         ("maximum_capture_seconds", keys.maximum_capture_seconds, captured_within),
         ("voucher_margin_seconds", keys.voucher_margin_seconds, 120..=MAXIMUM_CAPTURE_SECONDS),
-        ("maximum_refund_seconds", keys.maximum_refund_seconds, 0..=MAXIMUM_REFUND_SECONDS),
         ("gather_seconds", keys.gather_seconds, 0..=60),
         ("maximum_slot_age_seconds", keys.maximum_slot_age_seconds, 1..=86_400),
     ] {

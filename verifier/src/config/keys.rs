@@ -3,10 +3,10 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use x402_escrow_interface::message::{MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS};
+use x402_escrow_interface::message::MAXIMUM_CAPTURE_SECONDS;
 use x402_escrow_wire::{
     auth_capture::{Commitment, Level},
-    text::Decimal,
+    text::{Decimal, Key},
 };
 
 use super::source::Source;
@@ -58,6 +58,7 @@ keys! {
     ws_url: String = "auto".to_owned();
     rpc_timeout_seconds: u64 = 10;
     network: Option<String> = None;
+    program_id: Option<Key> = None;
     database: String = "verifier.sqlite".to_owned();
     fee_payer: PathBuf;
     finality: Vec<FinalityKey<Commitment>> = vec![
@@ -75,7 +76,6 @@ keys! {
     minimum_capture_seconds: i64 = 30;
     maximum_capture_seconds: i64 = MAXIMUM_CAPTURE_SECONDS;
     voucher_margin_seconds: i64 = 300;
-    maximum_refund_seconds: i64 = MAXIMUM_REFUND_SECONDS;
     exact_maximum_compute_units: u32 = 400_000;
     exact_maximum_compute_unit_price_micro_lamports: u64 = 5_000_000;
     settle_timeout_seconds: u64 = 45;

@@ -84,7 +84,7 @@ mod tests {
     }
 
     fn failed_at(instruction: u8, commitment: Commitment) -> Option<Status> {
-        let code = InstructionError::Custom(EscrowError::NothingToCapture.code());
+        let code = InstructionError::Custom(EscrowError::CaptureDeadlinePassed.code());
         let error = TransactionError::InstructionError(instruction, code);
         Some(Status { error: Some(error), ..landed(9, commitment) })
     }
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(outcome(Action::Void { amount, signature }), goes_on);
         let failed = (Next::Wait, OperationState::Failed, true);
         assert_eq!(outcome(Action::Authorize), failed);
-        assert_eq!(outcome(Action::Refund { amount }), failed);
+        assert_eq!(outcome(Action::Refund { amount, returns: amount }), failed);
     }
 
     #[test]

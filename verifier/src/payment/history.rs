@@ -68,9 +68,10 @@ pub struct Sums {
     pub ends_at: u64,
     /// What was captured, the fee included.
     pub captured: u64,
-    /// The part of `captured` that went to the fee recipient.
+    /// The part of `captured` that is the fee recipient's. The program pays it to the receiver where the fee recipient's
+    /// token account can't receive it.
     pub fee: u64,
-    /// The part of `captured` that came back.
+    /// The part of `captured` that the receiver returned.
     pub refunded: u64,
 }
 
@@ -90,22 +91,43 @@ impl Sums {
 
     fn apply(&mut self, action: &Action) {
         match *action {
-            Action::Authorize | Action::CloseHold => {}
+            Action::Authorize => {}
             Action::Reclaim => self.ends_at = self.captured,
             Action::Capture { amount, fee, last, .. } => {
-                self.captured = self.captured.max(amount);
-                self.fee = self.fee.max(fee);
+                self.capture(amount, fee);
                 if last {
-                    self.ends_at = self.ends_at.min(amount);
+                    self.end_at(amount);
                 }
             }
             Action::Close { amount, fee, .. } => {
-                self.captured = self.captured.max(amount);
-                self.fee = self.fee.max(fee);
-                self.ends_at = self.ends_at.min(amount);
+                self.capture(amount, fee);
+                self.end_at(amount);
             }
-            Action::Refund { amount } => self.refunded = self.refunded.max(amount),
-            Action::Void { amount, .. } => self.ends_at = self.ends_at.min(amount),
+            Action::Refund { returns, .. } => self.refunded = self.refunded.saturating_add(returns),
+            Action::Void { amount, .. } => self.end_at(amount),
+        }
+    }
+
+    /// As the program splits a payment, for a fee that is not above the maximum.
+    fn capture(&mut self, amount: u64, fee: u64) {
+        let paid = amount.saturating_sub(self.captured);
+        self.captured = self.captured.saturating_add(paid);
+        self.fee = self.fee.saturating_add(fee.saturating_sub(self.fee).min(paid));
+    }
+
+    fn end_at(&mut self, amount: u64) {
+        self.ends_at = self.ends_at.min(amount.max(self.captured));
+    }
+
+    /// Whether nothing would be left to do for `action`.
+    fn are_after(&self, action: &Action) -> bool {
+        match *action {
+            Action::Capture { amount, last: false, .. } => self.captured >= amount,
+            Action::Capture { amount, .. } | Action::Close { amount, .. } => {
+                self.captured >= amount && self.ends_at <= amount
+            }
+            Action::Void { amount, .. } => self.ends_at <= amount.max(self.captured),
+            Action::Authorize | Action::Refund { .. } | Action::Reclaim => false,
         }
     }
 }
@@ -119,6 +141,34 @@ impl History {
     /// The sums as they will be once all that was accepted is on chain.
     pub fn accepted_sums(&self) -> Sums {
         self.sums_where(|state| !state.is_negative())
+    }
+
+    /// The accepted operation after which nothing is left to do for `action`, if there is one.
+    pub fn done_by(&self, action: &Action) -> Option<&Operation> {
+        let mut sums = Sums::of(self.payment.intent.amount, [], |_| true);
+        let operations = self.operations.iter().map(|tracked| &tracked.operation);
+        operations.filter(|operation| !operation.state.is_negative()).find(|operation| {
+            sums.apply(&operation.action);
+            sums.are_after(action)
+        })
+    }
+
+    /// What is returned to the escrow, or under way to it, in base units.
+    pub fn refunds_made(&self) -> u64 {
+        let operations = self.operations.iter().map(|tracked| &tracked.operation);
+        let returns =
+            operations.filter(|operation| !operation.came_to_nothing()).filter_map(
+                |operation| match operation.action {
+                    Action::Refund { returns, .. } => Some(returns),
+                    _ => None,
+                },
+            );
+        returns.fold(0, u64::saturating_add)
+    }
+
+    /// The sums as far as they are on chain at least as finally as `commitment`.
+    pub fn sums_at(&self, commitment: Commitment) -> Sums {
+        self.sums_where(|state| state.has_reached(commitment))
     }
 
     fn sums_where(&self, counts: impl Fn(OperationState) -> bool) -> Sums {

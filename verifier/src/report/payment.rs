@@ -135,8 +135,8 @@ fn operation(history: &History, operation: &Operation) -> OperationReport {
         Action::Authorize => (Some(history.payment.intent.amount), None, None),
         Action::Capture { amount, fee, last, .. } => (Some(amount), Some(Decimal(fee)), Some(last)),
         Action::Close { amount, fee, .. } => (Some(amount), Some(Decimal(fee)), Some(true)),
-        Action::Void { amount, .. } | Action::Refund { amount } => (Some(amount), None, None),
-        Action::Reclaim | Action::CloseHold => (None, None, None),
+        Action::Void { amount, .. } | Action::Refund { amount, .. } => (Some(amount), None, None),
+        Action::Reclaim => (None, None, None),
     };
     OperationReport {
         kind: operation.action.kind(),

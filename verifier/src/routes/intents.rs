@@ -1,6 +1,9 @@
 //! From a challenge to the header that pays it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use axum::{
     Json,
@@ -13,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use solana_sdk::hash::hash;
 use x402_escrow_interface::{
-    address,
+    Address,
     message::{Intent, PaymentFlow},
     resource::resource_hash_of_digest,
 };
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{IntentPayload, origin, stream_resource_hash},
+    auth_capture::{IntentPayload, origin, receiver_proof, stream_resource_hash},
     field::{self, FieldError},
     payment::{PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
     text::{Base58, Decimal, Hex32, Key, decode_header, encode_header},
@@ -29,8 +32,10 @@ use crate::{
     app::App,
     body::JsonBody,
     error::ApiError,
-    facts,
-    translate::{self, PassedOver, Wish},
+    facts::{self, Facts, Subject},
+    nonce,
+    store::Promises,
+    translate::{self, Choice, PassedOver, Wish},
     verify::{self, Rejection, requirements},
 };
 
@@ -47,6 +52,12 @@ struct CreateRequest {
     /// The most that may be paid, in base units.
     #[serde(default)]
     maximum_amount: Option<Decimal>,
+    /// The client's own nonce, if it keeps any.
+    #[serde(default)]
+    nonce: Option<Decimal>,
+    /// Shows that the receiver is in the session's list.
+    #[serde(default, deserialize_with = "receiver_proof")]
+    receiver_proof: Vec<Hex32>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -141,7 +152,7 @@ impl From<&Intent> for IntentReport {
     }
 }
 
-/// `POST /intents`: turns a challenge into an intent to sign. Uses up a nonce, and nothing else.
+/// `POST /intents`: turns a challenge into an intent to sign. Changes nothing.
 pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, ApiError> {
     let request: CreateRequest = body.read()?;
     let challenge = read_challenge(&request.payment_required)?;
@@ -151,6 +162,7 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
         resource_hash: request.request.as_ref().map(PaidRequest::resource_hash),
         stream_hash: request.request.as_ref().map(PaidRequest::stream_hash),
         maximum_amount: request.maximum_amount.map(|amount| amount.0),
+        receiver_proof: request.receiver_proof,
     };
     let (candidates, mut passed_over) = translate::candidates(&challenge.accepts, &wish, &app.facilitator);
     if candidates.is_empty() {
@@ -158,22 +170,18 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
     }
     let token_accounts: BTreeSet<_> =
         candidates.iter().flat_map(translate::Candidate::token_accounts).collect();
-    let facts = facts::read(app.chain.as_ref(), wish.escrow, wish.session_key, &token_accounts).await?;
-    let reserved = app.store.reserved(&wish.escrow, &facts).await?;
-    let choice = translate::choose(candidates, &wish, &facts, &reserved, &app.facilitator, &mut passed_over);
+    let (program, escrow, session_key) = (app.facilitator.program, wish.escrow, wish.session_key);
+    let subject = Subject { program, escrow, session_key, nonce: None };
+    let facts = facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
+    let promises = app.store.promises(&escrow, &facts).await?;
+    let nonce = nonce(&app, request.nonce, &session_key, &facts, &promises)?;
+    let reserved = promises.reserved(&facts);
+    let choice =
+        translate::choose(candidates, &wish, nonce, &facts, &reserved, &app.facilitator, &mut passed_over);
     passed_over.sort_by_key(|option| option.index);
-    let Some(choice) = choice else { return Ok(none_acceptable(passed_over)) };
-
-    let session = address::session(&wish.escrow, &wish.session_key);
-    let nonce = app.store.next_nonce(&session, choice.payload.incarnation, choice.highest_nonce).await?;
-    let nonce = nonce.ok_or_else(|| {
-        ApiError::new(
-            StatusCode::CONFLICT,
-            "nonces_used_up",
-            "the session's nonces are used up: open another session",
-        )
-    })?;
-    let (candidate, payload, intent) = choice.with_nonce(nonce);
+    let Some(Choice { requirements, payload, intent }) = choice else {
+        return Ok(none_acceptable(passed_over));
+    };
     let bytes = intent.signed_bytes();
     let payload = serde_json::to_value(payload).map_err(|error| ApiError::internal(&error))?;
     Ok(Json(Created {
@@ -183,13 +191,39 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
         unsigned: PaymentPayload {
             x402_version: X402_VERSION,
             resource: Some(challenge.resource),
-            accepted: candidate.requirements,
+            accepted: requirements,
             payload,
             extensions: challenge.extensions,
         },
         passed_over,
     })
     .into_response())
+}
+
+/// The nonce that the client brought, or one of the lowest that are free.
+fn nonce(
+    app: &App,
+    brought: Option<Decimal>,
+    session_key: &Address,
+    facts: &Facts,
+    promises: &Promises,
+) -> Result<u64, ApiError> {
+    // Whatever the nonce is, the payment is refused for the session that is missing.
+    let Some(session) = &facts.newest.session else { return Ok(1) };
+    let promised = promises.nonces(session_key, &session.incarnation);
+    if let Some(Decimal(nonce)) = brought {
+        nonce::check(nonce, facts, &promised)?;
+        return Ok(nonce);
+    }
+    let turn = app.suggestions.fetch_add(1, Ordering::Relaxed);
+    nonce::suggest(session, &promised, turn).ok_or_else(|| {
+        ApiError::new(
+            StatusCode::CONFLICT,
+            "nonces_used_up",
+            "the session takes no more nonces until payments that are under way are on chain: try again, or open another \
+             session",
+        )
+    })
 }
 
 fn read_challenge(value: &Value) -> Result<PaymentRequired, ApiError> {
@@ -246,13 +280,7 @@ pub async fn payload(State(app): State<Arc<App>>, body: JsonBody) -> Result<Resp
     let mut intent: IntentPayload = field::read(&unsigned.payload)
         .map_err(|error| ApiError::bad_field(error.within("unsigned.payload")))?;
     intent.signature = Some(signature);
-    if let Err(rejection) = check_signed(&app, &unsigned, &intent) {
-        return Err(ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            rejection.code.as_str(),
-            rejection.message,
-        ));
-    }
+    check_signed(&app, &unsigned, &intent)?;
     let payload = serde_json::to_value(intent).map_err(|error| ApiError::internal(&error))?;
     let payment_payload = PaymentPayload { payload, ..unsigned };
     let header_value = encode_header(&payment_payload).map_err(|error| ApiError::internal(&error))?;
@@ -262,7 +290,7 @@ pub async fn payload(State(app): State<Arc<App>>, body: JsonBody) -> Result<Resp
 fn check_signed(app: &App, unsigned: &PaymentPayload, payload: &IntentPayload) -> Result<(), Rejection> {
     requirements::check_version(unsigned.x402_version, "unsigned.x402Version")?;
     let extra = requirements::check(&unsigned.accepted, &app.facilitator)?;
-    let intent = payload.intent(&unsigned.accepted, &extra);
+    let intent = verify::intent::read(payload, &unsigned.accepted, &extra)?;
     match &payload.signature {
         Some(signature) => verify::intent::check_signature(&intent, &signature.0),
         None => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use x402_escrow_wire::{
     error_code::ErrorCode,
@@ -23,9 +23,7 @@ use crate::{
 pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<RefundDraft>, ApiError> {
     let RefundRequest { payment_id, amount } = body.read()?;
     let draft = refund::draft(&app, &payment_id.0, amount.0).await.map_err(|error| match error {
-        NotAccepted::Rejected(rejection) => {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.code.as_str(), rejection.message)
-        }
+        NotAccepted::Rejected(rejection) => rejection.into(),
         NotAccepted::Chain(error) => error.into(),
         NotAccepted::Store(error) => error.into(),
         NotAccepted::TooMany(too_many) => too_many.into(),

@@ -32,7 +32,7 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
     };
     let program = Map::from_iter([
         ("paymentFlow".to_owned(), json!(ESCROW_FLOW)),
-        ("program".to_owned(), json!(Key::from(x402_escrow_interface::ID))),
+        ("program".to_owned(), json!(Key::from(app.facilitator.program))),
         pays_fee(),
     ]);
     let mut kinds = vec![

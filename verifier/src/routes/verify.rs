@@ -104,7 +104,7 @@ async fn check(
                 )
                 .into());
             }
-            let assessed = assess::assess(app, &signed.intent, &request.payment_requirements).await?;
+            let assessed = assess::assess(app, &signed, &request.payment_requirements).await?;
             let observed = Observed::at(Commitment::Confirmed, assessed.facts.oldest_slot());
             Ok((assessed.escrow.payer.into(), assurance(observed)))
         }
@@ -121,7 +121,9 @@ async fn check(
             lifecycle::check_signature(&payload, &history)?;
             let now = facts::cluster_time(app.chain.as_ref()).await?;
             let action = lifecycle::action(&payload, &history)?;
-            lifecycle::check(&action, &history, now)?;
+            if history.done_by(&action).is_none() {
+                lifecycle::check(&action, &history, now)?;
+            }
             let commitment_asked = requirements::read_commitment(&request.payment_requirements)?;
             let assurance = Assurance {
                 rests_on: history.rests_on(&action),

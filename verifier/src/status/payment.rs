@@ -152,8 +152,8 @@ fn details(stored: &Stored, summary: &Summary, id: &str, decimals: &Decimals) ->
                     dt { "Released" } dd { (money(intent.amount.saturating_sub(sums.ends_at))) }
                     @if let Some(voucher) = &history.voucher { dt { "Last voucher" } dd { (money(voucher.amount)) } }
                     dt { "Capture deadline" } dd { (utc(intent.capture_deadline)) }
-                    dt { "Refund deadline" }
-                    dd { @if intent.refund_deadline == 0 { "no refunds" } @else { (utc(intent.refund_deadline)) } }
+                    dt { "Refunds promised until" }
+                    dd { @if intent.refund_deadline == 0 { "not promised" } @else { (utc(intent.refund_deadline)) } }
                     dt { "Receiver" } dd.mono { (intent.receiver) }
                     dt { "Payer" } dd.mono { (summary.payer) }
                     dt { "Escrow" } dd.mono { (intent.escrow) }
@@ -191,8 +191,8 @@ fn operations(history: &History, decimals: &Decimals) -> Markup {
                     @let units = match operation.action {
                         Action::Authorize => Some(history.payment.intent.amount),
                         Action::Capture { amount, .. } | Action::Close { amount, .. } | Action::Void { amount, .. }
-                        | Action::Refund { amount } => Some(amount),
-                        Action::Reclaim | Action::CloseHold => None,
+                        | Action::Refund { amount, .. } => Some(amount),
+                        Action::Reclaim => None,
                     };
                     tr {
                         td data-label="What" { (text::kind(operation.action.kind())) }

@@ -48,8 +48,8 @@ fn amount(listed: &ListedOperation) -> Option<u64> {
         Action::Capture { amount, .. }
         | Action::Close { amount, .. }
         | Action::Void { amount, .. }
-        | Action::Refund { amount } => Some(amount),
-        Action::Reclaim | Action::CloseHold => None,
+        | Action::Refund { amount, .. } => Some(amount),
+        Action::Reclaim => None,
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn operation(open: &ListedOperation, now: i64) -> Option<Stuck> {
         Action::Refund { .. } => {
             "Wait: where no block takes it in time it is refused, and another can be drafted."
         }
-        Action::Void { .. } | Action::Reclaim | Action::CloseHold => {
+        Action::Void { .. } | Action::Reclaim => {
             "The verifier sends it again. Is the fee payer funded, the node well?"
         }
     };
@@ -161,7 +161,7 @@ pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
         Action::Void { .. } => {
             "Settle the same again, or leave it: after the deadline the rest goes back anyway."
         }
-        Action::Reclaim | Action::CloseHold => "The verifier looks at the hold again by itself.",
+        Action::Reclaim => "The verifier looks at the hold again by itself.",
     };
     Stuck {
         payment_id: operation.payment_id,

@@ -75,7 +75,6 @@ pub(super) fn short(text: &str) -> Markup {
 pub(super) fn kind(kind: &'static str) -> &'static str {
     match kind {
         "authorize" => "hold",
-        "close_hold" => "closing of the hold",
         other => other,
     }
 }

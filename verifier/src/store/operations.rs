@@ -12,7 +12,7 @@ use x402_escrow_wire::{
 use super::{Store, StoreError, attempts::update_attempt, row};
 use crate::payment::{Action, Attempt, Operation, OperationState, Payment, Problem, Tracked};
 
-use accept::key_of;
+use accept::Key;
 
 impl Store {
     /// All operations whose state can still change, oldest first, with the transactions that count for it.
@@ -95,13 +95,13 @@ pub(super) async fn insert_operation(
     commitment: Level,
     now: i64,
 ) -> Result<i64, StoreError> {
-    let (kind, amount, fee, last) = key_of(action, payment);
+    let Key { kind, amount, fee, last, returns } = Key::of(action, payment);
     let signature = match action {
         Action::Authorize => Some(payment.signature),
         Action::Capture { signature, .. }
         | Action::Close { signature, .. }
         | Action::Void { signature, .. } => Some(*signature),
-        Action::Refund { .. } | Action::Reclaim | Action::CloseHold => None,
+        Action::Refund { .. } | Action::Reclaim => None,
     };
     let release = match action {
         Action::Close { release, .. } => Some(Base58(*release).to_string()),
@@ -109,14 +109,16 @@ pub(super) async fn insert_operation(
     };
     let inserted = sqlx::query(
         "INSERT INTO operations
-         (payment_id, kind, amount, fee, last, signature, release_signature, commitment, accepted_at, state, closed)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0) RETURNING id",
+         (payment_id, kind, amount, fee, last, returns, signature, release_signature, commitment, accepted_at, state,
+          closed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0) RETURNING id",
     )
     .bind(Hex32(*payment_id).to_string())
     .bind(kind)
     .bind(Decimal(amount).to_string())
     .bind(Decimal(fee).to_string())
     .bind(i64::from(last))
+    .bind(Decimal(returns).to_string())
     .bind(signature.map(|signature| Base58(signature).to_string()))
     .bind(release)
     .bind(commitment.as_str())

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use borsh::BorshDeserialize;
 use sqlx::any::AnyRow;
-use x402_escrow_interface::{
-    Address,
-    message::{Digest, Intent},
-};
+use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Decimal, Hex32};
 
-use super::{Store, StoreError, row};
+use super::{Store, StoreError, payments::read_intent, row};
 use crate::payment::{Action, Operation, OperationState, Sums};
 
 /// A payment of which something can still happen.
@@ -102,8 +98,7 @@ impl Store {
 
 /// Reads an operation with `mint` and `intent` of its payment.
 pub(super) fn read_listed(row: &AnyRow) -> Result<ListedOperation, StoreError> {
-    let intent = Intent::try_from_slice(row::get(row, "intent")?)
-        .map_err(|error| row::unreadable("intent", error.to_string()))?;
+    let intent = read_intent(row)?;
     Ok(ListedOperation {
         operation: row::operation(row)?,
         receiver: intent.receiver,

@@ -7,18 +7,19 @@ use x402_escrow_interface::{
 use x402_escrow_wire::{
     auth_capture::Level,
     payment_identifier::PaymentIdentifier,
-    text::{Base58, Decimal, Hex32, Key},
+    text::{Base58, Hex32, Key},
 };
 
 use super::{
     Store, StoreError, identifiers,
     operations::{self, insert_operation, take_up},
+    promises::promises,
     row, vouchers,
 };
 use crate::{
     facts::{Facts, View},
     identifier::Purchase,
-    payment::{Action, History, Operation, OperationState, Payment},
+    payment::{Action, History, Payment},
 };
 
 /// What became of a payment that was to be accepted.
@@ -37,8 +38,8 @@ pub enum Accepted {
 }
 
 impl Store {
-    /// Accepts `payment`, and binds its id, unless either is known, or `maximum_open` of its escrow are not over, or what is promised of its
-    /// escrow already leaves too little of it, in one step.
+    /// Accepts `payment`, and binds its id, in one step. Refuses it if either is known, if the escrow has `maximum_open`
+    /// open payments, or if its free balance is too small for what is promised already.
     ///
     /// # Errors
     /// If the store fails.
@@ -56,10 +57,11 @@ impl Store {
         if let Some(known) = known.as_ref().filter(|known| !known.came_to_nothing()) {
             return Ok(Accepted::Before(known.id));
         }
-        let reserved = reserved(&mut transaction, &payment.intent.escrow, facts).await?;
+        let promises = promises(&mut transaction, &payment.intent.escrow, facts).await?;
+        let reserved = promises.reserved(facts);
         let funded = |(view, reserved): (&View, &u64)| {
             let free = view.escrow.map_or(0, |escrow| escrow.free());
-            payment.intent.amount <= free.saturating_sub(*reserved)
+            view.held_payment == Some(payment.id) || payment.intent.amount <= free.saturating_sub(*reserved)
         };
         if !facts.views().zip(&reserved).all(funded) {
             return Ok(Accepted::Unfunded);
@@ -75,6 +77,7 @@ impl Store {
         let id = match known {
             Some(known) => {
                 take_up(&mut transaction, known.id, payment.accepted_at).await?;
+                set_proof(&mut transaction, payment).await?;
                 set_review(&mut transaction, &payment.id, Some(payment.intent.capture_deadline)).await?;
                 known.id
             }
@@ -86,15 +89,6 @@ impl Store {
         };
         transaction.commit().await?;
         Ok(Accepted::New(id))
-    }
-
-    /// What is promised of an escrow beyond what each view of the chain shows: payments that are accepted and not in
-    /// a block, or in a block after the view's slot.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn reserved(&self, escrow: &Address, facts: &Facts) -> Result<Vec<u64>, StoreError> {
-        reserved(&mut *self.pool.acquire().await?, escrow, facts).await
     }
 
     /// How many payments of an escrow are not over.
@@ -159,28 +153,39 @@ pub(super) async fn history(
 }
 
 fn read_payment(row: &AnyRow) -> Result<Payment, StoreError> {
-    let intent = Intent::try_from_slice(row::get(row, "intent")?)
-        .map_err(|error| row::unreadable("intent", error.to_string()))?;
+    let proof: &[u8] = row::get(row, "receiver_proof")?;
+    let (hashes, rest) = proof.as_chunks();
+    if !rest.is_empty() {
+        return Err(row::unreadable("receiver_proof", format!("{} bytes are no hashes", proof.len())));
+    }
     Ok(Payment {
         id: row::parse::<Hex32>(row, "id")?.0,
-        intent,
+        intent: read_intent(row)?,
         signature: row::parse::<Base58<64>>(row, "signature")?.0,
+        receiver_proof: hashes.to_vec(),
         payer: row::parse::<Key>(row, "payer")?.into(),
         mint: row::parse::<Key>(row, "mint")?.into(),
         accepted_at: row::get(row, "accepted_at")?,
     })
 }
 
+/// Reads the column `intent`.
+pub(super) fn read_intent(row: &AnyRow) -> Result<Intent, StoreError> {
+    Intent::try_from_slice(row::get(row, "intent")?)
+        .map_err(|error| row::unreadable("intent", error.to_string()))
+}
+
 async fn insert_payment(connection: &mut AnyConnection, payment: &Payment) -> Result<(), StoreError> {
     let intent =
         borsh::to_vec(&payment.intent).map_err(|error| row::unreadable("intent", error.to_string()))?;
     sqlx::query(
-        "INSERT INTO payments (id, intent, signature, escrow, payer, mint, accepted_at, review_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO payments (id, intent, signature, receiver_proof, escrow, payer, mint, accepted_at, review_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(intent)
     .bind(Base58(payment.signature).to_string())
+    .bind(payment.receiver_proof.concat())
     .bind(payment.intent.escrow.to_string())
     .bind(payment.payer.to_string())
     .bind(payment.mint.to_string())
@@ -188,6 +193,16 @@ async fn insert_payment(connection: &mut AnyConnection, payment: &Payment) -> Re
     .bind(payment.intent.capture_deadline)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// The list of the session's receivers may have changed, and the proof with it.
+async fn set_proof(connection: &mut AnyConnection, payment: &Payment) -> Result<(), StoreError> {
+    sqlx::query("UPDATE payments SET receiver_proof = $1 WHERE id = $2")
+        .bind(payment.receiver_proof.concat())
+        .bind(Hex32(payment.id).to_string())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -202,48 +217,6 @@ pub(super) async fn set_review(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-async fn reserved(
-    connection: &mut AnyConnection,
-    escrow: &Address,
-    facts: &Facts,
-) -> Result<Vec<u64>, StoreError> {
-    // The oldest view's slot is the lower bound of what any misses.
-    let oldest_slot = facts.views().map(|view| view.slot).min().unwrap_or(0);
-    let rows = sqlx::query(
-        "SELECT * FROM (
-             SELECT operations.*, (
-                 SELECT max(slot) FROM transactions
-                 WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
-             ) AS slot
-             FROM payments JOIN operations ON operations.payment_id = payments.id
-             WHERE payments.escrow = $1 AND operations.kind = 'authorize'
-             AND operations.state NOT IN ('failed', 'refused')
-         ) AS authorizations
-         WHERE closed = 0 OR slot > $2",
-    )
-    .bind(escrow.to_string())
-    .bind(row::integer("slot", oldest_slot)?)
-    .fetch_all(connection)
-    .await?;
-    let mut reserved = vec![0_u64; facts.views().count()];
-    for row in &rows {
-        let operation: Operation = row::operation(row)?;
-        let amount = row::parse::<Decimal>(row, "amount")?.0;
-        let slot = match operation.state {
-            OperationState::Landed(_) => row::get::<Option<i64>>(row, "slot")?,
-            _ => None,
-        };
-        // Payments above what can be counted are refused one by one; a sum that is not counted promises everything.
-        let missing_in = |view: &View| slot.is_none_or(|slot| slot.unsigned_abs() > view.slot);
-        for (view, reserved) in facts.views().zip(&mut reserved) {
-            if missing_in(view) {
-                *reserved = reserved.saturating_add(amount);
-            }
-        }
-    }
-    Ok(reserved)
 }
 
 async fn open_holds(connection: &mut AnyConnection, escrow: &Address) -> Result<u64, StoreError> {

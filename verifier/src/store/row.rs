@@ -99,9 +99,8 @@ pub(super) fn operation(row: &AnyRow) -> Result<Operation, StoreError> {
             release: parse::<Base58<64>>(row, "release_signature")?.0,
         },
         "void" => Action::Void { amount, signature: signature()? },
-        "refund" => Action::Refund { amount },
+        "refund" => Action::Refund { amount, returns: parse::<Decimal>(row, "returns")?.0 },
         "reclaim" => Action::Reclaim,
-        "close_hold" => Action::CloseHold,
         other => return Err(unreadable("kind", format!("{other:?} is no operation"))),
     };
     let state = match get::<&str>(row, "state")? {

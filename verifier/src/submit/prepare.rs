@@ -26,7 +26,7 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
     }
     let on_holds = known.iter().filter(|(operation, _)| operation.action != Action::Authorize);
     let payments: Vec<_> = on_holds.map(|(_, history)| &history.payment).collect();
-    let (slot, states) = read_holds(app, &payments, Commitment::Processed).await?;
+    let (slot, states) = read_holds(app, &payments).await?;
     let mut states = states.into_iter();
     let mut prepared = Vec::with_capacity(known.len());
     for (operation, history) in &known {
@@ -51,31 +51,14 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
     Ok(prepared)
 }
 
-/// The hold, if it is on chain, as of a slot.
-///
-/// # Errors
-/// If the node doesn't answer.
-pub async fn read_hold(
-    app: &App,
-    payment: &Payment,
-    commitment: Commitment,
-) -> Result<(u64, Option<HoldState>), ChainError> {
-    let (slot, states) = read_holds(app, &[payment], commitment).await?;
-    Ok((slot, states.into_iter().next().flatten()))
-}
-
 /// The holds of `payments` (at most 50), in the same order, as of a slot.
-async fn read_holds(
-    app: &App,
-    payments: &[&Payment],
-    commitment: Commitment,
-) -> Result<(u64, Vec<Option<HoldState>>), ChainError> {
+async fn read_holds(app: &App, payments: &[&Payment]) -> Result<(u64, Vec<Option<HoldState>>), ChainError> {
     if payments.is_empty() {
         return Ok((0, Vec::new()));
     }
     let addresses: Vec<_> =
         payments.iter().flat_map(|payment| [payment.intent.escrow, payment.hold()]).collect();
-    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, commitment).await?;
+    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Processed).await?;
     let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
     let state = |(index, payment): (usize, &&Payment)| {
         let escrow = Escrow::decode(data(2 * index)?).ok()?;

@@ -6,10 +6,16 @@ use x402_escrow_interface::{
     account::{Escrow, Session},
     address::associated_token,
     instruction::Signature,
-    message::Intent,
-    replay_window::{self, NonceError, WINDOW_NONCES},
+    message::{Digest, Intent},
+    receivers,
+    replay_window::{self, MAXIMUM_NONCE_STEP, NonceError, WINDOW_NONCES},
 };
-use x402_escrow_wire::{error_code::ErrorCode, text::Key};
+use x402_escrow_wire::{
+    auth_capture::{Extra, IntentPayload},
+    error_code::ErrorCode,
+    payment::PaymentRequirements,
+    text::Key,
+};
 
 use super::{Rejection, require};
 use crate::{
@@ -17,6 +23,21 @@ use crate::{
     policy::Policy,
     signature,
 };
+
+/// The intent that requirements and payload make together.
+///
+/// # Errors
+/// If it allows a fee that could not be paid.
+pub fn read(
+    payload: &IntentPayload,
+    requirements: &PaymentRequirements,
+    extra: &Extra,
+) -> Result<Intent, Rejection> {
+    extra
+        .check_fee(requirements.pay_to, payload.escrow)
+        .map_err(|error| Rejection::new(ErrorCode::InvalidExtra, error.within("extra").to_string()))?;
+    Ok(payload.intent(requirements, extra))
+}
 
 /// Checks that the session key signed the intent.
 ///
@@ -34,23 +55,33 @@ pub fn check_signature(intent: &Intent, by: &Signature) -> Result<(), Rejection>
     )
 }
 
+/// An intent that is to be authorized.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The intent.
+    pub intent: &'a Intent,
+    /// Shows that the receiver is in the session's list, where the session has one.
+    pub receiver_proof: &'a [Digest],
+    /// The token that the merchant asks for.
+    pub asset: &'a Address,
+}
+
 /// Checks the intent against the chain and the policy. Returns the escrow. `reserved` is what is promised to others
 /// already, in base units, beyond what each view shows, in the order of [`Facts::views`].
 ///
 /// # Errors
 /// If the program would refuse it, or might by the time it is there.
 pub fn check(
-    intent: &Intent,
-    asset: &Address,
+    claim: &Claim<'_>,
     facts: &Facts,
     reserved: &[u64],
     policy: &Policy,
 ) -> Result<Escrow, Rejection> {
-    check_times(intent, facts.newest.now, policy)?;
+    check_times(claim.intent, facts.newest.now, policy)?;
     for (index, view) in facts.views().enumerate().skip(1) {
-        check_view(intent, asset, view, reserved_beyond(reserved, index))?;
+        check_view(claim, view, reserved_beyond(reserved, index))?;
     }
-    check_view(intent, asset, &facts.newest, reserved_beyond(reserved, 0))
+    check_view(claim, &facts.newest, reserved_beyond(reserved, 0))
 }
 
 /// What is not told is promised altogether.
@@ -58,16 +89,13 @@ fn reserved_beyond(reserved: &[u64], view: usize) -> u64 {
     reserved.get(view).copied().unwrap_or(u64::MAX)
 }
 
-/// Amount, fee and deadlines.
+/// Amount and deadlines.
 fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejection> {
     require(intent.amount > 0, ErrorCode::InvalidPaymentRequirements, || {
         "amount: must be above zero".to_owned()
     })?;
     require(intent.amount >= policy.minimum_hold_amount, ErrorCode::AmountTooSmall, || {
         format!("amount: must be at least {} base units, is {}", policy.minimum_hold_amount, intent.amount)
-    })?;
-    require(intent.maximum_fee_bps <= 10_000, ErrorCode::InvalidExtra, || {
-        "extra.maxFeeBps: must be at most 10000 basis points".to_owned()
     })?;
     let left = intent.capture_deadline.saturating_sub(now);
     let bounds = policy.minimum_capture_seconds..=policy.maximum_capture_seconds;
@@ -90,21 +118,11 @@ fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejecti
             "payload.authorizeBy: {} is after extra.captureDeadline {}",
             intent.authorize_by, intent.capture_deadline
         )
-    })?;
-    let refundable = intent.refund_deadline == 0 || intent.capture_deadline <= intent.refund_deadline;
-    require(refundable, ErrorCode::DeadlinesInvalid, || {
-        "extra.refundDeadline: must not be before extra.captureDeadline, or 0 for no refunds".to_owned()
-    })?;
-    let refundable_for = intent.refund_deadline.saturating_sub(intent.capture_deadline);
-    require(refundable_for <= policy.maximum_refund_seconds, ErrorCode::DeadlinesInvalid, || {
-        format!(
-            "extra.refundDeadline: must be at most {} seconds after extra.captureDeadline, is {refundable_for}",
-            policy.maximum_refund_seconds
-        )
     })
 }
 
-fn check_view(intent: &Intent, asset: &Address, view: &View, reserved: u64) -> Result<Escrow, Rejection> {
+fn check_view(claim: &Claim<'_>, view: &View, reserved: u64) -> Result<Escrow, Rejection> {
+    let Claim { intent, asset, .. } = *claim;
     let escrow = view.escrow.ok_or_else(|| {
         Rejection::new(
             ErrorCode::EscrowNotFound,
@@ -114,13 +132,11 @@ fn check_view(intent: &Intent, asset: &Address, view: &View, reserved: u64) -> R
     require(escrow.mint == *asset, ErrorCode::AssetMismatch, || {
         format!("asset: the escrow holds {}, not {asset}", escrow.mint)
     })?;
-    let session = view.session.ok_or_else(|| {
-        Rejection::new(
-            ErrorCode::SessionNotFound,
-            format!("payload.sessionKey: {} has no session with this escrow", intent.session_key),
-        )
-    })?;
-    check_session(intent, &session, view.now)?;
+    // Where another relay has put it on chain, session and balance have been asked.
+    let is_held = view.held_payment == Some(intent.digest());
+    if !is_held {
+        check_session(claim, &escrow, view)?;
+    }
     require(
         view.token_accounts.contains(&associated_token(&intent.receiver, asset, &escrow.token_program)),
         ErrorCode::ReceiverTokenAccountMissing,
@@ -132,35 +148,33 @@ fn check_view(intent: &Intent, asset: &Address, view: &View, reserved: u64) -> R
         },
     )?;
     let free = escrow.free().saturating_sub(reserved);
-    require(intent.amount <= free, ErrorCode::InsufficientFunds, || {
+    require(is_held || intent.amount <= free, ErrorCode::InsufficientFunds, || {
         format!("amount: {} is above the escrow's free balance of {free} base units", intent.amount)
     })?;
     Ok(escrow)
 }
 
-fn check_session(intent: &Intent, session: &Session, now: i64) -> Result<(), Rejection> {
+fn check_session(claim: &Claim<'_>, escrow: &Escrow, view: &View) -> Result<(), Rejection> {
+    let (intent, now) = (claim.intent, view.now);
+    let session = view.session.as_ref().ok_or_else(|| {
+        Rejection::new(
+            ErrorCode::SessionNotFound,
+            format!("payload.sessionKey: {} has no session with this escrow", intent.session_key),
+        )
+    })?;
     require(intent.incarnation == session.incarnation, ErrorCode::IncarnationMismatch, || {
         format!(
             "payload.incarnation: the session's is {}; it was closed and opened again, or is another cluster's",
             Key::from(Address::from(session.incarnation))
         )
     })?;
-    require(session.revoked == 0, ErrorCode::SessionRevoked, || {
-        "payload.sessionKey: the payer revoked this session".to_owned()
+    require(!escrow.has_revoked(session), ErrorCode::SessionRevoked, || {
+        "payload.sessionKey: the payer or the escrow's guardian revoked this session".to_owned()
     })?;
     require(now <= session.expires_at, ErrorCode::SessionExpired, || {
         format!("payload.sessionKey: this session expired at {} (unix seconds)", session.expires_at)
     })?;
-    require(
-        session.receiver == Address::default() || session.receiver == intent.receiver,
-        ErrorCode::ReceiverNotAllowed,
-        || format!("payTo: this session may only pay {}", session.receiver),
-    )?;
-    require(
-        session.receiver == Address::default() || intent.maximum_fee_bps == 0,
-        ErrorCode::ReceiverNotAllowed,
-        || format!("extra.maxFeeBps: this session may only pay {}, so no fee", session.receiver),
-    )?;
+    check_receiver(claim, session)?;
     let left = session.maximum_total.saturating_sub(session.spent);
     let in_period = session.left_in_period(now).unwrap_or(u64::MAX);
     for (limit, name) in [
@@ -172,16 +186,43 @@ fn check_session(intent: &Intent, session: &Session, now: i64) -> Result<(), Rej
             format!("amount: {} is above the {name}, {limit} base units", intent.amount)
         })?;
     }
-    replay_window::check(session.highest_nonce, &session.used_nonces, intent.nonce).map_err(|error| {
+    check_nonce(intent.nonce, session)
+}
+
+fn check_receiver(claim: &Claim<'_>, session: &Session) -> Result<(), Rejection> {
+    let Claim { intent, receiver_proof, .. } = *claim;
+    let root = &session.receivers_root;
+    if *root == receivers::ANYONE {
+        return Ok(());
+    }
+    let code = ErrorCode::ReceiverNotAllowed;
+    require(receivers::is_listed(root, &intent.receiver, receiver_proof), code, || {
+        format!(
+            "payload.receiverProof: does not show that payTo {} is among the receivers that this session may pay",
+            intent.receiver
+        )
+    })?;
+    require(intent.maximum_fee_bps == 0, code, || {
+        "extra.maxFeeBps: this session may only pay the receivers in its list, so no fee".to_owned()
+    })
+}
+
+/// Checks that the session's account, as the chain has it, still takes the nonce.
+///
+/// # Errors
+/// If it does not.
+pub fn check_nonce(nonce: u64, session: &Session) -> Result<(), Rejection> {
+    let highest = session.highest_nonce;
+    replay_window::check(highest, &session.used_nonces, nonce).map_err(|error| {
         let reason = match error {
             NonceError::Used => "was used before, or is 0".to_owned(),
             NonceError::TooOld => {
-                format!(
-                    "is more than {WINDOW_NONCES} behind the session's highest, {}",
-                    session.highest_nonce
-                )
+                format!("is more than {WINDOW_NONCES} behind the session's highest, {highest}")
+            }
+            NonceError::TooFarAhead => {
+                format!("is more than {MAXIMUM_NONCE_STEP} above the session's highest, {highest}")
             }
         };
-        Rejection::new(ErrorCode::NonceInvalid, format!("payload.nonce: {} {reason}", intent.nonce))
+        Rejection::new(ErrorCode::NonceInvalid, format!("payload.nonce: {nonce} {reason}"))
     })
 }

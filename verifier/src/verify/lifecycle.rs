@@ -1,6 +1,6 @@
 //! Whether a capture or a void would be carried out: what the merchant signed, against the payment as accepted.
 
-use x402_escrow_interface::instruction::Signature;
+use x402_escrow_interface::{fee::maximum_fee, instruction::Signature};
 use x402_escrow_wire::{auth_capture::LifecyclePayload, error_code::ErrorCode, text::Hex32};
 
 use super::{Rejection, require};
@@ -74,13 +74,14 @@ pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<
     )
 }
 
-/// Checks the action against the payment and all that was accepted before. `now` is the cluster's time.
+/// Checks the action against the payment and all that was accepted before: unless it is done already
+/// ([`History::done_by`]). `now` is the cluster's time.
 ///
 /// # Errors
-/// If the program would refuse it.
+/// If the program would refuse it, or do less than it says.
 pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejection> {
     match *action {
-        Action::Authorize | Action::Refund { .. } | Action::Reclaim | Action::CloseHold => Ok(()),
+        Action::Authorize | Action::Refund { .. } | Action::Reclaim => Ok(()),
         Action::Capture { amount, fee, last, .. } => check_capture(amount, fee, last, history, now),
         Action::Close { amount, fee, .. } => {
             check_vouchers(ErrorCode::CaptureInvalid, amount, history)?;
@@ -88,7 +89,7 @@ pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejecti
         }
         Action::Void { amount, .. } => {
             check_vouchers(ErrorCode::ReleaseInvalid, amount, history)?;
-            check_void(amount, history)
+            check_authorized(ErrorCode::ReleaseInvalid, history)
         }
     }
 }
@@ -120,35 +121,15 @@ fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64)
          another key; capture with last = false, then void"
             .to_owned()
     })?;
-    let releases = last && amount == sums.captured && amount < sums.ends_at;
-    require(amount > sums.captured || releases, code, || {
-        format!("payload.amount: {} is captured already; the amount is cumulative", sums.captured)
+    require(amount >= sums.captured, code, || {
+        format!("payload.amount: {} is captured already: no capture can end the payment below", sums.captured)
     })?;
-    // At most `amount`, since basis points are at most 10,000.
-    let maximum_fee = (u128::from(amount) * u128::from(intent.maximum_fee_bps) / 10_000) as u64;
+    let maximum_fee = maximum_fee(amount, intent.maximum_fee_bps);
     require(fee <= maximum_fee, code, || {
         format!(
             "payload.fee: {fee} is above {maximum_fee}, which is {} basis points of the amount",
             intent.maximum_fee_bps
         )
-    })?;
-    require(fee >= sums.fee, code, || {
-        format!("payload.fee: {} was taken already; the fee is cumulative", sums.fee)
-    })?;
-    require(fee - sums.fee <= amount.saturating_sub(sums.captured), code, || {
-        "payload.fee: grows by more than the amount does".to_owned()
-    })
-}
-
-fn check_void(amount: u64, history: &History) -> Result<(), Rejection> {
-    let code = ErrorCode::ReleaseInvalid;
-    check_authorized(code, history)?;
-    let sums = history.accepted_sums();
-    require(amount >= sums.captured, code, || {
-        format!("payload.amount: {amount} is below the {} that are captured already", sums.captured)
-    })?;
-    require(amount < sums.ends_at, code, || {
-        format!("payload.amount: nothing is left to release: the payment ends at {} already", sums.ends_at)
     })
 }
 

@@ -1,6 +1,6 @@
 //! What a merchant asks for, and whether this facilitator can settle it.
 
-use x402_escrow_interface::{Address, ID};
+use x402_escrow_interface::Address;
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, Level, SCHEME, SESSION_KEY},
@@ -131,8 +131,11 @@ pub fn check(requirements: &PaymentRequirements, facilitator: &Facilitator) -> R
     require(extra.payment_flow == ESCROW_FLOW, ErrorCode::UnsupportedPaymentFlow, || {
         format!("extra.paymentFlow: this facilitator settles {ESCROW_FLOW:?}, not {:?}", extra.payment_flow)
     })?;
-    require(extra.program == Key::from(ID), ErrorCode::ProgramMismatch, || {
-        format!("extra.program: must be {ID}, the escrow program that this facilitator settles with")
+    require(extra.program == Key::from(facilitator.program), ErrorCode::ProgramMismatch, || {
+        format!(
+            "extra.program: must be {}, the escrow program that this facilitator settles with",
+            facilitator.program
+        )
     })?;
     require(extra.fee_payer == Key::from(facilitator.fee_payer), ErrorCode::InvalidExtra, || {
         format!("extra.feePayer: must be {}, this facilitator's (see GET /supported)", facilitator.fee_payer)

@@ -1,6 +1,6 @@
 //! Whether a voucher pays for one more request: what a payer signed, against the hold and all that it signed before.
 
-use x402_escrow_interface::{Address, message::Intent};
+use x402_escrow_interface::{Address, fee::maximum_fee, message::Intent};
 use x402_escrow_wire::{
     auth_capture::{Commitment, Extra, VoucherPayload},
     error_code::ErrorCode,
@@ -55,7 +55,7 @@ pub fn check_first(
     })?;
     check_signature(payload, &intent.capture_authorizer)?;
     check_deadline(intent, now, policy)?;
-    check_amounts(&voucher(payload), intent, &Before { ends_at: intent.amount, ..Before::default() }, price)
+    check_amounts(&voucher(payload), intent, &Before { amount: 0, ends_at: intent.amount }, price)
 }
 
 /// Checks that the payment's hold is the streamed one that the requirements ask for, and that its session key signed.
@@ -111,9 +111,8 @@ pub fn check(
         )
     })?;
     let sums = history.accepted_sums();
-    let last = history.voucher.map_or((0, 0), |voucher| (voucher.amount, voucher.fee));
-    let before =
-        Before { amount: last.0.max(sums.captured), fee: last.1.max(sums.fee), ends_at: sums.ends_at };
+    let last = history.voucher.map_or(0, |voucher| voucher.amount);
+    let before = Before { amount: last.max(sums.captured), ends_at: sums.ends_at };
     let intent = &history.payment.intent;
     require(
         before.ends_at > before.amount || voucher.amount <= before.amount,
@@ -135,10 +134,9 @@ fn check_deadline(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Reje
 }
 
 /// What was bought before, in base units.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Before {
     amount: u64,
-    fee: u64,
     ends_at: u64,
 }
 
@@ -163,18 +161,11 @@ fn check_amounts(voucher: &Voucher, intent: &Intent, before: &Before, price: u64
             least(last, price)
         )
     })?;
-    // At most `amount`, since basis points are at most 10,000.
-    let maximum_fee = (u128::from(amount) * u128::from(intent.maximum_fee_bps) / 10_000) as u64;
+    let maximum_fee = maximum_fee(amount, intent.maximum_fee_bps);
     require(fee <= maximum_fee, ErrorCode::VoucherFee, || {
         format!(
             "fee: {fee} is above {maximum_fee}, which is {} basis points of the amount",
             intent.maximum_fee_bps
-        )
-    })?;
-    require(fee >= before.fee && fee - before.fee <= amount - last, ErrorCode::VoucherFee, || {
-        format!(
-            "fee: {} was taken before; it is cumulative, and grows by no more than the amount",
-            before.fee
         )
     })
 }

@@ -10,8 +10,9 @@ use crate::{
 };
 
 impl Store {
-    /// Accepts `action` on a known payment unless an equal one is known, or `check` (given all that is known then)
-    /// refuses it, in one step. Returns the operation's id and whether it is new. `None` if there is no such payment.
+    /// Accepts `action` on a known payment unless an equal one is known, nothing is left to do for it, or `check` (given
+    /// all that is known then) refuses it, in one step. Returns the id of the operation by which it is done and whether
+    /// that is new. `None` if there is no such payment.
     ///
     /// # Errors
     /// If the store fails.
@@ -65,12 +66,12 @@ async fn accept(
     check: impl FnOnce(&History) -> Result<(), Rejection> + Send,
 ) -> Result<Option<Result<(i64, bool), Rejection>>, StoreError> {
     let Some(history) = payments::history(connection, payment_id).await? else { return Ok(None) };
-    let equal = history.operations.iter().map(|tracked| &tracked.operation).find(|known| {
-        // The signature may differ: any valid one permits the same.
-        key_of(&known.action, &history.payment) == key_of(action, &history.payment)
-    });
+    let key = |action| Key::of(action, &history.payment);
+    let mut operations = history.operations.iter().map(|tracked| &tracked.operation);
+    // The signature may differ: any valid one permits the same.
+    let equal = operations.find(|known| key(&known.action) == key(action));
     let commitment = commitment(&history);
-    if let Some(known) = equal.filter(|known| !known.came_to_nothing()) {
+    if let Some(known) = equal.filter(|known| !known.came_to_nothing()).or_else(|| history.done_by(action)) {
         if known.commitment < commitment {
             ask_more(connection, known.id, commitment).await?;
         }
@@ -100,12 +101,25 @@ async fn ask_more(connection: &mut AnyConnection, id: i64, commitment: Level) ->
 }
 
 /// What makes two operations of a payment equal.
-pub(super) fn key_of(action: &Action, payment: &Payment) -> (&'static str, u64, u64, bool) {
-    match *action {
-        Action::Authorize => (action.kind(), payment.intent.amount, 0, false),
-        Action::Capture { amount, fee, last, .. } => (action.kind(), amount, fee, last),
-        Action::Close { amount, fee, .. } => (action.kind(), amount, fee, true),
-        Action::Void { amount, .. } | Action::Refund { amount } => (action.kind(), amount, 0, false),
-        Action::Reclaim | Action::CloseHold => (action.kind(), 0, 0, false),
+#[derive(PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) kind: &'static str,
+    pub(super) amount: u64,
+    pub(super) fee: u64,
+    pub(super) last: bool,
+    pub(super) returns: u64,
+}
+
+impl Key {
+    pub(super) fn of(action: &Action, payment: &Payment) -> Self {
+        let key = Self { kind: action.kind(), amount: 0, fee: 0, last: false, returns: 0 };
+        match *action {
+            Action::Authorize => Self { amount: payment.intent.amount, ..key },
+            Action::Capture { amount, fee, last, .. } => Self { amount, fee, last, ..key },
+            Action::Close { amount, fee, .. } => Self { amount, fee, last: true, ..key },
+            Action::Void { amount, .. } => Self { amount, ..key },
+            Action::Refund { amount, returns } => Self { amount, returns, ..key },
+            Action::Reclaim => key,
+        }
     }
 }

@@ -1,0 +1,191 @@
+-- As ../sqlite/0001_schema.sql has it: ids are lower-case hex, keys and signatures base58, amounts decimal, times unix
+-- seconds. `rowid` counts rows in the order of writing, as SQLite does of itself.
+
+-- Payments that are held first.
+CREATE TABLE payments (
+    id          TEXT PRIMARY KEY,
+    intent      BYTEA NOT NULL, -- laid out as docs/messages.md has it
+    signature   TEXT NOT NULL,
+    -- Shows that the receiver is in the session's list: hashes of 32 bytes, one after another.
+    receiver_proof BYTEA NOT NULL,
+    escrow      TEXT NOT NULL,
+    payer       TEXT NOT NULL,
+    mint        TEXT NOT NULL,
+    accepted_at BIGINT NOT NULL,
+    -- When to look whether something is left that nobody ended; NULL once nothing is.
+    review_at   BIGINT
+);
+
+CREATE INDEX payments_by_escrow ON payments (escrow);
+CREATE INDEX payments_open_by_escrow ON payments (escrow) WHERE review_at IS NOT NULL;
+CREATE INDEX payments_to_review ON payments (review_at) WHERE review_at IS NOT NULL;
+CREATE INDEX payments_newest ON payments (accepted_at, id);
+-- Byte 128 of the intent is where the receiver starts.
+CREATE INDEX payments_by_receiver ON payments (substr(intent, 129, 32), accepted_at, id);
+
+CREATE TABLE operations (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payment_id  TEXT NOT NULL REFERENCES payments (id),
+    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'capture', 'close', 'void', 'refund', 'reclaim')),
+    amount      TEXT NOT NULL,
+    fee         TEXT NOT NULL,
+    last        BIGINT NOT NULL CHECK (last IN (0, 1)),
+    returns     TEXT NOT NULL, -- of a refund: what it adds to those before it
+    signature   TEXT, -- NULL where the action needs none
+    release_signature TEXT, -- of a close, which needs two
+    commitment  TEXT NOT NULL,
+    accepted_at BIGINT NOT NULL,
+    state       TEXT NOT NULL,
+    closed      BIGINT NOT NULL CHECK (closed IN (0, 1)),
+    error_code  TEXT,
+    error       TEXT,
+    UNIQUE (payment_id, kind, amount, fee, last, returns)
+);
+
+CREATE INDEX operations_open ON operations (id) WHERE closed = 0;
+CREATE INDEX operations_fruitless ON operations (accepted_at) WHERE state IN ('failed', 'refused');
+
+-- The last voucher of each streamed hold: a capture that the session key signed. It is money until it is captured.
+CREATE TABLE vouchers (
+    payment_id TEXT PRIMARY KEY REFERENCES payments (id),
+    amount     TEXT NOT NULL,
+    fee        TEXT NOT NULL,
+    signature  TEXT NOT NULL
+);
+
+-- A transaction carries several operations: one row for each, each with the transaction's bytes.
+CREATE TABLE transactions (
+    rowid                   BIGINT GENERATED ALWAYS AS IDENTITY,
+    signature               TEXT NOT NULL,
+    operation_id            BIGINT NOT NULL REFERENCES operations (id),
+    -- Which of the transaction's operations it is; NULL if it is the only one.
+    position                BIGINT,
+    bytes                   BYTEA NOT NULL,
+    last_valid_block_height BIGINT NOT NULL,
+    state                   TEXT NOT NULL,
+    slot                    BIGINT,
+    block_hash              TEXT,
+    confirmations           BIGINT,
+    error_code              TEXT,
+    error                   TEXT,
+    -- 1 if it failed in its block, and not for this operation's instruction.
+    is_blameless            BIGINT NOT NULL DEFAULT 0 CHECK (is_blameless IN (0, 1)),
+    -- 1 once its operation was taken up again after it had come to nothing.
+    retired                 BIGINT NOT NULL DEFAULT 0 CHECK (retired IN (0, 1)),
+    PRIMARY KEY (signature, operation_id)
+);
+
+CREATE INDEX transactions_by_operation ON transactions (operation_id);
+
+-- Payments of the scheme `exact`: one transaction each, the client's, in the row itself. A row is written before its
+-- transaction is sent, and never deleted.
+CREATE TABLE exact_payments (
+    rowid                   BIGINT GENERATED ALWAYS AS IDENTITY,
+    id                      TEXT PRIMARY KEY, -- SHA-256 of the transaction's message
+    payer                   TEXT NOT NULL,
+    mint                    TEXT NOT NULL,
+    receiver                TEXT NOT NULL,
+    destination             TEXT NOT NULL,
+    amount                  TEXT NOT NULL,
+    signature               TEXT NOT NULL UNIQUE,
+    bytes                   BYTEA NOT NULL,
+    last_valid_block_height BIGINT NOT NULL,
+    accepted_at             BIGINT NOT NULL,
+    state                   TEXT NOT NULL,
+    slot                    BIGINT,
+    block_hash              TEXT,
+    confirmations           BIGINT,
+    error_code              TEXT,
+    error                   TEXT,
+    closed                  BIGINT NOT NULL CHECK (closed IN (0, 1)),
+    claimed                 BIGINT NOT NULL CHECK (claimed IN (0, 1)) -- 1 once somebody was told that it is paid
+);
+
+CREATE INDEX exact_payments_open ON exact_payments (accepted_at) WHERE closed = 0;
+CREATE INDEX exact_payments_newest ON exact_payments (accepted_at, id);
+CREATE INDEX exact_payments_by_receiver ON exact_payments (receiver, accepted_at, id);
+
+-- What clients call their purchases: ids of the key that signs, each bound to what was signed for it. A row is written
+-- with the payment that it names, and forgotten after a day, or when the key has a thousand newer ones.
+CREATE TABLE payment_identifiers (
+    signer      TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    signed      TEXT NOT NULL, -- SHA-256 of all that was signed, as hex
+    amount      TEXT NOT NULL, -- what it pays
+    accepted_at BIGINT NOT NULL,
+    PRIMARY KEY (signer, id)
+);
+
+CREATE INDEX payment_identifiers_by_age ON payment_identifiers (accepted_at);
+CREATE INDEX payment_identifiers_by_signer ON payment_identifiers (signer, accepted_at);
+
+-- The newest news of each payment of either scheme, and whether a webhook has it. Triggers write it, so that it is on
+-- disk with the news.
+CREATE TABLE webhook_deliveries (
+    payment_id TEXT PRIMARY KEY,
+    -- Counts the news: part of the message's id, and one that came while another was sent is not lost.
+    version    BIGINT NOT NULL,
+    attempts   BIGINT NOT NULL,
+    -- NULL once it is delivered.
+    due_at     BIGINT,
+    -- When the first of the attempts failed; NULL if none did.
+    failing_since BIGINT
+);
+
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE due_at IS NOT NULL;
+
+-- One row while there is a webhook.
+CREATE TABLE webhook (id BIGINT PRIMARY KEY CHECK (id = 1));
+
+-- Notes that the payment whose id is in the column named by the trigger's argument has news.
+CREATE FUNCTION note_webhook_news() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM webhook) THEN
+        INSERT INTO webhook_deliveries (payment_id, version, attempts, due_at)
+        VALUES (to_jsonb(new) ->> TG_ARGV[0], 1, 0, 0)
+        ON CONFLICT (payment_id) DO UPDATE
+        SET version = webhook_deliveries.version + 1, attempts = 0, due_at = 0, failing_since = NULL;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- What is queued or sent is no news, unless it was in a block before.
+CREATE TRIGGER webhook_news AFTER UPDATE OF state ON operations FOR EACH ROW
+WHEN (new.state <> old.state
+    AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
+EXECUTE FUNCTION note_webhook_news('payment_id');
+
+-- A failed transfer has the state of its block; that it failed, error_code says.
+CREATE TRIGGER webhook_exact_news AFTER UPDATE OF state ON exact_payments FOR EACH ROW
+WHEN (new.state <> old.state OR new.error_code IS DISTINCT FROM old.error_code)
+EXECUTE FUNCTION note_webhook_news('id');
+
+-- Which of several verifiers follows, sends and delivers: whoever takes over counts on, and what one of an earlier term
+-- would write is refused.
+CREATE TABLE leader (
+    id   BIGINT PRIMARY KEY CHECK (id = 1),
+    term BIGINT NOT NULL
+);
+
+INSERT INTO leader (id, term) VALUES (1, 0);
+
+-- Tells every verifier, once for each transaction that commits: there is something to send, or something got further.
+CREATE FUNCTION tell_verifiers() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify(TG_ARGV[0], '');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER operations_added AFTER INSERT ON operations
+FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_work');
+CREATE TRIGGER operations_taken_up AFTER UPDATE OF closed ON operations FOR EACH ROW WHEN (new.closed < old.closed)
+EXECUTE FUNCTION tell_verifiers('x402_escrow_work');
+CREATE TRIGGER operations_got_further AFTER UPDATE ON operations
+FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_progress');
+
+CREATE TRIGGER exact_payments_added AFTER INSERT ON exact_payments
+FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_work');
+CREATE TRIGGER exact_payments_got_further AFTER UPDATE ON exact_payments
+FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_progress');

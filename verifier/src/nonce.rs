@@ -1,0 +1,97 @@
+//! Which nonce an intent gets. No I/O.
+
+use std::collections::BTreeSet;
+
+use x402_escrow_interface::{account::Session, replay_window::MAXIMUM_NONCE_STEP};
+use x402_escrow_wire::error_code::ErrorCode;
+
+use crate::{
+    facts::Facts,
+    verify::{Rejection, intent},
+};
+
+/// How many of the lowest unused nonces are suggested in turn, so that clients of one session that ask at the same time
+/// don't get the same.
+const IN_TURN: usize = 32;
+
+/// One of the lowest nonces above all that the session has seen, and not `promised`: `turn` picks which. `None` if the
+/// session takes no more now.
+pub fn suggest(session: &Session, promised: &BTreeSet<u64>, turn: u64) -> Option<u64> {
+    let first = session.highest_nonce.checked_add(1)?;
+    let last = session.highest_nonce.saturating_add(MAXIMUM_NONCE_STEP);
+    let unused: Vec<u64> = (first..=last).filter(|nonce| !promised.contains(nonce)).take(IN_TURN).collect();
+    let turn = usize::try_from(turn % IN_TURN as u64).ok()?;
+    unused.get(turn.checked_rem(unused.len())?).copied()
+}
+
+/// Checks a nonce that the client brought.
+///
+/// # Errors
+/// If the chain or a promise uses it, or the session does not take it.
+pub fn check(nonce: u64, facts: &Facts, promised: &BTreeSet<u64>) -> Result<(), Rejection> {
+    for session in facts.views().filter_map(|view| view.session.as_ref()) {
+        intent::check_nonce(nonce, session)?;
+    }
+    if promised.contains(&nonce) {
+        let message =
+            format!("nonce: {nonce} is that of a payment that was accepted and is not on chain yet");
+        return Err(Rejection::new(ErrorCode::NonceInvalid, message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use x402_escrow_interface::replay_window::WINDOW_WORDS;
+
+    use super::*;
+
+    fn session(highest_nonce: u64) -> Session {
+        Session {
+            version: 1,
+            revoked: 0,
+            padding: [0; 2],
+            open_holds: 0,
+            escrow: [1; 32].into(),
+            session_key: [2; 32].into(),
+            rent_payer: [3; 32].into(),
+            receivers_root: [0; 32],
+            incarnation: [4; 32],
+            opened_slot: 1,
+            periods_since: 0,
+            first_period: 0,
+            expires_at: i64::MAX,
+            maximum_payment: 1,
+            maximum_total: 1,
+            maximum_per_period: 0,
+            period_seconds: 0,
+            spent: 0,
+            period_spent: 0,
+            period_index: 0,
+            highest_nonce,
+            used_nonces: [0; WINDOW_WORDS],
+            spare: [0; 64],
+        }
+    }
+
+    #[test]
+    fn the_lowest_unused_nonces_are_suggested_in_turn() {
+        let promised = BTreeSet::from([11, 13, 40]);
+        let suggested: BTreeSet<_> =
+            (0..32).map(|turn| suggest(&session(10), &promised, turn).unwrap()).collect();
+        let expected = (11..=45).filter(|nonce| !promised.contains(nonce)).collect();
+        assert_eq!(suggested, expected);
+        assert_eq!(suggest(&session(10), &promised, 32), suggest(&session(10), &promised, 0));
+    }
+
+    #[test]
+    fn none_is_suggested_that_the_session_would_not_take() {
+        let all_but_last = (1..1024).collect();
+        for turn in [0, 1, u64::MAX] {
+            assert_eq!(suggest(&session(0), &all_but_last, turn), Some(1024));
+        }
+        assert_eq!(suggest(&session(0), &(1..=1024).collect(), 0), None);
+        assert_eq!(suggest(&session(u64::MAX), &BTreeSet::new(), 0), None);
+        assert_eq!(suggest(&session(u64::MAX - 1), &BTreeSet::new(), 9), Some(u64::MAX));
+    }
+}
