@@ -1,5 +1,6 @@
 //! Sends requests and pays for them.
 
+mod drafted;
 mod error;
 mod exchange;
 mod paid;
@@ -7,17 +8,12 @@ mod streamed;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::SigningKey;
 use reqwest::{StatusCode, redirect};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use x402_escrow_interface::resource::resource_hash;
-use x402_escrow_wire::{
-    payment::{PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
-    payment_identifier,
-    text::{Base58, Decimal, Hex32},
-};
+use x402_escrow_interface::{receivers::ReceiverList, resource::resource_hash};
+use x402_escrow_wire::{payment::PAYMENT_SIGNATURE, payment_identifier};
 
+use drafted::Wanted;
 pub use error::FetchError;
 use exchange::{Call, challenge, read};
 pub use exchange::{Fetched, Receipt, Request};
@@ -25,7 +21,8 @@ use paid::identifier;
 use streamed::Streaming;
 
 use crate::{
-    draft::{self, Expected, Limits},
+    draft::Limits,
+    nonces::{NoncesFile, SessionNonces},
     session_file::SessionFile,
     spending::SpendingFile,
 };
@@ -38,41 +35,47 @@ pub struct AgentClient {
     http: reqwest::Client,
     session: SessionFile,
     key: SigningKey,
+    /// The session's list.
+    receivers: Option<ReceiverList>,
     limits: Limits,
+    nonces: SessionNonces,
     spending: Option<SpendingFile>,
     streaming: Option<Streaming>,
 }
 
 impl AgentClient {
-    /// A client without a count on disk: `limits.spending_limit` must be `None`.
+    /// A client that takes its nonces from `nonces`, and keeps no count of what it signs for: `limits.spending_limit` must
+    /// be `None`. All that sign for one session must share one file of nonces.
     ///
     /// # Errors
     /// If a spending limit is set, or the HTTP client can't be set up.
-    pub fn new(session: SessionFile, limits: Limits) -> Result<Self, FetchError> {
+    pub fn new(session: SessionFile, limits: Limits, nonces: &NoncesFile) -> Result<Self, FetchError> {
         if limits.spending_limit.is_some() {
             return Err(FetchError::InvalidRequest {
                 what: "spending_limit",
                 message: "needs a file to count in: use AgentClient::with_spending".into(),
             });
         }
-        Self::build(session, limits, None)
+        Self::build(session, limits, nonces, None)
     }
 
-    /// A client that counts what it signs for in `spending`.
+    /// Like [`Self::new`], and counts what it signs for in `spending`.
     ///
     /// # Errors
     /// If the HTTP client can't be set up.
     pub fn with_spending(
         session: SessionFile,
         limits: Limits,
+        nonces: &NoncesFile,
         spending: SpendingFile,
     ) -> Result<Self, FetchError> {
-        Self::build(session, limits, Some(spending))
+        Self::build(session, limits, nonces, Some(spending))
     }
 
     fn build(
         session: SessionFile,
         limits: Limits,
+        nonces: &NoncesFile,
         spending: Option<SpendingFile>,
     ) -> Result<Self, FetchError> {
         let http = reqwest::Client::builder()
@@ -81,8 +84,8 @@ impl AgentClient {
             .redirect(redirect::Policy::none())
             .build()
             .map_err(FetchError::Setup)?;
-        let key = session.signing_key();
-        Ok(Self { http, session, key, limits, spending, streaming: None })
+        let (key, receivers, nonces) = (session.signing_key(), session.receiver_list(), nonces.of(&session));
+        Ok(Self { http, session, key, receivers, limits, nonces, spending, streaming: None })
     }
 
     /// Sends a request and, if the server asks for payment, pays once and sends it again.
@@ -101,7 +104,7 @@ impl AgentClient {
             return read(response, None).await.map_err(unreachable);
         }
 
-        let challenge = challenge(response.headers())?;
+        let challenge = self.payable(challenge(response.headers())?)?;
         if let Some(fetched) = self.fetch_streamed(&call, &challenge).await? {
             return Ok(fetched);
         }
@@ -109,31 +112,23 @@ impl AgentClient {
             let maximum_amount = self.limits.maximum_amount;
             return Err(FetchError::NotStreamed { url: request.url.clone(), maximum_amount });
         }
-        let mut draft = self.draft(&call, &challenge, self.limits.maximum_amount).await?;
-        let intent = draft::check(
-            &draft,
-            &Expected {
-                session: &self.session,
-                challenge: &challenge,
-                resource_hash: resource_hash(&request.method, call.url.as_str(), &request.body),
-                maximum_amount: self.limits.maximum_amount,
-                maximum_request_price: None,
-                now: unix_seconds(),
-            },
-        )?;
-        if let Some(spending) = &self.spending {
-            spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
-        }
-
-        let signature = self.key.sign(&intent.signed_bytes());
-        draft.payload["signature"] = json!(Base58(signature.to_bytes()));
-        let payment_id = Hex32(intent.digest());
+        let wanted = Wanted {
+            challenge: &challenge,
+            resource_hash: resource_hash(&request.method, call.url.as_str(), &request.body),
+            maximum_amount: self.limits.maximum_amount,
+            maximum_request_price: None,
+        };
+        let drafted = self.draft(&call, &wanted).await?;
+        let (payment_id, intent) = (drafted.payment_id(), drafted.intent);
+        let mut payment = self.sign(drafted)?;
         let id = identifier(payment_id, None);
         let identified = payment_identifier::with_id(challenge.extensions.as_ref(), &id);
-        draft.extensions = identified.or(draft.extensions);
+        payment.extensions = identified.or(payment.extensions);
         let receipt =
             Receipt { payment_id, amount: intent.amount, pay_to: intent.receiver.into(), settlement: None };
-        self.send_paid(&call, &draft, receipt).await
+        let fetched = self.send_paid(&call, &payment, receipt).await?;
+        self.note_held(&fetched);
+        Ok(fetched)
     }
 
     async fn send(
@@ -150,50 +145,6 @@ impl AgentClient {
         }
         builder.body(call.request.body.clone()).send().await
     }
-
-    /// Has the verifier pick an offer and draft the payment for it.
-    async fn draft(
-        &self,
-        Call { request, url, .. }: &Call<'_>,
-        challenge: &PaymentRequired,
-        maximum_amount: u64,
-    ) -> Result<PaymentPayload, FetchError> {
-        let failed =
-            |message: String| FetchError::NoDraft { verifier: self.session.verifier.clone(), message };
-        let body = json!({
-            "paymentRequired": challenge,
-            "session": { "escrow": self.session.escrow, "sessionKey": self.session.session_key },
-            "request": {
-                "method": request.method,
-                "url": url.as_str(),
-                "bodySha256": Hex32(Sha256::digest(&request.body).into()),
-            },
-            "maximumAmount": Decimal(maximum_amount),
-        });
-        let endpoint = format!("{}/intents", self.session.verifier.trim_end_matches('/'));
-        let response =
-            self.http.post(endpoint).json(&body).send().await.map_err(|error| failed(error.to_string()))?;
-        let status = response.status();
-        let mut answer: Value = response.json().await.map_err(|error| failed(error.to_string()))?;
-        if !status.is_success() {
-            return Err(failed(refusal(&answer).unwrap_or_else(|| format!("HTTP status {status}"))));
-        }
-        x402_escrow_wire::field::read(&answer["unsigned"].take()).map_err(|error| failed(error.to_string()))
-    }
-}
-
-/// What the verifier's refusal says: its message, and why each of the server's offers was passed over.
-fn refusal(answer: &Value) -> Option<String> {
-    let message = answer["error"]["message"].as_str()?.to_owned();
-    let reasons = answer["passedOver"].as_array().into_iter().flatten().filter_map(|offer| {
-        Some(format!(
-            "offer {} ({}): {}",
-            offer["index"],
-            offer["scheme"].as_str()?,
-            offer["reason"].as_str()?
-        ))
-    });
-    Some(std::iter::once(message).chain(reasons).collect::<Vec<_>>().join("; "))
 }
 
 fn unix_seconds() -> i64 {

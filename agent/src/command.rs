@@ -10,6 +10,8 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use x402_escrow_wire::text::Key;
 
+use crate::{chain::Chain, owner};
+
 /// USDC on mainnet.
 const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
@@ -33,14 +35,18 @@ Examples:
     agent escrow open --amount 20
     agent session open --max-payment 0.50 --max-total 10 --max-per-period 1 --period 1h --out session.json
     agent escrow status
+    agent session revoke --session session.json
     agent escrow withdraw
+  An owner without SOL, and anyone who has some:
+    agent session revoke --all --sign-only > revocation.json
+    agent session revoke --relay revocation.json
   The agent:
     agent fetch https://api.example.com/report --session session.json --max-amount 0.25
     agent fetch https://api.example.com/ticks --session session.json --max-amount 0.001 --stream 2.5 --count 100";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Open, fund, look at and empty an escrow (the owner)
+    /// Open, fund, look at, empty and close an escrow (the owner)
     #[command(subcommand)]
     Escrow(escrow::Command),
     /// Give an agent's key a bounded right to spend, and take it back (the owner)
@@ -50,12 +56,9 @@ enum Command {
     Fetch(fetch::Arguments),
 }
 
-/// What an owner's command needs to reach the chain.
-#[derive(Args)]
-struct Owner {
-    /// The owner's keypair file, as Solana's command line makes it [default: ~/.config/solana/id.json]
-    #[arg(long, env = "X402_KEYPAIR", value_name = "FILE")]
-    keypair: Option<PathBuf>,
+/// A node, and the program on its cluster.
+#[derive(Args, Clone)]
+struct Node {
     /// URL of a Solana node
     #[arg(
         long,
@@ -64,14 +67,34 @@ struct Owner {
         default_value = "https://api.mainnet-beta.solana.com"
     )]
     rpc_url: String,
+    /// The escrow program [default: the one deployed on the node's cluster; a session file names its own]
+    #[arg(long, env = "X402_PROGRAM", value_name = "ADDRESS")]
+    program: Option<Key>,
+}
+
+impl Node {
+    fn connect(self) -> Chain {
+        Chain::new(self.rpc_url, self.program.map(Into::into))
+    }
+}
+
+/// What an owner's command needs to reach the chain.
+#[derive(Args)]
+struct Owner {
+    /// Keypair file that signs and pays, as Solana's command line makes it [default: ~/.config/solana/id.json]
+    #[arg(long, env = "X402_KEYPAIR", value_name = "FILE")]
+    keypair: Option<PathBuf>,
+    #[command(flatten)]
+    node: Node,
     /// The token's mint; USDC on mainnet if not given
     #[arg(long, env = "X402_MINT", value_name = "ADDRESS", default_value = USDC)]
     mint: Key,
 }
 
 impl Owner {
-    fn connect(self) -> Result<crate::owner::Owner> {
-        crate::owner::Owner::new(self.keypair, self.rpc_url, self.mint.into())
+    async fn connect(self) -> Result<owner::Owner> {
+        let keypair = owner::read_keypair(self.keypair)?;
+        owner::Owner::new(keypair, self.mint.into(), self.node.connect()).await
     }
 }
 
@@ -93,5 +116,35 @@ fn print(json: bool, object: &serde_json::Value, lines: &[(&str, String)]) {
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in lines {
         println!("{label:<width$}  {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_revocation_names_its_target_once() {
+        let parse = |arguments: &[&str]| {
+            let revoke = ["agent", "session", "revoke"].iter().chain(arguments);
+            Arguments::try_parse_from(revoke).map(|_| ()).map_err(|error| error.kind())
+        };
+        let key = Key::from(x402_escrow_interface::Address::default()).to_string();
+        for target in
+            [&["--all"] as &[&str], &["--session", "s"], &["--session-key", &key], &["--relay", "-"]]
+        {
+            assert_eq!(parse(target), Ok(()));
+            assert!(parse(&[target, &["--session", "t"]].concat()).is_err(), "{target:?}");
+        }
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--relay", "-", "--sign-only"]).is_err());
+        assert!(parse(&["--relay", "-", "--escrow", &key]).is_err());
     }
 }

@@ -1,14 +1,15 @@
 //! Decides whether a drafted intent may be signed. The verifier that drafted it is not trusted: every field must be
 //! what the agent asked for or what its session pins. No I/O.
 
-use serde_json::Value;
-use x402_escrow_interface::message::{Intent, MAXIMUM_REFUND_SECONDS};
+mod offer;
+
+use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, IntentPayload, SCHEME},
+    auth_capture::{Extra, IntentPayload},
     field,
-    payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
-    text::Decimal,
+    payment::{PaymentPayload, PaymentRequired},
+    text::{Decimal, Hex32},
 };
 
 use crate::session_file::SessionFile;
@@ -24,8 +25,6 @@ pub struct Limits {
 
 /// The longest that an intent may wait to be put on chain.
 const MAXIMUM_AUTHORIZE_SECONDS: i64 = 15 * 60;
-/// The longest that money may stay held.
-const MAXIMUM_HOLD_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 /// What the draft is held against.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +39,10 @@ pub struct Expected<'a> {
     pub maximum_amount: u64,
     /// For a hold that pays for many requests: the most that each may cost, in base units.
     pub maximum_request_price: Option<u64>,
+    /// The agent's own nonce for this intent.
+    pub nonce: u64,
+    /// What shows that the receiver is in the session's list; empty for a list of one and where there is no list.
+    pub receiver_proof: &'a [Hex32],
     /// The present, in unix seconds.
     pub now: i64,
 }
@@ -61,72 +64,14 @@ pub struct DraftError {
 pub fn check(draft: &PaymentPayload, expected: &Expected<'_>) -> Result<Intent, DraftError> {
     require(draft.x402_version == X402_VERSION, "x402Version", || "must be 2".into())?;
     let accepted = &draft.accepted;
-    check_accepted(accepted, expected)?;
+    offer::check_accepted(accepted, expected)?;
     let extra = Extra::read(accepted).map_err(|error| bad("accepted.extra", error.to_string()))?;
-    check_extra(&extra, expected)?;
+    offer::check_extra(&extra, expected)?;
+    offer::check_fee(accepted, &extra, expected.session)?;
     let payload: IntentPayload = field::read(&draft.payload)
         .map_err(|error| bad(&format!("payload.{}", error.field), error.message))?;
     check_payload(&payload, &extra, expected)?;
     Ok(payload.intent(accepted, &extra))
-}
-
-fn check_accepted(accepted: &PaymentRequirements, expected: &Expected<'_>) -> Result<(), DraftError> {
-    let Expected { session, challenge, maximum_amount, .. } = *expected;
-    let offered =
-        |option: &Value| field::read::<PaymentRequirements>(option).is_ok_and(|read| read == *accepted);
-    require(challenge.accepts.iter().any(offered), "accepted", || "is none of the server's offers".into())?;
-    require(accepted.scheme == SCHEME, "accepted.scheme", || format!("must be {SCHEME}"))?;
-    require(accepted.network == session.network, "accepted.network", || {
-        format!("is {}, the session is on {}", accepted.network, session.network)
-    })?;
-    require(accepted.asset == session.mint, "accepted.asset", || {
-        format!("is {}, the escrow holds {}", accepted.asset, session.mint)
-    })?;
-    require(accepted.amount.0 <= maximum_amount, "accepted.amount", || {
-        format!("{} base units are above the maximum of {maximum_amount}", accepted.amount)
-    })
-}
-
-fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), DraftError> {
-    let Expected { session, resource_hash, now, .. } = *expected;
-    require(extra.program == session.program, "accepted.extra.program", || {
-        format!("is {}, the session's escrow is of {}", extra.program, session.program)
-    })?;
-    require(extra.payment_flow == ESCROW_FLOW, "accepted.extra.paymentFlow", || {
-        format!("must be {ESCROW_FLOW}")
-    })?;
-    require(extra.resource_hash.0 == resource_hash, "accepted.extra.resourceHash", || {
-        "is not the hash of this request's method, URL and body".into()
-    })?;
-    check_streaming(extra, expected.maximum_request_price)?;
-    require(
-        extra.capture_deadline <= now.saturating_add(MAXIMUM_HOLD_SECONDS),
-        "accepted.extra.captureDeadline",
-        || format!("would hold the money for more than {MAXIMUM_HOLD_SECONDS} seconds"),
-    )?;
-    require(
-        extra.refund_deadline.saturating_sub(extra.capture_deadline) <= MAXIMUM_REFUND_SECONDS,
-        "accepted.extra.refundDeadline",
-        || {
-            format!(
-                "would keep the session open for more than {MAXIMUM_REFUND_SECONDS} seconds after the capture deadline"
-            )
-        },
-    )
-}
-
-/// A hold pays for one thing, or its captures are signed here, request by request.
-fn check_streaming(extra: &Extra, maximum_request_price: Option<u64>) -> Result<(), DraftError> {
-    let is_streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
-    require(is_streamed == maximum_request_price.is_some(), "accepted.extra.captureAuthorizer", || {
-        if is_streamed { "is a streamed hold, and none was asked for" } else { "is no streamed hold" }.into()
-    })?;
-    let price = extra.request_price.map(|price| price.0);
-    require(
-        price.is_some() == is_streamed && price <= maximum_request_price,
-        "accepted.extra.requestPrice",
-        || format!("must be there for a streamed hold, and at most {}", maximum_request_price.unwrap_or(0)),
-    )
 }
 
 fn check_payload(payload: &IntentPayload, extra: &Extra, expected: &Expected<'_>) -> Result<(), DraftError> {
@@ -136,7 +81,12 @@ fn check_payload(payload: &IntentPayload, extra: &Extra, expected: &Expected<'_>
     require(payload.incarnation == session.incarnation, "payload.incarnation", || {
         "is another: either the verifier is wrong, or the owner closed the session and opened it again".into()
     })?;
-    require(payload.nonce != Decimal(0), "payload.nonce", || "must be above 0".into())?;
+    require(payload.nonce == Decimal(expected.nonce), "payload.nonce", || {
+        format!("is {}, and {} was asked for", payload.nonce, expected.nonce)
+    })?;
+    require(payload.receiver_proof == expected.receiver_proof, "payload.receiverProof", || {
+        "is not what was asked for".into()
+    })?;
     require(payload.authorize_by > now, "payload.authorizeBy", || {
         format!("has passed: {}, and by the clock here it is {now}", payload.authorize_by)
     })?;
@@ -154,14 +104,14 @@ fn bad(field: &str, message: String) -> DraftError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
     use x402_escrow_wire::{
-        auth_capture::Level,
-        payment::ResourceInfo,
-        text::{Base58, Hex32},
+        auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Level, SCHEME},
+        payment::{PaymentRequirements, ResourceInfo},
+        text::{Base58, Key},
     };
 
-    use super::*;
+    use super::{offer::MAXIMUM_HOLD_SECONDS, *};
     use crate::session_file::tests::session;
 
     const NOW: i64 = 1_700_000_000;
@@ -202,7 +152,10 @@ mod tests {
 
     /// Checks a draft that was altered; the challenge offers what `offered` makes of the honest one.
     fn refused_field(alter: impl Fn(&mut PaymentPayload), offered: bool) -> String {
-        let session = session();
+        refused_field_of(&session(), alter, offered)
+    }
+
+    fn refused_field_of(session: &SessionFile, alter: impl Fn(&mut PaymentPayload), offered: bool) -> String {
         let mut altered = draft();
         alter(&mut altered);
         let offer = if offered { altered.accepted.clone() } else { draft().accepted };
@@ -214,11 +167,13 @@ mod tests {
             extensions: None,
         };
         let expected = Expected {
-            session: &session,
+            session,
             challenge: &challenge,
             resource_hash: [6; 32],
             maximum_amount: 1000,
             maximum_request_price: None,
+            nonce: 1,
+            receiver_proof: &[],
             now: NOW,
         };
         check(&altered, &expected).map_or_else(
@@ -267,11 +222,26 @@ mod tests {
             refused_field(with_extra("captureDeadline", json!(NOW + MAXIMUM_HOLD_SECONDS + 1)), true),
             "accepted.extra.captureDeadline"
         );
-        let refund_deadline = json!(NOW + 600 + MAXIMUM_REFUND_SECONDS + 1);
-        assert_eq!(
-            refused_field(with_extra("refundDeadline", refund_deadline), true),
-            "accepted.extra.refundDeadline"
-        );
+    }
+
+    #[test]
+    fn fee_that_only_the_receiver_or_the_escrow_could_collect_is_refused() {
+        let fee = |bps: u16, recipient: Option<Key>| {
+            move |draft: &mut PaymentPayload| {
+                let extra = Extra::read(&draft.accepted).unwrap();
+                draft.accepted.extra = Extra { max_fee_bps: bps, fee_recipient: recipient, ..extra }.to_map();
+            }
+        };
+        let (pay_to, other) = (Base58([5; 32]), Base58([8; 32]));
+        for (recipient, field) in
+            [(None, "maxFeeBps"), (Some(pay_to), "feeRecipient"), (Some(session().escrow), "feeRecipient")]
+        {
+            assert_eq!(refused_field(fee(1, recipient), true), format!("accepted.extra.{field}"));
+            assert_eq!(refused_field(fee(0, recipient), true), "none");
+        }
+        assert_eq!(refused_field(fee(1, Some(other)), true), "none");
+        let listed = SessionFile { receivers: vec![pay_to], ..session() };
+        assert_eq!(refused_field_of(&listed, fee(1, Some(other)), true), "accepted.extra.maxFeeBps");
     }
 
     #[test]
@@ -283,7 +253,11 @@ mod tests {
         for name in ["escrow", "sessionKey", "incarnation"] {
             assert_eq!(refused_field(with(name, other.clone()), true), format!("payload.{name}"));
         }
-        assert_eq!(refused_field(with("nonce", json!("0")), true), "payload.nonce");
+        for nonce in ["0", "2"] {
+            assert_eq!(refused_field(with("nonce", json!(nonce)), true), "payload.nonce");
+        }
+        let proof = json!([Hex32([1; 32])]);
+        assert_eq!(refused_field(with("receiverProof", proof), true), "payload.receiverProof");
         for time in [NOW, NOW + 601] {
             assert_eq!(refused_field(with("authorizeBy", json!(time)), true), "payload.authorizeBy");
         }

@@ -9,6 +9,7 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
+use x402_escrow_interface::receivers::{MAXIMUM_RECEIVERS, ReceiverList};
 use x402_escrow_wire::text::{Base58, Key};
 
 /// A session, as the owner hands it to the agent. Everything but the secret key is public; all of it is pinned: the
@@ -34,6 +35,9 @@ pub struct SessionFile {
     pub expires_at: i64,
     /// Base URL of the verifier that drafts this agent's intents.
     pub verifier: String,
+    /// The only receivers that the session may pay, and without fees; empty for anyone. The chain has their list's root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<Key>,
     /// The secret key (RFC 8032's 32-byte seed).
     pub secret_key: Base58<32>,
 }
@@ -80,13 +84,20 @@ pub enum SessionFileError {
         /// The file.
         path: PathBuf,
     },
+    /// No session can have so long a list.
+    #[error("{}: receivers lists more than {MAXIMUM_RECEIVERS}", path.display())]
+    TooManyReceivers {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl SessionFile {
     /// Reads a session file.
     ///
     /// # Errors
-    /// If it can't be read, is not a session file, can be read by others, or its keys don't belong together.
+    /// If it can't be read, is not a session file, can be read by others, its keys don't belong together, or its list of
+    /// receivers is too long.
     pub fn read(path: &Path) -> Result<Self, SessionFileError> {
         let path = || path.to_owned();
         let failed = |source| SessionFileError::File { path: path(), source };
@@ -103,6 +114,9 @@ impl SessionFile {
             .map_err(|source| SessionFileError::NotASession { path: path(), source })?;
         if session.signing_key().verifying_key().to_bytes() != session.session_key.0 {
             return Err(SessionFileError::WrongSecretKey { path: path() });
+        }
+        if !session.receivers.is_empty() && session.receiver_list().is_none() {
+            return Err(SessionFileError::TooManyReceivers { path: path() });
         }
         Ok(session)
     }
@@ -123,6 +137,11 @@ impl SessionFile {
         writeln!(file, "{json}").and_then(|()| file.sync_all()).map_err(failed)
     }
 
+    /// The receivers that the session may pay; `None` for anyone.
+    pub fn receiver_list(&self) -> Option<ReceiverList> {
+        ReceiverList::new(self.receivers.iter().copied().map(Into::into).collect())
+    }
+
     /// The key that signs intents.
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::from_bytes(&self.secret_key.0)
@@ -137,7 +156,7 @@ pub(crate) mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         SessionFile {
             network: "solana:test".into(),
-            program: x402_escrow_interface::ID.into(),
+            program: x402_escrow_interface::deployment::LOCAL_PROGRAM_ID.into(),
             escrow: Base58([1; 32]),
             mint: Base58([2; 32]),
             decimals: 6,
@@ -145,6 +164,7 @@ pub(crate) mod tests {
             incarnation: Base58([3; 32]),
             expires_at: 2_000_000_000,
             verifier: "http://127.0.0.1:1".into(),
+            receivers: Vec::new(),
             secret_key: Base58(key.to_bytes()),
         }
     }
@@ -156,6 +176,32 @@ pub(crate) mod tests {
         session().create(&path).unwrap();
         assert_eq!(SessionFile::read(&path).unwrap(), session());
         assert!(matches!(session().create(&path), Err(SessionFileError::File { .. })));
+    }
+
+    #[test]
+    fn list_of_receivers_is_optional_and_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.json");
+        session().create(&path).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("receivers"));
+        assert_eq!(session().receiver_list(), None);
+
+        let receivers = |count: u16| {
+            (0..count).map(|number| {
+                let mut receiver = [0; 32];
+                receiver[..2].copy_from_slice(&number.to_le_bytes());
+                Base58(receiver)
+            })
+        };
+        let listed = SessionFile { receivers: receivers(4096).collect(), ..session() };
+        let path = folder.path().join("listed.json");
+        listed.create(&path).unwrap();
+        assert_eq!(SessionFile::read(&path).unwrap(), listed);
+        assert_eq!(listed.receiver_list().unwrap().receivers().len(), 4096);
+
+        let path = folder.path().join("long.json");
+        SessionFile { receivers: receivers(4097).collect(), ..session() }.create(&path).unwrap();
+        assert!(matches!(SessionFile::read(&path), Err(SessionFileError::TooManyReceivers { .. })));
     }
 
     #[cfg(unix)]

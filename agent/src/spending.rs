@@ -1,13 +1,14 @@
 //! How much an agent has signed for, kept on disk so that a limit outlives the process.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use x402_escrow_wire::text::Decimal;
+
+use crate::state_file::StateFile;
 
 /// A count of everything signed for, in base units.
 ///
@@ -15,7 +16,7 @@ use x402_escrow_wire::text::Decimal;
 /// can turn out to be less; the session's limits on chain give that back, this count does not.
 #[derive(Clone, Debug)]
 pub struct SpendingFile {
-    path: PathBuf,
+    file: StateFile,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -53,14 +54,12 @@ pub enum SpendingError {
 impl SpendingFile {
     /// The count at `path`; a file that doesn't exist counts 0.
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { file: StateFile::new(path) }
     }
 
     /// Where the count of a session file is kept: beside it.
     pub fn beside(session_file: &Path) -> Self {
-        let mut name = session_file.as_os_str().to_owned();
-        name.push(".spent");
-        Self::new(name.into())
+        Self { file: StateFile::beside(session_file, "spent") }
     }
 
     /// Adds `amount` if the sum stays within `limit`, durably; otherwise changes nothing. Safe among processes.
@@ -68,13 +67,13 @@ impl SpendingFile {
     /// # Errors
     /// If the limit is reached, or the file can't be read or written.
     pub fn add(&self, amount: u64, limit: u64) -> Result<(), SpendingError> {
-        let _lock = self.lock().map_err(|source| self.failed(source))?;
+        let _lock = self.file.lock().map_err(|source| self.failed(source))?;
         let signed_for = self.signed_for()?;
         let sum = signed_for
             .checked_add(amount)
             .filter(|sum| *sum <= limit)
             .ok_or(SpendingError::LimitReached { limit, left: limit.saturating_sub(signed_for), amount })?;
-        self.write(sum).map_err(|source| self.failed(source))
+        self.file.write(&Contents { signed_for: Some(Decimal(sum)) }).map_err(|source| self.failed(source))
     }
 
     /// All that was signed for, in base units.
@@ -82,35 +81,12 @@ impl SpendingFile {
     /// # Errors
     /// If the file can't be read.
     pub fn signed_for(&self) -> Result<u64, SpendingError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            Err(error) => return Err(self.failed(error)),
-        };
-        let contents: Contents = serde_json::from_str(&text).map_err(|error| self.failed(error.into()))?;
+        let contents: Contents = self.file.read().map_err(|source| self.failed(source))?;
         Ok(contents.signed_for.map_or(0, |sum| sum.0))
     }
 
-    fn lock(&self) -> io::Result<File> {
-        let file = File::create(self.path.with_added_extension("lock"))?;
-        file.lock()?;
-        Ok(file)
-    }
-
-    /// Replaces the file in one step, and has it on disk before it returns.
-    fn write(&self, sum: u64) -> io::Result<()> {
-        let unfinished = self.path.with_added_extension("new");
-        let mut file = File::create(&unfinished)?;
-        serde_json::to_writer(&mut file, &Contents { signed_for: Some(Decimal(sum)) })?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &self.path)?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    }
-
     fn failed(&self, source: io::Error) -> SpendingError {
-        SpendingError::File { path: self.path.clone(), source }
+        SpendingError::File { path: self.file.path().to_owned(), source }
     }
 }
 
@@ -144,7 +120,7 @@ mod tests {
     #[test]
     fn damaged_file_stops_spending() {
         let (_folder, file) = file();
-        fs::write(&file.path, "not json").unwrap();
+        std::fs::write(file.file.path(), "not json").unwrap();
         assert!(matches!(file.add(1, 100), Err(SpendingError::File { .. })));
     }
 

@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +12,8 @@ use x402_escrow_wire::{
     payment::PaymentRequirements,
     text::{Decimal, Hex32, Key},
 };
+
+use crate::state_file::StateFile;
 
 /// A hold that pays for many requests under one origin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +49,7 @@ impl Stream {
 /// The file of open holds.
 #[derive(Clone, Debug)]
 pub struct StreamsFile {
-    path: PathBuf,
+    file: StateFile,
 }
 
 /// The file can't be used, so nothing is signed.
@@ -61,12 +63,12 @@ pub struct StreamsError {
 impl StreamsFile {
     /// The holds at `path`; a file that doesn't exist has none.
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { file: StateFile::new(path) }
     }
 
     /// Where the holds of a session file are kept: beside it.
     pub fn beside(session_file: &Path) -> Self {
-        Self::new(session_file.with_added_extension("streams"))
+        Self { file: StateFile::beside(session_file, "streams") }
     }
 
     /// All open holds.
@@ -74,7 +76,7 @@ impl StreamsFile {
     /// # Errors
     /// If the file can't be read.
     pub fn read(&self) -> Result<Vec<Stream>, StreamsError> {
-        read(&self.path).map_err(|source| self.failed(source))
+        self.file.read().map_err(|source| self.failed(source))
     }
 
     /// Takes the file for itself until the result is dropped, among all processes; waits for others.
@@ -82,18 +84,12 @@ impl StreamsFile {
     /// # Errors
     /// If the file can't be locked or read.
     pub fn lock(&self) -> Result<Streams, StreamsError> {
-        let locked = File::create(self.path.with_added_extension("lock")).and_then(|lock| {
-            lock.lock()?;
-            Ok((lock, read(&self.path)?))
-        });
-        match locked {
-            Ok((lock, open)) => Ok(Streams { file: self.clone(), open, _lock: lock }),
-            Err(source) => Err(self.failed(source)),
-        }
+        let lock = self.file.lock().map_err(|source| self.failed(source))?;
+        Ok(Streams { open: self.read()?, file: self.clone(), _lock: lock })
     }
 
     fn failed(&self, source: io::Error) -> StreamsError {
-        StreamsError { path: self.path.clone(), source }
+        StreamsError { path: self.file.path().to_owned(), source }
     }
 }
 
@@ -138,30 +134,10 @@ impl Streams {
     fn change(&mut self, change: impl FnOnce(&mut Vec<Stream>)) -> Result<(), StreamsError> {
         let mut changed = self.open.clone();
         change(&mut changed);
-        write(&self.file.path, &changed).map_err(|source| self.file.failed(source))?;
+        self.file.file.write(&changed).map_err(|source| self.file.failed(source))?;
         self.open = changed;
         Ok(())
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<Stream>> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Replaces the file in one step, and has it on disk before it returns.
-fn write(path: &Path, open: &[Stream]) -> io::Result<()> {
-    let unfinished = path.with_added_extension("new");
-    let mut file = File::create(&unfinished)?;
-    serde_json::to_writer(&mut file, open)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]
@@ -224,7 +200,7 @@ mod tests {
     fn a_damaged_file_stops_streaming() {
         let folder = tempfile::tempdir().unwrap();
         let file = StreamsFile::beside(&folder.path().join("session.json"));
-        fs::write(&file.path, "[{").unwrap();
+        std::fs::write(file.file.path(), "[{").unwrap();
         assert!(file.lock().is_err());
     }
 }

@@ -1,6 +1,6 @@
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_wire::text::{Hex32, Key};
 
-use crate::{draft::DraftError, spending::SpendingError, stream::StreamsError};
+use crate::{draft::DraftError, nonces::NoncesError, spending::SpendingError, stream::StreamsError};
 
 /// Why a request was not answered, or not paid for.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +46,23 @@ pub enum FetchError {
         /// The most that a request may cost, in base units.
         maximum_amount: u64,
     },
+    /// The session may pay listed receivers only, and this is none of them.
+    #[error(
+        "the server wants {pay_to} to be paid, which is none of the {listed} receivers that the session may pay; \
+         nothing was signed. The owner can open a session that lists it: agent session open --receiver {pay_to}"
+    )]
+    NotListed {
+        /// The receiver of the server's first offer.
+        pay_to: Key,
+        /// How many receivers the session may pay.
+        listed: usize,
+    },
     /// The draft is not what was asked for.
     #[error(transparent)]
     Draft(#[from] DraftError),
+    /// No nonce can be used, or the file of nonces can't.
+    #[error(transparent)]
+    Nonces(#[from] NoncesError),
     /// The spending limit is reached, or can't be kept.
     #[error(transparent)]
     Spending(#[from] SpendingError),

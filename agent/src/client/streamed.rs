@@ -7,7 +7,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use ed25519_dalek::Signer;
 use serde_json::{Value, json};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, SCHEME, stream_resource_hash},
@@ -15,14 +14,11 @@ use x402_escrow_wire::{
     field,
     payment::{PaymentRequired, PaymentRequirements},
     payment_identifier,
-    text::{Base58, Decimal, Hex32},
+    text::{Decimal, Hex32},
 };
 
-use super::{AgentClient, FetchError, Fetched, exchange::Call, paid::identifier, unix_seconds};
-use crate::{
-    draft::{self, Expected},
-    stream::{Stream, Streams, StreamsFile},
-};
+use super::{AgentClient, FetchError, Fetched, drafted::Wanted, exchange::Call, paid::identifier};
+use crate::stream::{Stream, Streams, StreamsFile};
 use voucher::{Paid, refusal_reason, request_price};
 
 /// Where open holds are kept, and how large they may be.
@@ -115,38 +111,32 @@ impl AgentClient {
         maximum_hold: u64,
     ) -> Result<Fetched, FetchError> {
         let only = PaymentRequired { accepts: vec![json!(offer)], ..challenge.clone() };
-        let mut draft = self.draft(call, &only, maximum_hold).await?;
-        let intent = draft::check(
-            &draft,
-            &Expected {
-                session: &self.session,
-                challenge: &only,
-                resource_hash: stream_resource_hash(&call.origin),
-                maximum_amount: maximum_hold,
-                maximum_request_price: Some(self.limits.maximum_amount),
-                now: unix_seconds(),
-            },
-        )?;
-        let price = request_price(&draft.accepted).unwrap_or(u64::MAX);
+        let wanted = Wanted {
+            challenge: &only,
+            resource_hash: stream_resource_hash(&call.origin),
+            maximum_amount: maximum_hold,
+            maximum_request_price: Some(self.limits.maximum_amount),
+        };
+        let drafted = self.draft(call, &wanted).await?;
+        let intent = drafted.intent;
+        let price = request_price(&drafted.payment.accepted).unwrap_or(u64::MAX);
         let stream = Stream {
             origin: call.origin.clone(),
-            payment_id: Hex32(intent.digest()),
+            payment_id: drafted.payment_id(),
             pay_to: intent.receiver.into(),
             hold: Decimal(intent.amount),
             capture_deadline: intent.capture_deadline,
             signed: Decimal(price),
             served: Decimal(0),
-            routes: BTreeMap::from([(call.route.clone(), draft.accepted.clone())]),
+            routes: BTreeMap::from([(call.route.clone(), drafted.payment.accepted.clone())]),
         };
-        if let Some(spending) = &self.spending {
-            spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
-        }
+        let mut payment = self.sign(drafted)?;
         streams.put(stream.clone())?;
-        draft.payload["signature"] = json!(Base58(self.key.sign(&intent.signed_bytes()).to_bytes()));
-        draft.payload["voucher"] = json!(self.voucher(stream.payment_id, price));
+        payment.payload["voucher"] = json!(self.voucher(stream.payment_id, price));
         let id = identifier(stream.payment_id, None);
         let fetched =
-            self.send_out_of(&stream, call, draft.accepted, draft.payload, id, intent.amount).await?;
+            self.send_out_of(&stream, call, payment.accepted, payment.payload, id, intent.amount).await?;
+        self.note_held(&fetched);
         if (200..300).contains(&fetched.status) {
             self.note_served(&Stream { served: stream.signed, ..stream });
         } else if refusal_reason(&fetched)

@@ -1,16 +1,20 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+mod status;
 
-use anyhow::{Context, Result, bail};
-use clap::Subcommand;
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
 use serde_json::json;
 use solana_sdk::instruction::Instruction;
-use x402_escrow_interface::{account::Escrow, address::associated_token, instruction as build};
+use x402_escrow_interface::{
+    Address,
+    account::{Escrow, VERSION},
+    address::associated_token,
+    instruction as build,
+};
+use x402_escrow_wire::text::Key;
 
 use super::print;
-use crate::{
-    amount,
-    owner::{Owner, Token},
-};
+use crate::{amount, chain::Token, owner::Owner};
+use status::status;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -21,11 +25,6 @@ pub(super) enum Command {
         /// What to deposit, in tokens (1.50), out of the owner's token account
         #[arg(long)]
         amount: Option<String>,
-        /// Time between the request of a withdrawal and its payout, as 15m, 1h, 2d; at most 30d.
-        ///
-        /// The longer it is, the more a merchant can rely on the balance before a payment is final.
-        #[arg(long, default_value = "15m", value_name = "TIME")]
-        withdraw_delay: humantime::Duration,
     },
     /// Put more tokens in
     Deposit {
@@ -34,78 +33,107 @@ pub(super) enum Command {
         /// In tokens: 1.50
         amount: String,
     },
-    /// Show what is in the escrow, what is held, and what is on its way out
+    /// Show what is in the escrow, and what of it is held
     Status {
         #[command(flatten)]
         owner: super::Owner,
     },
-    /// Take tokens out: requests the withdrawal, and pays it once its delay has passed
+    /// Take free tokens out, at once
     ///
-    /// Run it again when it is due. What is held for merchants stays until it is captured or released.
+    /// What is held for merchants stays until it is captured or released.
     Withdraw {
         #[command(flatten)]
         owner: super::Owner,
-        /// In tokens: 1.50; everything if not given
+        /// In tokens: 1.50; all that is free if not given
         amount: Option<String>,
-        /// Take the request back instead
-        #[arg(long, conflicts_with = "amount")]
-        cancel: bool,
     },
+    /// Close an escrow without sessions: all its tokens and its rent go back
+    Close {
+        #[command(flatten)]
+        owner: super::Owner,
+    },
+    /// Name a key that can stop sessions, as the owner can, and do nothing else
+    #[command(subcommand)]
+    Guardian(Guardian),
+}
+
+#[derive(Subcommand)]
+pub(super) enum Guardian {
+    /// Name the guardian, in place of the one before
+    Set(SetGuardian),
+    /// Have none
+    Remove {
+        #[command(flatten)]
+        owner: super::Owner,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct SetGuardian {
+    #[command(flatten)]
+    owner: super::Owner,
+    /// The guardian's public key
+    address: Key,
 }
 
 pub(super) async fn run(command: Command, json: bool) -> Result<()> {
     match command {
-        Command::Open { owner, amount, withdraw_delay } => {
-            open(&owner.connect()?, amount.as_deref(), withdraw_delay.as_secs(), json).await
+        Command::Open { owner, amount } => open(&owner.connect().await?, amount.as_deref(), json).await,
+        Command::Deposit { owner, amount } => deposit(&owner.connect().await?, &amount, json).await,
+        Command::Status { owner } => status(&owner.connect().await?, None, json).await,
+        Command::Withdraw { owner, amount } => {
+            withdraw(&owner.connect().await?, amount.as_deref(), json).await
         }
-        Command::Deposit { owner, amount } => deposit(&owner.connect()?, &amount, json).await,
-        Command::Status { owner } => status(&owner.connect()?, None, json).await,
-        Command::Withdraw { owner, amount, cancel } => {
-            withdraw(&owner.connect()?, amount.as_deref(), cancel, json).await
+        Command::Close { owner } => close(&owner.connect().await?, json).await,
+        Command::Guardian(Guardian::Set(SetGuardian { owner, address })) => {
+            set_guardian(&owner.connect().await?, &address.into(), json).await
+        }
+        Command::Guardian(Guardian::Remove { owner }) => {
+            set_guardian(&owner.connect().await?, &Address::default(), json).await
         }
     }
 }
 
-async fn open(owner: &Owner, deposit: Option<&str>, delay_seconds: u64, json: bool) -> Result<()> {
-    let token = owner.token().await?;
+async fn open(owner: &Owner, deposit: Option<&str>, json: bool) -> Result<()> {
+    let token = owner.chain.token(&owner.mint).await?;
     let amount = deposit.map(|text| amount::parse(text, token.decimals)).transpose()?;
-    let delay_seconds = u32::try_from(delay_seconds).context("--withdraw-delay must be at most 30d")?;
-    if owner.find_escrow().await?.is_some() {
+    if owner.chain.escrow(&owner.escrow_address()).await?.is_some() {
         bail!("the escrow {} is open already: agent escrow deposit AMOUNT", owner.escrow_address());
     }
     let payer = owner.address();
-    let mut instructions = build::open_escrow(&payer, &payer, &owner.mint, &token.program, delay_seconds);
+    let mut instructions = build::open_escrow(&owner.program, &payer, &payer, &owner.mint, &token.program);
     if let Some(amount) = amount.filter(|amount| *amount > 0) {
         let escrow = planned_escrow(owner, &token);
         instructions.push(deposit_instruction(owner, &escrow, amount).await?);
     }
     let signature = owner.send("Opening the escrow", &instructions).await?;
-    status(owner, Some(signature.to_string()), json).await
+    status(owner, Some(signature), json).await
 }
 
 /// The addresses that a deposit needs, before the account that has them exists.
 fn planned_escrow(owner: &Owner, token: &Token) -> Escrow {
     Escrow {
+        version: VERSION,
+        bump: 0,
+        decimals: token.decimals,
+        padding: 0,
+        open_sessions: 0,
         payer: owner.address(),
         mint: owner.mint,
         token_program: token.program,
         vault: associated_token(&owner.escrow_address(), &owner.mint, &token.program),
         rent_payer: owner.address(),
+        guardian: Address::default(),
         balance: 0,
         held: 0,
-        pending_withdrawal: 0,
-        withdrawable_at: 0,
-        withdraw_delay_seconds: 0,
-        open_sessions: 0,
-        decimals: token.decimals,
-        bump: 0,
-        reserved: [0; 6],
+        revoked_before_slot: 0,
+        spare: [0; 64],
     }
 }
 
 async fn deposit_instruction(owner: &Owner, escrow: &Escrow, amount: u64) -> Result<Instruction> {
     let source = owner.token_address(&escrow.token_program);
-    let balance = owner.token_balance(&source).await?;
+    let balance = owner.chain.token_balance(&source).await?;
     if balance < amount {
         bail!(
             "the owner's token account {source} has {}, and {} are to be deposited",
@@ -113,7 +141,8 @@ async fn deposit_instruction(owner: &Owner, escrow: &Escrow, amount: u64) -> Res
             amount::format(amount, escrow.decimals)
         );
     }
-    Ok(build::deposit(&owner.address(), &source, &owner.escrow_address(), escrow, amount))
+    let (program, address) = (&owner.program, owner.escrow_address());
+    Ok(build::deposit(program, &owner.address(), &source, &address, escrow, amount))
 }
 
 async fn deposit(owner: &Owner, text: &str, json: bool) -> Result<()> {
@@ -121,98 +150,71 @@ async fn deposit(owner: &Owner, text: &str, json: bool) -> Result<()> {
     let amount = amount::parse(text, escrow.decimals)?;
     let instruction = deposit_instruction(owner, &escrow, amount).await?;
     let signature = owner.send("Depositing", &[instruction]).await?;
-    status(owner, Some(signature.to_string()), json).await
+    status(owner, Some(signature), json).await
 }
 
-async fn status(owner: &Owner, transaction: Option<String>, json: bool) -> Result<()> {
+async fn withdraw(owner: &Owner, text: Option<&str>, json: bool) -> Result<()> {
     let escrow = owner.escrow().await?;
-    let vault = owner.token_balance(&escrow.vault).await?;
     let tokens = |units| amount::format(units, escrow.decimals);
-    let uncredited = vault.saturating_sub(escrow.balance);
+    let amount = text.map(|text| amount::parse(text, escrow.decimals)).transpose()?;
+    let free = escrow.free();
+    if free == 0 || amount.is_some_and(|amount| amount > free) {
+        bail!(
+            "{} of {} are free, and {} are held until they are captured or released: withdraw at most what is free",
+            tokens(free),
+            tokens(escrow.balance),
+            tokens(escrow.held)
+        );
+    }
+    let (create, destination) = own_token_account(owner, &escrow);
+    let withdraw = build::withdraw(&owner.program, &owner.escrow_address(), &escrow, &destination, amount);
+    let signature = owner.send("Withdrawing", &[create, withdraw]).await?;
+    status(owner, Some(signature), json).await
+}
+
+async fn close(owner: &Owner, json: bool) -> Result<()> {
+    let (address, escrow) = (owner.escrow_address(), owner.escrow().await?);
+    if escrow.open_sessions > 0 {
+        bail!(
+            "the escrow {address} has {} sessions: close each with agent session close, then the escrow",
+            escrow.open_sessions
+        );
+    }
+    let returned = owner.chain.token_balance(&escrow.vault).await?;
+    let (create, destination) = own_token_account(owner, &escrow);
+    let close = build::close_escrow(&owner.program, &address, &escrow, &destination);
+    let signature = owner.send("Closing the escrow", &[create, close]).await?.to_string();
     let object = json!({
-        "escrow": owner.escrow_address().to_string(),
-        "payer": escrow.payer.to_string(),
-        "mint": escrow.mint.to_string(),
-        "vault": escrow.vault.to_string(),
-        "balance": escrow.balance.to_string(),
-        "held": escrow.held.to_string(),
-        "free": escrow.free().to_string(),
-        "uncredited": uncredited.to_string(),
-        "pendingWithdrawal": escrow.pending_withdrawal.to_string(),
-        "withdrawableAt": escrow.withdrawable_at,
-        "withdrawDelaySeconds": escrow.withdraw_delay_seconds,
-        "openSessions": escrow.open_sessions,
-        "decimals": escrow.decimals,
-        "transaction": transaction,
+        "escrow": address.to_string(),
+        "state": "closed",
+        "returned": returned.to_string(),
+        "transaction": signature,
     });
-    let mut lines = vec![
-        ("escrow", owner.escrow_address().to_string()),
-        ("balance", tokens(escrow.balance)),
-        ("held", tokens(escrow.held)),
-        ("free", tokens(escrow.free())),
-    ];
-    if uncredited > 0 {
-        lines.push((
-            "uncredited",
-            format!("{} arrived by plain transfer; anyone may sync it", tokens(uncredited)),
-        ));
-    }
-    if escrow.pending_withdrawal > 0 {
-        let due = format!("{}, due {}", tokens(escrow.pending_withdrawal), due(escrow.withdrawable_at));
-        lines.push(("withdrawal", due));
-    }
-    lines.push(("sessions", escrow.open_sessions.to_string()));
-    if let Some(transaction) = transaction {
-        lines.push(("transaction", transaction));
-    }
-    print(json, &object, &lines);
+    let returned = amount::format(returned, escrow.decimals);
+    print(
+        json,
+        &object,
+        &[
+            ("escrow", format!("{address} is closed")),
+            ("returned", format!("{returned} to {destination}")),
+            ("transaction", signature),
+        ],
+    );
     Ok(())
 }
 
-async fn withdraw(owner: &Owner, text: Option<&str>, cancel: bool, json: bool) -> Result<()> {
-    let address = owner.escrow_address();
-    let escrow = owner.escrow().await?;
-    if cancel {
-        let instruction = build::cancel_withdrawal(&address, &escrow);
-        let signature = owner.send("Taking the withdrawal's request back", &[instruction]).await?;
-        return status(owner, Some(signature.to_string()), json).await;
-    }
-    let wanted = match text {
-        Some(text) => amount::parse(text, escrow.decimals)?,
-        None => escrow.balance,
-    };
-    let requested = escrow.pending_withdrawal > 0 && (text.is_none() || escrow.pending_withdrawal == wanted);
-    let mut instructions = Vec::new();
-    if !requested {
-        if wanted == 0 {
-            bail!("the escrow is empty: there is nothing to withdraw");
-        }
-        instructions.push(build::request_withdrawal(&address, &escrow, wanted));
-    }
-    let payable =
-        if requested { escrow.withdrawable_at <= unix_seconds() } else { escrow.withdraw_delay_seconds == 0 };
-    if payable {
-        let (payer, token_program) = (owner.address(), escrow.token_program);
-        instructions.push(build::create_associated_token(&payer, &payer, &owner.mint, &token_program));
-        instructions.push(build::withdraw(&address, &escrow, &owner.token_address(&token_program)));
-    } else if requested {
-        bail!("the withdrawal is due {}: run this again then, or --cancel", due(escrow.withdrawable_at));
-    }
-    let title = if payable { "Withdrawing" } else { "Requesting the withdrawal" };
-    let signature = owner.send(title, &instructions).await?;
-    status(owner, Some(signature.to_string()), json).await
+/// The owner's token account, and the instruction that creates it unless it exists.
+fn own_token_account(owner: &Owner, escrow: &Escrow) -> (Instruction, Address) {
+    let (payer, token_program) = (owner.address(), escrow.token_program);
+    let create = build::create_associated_token(&payer, &payer, &owner.mint, &token_program);
+    (create, owner.token_address(&token_program))
 }
 
-/// A time, and how far off it is.
-fn due(at: i64) -> String {
-    let seconds = u64::try_from(at - unix_seconds()).unwrap_or(0);
-    match seconds {
-        0 => "now".into(),
-        _ => format!("in {}", humantime::format_duration(std::time::Duration::from_secs(seconds))),
-    }
-}
-
-fn unix_seconds() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+async fn set_guardian(owner: &Owner, guardian: &Address, json: bool) -> Result<()> {
+    owner.escrow().await?;
+    let instruction =
+        build::set_guardian(&owner.program, &owner.address(), &owner.escrow_address(), guardian);
+    let title = if *guardian == Address::default() { "Removing the guardian" } else { "Naming the guardian" };
+    let signature = owner.send(title, &[instruction]).await?;
+    status(owner, Some(signature), json).await
 }

@@ -8,7 +8,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use x402_escrow_agent::{
-    AgentClient, Fetched, Limits, Receipt, Request, SessionFile, spending::SpendingFile, stream::StreamsFile,
+    AgentClient, Fetched, Limits, Receipt, Request, SessionFile, nonces::NoncesFile, spending::SpendingFile,
+    stream::StreamsFile,
 };
 
 use crate::amount;
@@ -17,7 +18,7 @@ use crate::amount;
 pub(super) struct Arguments {
     /// What to fetch
     url: String,
-    /// The session file that the owner made
+    /// The session file that the owner made; FILE.nonces beside it counts its payments, for all that use it
     #[arg(long, env = "X402_SESSION", value_name = "FILE")]
     session: PathBuf,
     /// The method [default: GET, or POST with --data]
@@ -62,8 +63,9 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<()> {
             .map(|text| limit("--spending-limit", text))
             .transpose()?,
     };
-    let spending = SpendingFile::beside(&arguments.session);
-    let agent = AgentClient::with_spending(session, limits, spending)?;
+    let (nonces, spending) =
+        (NoncesFile::beside(&arguments.session), SpendingFile::beside(&arguments.session));
+    let agent = AgentClient::with_spending(session, limits, &nonces, spending)?;
     let Some(hold) = &arguments.stream else {
         let fetched = agent.fetch(&request(&arguments)?).await?;
         print(&fetched, decimals, json)?;

@@ -50,6 +50,8 @@ async fn a_verifier_cannot_spend_from_elsewhere_or_later() {
         ("sessionKey", other.clone()),
         ("incarnation", other),
         ("nonce", json!("0")),
+        ("nonce", json!("2")),
+        ("receiverProof", json!([Hex32([9; 32])])),
         ("authorizeBy", json!(1_700_000_000)),
         ("authorizeBy", late),
     ];
@@ -71,6 +73,7 @@ async fn server_and_verifier_together_cannot_leave_the_sessions_bounds() {
         ("extra.paymentFlow", "accepted.extra.paymentFlow", json!("authorization")),
         ("extra.resourceHash", "accepted.extra.resourceHash", json!(Hex32([9; 32]))),
         ("extra.captureDeadline", "accepted.extra.captureDeadline", json!(4_000_000_000_i64)),
+        ("extra.maxFeeBps", "accepted.extra.maxFeeBps", json!(1)),
     ];
     for (path, field, value) in lies {
         peers.alter_challenge(move |challenge| {

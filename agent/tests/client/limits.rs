@@ -67,5 +67,5 @@ async fn of_many_at_once_only_as_many_pay_as_the_limit_allows() {
 async fn a_spending_limit_without_a_file_is_refused() {
     let peers = Peers::start().await;
     let limits = Limits { maximum_amount: PRICE, spending_limit: Some(PRICE) };
-    assert!(AgentClient::new(peers.session.clone(), limits).is_err());
+    assert!(AgentClient::new(peers.session.clone(), limits, &peers.nonces()).is_err());
 }

@@ -4,6 +4,8 @@
 
 mod lies;
 mod limits;
+mod nonces;
 mod outcomes;
 mod peers;
+mod receivers;
 mod streams;

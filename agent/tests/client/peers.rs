@@ -1,6 +1,12 @@
 //! A server with a price and a verifier, in one process of axum. What they answer can be altered.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{
     Json, Router,
@@ -14,8 +20,8 @@ use ed25519_dalek::{Signature, SigningKey};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use x402_escrow_agent::{AgentClient, Limits, SessionFile, spending::SpendingFile};
-use x402_escrow_interface::{ID, resource::resource_hash};
+use x402_escrow_agent::{AgentClient, Limits, SessionFile, nonces::NoncesFile, spending::SpendingFile};
+use x402_escrow_interface::{deployment::LOCAL_PROGRAM_ID, resource::resource_hash};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, Payload},
     payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
@@ -48,6 +54,8 @@ struct Inner {
     vouchers: Mutex<Vec<u64>>,
     /// Bodies of `POST /intents`.
     asked: Mutex<Vec<Value>>,
+    /// What the verifier says is used: all nonces up to this one.
+    used_up_to: AtomicU64,
 }
 
 /// What the server does with a payment.
@@ -70,7 +78,7 @@ impl Peers {
         let key = SigningKey::from_bytes(&[42; 32]);
         let session = SessionFile {
             network: NETWORK.into(),
-            program: ID.into(),
+            program: LOCAL_PROGRAM_ID.into(),
             escrow: Base58([1; 32]),
             mint: Base58([2; 32]),
             decimals: 6,
@@ -78,6 +86,7 @@ impl Peers {
             incarnation: Base58([3; 32]),
             expires_at: 4_000_000_000,
             verifier: url.clone(),
+            receivers: Vec::new(),
             secret_key: Base58(key.to_bytes()),
         };
         let inner = Arc::new(Inner {
@@ -89,6 +98,7 @@ impl Peers {
             payments: Mutex::default(),
             vouchers: Mutex::default(),
             asked: Mutex::default(),
+            used_up_to: AtomicU64::new(0),
         });
         let router = Router::new()
             .route("/intents", post(draft))
@@ -101,13 +111,28 @@ impl Peers {
 
     /// An agent without a count, that pays up to `maximum_amount` for a request.
     pub(crate) fn agent(&self, maximum_amount: u64) -> AgentClient {
-        AgentClient::new(self.session.clone(), Limits { maximum_amount, spending_limit: None }).unwrap()
+        self.agent_of(self.session.clone(), maximum_amount)
+    }
+
+    /// An agent with another session.
+    pub(crate) fn agent_of(&self, session: SessionFile, maximum_amount: u64) -> AgentClient {
+        let limits = Limits { maximum_amount, spending_limit: None };
+        AgentClient::new(session, limits, &self.nonces()).unwrap()
     }
 
     /// An agent that counts what it signs for.
     pub(crate) fn counting_agent(&self, spending_limit: u64) -> AgentClient {
         let limits = Limits { maximum_amount: PRICE, spending_limit: Some(spending_limit) };
-        AgentClient::with_spending(self.session.clone(), limits, self.spending()).unwrap()
+        let (nonces, spending) = (self.nonces(), self.spending());
+        AgentClient::with_spending(self.session.clone(), limits, &nonces, spending).unwrap()
+    }
+
+    pub(crate) fn nonces(&self) -> NoncesFile {
+        NoncesFile::new(self.nonces_path())
+    }
+
+    pub(crate) fn nonces_path(&self) -> PathBuf {
+        self.folder.path().join("session.json.nonces")
     }
 
     pub(crate) fn spending(&self) -> SpendingFile {
@@ -138,6 +163,17 @@ impl Peers {
         self.inner.vouchers.lock().unwrap().clone()
     }
 
+    /// The verifier says from now on that all nonces up to this one are used.
+    pub(crate) fn refuse_nonces_up_to(&self, used_up_to: u64) {
+        self.inner.used_up_to.store(used_up_to, Ordering::SeqCst);
+    }
+
+    /// The nonces of the payments that left the agent with an intent.
+    pub(crate) fn nonces_paid(&self) -> Vec<u64> {
+        let payments = self.payments();
+        payments.iter().filter_map(|payment| payment.payload["nonce"].as_str()?.parse().ok()).collect()
+    }
+
     /// What the verifier was asked.
     pub(crate) fn asked(&self) -> Vec<Value> {
         self.inner.asked.lock().unwrap().clone()
@@ -163,7 +199,7 @@ async fn sell(
     let url = format!("{}{uri}", inner.url);
     let extra = Extra {
         payment_flow: "escrow".into(),
-        program: ID.into(),
+        program: LOCAL_PROGRAM_ID.into(),
         fee_payer: Base58([4; 32]),
         capture_authorizer: CaptureAuthorizer::Key(Base58([5; 32])),
         request_price: None,
@@ -238,17 +274,25 @@ impl Inner {
 }
 
 /// Drafts a payment for the last of the offers.
-async fn draft(State(inner): State<Arc<Inner>>, Json(body): Json<Value>) -> Json<Value> {
+async fn draft(State(inner): State<Arc<Inner>>, Json(body): Json<Value>) -> Response {
     inner.asked.lock().unwrap().push(body.clone());
+    let nonce: u64 = body["nonce"].as_str().unwrap().parse().unwrap();
+    if nonce <= inner.used_up_to.load(Ordering::SeqCst) {
+        let error = json!({"code": "invalid_auth_capture_svm_nonce", "message": "the nonce is used"});
+        return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": error }))).into_response();
+    }
     let challenge: PaymentRequired = serde_json::from_value(body["paymentRequired"].clone()).unwrap();
     let mut unsigned = json!({
         "x402Version": 2,
         "accepted": challenge.accepts.last(),
         "payload": {
             "escrow": body["session"]["escrow"], "sessionKey": body["session"]["sessionKey"],
-            "incarnation": Base58([3; 32]), "nonce": "7", "authorizeBy": unix_now() + 60,
+            "incarnation": Base58([3; 32]), "nonce": body["nonce"], "authorizeBy": unix_now() + 60,
         },
     });
+    if let Some(proof) = body.get("receiverProof") {
+        unsigned["payload"]["receiverProof"] = proof.clone();
+    }
     inner.alter_draft.lock().unwrap()(&mut unsigned);
-    Json(json!({ "unsigned": unsigned }))
+    Json(json!({ "unsigned": unsigned })).into_response()
 }

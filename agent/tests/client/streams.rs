@@ -84,6 +84,20 @@ async fn a_voucher_that_was_not_answered_is_sent_again_and_not_another() {
 }
 
 #[tokio::test]
+async fn a_hold_that_pays_after_its_opening_was_not_answered_keeps_its_nonce() {
+    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    peers.when_paid(Paid::HangUp);
+    let agent = agent(&peers, folder.path());
+    let lost = agent.fetch(&Request::get(&format!("{}/report", peers.url))).await;
+    assert!(matches!(lost, Err(FetchError::NoAnswerAfterPayment { .. })), "{lost:?}");
+    let nonces = peers.nonces().of(&peers.session);
+    assert_eq!((nonces.summary().unwrap().highest_used, nonces.summary().unwrap().outstanding.len()), (0, 1));
+    peers.when_paid(Paid::Serve);
+    assert_eq!(status(&peers, &agent).await, 200);
+    assert_eq!((nonces.summary().unwrap().highest_used, nonces.summary().unwrap().outstanding.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_server_that_says_of_a_new_voucher_that_it_was_used_gets_no_other() {
     let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
     let agent = agent(&peers, folder.path());

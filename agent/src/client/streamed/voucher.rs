@@ -61,6 +61,10 @@ impl AgentClient {
             let takes_ids = offer(&terms).is_some();
             let fetched = self.send_out_of(&stream, call, terms, payload, id, price).await?;
             if (200..300).contains(&fetched.status) {
+                if stream.served == Decimal(0) {
+                    // What opened the hold was not answered.
+                    self.note_held(&fetched);
+                }
                 stream.served = stream.signed;
                 self.note_served(&stream);
                 if takes_ids {

@@ -1,0 +1,52 @@
+use anyhow::Result;
+use serde_json::json;
+use solana_sdk::signature::Signature;
+use x402_escrow_interface::Address;
+
+use crate::{amount, command::print, owner::Owner};
+
+/// Prints what is in the escrow, after `transaction` if there was one.
+pub(super) async fn status(owner: &Owner, transaction: Option<Signature>, json: bool) -> Result<()> {
+    let escrow = owner.escrow().await?;
+    let vault = owner.chain.token_balance(&escrow.vault).await?;
+    let tokens = |units| amount::format(units, escrow.decimals);
+    let uncredited = vault.saturating_sub(escrow.balance);
+    let guardian = (escrow.guardian != Address::default()).then(|| escrow.guardian.to_string());
+    let transaction = transaction.map(|signature| signature.to_string());
+    let object = json!({
+        "escrow": owner.escrow_address().to_string(),
+        "program": owner.program.to_string(),
+        "payer": escrow.payer.to_string(),
+        "mint": escrow.mint.to_string(),
+        "vault": escrow.vault.to_string(),
+        "balance": escrow.balance.to_string(),
+        "held": escrow.held.to_string(),
+        "free": escrow.free().to_string(),
+        "uncredited": uncredited.to_string(),
+        "openSessions": escrow.open_sessions,
+        "guardian": guardian,
+        "revokedBeforeSlot": escrow.revoked_before_slot,
+        "decimals": escrow.decimals,
+        "transaction": transaction,
+    });
+    let mut lines = vec![
+        ("escrow", owner.escrow_address().to_string()),
+        ("balance", tokens(escrow.balance)),
+        ("held", tokens(escrow.held)),
+        ("free", tokens(escrow.free())),
+    ];
+    if uncredited > 0 {
+        lines.push((
+            "uncredited",
+            format!("{} arrived by plain transfer; anyone may sync it", tokens(uncredited)),
+        ));
+    }
+    lines.push(("sessions", escrow.open_sessions.to_string()));
+    if escrow.revoked_before_slot > 0 {
+        lines.push(("revoked", format!("all sessions opened before slot {}", escrow.revoked_before_slot)));
+    }
+    lines.extend(guardian.map(|guardian| ("guardian", guardian)));
+    lines.extend(transaction.map(|transaction| ("transaction", transaction)));
+    print(json, &object, &lines);
+    Ok(())
+}

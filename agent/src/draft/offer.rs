@@ -1,0 +1,82 @@
+//! Checks the server's offer that a draft is for.
+
+use serde_json::Value;
+use x402_escrow_wire::{
+    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, SCHEME},
+    field,
+    payment::PaymentRequirements,
+};
+
+use super::{DraftError, Expected, bad, require};
+use crate::session_file::SessionFile;
+
+/// The longest that money may stay held.
+pub(super) const MAXIMUM_HOLD_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+pub(super) fn check_accepted(
+    accepted: &PaymentRequirements,
+    expected: &Expected<'_>,
+) -> Result<(), DraftError> {
+    let Expected { session, challenge, maximum_amount, .. } = *expected;
+    let offered =
+        |option: &Value| field::read::<PaymentRequirements>(option).is_ok_and(|read| read == *accepted);
+    require(challenge.accepts.iter().any(offered), "accepted", || "is none of the server's offers".into())?;
+    require(accepted.scheme == SCHEME, "accepted.scheme", || format!("must be {SCHEME}"))?;
+    require(accepted.network == session.network, "accepted.network", || {
+        format!("is {}, the session is on {}", accepted.network, session.network)
+    })?;
+    require(accepted.asset == session.mint, "accepted.asset", || {
+        format!("is {}, the escrow holds {}", accepted.asset, session.mint)
+    })?;
+    require(accepted.amount.0 <= maximum_amount, "accepted.amount", || {
+        format!("{} base units are above the maximum of {maximum_amount}", accepted.amount)
+    })
+}
+
+pub(super) fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), DraftError> {
+    let Expected { session, resource_hash, now, .. } = *expected;
+    require(extra.program == session.program, "accepted.extra.program", || {
+        format!("is {}, the session's escrow is of {}", extra.program, session.program)
+    })?;
+    require(extra.payment_flow == ESCROW_FLOW, "accepted.extra.paymentFlow", || {
+        format!("must be {ESCROW_FLOW}")
+    })?;
+    require(extra.resource_hash.0 == resource_hash, "accepted.extra.resourceHash", || {
+        "is not the hash of this request's method, URL and body".into()
+    })?;
+    check_streaming(extra, expected.maximum_request_price)?;
+    require(
+        extra.capture_deadline <= now.saturating_add(MAXIMUM_HOLD_SECONDS),
+        "accepted.extra.captureDeadline",
+        || format!("would hold the money for more than {MAXIMUM_HOLD_SECONDS} seconds"),
+    )
+}
+
+/// A fee goes to somebody else than the receiver, who pays it, and only where the session may pay
+/// anyone.
+pub(super) fn check_fee(
+    accepted: &PaymentRequirements,
+    extra: &Extra,
+    session: &SessionFile,
+) -> Result<(), DraftError> {
+    extra
+        .check_fee(accepted.pay_to, session.escrow)
+        .map_err(|error| bad(&format!("accepted.extra.{}", error.field), error.message))?;
+    require(extra.max_fee_bps == 0 || session.receivers.is_empty(), "accepted.extra.maxFeeBps", || {
+        "must be 0: the session pays listed receivers only, and no fee recipients".into()
+    })
+}
+
+/// A hold pays for one thing, or its captures are signed here, request by request.
+fn check_streaming(extra: &Extra, maximum_request_price: Option<u64>) -> Result<(), DraftError> {
+    let is_streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
+    require(is_streamed == maximum_request_price.is_some(), "accepted.extra.captureAuthorizer", || {
+        if is_streamed { "is a streamed hold, and none was asked for" } else { "is no streamed hold" }.into()
+    })?;
+    let price = extra.request_price.map(|price| price.0);
+    require(
+        price.is_some() == is_streamed && price <= maximum_request_price,
+        "accepted.extra.requestPrice",
+        || format!("must be there for a streamed hold, and at most {}", maximum_request_price.unwrap_or(0)),
+    )
+}
