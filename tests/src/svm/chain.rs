@@ -26,6 +26,8 @@ pub struct Chain {
     keys: Vec<Keypair>,
     /// Pays every transaction's fee and nothing else, so that other balances show what the program did.
     fee_payer: Address,
+    /// Whether all accounts are compared before and after every transaction.
+    checks: bool,
 }
 
 impl Chain {
@@ -39,11 +41,28 @@ impl Chain {
             .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", file.display()));
         let mut svm = LiteSVM::new();
         svm.add_program(program_id(), &program).expect("the program is a valid SBPF file");
-        let mut chain = Self { svm, cluster, keys: Vec::new(), fee_payer: Address::default() };
+        let fee_payer = Address::default();
+        let mut chain = Self { svm, cluster, keys: Vec::new(), fee_payer, checks: true };
         chain.fee_payer = chain.key("fee payer");
         chain.set_time(START);
         chain.set_slot(FIRST_SLOT);
         chain
+    }
+
+    /// This chain without the checks of [`Self::succeed`] and [`Self::refuse`], for a test that has others.
+    #[must_use]
+    pub fn without_checks(mut self) -> Self {
+        self.svm = self.svm.with_transaction_history(0);
+        self.checks = false;
+        self
+    }
+
+    /// A copy to try things on, which this chain does not notice. Nobody's key is needed there, and nothing is checked.
+    #[must_use]
+    pub fn trial(&self) -> Self {
+        let Self { cluster, fee_payer, .. } = *self;
+        let svm = self.svm.clone().with_sigverify(false).with_blockhash_check(false);
+        Self { svm, cluster, keys: Vec::new(), fee_payer, checks: false }
     }
 
     /// Makes the test key called `name`, gives it lamports, and signs for it from now on.
@@ -191,6 +210,9 @@ impl Chain {
 
     #[track_caller]
     fn send_and_check(&mut self, instructions: &[Instruction]) -> Result<Receipt, Refused> {
+        if !self.checks {
+            return self.send(instructions);
+        }
         let before = self.ledger();
         let result = self.send(instructions);
         let after = self.ledger();
@@ -209,9 +231,18 @@ impl Chain {
     }
 
     fn send(&mut self, instructions: &[Instruction]) -> Result<Receipt, Refused> {
+        let message = Message::new(instructions, Some(&self.fee_payer));
+        let transaction = if self.svm.get_sigverify() {
+            self.signed(message)
+        } else {
+            Transaction::new_unsigned(message)
+        };
+        self.svm.send_transaction(transaction).map(Receipt::new).map_err(|failed| Refused(Box::new(failed)))
+    }
+
+    fn signed(&mut self, message: Message) -> Transaction {
         // A blockhash of its own, so that the same instructions sent twice are two transactions.
         self.svm.expire_blockhash();
-        let message = Message::new(instructions, Some(&self.fee_payer));
         let bytes = 1 + usize::from(message.header.num_required_signatures) * 64 + message.serialize().len();
         assert!(
             bytes <= MAXIMUM_TRANSACTION_BYTES,
@@ -219,7 +250,6 @@ impl Chain {
         );
         let signers = &message.account_keys[..message.header.num_required_signatures.into()];
         let signers: Vec<&Keypair> = signers.iter().map(|address| self.keypair(address)).collect();
-        let transaction = Transaction::new(&signers, message, self.svm.latest_blockhash());
-        self.svm.send_transaction(transaction).map(Receipt::new).map_err(|failed| Refused(Box::new(failed)))
+        Transaction::new(&signers, message, self.svm.latest_blockhash())
     }
 }

@@ -168,8 +168,15 @@ impl World {
     /// # Panics
     /// If there is none.
     pub fn session(&self) -> Session {
-        Session::decode(&self.chain.data(&self.session).expect("the session exists"))
-            .expect("it is a session")
+        self.session_at(&self.session)
+    }
+
+    /// The session at `address` as it is stored.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn session_at(&self, address: &Address) -> Session {
+        Session::decode(&self.chain.data(address).expect("the session exists")).expect("it is a session")
     }
 
     /// The associated token account of `owner`.

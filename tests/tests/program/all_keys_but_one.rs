@@ -4,7 +4,7 @@
 use solana_sdk::instruction::Instruction;
 use spl_token_interface::{error::TokenError, instruction as token};
 use x402_escrow_interface::{Address, address::TOKEN_PROGRAM_ID, error::EscrowError};
-use x402_escrow_tests::svm::{HOLD_BYTES, START, World, usdc};
+use x402_escrow_tests::svm::{HOLD_BYTES, World, usdc};
 
 use super::thief::{BEFORE, FEE, Scene, Tokens};
 
@@ -42,12 +42,11 @@ fn without_the_payers_key_the_rest_of_the_balance_is_out_of_reach() {
     scene.world.refuse(scene.world.charge(&more), EscrowError::TotalLimitExceeded);
 
     let world = &mut scene.world;
-    world.succeed(&[world.revoke_session(), world.request_withdrawal(usdc(50))]);
+    world.succeed(&[world.revoke_session()]);
     world.refuse(world.charge(&more), EscrowError::SessionRevoked);
     scene.pays_the_other_merchant();
     let world = &mut scene.world;
-    world.chain.set_time(START + i64::from(World::WITHDRAW_DELAY_SECONDS));
-    world.succeed(&[world.withdraw()]);
+    world.succeed(&[world.withdraw(None)]);
     assert_eq!(scene.tokens(), Tokens { payer: usdc(950), escrow: 0, other_merchant: usdc(5), ..after });
 }
 
@@ -64,7 +63,7 @@ fn without_the_session_key_nothing_is_spent_in_its_name_and_the_payers_takes_all
 fn without_the_capture_authorizers_key_holds_go_back_but_not_to_the_receiver() {
     let (mut scene, _) = looted(|world| world.capture_authorizer);
     assert_eq!(scene.tokens(), ALL_TAKEN_UNCAPTURED);
-    assert_eq!(scene.world.hold(&scene.intent).captured, usdc(4));
+    assert!(!scene.world.hold_exists(&scene.intent), "it ended at what was captured");
     scene.pays_the_other_merchant();
 }
 
@@ -72,7 +71,7 @@ fn without_the_capture_authorizers_key_holds_go_back_but_not_to_the_receiver() {
 fn without_the_receiver_authorizers_key_holds_are_captured_but_not_given_back() {
     let (mut scene, _) = looted(|world| world.receiver_authorizer);
     assert_eq!(scene.tokens(), ALL_TAKEN);
-    assert_eq!(scene.world.hold(&scene.intent).captured, usdc(10));
+    assert!(!scene.world.hold_exists(&scene.intent), "it is captured in full");
     scene.pays_the_other_merchant();
 }
 
@@ -110,12 +109,35 @@ fn without_the_fee_payers_key_it_keeps_its_lamports_and_gets_its_rent_back() {
     let before = scene.world.chain.lamports(&scene.world.relay);
     let (mut scene, _) = looted(|world| world.relay);
     assert_eq!(scene.tokens(), ALL_TAKEN);
-    // The other payer's hold was captured in full; the first one waits for refunds.
-    let after_one = before + scene.world.chain.rent(HOLD_BYTES);
-    assert_eq!(scene.world.chain.lamports(&scene.world.relay), after_one);
-    scene.pays_the_other_merchant();
-    let after_two = after_one + scene.world.chain.rent(HOLD_BYTES);
+    // The two holds for the receiver are captured in full.
+    let after_two = before + 2 * scene.world.chain.rent(HOLD_BYTES);
     assert_eq!(scene.world.chain.lamports(&scene.world.relay), after_two);
+    scene.pays_the_other_merchant();
+    let after_three = after_two + scene.world.chain.rent(HOLD_BYTES);
+    assert_eq!(scene.world.chain.lamports(&scene.world.relay), after_three);
+}
+
+#[test]
+fn without_the_guardians_key_it_stops_sessions_until_the_payers_removes_it() {
+    let mut scene = Scene::new();
+    let (guardian, slot) = (scene.world.guardian, scene.world.chain.slot());
+    let stolen = scene.all_keys_but(&guardian);
+    scene.refuses_the_rest(&stolen);
+    let own = scene.session_of_the_thief();
+    let all = scene.world.sign_revoke(&guardian, &scene.world.revoke_all_message(slot));
+    scene.world.succeed(&[scene.world.revoke_sessions_by(&guardian, slot, all)]);
+    for intent in [scene.to_thief(1, 3), own] {
+        scene.world.refuse(scene.world.charge(&intent), EscrowError::SessionRevoked);
+    }
+    // The payer's key needs no session.
+    let destination = scene.world.token_account(&scene.thief);
+    scene.world.succeed(&[
+        scene.world.set_guardian(&Address::default()),
+        scene.capture(usdc(10)),
+        scene.world.withdraw_to(&destination, None),
+    ]);
+    assert_eq!(scene.world.escrow().balance, usdc(5));
+    scene.pays_the_other_merchant();
 }
 
 #[test]

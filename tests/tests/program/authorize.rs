@@ -1,10 +1,10 @@
 use solana_sdk::instruction::InstructionError;
 use x402_escrow_interface::{
-    account::Hold,
+    account::{Hold, VERSION},
     error::EscrowError,
     event::{self, Event},
     instruction::SessionLimits,
-    message::{Intent, MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS},
+    message::{Intent, MAXIMUM_CAPTURE_SECONDS},
 };
 use x402_escrow_tests::svm::{HOLD_BYTES, START, World, usdc};
 
@@ -17,6 +17,9 @@ fn authorize_holds_the_amount_and_stores_the_intent() {
     let receipt = world.succeed(&[world.authorize(&intent)]);
 
     let expected = Hold {
+        version: VERSION,
+        padding: [0; 5],
+        maximum_fee_bps: 100,
         session: world.session,
         receiver: world.receiver,
         receiver_token_account: world.token_account(&world.receiver),
@@ -28,12 +31,9 @@ fn authorize_holds_the_amount_and_stores_the_intent() {
         amount: usdc(10),
         captured: 0,
         fee: 0,
-        refunded: 0,
         capture_deadline: World::CAPTURE_DEADLINE,
-        refund_deadline,
         period_index: 0,
-        maximum_fee_bps: 100,
-        reserved: [0; 6],
+        spare: [0; 16],
     };
     assert_eq!(world.hold(&intent), expected);
     let (escrow, session) = (world.escrow(), world.session());
@@ -46,10 +46,19 @@ fn authorize_holds_the_amount_and_stores_the_intent() {
         session: world.session,
         hold: world.hold_address(&intent),
         receiver: world.receiver,
+        capture_authorizer: world.capture_authorizer,
+        receiver_authorizer: world.receiver_authorizer,
+        fee_recipient: world.fee_recipient,
         intent_digest: intent.digest(),
         resource_hash: intent.resource_hash,
         amount: usdc(10),
         nonce: 7,
+        capture_deadline: World::CAPTURE_DEADLINE,
+        refund_deadline,
+        maximum_fee_bps: 100,
+        balance: World::DEPOSIT,
+        held: usdc(10),
+        spent: usdc(10),
     };
     assert_eq!(receipt.events, [Event::Authorized(authorized)]);
 }
@@ -88,17 +97,13 @@ fn intent_in_its_last_second_held_and_a_second_later_refused() {
 fn deadlines_out_of_order_refused_and_equal_ones_accepted() {
     let mut world = World::with_session();
     let base = world.intent();
-    let (authorize_by, capture_deadline) = (base.authorize_by, base.capture_deadline);
-    for intent in [
-        Intent { capture_deadline: authorize_by - 1, ..base },
-        Intent { capture_deadline: i64::MIN, ..base },
-        Intent { refund_deadline: capture_deadline - 1, ..base },
-        Intent { refund_deadline: 1, ..base },
-        Intent { refund_deadline: -1, ..base },
-    ] {
+    let authorize_by = base.authorize_by;
+    for intent in
+        [Intent { capture_deadline: authorize_by - 1, ..base }, Intent { capture_deadline: i64::MIN, ..base }]
+    {
         world.refuse(world.authorize(&intent), EscrowError::DeadlinesOutOfOrder);
     }
-    let equal = Intent { capture_deadline: authorize_by, refund_deadline: authorize_by, ..base };
+    let equal = Intent { capture_deadline: authorize_by, ..base };
     world.succeed(&[world.authorize(&equal)]);
 }
 
@@ -106,19 +111,28 @@ fn deadlines_out_of_order_refused_and_equal_ones_accepted() {
 fn deadlines_too_far_away_refused_and_the_last_ones_accepted() {
     let mut world = World::with_session();
     let capture_deadline = START + MAXIMUM_CAPTURE_SECONDS;
-    let refund_deadline = capture_deadline + MAXIMUM_REFUND_SECONDS;
-    let last = Intent { authorize_by: capture_deadline, capture_deadline, refund_deadline, ..world.intent() };
+    let last = Intent { authorize_by: capture_deadline, capture_deadline, ..world.intent() };
     for too_far in [capture_deadline + 1, i64::MAX] {
-        let intent = Intent { capture_deadline: too_far, refund_deadline: 0, ..last };
+        let intent = Intent { capture_deadline: too_far, ..last };
         world.refuse(world.authorize(&intent), EscrowError::CaptureDeadlineTooFar);
         let intent = Intent { authorize_by: too_far, ..intent };
         world.refuse(world.authorize(&intent), EscrowError::CaptureDeadlineTooFar);
     }
-    for too_far in [refund_deadline + 1, i64::MAX] {
-        let intent = Intent { refund_deadline: too_far, ..last };
-        world.refuse(world.authorize(&intent), EscrowError::RefundDeadlineTooFar);
-    }
     world.succeed(&[world.authorize(&last)]);
+}
+
+#[test]
+fn refund_deadline_is_the_receivers_promise_and_binds_the_program_to_nothing() {
+    let mut world = World::with_session();
+    for (nonce, refund_deadline) in [(1, i64::MIN), (2, -1), (3, 1), (4, World::AUTHORIZE_BY), (5, i64::MAX)]
+    {
+        let intent = Intent { nonce, refund_deadline, ..world.intent() };
+        let receipt = world.succeed(&[world.authorize(&intent)]);
+        let [Event::Authorized(authorized)] = receipt.events[..] else { panic!("{receipt:?}") };
+        assert_eq!(authorized.refund_deadline, refund_deadline);
+        world.succeed(&[world.capture(&intent, usdc(10))]);
+        assert!(!world.hold_exists(&intent), "no hold waits for refunds");
+    }
 }
 
 #[test]
@@ -129,6 +143,30 @@ fn fee_of_the_whole_amount_accepted_and_more_refused() {
     world.refuse(world.authorize(&more), EscrowError::FeeBpsTooHigh);
     world.refuse(world.authorize(&most), EscrowError::FeeBpsTooHigh);
     world.succeed(&[world.authorize(&whole)]);
+}
+
+#[test]
+fn fee_that_could_only_go_to_the_receiver_refused_and_nobody_named_as_recipient_accepted() {
+    let mut world = World::with_session();
+    // Nobody is written as the receiver itself: the wire format has it so.
+    let of = |maximum_fee_bps| Intent { fee_recipient: world.receiver, maximum_fee_bps, ..world.intent() };
+    let (least, most, none) = (of(1), of(10_000), of(0));
+    world.refuse(world.authorize(&least), EscrowError::WrongFeeRecipient);
+    world.refuse(world.authorize(&most), EscrowError::WrongFeeRecipient);
+    world.succeed(&[world.authorize(&none)]);
+    world.succeed(&[world.capture(&none, usdc(10))]);
+    assert_eq!(world.tokens(&world.receiver), usdc(10));
+}
+
+#[test]
+fn fee_that_could_only_go_to_the_escrow_refused() {
+    let mut world = World::with_session();
+    for maximum_fee_bps in [1, 0] {
+        let intent = Intent { fee_recipient: world.escrow, maximum_fee_bps, ..world.intent() };
+        // Anchor comes first: no account that is written is named twice.
+        let duplicate = InstructionError::Custom(CONSTRAINT_DUPLICATE_MUTABLE_ACCOUNT);
+        world.refuse(world.authorize(&intent), duplicate);
+    }
 }
 
 #[test]

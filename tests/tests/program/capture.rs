@@ -2,9 +2,9 @@ use solana_sdk::instruction::InstructionError;
 use spl_token_interface::error::TokenError;
 use x402_escrow_interface::{
     error::EscrowError,
-    event::{self, Event},
-    instruction::{Proof, create_associated_token},
-    message::{Capture, Intent},
+    event::{Captured, Event},
+    instruction::{Consent, create_associated_token},
+    message::Intent,
 };
 use x402_escrow_tests::svm::{HOLD_BYTES, World, usdc};
 
@@ -18,7 +18,8 @@ fn capture_pays_the_receiver_and_keeps_the_rest_held() {
     assert_eq!((escrow.balance, escrow.held), (usdc(96), usdc(6)));
     assert_eq!((hold.amount, hold.captured, hold.fee), (usdc(10), usdc(4), 0));
     assert_eq!(world.session().spent, usdc(10));
-    assert_eq!(receipt.events, [captured(&world, &intent, usdc(4), 0, usdc(4), 0)]);
+    let left = Captured { left: usdc(6), balance: usdc(96), held: usdc(6), ..captured(&world, &intent) };
+    assert_eq!(receipt.events, [Event::Captured(Captured { amount: usdc(4), captured: usdc(4), ..left })]);
 }
 
 #[test]
@@ -30,36 +31,32 @@ fn full_capture_closes_the_hold_and_returns_its_rent() {
     assert_eq!(world.chain.lamports(&world.relay), before + world.chain.rent(HOLD_BYTES));
     let session = world.session();
     assert_eq!((session.open_holds, session.spent), (0, usdc(10)));
-    let closed = event::HoldClosed { session: world.session, intent_digest: intent.digest() };
-    assert_eq!(
-        receipt.events,
-        [captured(&world, &intent, usdc(10), 0, usdc(10), 0), Event::HoldClosed(closed)]
-    );
+    let all =
+        Captured { amount: usdc(10), captured: usdc(10), balance: usdc(90), ..captured(&world, &intent) };
+    assert_eq!(receipt.events, [Event::Captured(all)]);
 }
 
 #[test]
-fn captures_are_cumulative_and_a_repeat_or_a_lower_one_pays_nothing() {
+fn captures_are_cumulative_and_a_repeat_or_a_lower_one_changes_nothing() {
     let (mut world, intent) = World::with_hold();
     let [three, five] = [usdc(3), usdc(5)].map(|amount| world.capture(&intent, amount));
     world.succeed(std::slice::from_ref(&five));
-    world.refuse(five, EscrowError::NothingToCapture);
-    world.refuse(three, EscrowError::NothingToCapture);
+    let before = world.hold(&intent);
+    for done in [five, three, world.capture(&intent, 0)] {
+        let receipt = world.succeed(&[done]);
+        assert_eq!((world.hold(&intent), receipt.events), (before, Vec::new()));
+    }
     let receipt = world.succeed(&[world.capture(&intent, usdc(5) + 1)]);
-    assert_eq!(receipt.events, [captured(&world, &intent, 1, 0, usdc(5) + 1, 0)]);
+    let one_more = Captured {
+        amount: 1,
+        captured: usdc(5) + 1,
+        left: usdc(5) - 1,
+        balance: usdc(95) - 1,
+        held: usdc(5) - 1,
+        ..captured(&world, &intent)
+    };
+    assert_eq!(receipt.events, [Event::Captured(one_more)]);
     assert_eq!(world.tokens(&world.receiver), usdc(5) + 1);
-}
-
-#[test]
-fn capture_of_nothing_refused() {
-    let (mut world, intent) = World::with_hold();
-    world.refuse(world.capture(&intent, 0), EscrowError::NothingToCapture);
-}
-
-#[test]
-fn capture_of_one_more_than_the_hold_refused() {
-    let (mut world, intent) = World::with_hold();
-    world.refuse(world.capture(&intent, usdc(10) + 1), EscrowError::CaptureAboveHold);
-    world.refuse(world.capture(&intent, u64::MAX), EscrowError::CaptureAboveHold);
 }
 
 #[test]
@@ -75,7 +72,7 @@ fn capture_in_the_last_second_paid_and_a_second_later_refused() {
 fn capture_authorizer_can_sign_the_transaction_instead() {
     let (mut world, intent) = World::with_hold();
     let capture = world.capture_message(&intent, usdc(4));
-    world.succeed(&[world.capture_by(&intent, &capture, Proof::Signer)]);
+    world.succeed(&[world.capture_by(&intent, &capture, Consent::Signer)]);
     assert_eq!(world.tokens(&world.receiver), usdc(4));
 }
 
@@ -83,7 +80,7 @@ fn capture_authorizer_can_sign_the_transaction_instead() {
 fn capture_without_the_authorizer_refused() {
     let (mut world, intent) = World::with_hold();
     let capture = world.capture_message(&intent, usdc(4));
-    let good = world.capture_by(&intent, &capture, Proof::Signer);
+    let good = world.capture_by(&intent, &capture, Consent::Signer);
     let last = good.accounts.len() - 1;
 
     let mut nobody = good.clone();
@@ -105,48 +102,9 @@ fn signature_of_anyone_but_the_capture_authorizer_refused() {
     let capture = world.capture_message(&intent, usdc(4));
     for thief in [world.stranger, world.relay, world.receiver, world.agent, world.receiver_authorizer] {
         let signature = world.chain.sign(&thief, &capture.signed_bytes());
-        let stolen = world.capture_by(&intent, &capture, Proof::Signature(signature));
+        let stolen = world.capture_by(&intent, &capture, Consent::Signature(signature));
         world.refuse(stolen, EscrowError::InvalidSignature);
     }
-}
-
-#[test]
-fn last_capture_releases_the_rest_where_one_key_is_both_authorizers() {
-    let (mut world, intent) = held_with_one_authorizer();
-    let capture = Capture { last: true, ..world.capture_message(&intent, usdc(4)) };
-    let receipt = world.succeed(&[world.capture_as(&intent, &capture)]);
-    let escrow = world.escrow();
-    assert_eq!((escrow.balance, escrow.held), (usdc(96), 0));
-    assert_eq!(world.session().spent, usdc(4));
-    assert!(!world.hold_exists(&intent));
-    let closed = event::HoldClosed { session: world.session, intent_digest: intent.digest() };
-    assert_eq!(
-        receipt.events,
-        [captured(&world, &intent, usdc(4), 0, usdc(4), usdc(6)), Event::HoldClosed(closed)]
-    );
-}
-
-#[test]
-fn last_capture_of_everything_or_of_nothing_more_ends_the_hold() {
-    for (first, last) in [(0, usdc(10)), (usdc(4), usdc(4)), (0, 0)] {
-        let (mut world, intent) = held_with_one_authorizer();
-        if first > 0 {
-            world.succeed(&[world.capture(&intent, first)]);
-        }
-        let capture = Capture { last: true, ..world.capture_message(&intent, last) };
-        world.succeed(&[world.capture_as(&intent, &capture)]);
-        assert!(!world.hold_exists(&intent));
-        assert_eq!((world.tokens(&world.receiver), world.escrow().held), (last, 0));
-    }
-}
-
-#[test]
-fn last_capture_refused_where_another_key_lets_money_go_back() {
-    let (mut world, intent) = World::with_hold();
-    let capture = Capture { last: true, ..world.capture_message(&intent, usdc(4)) };
-    world.refuse(world.capture_as(&intent, &capture), EscrowError::LastCaptureNotAllowed);
-    let as_signer = world.capture_by(&intent, &capture, Proof::Signer);
-    world.refuse(as_signer, EscrowError::LastCaptureNotAllowed);
 }
 
 #[test]
@@ -155,14 +113,22 @@ fn capture_and_release_in_one_instruction() {
     let receipt = world.succeed(&[world.capture_and_release(&intent, usdc(4))]);
     assert!(!world.hold_exists(&intent));
     assert_eq!((world.tokens(&world.receiver), world.escrow().held), (usdc(4), 0));
-    assert_eq!(receipt.events[0], captured(&world, &intent, usdc(4), 0, usdc(4), usdc(6)));
+    assert_eq!(world.session().spent, usdc(4));
+    let ended = Captured {
+        amount: usdc(4),
+        captured: usdc(4),
+        released: usdc(6),
+        balance: usdc(96),
+        ..captured(&world, &intent)
+    };
+    assert_eq!(receipt.events, [Event::Captured(ended)]);
 }
 
 #[test]
 fn release_signed_by_another_key_or_at_another_amount_refused() {
     let (mut world, intent) = World::with_hold();
     let good = world.capture_and_release(&intent, usdc(4));
-    // The release's signature is the last but one field: before the fee and the capture's signature.
+    // The release's signature follows the amount and the kind of end.
     let from = 1 + 8 + 1;
     for signature in [
         world.sign_release(&intent, usdc(4) - 1),
@@ -175,18 +141,6 @@ fn release_signed_by_another_key_or_at_another_amount_refused() {
         world.refuse(forged, EscrowError::InvalidSignature);
     }
     world.succeed(&[good]);
-}
-
-#[test]
-fn hold_with_refunds_stays_when_it_is_captured() {
-    let mut world = World::with_session();
-    let intent = Intent { refund_deadline: World::CAPTURE_DEADLINE + 60, ..world.intent() };
-    world.succeed(&[world.authorize(&intent)]);
-    world.succeed(&[world.capture(&intent, usdc(10))]);
-    let hold = world.hold(&intent);
-    assert_eq!((hold.amount, hold.captured), (usdc(10), usdc(10)));
-    world.refuse(world.capture(&intent, usdc(10)), EscrowError::NothingToCapture);
-    world.refuse(world.capture(&intent, usdc(10) + 1), EscrowError::CaptureAboveHold);
 }
 
 #[test]
@@ -240,22 +194,20 @@ fn captures_of_several_holds_fit_one_transaction() {
     assert_eq!((world.tokens(&world.receiver), world.session().open_holds), (usdc(40), 0));
 }
 
-/// A hold of 10 USDC whose capture authorizer is its receiver authorizer too.
-fn held_with_one_authorizer() -> (World, Intent) {
-    let mut world = World::with_session();
-    let intent = Intent { receiver_authorizer: world.capture_authorizer, ..world.intent() };
-    world.succeed(&[world.authorize(&intent)]);
-    (world, intent)
-}
-
-fn captured(world: &World, intent: &Intent, amount: u64, fee: u64, captured: u64, released: u64) -> Event {
-    Event::Captured(event::Captured {
+/// A capture of this intent that moved nothing.
+fn captured(world: &World, intent: &Intent) -> Captured {
+    Captured {
         escrow: world.escrow,
+        session: world.session,
+        hold: world.hold_address(intent),
         receiver: intent.receiver,
         intent_digest: intent.digest(),
-        amount,
-        fee,
-        captured,
-        released,
-    })
+        amount: 0,
+        fee: 0,
+        captured: 0,
+        released: 0,
+        left: 0,
+        balance: 0,
+        held: 0,
+    }
 }

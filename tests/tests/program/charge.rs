@@ -2,8 +2,8 @@ use solana_sdk::instruction::InstructionError;
 use spl_token_interface::error::TokenError;
 use x402_escrow_interface::{
     error::EscrowError,
-    event::{self, Event},
-    instruction::{Charge, Proof, create_associated_token},
+    event::{Charged, Event},
+    instruction::{Charge, Consent, create_associated_token},
     message::{Capture, Intent, PaymentFlow},
 };
 use x402_escrow_tests::svm::{World, usdc};
@@ -19,130 +19,35 @@ fn charge_pays_at_once_without_a_hold() {
     assert_eq!((session.spent, session.open_holds, session.highest_nonce), (usdc(10), 0, 1));
     assert!(!world.hold_exists(&intent));
     assert_eq!(world.chain.lamports(&world.relay), before);
-    assert_eq!(receipt.events, [charged(&world, &intent, usdc(10), 0)]);
+    assert_eq!(receipt.events, [Event::Charged(charged(&world, &intent))]);
 }
 
 #[test]
-fn charge_below_the_maximum_needs_the_release_and_counts_what_it_takes() {
+fn charge_below_the_maximum_counts_what_it_takes() {
     let (mut world, intent) = ready();
-    let terms = Charge { amount: usdc(4), fee: 0, release: None, capture: None };
-    world.refuse(world.charge_as(&intent, &terms), EscrowError::MissingAuthorizer);
-    let release = Some(Proof::Signature(world.sign_release(&intent, usdc(4))));
-    let receipt = world.succeed(&[world.charge_as(&intent, &Charge { release, ..terms })]);
+    let message = world.capture_message(&intent, usdc(4));
+    let capture = Some(world.charge_capture(&intent, &message));
+    let release = Some(Consent::Signature(world.sign_release(&intent, usdc(4))));
+    let charge = Charge { amount: usdc(4), capture, release };
+    let receipt = world.succeed(&[world.charge_as(&intent, &charge)]);
     assert_eq!((world.tokens(&world.receiver), world.session().spent), (usdc(4), usdc(4)));
-    assert_eq!(receipt.events, [charged(&world, &intent, usdc(4), 0)]);
-}
-
-#[test]
-fn receiver_authorizer_can_sign_the_transaction_instead() {
-    let (mut world, intent) = ready();
-    let terms = Charge { amount: usdc(4), fee: 0, release: Some(Proof::Signer), capture: None };
-    let good = world.charge_as(&intent, &terms);
-    for thief in [world.stranger, world.payer, world.agent, world.capture_authorizer] {
-        let mut stolen = good.clone();
-        stolen.accounts.last_mut().expect("the signer is there").pubkey = thief;
-        world.refuse(stolen, EscrowError::MissingAuthorizer);
-    }
-    world.succeed(&[good]);
-}
-
-#[test]
-fn release_at_another_amount_or_by_another_key_refused() {
-    let (mut world, intent) = ready();
-    for release in [
-        world.sign_release(&intent, usdc(4) + 1),
-        world.sign_release(&intent, usdc(4) - 1),
-        world.sign_release(&Intent { nonce: 2, ..intent }, usdc(4)),
-        world.sign_release(&Intent { receiver_authorizer: world.agent, ..intent }, usdc(4)),
-    ] {
-        let release = Some(Proof::Signature(release));
-        let terms = Charge { amount: usdc(4), fee: 0, release, capture: None };
-        world.refuse(world.charge_as(&intent, &terms), EscrowError::InvalidSignature);
-    }
+    let less = Charged { amount: usdc(4), balance: usdc(96), spent: usdc(4), ..charged(&world, &intent) };
+    assert_eq!(receipt.events, [Event::Charged(less)]);
 }
 
 #[test]
 fn charge_of_nothing_or_of_more_than_the_intent_refused() {
     let (mut world, intent) = ready();
-    let terms = |amount| Charge { amount, fee: 0, release: Some(Proof::Signer), capture: None };
-    world.refuse(world.charge_as(&intent, &terms(0)), EscrowError::ZeroAmount);
-    world.refuse(world.charge_as(&intent, &terms(usdc(10) + 1)), EscrowError::ChargeAboveIntent);
-    world.refuse(world.charge_as(&intent, &terms(u64::MAX)), EscrowError::ChargeAboveIntent);
+    let of = |world: &World, amount| {
+        let message = world.capture_message(&intent, amount);
+        let capture = Some(world.charge_capture(&intent, &message));
+        world.charge_as(&intent, &Charge { amount, capture, release: Some(Consent::Signer) })
+    };
+    world.refuse(of(&world, 0), EscrowError::ZeroAmount);
+    world.refuse(of(&world, usdc(10) + 1), EscrowError::ChargeAboveIntent);
+    world.refuse(of(&world, u64::MAX), EscrowError::ChargeAboveIntent);
     let nothing = Intent { amount: 0, ..intent };
     world.refuse(world.charge(&nothing), EscrowError::ZeroAmount);
-}
-
-#[test]
-fn fee_needs_the_capture_authorizer() {
-    let (mut world, intent) = ready();
-    let terms = Charge { amount: usdc(10), fee: 1_000, release: None, capture: None };
-    let mut nobody = world.charge_as(&intent, &terms);
-    world.refuse(nobody.clone(), EscrowError::MissingAuthorizer);
-    // Not even with somebody else's signature on the transaction.
-    let fee_account = nobody.accounts.len() - 1;
-    let stranger = solana_sdk::instruction::AccountMeta::new_readonly(world.stranger, true);
-    nobody.accounts.insert(fee_account, stranger);
-    world.refuse(nobody, EscrowError::MissingAuthorizer);
-
-    let capture = Capture { intent_digest: intent.digest(), amount: usdc(10), fee: 1_000, last: true };
-    for wrong in [
-        Capture { fee: 999, ..capture },
-        Capture { amount: usdc(9), ..capture },
-        Capture { last: false, ..capture },
-        Capture { intent_digest: [1; 32], ..capture },
-    ] {
-        let signature = world.chain.sign(&intent.capture_authorizer, &wrong.signed_bytes());
-        let terms = Charge { capture: Some(Proof::Signature(signature)), ..terms };
-        world.refuse(world.charge_as(&intent, &terms), EscrowError::InvalidSignature);
-    }
-    let signature = world.chain.sign(&intent.capture_authorizer, &capture.signed_bytes());
-    let terms = Charge { capture: Some(Proof::Signature(signature)), ..terms };
-    let receipt = world.succeed(&[world.charge_as(&intent, &terms)]);
-    assert_eq!(receipt.events, [charged(&world, &intent, usdc(10), 1_000)]);
-    assert_eq!(world.tokens(&world.receiver), usdc(10) - 1_000);
-    assert_eq!(world.tokens(&world.fee_recipient), 1_000);
-}
-
-#[test]
-fn less_with_a_fee_takes_both_consents_as_signers_or_signatures() {
-    for by_signature in [false, true] {
-        let (mut world, intent) = ready();
-        let (amount, fee) = (usdc(4), 40_000);
-        let capture = Capture { intent_digest: intent.digest(), amount, fee, last: true };
-        let proofs = if by_signature {
-            let capture = world.chain.sign(&intent.capture_authorizer, &capture.signed_bytes());
-            (Proof::Signature(world.sign_release(&intent, amount)), Proof::Signature(capture))
-        } else {
-            (Proof::Signer, Proof::Signer)
-        };
-        let terms = Charge { amount, fee, release: Some(proofs.0), capture: Some(proofs.1) };
-        world.succeed(&[world.charge_as(&intent, &terms)]);
-        assert_eq!(world.tokens(&world.receiver), amount - fee);
-        assert_eq!(world.tokens(&world.fee_recipient), fee);
-    }
-}
-
-#[test]
-fn fee_at_the_maximum_paid_and_one_more_refused() {
-    let (mut world, intent) = ready();
-    let terms = |fee| Charge { amount: usdc(10), fee, release: None, capture: Some(Proof::Signer) };
-    world.refuse(world.charge_as(&intent, &terms(100_001)), EscrowError::FeeTooHigh);
-    world.refuse(world.charge_as(&intent, &terms(u64::MAX)), EscrowError::FeeTooHigh);
-    world.succeed(&[world.charge_as(&intent, &terms(100_000))]);
-}
-
-#[test]
-fn fee_to_another_account_than_the_recipients_refused() {
-    let (mut world, intent) = ready();
-    let terms = Charge { amount: usdc(10), fee: 1, release: None, capture: Some(Proof::Signer) };
-    let good = world.charge_as(&intent, &terms);
-    let last = good.accounts.len() - 1;
-    let mut stolen = good.clone();
-    stolen.accounts[last].pubkey = world.token_account(&world.stranger);
-    world.refuse(stolen, EscrowError::WrongFeeTokenAccount);
-    let mut missing = good;
-    missing.accounts.truncate(last);
-    world.refuse(missing, EscrowError::WrongFeeTokenAccount);
 }
 
 #[test]
@@ -174,7 +79,7 @@ fn charge_of_the_whole_free_balance_passes_and_one_more_is_refused() {
 }
 
 #[test]
-fn deadlines_bind_a_charge_too() {
+fn deadlines_and_fee_rules_bind_a_charge_too() {
     let (mut world, intent) = ready();
     let unordered = Intent { capture_deadline: intent.authorize_by - 1, ..intent };
     world.refuse(world.charge(&unordered), EscrowError::DeadlinesOutOfOrder);
@@ -182,10 +87,12 @@ fn deadlines_bind_a_charge_too() {
     world.refuse(world.charge(&endless), EscrowError::CaptureDeadlineTooFar);
     let greedy = Intent { maximum_fee_bps: 10_001, ..intent };
     world.refuse(world.charge(&greedy), EscrowError::FeeBpsTooHigh);
+    let to_itself = Intent { fee_recipient: intent.receiver, ..intent };
+    world.refuse(world.charge(&to_itself), EscrowError::WrongFeeRecipient);
     world.chain.set_time(World::AUTHORIZE_BY + 1);
     world.refuse(world.charge(&intent), EscrowError::IntentExpired);
     world.chain.set_time(World::AUTHORIZE_BY);
-    world.succeed(&[world.charge(&intent)]);
+    world.succeed(&[world.charge(&Intent { maximum_fee_bps: 0, ..to_itself })]);
 }
 
 #[test]
@@ -205,6 +112,51 @@ fn frozen_or_missing_receiver_account_loses_nothing_and_is_paid_when_mended() {
     assert_eq!(world.tokens(&receiver), usdc(10));
 }
 
+#[test]
+fn fee_goes_to_the_recipient_and_is_bounded_by_signature_maximum_and_payment() {
+    for (signed, paid) in
+        [(0, 0), (1_000, 1_000), (100_000, 100_000), (100_001, 100_000), (u64::MAX, 100_000)]
+    {
+        let (mut world, intent) = ready();
+        let message = Capture { fee: signed, ..world.capture_message(&intent, usdc(10)) };
+        let capture = Some(world.charge_capture(&intent, &message));
+        let charge = Charge { amount: usdc(10), capture, release: None };
+        let receipt = world.succeed(&[world.charge_as(&intent, &charge)]);
+        assert_eq!(world.tokens(&world.receiver), usdc(10) - paid);
+        assert_eq!(world.tokens(&world.fee_recipient), paid);
+        assert_eq!(receipt.events, [Event::Charged(Charged { fee: paid, ..charged(&world, &intent) })]);
+    }
+}
+
+#[test]
+fn fee_to_another_account_than_the_recipients_refused() {
+    let (mut world, intent) = ready();
+    let message = Capture { fee: 1, ..world.capture_message(&intent, usdc(10)) };
+    let capture = Some(world.charge_capture(&intent, &message));
+    let good = world.charge_as(&intent, &Charge { amount: usdc(10), capture, release: None });
+    let last = good.accounts.len() - 1;
+    let mut stolen = good.clone();
+    stolen.accounts[last].pubkey = world.token_account(&world.stranger);
+    world.refuse(stolen, EscrowError::WrongFeeTokenAccount);
+    let mut missing = good.clone();
+    missing.accounts.truncate(last);
+    world.refuse(missing, EscrowError::WrongFeeTokenAccount);
+    world.succeed(&[good]);
+}
+
+#[test]
+fn fee_recipient_that_can_not_receive_blocks_no_charge() {
+    let (mut world, intent) = ready();
+    let message = Capture { fee: 100_000, ..world.capture_message(&intent, usdc(10)) };
+    let capture = Some(world.charge_capture(&intent, &message));
+    let account = world.token_account(&world.fee_recipient);
+    world.chain.freeze(&account);
+    let charge = Charge { amount: usdc(10), capture, release: None };
+    let receipt = world.succeed(&[world.charge_as(&intent, &charge)]);
+    assert_eq!((world.tokens(&world.receiver), world.tokens(&world.fee_recipient)), (usdc(10), 0));
+    assert_eq!(receipt.events, [Event::Charged(charged(&world, &intent))]);
+}
+
 /// A session, and an intent of 10 USDC to be charged.
 fn ready() -> (World, Intent) {
     let world = World::with_session();
@@ -212,15 +164,23 @@ fn ready() -> (World, Intent) {
     (world, intent)
 }
 
-fn charged(world: &World, intent: &Intent, amount: u64, fee: u64) -> Event {
-    Event::Charged(event::Charged {
+/// A charge of the whole of the intent without a fee.
+fn charged(world: &World, intent: &Intent) -> Charged {
+    Charged {
         escrow: world.escrow,
         session: world.session,
         receiver: intent.receiver,
+        capture_authorizer: intent.capture_authorizer,
+        receiver_authorizer: intent.receiver_authorizer,
+        fee_recipient: intent.fee_recipient,
         intent_digest: intent.digest(),
         resource_hash: intent.resource_hash,
-        amount,
-        fee,
+        amount: usdc(10),
+        fee: 0,
         nonce: intent.nonce,
-    })
+        refund_deadline: intent.refund_deadline,
+        balance: usdc(90),
+        held: 0,
+        spent: usdc(10),
+    }
 }

@@ -12,7 +12,7 @@ fn rent_goes_back_to_whoever_paid_it() {
     assert_eq!(world.chain.lamports(&world.relay), before + world.chain.rent(SESSION_BYTES));
     assert_eq!(world.chain.data(&world.session), None);
     assert_eq!(world.escrow().open_sessions, 0);
-    let closed = event::SessionClosed { escrow: world.escrow, session: world.session };
+    let closed = event::SessionClosed { escrow: world.escrow, session: world.session, spent: 0 };
     assert_eq!(receipt.events, [Event::SessionClosed(closed)]);
 }
 
@@ -45,7 +45,9 @@ fn revoked_session_can_be_closed_and_opened_again() {
 #[test]
 fn only_the_payer_can_close() {
     let mut world = World::with_session();
-    for thief in [world.stranger, world.agent, world.relay] {
+    let guardian = world.guardian;
+    world.succeed(&[world.set_guardian(&guardian)]);
+    for thief in [world.stranger, world.agent, world.relay, guardian] {
         let mut close = world.close_session();
         close.accounts[0].pubkey = thief;
         world.refuse(close, EscrowError::WrongPayer);

@@ -5,7 +5,10 @@ use x402_escrow_interface::{
     instruction,
     message::{Intent, PaymentFlow},
 };
-use x402_escrow_tests::svm::{World, usdc};
+use x402_escrow_tests::{
+    program_id,
+    svm::{World, usdc},
+};
 
 #[test]
 fn deposit_moves_tokens_into_the_vault_and_counts_them() {
@@ -20,39 +23,79 @@ fn deposit_moves_tokens_into_the_vault_and_counts_them() {
         depositor: world.payer,
         amount: usdc(3),
         balance: World::DEPOSIT + usdc(3),
-        refunded_intent: [0; 32],
+        refunded_payment: [0; 32],
     };
     assert_eq!(receipt.events, [Event::Deposited(deposited)]);
 }
 
 #[test]
-fn receiver_refunds_a_charge_by_a_deposit_that_names_its_intent() {
+fn refund_is_a_deposit_of_the_receivers_that_names_the_payment() {
     let mut world = World::with_session();
-    let intent = Intent { flow: PaymentFlow::Authorization, ..world.intent() };
-    world.succeed(&[world.charge(&intent)]);
-    let (receiver, source) = (world.receiver, world.token_account(&world.receiver));
-    let refund = |world: &World, amount| {
-        let digest = intent.digest();
-        instruction::refund_charge(&digest, &receiver, &source, &world.escrow, &world.escrow(), amount)
-    };
-    let receipt = world.succeed(&[refund(&world, usdc(4))]);
-    assert_eq!(world.tokens(&receiver), usdc(6));
+    let [held, charged] = [1, 2].map(|nonce| Intent { nonce, ..world.intent() });
+    let charged = Intent { flow: PaymentFlow::Authorization, ..charged };
+    world.succeed(&[world.authorize(&held)]);
+    world.succeed(&[world.capture(&held, usdc(10)), world.charge(&charged)]);
+    let (receiver, spent) = (world.receiver, world.session().spent);
+    for (intent, balance) in [(held, usdc(84)), (charged, usdc(88))] {
+        let receipt = world.succeed(&[world.refund(&intent, usdc(4))]);
+        let deposited = event::Deposited {
+            escrow: world.escrow,
+            depositor: receiver,
+            amount: usdc(4),
+            balance,
+            refunded_payment: intent.digest(),
+        };
+        assert_eq!(receipt.events, [Event::Deposited(deposited)]);
+    }
+    assert_eq!(world.tokens(&receiver), usdc(12));
+    // A session's limits bound what it authorizes, whoever is kind afterwards.
+    assert_eq!(world.session().spent, spent);
+    world.refuse(world.refund(&held, usdc(12) + 1), TokenError::InsufficientFunds);
+}
+
+#[test]
+fn refunded_money_is_free_at_once() {
+    let (mut world, intent) = World::with_hold();
+    world.succeed(&[world.capture(&intent, usdc(10))]);
+    let next = Intent { nonce: 2, amount: World::DEPOSIT, ..intent };
+    world.refuse(world.authorize(&next), EscrowError::InsufficientFreeBalance);
+    world.succeed(&[world.refund(&intent, usdc(10)), world.authorize(&next)]);
+}
+
+#[test]
+fn refund_works_in_a_revoked_session_after_every_deadline() {
+    let (mut world, intent) = World::with_hold();
+    world.succeed(&[world.capture(&intent, usdc(10)), world.revoke_session(), world.close_session()]);
+    world.chain.set_time(World::limits().expires_at + 1);
+    world.succeed(&[world.refund(&intent, usdc(10))]);
+    assert_eq!(world.escrow().balance, World::DEPOSIT);
+}
+
+#[test]
+fn event_names_the_depositor_so_that_nobody_refunds_in_the_receivers_name() {
+    let (mut world, intent) = World::with_hold();
+    world.succeed(&[world.capture(&intent, usdc(10))]);
+    let mut forged = world.refund(&intent, usdc(1));
+    forged.accounts[0].pubkey = world.stranger;
+    world.refuse(forged.clone(), TokenError::OwnerMismatch);
+    forged.accounts[1].pubkey = world.token_account(&world.stranger);
+    let receipt = world.succeed(&[forged]);
     let deposited = event::Deposited {
         escrow: world.escrow,
-        depositor: receiver,
-        amount: usdc(4),
-        balance: World::DEPOSIT - usdc(6),
-        refunded_intent: intent.digest(),
+        depositor: world.stranger,
+        amount: usdc(1),
+        balance: usdc(91),
+        refunded_payment: intent.digest(),
     };
     assert_eq!(receipt.events, [Event::Deposited(deposited)]);
-    world.refuse(refund(&world, usdc(6) + 1), TokenError::InsufficientFunds);
 }
 
 #[test]
 fn anyone_can_deposit() {
     let mut world = World::with_escrow();
     let source = world.token_account(&world.stranger);
-    let deposit = instruction::deposit(&world.stranger, &source, &world.escrow, &world.escrow(), 1);
+    let World { stranger, escrow, .. } = world;
+    let deposit = instruction::deposit(&program_id(), &stranger, &source, &escrow, &world.escrow(), 1);
     world.succeed(&[deposit]);
     assert_eq!(world.escrow().balance, World::DEPOSIT + 1);
 }
@@ -87,10 +130,10 @@ fn the_largest_balance_of_all_can_be_deposited_and_withdrawn() {
     let rest = u64::MAX - usdc(1_100);
     let (payer, mint) = (world.payer, world.mint);
     world.chain.fund(&payer, &mint, rest);
-    world.succeed(&world.open_escrow(0));
+    world.succeed(&world.open_escrow());
     let all = world.tokens(&payer);
     world.succeed(&[world.deposit(all)]);
-    world.succeed(&[world.request_withdrawal(all), world.withdraw()]);
+    world.succeed(&[world.withdraw(None)]);
     assert_eq!((world.tokens(&payer), world.escrow().balance), (all, 0));
 }
 

@@ -1,8 +1,8 @@
-//! A session's limits: per payment, in all, per period, and the one receiver.
+//! A session's limits: per payment, in all and per period.
 
 use x402_escrow_interface::{
     error::EscrowError,
-    instruction::{Charge, Proof, SessionLimits},
+    instruction::{Charge, Consent, SessionLimits},
     message::{Intent, PaymentFlow},
 };
 use x402_escrow_tests::svm::{START, World, usdc};
@@ -24,8 +24,9 @@ fn payment_at_the_limit_passes_and_one_more_is_refused() {
 fn charge_counts_by_what_it_takes_not_by_what_it_may() {
     let mut world = World::with_session_of(SessionLimits { maximum_payment: usdc(5), ..World::limits() });
     let intent = Intent { amount: usdc(50), flow: PaymentFlow::Authorization, ..world.intent() };
-    let terms = Charge { amount: usdc(5), fee: 0, release: Some(Proof::Signer), capture: None };
-    world.succeed(&[world.charge_as(&intent, &terms)]);
+    let capture = Some(world.charge_capture(&intent, &world.capture_message(&intent, usdc(5))));
+    let charge = Charge { amount: usdc(5), capture, release: Some(Consent::Signer) };
+    world.succeed(&[world.charge_as(&intent, &charge)]);
     assert_eq!(world.session().spent, usdc(5));
 }
 
@@ -58,28 +59,6 @@ fn spending_that_can_not_be_counted_refused() {
     world.refuse(world.authorize(&most), EscrowError::AmountOverflow);
     let countable = Intent { amount: u64::MAX - usdc(10), ..most };
     world.refuse(world.authorize(&countable), EscrowError::InsufficientFreeBalance);
-}
-
-#[test]
-fn session_of_one_receiver_pays_no_other() {
-    let receiver = World::new().receiver;
-    let mut world = World::with_session_of(SessionLimits { receiver, ..World::limits() });
-    let other = Intent { receiver: world.stranger, ..world.intent() };
-    world.refuse(world.authorize(&other), EscrowError::ReceiverNotAllowed);
-    let charged = Intent { flow: PaymentFlow::Authorization, ..other };
-    world.refuse(world.charge(&charged), EscrowError::ReceiverNotAllowed);
-    world.succeed(&[world.authorize(&Intent { maximum_fee_bps: 0, ..world.intent() })]);
-}
-
-#[test]
-fn session_of_one_receiver_allows_no_fee_to_another() {
-    let receiver = World::new().receiver;
-    let mut world = World::with_session_of(SessionLimits { receiver, ..World::limits() });
-    let with_fee = Intent { maximum_fee_bps: 1, ..world.intent() };
-    world.refuse(world.authorize(&with_fee), EscrowError::FeeNotAllowed);
-    let charged = Intent { flow: PaymentFlow::Authorization, ..with_fee };
-    world.refuse(world.charge(&charged), EscrowError::FeeNotAllowed);
-    world.succeed(&[world.charge(&Intent { maximum_fee_bps: 0, ..charged })]);
 }
 
 #[test]

@@ -1,42 +1,51 @@
 use solana_sdk::instruction::Instruction;
 use solana_system_interface::error::SystemError;
 use x402_escrow_interface::{
-    account::Escrow,
+    Address,
+    account::{Escrow, VERSION},
     address::TOKEN_PROGRAM_ID,
     error::EscrowError,
     event::{self, Event},
     instruction::{self, create_associated_token},
 };
-use x402_escrow_tests::svm::{ESCROW_BYTES, TOKEN_ACCOUNT_BYTES, World};
-
-const THIRTY_DAYS_SECONDS: u32 = 2_592_000;
+use x402_escrow_tests::{
+    program_id,
+    svm::{ESCROW_BYTES, TOKEN_ACCOUNT_BYTES, World},
+};
 
 #[test]
 fn escrow_is_empty_and_belongs_to_the_payer() {
     let mut world = World::new();
-    let receipt = world.succeed(&world.open_escrow(90));
+    let receipt = world.succeed(&world.open_escrow());
     let stored = world.escrow();
     assert_eq!(
         stored,
         Escrow {
+            version: VERSION,
+            bump: stored.bump,
+            decimals: 6,
+            padding: 0,
+            open_sessions: 0,
             payer: world.payer,
             mint: world.mint,
             token_program: TOKEN_PROGRAM_ID,
             vault: world.token_account(&world.escrow),
             rent_payer: world.relay,
+            guardian: Address::default(),
             balance: 0,
             held: 0,
-            pending_withdrawal: 0,
-            withdrawable_at: 0,
-            withdraw_delay_seconds: 90,
-            open_sessions: 0,
-            decimals: 6,
-            bump: stored.bump,
-            reserved: [0; 6],
+            revoked_before_slot: 0,
+            spare: [0; 64],
         }
     );
-    let (escrow, payer, mint) = (world.escrow, world.payer, world.mint);
-    let opened = event::EscrowOpened { escrow, payer, mint, withdraw_delay_seconds: 90 };
+    assert_eq!(world.chain.data(&world.escrow).map(|data| data.len()), Some(ESCROW_BYTES));
+    let opened = event::EscrowOpened {
+        escrow: world.escrow,
+        payer: world.payer,
+        mint: world.mint,
+        vault: stored.vault,
+        rent_payer: world.relay,
+    };
     assert_eq!(receipt.events, [Event::EscrowOpened(opened)]);
 }
 
@@ -47,7 +56,7 @@ fn vault_that_a_stranger_made_and_funded_before_counts_for_nothing_until_synced(
     let vault = world.token_account(&world.escrow);
     world.succeed(&[create_associated_token(&stranger, &world.escrow, &mint, &world.token_program)]);
     world.chain.transfer(&world.token_account(&stranger), &vault, 7);
-    world.succeed(&world.open_escrow(0));
+    world.succeed(&world.open_escrow());
     assert_eq!(world.escrow().balance, 0);
     world.succeed(&[world.sync()]);
     assert_eq!(world.escrow().balance, 7);
@@ -59,7 +68,7 @@ fn escrow_whose_address_was_sent_lamports_before_opens() {
     let gift = solana_system_interface::instruction::transfer(&world.stranger, &world.escrow, 1_000_000);
     world.succeed(&[gift]);
     let before = world.chain.lamports(&world.relay);
-    world.succeed(&world.open_escrow(0));
+    world.succeed(&world.open_escrow());
     let paid = before - world.chain.lamports(&world.relay);
     assert_eq!(paid, world.chain.rent(ESCROW_BYTES) + world.chain.rent(TOKEN_ACCOUNT_BYTES) - 1_000_000);
 }
@@ -67,25 +76,26 @@ fn escrow_whose_address_was_sent_lamports_before_opens() {
 #[test]
 fn payer_can_pay_its_own_rent() {
     let mut world = World::new();
-    let open = instruction::open_escrow(&world.payer, &world.payer, &world.mint, &world.token_program, 0);
-    world.succeed(&open);
-    assert_eq!(world.escrow().rent_payer, world.payer);
+    let World { payer, mint, token_program, .. } = world;
+    world.succeed(&instruction::open_escrow(&program_id(), &payer, &payer, &mint, &token_program));
+    assert_eq!(world.escrow().rent_payer, payer);
 }
 
 #[test]
-fn delay_of_thirty_days_passes_and_a_second_more_is_refused() {
+fn vault_that_is_not_the_escrows_associated_account_refused() {
     let mut world = World::new();
-    let [_, open] = two(world.open_escrow(THIRTY_DAYS_SECONDS + 1));
-    let [create, _] = two(world.open_escrow(0));
+    let escrow = world.escrow;
+    let other = world.chain.create_token_account("another account of the escrow", &escrow, &world.mint);
+    let [create, mut open] = two(world.open_escrow());
     world.succeed(&[create]);
-    world.refuse(open, EscrowError::WithdrawDelayTooLong);
-    world.succeed(&world.open_escrow(THIRTY_DAYS_SECONDS));
+    open.accounts[4].pubkey = other;
+    world.refuse(open, EscrowError::WrongVault);
 }
 
 #[test]
 fn second_escrow_of_the_same_mint_refused() {
     let mut world = World::with_escrow();
-    let [_, open] = two(world.open_escrow(0));
+    let [_, open] = two(world.open_escrow());
     world.refuse(open, SystemError::AccountAlreadyInUse);
 }
 

@@ -1,12 +1,14 @@
 use solana_system_interface::error::SystemError;
 use x402_escrow_interface::{
-    Address,
-    account::Session,
+    account::{Session, VERSION},
     error::EscrowError,
     event::{self, Event},
     instruction::{self, SessionLimits},
 };
-use x402_escrow_tests::svm::{SESSION_BYTES, START, World};
+use x402_escrow_tests::{
+    program_id,
+    svm::{SESSION_BYTES, START, World},
+};
 
 #[test]
 fn session_stores_its_limits_and_the_newest_slot_hash() {
@@ -17,15 +19,19 @@ fn session_stores_its_limits_and_the_newest_slot_hash() {
         maximum_total: 3,
         maximum_per_period: 4,
         period_seconds: 5,
-        receiver: world.receiver,
+        receivers_root: [6; 32],
     };
     let (before, incarnation) = (world.chain.lamports(&world.relay), world.chain.newest_slot_hash());
     let receipt = world.succeed(&[world.open_session(&limits)]);
     let expected = Session {
+        version: VERSION,
+        revoked: 0,
+        padding: [0; 2],
+        open_holds: 0,
         escrow: world.escrow,
         session_key: world.agent,
         rent_payer: world.relay,
-        receiver: world.receiver,
+        receivers_root: [6; 32],
         incarnation,
         opened_slot: world.chain.slot(),
         periods_since: START,
@@ -40,9 +46,7 @@ fn session_stores_its_limits_and_the_newest_slot_hash() {
         period_index: 1,
         highest_nonce: 0,
         used_nonces: [0; 16],
-        open_holds: 0,
-        revoked: 0,
-        reserved: [0; 3],
+        spare: [0; 64],
     };
     assert_eq!(world.session(), expected);
     assert_eq!(world.escrow().open_sessions, 1);
@@ -52,7 +56,13 @@ fn session_stores_its_limits_and_the_newest_slot_hash() {
         session: world.session,
         session_key: world.agent,
         incarnation,
+        opened_slot: world.chain.slot(),
         expires_at: START + 1,
+        maximum_payment: 2,
+        maximum_total: 3,
+        maximum_per_period: 4,
+        period_seconds: 5,
+        receivers_root: [6; 32],
     };
     assert_eq!(receipt.events, [Event::SessionOpened(opened)]);
 }
@@ -60,7 +70,7 @@ fn session_stores_its_limits_and_the_newest_slot_hash() {
 #[test]
 fn clusters_and_slots_give_different_incarnations() {
     let incarnation = |mut world: World| {
-        world.succeed(&world.open_escrow(0));
+        world.succeed(&world.open_escrow());
         world.succeed(&[world.open_session(&World::limits())]);
         world.session().incarnation
     };
@@ -109,7 +119,7 @@ fn the_largest_limits_of_all_are_accepted() {
         maximum_total: u64::MAX,
         maximum_per_period: u64::MAX,
         period_seconds: u64::MAX,
-        receiver: Address::new_from_array([0xFF; 32]),
+        receivers_root: [0xFF; 32],
     };
     world.succeed(&[world.open_session(&limits)]);
 }
@@ -124,15 +134,25 @@ fn second_session_of_the_same_key_refused() {
 fn one_escrow_has_many_sessions() {
     let mut world = World::with_session();
     let agent = world.chain.key("second agent");
-    let open = instruction::open_session(&world.payer, &world.payer, &world.escrow, &agent, &World::limits());
-    world.succeed(&[open]);
+    world.succeed(&[world.open_session_of(&agent, &World::limits())]);
     assert_eq!(world.escrow().open_sessions, 2);
+}
+
+#[test]
+fn payer_can_pay_its_own_rent() {
+    let mut world = World::with_escrow();
+    let World { payer, escrow, agent, .. } = world;
+    let limits = World::limits();
+    world.succeed(&[instruction::open_session(&program_id(), &payer, &payer, &escrow, &agent, &limits)]);
+    assert_eq!(world.session().rent_payer, payer);
 }
 
 #[test]
 fn only_the_payer_can_open_a_session() {
     let mut world = World::with_escrow();
-    for thief in [world.stranger, world.agent, world.relay] {
+    let guardian = world.guardian;
+    world.succeed(&[world.set_guardian(&guardian)]);
+    for thief in [world.stranger, world.agent, world.relay, guardian] {
         let mut open = world.open_session(&World::limits());
         open.accounts[1].pubkey = thief;
         world.refuse(open, EscrowError::WrongPayer);

@@ -17,10 +17,17 @@ fn reclaim_gives_back_what_was_not_captured() {
     assert_eq!((escrow.balance, escrow.held), (usdc(96), 0));
     assert_eq!((session.spent, session.open_holds), (usdc(4), 0));
     assert_eq!(world.chain.lamports(&world.relay), before + world.chain.rent(HOLD_BYTES));
-    let (escrow, intent_digest) = (world.escrow, intent.digest());
-    let reclaimed = event::Reclaimed { escrow, intent_digest, released: usdc(6) };
-    let closed = event::HoldClosed { session: world.session, intent_digest };
-    assert_eq!(receipt.events, [Event::Reclaimed(reclaimed), Event::HoldClosed(closed)]);
+    let reclaimed = event::Reclaimed {
+        escrow: world.escrow,
+        session: world.session,
+        hold: world.hold_address(&intent),
+        intent_digest: intent.digest(),
+        captured: usdc(4),
+        released: usdc(6),
+        balance: usdc(96),
+        held: 0,
+    };
+    assert_eq!(receipt.events, [Event::Reclaimed(reclaimed)]);
 }
 
 #[test]
@@ -34,28 +41,37 @@ fn reclaim_in_the_last_second_of_captures_refused_and_a_second_later_accepted() 
 }
 
 #[test]
-fn hold_with_refunds_stays_after_reclaim_until_they_are_over() {
+fn no_hold_outlives_what_it_holds_and_all_rent_comes_back_by_the_deadline() {
     let mut world = World::with_session();
-    let refund_deadline = World::CAPTURE_DEADLINE + 60;
-    let intent = Intent { refund_deadline, ..world.intent() };
-    world.succeed(&[world.authorize(&intent)]);
-    world.succeed(&[world.capture(&intent, usdc(4))]);
+    let before = world.chain.lamports(&world.relay);
+    // Small holds with the longest promise of refunds: what an attacker would lock a relay's rent with.
+    let refund_deadline = i64::MAX;
+    let holds: [Intent; 12] = std::array::from_fn(|index| Intent {
+        nonce: index as u64 + 1,
+        amount: 100,
+        refund_deadline,
+        ..world.intent()
+    });
+    for intent in &holds {
+        world.succeed(&[world.authorize(intent)]);
+    }
+    for intent in &holds[..4] {
+        world.succeed(&[world.capture(intent, 100)]);
+        assert!(!world.hold_exists(intent), "captured in full");
+    }
+    for intent in &holds[4..8] {
+        world.succeed(&[world.capture(intent, 1)]);
+        world.succeed(&[world.void(intent, 1)]);
+        assert!(!world.hold_exists(intent), "captured in part and ended");
+    }
+    world.succeed(&[world.capture(&holds[8], 99)]);
     world.chain.set_time(World::CAPTURE_DEADLINE + 1);
-    world.succeed(&[world.reclaim(&intent)]);
-    assert_eq!(world.hold(&intent).amount, usdc(4));
-    world.refuse(world.reclaim(&intent), EscrowError::NothingToRelease);
-    world.chain.set_time(refund_deadline + 1);
-    world.succeed(&[world.close_hold(&intent)]);
-}
-
-#[test]
-fn uncaptured_hold_with_refunds_closes_at_once() {
-    let mut world = World::with_session();
-    let intent = Intent { refund_deadline: World::CAPTURE_DEADLINE + 60, ..world.intent() };
-    world.succeed(&[world.authorize(&intent)]);
-    world.chain.set_time(World::CAPTURE_DEADLINE + 1);
-    world.succeed(&[world.reclaim(&intent)]);
-    assert!(!world.hold_exists(&intent));
+    for intent in &holds[8..] {
+        world.succeed(&[world.reclaim(intent)]);
+        assert!(!world.hold_exists(intent), "reclaimed");
+    }
+    assert_eq!(world.chain.lamports(&world.relay), before);
+    assert_eq!((world.escrow().held, world.session().open_holds), (0, 0));
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! What keeps a signature from being used twice: the nonce, the window and the incarnation.
 
 use x402_escrow_interface::{
+    account::{DISCRIMINATOR_BYTES, Session},
+    address,
     error::EscrowError,
-    instruction::{self, Proof},
-    message::{Capture, Intent},
+    instruction::{self, Consent},
+    message::{Capture, Intent, PaymentFlow},
 };
-use x402_escrow_tests::svm::{World, usdc};
-
-#[test]
-fn intent_refused_while_its_hold_is_open() {
-    let (mut world, intent) = World::with_hold();
-    world.refuse(world.authorize(&intent), EscrowError::NonceUsed);
-}
+use x402_escrow_tests::{
+    program_id,
+    svm::{World, usdc},
+};
 
 #[test]
 fn intent_refused_after_its_hold_was_captured_voided_or_reclaimed() {
@@ -31,42 +30,48 @@ fn intent_refused_after_its_hold_was_captured_voided_or_reclaimed() {
 }
 
 #[test]
-fn another_intent_with_a_used_nonce_refused() {
-    let (mut world, intent) = World::with_hold();
-    let other = Intent { amount: 1, receiver: world.stranger, ..intent };
-    world.refuse(world.authorize(&other), EscrowError::NonceUsed);
-}
-
-#[test]
-fn one_intent_twice_in_one_transaction_refused() {
-    let mut world = World::with_session();
-    let intent = world.intent();
-    let authorize = world.authorize(&intent);
-    world.chain.refuse(&[authorize.clone(), authorize], EscrowError::NonceUsed);
-    assert_eq!(world.escrow().held, 0);
-}
-
-#[test]
 fn nonces_arrive_in_any_order() {
     let mut world = World::with_session();
-    let intent = |nonce| Intent { nonce, amount: 1, ..world.intent() };
-    for intent in [5, 1, 4, 2, 3, 70, 6].map(intent) {
-        world.succeed(&[world.authorize(&intent)]);
+    const NONCES: [u64; 7] = [5, 1, 4, 2, 3, 70, 6];
+    for nonce in NONCES {
+        world.succeed(&[world.charge(&charged(&world, nonce))]);
     }
-    for intent in [5, 1, 4, 2, 3, 70, 6].map(|nonce| Intent { nonce, amount: 1, ..world.intent() }) {
-        world.refuse(world.authorize(&intent), EscrowError::NonceUsed);
+    for nonce in NONCES {
+        world.refuse(world.charge(&charged(&world, nonce)), EscrowError::NonceUsed);
     }
 }
 
 #[test]
 fn oldest_nonce_of_the_window_accepted_once_and_the_one_below_refused() {
     let mut world = World::with_session();
-    let [newest, oldest, below] =
-        [5_000, 5_000 - 1_024, 5_000 - 1_025].map(|nonce| Intent { nonce, amount: 1, ..world.intent() });
-    world.succeed(&[world.authorize(&newest)]);
-    world.refuse(world.authorize(&below), EscrowError::NonceTooOld);
-    world.succeed(&[world.authorize(&oldest)]);
-    world.refuse(world.authorize(&oldest), EscrowError::NonceUsed);
+    let newest = 3 * 1_024;
+    for nonce in [1_024, 2_048, newest] {
+        world.succeed(&[world.charge(&charged(&world, nonce))]);
+    }
+    let [oldest, below] = [newest - 1_024 + 1, newest - 1_025].map(|nonce| charged(&world, nonce));
+    world.refuse(world.charge(&below), EscrowError::NonceTooOld);
+    world.succeed(&[world.charge(&oldest)]);
+    world.refuse(world.charge(&oldest), EscrowError::NonceUsed);
+    // The oldest of all was used.
+    world.refuse(world.charge(&charged(&world, newest - 1_024)), EscrowError::NonceUsed);
+}
+
+#[test]
+fn no_signature_uses_up_the_session_by_a_jump_of_the_nonce() {
+    let mut world = World::with_session();
+    for far in [1_025, 1 << 32, u64::MAX - 1, u64::MAX] {
+        let [held, charged] = [Intent { nonce: far, amount: 1, ..world.intent() }, charged(&world, far)];
+        world.refuse(world.authorize(&held), EscrowError::NonceTooFarAhead);
+        world.refuse(world.charge(&charged), EscrowError::NonceTooFarAhead);
+    }
+    assert_eq!(world.session().highest_nonce, 0);
+    world.succeed(&[world.charge(&charged(&world, 1_024))]);
+    world.refuse(world.charge(&charged(&world, 2_049)), EscrowError::NonceTooFarAhead);
+    world.succeed(&[world.charge(&charged(&world, 2_048))]);
+    // Whatever was skipped in the last step is still there.
+    for nonce in [1_025, 2_047] {
+        world.succeed(&[world.charge(&charged(&world, nonce))]);
+    }
 }
 
 #[test]
@@ -79,12 +84,19 @@ fn nonce_zero_refused() {
 #[test]
 fn last_nonce_of_all_leaves_no_way_round() {
     let mut world = World::with_session();
-    let [last, first, before_last] =
-        [u64::MAX, 1, u64::MAX - 1].map(|nonce| Intent { nonce, amount: 1, ..world.intent() });
-    world.succeed(&[world.authorize(&last)]);
-    world.refuse(world.authorize(&last), EscrowError::NonceUsed);
-    world.refuse(world.authorize(&first), EscrowError::NonceTooOld);
-    world.succeed(&[world.authorize(&before_last)]);
+    // Where only 2^54 steps lead.
+    let session = world.session;
+    world.chain.rewrite(&session, |data| {
+        let mut stored = Session::decode(data).unwrap();
+        stored.highest_nonce = u64::MAX - 1_024;
+        data.truncate(DISCRIMINATOR_BYTES);
+        borsh::to_writer(data, &stored).unwrap();
+    });
+    let [last, first, before_last] = [u64::MAX, 1, u64::MAX - 1].map(|nonce| charged(&world, nonce));
+    world.succeed(&[world.charge(&last)]);
+    world.refuse(world.charge(&last), EscrowError::NonceUsed);
+    world.refuse(world.charge(&first), EscrowError::NonceTooOld);
+    world.succeed(&[world.charge(&before_last)]);
 }
 
 #[test]
@@ -112,9 +124,9 @@ fn nothing_signed_in_a_closed_session_counts_in_its_successor() {
     assert_eq!(world.hold_address(&new), world.hold_address(&old));
     world.succeed(&[world.authorize(&new)]);
     let capture = Capture { intent_digest: new.digest(), ..capture };
-    let captured = world.capture_by(&new, &capture, Proof::Signature(old_capture));
+    let captured = world.capture_by(&new, &capture, Consent::Signature(old_capture));
     world.refuse(captured, EscrowError::InvalidSignature);
-    let voided = world.void_by(&new, 0, Proof::Signature(old_release));
+    let voided = world.void_by(&new, 0, Consent::Signature(old_release));
     world.refuse(voided, EscrowError::InvalidSignature);
 }
 
@@ -131,12 +143,12 @@ fn session_closed_and_opened_in_one_transaction_has_another_incarnation() {
 #[test]
 fn escrow_closed_and_opened_again_gives_old_intents_no_new_life() {
     let mut world = World::new();
-    world.succeed(&world.open_escrow(0));
+    world.succeed(&world.open_escrow());
     world.succeed(&[world.open_session(&World::limits())]);
     world.chain.next_slot();
     let old = world.intent();
     world.succeed(&[world.close_session(), world.close_escrow()]);
-    world.succeed(&world.open_escrow(0));
+    world.succeed(&world.open_escrow());
     world.succeed(&[world.deposit(usdc(10)), world.open_session(&World::limits())]);
     world.refuse(world.authorize(&old), EscrowError::InvalidSignature);
 }
@@ -144,13 +156,13 @@ fn escrow_closed_and_opened_again_gives_old_intents_no_new_life() {
 #[test]
 fn intent_of_another_cluster_refused() {
     let mut other = World::on("another cluster");
-    other.succeed(&other.open_escrow(0));
+    other.succeed(&other.open_escrow());
     other.succeed(&[other.open_session(&World::limits())]);
     let mut world = World::with_session();
     // All keys, accounts, slots and times are the same there: only the slot hashes differ.
     let foreign = other.intent();
     assert_eq!(foreign, Intent { incarnation: foreign.incarnation, ..world.intent() });
-    let authorize = instruction::authorize(&world.relay, &foreign, &other.sign_intent(&foreign));
+    let authorize = instruction::authorize(&world.relay, &foreign, &other.sign_intent(&foreign), &[]);
     world.refuse(authorize, EscrowError::InvalidSignature);
     world.succeed(&[world.authorize(&world.intent())]);
 }
@@ -159,19 +171,26 @@ fn intent_of_another_cluster_refused() {
 fn intents_of_one_key_in_two_escrows_opened_in_one_slot_stay_apart() {
     let mut world = World::with_session();
     let payer = world.chain.key("second payer");
-    let escrow = x402_escrow_interface::address::escrow(&payer, &world.mint);
-    world.succeed(&instruction::open_escrow(&world.relay, &payer, &world.mint, &world.token_program, 0));
+    let (program, World { relay, mint, token_program, .. }) = (program_id(), &world);
+    let escrow = address::escrow(&program, &payer, mint);
+    let open = instruction::open_escrow(&program, relay, &payer, mint, token_program);
+    world.succeed(&open);
     let limits = World::limits();
     // The session of the first escrow is opened again, so that both have the same incarnation.
     world.succeed(&[
         world.close_session(),
         world.open_session(&limits),
-        instruction::open_session(&world.relay, &payer, &escrow, &world.agent, &limits),
+        instruction::open_session(&program, &world.relay, &payer, &escrow, &world.agent, &limits),
     ]);
     let intent = world.intent();
     let signature = world.sign_intent(&intent);
     let elsewhere = Intent { escrow, ..intent };
-    let authorize = instruction::authorize(&world.relay, &elsewhere, &signature);
+    let authorize = instruction::authorize(&world.relay, &elsewhere, &signature, &[]);
     world.refuse(authorize, EscrowError::InvalidSignature);
     world.succeed(&[world.authorize(&intent)]);
+}
+
+/// An intent of one base unit, to be charged at once.
+fn charged(world: &World, nonce: u64) -> Intent {
+    Intent { nonce, amount: 1, flow: PaymentFlow::Authorization, ..world.intent() }
 }

@@ -1,14 +1,15 @@
 //! Which signatures count: each message by one key only, over every one of its fields.
 
 use x402_escrow_interface::{
-    Address,
-    account::Session,
-    address,
+    Address, address,
     error::EscrowError,
-    instruction::{self, Proof, Signature},
-    message::{Capture, Intent, PaymentFlow, Release, signed_bytes},
+    instruction::{self, Consent, Signature},
+    message::{Capture, Intent, PaymentFlow, Release, Revoke, signed_bytes},
 };
-use x402_escrow_tests::svm::{World, usdc};
+use x402_escrow_tests::{
+    program_id,
+    svm::{World, usdc},
+};
 
 /// The intent with each field changed in turn. The pattern names all of them, so that a new one can't be forgotten.
 fn altered_intents(intent: Intent) -> Vec<(&'static str, Intent)> {
@@ -67,7 +68,7 @@ fn signature_over_another_intent_refused_whichever_field_differs() {
     for (field, altered) in altered_intents(intent) {
         let signature = world.chain.sign(&world.agent, &altered.signed_bytes());
         println!("{field}");
-        let authorize = instruction::authorize(&world.relay, &intent, &signature);
+        let authorize = instruction::authorize(&world.relay, &intent, &signature, &[]);
         world.refuse(authorize, EscrowError::InvalidSignature);
     }
     world.succeed(&[world.authorize(&intent)]);
@@ -83,7 +84,7 @@ fn intent_changed_after_it_was_signed_refused_whichever_field_changed() {
     for (field, altered) in altered_intents(intent) {
         if !FIXED.contains(&field) {
             println!("{field}");
-            let authorize = instruction::authorize(&world.relay, &altered, &signature);
+            let authorize = instruction::authorize(&world.relay, &altered, &signature, &[]);
             world.refuse(authorize, EscrowError::InvalidSignature);
         }
     }
@@ -95,12 +96,12 @@ fn intent_signed_by_anyone_but_the_session_key_refused() {
     let mut world = World::with_session();
     let second = world.chain.key("second agent");
     let limits = World::limits();
-    world.succeed(&[instruction::open_session(&world.payer, &world.payer, &world.escrow, &second, &limits)]);
+    world.succeed(&[world.open_session_of(&second, &limits)]);
     let intent = world.intent();
     // The payer's own key and the key of another session of the same escrow included.
     for thief in [world.payer, second, world.receiver, world.relay, world.stranger] {
         let signature = world.chain.sign(&thief, &intent.signed_bytes());
-        let authorize = instruction::authorize(&world.relay, &intent, &signature);
+        let authorize = instruction::authorize(&world.relay, &intent, &signature, &[]);
         world.refuse(authorize, EscrowError::InvalidSignature);
     }
 }
@@ -121,7 +122,7 @@ fn capture_signature_over_other_fields_refused() {
         Capture { last: !last, ..good },
     ];
     let sign = |world: &World, capture: &Capture| {
-        Proof::Signature(world.chain.sign(&intent.capture_authorizer, &capture.signed_bytes()))
+        Consent::Signature(world.chain.sign(&intent.capture_authorizer, &capture.signed_bytes()))
     };
     for other in altered {
         // Signed one thing, sent another; and the reverse.
@@ -146,7 +147,7 @@ fn release_signature_over_other_fields_refused() {
         Release { amount: 0, ..good },
     ] {
         let signature = world.chain.sign(&intent.receiver_authorizer, &other.signed_bytes());
-        let void = world.void_by(&intent, amount, Proof::Signature(signature));
+        let void = world.void_by(&intent, amount, Consent::Signature(signature));
         world.refuse(void, EscrowError::InvalidSignature);
     }
     world.succeed(&[world.void(&intent, amount)]);
@@ -156,22 +157,28 @@ fn release_signature_over_other_fields_refused() {
 fn signature_over_one_kind_of_message_is_not_one_over_another() {
     let (mut world, intent) = World::with_hold();
     let capture = world.capture_message(&intent, usdc(4));
-    for tag in [&Intent::TAG, &Release::TAG] {
+    for tag in [&Intent::TAG, &Release::TAG, &Revoke::TAG] {
         let signed = signed_bytes(tag, &capture.digest());
         let signature = world.chain.sign(&intent.capture_authorizer, &signed);
-        let forged = world.capture_by(&intent, &capture, Proof::Signature(signature));
+        let forged = world.capture_by(&intent, &capture, Consent::Signature(signature));
         world.refuse(forged, EscrowError::InvalidSignature);
     }
     let release = Release { intent_digest: intent.digest(), amount: 0 };
-    for tag in [&Intent::TAG, &Capture::TAG] {
+    for tag in [&Intent::TAG, &Capture::TAG, &Revoke::TAG] {
         let signed = signed_bytes(tag, &release.digest());
         let signature = world.chain.sign(&intent.receiver_authorizer, &signed);
-        world.refuse(world.void_by(&intent, 0, Proof::Signature(signature)), EscrowError::InvalidSignature);
+        world.refuse(world.void_by(&intent, 0, Consent::Signature(signature)), EscrowError::InvalidSignature);
     }
     let next = Intent { nonce: 2, ..intent };
-    for tag in [&Capture::TAG, &Release::TAG] {
+    for tag in [&Capture::TAG, &Release::TAG, &Revoke::TAG] {
         let signature = world.chain.sign(&world.agent, &signed_bytes(tag, &next.digest()));
-        let forged = instruction::authorize(&world.relay, &next, &signature);
+        let forged = instruction::authorize(&world.relay, &next, &signature, &[]);
+        world.refuse(forged, EscrowError::InvalidSignature);
+    }
+    let (payer, revoke) = (world.payer, world.revoke_message());
+    for tag in [&Intent::TAG, &Capture::TAG, &Release::TAG] {
+        let signature = world.chain.sign(&payer, &signed_bytes(tag, &revoke.digest()));
+        let forged = world.revoke_session_by(&payer, Consent::Signature(signature));
         world.refuse(forged, EscrowError::InvalidSignature);
     }
 }
@@ -183,7 +190,7 @@ fn signature_over_the_bare_digest_or_layout_refused() {
     let layout = borsh::to_vec(&intent).expect("memory can be written");
     for message in [intent.digest().as_slice(), &layout] {
         let signature = world.chain.sign(&world.agent, message);
-        let authorize = instruction::authorize(&world.relay, &intent, &signature);
+        let authorize = instruction::authorize(&world.relay, &intent, &signature, &[]);
         world.refuse(authorize, EscrowError::InvalidSignature);
     }
 }
@@ -196,10 +203,10 @@ fn signature_with_any_byte_changed_refused() {
     for index in 0..good.len() {
         let mut forged = good;
         forged[index] ^= 1;
-        let authorize = instruction::authorize(&world.relay, &intent, &forged);
+        let authorize = instruction::authorize(&world.relay, &intent, &forged, &[]);
         world.refuse(authorize, EscrowError::InvalidSignature);
     }
-    world.refuse(instruction::authorize(&world.relay, &intent, &[0; 64]), EscrowError::InvalidSignature);
+    world.refuse(instruction::authorize(&world.relay, &intent, &[0; 64], &[]), EscrowError::InvalidSignature);
 }
 
 #[test]
@@ -207,7 +214,7 @@ fn second_encoding_of_the_same_signature_refused() {
     let mut world = World::with_session();
     let intent = world.intent();
     let forged = with_order_added(world.sign_intent(&intent));
-    world.refuse(instruction::authorize(&world.relay, &intent, &forged), EscrowError::InvalidSignature);
+    world.refuse(instruction::authorize(&world.relay, &intent, &forged, &[]), EscrowError::InvalidSignature);
     world.succeed(&[world.authorize(&intent)]);
 }
 
@@ -222,11 +229,11 @@ fn session_key_of_small_order_signs_nothing() {
 
     let mut world = World::with_session();
     let limits = World::limits();
-    world.succeed(&[instruction::open_session(&world.payer, &world.payer, &world.escrow, &key, &limits)]);
-    let data = world.chain.data(&address::session(&world.escrow, &key)).expect("just opened");
-    let incarnation = Session::decode(&data).expect("it is a session").incarnation;
+    world.succeed(&[world.open_session_of(&key, &limits)]);
+    let session = address::session(&program_id(), &world.escrow, &key);
+    let incarnation = world.session_at(&session).incarnation;
     let intent = Intent { session_key: key, ..world.intent_of(incarnation) };
-    let authorize = instruction::authorize(&world.relay, &intent, &signature);
+    let authorize = instruction::authorize(&world.relay, &intent, &signature, &[]);
     world.refuse(authorize, EscrowError::InvalidSignature);
 }
 

@@ -3,7 +3,7 @@
 use solana_sdk::instruction::InstructionError;
 use x402_escrow_interface::{
     error::EscrowError,
-    instruction::{self, Proof},
+    instruction::{self, Consent},
     message::{Capture, Intent},
 };
 use x402_escrow_tests::svm::{World, usdc};
@@ -31,27 +31,25 @@ fn stolen_messages_do_what_was_signed_and_nothing_else() {
         Intent { nonce: 4, ..next },
         Intent { authorize_by: next.authorize_by + 1, ..next },
     ] {
-        let authorize = instruction::authorize(&scene.thief, &altered, &signature);
+        let authorize = instruction::authorize(&scene.thief, &altered, &signature, &[]);
         scene.world.refuse(authorize, EscrowError::InvalidSignature);
     }
     let ten = Capture { amount: usdc(10), ..nine };
-    let proof = Proof::Signature(nine_signature);
+    let proof = Consent::Signature(nine_signature);
     scene.world.refuse(scene.world.capture_by(&intent, &ten, proof), EscrowError::InvalidSignature);
     let five = Capture { amount: usdc(5), ..nine };
     scene.world.refuse(scene.world.capture_by(&scene.others, &five, proof), EscrowError::InvalidSignature);
-    let void = scene.world.void_by(&intent, usdc(4), Proof::Signature(release));
+    let void = scene.world.void_by(&intent, usdc(4), Consent::Signature(release));
     scene.world.refuse(void, EscrowError::InvalidSignature);
 
-    // In the order that pays most: the highest capture, once, and the hold that the payer wanted.
-    let authorize = instruction::authorize(&scene.thief, &next, &signature);
+    // In the order that pays most: the highest capture, and the hold that the payer wanted. Whatever is sent again after
+    // that changes nothing.
+    let authorize = instruction::authorize(&scene.thief, &next, &signature, &[]);
     scene.world.succeed(&[captured_nine.clone(), authorize.clone()]);
-    scene.world.refuse(captured_nine, EscrowError::NothingToCapture);
-    scene.world.refuse(six, EscrowError::NothingToCapture);
-    let void = scene.world.void_by(&intent, usdc(6), Proof::Signature(release));
-    scene.world.refuse(void, EscrowError::ReleaseBelowCaptured);
-    for again in spent.into_iter().chain([authorize]) {
-        scene.world.refuse(again, EscrowError::NonceUsed);
-    }
+    let before = scene.world.escrow();
+    scene.world.succeed(&[captured_nine, six, authorize]);
+    scene.world.succeed(&spent);
+    assert_eq!(scene.world.escrow(), before);
     let after = Tokens { escrow: usdc(91), receiver: usdc(9) - FEE, fee_recipient: FEE, ..BEFORE };
     assert_eq!(scene.tokens(), after);
     assert_eq!(scene.world.escrow().held, usdc(10 + 5 + 1));
@@ -66,13 +64,11 @@ fn withheld_messages_expire_and_the_money_goes_back() {
     scene.world.chain.set_time(World::AUTHORIZE_BY + 1);
     scene.world.refuse(next, EscrowError::IntentExpired);
     scene.world.chain.set_time(World::CAPTURE_DEADLINE + 1);
-    scene.world.refuse(capture.clone(), EscrowError::CaptureDeadlinePassed);
+    scene.world.refuse(capture, EscrowError::CaptureDeadlinePassed);
     scene.world.succeed(&[scene.world.reclaim(&scene.intent), scene.world.reclaim(&scene.others)]);
     assert_eq!(scene.tokens(), BEFORE);
     assert_eq!(scene.world.escrow().held, 0);
-    // The first hold still waits for refunds: it is there, and holds nothing.
-    scene.world.refuse(capture, EscrowError::CaptureDeadlinePassed);
-    assert!(!scene.world.hold_exists(&scene.others));
+    assert!(!scene.world.hold_exists(&scene.intent) && !scene.world.hold_exists(&scene.others));
 }
 
 #[test]
@@ -81,7 +77,7 @@ fn node_that_lies_about_the_incarnation_gets_signatures_that_count_nowhere() {
     let lie = world.intent_of([7; 32]);
     let signature = world.sign_intent(&lie);
     for intent in [lie, world.intent()] {
-        let authorize = instruction::authorize(&world.relay, &intent, &signature);
+        let authorize = instruction::authorize(&world.relay, &intent, &signature, &[]);
         world.refuse(authorize, EscrowError::InvalidSignature);
     }
     // Nor can it make accounts that the program takes for its own.

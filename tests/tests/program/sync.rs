@@ -1,6 +1,7 @@
 use x402_escrow_interface::{
     error::EscrowError,
     event::{self, Event},
+    message::Intent,
 };
 use x402_escrow_tests::svm::{World, usdc};
 
@@ -16,31 +17,32 @@ fn plain_transfer_counts_once_it_is_synced() {
 }
 
 #[test]
-fn second_sync_has_nothing_to_credit() {
+fn sync_without_anything_to_credit_succeeds_and_changes_nothing() {
     let mut world = World::with_escrow();
-    world.refuse(world.sync(), EscrowError::NothingToSync);
     send_to_vault(&mut world, 1);
     world.succeed(&[world.sync()]);
-    world.refuse(world.sync(), EscrowError::NothingToSync);
+    let before = world.escrow();
+    let receipt = world.succeed(&[world.sync()]);
+    assert_eq!((world.escrow(), receipt.events), (before, Vec::new()));
 }
 
 #[test]
 fn what_is_held_is_not_credited_again() {
     let (mut world, _) = World::with_hold();
-    world.refuse(world.sync(), EscrowError::NothingToSync);
+    world.succeed(&[world.sync()]);
+    assert_eq!((world.escrow().balance, world.escrow().held), (World::DEPOSIT, usdc(10)));
     send_to_vault(&mut world, 1);
     world.succeed(&[world.sync()]);
-    let escrow = world.escrow();
-    assert_eq!((escrow.balance, escrow.held), (World::DEPOSIT + 1, usdc(10)));
+    assert_eq!((world.escrow().balance, world.escrow().held), (World::DEPOSIT + 1, usdc(10)));
 }
 
 #[test]
 fn uncredited_tokens_can_be_neither_held_nor_withdrawn() {
     let mut world = World::with_session();
     send_to_vault(&mut world, usdc(5));
-    let intent = x402_escrow_interface::message::Intent { amount: World::DEPOSIT + 1, ..world.intent() };
+    let intent = Intent { amount: World::DEPOSIT + 1, ..world.intent() };
     world.refuse(world.authorize(&intent), EscrowError::InsufficientFreeBalance);
-    world.refuse(world.request_withdrawal(World::DEPOSIT + 1), EscrowError::WithdrawalAboveBalance);
+    world.refuse(world.withdraw(Some(World::DEPOSIT + 1)), EscrowError::InsufficientFreeBalance);
     world.succeed(&[world.sync(), world.authorize(&intent)]);
 }
 

@@ -3,12 +3,15 @@
 use solana_sdk::instruction::Instruction;
 use x402_escrow_interface::{
     Address,
-    account::{Escrow, Hold, Session},
+    account::{Escrow, Hold},
     address,
-    instruction::{self, HoldAccounts, Proof, SessionLimits},
+    instruction::{self, Consent, HoldAccounts, SessionLimits},
     message::{Capture, Intent, PaymentFlow, Release},
 };
-use x402_escrow_tests::svm::{Rival, World, usdc};
+use x402_escrow_tests::{
+    program_id,
+    svm::{Rival, World, usdc},
+};
 
 /// What everybody has, in base units.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,12 +43,17 @@ pub(super) const BEFORE: Tokens = Tokens {
 /// Taken of the 4 USDC that were captured.
 pub(super) const FEE: u64 = 40_000;
 
+/// What the session may spend.
+pub(super) fn limits() -> SessionLimits {
+    SessionLimits { maximum_payment: usdc(20), maximum_total: usdc(50), ..World::limits() }
+}
+
 /// A payment under way, and people around it whose keys are not stolen.
 pub(super) struct Scene {
     pub(super) world: World,
     /// Has no rights of its own.
     pub(super) thief: Address,
-    /// A hold of 10 USDC, of which 4 are captured; can be refunded.
+    /// A hold of 10 USDC, of which 4 are captured.
     pub(super) intent: Intent,
     /// A hold of 5 USDC of the same session, for another merchant, who is its authorizers too.
     pub(super) others: Intent,
@@ -55,9 +63,9 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new() -> Self {
-        let limits = SessionLimits { maximum_payment: usdc(20), maximum_total: usdc(50), ..World::limits() };
-        let mut world = World::with_session_of(limits);
-        let intent = Intent { refund_deadline: World::CAPTURE_DEADLINE + 600, ..world.intent() };
+        let mut world = World::with_session_of(limits());
+        let (intent, guardian) = (world.intent(), world.guardian);
+        world.succeed(&[world.set_guardian(&guardian)]);
         let first = Capture { fee: FEE, ..world.capture_message(&intent, usdc(4)) };
         world.succeed(&[world.authorize(&intent)]);
         world.succeed(&[world.capture_as(&intent, &first)]);
@@ -83,8 +91,8 @@ impl Scene {
     /// All keys of the payment. The program's upgrade authority is none: it could replace the rules themselves.
     pub(super) fn all_keys(&self) -> Vec<Address> {
         let World { payer, agent, receiver, capture_authorizer, receiver_authorizer, relay, .. } = self.world;
-        let fee_recipient = self.world.fee_recipient;
-        vec![payer, agent, receiver, capture_authorizer, receiver_authorizer, relay, fee_recipient]
+        let World { fee_recipient, guardian, .. } = self.world;
+        vec![payer, agent, receiver, capture_authorizer, receiver_authorizer, relay, fee_recipient, guardian]
     }
 
     pub(super) fn all_keys_but(&self, kept: &Address) -> Vec<Address> {
@@ -147,10 +155,10 @@ impl Scene {
     /// Opens a session for the thief's key, which takes the payer's, and returns an intent in it that pays the thief.
     pub(super) fn session_of_the_thief(&mut self) -> Intent {
         let (thief, escrow) = (self.thief, self.world.escrow);
-        let open = instruction::open_session(&thief, &self.world.payer, &escrow, &thief, &World::limits());
+        let (program, payer) = (program_id(), self.world.payer);
+        let open = instruction::open_session(&program, &thief, &payer, &escrow, &thief, &World::limits());
         self.world.succeed(&[open]);
-        let data = self.world.chain.data(&address::session(&escrow, &thief)).unwrap();
-        let incarnation = Session::decode(&data).unwrap().incarnation;
+        let incarnation = self.world.session_at(&address::session(&program, &escrow, &thief)).incarnation;
         Intent { incarnation, session_key: thief, ..self.to_thief(usdc(1), 1) }
     }
 
@@ -185,7 +193,7 @@ impl Scene {
         self.with_rival(|accounts| {
             let capture = Capture { intent_digest: accounts.hold.intent_digest, amount, fee: 0, last: false };
             let signature = self.world.chain.sign(&accounts.hold.capture_authorizer, &capture.signed_bytes());
-            instruction::capture(accounts, &capture, Proof::Signature(signature))
+            instruction::capture(accounts, amount, &capture, Consent::Signature(signature))
         })
     }
 
@@ -195,7 +203,7 @@ impl Scene {
             let release = Release { intent_digest: accounts.hold.intent_digest, amount: 0 };
             let signature =
                 self.world.chain.sign(&accounts.hold.receiver_authorizer, &release.signed_bytes());
-            instruction::void(accounts, &release, Proof::Signature(signature))
+            instruction::void(accounts, &release, Consent::Signature(signature))
         })
     }
 
@@ -203,6 +211,7 @@ impl Scene {
         let data = |address| self.world.chain.data(&address).unwrap();
         let (escrow, hold) = (self.rivals_escrow(), Hold::decode(&data(self.rival.hold)).unwrap());
         build(HoldAccounts {
+            program: program_id(),
             escrow_address: self.rival.escrow,
             escrow: &escrow,
             hold_address: self.rival.hold,

@@ -18,7 +18,10 @@ use x402_escrow_interface::{
     instruction,
     message::{Capture, Intent, PaymentFlow},
 };
-use x402_escrow_tests::svm::{Chain, World, usdc};
+use x402_escrow_tests::{
+    program_id,
+    svm::{Chain, World, usdc},
+};
 
 /// Where Token-2022 puts a mint's first extension: behind the token account's length and the account's type.
 const FIRST_EXTENSION: usize = 166;
@@ -100,14 +103,14 @@ fn pyusd_is_refused() {
     refused_at_opening(&pyusd, EscrowError::MintCanBeClosed);
 }
 
-/// Deposits, syncs, captures with a fee, releases, refunds, charges, withdraws everything and closes the escrow.
+/// Deposits, syncs, captures with a fee, releases, refunds, charges, withdraws and closes the escrow, which pays the rest.
 #[track_caller]
 fn every_movement(world: &mut World) {
     let vault = world.escrow().vault;
     world.chain.transfer(&world.token_account(&world.stranger), &vault, usdc(5));
     world.succeed(&[world.sync()]);
 
-    let held = Intent { refund_deadline: World::CAPTURE_DEADLINE + 60, ..world.intent() };
+    let held = world.intent();
     world.succeed(&[world.authorize(&held)]);
     let capture = Capture { fee: 40_000, ..world.capture_message(&held, usdc(4)) };
     world.succeed(&[world.capture_as(&held, &capture)]);
@@ -122,9 +125,7 @@ fn every_movement(world: &mut World) {
     let balance = world.escrow().balance;
     assert_eq!(balance, World::DEPOSIT + usdc(5) - usdc(4) + usdc(1) - usdc(10));
     let before = world.tokens(&world.payer);
-    world.succeed(&[world.request_withdrawal(balance)]);
-    world.chain.set_time(held.refund_deadline + i64::from(World::WITHDRAW_DELAY_SECONDS));
-    world.succeed(&[world.close_hold(&held), world.withdraw(), world.close_session(), world.close_escrow()]);
+    world.succeed(&[world.withdraw(Some(usdc(30))), world.close_session(), world.close_escrow()]);
     assert_eq!(world.tokens(&world.payer), before + balance);
     assert_eq!(world.chain.data(&vault), None);
 }
@@ -144,7 +145,7 @@ fn refused_at_opening_after(
     let mut chain = Chain::new("the cluster");
     let mint = extended_mint(&mut chain, extensions);
     let (relay, payer) = (chain.key("relay"), chain.key("payer"));
-    let mut instructions = instruction::open_escrow(&relay, &payer, &mint, &TOKEN_2022, 0);
+    let mut instructions = instruction::open_escrow(&program_id(), &relay, &payer, &mint, &TOKEN_2022);
     let open = instructions.pop().expect("the vault's creation and the opening");
     chain.succeed(&instructions);
     chain.rewrite(&mint, change);

@@ -1,7 +1,7 @@
 use x402_escrow_interface::{
     error::EscrowError,
     event::{self, Event},
-    instruction::SessionLimits,
+    instruction::{Consent, SessionLimits},
     message::Intent,
 };
 use x402_escrow_tests::svm::{START, World, usdc};
@@ -17,7 +17,7 @@ fn new_limits_replace_the_old_and_what_is_spent_stays_spent() {
         maximum_total: usdc(12),
         maximum_per_period: usdc(1),
         period_seconds: HOUR_SECONDS,
-        receiver: world.receiver,
+        receivers_root: [6; 32],
     };
     let receipt = world.succeed(&[world.update_session(&limits)]);
     let session = world.session();
@@ -26,8 +26,8 @@ fn new_limits_replace_the_old_and_what_is_spent_stays_spent() {
         (limits.expires_at, limits.maximum_payment, limits.maximum_total)
     );
     assert_eq!(
-        (session.maximum_per_period, session.period_seconds, session.receiver),
-        (limits.maximum_per_period, limits.period_seconds, limits.receiver)
+        (session.maximum_per_period, session.period_seconds, session.receivers_root),
+        (limits.maximum_per_period, limits.period_seconds, limits.receivers_root)
     );
     assert_eq!((session.spent, session.period_spent, session.open_holds), (usdc(10), 0, 1));
     let updated = event::SessionUpdated {
@@ -38,7 +38,7 @@ fn new_limits_replace_the_old_and_what_is_spent_stays_spent() {
         maximum_total: limits.maximum_total,
         maximum_per_period: limits.maximum_per_period,
         period_seconds: limits.period_seconds,
-        receiver: limits.receiver,
+        receivers_root: limits.receivers_root,
     };
     assert_eq!(receipt.events, [Event::SessionUpdated(updated)]);
 }
@@ -73,6 +73,14 @@ fn revoked_session_stays_revoked() {
 }
 
 #[test]
+fn session_revoked_with_all_others_stays_revoked() {
+    let mut world = World::with_session();
+    let (payer, slot) = (world.payer, world.chain.slot());
+    world.succeed(&[world.revoke_sessions_by(&payer, slot, Consent::Signer)]);
+    world.refuse(world.update_session(&World::limits()), EscrowError::SessionRevoked);
+}
+
+#[test]
 fn bad_limits_refused() {
     let mut world = World::with_session();
     for (limits, error) in [
@@ -89,7 +97,9 @@ fn bad_limits_refused() {
 #[test]
 fn only_the_payer_can_change_limits() {
     let mut world = World::with_session();
-    for thief in [world.stranger, world.agent, world.relay] {
+    let guardian = world.guardian;
+    world.succeed(&[world.set_guardian(&guardian)]);
+    for thief in [world.stranger, world.agent, world.relay, guardian] {
         let mut update = world.update_session(&World::limits());
         update.accounts[0].pubkey = thief;
         world.refuse(update, EscrowError::WrongPayer);

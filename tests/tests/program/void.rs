@@ -1,8 +1,8 @@
 use solana_sdk::instruction::InstructionError;
 use x402_escrow_interface::{
     error::EscrowError,
-    event::{self, Event},
-    instruction::Proof,
+    event::{Event, Voided},
+    instruction::Consent,
     message::{Intent, Release},
 };
 use x402_escrow_tests::svm::{HOLD_BYTES, World, usdc};
@@ -17,8 +17,8 @@ fn void_of_an_uncaptured_hold_gives_everything_back_and_closes_it() {
     assert_eq!((session.spent, session.open_holds), (0, 0));
     assert!(!world.hold_exists(&intent));
     assert_eq!(world.chain.lamports(&world.relay), before + world.chain.rent(HOLD_BYTES));
-    let closed = event::HoldClosed { session: world.session, intent_digest: intent.digest() };
-    assert_eq!(receipt.events, [voided(&world, &intent, usdc(10)), Event::HoldClosed(closed)]);
+    let voided = Voided { released: usdc(10), balance: World::DEPOSIT, ..nothing(&world, &intent) };
+    assert_eq!(receipt.events, [Event::Voided(voided)]);
 }
 
 #[test]
@@ -26,46 +26,52 @@ fn void_between_captured_and_maximum_lowers_what_can_be_captured() {
     let (mut world, intent) = World::with_hold();
     world.succeed(&[world.capture(&intent, usdc(4))]);
     let receipt = world.succeed(&[world.void(&intent, usdc(7))]);
-    assert_eq!(receipt.events, [voided(&world, &intent, usdc(3))]);
+    let voided = Voided {
+        captured: usdc(4),
+        released: usdc(3),
+        left: usdc(3),
+        balance: usdc(96),
+        held: usdc(3),
+        ..nothing(&world, &intent)
+    };
+    assert_eq!(receipt.events, [Event::Voided(voided)]);
     let (hold, escrow) = (world.hold(&intent), world.escrow());
     assert_eq!((hold.amount, hold.captured, escrow.held), (usdc(7), usdc(4), usdc(3)));
     assert_eq!(world.session().spent, usdc(7));
-    world.refuse(world.capture(&intent, usdc(7) + 1), EscrowError::CaptureAboveHold);
-    world.succeed(&[world.capture(&intent, usdc(7))]);
+    world.succeed(&[world.capture(&intent, usdc(7) + 1)]);
     assert!(!world.hold_exists(&intent));
+    assert_eq!(world.tokens(&world.receiver), usdc(7));
 }
 
 #[test]
-fn void_at_what_is_captured_ends_the_hold() {
-    let (mut world, intent) = World::with_hold();
-    world.succeed(&[world.capture(&intent, usdc(4))]);
-    world.succeed(&[world.void(&intent, usdc(4))]);
-    assert!(!world.hold_exists(&intent));
-    assert_eq!((world.escrow().balance, world.session().spent), (usdc(96), usdc(4)));
+fn void_at_or_below_what_is_captured_ends_the_payment_there() {
+    for amount in [usdc(4), usdc(4) - 1, 0] {
+        let (mut world, intent) = World::with_hold();
+        world.succeed(&[world.capture(&intent, usdc(4))]);
+        let receipt = world.succeed(&[world.void(&intent, amount)]);
+        assert!(!world.hold_exists(&intent));
+        assert_eq!((world.escrow().balance, world.session().spent), (usdc(96), usdc(4)));
+        let voided =
+            Voided { captured: usdc(4), released: usdc(6), balance: usdc(96), ..nothing(&world, &intent) };
+        assert_eq!(receipt.events, [Event::Voided(voided)]);
+    }
 }
 
 #[test]
-fn void_below_what_is_captured_refused() {
+fn void_at_or_above_where_the_payment_ends_succeeds_and_changes_nothing() {
     let (mut world, intent) = World::with_hold();
-    world.succeed(&[world.capture(&intent, usdc(4))]);
-    world.refuse(world.void(&intent, usdc(4) - 1), EscrowError::ReleaseBelowCaptured);
-    world.refuse(world.void(&intent, 0), EscrowError::ReleaseBelowCaptured);
-}
-
-#[test]
-fn void_that_releases_nothing_refused() {
-    let (mut world, intent) = World::with_hold();
-    world.refuse(world.void(&intent, usdc(10)), EscrowError::NothingToRelease);
-    world.refuse(world.void(&intent, usdc(10) + 1), EscrowError::NothingToRelease);
-    world.refuse(world.void(&intent, u64::MAX), EscrowError::NothingToRelease);
-}
-
-#[test]
-fn repeated_void_releases_nothing_more() {
-    let (mut world, intent) = World::with_hold();
-    let void = world.void(&intent, usdc(7));
-    world.succeed(std::slice::from_ref(&void));
-    world.refuse(void, EscrowError::NothingToRelease);
+    let seven = world.void(&intent, usdc(7));
+    for end in [usdc(10), usdc(7)] {
+        world.succeed(&[world.void(&intent, end)]);
+        let before = world.hold(&intent);
+        for amount in [end, end + 1, u64::MAX] {
+            let receipt = world.succeed(&[world.void(&intent, amount)]);
+            assert_eq!((world.hold(&intent), receipt.events), (before, Vec::new()));
+        }
+    }
+    // Also the very same instruction again.
+    assert_eq!(world.succeed(&[seven]).events, []);
+    assert_eq!(world.escrow().held, usdc(7));
 }
 
 #[test]
@@ -78,14 +84,14 @@ fn void_after_the_capture_deadline_passes() {
 #[test]
 fn receiver_authorizer_can_sign_the_transaction_instead() {
     let (mut world, intent) = World::with_hold();
-    world.succeed(&[world.void_by(&intent, 0, Proof::Signer)]);
+    world.succeed(&[world.void_by(&intent, 0, Consent::Signer)]);
     assert_eq!(world.escrow().held, 0);
 }
 
 #[test]
 fn void_without_the_authorizer_refused() {
     let (mut world, intent) = World::with_hold();
-    let good = world.void_by(&intent, 0, Proof::Signer);
+    let good = world.void_by(&intent, 0, Consent::Signer);
     let last = good.accounts.len() - 1;
 
     let mut nobody = good.clone();
@@ -101,18 +107,9 @@ fn void_without_the_authorizer_refused() {
         world.refuse(stolen, EscrowError::MissingAuthorizer);
         let release = Release { intent_digest: intent.digest(), amount: 0 };
         let signature = world.chain.sign(&thief, &release.signed_bytes());
-        let forged = world.void_by(&intent, 0, Proof::Signature(signature));
+        let forged = world.void_by(&intent, 0, Consent::Signature(signature));
         world.refuse(forged, EscrowError::InvalidSignature);
     }
-}
-
-#[test]
-fn captured_hold_that_waits_for_refunds_has_nothing_to_release() {
-    let mut world = World::with_session();
-    let intent = Intent { refund_deadline: World::CAPTURE_DEADLINE, ..world.intent() };
-    world.succeed(&[world.authorize(&intent)]);
-    world.succeed(&[world.capture(&intent, usdc(10))]);
-    world.refuse(world.void(&intent, usdc(10)), EscrowError::NothingToRelease);
 }
 
 #[test]
@@ -123,6 +120,17 @@ fn void_of_an_ended_hold_refused() {
     world.refuse(void, InstructionError::AccountDataTooSmall);
 }
 
-fn voided(world: &World, intent: &Intent, released: u64) -> Event {
-    Event::Voided(event::Voided { escrow: world.escrow, intent_digest: intent.digest(), released })
+/// A void of this intent that released nothing, of a hold that is closed.
+fn nothing(world: &World, intent: &Intent) -> Voided {
+    Voided {
+        escrow: world.escrow,
+        session: world.session,
+        hold: world.hold_address(intent),
+        intent_digest: intent.digest(),
+        captured: 0,
+        released: 0,
+        left: 0,
+        balance: 0,
+        held: 0,
+    }
 }
