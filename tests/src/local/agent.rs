@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::{Local, Verifier, binary};
+use crate::program_id;
 
 /// The agent's command line, run by an owner or by an agent.
 pub struct Agent {
@@ -21,6 +22,7 @@ impl Agent {
         let environment = vec![
             ("X402_KEYPAIR", key_file.display().to_string()),
             ("X402_RPC_URL", local.rpc_url().to_owned()),
+            ("X402_PROGRAM", program_id().to_string()),
             ("X402_MINT", local.mint.to_string()),
             ("X402_VERIFIER_URL", verifier.url.clone()),
         ];

@@ -23,6 +23,8 @@ use x402_escrow_interface::{
     address, instruction,
 };
 
+use crate::program_id;
+
 /// The node, asked directly: what the demo and the tests hold the services' answers against.
 pub struct Chain {
     /// URL of the JSON-RPC.
@@ -104,7 +106,7 @@ impl Chain {
     /// # Errors
     /// If there is none.
     pub fn escrow(&self, payer: &Address, mint: &Address) -> Result<Escrow> {
-        let data = self.data(&address::escrow(payer, mint))?.context("there is no escrow")?;
+        let data = self.data(&address::escrow(&program_id(), payer, mint))?.context("there is no escrow")?;
         Ok(Escrow::decode(&data)?)
     }
 

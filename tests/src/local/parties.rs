@@ -25,6 +25,7 @@ use x402_escrow_wire::{
 };
 
 use super::{Agent, Local, ONE_TOKEN, Verifier};
+use crate::program_id;
 
 const ORIGIN: &str = "https://shop.example";
 
@@ -89,10 +90,13 @@ impl Parties {
         local.chain.give_tokens(&owner.pubkey(), &local.mint, Self::DEPOSIT)?;
         local.chain.give_tokens(&merchant.pubkey(), &local.mint, 0)?;
         let agent = Agent::owner(local, &owner_file, verifier);
-        agent.run(&["escrow", "open", "--amount", DEPOSIT, "--withdraw-delay", "0s"])?;
+        agent.run(&["escrow", "open", "--amount", DEPOSIT])?;
         let session = SessionFile::read(&agent.open_session("session")?)?;
-        let stored =
-            local.chain.session(&address::session(&session.escrow.into(), &session.session_key.into()))?;
+        let stored = local.chain.session(&address::session(
+            &program_id(),
+            &session.escrow.into(),
+            &session.session_key.into(),
+        ))?;
         let parties = Self {
             owner: owner.pubkey(),
             merchant: SigningKey::from_bytes(merchant.secret_bytes()),
@@ -123,7 +127,7 @@ impl Parties {
         };
         let extra = Extra {
             payment_flow: "escrow".to_owned(),
-            program: x402_escrow_interface::ID.into(),
+            program: program_id().into(),
             fee_payer: self.fee_payer,
             capture_authorizer,
             request_price: terms.request_price.map(Decimal),
@@ -161,6 +165,7 @@ impl Parties {
             incarnation: self.incarnation,
             nonce: Decimal(self.nonces.fetch_add(1, Ordering::Relaxed)),
             authorize_by,
+            receiver_proof: Vec::new(),
             signature: None,
             voucher: None,
         };

@@ -14,6 +14,7 @@ use super::{
     Local, binary,
     process::{Process, free_ports},
 };
+use crate::program_id;
 
 /// How long a service may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
@@ -61,6 +62,7 @@ impl Verifier {
             ("X402_LISTEN", address.clone()),
             ("X402_OPERATOR_LISTEN", "none".to_owned()),
             ("X402_RPC_URL", local.rpc_url().to_owned()),
+            ("X402_PROGRAM_ID", program_id().to_string()),
             ("X402_FEE_PAYER", key_file.display().to_string()),
             ("X402_DATABASE", local.folder().join("verifier.sqlite").display().to_string()),
             // Balances are looked at as soon as a capture is answered.
@@ -158,8 +160,9 @@ pub struct Merchant {
     pub url: String,
     /// Who is paid, and who signs captures and releases.
     pub key: Keypair,
+    /// As it calls itself.
+    pub name: String,
     admin_url: String,
-    name: String,
     arguments: Vec<String>,
     folder: PathBuf,
     process: Process,

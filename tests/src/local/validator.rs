@@ -10,9 +10,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use solana_client::rpc_client::RpcClient;
 use tempfile::TempDir;
-use x402_escrow_interface::{Address, ID};
+use x402_escrow_interface::Address;
 
 use super::process::{Process, free_ports};
+use crate::program_id;
 
 /// Ports that a validator takes besides JSON-RPC's two and the faucet's.
 const DYNAMIC_PORTS: u16 = 40;
@@ -107,7 +108,7 @@ fn spawn(folder: &Path, first_port: u16, program: &Path, faucet: &Address) -> Re
         .args(["--gossip-port", &(first_port + 3).to_string()])
         .args(["--dynamic-port-range", &format!("{}-{}", first_port + 4, first_port + 4 + DYNAMIC_PORTS)])
         .args(["--mint", &faucet.to_string()])
-        .args(["--bpf-program", &ID.to_string()])
+        .args(["--bpf-program", &program_id().to_string()])
         .arg(program)
         .arg("--ledger")
         .arg(ledger(folder));

@@ -8,7 +8,9 @@ use std::{
 };
 
 use tokio::runtime::Builder;
-use x402_escrow_agent::{AgentClient, FetchError, Limits, Request, SessionFile, stream::StreamsFile};
+use x402_escrow_agent::{
+    AgentClient, FetchError, Limits, Request, SessionFile, nonces::NoncesFile, stream::StreamsFile,
+};
 use x402_escrow_wire::text::Hex32;
 
 use super::streamer::Streamed;
@@ -22,9 +24,8 @@ const HOLD: u64 = 250_000;
 pub(super) fn shop_until(closing: &AtomicBool, session_file: &Path, url: &str) -> Vec<Streamed> {
     let file = StreamsFile::beside(session_file);
     let limits = Limits { maximum_amount: PRICE, spending_limit: None };
-    let agent = AgentClient::new(SessionFile::read(session_file).unwrap(), limits)
-        .unwrap()
-        .streaming(file.clone(), HOLD);
+    let (session, nonces) = (SessionFile::read(session_file).unwrap(), NoncesFile::beside(session_file));
+    let agent = AgentClient::new(session, limits, &nonces).unwrap().streaming(file.clone(), HOLD);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let mut streams = BTreeMap::new();
     while !closing.load(Ordering::Relaxed) {

@@ -10,7 +10,10 @@ use serde_json::Value;
 use solana_sdk::signature::Signer;
 use tokio::runtime::Builder;
 use x402_escrow_interface::{Address, address};
-use x402_escrow_tests::local::{Agent, Local, Merchant, Verifier, parties::Parties};
+use x402_escrow_tests::{
+    local::{Agent, Local, Merchant, Verifier, parties::Parties},
+    program_id,
+};
 use x402_escrow_verifier::store::{Database, Store};
 use x402_escrow_wire::text::Hex32;
 
@@ -158,7 +161,11 @@ impl Till {
         );
         let balance = Parties::DEPOSIT - captured - elsewhere;
         assert_eq!((escrow.balance, escrow.held), (balance, 0), "balance and held");
-        assert_eq!(tokens(&address::escrow(&self.parties.owner, &self.local.mint)), balance, "vault");
+        assert_eq!(
+            tokens(&address::escrow(&program_id(), &self.parties.owner, &self.local.mint)),
+            balance,
+            "vault"
+        );
         assert_eq!(chain.supply(&self.local.mint).unwrap(), Parties::DEPOSIT, "supply");
     }
 }

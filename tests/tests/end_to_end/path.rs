@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use solana_sdk::signature::Signer;
+use x402_escrow_interface::{address, instruction};
+use x402_escrow_tests::program_id;
 
 use super::shop::{DEPOSIT, Shop};
 
@@ -56,12 +58,12 @@ fn an_agent_buys_and_every_base_unit_is_where_it_belongs() {
 #[test]
 fn tokens_sent_to_the_vault_by_plain_transfer_can_be_spent_after_a_sync() {
     let shop = Shop::open();
-    let escrow_address = x402_escrow_interface::address::escrow(&shop.owner_key.pubkey(), &shop.local.mint);
+    let escrow_address = address::escrow(&program_id(), &shop.owner_key.pubkey(), &shop.local.mint);
     shop.local.chain.give_tokens(&escrow_address, &shop.local.mint, 77).unwrap();
     let status = shop.owner.run(&["escrow", "status"]).unwrap();
     assert_eq!((&status["balance"], &status["uncredited"]), (&DEPOSIT.to_string().into(), &"77".into()));
 
-    let sync = x402_escrow_interface::instruction::sync(&escrow_address, &shop.escrow());
+    let sync = instruction::sync(&program_id(), &escrow_address, &shop.escrow());
     shop.local.chain.send(&[sync], &[]).unwrap();
     let status = shop.owner.run(&["escrow", "status"]).unwrap();
     assert_eq!(

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{Address, account::Escrow, address};
-use x402_escrow_tests::local::{Agent, Local, Merchant, ONE_TOKEN, Verifier};
+use x402_escrow_tests::{
+    local::{Agent, Local, Merchant, ONE_TOKEN, Verifier},
+    program_id,
+};
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload},
     facilitator::SettleResponse,
@@ -85,7 +88,7 @@ impl Shop {
         local.chain.give_sol(&owner_key.pubkey(), 1_000_000_000).unwrap();
         local.chain.give_tokens(&owner_key.pubkey(), &local.mint, DEPOSIT).unwrap();
         let owner = Agent::owner(&local, &owner_file, &verifier);
-        owner.run(&["escrow", "open", "--amount", "10", "--withdraw-delay", "0s"]).unwrap();
+        owner.run(&["escrow", "open", "--amount", "10"]).unwrap();
         let path = local.folder().join("session.json");
         let out = path.display().to_string();
         let limits = ["--max-payment", "0.3", "--max-total", "5", "--max-per-period", "1", "--period", "1h"];
@@ -176,7 +179,7 @@ impl Shop {
     #[track_caller]
     pub(super) fn assert_books(&self, earned: u64, held: u64) {
         let escrow = self.escrow();
-        let vault = self.tokens(&address::escrow(&self.owner_key.pubkey(), &self.local.mint));
+        let vault = self.tokens(&address::escrow(&program_id(), &self.owner_key.pubkey(), &self.local.mint));
         assert_eq!(self.earned(), earned, "earned");
         assert_eq!((escrow.balance, escrow.held), (DEPOSIT - earned, held), "balance and held");
         assert_eq!(vault, escrow.balance, "vault");

@@ -3,7 +3,10 @@
 use anyhow::Result;
 use solana_sdk::signature::Signer;
 use x402_escrow_interface::{Address, address};
-use x402_escrow_tests::local::{Local, Merchant};
+use x402_escrow_tests::{
+    local::{Local, Merchant},
+    program_id,
+};
 
 use crate::purchases::Purchase;
 
@@ -21,7 +24,7 @@ impl Balances {
         let [north, south] = merchants.each_ref().map(|merchant| merchant.key.pubkey());
         Ok(Self {
             owner: tokens(owner)?,
-            vault: tokens(&address::escrow(owner, &local.mint))?,
+            vault: tokens(&address::escrow(&program_id(), owner, &local.mint))?,
             merchants: [(north, tokens(&north)?), (south, tokens(&south)?)],
             supply: local.chain.supply(&local.mint)?,
         })

@@ -1,10 +1,11 @@
 //! The whole of it on a local validator: an owner funds an escrow and gives an agent a session with limits; the agent
-//! buys from two merchants, streams from one of them, and is refunded. Every step runs the real programs as processes of
-//! their own.
+//! buys from two merchants, streams from one of them, and is refunded. Another session may pay one merchant only, until
+//! a guardian without SOL revokes it. Every step runs the real programs as processes of their own.
 
 mod balances;
 mod purchases;
 mod report;
+mod revoking;
 mod streaming;
 
 use std::{
@@ -69,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let before = Balances::read(&local, &owner_key.pubkey(), &merchants)?;
 
     tell(&format!("the owner opens an escrow with {DEPOSITED} tokens"));
-    owner.run(&["escrow", "open", "--amount", DEPOSITED, "--withdraw-delay", "0s"])?;
+    owner.run(&["escrow", "open", "--amount", DEPOSITED])?;
     tell(&format!("the owner opens a session: at most {LIMIT_PER_PAYMENT} a payment, 2 an hour, 5 in all"));
     let session_file = local.folder().join("session.json");
     let out = session_file.display().to_string();
@@ -89,7 +90,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         purchases.push(Purchase::make(&agent, &wanted)?);
     }
     tell("the agent tries to buy /archive, which costs more than its session allows");
-    let refusal = Refusal::provoke(&agent, &merchants[1], LIMIT_PER_PAYMENT)?;
+    let mut refusals = vec![Refusal::provoke(&agent, &merchants[1], "/archive", "limit per payment")?];
+    let (bought, refused) = revoking::show(&local, &owner, &verifier, &merchants, &tell)?;
+    purchases.push(bought);
+    refusals.extend(refused);
 
     tell("the agent asks for /ticks, again and again, on one hold");
     let (mut streaming, streamed) = Streaming::make(&session_file, &merchants[0])?;
@@ -107,7 +111,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     owner.run(&["escrow", "withdraw"]).context("withdrawing")?;
     let after = Balances::read(&local, &owner_key.pubkey(), &merchants)?;
 
-    report::print(arguments.json, &purchases, &streaming, &refusal, &before, &after, started.elapsed())?;
+    report::print(arguments.json, &purchases, &streaming, &refusals, &before, &after, started.elapsed())?;
     let mut problems = balances::problems(&before, &after, &purchases);
     problems.extend(streaming.problems(&purchases));
     ensure!(problems.is_empty(), "the balances don't add up: {}", problems.join("; "));

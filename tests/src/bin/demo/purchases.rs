@@ -10,15 +10,14 @@ use x402_escrow_wire::text::{Decimal, Key};
 
 /// Something to buy.
 pub(crate) struct Wanted<'a> {
-    merchant: &'a str,
-    url: String,
-    path: &'static str,
-    body: Option<&'static str>,
+    pub(crate) merchant: &'a Merchant,
+    pub(crate) path: &'static str,
+    pub(crate) body: Option<&'static str>,
 }
 
 impl Wanted<'_> {
     pub(crate) fn label(&self) -> String {
-        format!("{}{}", self.merchant, self.path)
+        format!("{}{}", self.merchant.name, self.path)
     }
 }
 
@@ -37,13 +36,7 @@ pub(crate) fn ten(merchants: &[Merchant; 2]) -> Vec<Wanted<'_>> {
         (0, "/metered?units=3", None),
         (1, "/metered?units=7", None),
     ];
-    let wanted = RESOURCES.map(|(index, path, body)| Wanted {
-        merchant: ["north", "south"][index],
-        url: format!("{}{path}", merchants[index].url),
-        path,
-        body,
-    });
-    wanted.into()
+    RESOURCES.map(|(index, path, body)| Wanted { merchant: &merchants[index], path, body }).into()
 }
 
 /// A payment that was made.
@@ -75,7 +68,8 @@ pub(crate) struct Transaction {
 impl Purchase {
     /// Has the agent buy it. Fails unless the merchant served and says that the payment settled.
     pub(crate) fn make(agent: &Agent, wanted: &Wanted<'_>) -> Result<Self> {
-        let mut arguments = vec!["fetch", &wanted.url, "--max-amount", "1"];
+        let url = format!("{}{}", wanted.merchant.url, wanted.path);
+        let mut arguments = vec!["fetch", &url, "--max-amount", "1"];
         if let Some(body) = wanted.body {
             arguments.extend(["--header", "content-type: application/json", "--data", body]);
         }
@@ -153,22 +147,23 @@ impl Transaction {
     }
 }
 
-/// A purchase that the session's limits did not allow.
+/// A purchase that the session did not allow.
 pub(crate) struct Refusal {
     pub(crate) label: String,
     pub(crate) reason: String,
 }
 
 impl Refusal {
-    /// Has the agent try; fails if it succeeds, or is refused for another reason than the session's limit.
-    pub(crate) fn provoke(agent: &Agent, merchant: &Merchant, limit: &str) -> Result<Self> {
-        let url = format!("{}/archive", merchant.url);
+    /// Has the agent try; fails if it succeeds, or is refused for another reason than the one that says `expected`.
+    pub(crate) fn provoke(agent: &Agent, merchant: &Merchant, path: &str, expected: &str) -> Result<Self> {
+        let label = format!("{}{path}", merchant.name);
+        let url = format!("{}{path}", merchant.url);
         let Err(error) = agent.run(&["fetch", &url, "--max-amount", "1"]) else {
-            bail!("/archive was sold although it costs more than {limit}");
+            bail!("{label} was sold to a session that must not buy it");
         };
         let reason = format!("{error:#}");
-        ensure!(reason.contains("limit per payment"), "/archive was refused for another reason: {reason}");
-        Ok(Self { label: "south/archive".into(), reason })
+        ensure!(reason.contains(expected), "{label} was refused for another reason: {reason}");
+        Ok(Self { label, reason })
     }
 }
 

@@ -19,16 +19,16 @@ pub(crate) fn print(
     json: bool,
     purchases: &[Purchase],
     streaming: &Streaming,
-    refusal: &Refusal,
+    refusals: &[Refusal],
     before: &Balances,
     after: &Balances,
     elapsed: Duration,
 ) -> Result<()> {
     let mut output = io::stdout().lock();
     let written = if json {
-        writeln!(output, "{}", object(purchases, streaming, refusal, before, after, elapsed))
+        writeln!(output, "{}", object(purchases, streaming, refusals, before, after, elapsed))
     } else {
-        tables(&mut output, purchases, streaming, refusal, before, after, elapsed)
+        tables(&mut output, purchases, streaming, refusals, before, after, elapsed)
     };
     written.context("writing the report")
 }
@@ -37,7 +37,7 @@ fn tables(
     output: &mut impl Write,
     purchases: &[Purchase],
     streaming: &Streaming,
-    refusal: &Refusal,
+    refusals: &[Refusal],
     before: &Balances,
     after: &Balances,
     elapsed: Duration,
@@ -79,7 +79,10 @@ fn tables(
         streaming.requests_per_second(),
         streaming.lamports_per_request(),
     )?;
-    writeln!(output, "\nrefused: {}: {}", refusal.label, refusal.reason)?;
+    writeln!(output)?;
+    for refusal in refusals {
+        writeln!(output, "refused: {}: {}", refusal.label, refusal.reason)?;
+    }
     writeln!(output, "\n{:<26}{:>14}{:>14}{:>14}", "tokens", "before", "after", "difference")?;
     for (place, before, after) in places(before, after) {
         let difference = i128::from(after) - i128::from(before);
@@ -98,7 +101,7 @@ fn tables(
 fn object(
     purchases: &[Purchase],
     streaming: &Streaming,
-    refusal: &Refusal,
+    refusals: &[Refusal],
     before: &Balances,
     after: &Balances,
     elapsed: Duration,
@@ -125,6 +128,8 @@ fn object(
             })
         })
         .collect();
+    let refused: Vec<_> =
+        refusals.iter().map(|refusal| json!({"resource": refusal.label, "reason": refusal.reason})).collect();
     let balances: serde_json::Map<_, _> = places(before, after)
         .into_iter()
         .map(|(place, before, after)| {
@@ -138,7 +143,7 @@ fn object(
             "requestsPerSecond": streaming.requests_per_second(),
             "feeLamports": streaming.fees,
         },
-        "refused": {"resource": refusal.label, "reason": refusal.reason},
+        "refused": refused,
         "balances": balances,
         "seconds": elapsed.as_secs_f64(),
     })

@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use x402_escrow_agent::{
-    AgentClient, Limits, Receipt, Request, SessionFile, spending::SpendingFile, stream::StreamsFile,
+    AgentClient, Limits, Receipt, Request, SessionFile, nonces::NoncesFile, spending::SpendingFile,
+    stream::StreamsFile,
 };
 use x402_escrow_tests::local::{Chain, Local, Merchant, Verifier};
 
@@ -84,8 +85,8 @@ fn fee(chain: &Chain, signature: &str) -> Result<u64> {
 
 async fn request_all(session_file: &Path, url: &str) -> Result<(Streaming, Purchase)> {
     let limits = Limits { maximum_amount: PRICE, spending_limit: None };
-    let spending = SpendingFile::beside(session_file);
-    let agent = AgentClient::with_spending(SessionFile::read(session_file)?, limits, spending)?
+    let (nonces, spending) = (NoncesFile::beside(session_file), SpendingFile::beside(session_file));
+    let agent = AgentClient::with_spending(SessionFile::read(session_file)?, limits, &nonces, spending)?
         .streaming(StreamsFile::beside(session_file), HOLD);
     let started = Instant::now();
     let first = request_one(&agent, url).await?;

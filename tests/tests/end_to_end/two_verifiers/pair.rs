@@ -12,6 +12,7 @@ use x402_escrow_tests::local::{
     Agent, Local, Merchant, Verifier,
     parties::{Parties, Terms, now},
 };
+use x402_escrow_tests::program_id;
 use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
 use super::super::shop::turn;
@@ -177,7 +178,7 @@ impl Pair {
     pub(super) fn assert_books(&self, balance: u64, withdrawn: u64) {
         let (escrow, owner) = (self.escrow(), self.sides[0].parties.owner);
         assert_eq!((escrow.balance, escrow.held), (balance, 0), "balance and held");
-        assert_eq!(self.tokens(&address::escrow(&owner, &self.local.mint)), balance, "vault");
+        assert_eq!(self.tokens(&address::escrow(&program_id(), &owner, &self.local.mint)), balance, "vault");
         assert_eq!(self.tokens(&owner), withdrawn, "withdrawn");
         let earned: u64 = self.earned().iter().sum();
         assert_eq!(balance + withdrawn + earned, Parties::DEPOSIT, "all that there is");
