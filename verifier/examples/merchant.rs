@@ -32,8 +32,8 @@ const HELD_UNITS: u64 = 10;
 /// What one request for /ticks costs, and what is held for many of them, in base units.
 const TICK_PRICE: u64 = 1_000;
 const TICKS_HOLD: u64 = 250_000;
-/// How long what was paid for ticks can be refunded after its capture deadline.
-const TICKS_REFUND_SECONDS: i64 = 3600;
+/// How long after the capture deadline refunds of ticks are promised.
+const TICKS_REFUND_SECONDS: u32 = 3600;
 /// How long nobody must ask for ticks before what they paid is captured.
 const STREAM_IDLE_SECONDS: u64 = 2;
 

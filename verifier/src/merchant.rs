@@ -25,7 +25,6 @@ pub mod unsettled;
 
 use std::{
     collections::{HashMap, HashSet},
-    ops::RangeInclusive,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -33,7 +32,7 @@ use std::{
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
-use x402_escrow_interface::message::{Capture, MAXIMUM_CAPTURE_SECONDS, MAXIMUM_REFUND_SECONDS, Release};
+use x402_escrow_interface::message::{Capture, MAXIMUM_CAPTURE_SECONDS, Release};
 use x402_escrow_wire::{
     auth_capture::{Commitment, LifecyclePayload},
     text::{Base58, Decimal, Hex32, Key},
@@ -72,8 +71,9 @@ pub struct MerchantConfig {
     pub maximum_timeout_seconds: u64,
     /// From challenge to capture deadline, in seconds; at most [`MAXIMUM_CAPTURE_SECONDS`].
     pub capture_window_seconds: i64,
-    /// From capture deadline to refund deadline, in seconds; 0 for no refunds, at most [`MAXIMUM_REFUND_SECONDS`].
-    pub refund_window_seconds: i64,
+    /// How long after the capture deadline the merchant promises to give refunds, in seconds; 0 for
+    /// no promise. Nothing on chain bounds when it gives them.
+    pub refund_window_seconds: u32,
     /// How final a capture must be before the facilitator says yes; at least its own policy, which may be satisfied with
     /// having it on disk.
     pub capture_commitment: Option<Commitment>,
@@ -115,9 +115,9 @@ pub enum MerchantError {
     /// The facilitator doesn't answer, or can't settle what the merchant would ask for.
     #[error(transparent)]
     Facilitator(#[from] FacilitatorError),
-    /// A field of the configuration is out of its bounds.
-    #[error("{0}: must be {1} to {2} seconds")]
-    Window(&'static str, i64, i64),
+    /// The capture window is out of its bounds.
+    #[error("capture_window_seconds: must be 1 to {MAXIMUM_CAPTURE_SECONDS} seconds")]
+    CaptureWindow,
     /// The file of unsettled captures can't be used.
     #[error(transparent)]
     Unsettled(#[from] UnsettledError),
@@ -152,11 +152,12 @@ impl Merchant {
     /// Asks the facilitator what it supports, and settles what an earlier run left unsettled in the background.
     ///
     /// # Errors
-    /// If a window is out of its bounds, the facilitator doesn't answer, or the file of unsettled captures can't be
+    /// If the capture window is out of its bounds, the facilitator doesn't answer, or the file of unsettled captures can't be
     /// used.
     pub async fn connect(config: MerchantConfig) -> Result<Self, MerchantError> {
-        check_window("capture_window_seconds", config.capture_window_seconds, 1..=MAXIMUM_CAPTURE_SECONDS)?;
-        check_window("refund_window_seconds", config.refund_window_seconds, 0..=MAXIMUM_REFUND_SECONDS)?;
+        if !(1..=MAXIMUM_CAPTURE_SECONDS).contains(&config.capture_window_seconds) {
+            return Err(MerchantError::CaptureWindow);
+        }
         let facilitator = Facilitator::new(&config.facilitator)?;
         let support = facilitator.support().await?;
         let unsettled = Unsettled::open(config.unsettled.clone())?;
@@ -229,13 +230,6 @@ impl Inner {
             }
         })
     }
-}
-
-fn check_window(name: &'static str, seconds: i64, range: RangeInclusive<i64>) -> Result<(), MerchantError> {
-    if range.contains(&seconds) {
-        return Ok(());
-    }
-    Err(MerchantError::Window(name, *range.start(), *range.end()))
 }
 
 /// The sets stay whole whatever panics while one is locked.

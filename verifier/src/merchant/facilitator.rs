@@ -5,7 +5,6 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use x402_escrow_interface::ID;
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::SCHEME,
@@ -41,7 +40,9 @@ pub enum FacilitatorError {
         body: String,
     },
     /// It can't settle what the merchant would ask for.
-    #[error("the facilitator {url} doesn't settle {SCHEME} of the escrow program {ID}; see {url}/supported")]
+    #[error(
+        "the facilitator {url} doesn't settle {SCHEME}, or doesn't name its program; see {url}/supported"
+    )]
     Unsupported {
         /// Its base URL.
         url: String,
@@ -53,7 +54,7 @@ pub enum FacilitatorError {
 pub struct Support {
     /// The network, as a CAIP-2 id.
     pub network: String,
-    /// The escrow program.
+    /// The escrow program. Clients pay only if it is their session's.
     pub program: Key,
     /// Who pays fees and rent.
     pub fee_payer: Key,
@@ -75,13 +76,10 @@ impl Facilitator {
 
     pub(super) async fn support(&self) -> Result<Support, FacilitatorError> {
         let supported: SupportedResponse = self.ask(self.http.get(format!("{}/supported", self.url))).await?;
-        let program = Key::from(ID);
         let support = supported.kinds.into_iter().find_map(|kind| {
             let member = |name: &str| kind.extra.get(name).and_then(Value::as_str)?.parse::<Key>().ok();
-            let ours = kind.x402_version == X402_VERSION
-                && kind.scheme == SCHEME
-                && member("program") == Some(program);
-            let fee_payer = member("feePayer")?;
+            let ours = kind.x402_version == X402_VERSION && kind.scheme == SCHEME;
+            let (program, fee_payer) = (member("program")?, member("feePayer")?);
             ours.then_some(Support { network: kind.network, program, fee_payer })
         });
         support.ok_or_else(|| FacilitatorError::Unsupported { url: self.url.clone() })

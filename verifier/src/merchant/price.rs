@@ -7,8 +7,9 @@ pub struct Price {
     pub amount: u64,
     /// If set, what is held once for many requests, in base units: each request brings a voucher over `amount` more.
     pub hold: Option<u64>,
-    /// From capture deadline to refund deadline, in seconds; `None` for the merchant's own.
-    pub refund_window_seconds: Option<i64>,
+    /// How long after the capture deadline refunds are promised, in seconds; `None` for the
+    /// merchant's own.
+    pub refund_window_seconds: Option<u32>,
     /// How final the hold must be; `None` leaves it to the facilitator's policy.
     pub commitment: Option<Commitment>,
     /// Whether clients may or must give each purchase an id, by which a repeat is answered like the first.
@@ -48,9 +49,9 @@ impl Price {
         self
     }
 
-    /// Keeps what is captured refundable until `seconds` after the capture deadline.
+    /// Promises refunds until `seconds` after the capture deadline.
     #[must_use]
-    pub fn refundable(mut self, seconds: i64) -> Self {
+    pub fn refundable(mut self, seconds: u32) -> Self {
         self.refund_window_seconds = Some(seconds);
         self
     }

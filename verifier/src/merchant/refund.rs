@@ -1,9 +1,10 @@
-//! Refunds: the facilitator drafts a transaction, the merchant looks at it and signs it, the facilitator sends it.
+//! Refunds: deposits that name the payment. The facilitator drafts a transaction, the merchant looks
+//! at it and signs it, the facilitator sends it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ed25519_dalek::Signer;
 use solana_sdk::message::Message;
-use x402_escrow_interface::{ID, address::associated_token};
+use x402_escrow_interface::{Address, address::associated_token};
 use x402_escrow_wire::{
     facilitator::{RefundRequest, SettleResponse, SignedRefund},
     text::{Base58, Decimal, Hex32, Key},
@@ -12,7 +13,9 @@ use x402_escrow_wire::{
 use super::{FacilitatorError, Merchant, MerchantConfig, facilitator::Support};
 
 /// The program's instruction, as in its IDL.
-const REFUND: u8 = 10;
+const DEPOSIT: u8 = 2;
+/// Before the payment that a deposit names: Borsh's mark of what is there.
+const NAMED: u8 = 1;
 /// Accounts that can sign it: whoever pays the fee, and the receiver.
 const SIGNERS: u8 = 2;
 
@@ -48,16 +51,23 @@ impl Merchant {
         let bytes = BASE64_STANDARD
             .decode(&draft.message)
             .map_err(|_| RefundError::Draft("its message is not base64"))?;
-        check(&bytes, amount.0, config, &self.inner.support).map_err(RefundError::Draft)?;
+        check(&bytes, payment_id, amount.0, config, &self.inner.support).map_err(RefundError::Draft)?;
         let signature = Base58(config.authorizer.sign(&bytes).to_bytes());
         let signed = SignedRefund { payment_id, amount, message: draft.message, signature };
         Ok(facilitator.send_refund(&signed).await?)
     }
 }
 
-/// Checks that the message lets the merchant's signature do one thing: return at most `amount` from its own token
-/// account to a hold that paid it. That the hold is the payment's is the facilitator's word.
-fn check(bytes: &[u8], amount: u64, config: &MerchantConfig, support: &Support) -> Result<(), &'static str> {
+/// Checks that the message lets the merchant's signature do one thing: deposit at most `amount` from
+/// its own token account into an escrow, for this payment. That the escrow is the payment's is the
+/// facilitator's word.
+fn check(
+    bytes: &[u8],
+    payment_id: Hex32,
+    amount: u64,
+    config: &MerchantConfig,
+    support: &Support,
+) -> Result<(), &'static str> {
     let message: Message = bincode::deserialize(bytes).map_err(|_| "it is no Solana message")?;
     if message.serialize() != bytes {
         return Err("it is not written as Solana writes it");
@@ -68,25 +78,126 @@ fn check(bytes: &[u8], amount: u64, config: &MerchantConfig, support: &Support) 
         return Err("it is not paid for by the facilitator, and signed by it and the merchant alone");
     }
     let key = |index: u8| keys.get(usize::from(index)).copied();
+    let program = Address::from(support.program);
     let (escrow_program, others): (Vec<_>, Vec<_>) =
-        message.instructions.iter().partition(|instruction| key(instruction.program_id_index) == Some(ID));
+        message.instructions.iter().partition(|one| key(one.program_id_index) == Some(program));
     let compute_budget = solana_compute_budget_interface::ID;
     if others.iter().any(|other| key(other.program_id_index) != Some(compute_budget)) {
         return Err("it calls other programs than the escrow program");
     }
-    let [refund] = escrow_program.as_slice() else { return Err("it has not exactly one refund") };
-    let returns =
-        refund.data.strip_prefix(&[REFUND]).and_then(|data| data.try_into().ok()).map(u64::from_le_bytes);
-    if !returns.is_some_and(|returns| 0 < returns && returns <= amount) {
-        return Err("it returns more than was asked for, or does something else");
+    let [deposit] = escrow_program.as_slice() else { return Err("it has not exactly one deposit") };
+    let data = deposit.data.strip_prefix(&[DEPOSIT]).and_then(|data| data.split_first_chunk());
+    let (returns, named) = data.ok_or("it does something else than a deposit")?;
+    if !(1..=amount).contains(&u64::from_le_bytes(*returns)) {
+        return Err("it returns nothing, or more than was asked for");
     }
-    let account = |position: usize| refund.accounts.get(position).and_then(|index| key(*index));
-    let token_program = account(7).ok_or("it lacks accounts")?;
-    let receiver = config.pay_to.into();
-    let asset = config.asset.into();
+    if named.split_first() != Some((&NAMED, &payment_id.0)) {
+        return Err("it does not name the payment, so it would not count as its refund");
+    }
+    let account = |position: usize| deposit.accounts.get(position).and_then(|index| key(*index));
+    let token_program = account(5).ok_or("it lacks accounts")?;
+    let (receiver, asset) = (config.pay_to.into(), config.asset.into());
     let from = associated_token(&receiver, &asset, &token_program);
-    if account(0) != Some(receiver) || account(1) != Some(from) || account(6) != Some(asset) {
+    if account(0) != Some(receiver) || account(1) != Some(from) || account(4) != Some(asset) {
         return Err("it does not come out of the merchant's own token account");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use solana_sdk::{instruction::Instruction, message::Message};
+    use x402_escrow_interface::{
+        account::{Escrow, VERSION},
+        address::{TOKEN_PROGRAM_ID, escrow},
+        instruction as build,
+    };
+
+    use super::*;
+
+    const PAYMENT: Hex32 = Hex32([6; 32]);
+    const RETURNS: u64 = 300;
+
+    fn config() -> MerchantConfig {
+        MerchantConfig::new(
+            "http://facilitator.test".into(),
+            "https://shop.test".into(),
+            Base58([2; 32]),
+            SigningKey::from_bytes(&[7; 32]),
+            "unsettled.json".into(),
+        )
+    }
+
+    fn support() -> Support {
+        Support { network: "solana:test".into(), program: Base58([3; 32]), fee_payer: Base58([4; 32]) }
+    }
+
+    /// The escrow that was paid from, and its address.
+    fn escrow_of(payer: Address) -> (Address, Escrow) {
+        let mint = config().asset.into();
+        let address = escrow(&support().program.into(), &payer, &mint);
+        let account = Escrow {
+            version: VERSION,
+            bump: 0,
+            decimals: 6,
+            padding: 0,
+            open_sessions: 0,
+            payer,
+            mint,
+            token_program: TOKEN_PROGRAM_ID,
+            vault: associated_token(&address, &mint, &TOKEN_PROGRAM_ID),
+            rent_payer: payer,
+            guardian: Address::default(),
+            balance: 0,
+            held: 0,
+            revoked_before_slot: 0,
+            spare: [0; 64],
+        };
+        (address, account)
+    }
+
+    /// The refund that a facilitator drafts.
+    fn refund() -> Instruction {
+        let (address, account) = escrow_of(Address::from([9; 32]));
+        let receiver = config().pay_to.into();
+        let source = associated_token(&receiver, &account.mint, &TOKEN_PROGRAM_ID);
+        let program = support().program.into();
+        build::refund(&program, &PAYMENT.0, &receiver, &source, &address, &account, RETURNS)
+    }
+
+    fn checked(instructions: &[Instruction], fee_payer: Key) -> Result<(), &'static str> {
+        let message = Message::new(instructions, Some(&fee_payer.into()));
+        check(&message.serialize(), PAYMENT, RETURNS, &config(), &support())
+    }
+
+    #[test]
+    fn a_deposit_that_names_the_payment_is_signed() {
+        let limit = solana_compute_budget_interface::ComputeBudgetInstruction::set_compute_unit_limit(20_000);
+        assert_eq!(checked(&[limit, refund()], support().fee_payer), Ok(()));
+    }
+
+    #[test]
+    fn anything_else_is_not_signed() {
+        type Alter = fn(&mut Vec<Instruction>);
+        let cases: [(&str, Alter); 10] = [
+            ("more than was asked for", |all| all[0].data[1..9].copy_from_slice(&301_u64.to_le_bytes())),
+            ("returns nothing", |all| all[0].data[1..9].fill(0)),
+            ("does not name the payment", |all| all[0].data[10] = 7),
+            ("does not name the payment", |all| all[0].data[9] = 0),
+            ("does not name the payment", |all| all[0].data.truncate(9)),
+            ("something else than a deposit", |all| all[0].data[0] = 4),
+            ("not exactly one deposit", |all| all.push(all[0].clone())),
+            ("calls other programs", |all| all[0].program_id = Address::from([8; 32])),
+            ("own token account", |all| all[0].accounts[1].pubkey = Address::from([8; 32])),
+            ("signed by it and the merchant alone", |all| all[0].accounts[2].is_signer = true),
+        ];
+        for (reason, alter) in cases {
+            let mut instructions = vec![refund()];
+            alter(&mut instructions);
+            let refused = checked(&instructions, support().fee_payer).unwrap_err();
+            assert!(refused.contains(reason), "{reason}: {refused}");
+        }
+        assert!(checked(&[refund()], config().pay_to).is_err(), "the merchant pays no fee");
+    }
 }

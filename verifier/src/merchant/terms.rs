@@ -41,7 +41,7 @@ impl Terms<'_> {
         let refund_window_seconds = price.refund_window_seconds.unwrap_or(config.refund_window_seconds);
         let refund_deadline = match refund_window_seconds {
             0 => 0,
-            seconds => capture_deadline.saturating_add(seconds),
+            seconds => capture_deadline.saturating_add(seconds.into()),
         };
         let extra = Extra {
             payment_flow: ESCROW_FLOW.to_owned(),

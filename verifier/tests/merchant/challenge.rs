@@ -1,17 +1,17 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use x402_escrow_interface::{ID, resource::resource_hash};
+use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_verifier::merchant::{Merchant, MerchantConfig};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, Level},
     payment::{PaymentRequired, PaymentRequirements},
-    text::{Decimal, Hex32, Key},
+    text::{Decimal, Hex32},
 };
 
 use crate::{
     client::Ask,
-    facilitator::NETWORK,
-    shop::{MINT, PRICE, PUBLIC_URL, Shop},
+    facilitator::{NETWORK, PROGRAM},
+    shop::{MINT, PRICE, PUBLIC_URL, Shop, router},
 };
 
 fn offer(challenge: &PaymentRequired) -> (PaymentRequirements, Extra) {
@@ -37,7 +37,7 @@ async fn an_unpaid_request_is_answered_with_the_terms() {
     let (offer, extra) = offer(&challenge);
     assert_eq!((offer.scheme.as_str(), offer.network.as_str()), ("auth-capture", NETWORK));
     assert_eq!((offer.amount, offer.asset, offer.pay_to), (Decimal(PRICE), MINT, Shop::key()));
-    assert_eq!((extra.payment_flow.as_str(), extra.program), ("escrow", Key::from(ID)));
+    assert_eq!((extra.payment_flow.as_str(), extra.program), ("escrow", PROGRAM));
     assert_eq!(
         (extra.capture_authorizer, extra.receiver_authorizer),
         (CaptureAuthorizer::Key(Shop::key()), Shop::key())
@@ -87,15 +87,31 @@ async fn a_body_that_is_too_large_is_answered_413() {
 }
 
 #[tokio::test]
-async fn a_merchant_with_windows_that_the_program_would_refuse_does_not_start() {
+async fn a_merchant_with_a_capture_window_that_the_program_would_refuse_does_not_start() {
     let shop = Shop::open().await;
-    for (capture_window_seconds, refund_window_seconds, field) in [
-        (0, 0, "capture_window_seconds: must be 1 to 2592000 seconds"),
-        (30 * 86_400 + 1, 0, "capture_window_seconds: must be 1 to 2592000 seconds"),
-        (60, -1, "refund_window_seconds: must be 0 to 7776000 seconds"),
-        (60, 90 * 86_400 + 1, "refund_window_seconds: must be 0 to 7776000 seconds"),
-    ] {
-        let config = MerchantConfig { capture_window_seconds, refund_window_seconds, ..shop.config() };
-        assert_eq!(Merchant::connect(config).await.err().unwrap().to_string(), field);
+    for capture_window_seconds in [0, 30 * 86_400 + 1] {
+        let config = MerchantConfig { capture_window_seconds, ..shop.config() };
+        let error = Merchant::connect(config).await.err().unwrap().to_string();
+        assert_eq!(error, "capture_window_seconds: must be 1 to 2592000 seconds");
     }
+}
+
+#[tokio::test]
+async fn a_promise_of_refunds_can_be_as_long_as_the_merchant_likes() {
+    let mut shop = Shop::open().await;
+    let config = MerchantConfig { unsettled: shop.file("more"), ..shop.config() };
+    let config = MerchantConfig { refund_window_seconds: u32::MAX, ..config };
+    shop.router = router(&Merchant::connect(config).await.unwrap(), shop.work.clone());
+    let challenge = shop.send(&Ask::get("/plain"), None).await.challenge().unwrap();
+    let (_, extra) = offer(&challenge);
+    assert_eq!(extra.refund_deadline, extra.capture_deadline + i64::from(u32::MAX));
+}
+
+#[tokio::test]
+async fn a_merchant_whose_facilitator_names_no_program_does_not_start() {
+    let shop = Shop::open().await;
+    shop.facilitator.name_no_program();
+    let config = MerchantConfig { unsettled: shop.file("more"), ..shop.config() };
+    let error = Merchant::connect(config).await.err().unwrap().to_string();
+    assert!(error.contains("doesn't name its program"), "{error}");
 }

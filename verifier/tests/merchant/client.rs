@@ -132,6 +132,7 @@ pub(crate) fn sign(payment: &mut PaymentPayload, nonce: u64) {
         incarnation: Base58([3; 32]),
         nonce: Decimal(nonce),
         authorize_by: 2_000_000_000,
+        receiver_proof: Vec::new(),
         signature: None,
         voucher: None,
     };

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,15 +19,17 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
-use x402_escrow_interface::ID;
 use x402_escrow_verifier::signature;
 use x402_escrow_wire::{
     auth_capture::{Extra, LifecyclePayload, Payload, VoucherPayload},
     facilitator::FacilitatorRequest,
-    text::{Hex32, Key},
+    text::{Base58, Hex32, Key},
 };
 
 pub(crate) const NETWORK: &str = "solana:test";
+/// The escrow program that it settles with.
+pub(crate) const PROGRAM: Key = Base58([13; 32]);
+const FEE_PAYER: Key = Base58([14; 32]);
 
 /// How it answers what it is asked to settle.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +53,8 @@ struct Books {
     /// Every capture and release that was taken, with what was captured.
     ended: Vec<(Hex32, LifecyclePayload)>,
     authorizations_asked: usize,
+    /// The receiver proofs of the intents.
+    receiver_proofs: Vec<Vec<Hex32>>,
     /// The last voucher's amount of each streamed hold.
     vouchers: HashMap<Hex32, u64>,
 }
@@ -60,6 +67,7 @@ struct Inner {
     gate: Semaphore,
     /// How long a capture or release takes.
     ends_take: Mutex<Duration>,
+    names_program: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -76,6 +84,7 @@ impl Facilitator {
             answers: Mutex::new([YES, YES]),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             ends_take: Mutex::default(),
+            names_program: AtomicBool::new(true),
         });
         let router = Router::new()
             .route("/supported", get(supported))
@@ -116,6 +125,15 @@ impl Facilitator {
         self.server.abort();
     }
 
+    /// Says from now on no more which program it settles with.
+    pub(crate) fn name_no_program(&self) {
+        self.inner.names_program.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn receiver_proofs(&self) -> Vec<Vec<Hex32>> {
+        self.inner.books.lock().unwrap().receiver_proofs.clone()
+    }
+
     pub(crate) fn authorizations_asked(&self) -> usize {
         self.inner.books.lock().unwrap().authorizations_asked
     }
@@ -135,12 +153,13 @@ impl Facilitator {
     }
 }
 
-async fn supported() -> Json<Value> {
+async fn supported(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    let program = inner.names_program.load(Ordering::SeqCst).then_some(PROGRAM);
     Json(json!({
         "kinds": [
             {"x402Version": 2, "scheme": "exact", "network": NETWORK},
             {"x402Version": 2, "scheme": "auth-capture", "network": NETWORK,
-             "extra": {"program": Key::from(ID), "feePayer": Key::from(ID), "paymentFlow": "escrow"}},
+             "extra": {"program": program, "feePayer": FEE_PAYER, "paymentFlow": "escrow"}},
         ],
         "extensions": [],
         "signers": {},
@@ -152,7 +171,11 @@ async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<Facilitator
     let extra = Extra::read(&request.payment_requirements).unwrap();
     match Payload::read(&request.payment_payload.payload).unwrap() {
         Payload::Intent(payload) => {
-            inner.books.lock().unwrap().authorizations_asked += 1;
+            {
+                let mut books = inner.books.lock().unwrap();
+                books.authorizations_asked += 1;
+                books.receiver_proofs.push(payload.receiver_proof.clone());
+            }
             let _permit = inner.gate.acquire().await.unwrap();
             let id = Hex32(payload.intent(&request.payment_requirements, &extra).digest());
             if let Some(first) = &payload.voucher {

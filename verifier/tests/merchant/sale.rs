@@ -1,5 +1,9 @@
 use axum::http::StatusCode;
-use x402_escrow_wire::{auth_capture::LifecyclePayload, text::Decimal};
+use serde_json::json;
+use x402_escrow_wire::{
+    auth_capture::LifecyclePayload,
+    text::{Decimal, Hex32},
+};
 
 use crate::{
     client::Ask,
@@ -94,4 +98,16 @@ async fn a_client_that_hangs_up_does_not_break_the_sale_off() {
     assert!(shop.facilitator.ended().is_empty());
     shop.work.go_on.notify_one();
     assert_eq!(shop.captured(1).await, [PRICE]);
+}
+
+#[tokio::test]
+async fn the_proof_that_the_receiver_is_listed_reaches_the_facilitator() {
+    let shop = Shop::open().await;
+    let proof = vec![Hex32([1; 32]), Hex32([2; 32])];
+    for path in ["/plain", "/stream"] {
+        let mut payment = shop.payment(&Ask::get(path), 1).await;
+        payment.payload["receiverProof"] = json!(proof);
+        assert_eq!(shop.pay(&Ask::get(path), &payment).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(shop.facilitator.receiver_proofs(), [proof.clone(), proof]);
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -96,6 +97,11 @@ impl Shop {
         self.router = router(&merchant, self.work.clone());
     }
 
+    /// A file beside the merchant's.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     pub(crate) fn config(&self) -> MerchantConfig {
         config(&self.facilitator, &self.folder)
     }
@@ -124,7 +130,7 @@ fn config(facilitator: &Facilitator, folder: &TempDir) -> MerchantConfig {
     MerchantConfig { stream_idle_seconds: IDLE_SECONDS, ..config }
 }
 
-fn router(merchant: &Merchant, work: Work) -> Router {
+pub(crate) fn router(merchant: &Merchant, work: Work) -> Router {
     let price = || merchant.price(Price::new(PRICE).describe("a test"));
     let streamed = || merchant.price(Price::new(PRICE).streamed(HOLD).refundable(600));
     let named = || merchant.price(Price::new(PRICE).identified(Offer::Optional));
