@@ -1,8 +1,9 @@
-/** The three signed messages, byte for byte as `docs/messages.md` has them. */
+/** The four signed messages, byte for byte as `docs/messages.md` has them. */
 
 import { sha256 } from "@noble/hashes/sha2.js";
 
-import { type Address, readBase58 } from "./bytes.js";
+import { type Address, writeBase58 } from "./bytes.js";
+import { Layout } from "./layout.js";
 
 export { sign, verify } from "./ed25519.js";
 
@@ -20,21 +21,29 @@ export interface Intent {
   receiver: Address;
   /** Whose signature lets money go to the receiver. */
   captureAuthorizer: Address;
-  /** Whose signature lets money go back before the capture deadline. */
+  /** Whose signature lets the payment end at less. */
   receiverAuthorizer: Address;
-  /** Who may take a fee. */
+  /**
+   * Who may take a fee out of what is captured; where there is a fee, neither the receiver nor the
+   * escrow.
+   */
   feeRecipient: Address;
   /** The HTTP request that is paid for: 32 bytes. */
   resourceHash: Uint8Array;
   /** The most that can be captured, in base units. */
   amount: bigint;
-  /** Unique in the session, from 1. */
+  /**
+   * Unique in the session, from 1, and at most 1,024 above the highest that the session has seen.
+   */
   nonce: bigint;
   /** Last second to put the intent on chain, unix. */
   authorizeBy: bigint;
   /** Last second to capture, unix. */
   captureDeadline: bigint;
-  /** Last second to refund, unix; 0 for no refunds. */
+  /**
+   * Until when the receiver promises to give refunds, unix; 0 for no promise. The program only
+   * carries it.
+   */
   refundDeadline: bigint;
   /** The most of what is captured that may be fee, in basis points. */
   maximumFeeBps: number;
@@ -42,15 +51,18 @@ export interface Intent {
   flow: "escrow" | "authorization";
 }
 
-/** The capture authorizer's permission to pay the receiver. Signed by a session key it is a voucher. */
+/**
+ * The capture authorizer's permission to pay the receiver: an upper bound. Of several only the
+ * highest matters. Signed by a session key it is a voucher.
+ */
 export interface Capture {
   /** The payment: 32 bytes. */
   intentDigest: Uint8Array;
-  /** All that may be captured so far, in base units, the fee included. */
+  /** The most that may be captured so far, in base units, the fee included. */
   amount: bigint;
-  /** The part of `amount` that goes to the fee recipient so far. */
+  /** The most of `amount` that may have gone to the fee recipient so far, in base units. */
   fee: bigint;
-  /** Whether what is left of the hold goes back to the escrow. */
+  /** Whether the payment ends at `amount`, all of which is then paid. */
   last: boolean;
 }
 
@@ -60,6 +72,31 @@ export interface Release {
   intentDigest: Uint8Array;
   /** What the payment ends at, in base units. */
   amount: bigint;
+}
+
+/**
+ * The word of an escrow's payer or guardian that sessions authorize nothing more. Anyone can relay
+ * it.
+ */
+export interface Revoke {
+  /** The escrow program. */
+  program: Address;
+  /** The escrow whose sessions are revoked. */
+  escrow: Address;
+  /** Which of its sessions. */
+  sessions: RevokedSession | RevokedSessions;
+}
+
+/** One incarnation of one session: a session that is opened again with the same key lives. */
+export interface RevokedSession {
+  sessionKey: Address;
+  /** 32 bytes. */
+  incarnation: Uint8Array;
+}
+
+/** Every session that was opened in a slot or before. */
+export interface RevokedSessions {
+  openedThroughSlot: bigint;
 }
 
 /** The layout that is hashed: 331 bytes. */
@@ -102,6 +139,22 @@ export function releaseLayout(release: Release): Uint8Array {
   return layout.whole();
 }
 
+/** The layout that is hashed: 136 bytes. What the message is not about is all zero bytes. */
+export function revokeLayout({ program, escrow, sessions }: Revoke): Uint8Array {
+  const none = new Uint8Array(32);
+  const { sessionKey, incarnation, openedThroughSlot } =
+    "sessionKey" in sessions
+      ? { ...sessions, openedThroughSlot: 0n }
+      : { ...sessions, sessionKey: writeBase58(none), incarnation: none };
+  const layout = new Layout(136);
+  layout.address(program, "program");
+  layout.address(escrow, "escrow");
+  layout.address(sessionKey, "sessionKey");
+  layout.bytes32(incarnation, "incarnation");
+  layout.unsigned64(openedThroughSlot, "openedThroughSlot");
+  return layout.whole();
+}
+
 /** SHA-256 of the intent's layout: the payment's id. */
 export function intentDigest(intent: Intent): Uint8Array {
   return sha256(intentLayout(intent));
@@ -122,6 +175,11 @@ export function releaseSignedBytes(release: Release): Uint8Array {
   return tagged("x402:release:v1", sha256(releaseLayout(release)));
 }
 
+/** The 47 bytes that a payer or guardian signs. */
+export function revokeSignedBytes(revoke: Revoke): Uint8Array {
+  return tagged("x402:revoked:v1", sha256(revokeLayout(revoke)));
+}
+
 /**
  * What a payment is bound to: `SHA-256(method ‖ "\n" ‖ url ‖ "\n" ‖ SHA-256(body))`.
  *
@@ -138,7 +196,10 @@ export function resourceHashOfDigest(method: string, url: string, bodySha256: Ui
   return sha256(joined(new TextEncoder().encode(`${method}\n${url}\n`), bodySha256));
 }
 
-/** What a streamed hold is bound to: everything that is sold under an origin, as `https://shop.example`. */
+/**
+ * What a streamed hold is bound to: everything that is sold under an origin, as
+ * `https://shop.example`.
+ */
 export function streamResourceHash(origin: string): Uint8Array {
   return resourceHash("*", `${origin}/`, new Uint8Array());
 }
@@ -152,63 +213,4 @@ function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
   whole.set(left);
   whole.set(right, left.length);
   return whole;
-}
-
-/** Writes fields one after the other, integers little-endian. */
-class Layout {
-  readonly #view: DataView;
-  #offset = 0;
-
-  constructor(length: number) {
-    this.#view = new DataView(new ArrayBuffer(length));
-  }
-
-  address(text: Address, field: string): void {
-    this.bytes32(readBase58(text, 32, field), field);
-  }
-
-  bytes32(bytes: Uint8Array, field: string): void {
-    if (bytes.length !== 32) {
-      throw new RangeError(`${field}: expected 32 bytes, not ${bytes.length}`);
-    }
-    new Uint8Array(this.#view.buffer).set(bytes, this.#advance(32));
-  }
-
-  unsigned64(value: bigint, field: string): void {
-    ensure(value === BigInt.asUintN(64, value), field, value, "0 to 2^64 - 1");
-    this.#view.setBigUint64(this.#advance(8), value, true);
-  }
-
-  signed64(value: bigint, field: string): void {
-    ensure(value === BigInt.asIntN(64, value), field, value, "-2^63 to 2^63 - 1");
-    this.#view.setBigInt64(this.#advance(8), value, true);
-  }
-
-  unsigned16(value: number, field: string): void {
-    ensure(Number.isInteger(value) && value >= 0 && value <= 0xffff, field, value, "0 to 65535");
-    this.#view.setUint16(this.#advance(2), value, true);
-  }
-
-  byte(value: number): void {
-    this.#view.setUint8(this.#advance(1), value);
-  }
-
-  whole(): Uint8Array {
-    if (this.#offset !== this.#view.byteLength) {
-      throw new RangeError(`the layout has ${this.#offset} of ${this.#view.byteLength} bytes`);
-    }
-    return new Uint8Array(this.#view.buffer);
-  }
-
-  #advance(length: number): number {
-    const offset = this.#offset;
-    this.#offset += length;
-    return offset;
-  }
-}
-
-function ensure(holds: boolean, field: string, value: bigint | number, bounds: string): void {
-  if (!holds) {
-    throw new RangeError(`${field}: ${value} is not an integer from ${bounds}`);
-  }
 }

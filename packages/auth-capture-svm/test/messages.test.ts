@@ -21,6 +21,15 @@ interface Vectors {
   intents: (Steps & { fields: Record<string, string> & { maximum_fee_bps: number; flow: messages.Intent["flow"] } })[];
   captures: (Steps & { fields: { intent_digest: string; amount: string; fee: string; last: boolean } })[];
   releases: (Steps & { fields: { intent_digest: string; amount: string } })[];
+  revokes: (Steps & {
+    fields: {
+      program: string;
+      escrow: string;
+      session_key: string;
+      incarnation: string;
+      opened_through_slot: string;
+    };
+  })[];
   resource_hashes: { method: string; url: string; body: string; hash: string }[];
   refused: { name: string; signed_bytes: string; public_key: string; signature: string }[];
 }
@@ -87,6 +96,18 @@ for (const vector of vectors.releases) {
   test(`release: ${vector.name}`, () => {
     const release = { intentDigest: bytes(vector.fields.intent_digest), amount: BigInt(vector.fields.amount) };
     checkSteps(vector, messages.releaseLayout(release), messages.releaseSignedBytes(release));
+  });
+}
+
+for (const vector of vectors.revokes) {
+  test(`revoke: ${vector.name}`, () => {
+    const { program, escrow, session_key, incarnation, opened_through_slot } = vector.fields;
+    const sessions =
+      session_key === "1".repeat(32)
+        ? { openedThroughSlot: BigInt(opened_through_slot) }
+        : { sessionKey: session_key, incarnation: bytes(incarnation) };
+    const revoke: messages.Revoke = { program, escrow, sessions };
+    checkSteps(vector, messages.revokeLayout(revoke), messages.revokeSignedBytes(revoke));
   });
 }
 
