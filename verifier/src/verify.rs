@@ -70,3 +70,19 @@ pub(crate) fn require(
 ) -> Result<(), Rejection> {
     if condition { Ok(()) } else { Err(Rejection::new(code, message())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_the_configured_one_or_the_known_one() {
+        let (configured, devnet) =
+            (Address::new_from_array([7; 32]), "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1");
+        for network in [devnet, "solana:local"] {
+            assert_eq!(program(network, Some(configured)), Ok(configured));
+        }
+        assert_eq!(program("solana:local", None), Ok(deployment::LOCAL_PROGRAM_ID));
+        assert_eq!(program(devnet, None), Err(NoProgram { network: devnet.to_owned() }));
+    }
+}

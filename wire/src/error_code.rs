@@ -88,7 +88,7 @@ error_codes! {
     PaymentNotFound = "invalid_auth_capture_svm_payment_not_found",
     /// The capture is above the hold or after the deadline, its fee is too high, or it can't be the last.
     CaptureInvalid = "invalid_auth_capture_svm_capture",
-    /// The release is not below what the hold can come to.
+    /// The release would take back what a voucher has bought, or nothing is held.
     ReleaseInvalid = "invalid_auth_capture_svm_release",
     /// The capture's or release's signature is not by the authorizer that the intent names.
     AuthorizerSignatureInvalid = "invalid_auth_capture_svm_authorizer_signature",

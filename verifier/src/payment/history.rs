@@ -122,7 +122,7 @@ impl Sums {
     /// Whether nothing would be left to do for `action`.
     fn are_after(&self, action: &Action) -> bool {
         match *action {
-            Action::Capture { amount, last: false, .. } => self.captured >= amount,
+            Action::Capture { amount, last: false, .. } => amount > 0 && self.captured >= amount,
             Action::Capture { amount, .. } | Action::Close { amount, .. } => {
                 self.captured >= amount && self.ends_at <= amount
             }

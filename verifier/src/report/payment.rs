@@ -61,6 +61,8 @@ struct OperationReport {
     fee: Option<Decimal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returns: Option<Decimal>,
     accepted_at: i64,
     rests_on: RestsOn,
     commitment_required: Level,
@@ -143,6 +145,10 @@ fn operation(history: &History, operation: &Operation) -> OperationReport {
         amount: amount.map(Decimal),
         fee,
         last,
+        returns: match operation.action {
+            Action::Refund { returns, .. } => Some(Decimal(returns)),
+            _ => None,
+        },
         accepted_at: operation.accepted_at,
         rests_on: history.rests_on(&operation.action),
         commitment_required: operation.commitment,

@@ -64,6 +64,22 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
+    /// Says that nothing is left to do for an operation, and that this is final: somebody else did it.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn report_done(&self, operation_id: i64) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        sqlx::query(
+            "UPDATE operations SET state = 'finalized', closed = 1, error_code = NULL, error = NULL
+             WHERE id = $1 AND closed = 0",
+        )
+        .bind(operation_id)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
     /// Refuses an operation of which no transaction exists. Returns whether it did: if not, it is under way.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ pub(super) struct Prepared {
     pub(super) part: Part,
 }
 
-/// Looks at the holds as they are now. Of what can't be done the store is told why.
+/// Looks at the holds as they are now. The store is told what can't be done, and why, and what is done already.
 pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<Prepared>, SubmitError> {
     let mut known = Vec::with_capacity(operations.len());
     for operation in operations {
@@ -36,8 +36,7 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
             _ => match states.next().flatten() {
                 Some(state) => transaction::on_hold(payment, &operation.action, &state),
                 None => {
-                    let refused = is_gone(history, slot);
-                    app.store.report_problem(operation.id, &no_hold(payment), refused).await?;
+                    report_no_hold(app, operation, history, slot).await?;
                     None
                 }
             },
@@ -66,6 +65,32 @@ async fn read_holds(app: &App, payments: &[&Payment]) -> Result<(u64, Vec<Option
         (hold.intent_digest == payment.id).then_some(HoldState { escrow, hold })
     };
     Ok((slot, payments.iter().enumerate().map(state).collect()))
+}
+
+/// Tells the store what becomes of an operation whose hold is missing as of `slot`. Where somebody else ended the payment,
+/// nothing is held any more, which is what a void or a reclaim is for; a capture may have been paid or not.
+async fn report_no_hold(
+    app: &App,
+    operation: &Operation,
+    history: &History,
+    slot: u64,
+) -> Result<(), SubmitError> {
+    let is_gone = is_gone(history, slot) && is_gone_for_good(app, history).await?;
+    match operation.action {
+        Action::Void { .. } | Action::Reclaim if is_gone && history.authorization().has_landed() => {
+            app.store.report_done(operation.id).await?;
+        }
+        _ => app.store.report_problem(operation.id, &no_hold(&history.payment), is_gone).await?,
+    }
+    Ok(())
+}
+
+/// Whether no fork has the hold any more.
+async fn is_gone_for_good(app: &App, history: &History) -> Result<bool, ChainError> {
+    let addresses = [history.payment.hold()];
+    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Finalized).await?;
+    let hold = accounts.first().and_then(Option::as_ref).and_then(|account| Hold::decode(&account.data).ok());
+    Ok(is_gone(history, slot) && hold.is_none_or(|hold| hold.intent_digest != history.payment.id))
 }
 
 /// Whether a hold that is missing as of `slot` will not come any more: it never was there, or somebody else ended it. A

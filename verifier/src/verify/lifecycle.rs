@@ -121,8 +121,11 @@ fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64)
          another key; capture with last = false, then void"
             .to_owned()
     })?;
-    require(amount >= sums.captured, code, || {
-        format!("payload.amount: {} is captured already: no capture can end the payment below", sums.captured)
+    require(amount > sums.captured || (last && amount == sums.captured), code, || {
+        format!(
+            "payload.amount: must be above the {} that are captured already, or be that with last = true",
+            sums.captured
+        )
     })?;
     let maximum_fee = maximum_fee(amount, intent.maximum_fee_bps);
     require(fee <= maximum_fee, code, || {

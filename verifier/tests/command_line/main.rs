@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod database;
+mod program;
 mod secrets;
 mod setting;
 mod values;

@@ -15,7 +15,7 @@ use axum::{
 use tempfile::TempDir;
 use tower::ServiceExt;
 use x402_escrow_agent::{
-    AgentClient, FetchError, Fetched, Limits, Request, SessionFile, stream::StreamsFile,
+    AgentClient, FetchError, Fetched, Limits, Request, SessionFile, nonces::NoncesFile, stream::StreamsFile,
 };
 use x402_escrow_verifier::merchant::{Merchant, MerchantConfig, Price};
 use x402_escrow_wire::{
@@ -24,7 +24,7 @@ use x402_escrow_wire::{
     text::{Base58, Hex32},
 };
 
-use crate::world::{MERCHANT, NETWORK, SESSION, World, listen, signing_key};
+use crate::world::{MERCHANT, NETWORK, SESSION, World, listen, program, signing_key};
 
 /// Of a request, and what is held for many, in base units.
 const PRICE: u64 = 100;
@@ -73,7 +73,7 @@ impl Shop {
         let key = signing_key(SESSION);
         let session = SessionFile {
             network: NETWORK.into(),
-            program: x402_escrow_interface::ID.into(),
+            program: program().into(),
             escrow: world.escrow.into(),
             mint: world.mint.into(),
             decimals: 6,
@@ -81,6 +81,7 @@ impl Shop {
             incarnation: Base58(world.session_account().incarnation),
             expires_at: 4_000_000_000,
             verifier,
+            receivers: Vec::new(),
             secret_key: Base58(key.to_bytes()),
         };
         let shop = Self { world, merchant, url, work, routes, session, folder };
@@ -98,7 +99,8 @@ impl Shop {
     fn agent(&self) -> AgentClient {
         let limits = Limits { maximum_amount: PRICE, spending_limit: None };
         let file = StreamsFile::new(self.folder.path().join("streams"));
-        AgentClient::new(self.session.clone(), limits).unwrap().only_streaming(file, HOLD)
+        let nonces = NoncesFile::new(self.folder.path().join("nonces"));
+        AgentClient::new(self.session.clone(), limits, &nonces).unwrap().only_streaming(file, HOLD)
     }
 
     fn lose(&self, answers: usize) {

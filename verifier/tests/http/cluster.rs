@@ -15,7 +15,7 @@ use solana_sdk::{
     transaction::{TransactionError, VersionedTransaction},
 };
 use spl_token_interface::state::Account as TokenAccount;
-use x402_escrow_interface::{Address, ID, instruction::Signature};
+use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::{
     chain::{
         Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
@@ -24,6 +24,8 @@ use x402_escrow_verifier::{
     payment::Attempt,
 };
 use x402_escrow_wire::auth_capture::Commitment;
+
+use crate::world::program;
 
 /// Blocks for which a blockhash is valid.
 const BLOCKHASH_BLOCKS: u64 = 150;
@@ -70,10 +72,10 @@ pub(crate) struct State {
 
 impl Cluster {
     pub(crate) fn new(now: i64) -> Self {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/x402_escrow.so");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/x402_escrow.so");
         let mut svm = LiteSVM::new();
-        svm.add_program_from_file(ID, &program)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", program.display()));
+        svm.add_program_from_file(program(), &file)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", file.display()));
         svm.warp_to_slot(100);
         let mut clock: Clock = svm.get_sysvar();
         clock.unix_timestamp = now;

@@ -153,7 +153,7 @@ async fn where_a_block_fails_one_of_them_the_others_go_on_alone() {
     let ids = holds(&world, 5).await;
     let sent = world.cluster.distinct_sent();
     accept_all(&mut world, &ids).await;
-    world.fail_next(3, EscrowError::NothingToCapture);
+    world.fail_next(3, EscrowError::CaptureDeadlinePassed);
     world.cluster.state().level = Commitment::Finalized;
     world.restart(short()).await;
     let payments = until_all_ended(&world, &[ids[0], ids[1], ids[2], ids[4]]).await;
@@ -200,7 +200,7 @@ async fn a_transaction_that_failed_on_a_dropped_fork_may_land_beside_those_that_
     let ids = holds(&world, 4).await;
     accept_all(&mut world, &ids).await;
     let fork = world.cluster.state().clone();
-    world.fail_next(0, EscrowError::NothingToCapture);
+    world.fail_next(0, EscrowError::CaptureDeadlinePassed);
     world.restart(short()).await;
     until_all_ended(&world, &ids[1..]).await;
 

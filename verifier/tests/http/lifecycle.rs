@@ -111,12 +111,62 @@ async fn a_capture_beyond_its_bounds_is_refused() {
     assert_refused(&world, &world.capture(id, 1001, false), CAPTURE, "payload.amount: 1001").await;
     assert_refused(&world, &world.capture(id, 0, false), CAPTURE, "payload.amount").await;
     assert_settled(&world, &world.capture(id, 400, false), "400", "captured").await;
-    assert_refused(&world, &world.capture(id, 399, false), CAPTURE, "400 is captured already").await;
-    assert_refused(&world, &world.void(id, 399), RELEASE, "below the 400").await;
-    assert_refused(&world, &world.void(id, 1000), RELEASE, "nothing is left to release").await;
+    assert_refused(&world, &world.capture(id, 399, true), CAPTURE, "above the 400 that are captured").await;
+}
+
+/// Asserts that `/verify` and `/settle` say yes, and that nothing changed.
+async fn assert_true_already(world: &World, body: &Value) {
+    let before = world.everything().await;
+    let (_, answer) = world.post("/verify", body).await;
+    assert_eq!(answer["isValid"], true, "{answer}");
+    let answer = world.settle(body).await;
+    assert_eq!(
+        (&answer["success"], &answer["extra"]["alreadySettled"]),
+        (&json!(true), &json!(true)),
+        "{answer}"
+    );
+    assert_eq!(world.everything().await, before);
+}
+
+#[tokio::test]
+async fn what_is_true_already_is_no_failure_and_costs_nothing() {
+    let world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    assert_true_already(&world, &world.void(id, 1000)).await;
+    assert_settled(&world, &world.capture(id, 400, false), "400", "captured").await;
+    for body in [world.capture(id, 400, false), world.capture(id, 1, false), world.void(id, 2000)] {
+        assert_true_already(&world, &body).await;
+    }
+    assert_settled(&world, &world.void(id, 600), "0", "captured").await;
+    assert_true_already(&world, &world.void(id, 700)).await;
+    assert_settled(&world, &world.capture(id, 600, true), "200", "ended").await;
+    for body in [world.capture(id, 600, false), world.void(id, 600), world.void(id, 0)] {
+        assert_true_already(&world, &body).await;
+    }
+    assert_eq!(balances(&world), (FUNDS - 600, 0, 600));
+}
+
+#[tokio::test]
+async fn a_void_below_what_is_captured_ends_the_payment_there() {
+    let world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    assert_settled(&world, &world.capture(id, 400, false), "400", "captured").await;
+    assert_settled(&world, &world.void(id, 100), "0", "ended").await;
+    assert_eq!(balances(&world), (FUNDS - 400, 0, 400));
+    assert_eq!(world.payment(id).await["released"], "600");
+}
+
+/// Somebody captured under the merchant's signature without the verifier.
+#[tokio::test]
+async fn a_capture_that_is_on_chain_already_is_settled() {
+    let world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    let body = world.capture(id, 400, false);
+    world.relay_capture(1, &body);
+    assert_eq!(balances(&world), (FUNDS - 400, 600, 400));
+    assert_settled(&world, &body, "400", "captured").await;
     assert_settled(&world, &world.capture(id, 1000, true), "600", "ended").await;
-    assert_refused(&world, &world.void(id, 1000), RELEASE, "nothing is left").await;
-    assert_refused(&world, &world.capture(id, 1000, false), CAPTURE, "is captured already").await;
+    assert_eq!(balances(&world), (FUNDS - 1000, 0, 1000));
 }
 
 #[tokio::test]
@@ -237,10 +287,31 @@ async fn a_fee_goes_to_its_recipient_and_is_bounded_by_the_intent() {
     assert_refused(&world, &with_fee(&world, id, 400, 11), CAPTURE, "payload.fee: 11 is above 10").await;
     assert_settled(&world, &with_fee(&world, id, 400, 10), "400", "captured").await;
     assert_eq!(balances(&world), (FUNDS - 400, 600, 390));
-    assert_refused(&world, &with_fee(&world, id, 600, 9), CAPTURE, "payload.fee: 10 was taken").await;
     assert_settled(&world, &with_fee(&world, id, 600, 15), "200", "captured").await;
     assert_eq!(balances(&world), (FUNDS - 600, 400, 585));
     assert_eq!(world.payment(id).await["fee"], "15");
+}
+
+#[tokio::test]
+async fn the_fee_of_a_later_capture_may_be_lower_or_grow_by_more_than_the_capture_pays() {
+    let world = World::new().await;
+    world.set_token_account(world.fee_payer(), AccountState::Initialized, 0);
+    let id = authorize_with_fee(&world, world.merchant().into()).await;
+    assert_settled(&world, &with_fee(&world, id, 400, 10), "400", "captured").await;
+    assert_settled(&world, &with_fee(&world, id, 600, 0), "200", "captured").await;
+    assert_eq!((world.tokens(world.fee_payer()), world.received()), (10, 590), "what is paid stays paid");
+    assert_settled(&world, &with_fee(&world, id, 602, 15), "2", "captured").await;
+    assert_eq!((world.tokens(world.fee_payer()), world.received()), (12, 590), "as far as the capture pays");
+    assert_eq!(world.payment(id).await["fee"], "12");
+}
+
+#[tokio::test]
+async fn a_fee_recipient_that_can_not_be_paid_holds_up_nobody() {
+    let world = World::new().await;
+    world.set_token_account(world.fee_payer(), AccountState::Frozen, 0);
+    let id = authorize_with_fee(&world, world.merchant().into()).await;
+    assert_settled(&world, &with_fee(&world, id, 400, 10), "400", "captured").await;
+    assert_eq!((world.tokens(world.fee_payer()), world.received()), (0, 400));
 }
 
 #[tokio::test]

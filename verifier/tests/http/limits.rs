@@ -69,7 +69,7 @@ async fn more_than_can_be_worked_on_is_turned_away_and_room_is_made_again() {
     let body = world.body(&world.requirements(1000), 1);
     let settling = world.settle(&body);
     let meanwhile = async {
-        world.until_rows([1, 1, 1, 0]).await;
+        world.until_rows([1, 1, 1]).await;
         let answer = world.request_from(None, get("/supported")).await;
         assert_eq!(world.get("/health").await.0, StatusCode::OK);
         world.cluster.state().loses_transactions = false;

@@ -18,7 +18,7 @@ use x402_escrow_wire::{
 use crate::{
     gather::{short, store_all},
     stream::signed as voucher,
-    world::{FUNDS, World, envelope, keypair, signing_key},
+    world::{FUNDS, World, envelope, keypair, program, signing_key},
 };
 
 const HOLD: u64 = 1000;
@@ -90,7 +90,7 @@ impl Market {
         }
         let buyers = (0..buyers).map(|index| {
             let (payer, mint) = (keypair(20 + index), mint(index));
-            let escrow = address::escrow(&payer.pubkey(), &mint);
+            let escrow = address::escrow(&program(), &payer.pubkey(), &mint);
             world.open_escrow(&payer, mint);
             let session = 60 + index;
             world.open_session_of(&payer, &escrow, &keypair(session).pubkey(), world.wide_limits());
@@ -131,6 +131,7 @@ impl Market {
             incarnation: Base58(self.session(escrow, &key).incarnation),
             nonce: Decimal(self.sales.len() as u64 + 1),
             authorize_by: self.world.cluster.now() + 60,
+            receiver_proof: Vec::new(),
             signature: None,
             voucher: None,
         };
@@ -145,7 +146,7 @@ impl Market {
     }
 
     fn session(&self, escrow: &Address, key: &Address) -> Session {
-        let address = address::session(escrow, key);
+        let address = address::session(&program(), escrow, key);
         Session::decode(&self.world.cluster.state().svm.get_account(&address).unwrap().data).unwrap()
     }
 

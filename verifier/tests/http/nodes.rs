@@ -11,7 +11,7 @@ use x402_escrow_verifier::chain::{
 };
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::cluster::Cluster;
+use crate::{cluster::Cluster, world::program};
 
 /// What is wrong with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,18 +97,18 @@ impl Chain for Node {
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
         let fault = self.fault("getMultipleAccounts").await?;
         let mut snapshot = self.cluster.accounts(addresses, commitment).await?;
-        let ours = |account: &&mut Account| account.owner == x402_escrow_interface::ID;
+        let ours = |account: &&mut Account| account.owner == program();
         match fault {
             Fault::Slots(apart) => snapshot.slot = snapshot.slot.saturating_add_signed(apart),
             Fault::HidesAccounts => {
                 for account in &mut snapshot.accounts {
-                    *account = account.take().filter(|account| account.owner != x402_escrow_interface::ID);
+                    *account = account.take().filter(|account| account.owner != program());
                 }
             }
-            // The escrow's balance follows the discriminator and five addresses.
+            // The escrow's balance follows the discriminator, 8 bytes and six addresses.
             Fault::InventsMoney => {
                 for account in snapshot.accounts.iter_mut().flatten().filter(ours) {
-                    account.data[8 + 5 * 32 + 7] = 0x7f;
+                    account.data[8 + 8 + 6 * 32 + 7] = 0x7f;
                 }
             }
             _ => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::world::{FUNDS, World, envelope};
+use crate::world::{FUNDS, World};
 
 fn kinds(payment: &serde_json::Value) -> Vec<String> {
     let transactions = payment["transactions"].as_array().unwrap();
@@ -59,40 +59,59 @@ async fn a_partly_captured_hold_is_reclaimed_and_an_ended_one_left_alone() {
 }
 
 #[tokio::test]
-async fn a_hold_kept_for_refunds_is_closed_after_their_deadline() {
+async fn promised_refunds_keep_no_hold() {
     let world = World::new().await;
-    world.cluster.state().level = Commitment::Finalized;
+    let lamports = || world.cluster.state().svm.get_balance(&world.fee_payer()).unwrap();
+    let before = lamports();
     let mut requirements = world.requirements(1000);
     requirements.extra.insert("refundDeadline".to_owned(), json!(world.cluster.now() + 1000));
-    let body = envelope(&requirements, json!(world.payload(&requirements, 1)));
+    let body = world.body(&requirements, 1);
     world.settled(&body).await;
-    let id = world.payment_id(&body);
-    world.settled(&world.capture(id, 1000, true)).await;
-    all_final(&world, id).await;
-    let open_holds = || world.session_account().open_holds;
-    world.cluster.pass_seconds(601);
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(open_holds(), 1);
-    world.cluster.pass_seconds(400);
-    let payment = world.until(id, |payment| kinds(payment).len() == 3).await;
-    assert_eq!(kinds(&payment), ["authorize", "capture", "close_hold"]);
-    world.until(id, |payment| payment["operations"][2]["status"] == "finalized").await;
-    assert_eq!(open_holds(), 0);
+    world.settled(&world.capture(world.payment_id(&body), 1000, true)).await;
+    assert_eq!(world.session_account().open_holds, 0);
+    assert_eq!(before - lamports(), 2 * (5000 + 1), "the rent is back");
 }
 
-#[tokio::test]
-async fn a_hold_that_somebody_else_ended_is_reported_and_not_tried_for_ever() {
+/// A hold that is final, and that somebody else ended.
+async fn ended_elsewhere() -> (World, Hex32) {
     let world = World::new().await;
     world.cluster.state().level = Commitment::Finalized;
     let id = world.authorize(1000, 1).await;
     all_final(&world, id).await;
     world.remove_hold(1);
     world.cluster.state().slot += 1;
+    (world, id)
+}
+
+#[tokio::test]
+async fn a_hold_that_somebody_else_ended_is_reclaimed_already() {
+    let (world, id) = ended_elsewhere().await;
     world.cluster.pass_seconds(601);
-    let payment = world.until(id, |payment| payment["operations"][1]["status"] == "refused").await;
-    let message = payment["operations"][1]["error"]["message"].as_str().unwrap();
-    assert!(message.contains("somebody else ended it"), "{payment}");
+    let payment = world.until(id, |payment| payment["state"] == "ended").await;
+    assert_eq!(payment["operations"][1]["status"], "finalized", "{payment}");
+    assert_eq!(kinds(&payment), ["authorize"], "without a transaction");
     let operations = world.rows().await[1];
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(world.rows().await[1], operations);
+}
+
+#[tokio::test]
+async fn a_void_of_a_hold_that_somebody_else_ended_is_done_already() {
+    let (world, id) = ended_elsewhere().await;
+    let answer = world.settled(&world.void(id, 0)).await;
+    assert_eq!(
+        (&answer["transaction"], &answer["extra"]["state"]),
+        (&json!(""), &json!("ended")),
+        "{answer}"
+    );
+}
+
+/// It may have been captured, or taken back.
+#[tokio::test]
+async fn a_capture_of_a_hold_that_somebody_else_ended_is_refused_and_not_tried_for_ever() {
+    let (world, id) = ended_elsewhere().await;
+    let answer = world.settle(&world.capture(id, 400, true)).await;
+    let message = answer["errorMessage"].as_str().unwrap();
+    assert!(answer["success"] == false && message.contains("somebody else ended it"), "{answer}");
+    assert_eq!(world.payment(id).await["operations"][1]["status"], "refused");
 }

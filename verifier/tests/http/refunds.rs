@@ -17,9 +17,8 @@ use crate::{
 };
 
 const REFUND: &str = "invalid_auth_capture_svm_refund";
-const REFUND_SECONDS: i64 = 1000;
 
-/// A payment of 1000 base units of which 700 are captured, which can be refunded.
+/// A payment of 1000 base units of which 700 are captured.
 struct Sale {
     world: World,
     id: Hex32,
@@ -32,7 +31,8 @@ impl Sale {
 
     async fn with(options: Options) -> Self {
         let world = World::with(options).await;
-        let id = captured(&world, Some(world.cluster.now() + REFUND_SECONDS)).await;
+        let id = world.authorize(1000, 1).await;
+        world.settled(&world.capture(id, 700, true)).await;
         Self { world, id }
     }
 
@@ -83,18 +83,6 @@ impl Sale {
     }
 }
 
-async fn captured(world: &World, refund_deadline: Option<i64>) -> Hex32 {
-    let mut requirements = world.requirements(1000);
-    if let Some(deadline) = refund_deadline {
-        requirements.extra.insert("refundDeadline".to_owned(), json!(deadline));
-    }
-    let body = world.body(&requirements, 1);
-    assert_eq!(world.settle(&body).await["success"], true);
-    let id = world.payment_id(&body);
-    assert_eq!(world.settle(&world.capture(id, 700, true)).await["success"], true);
-    id
-}
-
 #[tokio::test]
 async fn a_refund_goes_back_to_the_escrow_in_parts_and_never_above_what_was_captured() {
     let sale = Sale::new().await;
@@ -143,8 +131,8 @@ async fn only_the_receivers_signature_over_what_was_drafted_moves_money() {
     let message = BASE64_STANDARD.decode(signed["message"].as_str().unwrap()).unwrap();
     sale.refuse(&sale.sign(200, &message, SESSION), "signature").await;
     let another_amount = sale.sign(300, &message, MERCHANT);
-    sale.refuse(&another_amount, "not what POST /refunds drafted").await;
-    for (index, part) in [(3, "message"), (message.len() - 1, "not what POST /refunds drafted")] {
+    sale.refuse(&another_amount, "not what POST /refunds would draft").await;
+    for (index, part) in [(3, "message"), (message.len() - 1, "not what POST /refunds would draft")] {
         let mut altered = message.clone();
         altered[index] ^= 1;
         sale.refuse(&sale.sign(200, &altered, MERCHANT), part).await;
@@ -157,21 +145,80 @@ async fn only_the_receivers_signature_over_what_was_drafted_moves_money() {
     assert_eq!(sale.send(&signed).await["success"], true);
 }
 
+/// The deadline is the merchant's promise, and the hold is long gone.
 #[tokio::test]
-async fn a_payment_without_refunds_or_after_their_deadline_has_none() {
-    let world = World::new().await;
-    let id = captured(&world, None).await;
-    let sale = Sale { world, id };
-    sale.refuse_draft(100, "allow no refunds").await;
-
+async fn a_refund_is_possible_at_any_time_whatever_was_promised() {
     let sale = Sale::new().await;
-    let signed = sale.signed(100).await;
-    sale.world.cluster.pass_seconds(REFUND_SECONDS);
-    let (status, _) = sale.draft(100).await;
-    assert_eq!(status, StatusCode::OK, "the last second is in time");
-    sale.world.cluster.pass_seconds(1);
-    sale.refuse_draft(100, "has passed").await;
-    sale.refuse(&signed, "has passed").await;
+    sale.world.cluster.pass_seconds(100 * 86_400);
+    assert_eq!(sale.send(&sale.signed(700).await).await["success"], true);
+    assert_eq!(sale.balances(), (FUNDS, 0));
+}
+
+#[tokio::test]
+async fn refunds_drafted_together_return_no_more_than_was_asked_for() {
+    let sale = Sale::new().await;
+    let (part, more) = (sale.signed(300).await, sale.signed(500).await);
+    assert_eq!(sale.send(&part).await["success"], true);
+    sale.refuse(&more, "not what POST /refunds would draft").await;
+    assert_eq!(sale.balances(), (FUNDS - 400, 400));
+    let (_, draft) = sale.draft(500).await;
+    assert_eq!(draft["returns"], "200");
+    assert_eq!(sale.send(&sale.signed(500).await).await["success"], true);
+    assert_eq!(sale.balances(), (FUNDS - 200, 200));
+}
+
+#[tokio::test]
+async fn refunds_sent_at_once_return_no_more_than_was_asked_for() {
+    let sale = Sale::new().await;
+    let mut drafts = Vec::new();
+    for amount in [100, 200, 300, 400, 500, 600, 700] {
+        drafts.push(sale.signed(amount).await);
+    }
+    let answers = futures_util::future::join_all(drafts.iter().map(|signed| sale.send(signed))).await;
+    let made = answers.iter().filter(|answer| answer["success"] == true).count();
+    assert_eq!(made, 1, "each was drafted as the first: {answers:?}");
+    let returned = 700 - sale.balances().1;
+    assert_eq!(sale.world.payment(sale.id).await["refunded"], returned.to_string());
+}
+
+#[tokio::test]
+async fn a_refund_under_way_counts_until_it_is_given_up() {
+    let options = Options { settle_timeout: Duration::from_millis(1500), ..Options::default() };
+    let sale = Sale::with(options).await;
+    let first = sale.signed(300).await;
+    sale.world.cluster.state().loses_transactions = true;
+    assert_eq!(sale.send(&first).await["errorReason"], "settlement_pending");
+    let (_, draft) = sale.draft(500).await;
+    assert_eq!(draft["returns"], "200", "300 are on their way");
+    let second = sale.signed(500).await;
+    sale.world.cluster.state().loses_transactions = false;
+    assert_eq!(sale.send(&second).await["success"], true);
+    sale.send(&first).await;
+    wait::until("both to be made", async || sale.balances() == (FUNDS - 200, 200)).await;
+}
+
+/// The first refund never lands, so the second returns too little: the rest can be returned still.
+#[tokio::test]
+async fn what_a_given_up_refund_did_not_return_can_be_returned_still() {
+    let options = Options { settle_timeout: Duration::from_millis(1500), ..Options::default() };
+    let mut sale = Sale::with(options).await;
+    let first = sale.signed(300).await;
+    sale.world.cluster.state().loses_transactions = true;
+    assert_eq!(sale.send(&first).await["errorReason"], "settlement_pending");
+    // Nobody repeats it.
+    sale.world.crash().await;
+    sale.world.cluster.state().loses_transactions = false;
+    let second = sale.signed(500).await;
+    assert_eq!(sale.send(&second).await["errorReason"], "settlement_pending", "nobody follows it");
+    assert_eq!(sale.balances(), (FUNDS - 500, 500));
+    sale.world.cluster.outlive_blockhash();
+    sale.world.restart(options).await;
+    let returns = async |wanted: &str| sale.draft(500).await.1["returns"] == wanted;
+    wait::until("the first to be given up", async || returns("300").await).await;
+    assert_eq!(sale.send(&sale.signed(500).await).await["success"], true);
+    assert_eq!(sale.balances(), (FUNDS - 200, 200));
+    sale.refuse_draft(500, "500 is refunded already").await;
+    assert_eq!(sale.send(&second).await["extra"]["refunded"], "500");
 }
 
 #[tokio::test]
@@ -190,7 +237,7 @@ async fn a_refund_whose_blockhash_died_is_given_up_and_can_be_signed_again() {
     let signed = sale.signed(200).await;
     sale.world.cluster.state().loses_transactions = true;
     assert_eq!(sale.send(&signed).await["errorReason"], "settlement_pending");
-    sale.refuse_draft(300, "another refund is under way").await;
+    sale.refuse_draft(200, "200 is refunded already, or on its way").await;
     sale.world.cluster.outlive_blockhash();
     sale.world.cluster.state().loses_transactions = false;
     let drafted = async || sale.draft(200).await.0 == StatusCode::OK;

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use x402_escrow_interface::error::EscrowError;
+use solana_sdk::signer::Signer;
+use x402_escrow_interface::{error::EscrowError, instruction::SessionLimits};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::world::{FUNDS, Options, World};
+use crate::{
+    gather::short,
+    world::{FUNDS, Options, World, keypair},
+};
 
 #[tokio::test]
 async fn holds_the_amount_and_reports_where() {
@@ -28,7 +32,7 @@ async fn holds_the_amount_and_reports_where() {
     assert_eq!(extra["alreadySettled"], false);
     let escrow = world.escrow_account();
     assert_eq!((escrow.balance, escrow.held, world.received()), (FUNDS, 1000, 0));
-    assert_eq!(world.rows().await, [1, 1, 1, 0]);
+    assert_eq!(world.rows().await, [1, 1, 1]);
 }
 
 #[tokio::test]
@@ -62,7 +66,7 @@ async fn a_thousand_equal_requests_at_once_send_one_transaction() {
     }
     assert_eq!(world.cluster.distinct_sent(), 1);
     assert_eq!(world.escrow_account().held, 1000);
-    assert_eq!(world.rows().await, [1, 1, 1, 0]);
+    assert_eq!(world.rows().await, [1, 1, 1]);
 }
 
 #[tokio::test]
@@ -165,7 +169,7 @@ async fn what_fails_in_simulation_is_not_sent_and_can_be_tried_again() {
     assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_session_revoked", "{answer}");
     assert_eq!(answer["transaction"], "", "{answer}");
     assert_eq!(answer["extra"]["state"], "refused", "{answer}");
-    assert_eq!(world.rows().await, [1, 1, 0, 0], "nothing was broadcast");
+    assert_eq!(world.rows().await, [1, 1, 0], "nothing was broadcast");
     assert_eq!(world.escrow_account().held, 0);
 
     {
@@ -213,18 +217,61 @@ async fn what_fails_on_chain_is_reported_with_its_transaction() {
     );
 }
 
+/// Another relay's hold is as good: it pays the same receiver, and its rent goes back to that relay.
 #[tokio::test]
-async fn an_intent_that_somebody_else_put_on_chain_is_not_settled_here() {
+async fn an_intent_that_another_relay_put_on_chain_is_settled_and_captured_here() {
     let world = World::new().await;
     let body = world.body(&world.requirements(1000), 1);
+    let relay = keypair(90);
+    world.relay(&body, &relay);
+    let lamports = || world.cluster.state().svm.get_balance(&relay.pubkey()).unwrap();
+    let before = lamports();
+    let (_, answer) = world.post("/verify", &body).await;
+    assert_eq!(answer["isValid"], true, "{answer}");
+    let answer = world.settle(&body).await;
+    assert_eq!(
+        (&answer["success"], &answer["extra"]["state"]),
+        (&json!(true), &json!("authorized")),
+        "{answer}"
+    );
+    assert_eq!(world.escrow_account().held, 1000, "held once");
+    world.settled(&world.capture(world.payment_id(&body), 400, true)).await;
+    assert_eq!((world.escrow_account().held, world.received()), (0, 400));
+    assert!(lamports() > before, "the relay has its rent back");
+}
+
+/// The relay is faster than the verifier's own transaction, which finds the work done.
+#[tokio::test]
+async fn an_intent_that_is_relayed_while_it_is_settled_here_is_settled() {
+    let mut world = World::with(short()).await;
+    let body = world.body(&world.requirements(1000), 1);
+    world.crash().await;
+    assert_eq!(world.settle(&body).await["success"], false, "stored, and not sent");
+    world.relay(&body, &keypair(90));
+    world.restart(Options::default()).await;
     world.settled(&body).await;
-    // Another verifier, with another memory, over the same chain.
-    let mut other = World::new().await;
-    *other.cluster.state() = world.cluster.state().clone();
-    other.restart(Options::default()).await;
-    let answer = other.settle(&body).await;
+    assert_eq!(world.escrow_account().held, 1000, "held once");
+}
+
+/// All of the escrow is held already, by the other relay's hold: nothing more is asked of the balance.
+#[tokio::test]
+async fn a_relayed_hold_of_the_whole_balance_is_settled() {
+    let world = World::new().await;
+    world.update_session(&SessionLimits { maximum_payment: FUNDS, ..world.wide_limits() });
+    let body = world.body(&world.requirements(FUNDS), 1);
+    world.relay(&body, &keypair(90));
+    world.settled(&body).await;
+    assert_eq!(world.escrow_account().free(), 0);
+}
+
+#[tokio::test]
+async fn a_nonce_of_another_payments_hold_is_used() {
+    let world = World::new().await;
+    world.relay(&world.body(&world.requirements(999), 1), &keypair(90));
+    let body = world.body(&world.requirements(1000), 1);
+    let answer = world.settle(&body).await;
     assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_nonce", "{answer}");
-    assert_eq!(other.rows().await, [0, 0, 0, 0]);
+    assert_eq!(world.rows().await, [0, 0, 0]);
 }
 
 /// The intent does not name the token: who settled it with the right one must not pass it on as another.

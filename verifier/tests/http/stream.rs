@@ -1,5 +1,6 @@
 //! `/settle` of vouchers: many requests out of one hold.
 
+mod fee;
 mod hold;
 mod voucher;
 

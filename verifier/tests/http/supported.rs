@@ -1,8 +1,6 @@
+use crate::world::{NETWORK, World, program};
 use axum::http::StatusCode;
 use serde_json::json;
-use x402_escrow_interface::ID;
-
-use crate::world::{NETWORK, World};
 
 #[tokio::test]
 async fn tells_what_merchants_put_into_their_requirements() {
@@ -11,7 +9,7 @@ async fn tells_what_merchants_put_into_their_requirements() {
     let (status, body) = world.get("/supported").await;
     assert_eq!(status, StatusCode::OK);
     let extra = json!({ "feePayer": fee_payer });
-    let held = json!({ "paymentFlow": "escrow", "program": ID.to_string(), "feePayer": fee_payer });
+    let held = json!({ "paymentFlow": "escrow", "program": program().to_string(), "feePayer": fee_payer });
     let kinds = json!([
         { "x402Version": 2, "scheme": "auth-capture", "network": NETWORK, "extra": held },
         { "x402Version": 2, "scheme": "exact", "network": NETWORK, "extra": extra },

@@ -10,7 +10,7 @@ use x402_escrow_wire::payment::PaymentRequirements;
 use crate::world::World;
 
 /// Asserts that both endpoints say no with `code` and a message that has `part`, and that nothing changed.
-async fn assert_refused(world: &World, body: &Value, code: &str, part: &str) {
+pub(crate) async fn assert_refused(world: &World, body: &Value, code: &str, part: &str) {
     let before = world.everything().await;
     let (status, answer) = world.post("/verify", body).await;
     assert_eq!(status, StatusCode::OK, "{answer}");

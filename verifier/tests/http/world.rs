@@ -13,7 +13,7 @@ use axum::Router;
 use ed25519_dalek::SigningKey;
 use solana_sdk::signer::{Signer, keypair::Keypair};
 use tokio::{sync::watch, task::JoinHandle};
-use x402_escrow_interface::{Address, address};
+use x402_escrow_interface::{Address, address, deployment::LOCAL_PROGRAM_ID};
 use x402_escrow_verifier::{
     app::{App, unix_now},
     chain::Chain,
@@ -38,6 +38,14 @@ pub(crate) const FUNDS: u64 = 10_000_000;
 
 /// The devnet's id, which the cluster claims to be.
 pub(crate) const NETWORK: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+
+/// The escrow program: the local one, or what `target/deploy` was built for.
+pub(crate) fn program() -> Address {
+    match std::env::var("X402_ESCROW_PROGRAM_ID") {
+        Ok(address) => address.parse().unwrap(),
+        Err(_) => LOCAL_PROGRAM_ID,
+    }
+}
 
 /// A public test key.
 pub(crate) fn keypair(seed: u8) -> Keypair {
@@ -99,8 +107,8 @@ impl World {
         let cluster = Arc::new(Cluster::new(unix_now()));
         let place = Arc::new(place);
         let mint = keypair(9).pubkey();
-        let escrow = address::escrow(&keypair(PAYER).pubkey(), &mint);
-        let session = address::session(&escrow, &keypair(SESSION).pubkey());
+        let escrow = address::escrow(&program(), &keypair(PAYER).pubkey(), &mint);
+        let session = address::session(&program(), &escrow, &keypair(SESSION).pubkey());
         let app = app(connect(&cluster).await, &place.database, options).await;
         let (stop, stopped) = watch::channel(false);
         let world = Self {

@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 use spl_token_interface::state::AccountState;
-use x402_escrow_interface::{Address, instruction::SessionLimits};
+use x402_escrow_interface::{Address, instruction::SessionLimits, receivers};
 use x402_escrow_wire::{
     payment::PaymentRequirements,
     text::{Base58, Decimal},
@@ -42,6 +42,7 @@ async fn an_intent_that_outlasts_its_capture_deadline_is_refused() {
 async fn a_used_nonce_and_one_behind_the_window_are_refused() {
     let world = World::new().await;
     let requirements = world.requirements(1000);
+    world.authorize(1000, 1000).await;
     world.authorize(1000, 2000).await;
     let code = format!("{SVM}_nonce");
     let mut other = requirements.clone();
@@ -49,8 +50,11 @@ async fn a_used_nonce_and_one_behind_the_window_are_refused() {
     assert_refused(&world, &world.body(&other, 2000), &code, "payload.nonce: 2000 was used").await;
     assert_refused(&world, &world.body(&requirements, 975), &code, "more than 1024 behind").await;
     assert_refused(&world, &world.body(&requirements, 0), &code, "payload.nonce").await;
-    let (_, answer) = world.post("/verify", &world.body(&requirements, 976)).await;
-    assert_eq!(answer["isValid"], true, "{answer}");
+    assert_refused(&world, &world.body(&requirements, 3025), &code, "more than 1024 above").await;
+    for nonce in [976, 3024] {
+        let (_, answer) = world.post("/verify", &world.body(&requirements, nonce)).await;
+        assert_eq!(answer["isValid"], true, "{answer}");
+    }
 }
 
 #[tokio::test]
@@ -92,6 +96,7 @@ async fn an_unknown_escrow_session_or_mint_is_refused() {
         incarnation: Base58([5; 32]),
         nonce: Decimal(1),
         authorize_by: world.cluster.now() + 60,
+        receiver_proof: Vec::new(),
         signature: None,
         voucher: None,
     };
@@ -129,7 +134,7 @@ fn wide(world: &World) -> SessionLimits {
         maximum_total: FUNDS,
         maximum_per_period: 0,
         period_seconds: 0,
-        receiver: Address::default(),
+        receivers_root: receivers::ANYONE,
     }
 }
 
@@ -152,25 +157,23 @@ async fn the_sessions_limits_are_kept_to_the_last_base_unit() {
     }
 }
 
+/// Nobody could be paid such a fee: the program refuses it too.
 #[tokio::test]
-async fn a_session_for_one_receiver_pays_no_other() {
+async fn a_fee_that_only_the_receiver_could_collect_is_refused() {
     let world = World::new().await;
-    limit(&world, SessionLimits { receiver: world.fee_payer(), ..wide(&world) });
-    let body = world.body(&world.requirements(1000), 1);
-    assert_refused(&world, &body, &format!("{SVM}_receiver_not_allowed"), "payTo").await;
-}
-
-#[tokio::test]
-async fn a_session_for_one_receiver_allows_no_fee_to_another() {
-    let world = World::new().await;
-    limit(&world, SessionLimits { receiver: world.merchant(), ..wide(&world) });
-    let (_, answer) = world.post("/verify", &world.body(&world.requirements(1000), 1)).await;
-    assert_eq!(answer["isValid"], true, "{answer}");
-    let mut requirements = world.requirements(1000);
-    requirements.extra.insert("maxFeeBps".to_owned(), json!(1));
-    requirements.extra.insert("feeRecipient".to_owned(), json!(world.fee_payer().to_string()));
-    let body = world.body(&requirements, 1);
-    assert_refused(&world, &body, &format!("{SVM}_receiver_not_allowed"), "maxFeeBps").await;
+    let code = format!("{SVM}_extra");
+    let with_fee = |recipient: Option<Address>| {
+        let mut requirements = world.requirements(1000);
+        requirements.extra.insert("maxFeeBps".to_owned(), json!(1));
+        let recipient = recipient.map(|recipient| recipient.to_string());
+        requirements.extra.insert("feeRecipient".to_owned(), json!(recipient));
+        world.body(&requirements, 1)
+    };
+    assert_refused(&world, &with_fee(None), &code, "extra.maxFeeBps").await;
+    for recipient in [world.merchant(), world.escrow] {
+        assert_refused(&world, &with_fee(Some(recipient)), &code, "extra.feeRecipient").await;
+    }
+    world.settled(&with_fee(Some(world.fee_payer()))).await;
 }
 
 #[tokio::test]
@@ -182,6 +185,15 @@ async fn a_revoked_or_expired_session_is_refused() {
     assert_refused(&world, &body, &format!("{SVM}_session_expired"), "expired").await;
     limit(&world, wide(&world));
     world.revoke_session();
+    assert_refused(&world, &body, &format!("{SVM}_session_revoked"), "revoked").await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_revoked_with_all_others_up_to_its_slot_is_refused() {
+    let world = World::new().await;
+    let body = world.body(&world.requirements(1000), 1);
+    world.revoke_sessions();
+    assert_eq!(world.session_account().revoked, 0);
     assert_refused(&world, &body, &format!("{SVM}_session_revoked"), "revoked").await;
 }
 

@@ -2,20 +2,20 @@
 
 use ed25519_dalek::Signer;
 use serde_json::{Value, json};
-use x402_escrow_interface::{ID, resource::resource_hash};
+use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, IntentPayload, LifecyclePayload},
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{MERCHANT, METHOD, NETWORK, SESSION, URL, World, signing_key};
+use super::{MERCHANT, METHOD, NETWORK, SESSION, URL, World, program, signing_key};
 
 impl World {
     pub(crate) fn requirements(&self, amount: u64) -> PaymentRequirements {
         let extra = Extra {
             payment_flow: "escrow".to_owned(),
-            program: ID.into(),
+            program: program().into(),
             fee_payer: self.fee_payer().into(),
             capture_authorizer: CaptureAuthorizer::Key(self.merchant().into()),
             request_price: None,
@@ -46,6 +46,7 @@ impl World {
             incarnation: Base58(self.session_account().incarnation),
             nonce: Decimal(nonce),
             authorize_by: self.cluster.now() + 60,
+            receiver_proof: Vec::new(),
             signature: None,
             voucher: None,
         };

@@ -1,5 +1,7 @@
 //! What is on chain: set up, changed by hand, read.
 
+use serde::Deserialize;
+use serde_json::Value;
 use solana_sdk::{
     account::Account,
     hash::Hash,
@@ -13,14 +15,20 @@ use solana_slot_hashes::SlotHashes;
 use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
 use x402_escrow_interface::{
     Address,
-    account::{Escrow, Session},
+    account::{Escrow, Hold, Session},
     address::{self, TOKEN_PROGRAM_ID},
     error::EscrowError,
-    instruction::{self, SessionLimits},
+    instruction::{self, Consent, HoldAccounts, SessionLimits},
+    message::Capture,
+    receivers,
 };
 use x402_escrow_verifier::transaction::ESCROW_INSTRUCTION;
+use x402_escrow_wire::{
+    auth_capture::{Extra, IntentPayload, LifecyclePayload},
+    payment::PaymentRequirements,
+};
 
-use super::{FEE_PAYER, FUNDS, MERCHANT, PAYER, SESSION, World, keypair};
+use super::{FEE_PAYER, FUNDS, MERCHANT, PAYER, SESSION, World, keypair, program};
 
 impl World {
     pub(super) fn set_up_chain(&self) {
@@ -47,7 +55,7 @@ impl World {
             maximum_total: 1_000_000_000,
             maximum_per_period: 0,
             period_seconds: 0,
-            receiver: Address::default(),
+            receivers_root: receivers::ANYONE,
         }
     }
 
@@ -67,10 +75,10 @@ impl World {
         let owner = payer.pubkey();
         self.cluster.state().svm.airdrop(&owner, 10_000_000_000).unwrap();
         let source = self.set_token_account_of(mint, owner, AccountState::Initialized, 1_000_000_000_000);
-        self.execute(&instruction::open_escrow(&owner, &owner, &mint, &TOKEN_PROGRAM_ID, 0), payer);
-        let address = address::escrow(&owner, &mint);
+        self.execute(&instruction::open_escrow(&program(), &owner, &owner, &mint, &TOKEN_PROGRAM_ID), payer);
+        let address = address::escrow(&program(), &owner, &mint);
         let escrow = self.escrow_account_at(&address);
-        self.execute(&[instruction::deposit(&owner, &source, &address, &escrow, FUNDS)], payer);
+        self.execute(&[instruction::deposit(&program(), &owner, &source, &address, &escrow, FUNDS)], payer);
     }
 
     pub(crate) fn set_slot_hash(&self, hash: [u8; 32]) {
@@ -89,25 +97,72 @@ impl World {
         key: &Address,
         limits: SessionLimits,
     ) {
-        let open = instruction::open_session(&payer.pubkey(), &payer.pubkey(), escrow, key, &limits);
+        let open =
+            instruction::open_session(&program(), &payer.pubkey(), &payer.pubkey(), escrow, key, &limits);
         self.execute(&[open], payer);
     }
 
     pub(crate) fn revoke_session(&self) {
         let payer = keypair(PAYER);
-        self.execute(&[instruction::revoke_session(&payer.pubkey(), &self.escrow, &self.session)], &payer);
+        let session = self.session_account();
+        let revoke = instruction::revoke_session(&program(), &payer.pubkey(), &session, Consent::Signer);
+        self.execute(&[revoke], &payer);
     }
 
-    /// Lets the payer withdraw `amount`; the escrow has no delay.
+    /// Revokes every session of the escrow that was opened so far.
+    pub(crate) fn revoke_sessions(&self) {
+        let (payer, slot) = (keypair(PAYER), self.session_account().opened_slot);
+        let revoke =
+            instruction::revoke_sessions(&program(), &payer.pubkey(), &self.escrow, slot, Consent::Signer);
+        self.execute(&[revoke], &payer);
+    }
+
+    /// Changes the session's limits.
+    pub(crate) fn update_session(&self, limits: &SessionLimits) {
+        let payer = keypair(PAYER);
+        let update =
+            instruction::update_session(&program(), &payer.pubkey(), &self.escrow, &self.session, limits);
+        self.execute(&[update], &payer);
+    }
+
+    /// Lets the payer withdraw `amount`.
     pub(crate) fn withdraw(&self, amount: u64) {
         let payer = keypair(PAYER);
         let escrow = self.escrow_account();
         let destination = address::associated_token(&payer.pubkey(), &self.mint, &TOKEN_PROGRAM_ID);
-        let instructions = [
-            instruction::request_withdrawal(&self.escrow, &escrow, amount),
-            instruction::withdraw(&self.escrow, &escrow, &destination),
-        ];
-        self.execute(&instructions, &payer);
+        let withdraw = instruction::withdraw(&program(), &self.escrow, &escrow, &destination, Some(amount));
+        self.execute(&[withdraw], &payer);
+    }
+
+    /// Puts the payment of this body on chain at `relay`'s cost, as another verifier would.
+    pub(crate) fn relay(&self, body: &Value, relay: &Keypair) {
+        let requirements = PaymentRequirements::deserialize(&body["paymentRequirements"]).unwrap();
+        let payload = IntentPayload::deserialize(&body["paymentPayload"]["payload"]).unwrap();
+        let intent = payload.intent(&requirements, &Extra::read(&requirements).unwrap());
+        let signature = payload.signature.unwrap().0;
+        self.cluster.state().svm.airdrop(&relay.pubkey(), 10_000_000_000).unwrap();
+        let authorize = instruction::authorize(&relay.pubkey(), &intent, &signature, &payload.proof());
+        self.execute(&[authorize], relay);
+    }
+
+    /// Puts the capture of this body on chain without the verifier.
+    pub(crate) fn relay_capture(&self, nonce: u64, body: &Value) {
+        let payload = LifecyclePayload::deserialize(&body["paymentPayload"]["payload"]).unwrap();
+        let LifecyclePayload::Capture { payment_id, amount, fee, last, signature } = payload else {
+            panic!("{payload:?} is no capture");
+        };
+        let capture = Capture { intent_digest: payment_id.0, amount: amount.0, fee: fee.0, last };
+        let (escrow, hold_address) = (self.escrow_account(), address::hold(&program(), &self.session, nonce));
+        let hold = Hold::decode(&self.data(&hold_address)).unwrap();
+        let accounts = HoldAccounts {
+            program: program(),
+            escrow_address: self.escrow,
+            escrow: &escrow,
+            hold_address,
+            hold: &hold,
+        };
+        let consent = Consent::Signature(signature.0);
+        self.execute(&[instruction::capture(accounts, amount.0, &capture, consent)], &keypair(PAYER));
     }
 
     fn execute(&self, instructions: &[Instruction], signer: &Keypair) {
@@ -159,7 +214,7 @@ impl World {
 
     /// Takes a hold off the chain, as if somebody else had ended it.
     pub(crate) fn remove_hold(&self, nonce: u64) {
-        let hold = address::hold(&self.session, nonce);
+        let hold = address::hold(&program(), &self.session, nonce);
         self.cluster.state().svm.set_account(hold, Account::default()).unwrap();
     }
 

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use x402_escrow_verifier::{
-    app::{App, Settings},
+    app::{App, Deployment, Settings},
     chain::Chain,
     exact::instructions::FeeBounds,
     gather::GatherSettings,
@@ -14,7 +14,7 @@ use x402_escrow_verifier::{
 };
 use x402_escrow_wire::auth_capture::{Commitment, Level};
 
-use super::{FEE_PAYER, WEBHOOK_SECRET, keypair};
+use super::{FEE_PAYER, WEBHOOK_SECRET, keypair, program};
 
 /// What the tests change of the verifier's configuration.
 #[derive(Clone, Copy)]
@@ -79,7 +79,6 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         minimum_capture_seconds: 30,
         maximum_capture_seconds: 86_400,
         voucher_margin_seconds: 60,
-        maximum_refund_seconds: 86_400,
         exact_fee_bounds: FeeBounds {
             maximum_compute_units: 400_000,
             maximum_compute_unit_price_micro_lamports: 5_000_000,
@@ -111,5 +110,6 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
     };
-    Arc::new(App::new(chain, store, keypair(FEE_PAYER), policy, settings).await.unwrap())
+    let deployment = Deployment { network: None, program: Some(program()) };
+    Arc::new(App::new(chain, deployment, store, keypair(FEE_PAYER), policy, settings).await.unwrap())
 }

@@ -8,7 +8,7 @@ use crate::wait;
 
 impl World {
     /// Everything that a request could have changed: balances, which transactions were sent, and the number of rows in the store.
-    pub(crate) async fn everything(&self) -> (u64, u64, u64, usize, [i64; 4]) {
+    pub(crate) async fn everything(&self) -> (u64, u64, u64, usize, [i64; 3]) {
         let escrow = self.escrow_account();
         let sent = self.cluster.distinct_sent();
         (escrow.balance, escrow.held, self.received(), sent, self.rows().await)
@@ -19,15 +19,14 @@ impl World {
         self.place.database.connect().await.unwrap()
     }
 
-    /// Number of payments, operations, transactions and nonces in the store.
-    pub(crate) async fn rows(&self) -> [i64; 4] {
+    /// Number of payments, operations and transactions in the store.
+    pub(crate) async fn rows(&self) -> [i64; 3] {
         let pool = self.connect().await;
-        let mut rows = [0; 4];
+        let mut rows = [0; 3];
         let queries = [
             "SELECT count(*) FROM payments",
             "SELECT count(*) FROM operations",
             "SELECT count(*) FROM transactions",
-            "SELECT count(*) FROM nonces",
         ];
         for (count, query) in rows.iter_mut().zip(queries) {
             *count = sqlx::query_scalar(query).fetch_one(&pool).await.unwrap();
@@ -45,7 +44,7 @@ impl World {
     }
 
     /// Waits until the store has that many of each.
-    pub(crate) async fn until_rows(&self, wanted: [i64; 4]) {
+    pub(crate) async fn until_rows(&self, wanted: [i64; 3]) {
         wait::until(&format!("{wanted:?} rows"), async || self.rows().await == wanted).await;
     }
 

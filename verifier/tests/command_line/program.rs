@@ -1,0 +1,66 @@
+//! The escrow program's address: a setting, with a default where one is known.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    process::Command,
+    thread,
+};
+
+use crate::setting::Setting;
+
+/// The URL of a node that says of every request that the genesis hash is this.
+fn node(genesis_hash: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            _ = stream.read(&mut [0; 4096]).unwrap();
+            let body = format!(r#"{{"jsonrpc":"2.0","id":0,"result":"{genesis_hash}"}}"#);
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+            write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        }
+    });
+    url
+}
+
+/// What the verifier says when it starts on a cluster with this genesis hash.
+fn started(genesis_hash: &'static str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let setting = Setting::new();
+    let output = Command::new(env!("CARGO_BIN_EXE_verifier"))
+        .env_clear()
+        .env("X402_RPC_URL", node(genesis_hash))
+        .env("X402_FEE_PAYER", setting.path("key.json"))
+        .env("X402_DATABASE", setting.path("verifier.sqlite"))
+        .env("X402_LISTEN", "192.0.2.1:1")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+const DEVNET: &str = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG";
+const LOCAL: &str = "4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZAMdL4VZHirAn";
+
+#[test]
+fn a_public_cluster_needs_the_programs_address_and_the_error_says_where_to_put_it() {
+    let (status, text) = started(DEVNET, &[]);
+    assert_eq!(status, Some(1), "{text}");
+    for part in
+        ["program_id (or X402_PROGRAM_ID)", "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "set the address"]
+    {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+}
+
+/// They get as far as listening, at an address that no machine has.
+#[test]
+fn a_local_cluster_has_a_default_and_any_cluster_takes_an_address() {
+    let address = "11111111111111111111111111111112";
+    for (genesis_hash, variables) in [(LOCAL, &[][..]), (DEVNET, &[("X402_PROGRAM_ID", address)])] {
+        let (status, text) = started(genesis_hash, variables);
+        assert_eq!(status, Some(1), "{text}");
+        assert!(text.contains("listen: can't listen on 192.0.2.1:1"), "{text}");
+    }
+}
