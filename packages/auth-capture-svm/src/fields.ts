@@ -45,6 +45,16 @@ export class Fields {
     return isObject ? (value as Record<string, unknown>) : this.#wrong(name, "an object");
   }
 
+  /** What `read` makes of each item of an array. An item's name is its place. */
+  items<T>(name: string, read: (items: Fields, place: string) => T): T[] {
+    const value = this.#get(name);
+    if (!Array.isArray(value)) {
+      return this.#wrong(name, "an array");
+    }
+    const items = new Fields({ ...(value as unknown[]) }, this.#pathOf(name));
+    return Object.keys(value).map((place) => read(items, place));
+  }
+
   address(name: string): Address {
     const text = this.text(name);
     return isReadable(() => readBase58(text, 32, name)) ? text : this.#wrong(name, "32 bytes in base58");
@@ -87,11 +97,14 @@ export class Fields {
     return Object.hasOwn(this.#object, name) ? this.#object[name] : undefined;
   }
 
+  #pathOf(name: string): string {
+    return this.#path === "" ? name : `${this.#path}.${name}`;
+  }
+
   #wrong(name: string, expected: string): never {
     const value = this.#get(name);
-    const path = this.#path === "" ? name : `${this.#path}.${name}`;
     throw new FieldError(
-      path,
+      this.#pathOf(name),
       value === undefined ? `is missing: expected ${expected}` : `expected ${expected}, not ${shown(value)}`,
     );
   }

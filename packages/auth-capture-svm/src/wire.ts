@@ -1,16 +1,17 @@
-/** The scheme's fields on the wire, and the intent that requirements and a client's payload make together. */
+/**
+ * The scheme's fields on the wire, and the intent that requirements and a client's payload make
+ * together.
+ */
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { type Address, readBase58 } from "./bytes.js";
-import { Fields } from "./fields.js";
+import { type Address, readBase58, writeHex } from "./bytes.js";
+import { FieldError, Fields } from "./fields.js";
 import type { Intent } from "./messages.js";
+import { MAXIMUM_PROOF_HASHES } from "./receivers.js";
 
 /** The scheme's name. */
 export const SCHEME = "auth-capture";
-
-/** The escrow program. */
-export const PROGRAM: Address = "EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T";
 
 /** `extra.captureAuthorizer` where it is the key that signs the intent: the hold is streamed. */
 export const SESSION_KEY = "sessionKey";
@@ -26,9 +27,9 @@ export interface Extra {
   requestPrice?: bigint;
   receiverAuthorizer: Address;
   captureDeadline: number;
-  /** 0 for no refunds. */
+  /** Until when the receiver promises refunds; 0 for no promise. Nothing on chain enforces it. */
   refundDeadline: number;
-  /** Absent: nobody but the receiver. */
+  /** Absent: nobody takes a fee. */
   feeRecipient?: Address;
   maxFeeBps: number;
   resourceHash: Uint8Array;
@@ -42,6 +43,12 @@ export interface IntentPayload {
   nonce: bigint;
   /** Unix seconds. */
   authorizeBy: number;
+  /**
+   * Shows that the receiver is in the session's list: hashes of 64 hex digits. Empty for a list of
+   * one and where the session may pay anyone. The intent does not cover it: the program checks it
+   * against the session.
+   */
+  receiverProof: string[];
 }
 
 /** Pays the receiver. */
@@ -49,23 +56,29 @@ export type CapturePayload = {
   type: "capture";
   /** 64 hex digits. */
   paymentId: string;
-  /** All that may be captured so far, in base units. */
+  /** The most that may be captured so far, in base units. The facilitator captures all of it. */
   amount: string;
-  /** The part of `amount` that goes to the fee recipient. */
+  /** The most of `amount` that goes to the fee recipient, in base units. */
   fee: string;
-  /** Whether the rest is released. */
+  /** Whether the payment ends at `amount`. */
   last: boolean;
   signature: string;
 };
 
-/** Pays for one more request out of a streamed hold: a capture by the session key that is not the last. */
+/**
+ * Pays for one more request out of a streamed hold: a capture by the session key that is not the
+ * last.
+ */
 export type VoucherPayload = {
   type: "voucher";
   /** 64 hex digits. */
   paymentId: string;
   /** All that was bought so far, in base units. */
   amount: string;
-  /** The part of `amount` that goes to the fee recipient. */
+  /**
+   * The most of `amount` that goes to the fee recipient, in base units. It may be lower than the
+   * last voucher's.
+   */
   fee: string;
   signature: string;
 };
@@ -122,12 +135,21 @@ export function readRequestPrice({ extra }: PaymentRequirements): bigint | undef
 }
 
 /** Why a server refused a payment, if it says so. */
-export function refusalReason({ headers }: Response): string | undefined {
+export function refusalReason(response: Response): string | undefined {
+  const { errorReason } = settlement(response);
+  return typeof errorReason === "string" ? errorReason : undefined;
+}
+
+/** Whether a server says that a payment is settled. */
+export function isSettled(response: Response): boolean {
+  return settlement(response).success === true;
+}
+
+function settlement({ headers }: Response): { errorReason?: unknown; success?: unknown } {
   try {
-    const { errorReason } = JSON.parse(atob(headers.get("payment-response") ?? "")) as { errorReason?: unknown };
-    return typeof errorReason === "string" ? errorReason : undefined;
+    return (JSON.parse(atob(headers.get("payment-response") ?? "")) ?? {}) as ReturnType<typeof settlement>;
   } catch {
-    return undefined;
+    return {};
   }
 }
 
@@ -144,7 +166,17 @@ export function readIntentPayload(payload: unknown): IntentPayload {
     incarnation: fields.address("incarnation"),
     nonce: fields.decimal("nonce"),
     authorizeBy: fields.integer("authorizeBy"),
+    receiverProof: readProof(fields),
   };
+}
+
+function readProof(fields: Fields): string[] {
+  const hash = (items: Fields, place: string): string => writeHex(items.hex32(place));
+  const proof = fields.has("receiverProof") ? fields.items("receiverProof", hash) : [];
+  if (proof.length > MAXIMUM_PROOF_HASHES) {
+    throw new FieldError("payload.receiverProof", `has more than ${MAXIMUM_PROOF_HASHES} hashes`);
+  }
+  return proof;
 }
 
 /** The intent that the session key signs and the program rebuilds. */

@@ -56,7 +56,10 @@ test("requests under way at once are not mixed up", async () => {
   }
 });
 
-/** Tries to buy at `url`, and expects an error whose text, with its name, is like `message`, and no payment. */
+/**
+ * Tries to buy at `url`, and expects an error whose text, with its name, is like `message`, and no
+ * payment.
+ */
 async function refused(url: string, pay: typeof fetch, received: Received[], message: RegExp): Promise<void> {
   await assert.rejects(pay(url), (error) => message.test(String(error)) || assert.fail(String(error)));
   assert.ok(
@@ -85,9 +88,9 @@ test("a verifier that drafts something else is refused", async () => {
   const base = await shop(received);
   await refused(
     base,
-    payWith(await verifier({ nonce: "0" })),
+    payWith(await verifier({ nonce: "2" })),
     received,
-    /^RefusedError: .*payload\.nonce: must be above 0/,
+    /^RefusedError: .*payload\.nonce: is 2, and 1 was asked for/,
   );
   await refused(base, payWith(await verifier({ authorizeBy: 1 })), received, /payload\.authorizeBy: has passed/);
 });
@@ -133,10 +136,12 @@ test("an expired session signs nothing", async () => {
   );
 });
 
-test("an intent that can't be encoded is neither signed nor counted", async () => {
+test("a fee that only the receiver could collect is refused before the verifier is asked", async () => {
   const received: Received[] = [];
-  const base = await shop(received, (offered) => void (offered.extra["maxFeeBps"] = 70_000));
-  await refused(base, payWith(await verifier(), { spendingLimit: 1000n }), received, /maximumFeeBps: 70000/);
+  const drafts: unknown[] = [];
+  const base = await shop(received, (offered) => void (offered.extra["maxFeeBps"] = 50));
+  await refused(base, payWith(await verifier({}, drafts)), received, /extra\.feeRecipient: must be there/);
+  assert.deepEqual(drafts, []);
 });
 
 test("the spending limit holds over several requests", async () => {

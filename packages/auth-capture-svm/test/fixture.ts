@@ -1,8 +1,13 @@
 /** A session, an offer and what a verifier would draft for it; tests alter one thing each. */
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { PROGRAM } from "../src/wire.js";
+import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { parseSession, type Session } from "../src/client/session.js";
 import { publicKey } from "../src/ed25519.js";
 import { writeBase58, writeHex } from "../src/bytes.js";
@@ -10,6 +15,17 @@ import { writeBase58, writeHex } from "../src/bytes.js";
 /** An address of which every byte is `byte`. */
 export function address(byte: number): string {
   return writeBase58(new Uint8Array(32).fill(byte));
+}
+
+const folder = mkdtempSync(join(tmpdir(), "x402-fixture-"));
+after(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+
+/** A file that nothing else uses. */
+export function freshFile(): string {
+  files += 1;
+  return join(folder, `${files}.json`);
 }
 
 export const AGENT_SEED = new Uint8Array(32).fill(7);
@@ -20,7 +36,7 @@ export const RESOURCE_HASH = new Uint8Array(32).fill(6);
 export function sessionJson(): Record<string, unknown> {
   return {
     network: "solana:test",
-    program: PROGRAM,
+    program: LOCAL_PROGRAM,
     escrow: address(1),
     mint: address(2),
     decimals: 6,
@@ -32,8 +48,9 @@ export function sessionJson(): Record<string, unknown> {
   };
 }
 
+/** A session that has used no nonce. */
 export function session(changes: Record<string, unknown> = {}): Session {
-  return parseSession({ ...sessionJson(), ...changes });
+  return parseSession({ ...sessionJson(), ...changes }, freshFile());
 }
 
 export function offer(): PaymentRequirements {
@@ -46,7 +63,7 @@ export function offer(): PaymentRequirements {
     maxTimeoutSeconds: 60,
     extra: {
       paymentFlow: "escrow",
-      program: PROGRAM,
+      program: LOCAL_PROGRAM,
       feePayer: address(4),
       captureAuthorizer: address(5),
       receiverAuthorizer: address(5),

@@ -69,8 +69,10 @@ export async function shop(
 /** A verifier that drafts `change` on top of an honest draft. */
 export function verifier(change: Record<string, unknown> = {}, drafts: unknown[] = []): Promise<string> {
   return serve((_request, response, body) => {
-    drafts.push(JSON.parse(body));
-    const payload = { ...draft(), nonce: String(drafts.length), authorizeBy: now() + 60, ...change };
+    const asked = JSON.parse(body) as { nonce: string; receiverProof?: string[] };
+    drafts.push(asked);
+    const { nonce, receiverProof } = asked;
+    const payload = { ...draft(), nonce, receiverProof, authorizeBy: now() + 60, ...change };
     response.end(JSON.stringify({ unsigned: { x402Version: 2, payload } }));
   });
 }

@@ -25,6 +25,8 @@ const changes: [string, (paid: PaymentPayload) => void][] = [
   ],
   ["payload.type", ({ payload }) => void (payload["type"] = "void")],
   ["payload.nonce", ({ payload }) => void (payload["nonce"] = 1)],
+  ["payload.receiverProof.0", ({ payload }) => void (payload["receiverProof"] = ["ab"])],
+  ["payload.receiverProof", ({ payload }) => void (payload["receiverProof"] = Array(13).fill("ab".repeat(32)))],
 ];
 for (const [field, change] of changes) {
   test(`a payment with another ${field} is refused before the facilitator is asked`, async () => {
@@ -117,12 +119,38 @@ test("a body that was parsed before it could be hashed is the server's error, no
   assert.deepEqual([chunked.status, served()], [500, 0]);
 });
 
-test("a facilitator of another program is refused at the start", async () => {
-  class Other extends Facilitator {
-    override async getSupported() {
-      const supported = await super.getSupported();
-      return { ...supported, kinds: supported.kinds.map((kind) => ({ ...kind, extra: { program: address(9) } })) };
-    }
+/** A facilitator of another program, or on another cluster. */
+class Other extends Facilitator {
+  readonly #change: object;
+
+  constructor(change: object) {
+    super();
+    this.#change = change;
   }
-  await assert.rejects(shop(new Other()), /doesn't settle auth-capture of the escrow program Esc/);
+
+  override async getSupported() {
+    const supported = await super.getSupported();
+    return { ...supported, kinds: supported.kinds.map((kind) => ({ ...kind, ...this.#change })) };
+  }
+}
+
+test("a program that only the facilitator names is refused at the start", async () => {
+  const program = { extra: { program: address(9), feePayer: address(4) } };
+  await assert.rejects(shop(new Other(program)), /settles auth-capture of cGf.* on solana:test, and not of Esc.*/);
+  await assert.rejects(shop(undefined, undefined, false, { program: address(9) }), /settles .* and not of cGf/);
+  const mainnet = { network: "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp" };
+  await assert.rejects(
+    shop(new Other(mainnet)),
+    /set the merchant's program/,
+    "a local program's key is nobody's secret",
+  );
+  await assert.rejects(shop(new Other({ scheme: "exact" })), /settles auth-capture of no escrow program/);
+});
+
+test("a merchant sells by the program that it names", async () => {
+  const facilitator = new Other({ extra: { paymentFlow: "escrow", program: address(9), feePayer: address(4) } });
+  const { base } = await shop(facilitator, undefined, false, { program: address(9) });
+  const paid = await payment(`${base}/report`);
+  assert.equal(paid.accepted.extra["program"], address(9));
+  assert.equal((await send(`${base}/report`, paid)).status, 200);
 });

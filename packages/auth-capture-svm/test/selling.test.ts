@@ -8,7 +8,7 @@ import { readBase58, readHex, writeHex } from "../src/bytes.js";
 import { publicKey, verify } from "../src/ed25519.js";
 import { captureSignedBytes, releaseSignedBytes, resourceHash } from "../src/messages.js";
 import { paymentIdOf } from "../src/server/terms.js";
-import { PROGRAM } from "../src/wire.js";
+import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { address } from "./fixture.js";
 import { AUTHORIZER, AUTHORIZER_ADDRESS, NETWORK, payment, send, shop } from "./shop.js";
 
@@ -28,7 +28,7 @@ test("the challenge has the terms and is bound to the request", async () => {
   assert.ok(Math.abs(Number(captureDeadline) - (Date.now() / 1000 + 3600)) < 5);
   assert.deepEqual(fixed, {
     paymentFlow: "escrow",
-    program: PROGRAM,
+    program: LOCAL_PROGRAM,
     feePayer: address(4),
     captureAuthorizer: AUTHORIZER_ADDRESS,
     receiverAuthorizer: AUTHORIZER_ADDRESS,
@@ -127,6 +127,16 @@ test("a body is part of what is paid for", async () => {
   const other = await send(`${base}/translate`, paid, { method: "POST", body: "a whole book" });
   assert.deepEqual([other.status, served(), facilitator.settled()], [402, 0, []]);
   assert.equal((await send(`${base}/translate`, paid, hello)).status, 200);
+});
+
+test("a receiver proof reaches the facilitator, and is no part of the payment's id", async () => {
+  const { base, facilitator } = await shop();
+  const paid = await payment(`${base}/report`);
+  const receiverProof = ["ab".repeat(32), "cd".repeat(32)];
+  const proven = { ...paid, payload: { ...paid.payload, receiverProof } };
+  assert.equal(paymentIdOf(proven), paymentIdOf(paid));
+  assert.equal((await send(`${base}/report`, proven)).status, 200);
+  assert.deepEqual(facilitator.asked[0]?.payload["receiverProof"], receiverProof);
 });
 
 test("a payment buys once, also where two requests come at once", async () => {

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { inspect } from "node:util";
 
+import { shown, writeBase58 } from "../src/bytes.js";
 import { parseSession, readSession } from "../src/client/session.js";
+import { ReceiverList } from "../src/receivers.js";
 import { AGENT_SEED, address, sessionJson } from "./fixture.js";
 
 const folder = mkdtempSync(join(tmpdir(), "x402-session-"));
@@ -23,6 +25,17 @@ test("a session file is read", async () => {
   assert.equal(session.escrow, address(1));
   assert.equal(session.expiresAt, 4_000_000_000);
   assert.deepEqual(session.secretKey, AGENT_SEED);
+  assert.equal(session.receivers, undefined);
+  assert.equal(session.nonces, join(folder, "session.json.nonces"));
+});
+
+test("a list of receivers is read, and an empty one stands for anyone", () => {
+  const receivers = (list: unknown) => parseSession({ ...sessionJson(), receivers: list }, "nonces").receivers;
+  const list = receivers([address(8), address(5), address(8)]);
+  assert.deepEqual(list?.root, new ReceiverList([address(5), address(8)]).root);
+  assert.equal(list?.proof(address(9)), undefined);
+  assert.equal(receivers([]), undefined);
+  assert.equal(receivers(null), undefined);
 });
 
 test("a file that others can read is refused", async () => {
@@ -39,28 +52,41 @@ test("a file that is missing or damaged is refused, and a damaged one not quoted
   });
 });
 
+function numbered(number: number): string {
+  const bytes = new Uint8Array(32);
+  new DataView(bytes.buffer).setUint16(0, number);
+  return writeBase58(bytes);
+}
+
 const refusals: [string, unknown, RegExp][] = [
   ["network", "solana", /network: expected a CAIP-2 id, not "solana"/],
   ["program", "abc", /program: expected 32 bytes in base58, not "abc"/],
   ["program", undefined, /program: is missing/],
   ["decimals", "6", /decimals: expected an integer, not "6"/],
   ["verifier", "file:///etc/passwd", /verifier: expected an http or https URL/],
+  ["receivers", address(9), /receivers: expected an array/],
+  ["receivers", [address(9), "x"], /receivers\.1: expected 32 bytes in base58, not "x"/],
+  [
+    "receivers",
+    Array.from({ length: 4097 }, (_, number) => numbered(number)),
+    /receivers: expected 1 to 4096 addresses, not 4097/,
+  ],
   ["sessionKey", address(9), /secretKey does not belong to sessionKey/],
 ];
 for (const [field, value, message] of refusals) {
-  test(`${field} ${value}: refused`, () => {
-    assert.throws(() => parseSession({ ...sessionJson(), [field]: value }), message);
+  test(`${field} ${shown(value)}: refused`, () => {
+    assert.throws(() => parseSession({ ...sessionJson(), [field]: value }, "nonces"), message);
   });
 }
 
 test("a secret key in another form is refused without showing it", () => {
   const error = { message: "secretKey: expected 32 bytes in base58" };
-  assert.throws(() => parseSession({ ...sessionJson(), secretKey: Array.from(AGENT_SEED) }), error);
-  assert.throws(() => parseSession({ ...sessionJson(), secretKey: "0OIl" }), error);
+  assert.throws(() => parseSession({ ...sessionJson(), secretKey: Array.from(AGENT_SEED) }, "nonces"), error);
+  assert.throws(() => parseSession({ ...sessionJson(), secretKey: "0OIl" }, "nonces"), error);
 });
 
 test("the secret key is not printed", () => {
-  const session = parseSession(sessionJson());
+  const session = parseSession(sessionJson(), "nonces");
   assert.doesNotMatch(inspect(session), /secretKey/);
   assert.doesNotMatch(JSON.stringify(session), /secretKey/);
 });

@@ -18,7 +18,7 @@ import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/
 import { paymentMiddleware, x402ResourceServer } from "@x402/express";
 import express from "express";
 
-import { PROGRAM } from "../src/wire.js";
+import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { writeBase58 } from "../src/bytes.js";
 import { publicKey } from "../src/ed25519.js";
 import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
@@ -57,7 +57,7 @@ export class Facilitator implements FacilitatorClient {
   }
 
   getSupported(): ReturnType<FacilitatorClient["getSupported"]> {
-    const extra = { paymentFlow: "escrow", program: PROGRAM, feePayer: address(4) };
+    const extra = { paymentFlow: "escrow", program: LOCAL_PROGRAM, feePayer: address(4) };
     const kinds = [{ x402Version: 2, scheme: "auth-capture", network: NETWORK as `${string}:${string}`, extra }];
     return Promise.resolve({ kinds, extensions: [], signers: {} });
   }
@@ -86,10 +86,16 @@ export async function shop(
   facilitator = new Facilitator(),
   unsettled = join(folder, `${files++}.json`),
   parsed = false,
-  { wrapped = true, ...terms }: { wrapped?: boolean } & Pick<MerchantConfig, "captureCommitment"> = {},
+  { wrapped = true, ...terms }: { wrapped?: boolean } & Pick<MerchantConfig, "captureCommitment" | "program"> = {},
 ) {
   const token = { mint: address(2), decimals: 6 };
-  const scheme = await AuthCaptureSvmScheme.connect({ facilitator, authorizer: AUTHORIZER, token, unsettled, ...terms });
+  const scheme = await AuthCaptureSvmScheme.connect({
+    facilitator,
+    authorizer: AUTHORIZER,
+    token,
+    unsettled,
+    ...terms,
+  });
   const routes = {
     "GET /report": { accepts: scheme.price("$0.001") },
     "GET /final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },

@@ -8,7 +8,8 @@ import { AuthCaptureSvmScheme, readKeypair } from "../src/server.js";
 
 const [verifier = "", keypair = "", mint = "", port] = process.argv.slice(2);
 const facilitator = new HTTPFacilitatorClient({ url: verifier });
-const merchant = { facilitator, authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } };
+const program = process.env["X402_ESCROW_PROGRAM_ID"];
+const merchant = { facilitator, program, authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } };
 const scheme = await AuthCaptureSvmScheme.connect({ ...merchant, unsettled: "unsettled.json" });
 const server = new x402ResourceServer(facilitator).register(scheme.network, scheme);
 

@@ -1,6 +1,7 @@
 /**
- * Decides whether a drafted intent may be signed. Neither the server that asks for payment nor the verifier that
- * drafted it is trusted: every field must be what the session pins or what was requested. No I/O.
+ * Decides whether a drafted intent may be signed. Neither the server that asks for payment nor the
+ * verifier that drafted it is trusted: every field must be what the session pins or what was
+ * requested. No I/O.
  */
 
 import type { PaymentRequirements } from "@x402/core/types";
@@ -18,11 +19,15 @@ import {
 import { equal } from "../bytes.js";
 import type { Intent } from "../messages.js";
 import type { Session } from "./session.js";
+import type { Own } from "./verifier.js";
 
 /** The longest that an intent may wait to be put on chain. */
 export const MAXIMUM_AUTHORIZE_SECONDS = 15 * 60;
 /** The longest that money may stay held. */
 export const MAXIMUM_HOLD_SECONDS = 7 * 24 * 60 * 60;
+
+/** The parts of a whole that fees are counted in. */
+const BASIS_POINTS = 10_000;
 
 /** What an offer and a draft are held against. */
 export interface Expected {
@@ -58,15 +63,23 @@ export function checkOffer(offer: PaymentRequirements, expected: Expected): void
 }
 
 /**
+ * Shows that the receiver of a checked offer is in the session's list: no hashes where there is no
+ * list.
+ */
+export function receiverProof({ payTo }: PaymentRequirements, { receivers }: Session): readonly string[] {
+  return receivers?.proof(payTo) ?? [];
+}
+
+/**
  * The intent that an offer and the payload drafted for it stand for, if it may be signed.
  *
  * @throws {RefusedError} naming the first field that is not as it must be
  */
-export function checkDraft(offer: PaymentRequirements, payload: unknown, expected: Expected): Intent {
+export function checkDraft(offer: PaymentRequirements, payload: unknown, own: Own, expected: Expected): Intent {
   return refusing(() => {
     const extra = readOffer(offer, expected);
     const read = readIntentPayload(payload);
-    checkPayload(read, extra, expected);
+    checkPayload(read, extra, own, expected);
     return intentOf(offer, extra, read);
   });
 }
@@ -86,6 +99,11 @@ function readOffer(offer: PaymentRequirements, expected: Expected): Extra {
     "accepted.amount",
     `${offer.amount} base units are above the maximum of ${maximumAmount}`,
   );
+  ensure(
+    session.receivers === undefined || session.receivers.proof(offer.payTo) !== undefined,
+    "accepted.payTo",
+    `${offer.payTo} is none of the receivers that the session may pay; its owner can open a session that lists it`,
+  );
   const extra = readExtra(offer);
   ensure(
     extra.program === session.program,
@@ -93,6 +111,7 @@ function readOffer(offer: PaymentRequirements, expected: Expected): Extra {
     `is ${extra.program}, the session's escrow is of ${session.program}`,
   );
   ensure(extra.paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow");
+  checkFee(offer, extra, session);
   checkStreaming(extra, expected.maximumRequestPrice);
   ensure(
     equal(extra.resourceHash, resourceHash),
@@ -107,6 +126,28 @@ function readOffer(offer: PaymentRequirements, expected: Expected): Extra {
     `would hold the money for more than ${MAXIMUM_HOLD_SECONDS} seconds`,
   );
   return extra;
+}
+
+/**
+ * A fee goes to somebody else than the receiver, who pays it, and only where the session may pay
+ * anyone.
+ */
+function checkFee({ payTo }: PaymentRequirements, { maxFeeBps, feeRecipient }: Extra, session: Session): void {
+  if (maxFeeBps === 0) {
+    return;
+  }
+  const field = "accepted.extra.maxFeeBps";
+  ensure(
+    maxFeeBps > 0 && maxFeeBps <= BASIS_POINTS,
+    field,
+    `${maxFeeBps} is not from 0 to ${BASIS_POINTS} basis points`,
+  );
+  ensure(session.receivers === undefined, field, "must be 0: the session pays listed receivers and no fee recipients");
+  ensure(
+    feeRecipient !== undefined && feeRecipient !== payTo && feeRecipient !== session.escrow,
+    "accepted.extra.feeRecipient",
+    "must be there where maxFeeBps is above 0, and neither payTo nor the escrow",
+  );
 }
 
 /** A hold pays for one thing, or its captures are signed here, request by request. */
@@ -126,7 +167,7 @@ function checkStreaming({ captureAuthorizer, requestPrice }: Extra, maximumReque
   );
 }
 
-function checkPayload(payload: IntentPayload, extra: Extra, { session, now }: Expected): void {
+function checkPayload(payload: IntentPayload, extra: Extra, own: Own, { session, now }: Expected): void {
   ensure(payload.escrow === session.escrow, "payload.escrow", "is another escrow");
   ensure(payload.sessionKey === session.sessionKey, "payload.sessionKey", "is another key");
   ensure(
@@ -134,7 +175,12 @@ function checkPayload(payload: IntentPayload, extra: Extra, { session, now }: Ex
     "payload.incarnation",
     "is another: either the verifier is wrong, or the owner closed the session and opened it again",
   );
-  ensure(payload.nonce > 0n, "payload.nonce", "must be above 0");
+  ensure(payload.nonce === own.nonce, "payload.nonce", `is ${payload.nonce}, and ${own.nonce} was asked for`);
+  ensure(
+    payload.receiverProof.join() === own.receiverProof.join(),
+    "payload.receiverProof",
+    "does not show that the receiver is in the session's list",
+  );
   ensure(
     payload.authorizeBy > now,
     "payload.authorizeBy",

@@ -5,6 +5,11 @@ export class SpendingError extends Error {
   override readonly name = "SpendingError";
 }
 
+/** No nonce can be used, or the file of nonces can't, so nothing was signed. */
+export class NoncesError extends Error {
+  override readonly name = "NoncesError";
+}
+
 /** A payment was sent and no answer came: it may settle or not. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";

@@ -11,36 +11,18 @@ import type {
   SchemeNetworkClient,
 } from "@x402/core/types";
 
-import { readRequestPrice, refusalReason, SCHEME } from "../wire.js";
-import { writeBase58, writeHex } from "../bytes.js";
-import { sign } from "../ed25519.js";
-import { type Intent, intentDigest, intentSignedBytes, resourceHashOfDigest, streamResourceHash } from "../messages.js";
+import { isSettled, readRequestPrice, refusalReason, SCHEME } from "../wire.js";
 import { identifierExtension, takesIdentifiers } from "../payment_identifier.js";
-import { checkDraft, checkOffer, type Expected } from "./draft.js";
-import { NoAnswerError, SpendingError } from "./errors.js";
+import { checkOffer, type Expected } from "./draft.js";
+import { NoAnswerError } from "./errors.js";
 import { sendUntilAnswered } from "./resend.js";
 import type { Session } from "./session.js";
+import { type Limits, type SignedIntent, Signer } from "./signer.js";
 import { type Stream, Streams, signVoucher } from "./streams.js";
-import { draftPayload, type PaidRequest } from "./verifier.js";
+import type { PaidRequest } from "./verifier.js";
 
 /** How often a request is sent with a payment out of a streamed hold. */
 const MAXIMUM_ATTEMPTS = 3;
-
-/** What an agent may sign for, in base units. */
-export interface Limits {
-  /** The most for one request. */
-  readonly maximumAmount: bigint;
-  /**
-   * The most to hold at once for many requests, each paid by a voucher. Absent: offers of streamed holds are refused.
-   * What was signed is kept in this process: another opens a hold of its own.
-   */
-  readonly maximumHold?: bigint;
-  /**
-   * The most for all requests together. Counted in this process: what holds beyond it are the session's limits on
-   * chain.
-   */
-  readonly spendingLimit?: bigint;
-}
 
 /** A request under way, and what was signed for it, or why nothing was. */
 interface Sent {
@@ -69,13 +51,14 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   };
   readonly #session: Session;
   readonly #limits: Limits;
+  readonly #signer: Signer;
   readonly #requests = new AsyncLocalStorage<Sent>();
   readonly #streams = new Streams();
-  #signedFor = 0n;
 
   constructor(session: Session, limits: Limits) {
     this.#session = session;
     this.#limits = limits;
+    this.#signer = new Signer(session, limits);
   }
 
   /** The session's cluster: what to register the scheme for. */
@@ -85,7 +68,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
 
   /** All that was signed for, in base units. What is captured may be less. */
   get signedFor(): bigint {
-    return this.#signedFor;
+    return this.#signer.signedFor;
   }
 
   /** For `x402Client.setSpendControls`: the session's token, up to `maximumAmount`. */
@@ -99,8 +82,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
 
   /**
    * Tells the scheme which request is paid for, so that it signs for that one only. Wraps what
-   * `wrapFetchWithPayment` returns. Redirects are not followed: a payment is for one URL. Where the server takes ids of
-   * purchases, a payment whose answer got lost is sent again, twice at most, with `fetchAgain`.
+   * `wrapFetchWithPayment` returns. Redirects are not followed: a payment is for one URL. Where the
+   * server takes ids of purchases, a payment whose answer got lost is sent again, twice at most,
+   * with `fetchAgain`.
    */
   wrap(fetchWithPayment: typeof fetch, fetchAgain: typeof fetch = fetch): typeof fetch {
     return async (input, init) => {
@@ -115,7 +99,8 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
         headers.set("payment-signature", payment);
         return fetchAgain(new Request(original.clone(), { redirect, headers }));
       };
-      // A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays.
+      // A voucher that was in doubt may turn out to be used, and the hold to be over: then another
+      // pays.
       for (let attempt = 1; ; attempt += 1) {
         const sent: Sent = { request };
         const send = (): Promise<Response> => fetchWithPayment(new Request(original.clone(), { redirect }));
@@ -160,6 +145,11 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
   async #send(sent: Sent, send: () => Promise<Response>): Promise<Response> {
     try {
       const response = await this.#requests.run(sent, send);
+      // A voucher is of the same payment; its hold is known where it bought something.
+      const mayBeNew = (sent.streamed?.stream?.served ?? 0n) === 0n;
+      if (sent.signed !== undefined && mayBeNew && (response.ok || isSettled(response))) {
+        await this.#signer.held(sent.signed.paymentId);
+      }
       return response;
     } catch (error) {
       const { signed, refusal, request } = sent;
@@ -191,13 +181,13 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     if (requestPrice !== undefined && this.#limits.maximumHold !== undefined) {
       return { x402Version, payload: await this.#payStreamed(offer, requestPrice, this.#limits.maximumHold, sent) };
     }
-    const intent = await this.#draft(offer, sent, () => this.#expected(sent.request));
-    return { x402Version, payload: this.#signed(intent) };
+    const { payload } = await this.#sign(offer, sent, () => this.#signer.expected(sent.request));
+    return { x402Version, payload };
   }
 
   /** Pays out of an open hold, or opens one: the request that opens it is paid for too. */
   async #payStreamed(offer: PaymentRequirements, price: bigint, maximumHold: bigint, sent: Sent) {
-    const expected = (): Expected => this.#expectedStream(sent.request, maximumHold);
+    const expected = (): Expected => this.#signer.expectedStream(sent.request, maximumHold);
     checkOffer(offer, expected());
     const key = `${new URL(sent.request.url).origin} ${offer.payTo}`;
     const streamed: NonNullable<Sent["streamed"]> = { key, endTurn: await this.#streams.turn(key) };
@@ -208,9 +198,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
       sent.signed = { paymentId: open.paymentId, amount: price };
       return signVoucher(this.#session.secretKey, open);
     }
-    const intent = await this.#draft(offer, sent, expected);
+    const { intent, paymentId, payload } = await this.#sign(offer, sent, expected);
     const stream = {
-      paymentId: writeHex(intentDigest(intent)),
+      paymentId,
       hold: intent.amount,
       captureDeadline: Number(intent.captureDeadline),
       signed: price,
@@ -219,68 +209,20 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     };
     streamed.stream = stream;
     this.#streams.open(key, stream);
-    return { ...this.#signed(intent), voucher: signVoucher(this.#session.secretKey, stream) };
+    return { ...payload, voucher: signVoucher(this.#session.secretKey, stream) };
   }
 
-  /** Has the verifier draft the intent, checks it, and counts it as signed for. */
-  async #draft(offer: PaymentRequirements, sent: Sent, expected: () => Expected): Promise<Intent> {
-    checkOffer(offer, expected());
-    const drafted = await draftPayload(this.#session, sent.request, offer, expected().maximumAmount);
-    const intent = checkDraft(offer, drafted, expected());
-    const paymentId = writeHex(intentDigest(intent));
-    this.#count(intent.amount);
-    sent.signed = { paymentId, amount: intent.amount };
-    return intent;
-  }
-
-  /** The payload, with only what was checked, and not what the verifier may have added. */
-  #signed(intent: Intent): Record<string, unknown> {
-    const signature = sign(this.#session.secretKey, intentSignedBytes(intent));
-    return {
-      escrow: intent.escrow,
-      sessionKey: intent.sessionKey,
-      incarnation: this.#session.incarnation,
-      nonce: intent.nonce.toString(),
-      authorizeBy: Number(intent.authorizeBy),
-      signature: writeBase58(signature),
-    };
-  }
-
-  #expected({ method, url, bodySha256 }: PaidRequest): Expected {
-    const resourceHash = resourceHashOfDigest(method, url, bodySha256);
-    return { ...this.#pinned(), resourceHash, maximumAmount: this.#limits.maximumAmount };
-  }
-
-  #expectedStream({ url }: PaidRequest, maximumHold: bigint): Expected {
-    const resourceHash = streamResourceHash(new URL(url).origin);
-    const maximumRequestPrice = this.#limits.maximumAmount;
-    return { ...this.#pinned(), resourceHash, maximumAmount: maximumHold, maximumRequestPrice };
-  }
-
-  #pinned(): { session: Session; now: number } {
-    const now = Math.floor(Date.now() / 1000);
-    const { expiresAt } = this.#session;
-    if (now > expiresAt) {
-      throw new Error(`the session expired at ${new Date(expiresAt * 1000).toISOString()}: ask its owner for another`);
-    }
-    return { session: this.#session, now };
-  }
-
-  /** Counts before a signature exists: whoever has one can put it on chain. */
-  #count(amount: bigint): void {
-    const { spendingLimit } = this.#limits;
-    const sum = this.#signedFor + amount;
-    if (spendingLimit !== undefined && sum > spendingLimit) {
-      const left = spendingLimit - this.#signedFor;
-      throw new SpendingError(
-        `the spending limit of ${spendingLimit} base units leaves ${left}, and this costs ${amount}`,
-      );
-    }
-    this.#signedFor = sum;
+  async #sign(offer: PaymentRequirements, sent: Sent, expected: () => Expected): Promise<SignedIntent> {
+    const signed = await this.#signer.sign(offer, sent.request, expected);
+    sent.signed = { paymentId: signed.paymentId, amount: signed.intent.amount };
+    return signed;
   }
 }
 
-/** What a purchase is called: one intent is one purchase, and so is each voucher that comes without one. */
+/**
+ * What a purchase is called: one intent is one purchase, and so is each voucher that comes without
+ * one.
+ */
 function purchaseId(paymentId: string, { type, amount }: Record<string, unknown>): string {
   return type === "voucher" ? `pay_${paymentId}_${String(amount)}` : `pay_${paymentId}`;
 }

@@ -4,8 +4,12 @@ import { type Address, readBase58, shown, writeBase58 } from "../bytes.js";
 import { publicKey } from "../ed25519.js";
 import { readSecretFile } from "../secrets.js";
 import { Fields } from "../fields.js";
+import { ReceiverList } from "../receivers.js";
 
-/** A session, as the owner hands it to the agent. All of it is pinned: the agent signs for nothing else. */
+/**
+ * A session, as the owner hands it to the agent. All of it is pinned: the agent signs for nothing
+ * else.
+ */
 export interface Session {
   /** The cluster, as a CAIP-2 id. */
   readonly network: `${string}:${string}`;
@@ -25,6 +29,13 @@ export interface Session {
   readonly expiresAt: number;
   /** Base URL of the verifier that drafts this agent's intents. */
   readonly verifier: string;
+  /**
+   * The only receivers that the session may pay, and without fees; absent for anyone. The chain has
+   * the list's root.
+   */
+  readonly receivers?: ReceiverList;
+  /** File of the nonces: all that sign for the session share it. */
+  readonly nonces: string;
   /** RFC 8032's 32-byte seed. */
   readonly secretKey: Uint8Array;
 }
@@ -37,8 +48,8 @@ export class SessionError extends Error {
 /**
  * Reads the file that `agent session open` writes.
  *
- * @throws {SessionError} if it can't be read, is not a session file, can be read by others, or its keys don't belong
- * together
+ * @throws {SessionError} if it can't be read, is not a session file, can be read by others, its
+ * keys don't belong together, or its list of receivers is too long
  */
 export async function readSession(path: string): Promise<Session> {
   let text: string;
@@ -48,7 +59,7 @@ export async function readSession(path: string): Promise<Session> {
     throw new SessionError((error as Error).message);
   }
   try {
-    return parseSession(JSON.parse(text));
+    return parseSession(JSON.parse(text), `${path}.nonces`);
   } catch (error) {
     // What JSON.parse says can quote the file, and with it the key.
     const reason = error instanceof SyntaxError ? "it is not JSON" : (error as Error).message;
@@ -59,9 +70,11 @@ export async function readSession(path: string): Promise<Session> {
 /**
  * Reads a session from what its file has, for agents that keep it elsewhere.
  *
+ * @param nonces the file of nonces. All that sign for the session share it, on a disk that outlives
+ * them
  * @throws if a field is missing or wrong; the message never has the secret key
  */
-export function parseSession(value: unknown): Session {
+export function parseSession(value: unknown, nonces: string): Session {
   const fields = new Fields(value, "");
   const network = fields.text("network");
   if (!isNetwork(network)) {
@@ -86,10 +99,18 @@ export function parseSession(value: unknown): Session {
     incarnation: fields.address("incarnation"),
     expiresAt: fields.integer("expiresAt"),
     verifier: verifier.replace(/\/+$/, ""),
+    ...readReceivers(fields),
+    nonces,
     secretKey,
   };
-  // Whoever logs a session must not log its key.
+  // A session that is logged must not show its key.
   return Object.defineProperty(session, "secretKey", { enumerable: false });
+}
+
+/** None of them stands for anyone, as where the member is missing. */
+function readReceivers(fields: Fields): { receivers?: ReceiverList } {
+  const receivers = fields.has("receivers") ? fields.items("receivers", (items, place) => items.address(place)) : [];
+  return receivers.length === 0 ? {} : { receivers: new ReceiverList(receivers) };
 }
 
 function readSecretKey(fields: Fields): Uint8Array {

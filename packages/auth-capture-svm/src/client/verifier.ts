@@ -1,4 +1,4 @@
-/** Has the session's verifier draft a payment: it knows the chain and counts the nonces. */
+/** Has the session's verifier draft a payment: it knows the chain. */
 
 import type { PaymentRequirements } from "@x402/core/types";
 
@@ -18,11 +18,31 @@ export interface PaidRequest {
   readonly bodySha256: Uint8Array;
 }
 
+/** The agent's part of an intent. */
+export interface Own {
+  /** A nonce that is this request's alone. */
+  readonly nonce: bigint;
+  /**
+   * Shows that the receiver is in the session's list: hashes in hexadecimal, none where they are
+   * not needed.
+   */
+  readonly receiverProof: readonly string[];
+}
+
+/** The verifier's code for a nonce that can't be used. */
+export const NONCE_REFUSED = "invalid_auth_capture_svm_nonce";
+
 /** No draft: the verifier can't be reached, or sees no way to pay. */
 export class NoDraftError extends Error {
   override readonly name = "NoDraftError";
 
-  constructor(session: Session, message: string, options?: ErrorOptions) {
+  /** @param code the verifier's, where it has one */
+  constructor(
+    session: Session,
+    message: string,
+    readonly code?: string,
+    options?: ErrorOptions,
+  ) {
     super(`the verifier ${session.verifier} drafted no payment: ${message}`, options);
   }
 }
@@ -37,12 +57,15 @@ export async function draftPayload(
   request: PaidRequest,
   offer: PaymentRequirements,
   maximumAmount: bigint,
+  { nonce, receiverProof }: Own,
 ): Promise<unknown> {
   const body = {
     paymentRequired: { x402Version: 2, resource: { url: request.url }, accepts: [offer] },
     session: { escrow: session.escrow, sessionKey: session.sessionKey },
     request: { method: request.method, url: request.url, bodySha256: writeHex(request.bodySha256) },
     maximumAmount: maximumAmount.toString(),
+    nonce: nonce.toString(),
+    ...(receiverProof.length === 0 ? {} : { receiverProof }),
   };
   let answer: unknown;
   let response: Response;
@@ -56,29 +79,30 @@ export async function draftPayload(
     });
     answer = await response.json();
   } catch (error) {
-    throw new NoDraftError(session, reason(error), { cause: error });
+    throw new NoDraftError(session, reason(error), undefined, { cause: error });
   }
   if (!response.ok) {
-    throw new NoDraftError(session, refusal(answer) ?? `HTTP status ${response.status}`);
+    const { code, message } = refusal(answer);
+    throw new NoDraftError(session, message ?? `HTTP status ${response.status}`, code);
   }
   try {
     return new Fields(new Fields(answer, "answer").object("unsigned"), "answer.unsigned").object("payload");
   } catch (error) {
-    throw new NoDraftError(session, reason(error), { cause: error });
+    throw new NoDraftError(session, reason(error), undefined, { cause: error });
   }
 }
 
-/** The verifier's message, and why it passed the offer over. */
-function refusal(answer: unknown): string | undefined {
+/** The verifier's code, and its message with why it passed the offer over. */
+function refusal(answer: unknown): { code?: string; message?: string } {
   const { error, passedOver } = (answer ?? {}) as {
-    error?: { message?: unknown };
+    error?: { code?: unknown; message?: unknown };
     passedOver?: { reason?: unknown }[];
   };
-  if (typeof error?.message !== "string") {
-    return undefined;
-  }
   const reasons = Array.isArray(passedOver) ? passedOver.map((offer) => String(offer?.reason)) : [];
-  return [error.message, ...reasons].join("; ");
+  return {
+    ...(typeof error?.code === "string" ? { code: error.code } : {}),
+    ...(typeof error?.message === "string" ? { message: [error.message, ...reasons].join("; ") } : {}),
+  };
 }
 
 /** `fetch` says "fetch failed", and the reason in its cause. */

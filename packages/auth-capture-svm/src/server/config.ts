@@ -14,19 +14,30 @@ export interface MerchantConfig {
   readonly facilitator: FacilitatorClient;
   /** Signs captures and releases: what `readKeypair` returns, or a 32-byte seed. */
   readonly authorizer: Uint8Array;
+  /** The escrow program; if absent, a local cluster's. Public clusters have no default. */
+  readonly program?: Address | undefined;
   /** What is paid with. */
   readonly token: Token;
-  /** File of the signed captures and releases that the facilitator doesn't have yet. One merchant at a time uses it. */
+  /**
+   * File of the signed captures and releases that the facilitator doesn't have yet. One merchant at
+   * a time uses it.
+   */
   readonly unsettled: string;
   /** Who is paid, at its associated token account; the authorizer's address if absent. */
   readonly payTo?: Address;
   /** From challenge to capture deadline; an hour if absent. */
   readonly captureWindowSeconds?: number;
-  /** From capture deadline to refund deadline; 0, for no refunds, if absent. */
+  /** For how long after the capture deadline refunds are promised; 0, for no promise, if absent. */
   readonly refundWindowSeconds?: number;
-  /** How final a capture must be before the facilitator says yes; its own policy, which may do without the chain, if absent. */
+  /**
+   * How final a capture must be before the facilitator says yes; its own policy, which may do
+   * without the chain, if absent.
+   */
   readonly captureCommitment?: Commitment;
-  /** How long nobody must have used a streamed hold before it is captured and closed; a minute if absent. */
+  /**
+   * How long nobody must have used a streamed hold before it is captured and closed; a minute if
+   * absent.
+   */
   readonly streamIdleSeconds?: number;
 }
 
@@ -35,13 +46,13 @@ export interface PriceOptions {
   /** How final the hold must be; the facilitator's policy if absent. */
   readonly commitment?: Commitment;
   /**
-   * What is held once for many requests: each brings a voucher over the price, which touches no chain. The hold pays for
-   * every streamed route under the same origin.
+   * What is held once for many requests: each brings a voucher over the price, which touches no
+   * chain. The hold pays for every streamed route under the same origin.
    */
   readonly hold?: Price;
   /**
-   * Whether clients may or must give each purchase an id, by which a repeat is answered like the first. Needs `wrap`
-   * around the payment middleware.
+   * Whether clients may or must give each purchase an id, by which a repeat is answered like the
+   * first. Needs `wrap` around the payment middleware.
    */
   readonly identified?: IdentifierOffer;
 }

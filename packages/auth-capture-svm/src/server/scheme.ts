@@ -19,7 +19,7 @@ import type {
 
 import { FieldError } from "../fields.js";
 import { identifierDeclaration, PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
-import { PROGRAM, readRequestPrice, SCHEME } from "../wire.js";
+import { readRequestPrice, SCHEME } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import type { MerchantConfig, PriceOptions } from "./config.js";
@@ -29,12 +29,15 @@ import { type Middleware, Repeats } from "./repeats.js";
 import { requestHash } from "./request.js";
 import { CONFLICT, refused, Sales } from "./sales.js";
 import { Streams } from "./streams.js";
+import { type Deployment, deploymentOf } from "./support.js";
 import { checkAccepted, deadlines, paymentIdOf, standingExtra, voucherOf, type Windows } from "./terms.js";
 import { Unsettled } from "./unsettled.js";
 
 type Network = SupportedKind["network"];
 
-/** Sells: x402's flow `escrow`, with a hold before the handler and a capture or a release after it. */
+/**
+ * Sells: x402's flow `escrow`, with a hold before the handler and a capture or a release after it.
+ */
 export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   readonly scheme = SCHEME;
   readonly defaultAssetTransferMethod = "default";
@@ -46,6 +49,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   };
   /** The facilitator's cluster: what to register the scheme for. */
   readonly network: Network;
+  readonly #program: Address;
   readonly #token: Token;
   readonly #payTo: Address;
   readonly #authorizer: Authorizer;
@@ -56,8 +60,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   /** What the vouchers of requests under way were answered. */
   readonly #vouched = new WeakMap<object, SettleResponse>();
 
-  private constructor(config: MerchantConfig, network: Network) {
+  private constructor(config: MerchantConfig, { network, program }: Deployment, unsettled: Unsettled) {
     this.network = network;
+    this.#program = program;
     this.#token = config.token;
     this.#authorizer = new Authorizer(config.authorizer);
     this.#payTo = config.payTo ?? this.#authorizer.address;
@@ -67,22 +72,19 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     };
     const { facilitator, captureCommitment, streamIdleSeconds = 60 } = config;
     this.#streams = new Streams(facilitator, this.#authorizer, streamIdleSeconds, captureCommitment);
-    const unsettled = new Unsettled(config.unsettled);
     this.#sales = new Sales(facilitator, this.#authorizer, unsettled, captureCommitment);
   }
 
   /**
-   * Asks the facilitator for its cluster, and settles what an earlier run left unsettled in the background.
+   * Asks the facilitator for its cluster, and settles what an earlier run left unsettled in the
+   * background.
    *
-   * @throws if the facilitator doesn't answer or doesn't settle this scheme, or the file can't be used
+   * @throws if the facilitator doesn't answer or doesn't settle for the merchant's program, or the
+   * file can't be used
    */
   static async connect(config: MerchantConfig): Promise<AuthCaptureSvmScheme> {
-    const { kinds } = await config.facilitator.getSupported();
-    const kind = kinds.find(({ scheme, extra }) => scheme === SCHEME && extra?.["program"] === PROGRAM);
-    if (kind === undefined) {
-      throw new Error(`the facilitator doesn't settle ${SCHEME} of the escrow program ${PROGRAM}`);
-    }
-    return new AuthCaptureSvmScheme(config, kind.network);
+    const deployment = deploymentOf(await config.facilitator.getSupported(), config.program);
+    return new AuthCaptureSvmScheme(config, deployment, await Unsettled.open(config.unsettled));
   }
 
   /** A way to pay `price`, for a route's `accepts`. */
@@ -96,9 +98,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   }
 
   /**
-   * Takes ids of purchases around what `paymentMiddleware` returns: a repeat of a paid request, equal in id, payment,
-   * method, URL and body, is answered as before without running the handler. For an hour, the last 1,024 answers of up
-   * to 64 KiB each, in memory.
+   * Takes ids of purchases around what `paymentMiddleware` returns: a repeat of a paid request,
+   * equal in id, payment, method, URL and body, is answered as before without running the handler.
+   * For an hour, the last 1,024 answers of up to 64 KiB each, in memory.
    */
   wrap<Request extends IncomingMessage, Response extends ServerResponse>(
     middleware: Middleware<Request, Response>,
@@ -106,12 +108,18 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     return this.#repeats.wrap(middleware);
   }
 
-  /** Settles what earlier requests, or an earlier run, left over. Done in the background every few seconds too. */
+  /**
+   * Settles what earlier requests, or an earlier run, left over. Done in the background every few
+   * seconds too.
+   */
   settleLeftOver(): Promise<void> {
     return this.#sales.settleLeftOver();
   }
 
-  /** Captures what streamed holds have paid and releases the rest of them, now. For when the server stops. */
+  /**
+   * Captures what streamed holds have paid and releases the rest of them, now. For when the server
+   * stops.
+   */
   closeStreams(): Promise<void> {
     return this.#streams.close();
   }
@@ -131,7 +139,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   }
 
   validateFacilitatorSupport(_network: Network, { extra }: SupportedKind): string | undefined {
-    return extra?.["program"] === PROGRAM ? undefined : `the facilitator's program is not ${PROGRAM}`;
+    return extra?.["program"] === this.#program ? undefined : `the facilitator's program is not ${this.#program}`;
   }
 
   enhancePaymentRequirements(
@@ -167,7 +175,10 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     );
   }
 
-  /** A handler that failed is not paid for: the hold is released, or the voucher may pay for another request. */
+  /**
+   * A handler that failed is not paid for: the hold is released, or the voucher may pay for another
+   * request.
+   */
   settleOnCancel({ paymentPayload, requirements }: VerifiedPaymentCanceledContext): PaymentRequirements | void {
     const payment = paymentPayload as PaymentPayload;
     if (isStreamed(payment.accepted)) {

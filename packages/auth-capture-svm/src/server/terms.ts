@@ -17,7 +17,7 @@ const MINIMUM_CAPTURE_SECONDS = 60;
 export interface Windows {
   /** From challenge to capture deadline. */
   readonly captureSeconds: number;
-  /** From capture deadline to refund deadline; 0 for no refunds. */
+  /** From capture deadline to refund deadline; 0 for no promise of refunds. */
   readonly refundSeconds: number;
 }
 
@@ -76,8 +76,9 @@ export function standingExtra(supported: unknown, authorizer: Address, isStreame
 }
 
 /**
- * Checks that a payment is on the terms that this request has now. A challenge is some time old when it is paid, so
- * its deadlines are those of a moment within the capture window; everything else must be equal.
+ * Checks that a payment is on the terms that this request has now. A challenge is some time old
+ * when it is paid, so its deadlines are those of a moment within the capture window; everything
+ * else must be equal.
  *
  * @throws {FieldError} naming the first field that is not as asked for
  */
@@ -117,7 +118,8 @@ export function checkAccepted(
 }
 
 /**
- * What a payment out of a streamed hold pays for this request: a voucher comes by itself, or with the intent.
+ * What a payment out of a streamed hold pays for this request: a voucher comes by itself, or with
+ * the intent.
  *
  * @throws {FieldError} if there is none, or it can't be read
  */
