@@ -4,4 +4,5 @@ export type { MerchantConfig, PriceOptions } from "./server/config.js";
 export type { IdentifierOffer } from "./payment_identifier.js";
 export { readKeypair } from "./server/keypair.js";
 export type { Token } from "./server/price.js";
+export { refund, type Refund, type Refunder } from "./server/refund.js";
 export { AuthCaptureSvmScheme } from "./server/scheme.js";

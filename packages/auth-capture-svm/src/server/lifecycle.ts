@@ -10,7 +10,9 @@ export class Authorizer {
   readonly #secretKey: Uint8Array;
   readonly address: Address;
 
-  /** @param secretKey RFC 8032's 32-byte seed, or Solana's 64 bytes of which it is the first half */
+  /**
+   * @param secretKey RFC 8032's 32-byte seed, or Solana's 64 bytes of which it is the first half
+   */
   constructor(secretKey: Uint8Array) {
     if (secretKey.length !== 32 && secretKey.length !== 64) {
       throw new TypeError(`authorizer: expected 32 or 64 bytes, not ${secretKey.length}`);
@@ -23,10 +25,15 @@ export class Authorizer {
     this.address = writeBase58(key);
   }
 
+  /** Its signature, 64 bytes. */
+  sign(bytes: Uint8Array): Uint8Array {
+    return sign(this.#secretKey, bytes);
+  }
+
   /** A capture of `amount` that releases the rest, or a release of all if that is 0. */
   end(paymentId: string, amount: bigint): CapturePayload | VoidPayload {
     const digest = readHex(paymentId, 32, "paymentId");
-    const signed = (bytes: Uint8Array): string => writeBase58(sign(this.#secretKey, bytes));
+    const signed = (bytes: Uint8Array): string => writeBase58(this.sign(bytes));
     if (amount === 0n) {
       const signature = signed(releaseSignedBytes({ intentDigest: digest, amount }));
       return { type: "void", paymentId, amount: "0", signature };
@@ -34,10 +41,14 @@ export class Authorizer {
     const signature = signed(captureSignedBytes({ intentDigest: digest, amount, fee: 0n, last: true }));
     return { type: "capture", paymentId, amount: amount.toString(), fee: "0", last: true, signature };
   }
-  /** The capture of a streamed hold's last voucher, which is of `amount`, and the release of the rest. */
+
+  /**
+   * The capture of a streamed hold's last voucher, which is of `amount`, and the release of the
+   * rest.
+   */
   close(paymentId: string, amount: bigint): ClosePayload {
     const release = { intentDigest: readHex(paymentId, 32, "paymentId"), amount };
-    const signature = writeBase58(sign(this.#secretKey, releaseSignedBytes(release)));
+    const signature = writeBase58(this.sign(releaseSignedBytes(release)));
     return { type: "close", paymentId, amount: amount.toString(), signature };
   }
 }
