@@ -174,7 +174,7 @@ impl LifecyclePayload {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Payload {
     /// From a client: settles as `authorize`.
-    Intent(IntentPayload),
+    Intent(Box<IntentPayload>),
     /// From a client: pays for a request out of a streamed hold.
     Voucher(VoucherPayload),
     /// From a server: settles as it names.
@@ -213,7 +213,7 @@ impl Payload {
     /// If a field is missing or can't be read; the error names it.
     pub fn read(payload: &Value) -> Result<Self, serde_json::Error> {
         match payload.get("type") {
-            None => IntentPayload::deserialize(payload).map(Self::Intent),
+            None => IntentPayload::deserialize(payload).map(Box::new).map(Self::Intent),
             Some(kind) if kind == VOUCHER => VoucherPayload::deserialize(payload).map(Self::Voucher),
             Some(_) => LifecyclePayload::deserialize(payload).map(Self::Lifecycle),
         }
@@ -228,7 +228,7 @@ impl Payload {
         struct Outside(#[serde(with = "TypeOutside")] LifecyclePayload);
 
         let Some(kind) = payload.get("type") else {
-            return field::read(payload).map(Self::Intent);
+            return field::read(payload).map(Box::new).map(Self::Intent);
         };
         let kind = kind.as_str().ok_or_else(|| FieldError {
             field: "type".to_owned(),
