@@ -1,11 +1,14 @@
 use solana_sdk::instruction::InstructionError::{IncorrectProgramId, InvalidSeeds, PrivilegeEscalation};
 use spl_token_interface::error::TokenError::{MintMismatch, OwnerMismatch};
 use x402_escrow_interface::{error::EscrowError::*, instruction};
-use x402_escrow_tests::svm::{World, usdc};
+use x402_escrow_tests::{
+    program_id,
+    svm::{World, usdc},
+};
 
 use super::{
     matrix::{
-        ANY, Case, DUPLICATE, Slot,
+        ANY, Case, DUPLICATE, Row, Slot,
         Verdict::{Right, Rule, Solana, Token},
     },
     neighbours::{Neighbours, with_hold},
@@ -19,8 +22,13 @@ pub(crate) const CASES: &[Case] = &[
         world: World::with_session,
         build: |world| {
             let payer = world.chain.key("new payer");
-            let instructions =
-                instruction::open_escrow(&world.relay, &payer, &world.mint, &world.token_program, 0);
+            let instructions = instruction::open_escrow(
+                &program_id(),
+                &world.relay,
+                &payer,
+                &world.mint,
+                &world.token_program,
+            );
             let [create, open] = instructions.try_into().unwrap();
             world.succeed(&[create]);
             open
@@ -68,29 +76,14 @@ pub(crate) const CASES: &[Case] = &[
         rows: &[&[("escrow", ANY, Rule(WrongVault)), ("vault", ANY, Rule(WrongVault))]],
     },
     Case {
-        instruction: "request_withdrawal",
+        instruction: "set_guardian",
         shape: "",
         remaining: &[],
         world: with_hold,
-        build: |world| world.request_withdrawal(1),
+        build: |world| world.set_guardian(&world.guardian),
         rows: &[&[
             ("payer", ANY, Rule(WrongPayer)),
             ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Right("the payer signs for the escrow it names")),
-            ("escrow", ANY, Rule(WrongPayer)),
-        ]],
-    },
-    Case {
-        instruction: "cancel_withdrawal",
-        shape: "",
-        remaining: &[],
-        world: with_hold,
-        build: |world| {
-            world.succeed(&[world.request_withdrawal(1)]);
-            world.cancel_withdrawal()
-        },
-        rows: &[&[
-            ("payer", ANY, Rule(WrongPayer)),
-            ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(NoWithdrawalRequested)),
             ("escrow", ANY, Rule(WrongPayer)),
         ]],
     },
@@ -99,43 +92,60 @@ pub(crate) const CASES: &[Case] = &[
         shape: "",
         remaining: &[],
         world: with_hold,
-        build: |world| {
-            world.succeed(&[world.request_withdrawal(usdc(1))]);
-            let due = world.chain.time() + i64::from(World::WITHDRAW_DELAY_SECONDS);
-            world.chain.set_time(due);
-            world.withdraw()
-        },
-        rows: &[&[
-            ("payer", ANY, Rule(WrongPayer)),
-            ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(WrongVault)),
-            ("escrow", ANY, Rule(WrongPayer)),
-            ("vault", Neighbours::PAYERS_TOKENS, DUPLICATE),
-            ("vault", ANY, Rule(WrongVault)),
-            ("destination", Neighbours::VAULT, DUPLICATE),
-            ("destination", Neighbours::OTHER_MINT_VAULT, Token(MintMismatch)),
-            ("destination", Neighbours::RECEIVERS_TOKENS_OF_OTHER_MINT, Token(MintMismatch)),
-            ("destination", ANY, Right("the payer signs for the destination it names")),
-            ("mint", ANY, Rule(WrongMint)),
-            ("token_program", ANY, Rule(WrongTokenProgram)),
-        ]],
+        build: |world| world.withdraw(Some(usdc(1))),
+        rows: &[
+            PAID_TO_DESTINATION,
+            &[
+                ("destination", Neighbours::OTHER_MINT_VAULT, Token(MintMismatch)),
+                ("destination", Neighbours::RECEIVERS_TOKENS_OF_OTHER_MINT, Token(MintMismatch)),
+                ("destination", ANY, Right("the payer signs for the destination it names")),
+            ],
+        ],
     },
     Case {
         instruction: "close_escrow",
-        shape: "",
+        shape: "with a balance",
+        remaining: &[],
+        world: World::with_escrow,
+        build: |world| world.close_escrow(),
+        rows: &[
+            PAID_TO_DESTINATION,
+            &[
+                ("destination", Neighbours::OTHER_MINT_VAULT, Token(MintMismatch)),
+                ("destination", Neighbours::RECEIVERS_TOKENS_OF_OTHER_MINT, Token(MintMismatch)),
+                ("destination", ANY, Right("the payer signs for the destination it names")),
+                ("rent_payer", ANY, Rule(WrongRentPayer)),
+            ],
+        ],
+    },
+    Case {
+        instruction: "close_escrow",
+        shape: "without a balance",
         remaining: &[],
         world: || {
             let mut world = World::new();
-            world.succeed(&world.open_escrow(0));
+            world.succeed(&world.open_escrow());
             world
         },
         build: |world| world.close_escrow(),
-        rows: &[&[
-            ("payer", ANY, Rule(WrongPayer)),
-            ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(WrongVault)),
-            ("escrow", ANY, Rule(WrongPayer)),
-            ("vault", ANY, Rule(WrongVault)),
-            ("rent_payer", ANY, Rule(WrongRentPayer)),
-            ("token_program", ANY, Rule(WrongTokenProgram)),
-        ]],
+        rows: &[
+            PAID_TO_DESTINATION,
+            &[
+                ("destination", ANY, Right("nothing is paid to it")),
+                ("rent_payer", ANY, Rule(WrongRentPayer)),
+            ],
+        ],
     },
+];
+
+/// The slots of what the payer takes out of its escrow.
+const PAID_TO_DESTINATION: &[Row] = &[
+    ("payer", ANY, Rule(WrongPayer)),
+    ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(WrongVault)),
+    ("escrow", ANY, Rule(WrongPayer)),
+    ("vault", Neighbours::PAYERS_TOKENS, DUPLICATE),
+    ("vault", ANY, Rule(WrongVault)),
+    ("destination", Neighbours::VAULT, DUPLICATE),
+    ("mint", ANY, Rule(WrongMint)),
+    ("token_program", ANY, Rule(WrongTokenProgram)),
 ];

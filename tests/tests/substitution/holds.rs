@@ -1,12 +1,11 @@
 use solana_sdk::instruction::InstructionError::AccountDataTooSmall;
-use spl_token_interface::error::TokenError::{MintMismatch, OwnerMismatch};
-use x402_escrow_interface::{error::EscrowError::*, instruction::Proof, message::Intent};
+use x402_escrow_interface::{error::EscrowError::*, instruction::Consent};
 use x402_escrow_tests::svm::{World, usdc};
 
 use super::{
     matrix::{
-        ANY, Case, DUPLICATE, Row,
-        Verdict::{Right, Rule, Solana, Token},
+        ANY, BY_A_SIGNER, Case, DUPLICATE, Row,
+        Verdict::{Right, Rule, Solana},
     },
     neighbours::{Neighbours, with_hold},
     payments::FEE_TOKEN_ACCOUNT,
@@ -43,26 +42,30 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         instruction: "capture",
-        shape: "with a fee, by a signer",
+        shape: "under a higher bound with a fee, by a signer",
         remaining: &["signing_capture_authorizer", "fee_token_account"],
         world: with_hold,
         build: |world| {
             let intent = world.intent();
-            let mut capture = world.capture_message(&intent, usdc(4));
+            let mut capture = world.capture_message(&intent, usdc(9));
             capture.fee = 40_000;
-            world.capture_by(&intent, &capture, Proof::Signer)
+            world.capture_part_by(&intent, usdc(4), &capture, Consent::Signer)
         },
         rows: &[
-            &[(
-                "hold",
-                Neighbours::SAME_SESSION,
-                Right("the capture authorizer signs for the hold it names"),
-            )],
+            &[("hold", Neighbours::SAME_SESSION, Rule(WrongConsent))],
             HOLD_OF_SESSION,
             PAID_OUT,
             FEE_TOKEN_ACCOUNT,
             &[("signing_capture_authorizer", ANY, Rule(MissingAuthorizer))],
         ],
+    },
+    Case {
+        instruction: "capture",
+        shape: "with a release",
+        remaining: &[],
+        world: with_hold,
+        build: |world| world.capture_and_release(&world.intent(), usdc(4)),
+        rows: &[&[("hold", Neighbours::SAME_SESSION, Rule(InvalidSignature))], HOLD_OF_SESSION, PAID_OUT],
     },
     Case {
         instruction: "void",
@@ -78,16 +81,12 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         instruction: "void",
-        shape: "by a signer",
+        shape: BY_A_SIGNER,
         remaining: &["signing_receiver_authorizer"],
         world: with_hold,
-        build: |world| world.void_by(&world.intent(), usdc(4), Proof::Signer),
+        build: |world| world.void_by(&world.intent(), usdc(4), Consent::Signer),
         rows: &[
-            &[(
-                "hold",
-                Neighbours::SAME_SESSION,
-                Right("the receiver authorizer signs for the hold it names"),
-            )],
+            &[("hold", Neighbours::SAME_SESSION, Rule(WrongConsent))],
             HOLD_OF_SESSION,
             &[
                 ("rent_payer", ANY, Rule(WrongRentPayer)),
@@ -110,62 +109,4 @@ pub(crate) const CASES: &[Case] = &[
             &[("rent_payer", ANY, Rule(WrongRentPayer))],
         ],
     },
-    Case {
-        instruction: "refund",
-        shape: "",
-        remaining: &[],
-        world: captured,
-        build: |world| world.refund(&refundable(world), usdc(1)),
-        rows: &[
-            &[("hold", Neighbours::SAME_SESSION, Right("the receiver signs for the payment it refunds"))],
-            HOLD_OF_SESSION,
-            &[
-                ("receiver", ANY, Rule(WrongReceiver)),
-                ("source", Neighbours::VAULT, DUPLICATE),
-                (
-                    "source",
-                    Neighbours::RECEIVERS_OTHER_TOKENS,
-                    Right("the receiver signs, and pays from any account of its own"),
-                ),
-                ("source", Neighbours::OTHER_MINT_VAULT, Token(MintMismatch)),
-                ("source", Neighbours::RECEIVERS_TOKENS_OF_OTHER_MINT, Token(MintMismatch)),
-                ("source", ANY, Token(OwnerMismatch)),
-                ("vault", Neighbours::RECEIVERS_TOKENS, DUPLICATE),
-                ("vault", ANY, Rule(WrongVault)),
-                ("mint", ANY, Rule(WrongMint)),
-                ("token_program", ANY, Rule(WrongTokenProgram)),
-            ],
-        ],
-    },
-    Case {
-        instruction: "close_hold",
-        shape: "",
-        remaining: &[],
-        world: captured,
-        build: |world| {
-            world.chain.set_time(Neighbours::REFUND_DEADLINE + 1);
-            world.close_hold(&refundable(world))
-        },
-        rows: &[&[
-            ("session", ANY, Rule(WrongHold)),
-            ("hold", Neighbours::SAME_SESSION, Rule(HoldNotFinished)),
-            ("hold", Neighbours::NO_HOLD_YET, Solana(AccountDataTooSmall)),
-            ("hold", ANY, Rule(WrongHold)),
-            ("rent_payer", ANY, Rule(WrongRentPayer)),
-        ]],
-    },
 ];
-
-/// The usual intent with refunds.
-fn refundable(world: &World) -> Intent {
-    Intent { refund_deadline: Neighbours::REFUND_DEADLINE, ..world.intent() }
-}
-
-/// With such a hold, wholly captured.
-fn captured() -> World {
-    let mut world = World::with_session();
-    let intent = refundable(&world);
-    world.succeed(&[world.authorize(&intent)]);
-    world.succeed(&[world.capture(&intent, intent.amount)]);
-    world
-}

@@ -36,6 +36,9 @@ pub(crate) const ANY: &str = "any";
 /// No account at all in a slot behind those of the IDL.
 pub(crate) const NOTHING: &str = "nothing";
 
+/// The shape of a case in which an authorizer signs the transaction and no message.
+pub(crate) const BY_A_SIGNER: &str = "by a signer";
+
 /// The same account in two slots that are written.
 pub(crate) const DUPLICATE: Verdict = {
     /// Anchor's `ConstraintDuplicateMutableAccount`.
@@ -158,7 +161,8 @@ impl Case {
         let listed = idl::entries(idl::entry(idl, "instructions", self.instruction), "accounts");
         let listed = listed.iter().map(|entry| Slot {
             name: entry["name"].as_str().expect("an account of the IDL has a name").to_owned(),
-            signer: entry["signer"] == true,
+            // Who may sign the message instead is no signer in the IDL.
+            signer: entry["signer"] == true || (entry["name"] == "revoker" && self.shape == BY_A_SIGNER),
             writable: entry["writable"] == true,
             listed: true,
         });

@@ -1,11 +1,14 @@
 use x402_escrow_interface::{
     Address,
-    account::{Escrow, Session},
+    account::Escrow,
     address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
     instruction,
     message::Intent,
 };
-use x402_escrow_tests::svm::{Rival, World, usdc};
+use x402_escrow_tests::{
+    program_id,
+    svm::{Rival, World, usdc},
+};
 
 /// What belongs in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,7 @@ impl Kind {
         match name {
             "payer"
             | "rent_payer"
+            | "revoker"
             | "depositor"
             | "session_key"
             | "receiver"
@@ -74,13 +78,13 @@ impl Neighbours {
     pub(crate) const RECEIVERS_TOKENS: &str = "the receiver's tokens";
     pub(crate) const RECEIVERS_OTHER_TOKENS: &str = "the receiver's account that is not associated";
     pub(crate) const RECEIVERS_TOKENS_OF_OTHER_MINT: &str = "the receiver's tokens of another mint";
-
-    /// The refund deadline of the usual payments that can be refunded.
-    pub(crate) const REFUND_DEADLINE: i64 = World::CAPTURE_DEADLINE + 600;
+    pub(crate) const GUARDIAN: &str = "the guardian";
+    pub(crate) const RECEIVER: &str = "the receiver";
+    pub(crate) const FEE_RECIPIENT: &str = "the fee recipient";
 
     /// Moves them in around what there is: another payer; the payer's escrow of another mint, where the same agent has
     /// a session and a hold of the usual nonce; in the payer's escrow another session, and in both sessions a hold, of
-    /// which 2 USDC are captured and can be refunded.
+    /// which 2 USDC are captured.
     ///
     /// A session without holds gets none, and an escrow without sessions no other session.
     pub(crate) fn of(world: &mut World) -> Self {
@@ -146,31 +150,33 @@ impl Neighbours {
 
     fn add_other_mint(&mut self, world: &mut World, mint: &Address) {
         let (payer, agent, relay) = (world.payer, world.agent, world.relay);
-        let escrow = address::escrow(&payer, mint);
+        let program = program_id();
+        let escrow = address::escrow(&program, &payer, mint);
         let source = world.chain.fund(&payer, mint, usdc(100));
-        world.succeed(&instruction::open_escrow(&relay, &payer, mint, &TOKEN_PROGRAM_ID, 0));
+        world.succeed(&instruction::open_escrow(&program, &relay, &payer, mint, &TOKEN_PROGRAM_ID));
         let stored = Escrow::decode(&world.chain.data(&escrow).unwrap()).unwrap();
         world.succeed(&[
-            instruction::deposit(&payer, &source, &escrow, &stored, usdc(50)),
-            instruction::open_session(&relay, &payer, &escrow, &agent, &World::limits()),
+            instruction::deposit(&program, &payer, &source, &escrow, &stored, usdc(50)),
+            instruction::open_session(&program, &relay, &payer, &escrow, &agent, &World::limits()),
         ]);
         let intent = open_intent(world, &escrow, &agent, 1);
         world.succeed(&[world.authorize(&intent)]);
         self.add(Kind::Escrow, Self::PAYERS_OTHER_ESCROW, escrow);
         self.add(Kind::TokenAccount, Self::OTHER_MINT_VAULT, stored.vault);
-        self.add(Kind::Session, "the agent's session of that escrow", address::session(&escrow, &agent));
+        let session = address::session(&program, &escrow, &agent);
+        self.add(Kind::Session, "the agent's session of that escrow", session);
         self.add(Kind::Hold, "the hold of that session with the same nonce", world.hold_address(&intent));
     }
 
     fn add_second_session(&mut self, world: &mut World) {
-        let (payer, relay, escrow) = (world.payer, world.relay, world.escrow);
+        let escrow = world.escrow;
         let agent = world.chain.key("second agent");
-        world.succeed(&[instruction::open_session(&relay, &payer, &escrow, &agent, &World::limits())]);
+        world.succeed(&[world.open_session_of(&agent, &World::limits())]);
         let intent = open_intent(world, &escrow, &agent, 1);
         world.succeed(&[world.authorize(&intent)]);
         world.succeed(&[world.capture(&intent, usdc(2))]);
         self.add(Kind::Key, "the other session's key", agent);
-        self.add(Kind::Session, Self::SECOND_SESSION, address::session(&escrow, &agent));
+        self.add(Kind::Session, Self::SECOND_SESSION, address::session(&program_id(), &escrow, &agent));
         self.add(Kind::Hold, "the hold of that session", world.hold_address(&intent));
     }
 
@@ -188,10 +194,11 @@ impl Neighbours {
             ("the payer", world.payer),
             ("the relay", world.relay),
             ("the session key", world.agent),
-            ("the receiver", world.receiver),
+            (Self::RECEIVER, world.receiver),
             ("the capture authorizer", world.capture_authorizer),
             ("the receiver authorizer", world.receiver_authorizer),
-            ("the fee recipient", world.fee_recipient),
+            (Self::FEE_RECIPIENT, world.fee_recipient),
+            (Self::GUARDIAN, world.guardian),
             ("a stranger", world.stranger),
         ] {
             self.add(Kind::Key, name, key);
@@ -223,11 +230,9 @@ pub(crate) fn with_hold() -> World {
     World::with_hold().0
 }
 
-/// The usual intent with refunds, in the session of `agent` in `escrow`.
+/// The usual intent in the session of `agent` in `escrow`.
 fn open_intent(world: &World, escrow: &Address, agent: &Address, nonce: u64) -> Intent {
-    let data = world.chain.data(&address::session(escrow, agent)).unwrap();
-    let incarnation = Session::decode(&data).unwrap().incarnation;
-    let refund_deadline = Neighbours::REFUND_DEADLINE;
+    let incarnation = world.session_at(&address::session(&program_id(), escrow, agent)).incarnation;
     let (escrow, session_key) = (*escrow, *agent);
-    Intent { escrow, session_key, nonce, refund_deadline, ..world.intent_of(incarnation) }
+    Intent { escrow, session_key, nonce, ..world.intent_of(incarnation) }
 }

@@ -1,8 +1,8 @@
 use solana_sdk::instruction::InstructionError::{IncorrectProgramId, InvalidSeeds, PrivilegeEscalation};
 use x402_escrow_interface::{
     error::EscrowError::*,
-    instruction::{Charge, Proof},
-    message::{Intent, PaymentFlow},
+    instruction::{Charge, ChargeCapture, Consent},
+    message::{Capture, Intent, PaymentFlow},
 };
 use x402_escrow_tests::svm::{World, usdc};
 
@@ -34,6 +34,7 @@ const CHARGED: &[Row] = &[
     ("receiver", ANY, Rule(WrongReceiverTokenAccount)),
     ("capture_authorizer", ANY, Rule(InvalidSignature)),
     ("receiver_authorizer", ANY, Rule(InvalidSignature)),
+    ("fee_recipient", Neighbours::RECEIVER, Rule(WrongFeeRecipient)),
     ("fee_recipient", ANY, Rule(InvalidSignature)),
     ("mint", ANY, Rule(WrongMint)),
     ("token_program", ANY, Rule(WrongTokenProgram)),
@@ -52,16 +53,18 @@ pub(crate) const CASES: &[Case] = &[
             ("session", Neighbours::SECOND_SESSION, Solana(InvalidSeeds)),
             ("session", ANY, Rule(WrongSession)),
             ("hold", ANY, Solana(InvalidSeeds)),
+            ("receiver", Neighbours::FEE_RECIPIENT, Rule(WrongFeeRecipient)),
             ("receiver", ANY, Rule(InvalidSignature)),
             ("capture_authorizer", ANY, Rule(InvalidSignature)),
             ("receiver_authorizer", ANY, Rule(InvalidSignature)),
+            ("fee_recipient", Neighbours::RECEIVER, Rule(WrongFeeRecipient)),
             ("fee_recipient", ANY, Rule(InvalidSignature)),
             ("system_program", ANY, Solana(IncorrectProgramId)),
         ]],
     },
     Case {
         instruction: "charge",
-        shape: "of the whole amount",
+        shape: "of the whole amount, by signature",
         remaining: &[],
         world: with_hold,
         build: |world| world.charge(&to_charge(world)),
@@ -70,18 +73,21 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         instruction: "charge",
         shape: "of less, with a fee, by signers",
-        remaining: &["signing_receiver_authorizer", "signing_capture_authorizer", "fee_token_account"],
+        remaining: &["signing_capture_authorizer", "signing_receiver_authorizer", "fee_token_account"],
         world: with_hold,
         build: |world| {
-            let (release, capture) = (Some(Proof::Signer), Some(Proof::Signer));
-            world.charge_as(&to_charge(world), &Charge { amount: usdc(4), fee: 40_000, release, capture })
+            let intent = to_charge(world);
+            let message = Capture { fee: 40_000, ..world.capture_message(&intent, usdc(9)) };
+            let capture = Some(ChargeCapture::new(&message, Consent::Signer));
+            let charge = Charge { amount: usdc(4), capture, release: Some(Consent::Signer) };
+            world.charge_as(&intent, &charge)
         },
         rows: &[
             CHARGED,
             FEE_TOKEN_ACCOUNT,
             &[
-                ("signing_receiver_authorizer", ANY, Rule(MissingAuthorizer)),
                 ("signing_capture_authorizer", ANY, Rule(MissingAuthorizer)),
+                ("signing_receiver_authorizer", ANY, Rule(MissingAuthorizer)),
             ],
         ],
     },

@@ -1,10 +1,10 @@
 use solana_sdk::instruction::InstructionError::{IncorrectProgramId, InvalidSeeds, PrivilegeEscalation};
-use x402_escrow_interface::{error::EscrowError::*, instruction};
+use x402_escrow_interface::{error::EscrowError::*, instruction::Consent};
 use x402_escrow_tests::svm::World;
 
 use super::{
     matrix::{
-        ANY, Case, Row, Slot,
+        ANY, BY_A_SIGNER, Case, Row, Slot,
         Verdict::{Right, Rule, Solana},
     },
     neighbours::{Neighbours, with_hold},
@@ -27,7 +27,7 @@ pub(crate) const CASES: &[Case] = &[
         world: with_hold,
         build: |world| {
             let agent = world.chain.key("new agent");
-            instruction::open_session(&world.relay, &world.payer, &world.escrow, &agent, &World::limits())
+            world.open_session_of(&agent, &World::limits())
         },
         rows: &[&[
             ("rent_payer", ANY, Right("whoever signs as rent payer pays")),
@@ -49,11 +49,68 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         instruction: "revoke_session",
-        shape: "",
+        shape: "by message",
         remaining: &[],
-        world: with_hold,
+        world: guarded,
+        build: |world| {
+            let consent = world.sign_revoke(&world.payer, &world.revoke_message());
+            world.revoke_session_by(&world.payer, consent)
+        },
+        rows: &[
+            &[("revoker", Neighbours::GUARDIAN, Rule(InvalidSignature))],
+            REVOKED,
+            &[("session", Neighbours::SECOND_SESSION, Rule(InvalidSignature))],
+            &[("session", ANY, Rule(WrongSession))],
+        ],
+    },
+    Case {
+        instruction: "revoke_session",
+        shape: BY_A_SIGNER,
+        remaining: &[],
+        world: guarded,
         build: |world| world.revoke_session(),
-        rows: &[SESSION_OF_PAYER],
+        rows: &[
+            &[
+                ("revoker", Neighbours::GUARDIAN, Right("the guardian signs in the payer's place")),
+                ("revoker", Slot::UNSIGNED, Rule(MissingAuthorizer)),
+            ],
+            REVOKED,
+            &[("session", Neighbours::SECOND_SESSION, Rule(WrongConsent))],
+            &[("session", ANY, Rule(WrongSession))],
+        ],
+    },
+    Case {
+        instruction: "revoke_sessions",
+        shape: "by message",
+        remaining: &[],
+        world: guarded,
+        build: |world| {
+            let slot = world.chain.slot();
+            let consent = world.sign_revoke(&world.payer, &world.revoke_all_message(slot));
+            world.revoke_sessions_by(&world.payer, slot, consent)
+        },
+        rows: &[
+            &[
+                ("revoker", Neighbours::GUARDIAN, Rule(InvalidSignature)),
+                ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(InvalidSignature)),
+            ],
+            &[("revoker", ANY, Rule(WrongRevoker)), ("escrow", ANY, Rule(WrongRevoker))],
+        ],
+    },
+    Case {
+        instruction: "revoke_sessions",
+        shape: BY_A_SIGNER,
+        remaining: &[],
+        world: guarded,
+        build: |world| world.revoke_sessions_by(&world.payer, world.chain.slot(), Consent::Signer),
+        rows: &[
+            &[
+                ("revoker", Neighbours::GUARDIAN, Right("the guardian signs in the payer's place")),
+                ("revoker", Slot::UNSIGNED, Rule(MissingAuthorizer)),
+                ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(WrongConsent)),
+            ],
+            &[("revoker", ANY, Rule(WrongRevoker)), ("escrow", ANY, Rule(WrongRevoker))],
+        ],
     },
     Case {
         instruction: "close_session",
@@ -71,3 +128,18 @@ pub(crate) const CASES: &[Case] = &[
         ]],
     },
 ];
+
+/// The slots of a session's revocation by the payer.
+const REVOKED: &[Row] = &[
+    ("revoker", ANY, Rule(WrongRevoker)),
+    ("escrow", Neighbours::PAYERS_OTHER_ESCROW, Rule(WrongSession)),
+    ("escrow", ANY, Rule(WrongRevoker)),
+];
+
+/// With the usual hold and a guardian.
+fn guarded() -> World {
+    let mut world = with_hold();
+    let guardian = world.guardian;
+    world.succeed(&[world.set_guardian(&guardian)]);
+    world
+}
