@@ -10,9 +10,11 @@
 //! - [`Escrow`], [`Session`], [`Hold`], [`TokenAccount`]: what is remembered
 
 mod call;
+mod charge;
 mod escrow;
 mod hold;
 mod payment;
+mod revoke;
 mod rule;
 mod session;
 mod state;
@@ -20,9 +22,9 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
-use x402_escrow_interface::Address;
+use x402_escrow_interface::{Address, message::Digest, receivers::ReceiverList};
 
-pub use call::{Arguments, Call, ChargeArguments, Message, Rest, Signed, Slot};
+pub use call::{Arguments, Call, ChargeArguments, ChargeCapture, Consent, End, Message, Signed, Slot};
 pub use rule::{Broken, Rule};
 pub use state::{Escrow, Hold, Payment, Session, TokenAccount};
 
@@ -42,6 +44,8 @@ pub struct Rents {
 /// Everything that the program decides by, and all balances.
 #[derive(Clone, Debug)]
 pub struct Model {
+    /// The escrow program's address.
+    pub program: Address,
     /// The clock's unix seconds.
     pub now: i64,
     /// The current slot.
@@ -52,6 +56,8 @@ pub struct Model {
     pub rents: Rents,
     /// The program of each mint.
     pub mints: BTreeMap<Address, Address>,
+    /// The lists of receivers that payers made, by their roots.
+    pub lists: BTreeMap<Digest, ReceiverList>,
     /// By address.
     pub escrows: BTreeMap<Address, Escrow>,
     /// By address.
@@ -66,13 +72,15 @@ pub struct Model {
 
 impl Model {
     /// Nobody has anything yet.
-    pub fn new(rents: Rents) -> Self {
+    pub fn new(program: Address, rents: Rents) -> Self {
         Self {
+            program,
             now: 0,
             slot: 0,
             newest_slot_hash: [0; 32],
             rents,
             mints: BTreeMap::new(),
+            lists: BTreeMap::new(),
             escrows: BTreeMap::new(),
             sessions: BTreeMap::new(),
             holds: BTreeMap::new(),
@@ -87,28 +95,26 @@ impl Model {
     /// The rules that the call breaks.
     pub fn apply(&mut self, call: &Call) -> Result<(), Broken> {
         match &call.arguments {
-            Arguments::OpenEscrow { withdraw_delay_seconds } => {
-                self.open_escrow(call, *withdraw_delay_seconds)
-            }
-            Arguments::Deposit { amount } => self.deposit(call, *amount),
+            Arguments::OpenEscrow => self.open_escrow(call),
+            Arguments::SetGuardian { guardian } => self.set_guardian(call, *guardian),
+            Arguments::Deposit { amount, .. } => self.deposit(call, *amount),
             Arguments::Sync => self.sync(call),
-            Arguments::RequestWithdrawal { amount } => self.request_withdrawal(call, *amount),
-            Arguments::CancelWithdrawal => self.cancel_withdrawal(call),
-            Arguments::Withdraw => self.withdraw(call),
+            Arguments::Withdraw { amount } => self.withdraw(call, *amount),
             Arguments::CloseEscrow => self.close_escrow(call),
             Arguments::OpenSession { limits } => self.open_session(call, limits),
             Arguments::UpdateSession { limits } => self.update_session(call, limits),
-            Arguments::RevokeSession => self.revoke_session(call),
+            Arguments::RevokeSession { named, consent } => self.revoke_session(call, named, consent),
+            Arguments::RevokeSessions { named, consent } => self.revoke_sessions(call, named, consent),
             Arguments::CloseSession => self.close_session(call),
-            Arguments::Authorize { intent, signature } => self.authorize(call, intent, signature),
-            Arguments::Charge(charge) => self.charge(call, charge),
-            Arguments::Capture { amount, fee, rest, signature } => {
-                self.capture(call, *amount, *fee, rest, signature.as_ref())
+            Arguments::Authorize { intent, signature, receiver_proof } => {
+                self.authorize(call, intent, signature, receiver_proof)
             }
-            Arguments::Void { amount, signature } => self.void(call, *amount, signature.as_ref()),
+            Arguments::Charge(charge) => self.charge(call, charge),
+            Arguments::Capture { amount, bound, end, consent } => {
+                self.capture(call, *amount, bound, end, consent)
+            }
+            Arguments::Void { release, consent } => self.void(call, release, consent),
             Arguments::Reclaim => self.reclaim(call),
-            Arguments::Refund { amount } => self.refund(call, *amount),
-            Arguments::CloseHold => self.close_hold(call),
         }
     }
 

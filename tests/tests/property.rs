@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod property {
+    pub(crate) mod against_model;
     pub(crate) mod audit;
     pub(crate) mod build;
     pub(crate) mod cast;
@@ -16,37 +17,26 @@ mod property {
     pub(crate) mod report;
     pub(crate) mod settings;
     pub(crate) mod step;
+    pub(crate) mod stored;
     pub(crate) mod surroundings;
     pub(crate) mod theft;
     pub(crate) mod verdict;
 }
 
-use std::{sync::Mutex, thread};
+use property::{against_model, settings::Settings};
 
-use property::{play::Play, report::Report, settings::Settings};
+/// From so many instructions on, every rule of the program must have been broken.
+const FULL_INSTRUCTIONS: u64 = 100_000;
 
 #[test]
 fn program_does_what_the_model_says() {
     let settings = Settings::from_environment();
-    let sequences = Mutex::new(settings.sequences());
-    let next = || sequences.lock().unwrap().next();
-    let play = || {
-        let mut report = Report::default();
-        while let Some((seed, instructions)) = next() {
-            Play::new(seed).run(instructions, &mut report);
-        }
-        report
-    };
-    let threads = thread::available_parallelism().unwrap().get();
-    let report = thread::scope(|scope| {
-        let players: Vec<_> = (0..threads).map(|_| scope.spawn(play)).collect();
-        players.into_iter().map(|player| player.join().unwrap()).sum::<Report>()
-    });
+    let report = settings.play_all(against_model::run);
     println!("{report}");
     if settings.instructions >= Settings::DEFAULT_INSTRUCTIONS {
         report.assert_everything_happened();
     }
-    if settings.instructions >= Settings::FULL_INSTRUCTIONS {
+    if settings.instructions >= FULL_INSTRUCTIONS {
         report.assert_every_rule_was_broken();
     }
 }

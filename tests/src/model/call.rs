@@ -3,7 +3,7 @@ use std::fmt;
 use x402_escrow_interface::{
     Address,
     instruction::{SessionLimits, Signature},
-    message::{Capture, Intent, Release},
+    message::{Capture, Digest, Intent, Release, Revoke},
 };
 
 /// An instruction as it is sent.
@@ -52,7 +52,6 @@ impl Signed {
 
 /// What a key signs off chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there are few at a time")]
 pub enum Message {
     /// By a session key.
     Intent(Intent),
@@ -60,6 +59,8 @@ pub enum Message {
     Capture(Capture),
     /// By a receiver authorizer.
     Release(Release),
+    /// By a payer or a guardian.
+    Revoke(Revoke),
 }
 
 impl From<Intent> for Message {
@@ -80,52 +81,78 @@ impl From<Release> for Message {
     }
 }
 
-/// What becomes of the part of a hold that a capture leaves.
+impl From<Revoke> for Message {
+    fn from(revoke: Revoke) -> Self {
+        Self::Revoke(revoke)
+    }
+}
+
+/// How an authorizer consents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "there are few at a time")]
-pub enum Rest {
-    /// It stays held.
-    Held,
-    /// The capture is the last.
-    Released,
-    /// The receiver authorizer releases it.
-    ReleasedBySignature(Signed),
+pub enum Consent {
+    /// By this signature.
+    Signature(Signed),
+    /// By signing the transaction, which names what the arguments are about.
+    Signer,
+}
+
+/// Where a payment ends after a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there are few at a time")]
+pub enum End {
+    /// Where it ended before.
+    Unchanged,
+    /// At the capture's bound: it is the last.
+    AtBound,
+    /// At what is asked for, by the receiver authorizer's release.
+    AtAmount(Signed),
 }
 
 /// How much of an intent is charged, and who allowed that.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ChargeArguments {
     /// Of it, only what is an argument counts; the rest comes from the accounts.
     pub intent: Intent,
     /// The session key's.
     pub signature: Signed,
+    /// Shows that the receiver is in the session's list.
+    pub receiver_proof: Vec<Digest>,
     /// What is paid, the fee included.
     pub amount: u64,
-    /// The part of it that goes to the fee recipient.
-    pub fee: u64,
+    /// What the capture authorizer agrees to.
+    pub capture: Option<ChargeCapture>,
     /// The receiver authorizer's.
-    pub release: Option<Signed>,
-    /// The capture authorizer's.
-    pub capture: Option<Signed>,
+    pub release: Option<Consent>,
 }
 
-/// An instruction's name and arguments. A missing signature means that the authorizer is among the remaining accounts.
+/// The capture under which a charge pays.
 #[derive(Clone, Copy, Debug)]
+pub struct ChargeCapture {
+    /// Of it, the payment's digest does not count: it is the intent's.
+    pub bound: Capture,
+    /// The capture authorizer's.
+    pub consent: Consent,
+}
+
+/// An instruction's name and arguments. Messages among them are what a transaction signer's consent names; a signature
+/// may be over another.
+#[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the program documents its instructions")]
 #[expect(clippy::large_enum_variant, reason = "there are few at a time")]
 pub enum Arguments {
-    OpenEscrow {
-        withdraw_delay_seconds: u32,
+    OpenEscrow,
+    SetGuardian {
+        guardian: Address,
     },
     Deposit {
         amount: u64,
+        refunded_payment: Option<Digest>,
     },
     Sync,
-    RequestWithdrawal {
-        amount: u64,
+    Withdraw {
+        amount: Option<u64>,
     },
-    CancelWithdrawal,
-    Withdraw,
     CloseEscrow,
     OpenSession {
         limits: SessionLimits,
@@ -133,53 +160,55 @@ pub enum Arguments {
     UpdateSession {
         limits: SessionLimits,
     },
-    RevokeSession,
+    RevokeSession {
+        named: Revoke,
+        consent: Consent,
+    },
+    RevokeSessions {
+        named: Revoke,
+        consent: Consent,
+    },
     CloseSession,
     /// Of the intent, only what is an argument counts; the rest comes from the accounts.
     Authorize {
         intent: Intent,
         signature: Signed,
+        receiver_proof: Vec<Digest>,
     },
     Charge(ChargeArguments),
     Capture {
         amount: u64,
-        fee: u64,
-        rest: Rest,
-        signature: Option<Signed>,
+        bound: Capture,
+        end: End,
+        consent: Consent,
     },
     Void {
-        amount: u64,
-        signature: Option<Signed>,
+        release: Release,
+        consent: Consent,
     },
     Reclaim,
-    Refund {
-        amount: u64,
-    },
-    CloseHold,
 }
 
 impl Arguments {
     /// The instruction's name in the IDL.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::OpenEscrow { .. } => "open_escrow",
+            Self::OpenEscrow => "open_escrow",
+            Self::SetGuardian { .. } => "set_guardian",
             Self::Deposit { .. } => "deposit",
             Self::Sync => "sync",
-            Self::RequestWithdrawal { .. } => "request_withdrawal",
-            Self::CancelWithdrawal => "cancel_withdrawal",
-            Self::Withdraw => "withdraw",
+            Self::Withdraw { .. } => "withdraw",
             Self::CloseEscrow => "close_escrow",
             Self::OpenSession { .. } => "open_session",
             Self::UpdateSession { .. } => "update_session",
-            Self::RevokeSession => "revoke_session",
+            Self::RevokeSession { .. } => "revoke_session",
+            Self::RevokeSessions { .. } => "revoke_sessions",
             Self::CloseSession => "close_session",
             Self::Authorize { .. } => "authorize",
             Self::Charge(_) => "charge",
             Self::Capture { .. } => "capture",
             Self::Void { .. } => "void",
             Self::Reclaim => "reclaim",
-            Self::Refund { .. } => "refund",
-            Self::CloseHold => "close_hold",
         }
     }
 }

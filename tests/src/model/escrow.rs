@@ -1,12 +1,9 @@
-use x402_escrow_interface::{address, error::EscrowError};
+use x402_escrow_interface::{Address, address, error::EscrowError};
 
 use super::{Broken, Call, Escrow, Model, Rule, tokens::Transfer};
 
-/// 30 days.
-const MAXIMUM_WITHDRAW_DELAY_SECONDS: u32 = 2_592_000;
-
 impl Model {
-    pub(super) fn open_escrow(&mut self, call: &Call, withdraw_delay_seconds: u32) -> Result<(), Broken> {
+    pub(super) fn open_escrow(&mut self, call: &Call) -> Result<(), Broken> {
         const RENT_PAYER: usize = 0;
         const PAYER: usize = 1;
         const MINT: usize = 2;
@@ -18,7 +15,7 @@ impl Model {
         broken.unless_signed(call, PAYER);
         let (payer, mint, escrow) = (call.address(PAYER), call.address(MINT), call.address(ESCROW));
         let token_program = call.address(TOKEN_PROGRAM);
-        broken.unless(escrow == address::escrow(&payer, &mint), Rule::WrongSeeds);
+        broken.unless(escrow == address::escrow(&self.program, &payer, &mint), Rule::WrongSeeds);
         broken.unless(!self.escrows.contains_key(&escrow), Rule::AccountInUse);
         let vault = call.address(VAULT);
         broken.unless(self.tokens.contains_key(&vault), Rule::MissingAccount);
@@ -26,8 +23,6 @@ impl Model {
         broken.unless(vault == expected, EscrowError::WrongVault);
         let right = self.mints.get(&mint) == Some(&token_program);
         broken.unless(right, EscrowError::WrongTokenProgram);
-        let within = withdraw_delay_seconds <= MAXIMUM_WITHDRAW_DELAY_SECONDS;
-        broken.unless(within, EscrowError::WithdrawDelayTooLong);
         broken.or_ok()?;
 
         let rent_payer = call.address(RENT_PAYER);
@@ -38,12 +33,22 @@ impl Model {
             token_program,
             vault,
             rent_payer,
+            guardian: Address::default(),
             balance: 0,
-            pending_withdrawal: 0,
-            withdrawable_at: 0,
-            withdraw_delay_seconds,
+            revoked_before_slot: 0,
         };
         self.escrows.insert(escrow, opened);
+        Ok(())
+    }
+
+    pub(super) fn set_guardian(&mut self, call: &Call, guardian: Address) -> Result<(), Broken> {
+        let mut broken = Broken::default();
+        broken.unless_signed(call, 0);
+        let escrow = self.escrow(call, 1)?;
+        broken.unless(call.address(0) == escrow.payer, EscrowError::WrongPayer);
+        broken.or_ok()?;
+
+        self.escrows.entry(call.address(1)).and_modify(|escrow| escrow.guardian = guardian);
         Ok(())
     }
 
@@ -74,46 +79,13 @@ impl Model {
         let escrow = self.escrow(call, 0)?;
         broken.unless(call.address(1) == escrow.vault, EscrowError::WrongVault);
         let tokens = self.tokens[&escrow.vault].amount;
-        broken.unless(tokens > escrow.balance, EscrowError::NothingToSync);
         broken.or_ok()?;
 
         self.escrows.entry(call.address(0)).and_modify(|escrow| escrow.balance = tokens);
         Ok(())
     }
 
-    pub(super) fn request_withdrawal(&mut self, call: &Call, amount: u64) -> Result<(), Broken> {
-        let mut broken = Broken::default();
-        broken.unless_signed(call, 0);
-        let escrow = self.escrow(call, 1)?;
-        broken.unless(call.address(0) == escrow.payer, EscrowError::WrongPayer);
-        broken.unless(amount > 0, EscrowError::ZeroAmount);
-        broken.unless(amount <= escrow.balance, EscrowError::WithdrawalAboveBalance);
-        broken.or_ok()?;
-
-        let now = self.now;
-        self.escrows.entry(call.address(1)).and_modify(|escrow| {
-            escrow.pending_withdrawal = amount;
-            escrow.withdrawable_at = now + i64::from(escrow.withdraw_delay_seconds);
-        });
-        Ok(())
-    }
-
-    pub(super) fn cancel_withdrawal(&mut self, call: &Call) -> Result<(), Broken> {
-        let mut broken = Broken::default();
-        broken.unless_signed(call, 0);
-        let escrow = self.escrow(call, 1)?;
-        broken.unless(call.address(0) == escrow.payer, EscrowError::WrongPayer);
-        broken.unless(escrow.pending_withdrawal > 0, EscrowError::NoWithdrawalRequested);
-        broken.or_ok()?;
-
-        self.escrows.entry(call.address(1)).and_modify(|escrow| {
-            escrow.pending_withdrawal = 0;
-            escrow.withdrawable_at = 0;
-        });
-        Ok(())
-    }
-
-    pub(super) fn withdraw(&mut self, call: &Call) -> Result<(), Broken> {
+    pub(super) fn withdraw(&mut self, call: &Call, amount: Option<u64>) -> Result<(), Broken> {
         const PAYER: usize = 0;
         const ESCROW: usize = 1;
         const VAULT: usize = 2;
@@ -124,20 +96,17 @@ impl Model {
         broken.unless_distinct(call, 6, &[ESCROW, VAULT, DESTINATION]);
         broken.unless(call.address(PAYER) == escrow.payer, EscrowError::WrongPayer);
         broken.unless_tokens_of(call, escrow, VAULT, 4, 5);
-        broken.unless(escrow.pending_withdrawal > 0, EscrowError::NoWithdrawalRequested);
-        broken.unless(self.now >= escrow.withdrawable_at, EscrowError::WithdrawalNotDue);
-        let amount = escrow.pending_withdrawal.min(self.free(&call.address(ESCROW)));
+        let free = self.free(&call.address(ESCROW));
+        let amount = amount.unwrap_or(free);
         broken.unless(amount > 0, EscrowError::NothingToWithdraw);
+        broken.unless(amount <= free, EscrowError::InsufficientFreeBalance);
         let to = call.address(DESTINATION);
         let transfer = Transfer { from: escrow.vault, to, mint: escrow.mint, amount };
         broken.unless_transferable(self, &transfer, &call.address(ESCROW));
         broken.or_ok()?;
 
         self.transfer(transfer.from, transfer.to, amount);
-        self.escrows.entry(call.address(ESCROW)).and_modify(|escrow| {
-            escrow.balance -= amount;
-            escrow.pending_withdrawal -= amount;
-        });
+        self.escrows.entry(call.address(ESCROW)).and_modify(|escrow| escrow.balance -= amount);
         Ok(())
     }
 
@@ -145,23 +114,26 @@ impl Model {
         const PAYER: usize = 0;
         const ESCROW: usize = 1;
         const VAULT: usize = 2;
-        const RENT_PAYER: usize = 3;
-        const TOKEN_PROGRAM: usize = 4;
+        const DESTINATION: usize = 3;
+        const RENT_PAYER: usize = 4;
         let mut broken = Broken::default();
         broken.unless_signed(call, PAYER);
         let escrow = self.escrow(call, ESCROW)?;
-        broken.unless_distinct(call, 5, &[ESCROW, VAULT]);
+        broken.unless_distinct(call, 7, &[ESCROW, VAULT, DESTINATION]);
         broken.unless(call.address(PAYER) == escrow.payer, EscrowError::WrongPayer);
-        broken.unless(call.address(VAULT) == escrow.vault, EscrowError::WrongVault);
         broken.unless(call.address(RENT_PAYER) == escrow.rent_payer, EscrowError::WrongRentPayer);
-        broken.unless(call.address(TOKEN_PROGRAM) == escrow.token_program, EscrowError::WrongTokenProgram);
+        broken.unless_tokens_of(call, escrow, VAULT, 5, 6);
         let sessions = self.sessions_of(&call.address(ESCROW)).count();
         broken.unless(sessions == 0, EscrowError::EscrowHasSessions);
-        let empty = escrow.balance == 0 && self.tokens[&escrow.vault].amount == 0;
-        broken.unless(empty, EscrowError::EscrowNotEmpty);
+        // Tokens that reached the vault past the program are paid out with the rest.
+        let amount = self.tokens[&escrow.vault].amount;
+        let to = call.address(DESTINATION);
+        let transfer = Transfer { from: escrow.vault, to, mint: escrow.mint, amount };
+        broken.unless_transferable(self, &transfer, &call.address(ESCROW));
         broken.or_ok()?;
 
         let Escrow { vault, rent_payer, .. } = *escrow;
+        self.transfer(vault, transfer.to, amount);
         self.escrows.remove(&call.address(ESCROW));
         self.tokens.remove(&vault);
         self.return_rent(call.address(ESCROW), rent_payer);

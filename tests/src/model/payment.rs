@@ -1,24 +1,21 @@
 use x402_escrow_interface::{
-    Address, ID, address,
+    Address, address,
     error::EscrowError,
-    message::{Capture, Intent, PaymentFlow, Release},
-    replay_window::WINDOW_NONCES,
+    message::{Digest, Intent, PaymentFlow},
+    receivers::ANYONE,
+    replay_window::{MAXIMUM_NONCE_STEP, WINDOW_NONCES},
 };
 
-use super::{Broken, Call, ChargeArguments, Hold, Model, Payment, Rule, Session, Signed, tokens::Transfer};
+use super::{Broken, Call, Escrow, Hold, Model, Payment, Rule, Session, Signed, Slot, tokens::Transfer};
 
 /// 30 days.
 const MAXIMUM_CAPTURE_SECONDS: i64 = 2_592_000;
-/// 90 days.
-const MAXIMUM_REFUND_SECONDS: i64 = 7_776_000;
 
-/// In which slots an intent's parties are.
-struct Parties {
-    receiver: usize,
-    capture_authorizer: usize,
-    receiver_authorizer: usize,
-    fee_recipient: usize,
-}
+/// In which slots an intent's parties are, in both instructions that take an intent.
+const RECEIVER: usize = 4;
+const CAPTURE_AUTHORIZER: usize = 5;
+const RECEIVER_AUTHORIZER: usize = 6;
+const FEE_RECIPIENT: usize = 7;
 
 impl Model {
     pub(super) fn authorize(
@@ -26,27 +23,32 @@ impl Model {
         call: &Call,
         terms: &Intent,
         signature: &Signed,
+        receiver_proof: &[Digest],
     ) -> Result<(), Broken> {
         const RENT_PAYER: usize = 0;
         const ESCROW: usize = 1;
         const SESSION: usize = 2;
         const HOLD: usize = 3;
-        const PARTIES: Parties =
-            Parties { receiver: 4, capture_authorizer: 5, receiver_authorizer: 6, fee_recipient: 7 };
         let mut broken = Broken::default();
         broken.unless_signed(call, RENT_PAYER);
-        self.escrow(call, ESCROW)?;
-        let session = self.session(call, SESSION)?;
         broken.unless_distinct(call, 9, &[ESCROW, SESSION, HOLD]);
+        let escrow = broken.required(self.escrow(call, ESCROW))?;
+        let session = broken.required(self.session(call, SESSION))?;
         broken.unless(session.escrow == call.address(ESCROW), EscrowError::WrongSession);
         let session_address = call.address(SESSION);
         let hold = call.address(HOLD);
-        broken.unless(hold == address::hold(&session_address, terms.nonce), Rule::WrongSeeds);
+        let expected = address::hold(&self.program, &session_address, terms.nonce);
+        broken.unless(hold == expected, Rule::WrongSeeds);
 
-        broken.unless_bounded(terms, self.now);
-        let intent = intent_of(call, terms, session, call.address(ESCROW), PaymentFlow::Escrow, &PARTIES);
+        let intent = self.intent_of(call, terms, session, call.address(ESCROW), PaymentFlow::Escrow);
+        if self.holds.get(&hold).is_some_and(|hold| hold.intent == intent) {
+            // Somebody relayed it before.
+            return broken.or_ok();
+        }
+        broken.unless_sound(&intent, self.now);
         broken.unless(signature.is(&session.session_key, intent), EscrowError::InvalidSignature);
-        broken.unless_spendable(session, &intent, terms.amount, self.now);
+        broken.unless(!escrow.has_revoked(session), EscrowError::SessionRevoked);
+        broken.unless_spendable(self, session, &intent, receiver_proof, terms.amount);
         let free = self.free(&call.address(ESCROW));
         broken.unless(terms.amount <= free, EscrowError::InsufficientFreeBalance);
         broken.or_ok()?;
@@ -54,86 +56,14 @@ impl Model {
         let period = self.spend(session_address, terms.nonce, terms.amount);
         let rent_payer = call.address(RENT_PAYER);
         self.pay_rent(rent_payer, hold, self.rents.hold);
-        let held = Hold {
-            session: session_address,
-            intent,
-            rent_payer,
-            amount: terms.amount,
-            captured: 0,
-            fee: 0,
-            refunded: 0,
-            period,
-        };
+        let amount = terms.amount;
+        let held = Hold { session: session_address, intent, rent_payer, amount, captured: 0, fee: 0, period };
         self.holds.insert(hold, held);
         Ok(())
     }
 
-    pub(super) fn charge(&mut self, call: &Call, charge: &ChargeArguments) -> Result<(), Broken> {
-        const ESCROW: usize = 0;
-        const SESSION: usize = 1;
-        const VAULT: usize = 2;
-        const RECEIVER_TOKEN_ACCOUNT: usize = 3;
-        const PARTIES: Parties =
-            Parties { receiver: 4, capture_authorizer: 5, receiver_authorizer: 6, fee_recipient: 7 };
-        const NAMED: usize = 10;
-        let ChargeArguments { intent: terms, signature, amount, fee, release, capture } = charge;
-        let (amount, fee) = (*amount, *fee);
-        let mut broken = Broken::default();
-        let escrow = self.escrow(call, ESCROW)?;
-        let session = self.session(call, SESSION)?;
-        broken.unless_distinct(call, NAMED, &[ESCROW, SESSION, VAULT, RECEIVER_TOKEN_ACCOUNT]);
-        broken.unless(session.escrow == call.address(ESCROW), EscrowError::WrongSession);
-        broken.unless(call.address(VAULT) == escrow.vault, EscrowError::WrongVault);
-        let (receiver, fee_recipient) = (call.address(PARTIES.receiver), call.address(PARTIES.fee_recipient));
-        let receiver_account = escrow.token_account_of(&receiver);
-        let right = call.address(RECEIVER_TOKEN_ACCOUNT) == receiver_account;
-        broken.unless(right, EscrowError::WrongReceiverTokenAccount);
-        broken.unless_tokens_of(call, escrow, VAULT, 8, 9);
-
-        broken.unless_bounded(terms, self.now);
-        broken.unless(amount > 0, EscrowError::ZeroAmount);
-        broken.unless(amount <= terms.amount, EscrowError::ChargeAboveIntent);
-        let highest_fee = maximum_fee(amount, terms.maximum_fee_bps);
-        broken.unless(fee <= highest_fee, EscrowError::FeeTooHigh);
-        let flow = PaymentFlow::Authorization;
-        let intent = intent_of(call, terms, session, call.address(ESCROW), flow, &PARTIES);
-        broken.unless(signature.is(&session.session_key, intent), EscrowError::InvalidSignature);
-        let intent_digest = intent.digest();
-        let mut remaining = &call.accounts[NAMED..];
-        if amount < terms.amount {
-            let message = Release { intent_digest, amount };
-            let authorizer = &intent.receiver_authorizer;
-            broken.unless_consented(authorizer, release.as_ref(), message, &mut remaining);
-        }
-        if fee > 0 {
-            let message = Capture { intent_digest, amount, fee, last: true };
-            let authorizer = &intent.capture_authorizer;
-            broken.unless_consented(authorizer, capture.as_ref(), message, &mut remaining);
-        }
-        broken.unless_spendable(session, &intent, amount, self.now);
-        let free = self.free(&call.address(ESCROW));
-        broken.unless(amount <= free, EscrowError::InsufficientFreeBalance);
-        let (vault, mint) = (escrow.vault, escrow.mint);
-        let fee_account = escrow.token_account_of(&fee_recipient);
-        let payout = Transfer { from: vault, to: receiver_account, mint, amount: amount.saturating_sub(fee) };
-        broken.unless_transferable(self, &payout, &call.address(ESCROW));
-        if fee > 0 {
-            let given = remaining.first().is_some_and(|account| account.address == fee_account);
-            broken.unless(given, EscrowError::WrongFeeTokenAccount);
-            let payout = Transfer { from: vault, to: fee_account, mint, amount: fee };
-            broken.unless_transferable(self, &payout, &call.address(ESCROW));
-        }
-        broken.or_ok()?;
-
-        self.spend(call.address(SESSION), terms.nonce, amount);
-        self.escrows.entry(call.address(ESCROW)).and_modify(|escrow| escrow.balance -= amount);
-        self.transfer(vault, receiver_account, amount - fee);
-        self.transfer(vault, fee_account, fee);
-        Ok(())
-    }
-
     /// Uses a nonce and counts a payment against its session's limits. Returns the period it counts in.
-    fn spend(&mut self, session: Address, nonce: u64, amount: u64) -> u64 {
+    pub(super) fn spend(&mut self, session: Address, nonce: u64, amount: u64) -> u64 {
         let now = self.now;
         let mut counted_in = 0;
         self.sessions.entry(session).and_modify(|session| {
@@ -144,32 +74,55 @@ impl Model {
         });
         counted_in
     }
-}
 
-/// The intent that the session key must have signed for this call.
-fn intent_of(
-    call: &Call,
-    terms: &Intent,
-    session: &Session,
-    escrow: Address,
-    flow: PaymentFlow,
-    parties: &Parties,
-) -> Intent {
-    Intent {
-        program: ID,
-        incarnation: session.incarnation,
-        escrow,
-        session_key: session.session_key,
-        receiver: call.address(parties.receiver),
-        capture_authorizer: call.address(parties.capture_authorizer),
-        receiver_authorizer: call.address(parties.receiver_authorizer),
-        fee_recipient: call.address(parties.fee_recipient),
-        flow,
-        ..*terms
+    /// The intent that the session key must have signed for this call.
+    pub(super) fn intent_of(
+        &self,
+        call: &Call,
+        terms: &Intent,
+        session: &Session,
+        escrow: Address,
+        flow: PaymentFlow,
+    ) -> Intent {
+        Intent {
+            program: self.program,
+            incarnation: session.incarnation,
+            escrow,
+            session_key: session.session_key,
+            receiver: call.address(RECEIVER),
+            capture_authorizer: call.address(CAPTURE_AUTHORIZER),
+            receiver_authorizer: call.address(RECEIVER_AUTHORIZER),
+            fee_recipient: call.address(FEE_RECIPIENT),
+            flow,
+            ..*terms
+        }
+    }
+
+    /// Pays the receiver, and the fee recipient `fee` of it.
+    pub(super) fn pay(&mut self, payout: &Payout, fee: u64) {
+        let Payout { escrow, receiver, fee_recipient, amount, .. } = *payout;
+        if let Some(paying) = self.escrows.get_mut(&escrow) {
+            paying.balance -= amount;
+            let (vault, to) = (paying.vault, paying.token_account_of(&receiver));
+            let fee_account = paying.token_account_of(&fee_recipient);
+            self.transfer(vault, to, amount - fee);
+            self.transfer(vault, fee_account, fee);
+        }
     }
 }
 
-/// The highest fee on `amount`: rounded down, in favour of whoever pays it.
+/// What leaves a vault for an intent.
+pub(super) struct Payout {
+    pub(super) escrow: Address,
+    pub(super) receiver: Address,
+    pub(super) fee_recipient: Address,
+    /// The fee included.
+    pub(super) amount: u64,
+    /// For the fee recipient, if it can receive.
+    pub(super) fee_due: u64,
+}
+
+/// The highest fee on `amount`: rounded down, in favour of the receiver, who pays it.
 pub(super) fn maximum_fee(amount: u64, maximum_fee_bps: u16) -> u64 {
     let fee = u128::from(amount) * u128::from(maximum_fee_bps) / 10_000;
     u64::try_from(fee).unwrap_or(u64::MAX)
@@ -177,30 +130,37 @@ pub(super) fn maximum_fee(amount: u64, maximum_fee_bps: u16) -> u64 {
 
 impl Broken {
     /// An intent's times and fee must make sense at `now`.
-    fn unless_bounded(&mut self, terms: &Intent, now: i64) {
-        let Intent { authorize_by, capture_deadline, refund_deadline, .. } = *terms;
-        self.unless(terms.amount > 0, EscrowError::ZeroAmount);
+    pub(super) fn unless_sound(&mut self, intent: &Intent, now: i64) {
+        let Intent { authorize_by, capture_deadline, maximum_fee_bps, .. } = *intent;
+        self.unless(intent.amount > 0, EscrowError::ZeroAmount);
         self.unless(now <= authorize_by, EscrowError::IntentExpired);
-        let in_order =
-            authorize_by <= capture_deadline && (refund_deadline == 0 || capture_deadline <= refund_deadline);
-        self.unless(in_order, EscrowError::DeadlinesOutOfOrder);
+        self.unless(authorize_by <= capture_deadline, EscrowError::DeadlinesOutOfOrder);
         let to_capture = i128::from(capture_deadline) - i128::from(now);
         let in_reach = to_capture <= i128::from(MAXIMUM_CAPTURE_SECONDS);
         self.unless(in_reach, EscrowError::CaptureDeadlineTooFar);
-        let to_refund = i128::from(refund_deadline) - i128::from(capture_deadline);
-        let in_reach = to_refund <= i128::from(MAXIMUM_REFUND_SECONDS);
-        self.unless(in_reach, EscrowError::RefundDeadlineTooFar);
-        self.unless(terms.maximum_fee_bps <= 10_000, EscrowError::FeeBpsTooHigh);
+        self.unless(maximum_fee_bps <= 10_000, EscrowError::FeeBpsTooHigh);
+        let payable = ![intent.receiver, intent.escrow].contains(&intent.fee_recipient);
+        self.unless(maximum_fee_bps == 0 || payable, EscrowError::WrongFeeRecipient);
     }
 
-    /// The session must allow `amount` at `now`, and the intent's nonce.
-    fn unless_spendable(&mut self, session: &Session, intent: &Intent, amount: u64, now: i64) {
-        let limits = &session.limits;
-        self.unless(!session.revoked, EscrowError::SessionRevoked);
+    /// The session must allow `amount` for the receiver now, and the intent's nonce.
+    pub(super) fn unless_spendable(
+        &mut self,
+        model: &Model,
+        session: &Session,
+        intent: &Intent,
+        receiver_proof: &[Digest],
+        amount: u64,
+    ) {
+        let (limits, now) = (&session.limits, model.now);
         self.unless(now <= limits.expires_at, EscrowError::SessionExpired);
-        if limits.receiver != Address::default() {
-            self.unless(intent.receiver == limits.receiver, EscrowError::ReceiverNotAllowed);
+        if limits.receivers_root != ANYONE {
             self.unless(intent.maximum_fee_bps == 0, EscrowError::FeeNotAllowed);
+            let list = model.lists.get(&limits.receivers_root);
+            let proof = list.and_then(|list| list.proof(&intent.receiver));
+            // An intent with a fee has no room for a proof.
+            let given = if intent.maximum_fee_bps == 0 { receiver_proof } else { &[] };
+            self.unless(proof.as_deref() == Some(given), EscrowError::ReceiverNotListed);
         }
         self.unless(amount <= limits.maximum_payment, EscrowError::PaymentLimitExceeded);
         let spent = u128::from(session.spent()) + u128::from(amount);
@@ -210,12 +170,34 @@ impl Broken {
             let spent = u128::from(session.spent_in(session.period_at(now))) + u128::from(amount);
             self.unless(spent <= u128::from(limits.maximum_per_period), EscrowError::PeriodLimitExceeded);
         }
-        let too_old = session.highest_nonce().checked_sub(intent.nonce);
-        if too_old.is_some_and(|behind| behind > WINDOW_NONCES) {
+        let (nonce, highest) = (intent.nonce, session.highest_nonce());
+        if nonce < highest && highest - nonce > WINDOW_NONCES {
             self.unless(false, EscrowError::NonceTooOld);
+        } else if nonce > highest && nonce - highest > MAXIMUM_NONCE_STEP {
+            self.unless(false, EscrowError::NonceTooFarAhead);
         } else {
-            let fresh = intent.nonce > 0 && !session.nonces.contains(&intent.nonce);
+            let fresh = nonce > 0 && !session.nonces.contains(&nonce);
             self.unless(fresh, EscrowError::NonceUsed);
         }
+    }
+
+    /// The payout must succeed. Returns what of it the fee recipient gets: nothing if its token account can't receive.
+    pub(super) fn unless_payable(
+        &mut self,
+        model: &Model,
+        escrow: &Escrow,
+        payout: &Payout,
+        remaining: &[Slot],
+    ) -> u64 {
+        let Payout { receiver, fee_recipient, amount, fee_due, .. } = payout;
+        let fee_account = escrow.token_account_of(fee_recipient);
+        let given = remaining.iter().any(|account| account.address == fee_account);
+        self.unless(*fee_due == 0 || given, EscrowError::WrongFeeTokenAccount);
+        let fee = if model.can_receive(&fee_account) { *fee_due } else { 0 };
+        for (to, amount) in [(fee_account, fee), (escrow.token_account_of(receiver), amount - fee)] {
+            let transfer = Transfer { from: escrow.vault, to, mint: escrow.mint, amount };
+            self.unless_transferable(model, &transfer, &payout.escrow);
+        }
+        fee
     }
 }

@@ -1,6 +1,6 @@
-use x402_escrow_interface::{Address, error::EscrowError};
+use x402_escrow_interface::{Address, error::EscrowError, message::Digest};
 
-use super::{Call, Model, Signed, call::Message};
+use super::{Call, Consent, Model, Slot, call::Message};
 
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,14 @@ impl Broken {
         }
     }
 
+    /// What was found, or all that is broken if it was not: there is nothing more to look at.
+    pub(super) fn required<T>(&mut self, found: Result<T, Self>) -> Result<T, Self> {
+        found.map_err(|missing| {
+            self.0.extend(missing.0);
+            self.clone()
+        })
+    }
+
     /// The error if anything was noted.
     pub(super) fn or_ok(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
@@ -80,24 +88,25 @@ impl Broken {
         self.unless(!repeated && named_again == 0, Rule::Duplicate);
     }
 
-    /// `authorizer` must have signed `message`, or be the next remaining account and sign the transaction. Takes that
-    /// account off `remaining`.
+    /// `authorizer` must have signed `message`; or sign the transaction, be among `remaining`, and name the right one of
+    /// the subjects, which are what it named and what it must name.
     pub(super) fn unless_consented(
         &mut self,
         authorizer: &Address,
-        signature: Option<&Signed>,
+        consent: &Consent,
+        (named, subject): (Digest, Digest),
         message: impl Into<Message>,
-        remaining: &mut &[super::Slot],
+        remaining: &[Slot],
     ) {
-        if let Some(signature) = signature {
-            self.unless(signature.is(authorizer, message), EscrowError::InvalidSignature);
-            return;
-        }
-        let next = remaining.split_first();
-        let signs = next.is_some_and(|(account, _)| account.address == *authorizer && account.signer);
-        self.unless(signs, EscrowError::MissingAuthorizer);
-        if let Some((_, rest)) = next {
-            *remaining = rest;
+        match consent {
+            Consent::Signature(signature) => {
+                self.unless(signature.is(authorizer, message), EscrowError::InvalidSignature);
+            }
+            Consent::Signer => {
+                self.unless(named == subject, EscrowError::WrongConsent);
+                let signs = remaining.iter().any(|slot| slot.address == *authorizer && slot.signer);
+                self.unless(signs, EscrowError::MissingAuthorizer);
+            }
         }
     }
 

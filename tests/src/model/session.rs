@@ -18,7 +18,8 @@ impl Model {
         broken.unless(call.address(PAYER) == escrow.payer, EscrowError::WrongPayer);
         let (escrow, session_key, session) =
             (call.address(ESCROW), call.address(SESSION_KEY), call.address(SESSION));
-        broken.unless(session == address::session(&escrow, &session_key), Rule::WrongSeeds);
+        let expected = address::session(&self.program, &escrow, &session_key);
+        broken.unless(session == expected, Rule::WrongSeeds);
         broken.unless(!self.sessions.contains_key(&session), Rule::AccountInUse);
         broken.unless_limits(limits, self.now);
         broken.or_ok()?;
@@ -46,21 +47,13 @@ impl Model {
 
     pub(super) fn update_session(&mut self, call: &Call, limits: &SessionLimits) -> Result<(), Broken> {
         let (mut broken, session) = self.session_of_payer(call)?;
-        broken.unless(!session.revoked, EscrowError::SessionRevoked);
+        let escrow = self.escrow(call, 1)?;
+        broken.unless(!escrow.has_revoked(session), EscrowError::SessionRevoked);
         broken.unless_limits(limits, self.now);
         broken.or_ok()?;
 
         let now = self.now;
         self.sessions.entry(call.address(2)).and_modify(|session| session.set_limits(limits, now));
-        Ok(())
-    }
-
-    pub(super) fn revoke_session(&mut self, call: &Call) -> Result<(), Broken> {
-        let (mut broken, session) = self.session_of_payer(call)?;
-        broken.unless(!session.revoked, EscrowError::SessionRevoked);
-        broken.or_ok()?;
-
-        self.sessions.entry(call.address(2)).and_modify(|session| session.revoked = true);
         Ok(())
     }
 

@@ -13,10 +13,9 @@ pub struct Escrow {
     pub token_program: Address,
     pub vault: Address,
     pub rent_payer: Address,
+    pub guardian: Address,
     pub balance: u64,
-    pub pending_withdrawal: u64,
-    pub withdrawable_at: i64,
-    pub withdraw_delay_seconds: u32,
+    pub revoked_before_slot: u64,
 }
 
 /// An agent's key and its bounds.
@@ -104,14 +103,12 @@ pub struct Hold {
     pub intent: Intent,
     /// Gets the rent back.
     pub rent_payer: Address,
-    /// What the payment can come to.
+    /// Where the payment ends.
     pub amount: u64,
     /// All that was paid, the fee included.
     pub captured: u64,
     /// The part of it that went to the fee recipient.
     pub fee: u64,
-    /// The part of it that came back.
-    pub refunded: u64,
     /// The session's period it counts in.
     pub period: u64,
 }
@@ -120,11 +117,6 @@ impl Hold {
     /// What is held.
     pub fn open(&self) -> u64 {
         self.amount - self.captured
-    }
-
-    /// Nothing is held, and nothing can be refunded at `now`.
-    pub fn is_finished(&self, now: i64) -> bool {
-        self.open() == 0 && (self.refunded == self.captured || now > self.intent.refund_deadline)
     }
 }
 

@@ -1,4 +1,4 @@
-use x402_escrow_interface::{Address, address};
+use x402_escrow_interface::{Address, address, receivers::ReceiverList};
 
 use super::{Escrow, Model, TokenAccount};
 
@@ -26,6 +26,16 @@ impl Model {
     /// A mint, and the token program it is of.
     pub fn add_mint(&mut self, mint: Address, token_program: Address) {
         self.mints.insert(mint, token_program);
+    }
+
+    /// A list of receivers that a session may be limited to.
+    pub fn add_list(&mut self, list: ReceiverList) {
+        self.lists.insert(list.root(), list);
+    }
+
+    /// Whether a transfer to this token account would succeed.
+    pub(super) fn can_receive(&self, account: &Address) -> bool {
+        self.tokens.get(account).is_some_and(|account| !account.frozen)
     }
 
     /// A token account that is there from the start.

@@ -232,11 +232,8 @@ impl Chain {
 
     fn send(&mut self, instructions: &[Instruction]) -> Result<Receipt, Refused> {
         let message = Message::new(instructions, Some(&self.fee_payer));
-        let transaction = if self.svm.get_sigverify() {
-            self.signed(message)
-        } else {
-            Transaction::new_unsigned(message)
-        };
+        let transaction =
+            if self.svm.get_sigverify() { self.signed(message) } else { Transaction::new_unsigned(message) };
         self.svm.send_transaction(transaction).map(Receipt::new).map_err(|failed| Refused(Box::new(failed)))
     }
 

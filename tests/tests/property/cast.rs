@@ -1,6 +1,7 @@
-use x402_escrow_interface::{Address, address, address::TOKEN_PROGRAM_ID};
+use x402_escrow_interface::{Address, address, address::TOKEN_PROGRAM_ID, receivers::ReceiverList};
 use x402_escrow_tests::{
     model::{Model, Rents, TokenAccount},
+    program_id,
     svm::{Chain, ESCROW_BYTES, HOLD_BYTES, SESSION_BYTES, TOKEN_ACCOUNT_BYTES},
 };
 
@@ -15,7 +16,12 @@ pub(crate) struct Cast {
     pub(crate) receivers: Vec<Address>,
     /// Authorizers that are neither receiver nor session key.
     pub(crate) third_parties: Vec<Address>,
+    /// The last one has no token account.
     pub(crate) fee_recipients: Vec<Address>,
+    /// May become an escrow's guardian.
+    pub(crate) guardians: Vec<Address>,
+    /// Receivers that a session may be limited to, of one, of two, and of many.
+    pub(crate) lists: Vec<ReceiverList>,
     pub(crate) relays: Vec<Address>,
     /// Has tokens, lamports and no rights.
     pub(crate) thief: Address,
@@ -42,7 +48,8 @@ impl Cast {
         let agents = named("agent", 4);
         let receivers = named("receiver", 3);
         let third_parties = named("third party", 2);
-        let fee_recipients = named("fee recipient", 2);
+        let fee_recipients = named("fee recipient", 3);
+        let guardians = named("guardian", 2);
         let relays = named("relay", 2);
         let thief = named("thief", 1)[0];
         let [usdc, eurc] = mints[..] else { unreachable!("two mints were made") };
@@ -57,13 +64,18 @@ impl Cast {
         .map(|(payer, mint, agents)| Place {
             payer,
             mint,
-            escrow: address::escrow(&payer, &mint),
+            escrow: address::escrow(&program_id(), &payer, &mint),
             agents: agents.to_vec(),
         })
         .into();
-        let poor = [&agents, &receivers, &third_parties, &fee_recipients, &relays].map(Clone::clone).concat();
-        let wallets = [payers.clone(), vec![thief], poor.clone()].concat();
-        let mut model = Model::new(rents(chain));
+        let (without_tokens, paid_fees) = fee_recipients.split_last().unwrap();
+        let poor = [&agents, &receivers, &third_parties, &relays].map(Clone::clone).concat();
+        let poor = [poor, paid_fees.to_vec()].concat();
+        let wallets =
+            [payers.clone(), vec![thief, *without_tokens], guardians.clone(), poor.clone()].concat();
+        let mut model = Model::new(program_id(), rents(chain));
+        let lists = lists(&receivers);
+        lists.iter().for_each(|list| model.add_list(list.clone()));
         for mint in &mints {
             model.add_mint(*mint, TOKEN_PROGRAM_ID);
         }
@@ -77,7 +89,18 @@ impl Cast {
         for wallet in &wallets {
             model.add_wallet(*wallet, chain.lamports(wallet));
         }
-        let cast = Self { mints, places, receivers, third_parties, fee_recipients, relays, thief, wallets };
+        let cast = Self {
+            mints,
+            places,
+            receivers,
+            third_parties,
+            fee_recipients,
+            guardians,
+            lists,
+            relays,
+            thief,
+            wallets,
+        };
         (cast, model)
     }
 
@@ -97,6 +120,17 @@ impl Place {
     pub(crate) fn tokens_of(&self, owner: &Address) -> Address {
         address::associated_token(owner, &self.mint, &TOKEN_PROGRAM_ID)
     }
+}
+
+fn lists(receivers: &[Address]) -> Vec<ReceiverList> {
+    let strangers = (0..500_u64).map(|number| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        Address::new_from_array(bytes)
+    });
+    let many = strangers.chain(receivers.iter().copied()).collect();
+    let lists = [receivers[..1].to_vec(), receivers[..2].to_vec(), many];
+    lists.map(|receivers| ReceiverList::new(receivers).unwrap()).into()
 }
 
 fn rents(chain: &Chain) -> Rents {

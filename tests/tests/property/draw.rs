@@ -1,13 +1,15 @@
 //! What honest parties do: mostly what can succeed, now and then a little too much, too late or too early.
 
+mod charge;
 mod escrow;
 mod hold;
 mod payment;
+mod revoke;
 mod session;
 
 use rand::{Rng, seq::IndexedRandom};
 use x402_escrow_interface::Address;
-use x402_escrow_tests::model::Arguments;
+use x402_escrow_tests::model::{Arguments, Consent, Message};
 
 use super::{
     build::instruction,
@@ -20,44 +22,51 @@ type Draw = fn(&mut Play) -> Option<Step>;
 /// How often what is drawn, in relation to each other.
 const DRAWS: &[(u32, Draw)] = &[
     (3, Play::draw_open_escrow),
-    (4, Play::draw_deposit),
+    (2, Play::draw_set_guardian),
+    (6, Play::draw_deposit),
     (2, Play::draw_sync),
-    (4, Play::draw_request_withdrawal),
-    (1, Play::draw_cancel_withdrawal),
     (4, Play::draw_withdraw),
-    (3, Play::draw_close_escrow),
-    (5, Play::draw_open_session),
+    (2, Play::draw_close_escrow),
+    (6, Play::draw_open_session),
     (5, Play::draw_update_session),
-    (2, Play::draw_revoke_session),
-    (5, Play::draw_close_session),
-    (18, Play::draw_authorize),
+    (1, Play::draw_revoke_session),
+    (1, Play::draw_revoke_sessions),
+    (4, Play::draw_close_session),
+    (24, Play::draw_authorize),
     (12, Play::draw_charge),
-    (18, Play::draw_capture),
+    (20, Play::draw_capture),
     (5, Play::draw_void),
     (6, Play::draw_reclaim),
-    (6, Play::draw_refund),
-    (6, Play::draw_close_hold),
 ];
 
 /// What is drawn of a hold in focus.
-const DRAWS_OF_HOLDS: &[Draw] =
-    &[Play::draw_capture, Play::draw_void, Play::draw_reclaim, Play::draw_refund, Play::draw_close_hold];
+const DRAWS_OF_HOLDS: &[Draw] = &[Play::draw_capture, Play::draw_void, Play::draw_reclaim];
 
 impl Play {
     /// Something that an honest party might send; `None` if there is nothing to send it about.
     pub(crate) fn draw_honest(&mut self) -> Option<Step> {
         let hold_in_focus = self.in_focus.is_some_and(|address| self.model.holds.contains_key(&address));
         if hold_in_focus && !self.one_in(4) {
-            return self.pick(DRAWS_OF_HOLDS)?(self);
+            return self.draw_about_a_hold();
         }
         let (_, draw) = DRAWS.choose_weighted(&mut self.random, |(weight, _)| *weight).ok()?;
         draw(self)
+    }
+
+    /// The same, about a hold.
+    pub(crate) fn draw_about_a_hold(&mut self) -> Option<Step> {
+        self.pick(DRAWS_OF_HOLDS)?(self)
     }
 
     /// The step for these arguments, as their own builder makes it.
     pub(crate) fn step(&self, at: At, arguments: Arguments) -> Step {
         let instruction = instruction(&self.model, &self.cast, &at, &arguments);
         Step { at, arguments, instruction, theft: None }
+    }
+
+    /// The consent of `by`: mostly a signature, else by signing the transaction.
+    fn consent(&mut self, by: &Address, message: impl Into<Message>) -> Consent {
+        if self.one_in(3) { Consent::Signer } else { Consent::Signature(self.sign(by, message)) }
     }
 
     /// An amount that `reach` allows, or one of the edges: nothing, everything, and one off each of these bounds.

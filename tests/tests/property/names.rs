@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use x402_escrow_interface::{Address, address};
+use x402_escrow_tests::program_id;
 
 use super::cast::Cast;
 
@@ -19,6 +20,7 @@ impl Cast {
             ("receiver", &self.receivers),
             ("third party", &self.third_parties),
             ("fee recipient", &self.fee_recipients),
+            ("guardian", &self.guardians),
             ("relay", &self.relays),
         ];
         let mut names = BTreeMap::from([(self.thief, "the thief".to_owned())]);
@@ -31,7 +33,7 @@ impl Cast {
             names.insert(place.vault(), format!("vault {index}"));
             names.entry(place.payer).or_insert_with(|| format!("payer of escrow {index}"));
             for (number, agent) in place.agents.iter().enumerate() {
-                let session = address::session(&place.escrow, agent);
+                let session = address::session(&program_id(), &place.escrow, agent);
                 names.insert(session, format!("session {number} of escrow {index}"));
                 names.entry(*agent).or_insert_with(|| format!("key of session {number} of escrow {index}"));
             }

@@ -5,19 +5,19 @@ use rand_chacha::ChaCha8Rng;
 use x402_escrow_interface::{Address, address};
 use x402_escrow_tests::{
     model::{Arguments, Message, Model, Signed},
+    program_id,
     svm::Chain,
 };
 
-use super::{
-    audit::Audit, cast::Cast, compare::compare, report::Report, settings::Settings, step::Step, theft::Theft,
-    verdict,
-};
+use super::{audit::Audit, cast::Cast, settings::Settings, step::Step, theft::Theft};
 
 /// One sequence: a chain, the model of it, and whoever acts on them by chance.
 pub(crate) struct Play {
     seed: u64,
-    /// Instructions so far.
-    steps: u64,
+    /// The test that plays.
+    test: &'static str,
+    /// Instructions so far, the one that is being tried included.
+    pub(crate) steps: u64,
     /// What is being tried, for whoever has to find out why it failed.
     trying: String,
     pub(crate) random: ChaCha8Rng,
@@ -34,23 +34,52 @@ pub(crate) struct Play {
 }
 
 impl Play {
-    /// A chain of its own with everybody on it.
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut chain = Chain::new("the cluster");
+    /// Everybody on this new chain, for the test called `test`.
+    pub(crate) fn new(test: &'static str, seed: u64, mut chain: Chain) -> Self {
         let (cast, model) = Cast::new(&mut chain);
-        let audit = Audit::new(&cast, &chain);
-        let random = ChaCha8Rng::seed_from_u64(seed);
-        let (waiting, sent, trying) = (Vec::new(), VecDeque::new(), String::new());
-        Self { seed, steps: 0, trying, random, chain, model, cast, audit, in_focus: None, waiting, sent }
+        Self {
+            seed,
+            test,
+            steps: 0,
+            trying: String::new(),
+            random: ChaCha8Rng::seed_from_u64(seed),
+            audit: Audit::new(&cast, &chain),
+            chain,
+            model,
+            cast,
+            in_focus: None,
+            waiting: Vec::new(),
+            sent: VecDeque::new(),
+        }
     }
 
-    /// Plays so many instructions.
-    pub(crate) fn run(mut self, instructions: u64, report: &mut Report) {
-        while self.steps < instructions {
-            self.let_the_world_go_on();
-            let step = self.draw();
-            self.take(step, report);
+    /// Lets something happen past the program, and says what is tried next: an honest step, or a thief's.
+    pub(crate) fn next_step(&mut self) -> Step {
+        "nothing was sent yet".clone_into(&mut self.trying);
+        self.steps += 1;
+        self.let_the_world_go_on();
+        let step = loop {
+            let drawn = if self.one_in(3) { self.draw_theft() } else { self.draw_honest() };
+            if let Some(step) = drawn {
+                break step;
+            }
+        };
+        self.trying = step.to_string();
+        self.audit.rents.look(&self.chain);
+        step
+    }
+
+    /// What succeeded may be sent again.
+    pub(crate) fn remember(&mut self, step: Step) {
+        /// Enough for replays from closed sessions.
+        const REMEMBERED: usize = 600;
+        if let Arguments::OpenSession { .. } = step.arguments {
+            self.in_focus = Some(address::session(&program_id(), &step.at.escrow, &step.at.session));
         }
+        if self.sent.len() == REMEMBERED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(step);
     }
 
     /// `by` signs a message, and the audit sees it.
@@ -60,9 +89,11 @@ impl Play {
             Message::Intent(intent) => intent.signed_bytes(),
             Message::Capture(capture) => capture.signed_bytes(),
             Message::Release(release) => release.signed_bytes(),
+            Message::Revoke(revoke) => revoke.signed_bytes(),
         };
-        self.audit.note_signature(by, &message);
-        Signed { by: *by, message, bytes: self.chain.sign(by, &bytes) }
+        let signed = Signed { by: *by, message, bytes: self.chain.sign(by, &bytes) };
+        self.audit.note_signature(&signed);
+        signed
     }
 
     /// Whether something happens that does in one case of `cases`.
@@ -81,44 +112,6 @@ impl Play {
         if from.is_empty() { None } else { Some(from[self.random.random_range(0..from.len())].clone()) }
     }
 
-    fn take(&mut self, step: Step, report: &mut Report) {
-        self.trying = step.to_string();
-        let call = step.call();
-        let predicted = self.model.apply(&call);
-        let outcome = self.chain.attempt(&step.instruction);
-        verdict::compare(&step, &predicted, &outcome);
-        compare(&self.model, &self.chain);
-        self.audit.check(&step, outcome.is_ok(), &self.model, &self.chain);
-        report.count(&step, &predicted);
-        if outcome.is_ok() {
-            self.remember(step);
-        }
-        self.steps += 1;
-        "nothing was sent yet".clone_into(&mut self.trying);
-    }
-
-    fn remember(&mut self, step: Step) {
-        /// Enough for replays from closed sessions.
-        const REMEMBERED: usize = 600;
-        if let Arguments::OpenSession { .. } = step.arguments {
-            self.in_focus = Some(address::session(&step.at.escrow, &step.at.session));
-        }
-        if self.sent.len() == REMEMBERED {
-            self.sent.pop_front();
-        }
-        self.sent.push_back(step);
-    }
-
-    /// The next step: an honest one, or a thief's.
-    fn draw(&mut self) -> Step {
-        loop {
-            let drawn = if self.one_in(3) { self.draw_theft() } else { self.draw_honest() };
-            if let Some(step) = drawn {
-                return step;
-            }
-        }
-    }
-
     fn draw_theft(&mut self) -> Option<Step> {
         // There are more ways to substitute an account than to do the rest.
         let theft = if self.one_in(4) { Theft::SubstitutedAccount } else { self.pick(Theft::ALL)? };
@@ -129,11 +122,11 @@ impl Play {
 impl Drop for Play {
     fn drop(&mut self) {
         if thread::panicking() {
-            let (seed, last) = (self.seed, self.steps + 1);
+            let (seed, last, test) = (self.seed, self.steps, self.test);
             let trying = self.cast.name_addresses(mem::take(&mut self.trying));
             println!("Failed at instruction {last} of seed {seed}: {trying}");
             println!(
-                "To repeat it: {}={seed} {}={last} cargo test -p x402-escrow-tests --test property",
+                "To repeat it: {}={seed} {}={last} cargo test -p x402-escrow-tests --test {test}",
                 Settings::SEED,
                 Settings::INSTRUCTIONS
             );

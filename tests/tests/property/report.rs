@@ -79,7 +79,7 @@ impl Report {
 
     /// The test would prove little if an instruction never succeeded, or thieves had not tried.
     pub(crate) fn assert_everything_happened(&self) {
-        const INSTRUCTIONS: usize = 18;
+        const INSTRUCTIONS: usize = 16;
         const LEAST_SUCCESSES: u64 = 10;
         const LEAST_THEFTS: u64 = 20;
         assert_eq!(self.instructions.len(), INSTRUCTIONS, "some instruction was never drawn");
@@ -94,15 +94,16 @@ impl Report {
         assert!(succeeded * 10 > (succeeded + refused) * 4, "only {succeeded} instructions succeeded");
     }
 
-    /// In a long run somebody breaks every rule that can be broken with plain mints.
+    /// In a long run somebody breaks every rule that can be broken with plain mints and accounts of one version.
     pub(crate) fn assert_every_rule_was_broken(&self) {
         let of_other_mints =
             EscrowError::MintHasTransferFee.code()..=EscrowError::UnsupportedMintExtension.code();
+        let unreachable = |error: EscrowError| {
+            error == EscrowError::UnknownVersion || of_other_mints.contains(&error.code())
+        };
         let never: Vec<_> = EscrowError::ALL
             .iter()
-            .filter(|error| {
-                !of_other_mints.contains(&error.code()) && !self.refusals.contains_key(error.name())
-            })
+            .filter(|error| !unreachable(**error) && !self.refusals.contains_key(error.name()))
             .collect();
         assert!(never.is_empty(), "never happened: {never:?}");
     }

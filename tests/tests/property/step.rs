@@ -2,7 +2,7 @@ use std::fmt;
 
 use solana_sdk::instruction::Instruction;
 use x402_escrow_interface::Address;
-use x402_escrow_tests::model::{Arguments, Call, Slot};
+use x402_escrow_tests::model::Arguments;
 
 use super::theft::Theft;
 
@@ -22,25 +22,10 @@ pub(crate) struct At {
     pub(crate) escrow: Address,
     pub(crate) session: Address,
     pub(crate) hold: Address,
-    /// Who pays for a new account, or deposits.
+    /// Who pays for a new account, deposits or revokes.
     pub(crate) signer: Address,
     /// Where tokens come from or go to.
     pub(crate) tokens: Address,
-}
-
-impl Step {
-    /// What the model is asked. A key that signs anywhere in a transaction signs everywhere in it; the same holds for
-    /// writing.
-    pub(crate) fn call(&self) -> Call {
-        let metas = &self.instruction.accounts;
-        let slot = |address: Address| Slot {
-            address,
-            signer: metas.iter().any(|meta| meta.pubkey == address && meta.is_signer),
-            writable: metas.iter().any(|meta| meta.pubkey == address && meta.is_writable),
-        };
-        let accounts = metas.iter().map(|meta| slot(meta.pubkey)).collect();
-        Call { accounts, arguments: self.arguments }
-    }
 }
 
 impl fmt::Display for Step {

@@ -1,7 +1,7 @@
 use rand::Rng;
 use solana_system_interface::instruction::transfer;
-use x402_escrow_interface::{Address, address, message::Intent};
-use x402_escrow_tests::model::Model;
+use x402_escrow_interface::{Address, address};
+use x402_escrow_tests::{model::Model, program_id};
 
 use super::play::Play;
 
@@ -30,6 +30,9 @@ impl Play {
         self.model.now = self.chain.time();
         self.model.slot = self.chain.slot();
         self.model.newest_slot_hash = self.chain.newest_slot_hash();
+        if self.one_in(6) {
+            self.sign_a_voucher();
+        }
         if self.one_in(50) {
             self.send_tokens_to_a_vault();
         }
@@ -43,11 +46,8 @@ impl Play {
 
     /// To the second of a deadline in the next hour, or one second beside it.
     fn go_to_a_deadline(&mut self) {
-        let Model { holds, sessions, escrows, .. } = &self.model;
-        let of_holds = holds.iter().flat_map(|(address, hold)| {
-            let Intent { capture_deadline, refund_deadline, .. } = hold.intent;
-            [(*address, capture_deadline), (*address, refund_deadline)]
-        });
+        let Model { holds, sessions, .. } = &self.model;
+        let of_holds = holds.iter().map(|(address, hold)| (*address, hold.intent.capture_deadline));
         let of_sessions = sessions.iter().flat_map(|(address, session)| {
             let (limits, since) = (&session.limits, session.periods_since);
             let periods = i64::try_from(session.period_at(self.chain.time()) - session.first_period + 1);
@@ -55,11 +55,9 @@ impl Play {
             let next_period = since + periods.unwrap_or(0) * length.unwrap_or(0);
             [(*address, limits.expires_at), (*address, next_period)]
         });
-        let of_escrows = escrows.iter().map(|(address, escrow)| (*address, escrow.withdrawable_at));
         let now = self.chain.time();
         let soon: Vec<(Address, i64)> = of_holds
             .chain(of_sessions)
-            .chain(of_escrows)
             .filter(|(_, deadline)| (now + 1..now + 3_600).contains(deadline))
             .collect();
         // Rather the next than the last, or everything else would expire.
@@ -89,9 +87,9 @@ impl Play {
         let place = self.pick(&self.cast.places.iter().map(|place| place.escrow).collect::<Vec<_>>());
         let escrow = place.unwrap_or_default();
         let agents = self.cast.place(&escrow).agents.clone();
-        let session = address::session(&escrow, &self.pick(&agents).unwrap_or_default());
+        let session = address::session(&program_id(), &escrow, &self.pick(&agents).unwrap_or_default());
         let highest = self.model.sessions.get(&session).map_or(0, |session| session.highest_nonce());
-        let next_hold = address::hold(&session, highest.saturating_add(1));
+        let next_hold = address::hold(&program_id(), &session, highest.saturating_add(1));
         let holds: Vec<Address> = self.model.holds.keys().copied().collect();
         let hold = self.pick(&holds).unwrap_or(next_hold);
         let to = self.pick(&[escrow, session, next_hold, next_hold, hold]).unwrap_or_default();

@@ -6,7 +6,7 @@ use x402_escrow_interface::{
     address::{SYSTEM_PROGRAM_ID, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
     message::Intent,
 };
-use x402_escrow_tests::model::Arguments;
+use x402_escrow_tests::model::{Arguments, Consent};
 
 use super::{build::session_of, play::Play, step::Step};
 
@@ -27,6 +27,8 @@ pub(crate) enum Theft {
     OldIncarnation,
     /// A signature of the right key over another payment.
     OtherPayment,
+    /// A transaction signed for another payment, or another opening of a session, at the same address.
+    LingeringTransaction,
     /// A signature of the right key over another kind of message.
     OtherMessage,
     /// A field that differs from what was signed.
@@ -44,6 +46,7 @@ impl Theft {
         Self::Replay,
         Self::OldIncarnation,
         Self::OtherPayment,
+        Self::LingeringTransaction,
         Self::OtherMessage,
         Self::AlteredMessage,
         Self::OtherFlow,
@@ -61,6 +64,7 @@ impl Play {
             Theft::Replay => self.replay(),
             Theft::OldIncarnation => self.old_incarnation(),
             Theft::OtherPayment => self.with_other_signature(Self::of_other_payment),
+            Theft::LingeringTransaction => self.lingering_transaction(),
             Theft::OtherMessage => self.with_other_signature(Self::of_other_message),
             Theft::AlteredMessage => self.alter(),
             Theft::OtherFlow => self.other_flow(),
@@ -129,7 +133,10 @@ impl Play {
     fn replay(&mut self) -> Option<Step> {
         let by_message = |step: &&Step| match &step.arguments {
             Arguments::Authorize { .. } | Arguments::Charge(_) => true,
-            Arguments::Capture { signature, .. } | Arguments::Void { signature, .. } => signature.is_some(),
+            Arguments::Capture { consent, .. }
+            | Arguments::Void { consent, .. }
+            | Arguments::RevokeSession { consent, .. }
+            | Arguments::RevokeSessions { consent, .. } => *consent != Consent::Signer,
             _ => false,
         };
         let sent: Vec<Step> = self.sent.iter().filter(by_message).cloned().collect();
@@ -151,12 +158,11 @@ impl Play {
         let sent: Vec<Step> = self.sent.iter().filter(old).cloned().collect();
         let mut step = self.pick(&sent)?;
         // Where it is still in time, only the incarnation stands against it.
-        if let Arguments::Authorize { intent, signature } = &mut step.arguments
+        if let Arguments::Authorize { intent, signature, .. } = &mut step.arguments
             && self.random.random_ratio(2, 3)
         {
             intent.authorize_by = self.model.now + 60;
             intent.capture_deadline = self.model.now + 600;
-            intent.refund_deadline = 0;
             *signature = self.sign(&intent.session_key.clone(), *intent);
         }
         Some(self.step(step.at, step.arguments))

@@ -25,11 +25,18 @@ impl Play {
                 &TOKEN_PROGRAM_ID,
             )]);
             self.model.create_associated_token(rent_payer, escrow, mint, TOKEN_PROGRAM_ID);
+            let vault = self.cast.place(&escrow).vault();
+            self.audit.rents.note_vault(vault, rent_payer, &self.chain);
         }
-        let withdraw_delay_seconds = self.pick(&[0, 0, 60, 60, 600, 2_592_000, 2_592_001, u32::MAX])?;
-        let withdraw_delay_seconds = if self.one_in(2) { 30 } else { withdraw_delay_seconds };
         let at = At { escrow, signer: rent_payer, ..At::default() };
-        Some(self.step(at, Arguments::OpenEscrow { withdraw_delay_seconds }))
+        Some(self.step(at, Arguments::OpenEscrow))
+    }
+
+    pub(super) fn draw_set_guardian(&mut self) -> Option<Step> {
+        let escrow = self.pick_escrow()?;
+        let guardian = self.pick(&self.cast.guardians.clone())?;
+        let guardian = if self.one_in(3) { Address::default() } else { guardian };
+        Some(self.step(At { escrow, ..At::default() }, Arguments::SetGuardian { guardian }))
     }
 
     pub(super) fn draw_deposit(&mut self) -> Option<Step> {
@@ -38,17 +45,26 @@ impl Play {
         let depositor = place.payer;
         let tokens = place.tokens_of(&depositor);
         let owned = self.model.tokens[&tokens].amount;
-        // Anyone may; receivers refund charges so.
-        let receiver = self.pick(&self.cast.receivers.clone())?;
-        let (depositor, tokens, reach) = if self.one_in(4) {
-            let tokens = self.cast.place(&escrow).tokens_of(&receiver);
-            (receiver, tokens, self.model.tokens[&tokens].amount / 4)
-        } else {
-            (depositor, tokens, owned.min(50_000_000))
-        };
-        let amount = self.amount(reach, &[]);
+        if self.one_in(4) {
+            return self.draw_refund(escrow);
+        }
+        let amount = self.amount(owned.min(50_000_000), &[]);
         let at = At { escrow, signer: depositor, tokens, ..At::default() };
-        Some(self.step(at, Arguments::Deposit { amount }))
+        Some(self.step(at, Arguments::Deposit { amount, refunded_payment: None }))
+    }
+
+    /// A deposit by a receiver, that names a payment.
+    fn draw_refund(&mut self, escrow: Address) -> Option<Step> {
+        let receiver = self.pick(&self.cast.receivers.clone())?;
+        let tokens = self.cast.place(&escrow).tokens_of(&receiver);
+        let amount = self.amount(self.model.tokens[&tokens].amount / 4, &[]);
+        let paid = self.sent.iter().rev().find_map(|step| match &step.arguments {
+            Arguments::Charge(charge) => Some(charge.intent.digest()),
+            Arguments::Capture { bound, .. } => Some(bound.intent_digest),
+            _ => None,
+        });
+        let at = At { escrow, signer: receiver, tokens, ..At::default() };
+        Some(self.step(at, Arguments::Deposit { amount, refunded_payment: paid }))
     }
 
     pub(super) fn draw_sync(&mut self) -> Option<Step> {
@@ -64,54 +80,42 @@ impl Play {
         Some(self.step(At { escrow, ..At::default() }, Arguments::Sync))
     }
 
-    pub(super) fn draw_request_withdrawal(&mut self) -> Option<Step> {
-        let escrow = self.pick_escrow()?;
-        let balance = self.model.escrows[&escrow].balance;
-        let all = escrow == self.visited() && !self.one_in(4);
-        let amount = if all { balance } else { self.amount(balance / 4, &[balance]) };
-        Some(self.step(At { escrow, ..At::default() }, Arguments::RequestWithdrawal { amount }))
-    }
-
-    pub(super) fn draw_cancel_withdrawal(&mut self) -> Option<Step> {
-        let escrow = self.pick_requested()?;
-        Some(self.step(At { escrow, ..At::default() }, Arguments::CancelWithdrawal))
-    }
-
     pub(super) fn draw_withdraw(&mut self) -> Option<Step> {
-        let escrow = self.pick_requested()?;
-        let place = self.cast.place(&escrow);
-        let (own, elsewhere) = (place.tokens_of(&place.payer), place.tokens_of(&self.cast.relays[0]));
-        let tokens = if self.one_in(10) { elsewhere } else { own };
-        Some(self.step(At { escrow, tokens, ..At::default() }, Arguments::Withdraw))
+        let escrow = self.pick_escrow()?;
+        let tokens = self.pick_destination(&escrow);
+        let free = self.model.free(&escrow);
+        let amount = match self.random.random_range(0..8) {
+            _ if escrow == self.visited() && !self.one_in(4) => None,
+            0 => None,
+            1 => Some(self.amount(free, &[self.model.escrows[&escrow].balance])),
+            _ => Some(self.amount(free / 4, &[free])),
+        };
+        Some(self.step(At { escrow, tokens, ..At::default() }, Arguments::Withdraw { amount }))
     }
 
     pub(super) fn draw_close_escrow(&mut self) -> Option<Step> {
-        let empty: Vec<Address> = self
+        let visited = self.visited();
+        let without_sessions: Vec<Address> = self
             .model
             .escrows
-            .iter()
-            .filter(|(address, escrow)| {
-                escrow.balance == 0 && self.model.sessions_of(address).next().is_none()
-            })
-            .map(|(address, _)| *address)
+            .keys()
+            .filter(|address| self.model.sessions_of(address).next().is_none())
+            .copied()
             .collect();
         let any = self.pick_escrow()?;
-        let escrow = if self.one_in(10) { any } else { self.pick(&empty)? };
-        Some(self.step(At { escrow, ..At::default() }, Arguments::CloseEscrow))
+        let escrow = if self.one_in(10) { any } else { self.pick(&without_sessions)? };
+        if escrow != visited && !self.one_in(4) {
+            return None;
+        }
+        let tokens = self.pick_destination(&escrow);
+        Some(self.step(At { escrow, tokens, ..At::default() }, Arguments::CloseEscrow))
     }
 
-    /// Mostly an escrow of which a withdrawal is requested.
-    fn pick_requested(&mut self) -> Option<Address> {
-        let requested: Vec<Address> = self
-            .model
-            .escrows
-            .iter()
-            .filter(|(_, escrow)| escrow.pending_withdrawal > 0)
-            .map(|(address, _)| *address)
-            .collect();
-        let any = self.pick_escrow()?;
-        let in_focus = self.in_focus == Some(any);
-        if in_focus || self.one_in(10) { Some(any) } else { self.pick(&requested) }
+    /// Where a payer wants its tokens: mostly in its own account.
+    fn pick_destination(&mut self, escrow: &Address) -> Address {
+        let place = self.cast.place(escrow);
+        let (own, elsewhere) = (place.tokens_of(&place.payer), place.tokens_of(&self.cast.relays[0]));
+        if self.one_in(10) { elsewhere } else { own }
     }
 
     /// The escrow that is only visited: emptied and closed again and again.

@@ -1,6 +1,6 @@
 use rand::Rng;
-use x402_escrow_interface::{Address, address, instruction::SessionLimits};
-use x402_escrow_tests::model::Arguments;
+use x402_escrow_interface::{Address, address, instruction::SessionLimits, receivers::ANYONE};
+use x402_escrow_tests::{model::Arguments, program_id};
 
 use crate::property::{
     play::Play,
@@ -17,7 +17,9 @@ impl Play {
         let without: Vec<Address> = agents
             .iter()
             .copied()
-            .filter(|agent| !self.model.sessions.contains_key(&address::session(&escrow, agent)))
+            .filter(|agent| {
+                !self.model.sessions.contains_key(&address::session(&program_id(), &escrow, agent))
+            })
             .collect();
         let agent = if self.one_in(20) { self.pick(&agents)? } else { self.pick(&without)? };
         let payer = self.cast.place(&escrow).payer;
@@ -30,7 +32,7 @@ impl Play {
     pub(super) fn draw_update_session(&mut self) -> Option<Step> {
         let (session, escrow) = self.pick_session(|play, session| {
             let session = &play.model.sessions[session];
-            !session.revoked
+            !play.model.escrows[&session.escrow].has_revoked(session)
                 && (session.limits.expires_at < play.model.now + 600
                     || session.left(play.model.now) < session.limits.maximum_payment)
         })?;
@@ -39,18 +41,11 @@ impl Play {
         Some(self.step(At { escrow, session, ..At::default() }, Arguments::UpdateSession { limits }))
     }
 
-    pub(super) fn draw_revoke_session(&mut self) -> Option<Step> {
-        let again = self.one_in(4);
-        let (session, escrow) =
-            self.pick_session(|play, session| play.model.sessions[session].revoked == again)?;
-        Some(self.step(At { escrow, session, ..At::default() }, Arguments::RevokeSession))
-    }
-
     pub(super) fn draw_close_session(&mut self) -> Option<Step> {
         let (session, escrow) = self.pick_session(|play, session| {
             let idle = play.model.holds_of(session).next().is_none();
             let session = &play.model.sessions[session];
-            idle && (session.revoked
+            idle && (play.model.escrows[&session.escrow].has_revoked(session)
                 || session.limits.expires_at < play.model.now
                 || session.nonces.len() > 40)
         })?;
@@ -82,7 +77,13 @@ impl Play {
         } else {
             spent + self.random.random_range(5_000_000..200_000_000)
         };
-        let receiver = self.cast.receivers[self.random.random_range(0..self.cast.receivers.len())];
+        let roots: Vec<_> = self.cast.lists.iter().map(|list| list.root()).collect();
+        let receivers_root = match self.pick(&roots) {
+            // A root that nobody has a list of.
+            _ if self.one_in(60) => [9; 32],
+            Some(root) if self.one_in(3) => root,
+            _ => ANYONE,
+        };
         let mut limits = SessionLimits {
             expires_at: now + self.random.random_range(3_600..86_400),
             maximum_payment: self.random.random_range(1_000_000..20_000_000),
@@ -93,7 +94,7 @@ impl Play {
                 0
             },
             period_seconds,
-            receiver: if self.one_in(4) { receiver } else { Address::default() },
+            receivers_root,
         };
         if self.one_in(12) {
             match self.random.random_range(0..8) {
