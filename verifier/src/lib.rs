@@ -12,7 +12,6 @@
 //! - [`assess`], [`settle`], [`submit`], [`observe`], [`track`], [`lead`], [`live`], [`reclaim`], [`webhook`]: what acts
 //! - [`known`]: what is known of a payment, whichever scheme it is of
 //! - [`chain`], [`store`]: the two things it depends on
-//! - [`merchant`]: the layer that puts a price on a merchant's routes; it needs nothing of the rest
 //! - [`metrics`], [`status`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
 //! - [`config`], [`app`], [`limits`]: how it is put together
 
@@ -34,7 +33,6 @@ pub mod lead;
 pub mod lifecycle;
 pub mod limits;
 pub mod live;
-pub mod merchant;
 pub mod metrics;
 pub mod nonce;
 pub mod observe;

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use x402_escrow_agent::{
     AgentClient, FetchError, Fetched, Limits, Request, SessionFile, nonces::NoncesFile, stream::StreamsFile,
 };
-use x402_escrow_verifier::merchant::{Merchant, MerchantConfig, Price};
+use x402_escrow_merchant::{Merchant, MerchantConfig, Price};
 use x402_escrow_wire::{
     payment::PAYMENT_SIGNATURE,
     payment_identifier::Offer,

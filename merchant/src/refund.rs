@@ -3,7 +3,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ed25519_dalek::Signer;
-use solana_sdk::message::Message;
+use solana_message::Message;
 use x402_escrow_interface::{Address, address::associated_token};
 use x402_escrow_wire::{
     facilitator::{RefundRequest, SettleResponse, SignedRefund},
@@ -69,7 +69,7 @@ fn check(
     support: &Support,
 ) -> Result<(), &'static str> {
     let message: Message = bincode::deserialize(bytes).map_err(|_| "it is no Solana message")?;
-    if message.serialize() != bytes {
+    if bincode::serialize(&message).ok().as_deref() != Some(bytes) {
         return Err("it is not written as Solana writes it");
     }
     let keys = &message.account_keys;
@@ -81,7 +81,7 @@ fn check(
     let program = Address::from(support.program);
     let (escrow_program, others): (Vec<_>, Vec<_>) =
         message.instructions.iter().partition(|one| key(one.program_id_index) == Some(program));
-    let compute_budget = solana_compute_budget_interface::ID;
+    let compute_budget = solana_sdk_ids::compute_budget::ID;
     if others.iter().any(|other| key(other.program_id_index) != Some(compute_budget)) {
         return Err("it calls other programs than the escrow program");
     }
@@ -107,7 +107,8 @@ fn check(
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::SigningKey;
-    use solana_sdk::{instruction::Instruction, message::Message};
+    use solana_instruction::Instruction;
+    use solana_message::Message;
     use x402_escrow_interface::{
         account::{Escrow, VERSION},
         address::{TOKEN_PROGRAM_ID, escrow},
@@ -168,7 +169,7 @@ mod tests {
 
     fn checked(instructions: &[Instruction], fee_payer: Key) -> Result<(), &'static str> {
         let message = Message::new(instructions, Some(&fee_payer.into()));
-        check(&message.serialize(), PAYMENT, RETURNS, &config(), &support())
+        check(&bincode::serialize(&message).unwrap(), PAYMENT, RETURNS, &config(), &support())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use x402_escrow_wire::{
 };
 
 use super::Terms;
-use crate::merchant::MerchantConfig;
+use crate::MerchantConfig;
 
 /// A capture needs this long to be put on chain; a challenge with less left is too old to pay.
 const MINIMUM_CAPTURE_SECONDS: i64 = 60;
@@ -153,7 +153,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::merchant::{Price, facilitator::Support};
+    use crate::{Price, facilitator::Support};
 
     const NOW: i64 = 1_700_000_000;
 

@@ -17,9 +17,9 @@ use clap::Parser;
 use ed25519_dalek::SigningKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use solana_sdk::signer::keypair::read_keypair_file;
+use solana_keypair::read_keypair_file;
 use tokio::net::TcpListener;
-use x402_escrow_verifier::merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
+use x402_escrow_merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
 use x402_escrow_wire::{
     auth_capture::Commitment::{Confirmed, Processed},
     text::{Decimal, Hex32, Key},

@@ -17,9 +17,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
-use x402_escrow_verifier::signature;
 use x402_escrow_wire::{
     auth_capture::{Extra, LifecyclePayload, Payload, VoucherPayload},
     facilitator::FacilitatorRequest,
@@ -188,11 +188,11 @@ async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<Facilitator
             let takes = *inner.ends_take.lock().unwrap();
             tokio::time::sleep(takes).await;
             // The merchant is both authorizers, or of a streamed hold the receiver authorizer.
-            let signer = extra.receiver_authorizer.into();
+            let signer = VerifyingKey::from_bytes(&extra.receiver_authorizer.0).unwrap();
             let (LifecyclePayload::Capture { signature: by, .. }
             | LifecyclePayload::Close { signature: by, .. }
             | LifecyclePayload::Void { signature: by, .. }) = &payload;
-            if !signature::is_valid(&signer, &payload.signed_bytes(), &by.0) {
+            if signer.verify_strict(&payload.signed_bytes(), &Signature::from_bytes(&by.0)).is_err() {
                 return refused("invalid_auth_capture_svm_authorizer_signature");
             }
             inner.end(&payload, &request)

@@ -21,7 +21,7 @@ use axum::{
 use ed25519_dalek::SigningKey;
 use tempfile::TempDir;
 use tokio::sync::Notify;
-use x402_escrow_verifier::merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
+use x402_escrow_merchant::{CaptureAmount, Merchant, MerchantConfig, Price};
 use x402_escrow_wire::{
     auth_capture::Commitment,
     payment_identifier::Offer,

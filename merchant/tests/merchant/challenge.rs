@@ -1,7 +1,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 use x402_escrow_interface::resource::resource_hash;
-use x402_escrow_verifier::merchant::{Merchant, MerchantConfig};
+use x402_escrow_merchant::{Merchant, MerchantConfig};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, Level},
     payment::{PaymentRequired, PaymentRequirements},
