@@ -5,7 +5,10 @@ use x402_escrow_agent::{
     SessionFile,
     draft::{Expected, check},
 };
-use x402_escrow_interface::message::{Intent, MAXIMUM_REFUND_SECONDS, PaymentFlow};
+use x402_escrow_interface::{
+    deployment::LOCAL_PROGRAM_ID,
+    message::{Intent, PaymentFlow},
+};
 use x402_escrow_wire::{
     payment::{PaymentPayload, PaymentRequired},
     text::Base58,
@@ -13,6 +16,7 @@ use x402_escrow_wire::{
 
 const NOW: i64 = 1_800_000_000;
 const MAXIMUM_AMOUNT: u64 = 1_000;
+const NONCE: u64 = 1;
 const RESOURCE_HASH: [u8; 32] = [6; 32];
 
 /// `data` is a JSON array of the draft and the challenge.
@@ -25,6 +29,8 @@ pub fn run(data: &[u8]) -> bool {
         resource_hash: RESOURCE_HASH,
         maximum_amount: MAXIMUM_AMOUNT,
         maximum_request_price: None,
+        nonce: NONCE,
+        receiver_proof: &[],
         now: NOW,
     };
     match check(&draft, &expected) {
@@ -48,15 +54,12 @@ fn check_intent(intent: &Intent, session: &SessionFile) {
     assert_eq!(intent.incarnation, session.incarnation.0);
     assert_eq!(intent.resource_hash, RESOURCE_HASH);
     assert_eq!(intent.flow, PaymentFlow::Escrow);
-    assert!(intent.amount <= MAXIMUM_AMOUNT && intent.nonce > 0);
+    assert!(intent.amount <= MAXIMUM_AMOUNT && intent.nonce == NONCE);
     assert!(NOW < intent.authorize_by && intent.authorize_by <= NOW + 15 * 60);
     assert!(intent.authorize_by <= intent.capture_deadline);
     assert!(intent.capture_deadline <= NOW + 7 * 24 * 60 * 60);
-    assert!(
-        intent.refund_deadline <= intent.capture_deadline + MAXIMUM_REFUND_SECONDS,
-        "{}",
-        intent.refund_deadline
-    );
+    let payees = [intent.receiver, intent.escrow];
+    assert!(intent.maximum_fee_bps == 0 || !payees.contains(&intent.fee_recipient), "{intent:?}");
 }
 
 /// Whether the server asked for this amount, to be paid to this receiver.
@@ -68,7 +71,7 @@ fn is_offered(offer: &Value, intent: &Intent) -> bool {
 fn session() -> SessionFile {
     SessionFile {
         network: "solana:test".to_owned(),
-        program: x402_escrow_interface::ID.into(),
+        program: LOCAL_PROGRAM_ID.into(),
         escrow: Base58([1; 32]),
         mint: Base58([2; 32]),
         decimals: 6,
@@ -76,6 +79,7 @@ fn session() -> SessionFile {
         incarnation: Base58([3; 32]),
         expires_at: 2_000_000_000,
         verifier: "http://127.0.0.1:1".to_owned(),
+        receivers: Vec::new(),
         // Drafts are checked without it.
         secret_key: Base58([0; 32]),
     }

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod event;
 pub mod instruction;
+pub mod logs;
 pub mod message;
 
 // x402 on the wire.

@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use solana_sha256_hasher::hash;
-use x402_escrow_interface::message::{Capture, Intent, Release, SIGNED_BYTES};
+use x402_escrow_interface::message::{Capture, Intent, Release, Revoke, SIGNED_BYTES};
 
 pub fn run(data: &[u8]) -> bool {
     let mut accepted = false;
@@ -16,6 +16,10 @@ pub fn run(data: &[u8]) -> bool {
     }
     if let Some(release) = read::<Release>(data) {
         check(data, &Release::TAG, release.digest(), release.signed_bytes());
+        accepted = true;
+    }
+    if let Some(revoke) = read::<Revoke>(data) {
+        check(data, &Revoke::TAG, revoke.digest(), revoke.signed_bytes());
         accepted = true;
     }
     accepted

@@ -13,7 +13,7 @@ mod fuzz;
 /// A name, and what says whether bytes are what belongs there.
 type Target = (&'static str, fn(&[u8]) -> bool);
 
-const TARGETS: [Target; 13] = [
+const TARGETS: [Target; 14] = [
     ("account", fuzz::account::run),
     ("auth_capture", fuzz::auth_capture::run),
     ("config", fuzz::config::run),
@@ -21,6 +21,7 @@ const TARGETS: [Target; 13] = [
     ("event", fuzz::event::run),
     ("instruction", fuzz::instruction::run),
     ("keypair_file", fuzz::keypair_file::run),
+    ("logs", fuzz::logs::run),
     ("message", fuzz::message::run),
     ("payment_required", fuzz::payment_required::run),
     ("payment_signature", fuzz::payment_signature::run),
