@@ -1,12 +1,15 @@
 //! `cargo xtask build`: compiles the programs, if anything they are made from has changed.
 
 mod fingerprint;
+mod program_id;
+mod stated_hash;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -14,31 +17,52 @@ use sha2::{Digest, Sha256};
 use crate::toolchain::{Program, Toolchain};
 use crate::{cache, checkout, progress};
 
-/// The escrow, and the program that the arithmetic tests run.
-const PROGRAMS: [Program; 2] = [
-    Program { folder: "programs/escrow", library: "x402_escrow" },
-    Program { folder: "toolchain/arithmetic-probe", library: "arithmetic_probe" },
-];
+const ESCROW: Program = Program { folder: "programs/escrow", library: "x402_escrow" };
 
-/// Uses `cargo build-sbf` where it and its platform tools are installed, else stock Rust with parts from
-/// Debian's packages and crates.io, kept in ~/.cache/x402-escrow ($X402_ESCROW_CACHE overrides).
+/// The program that the arithmetic tests run.
+const ARITHMETIC_PROBE: Program =
+    Program { folder: "toolchain/arithmetic-probe", library: "arithmetic_probe" };
+
+/// Uses `cargo build-sbf` where it and its platform tools are installed, else stock Rust with parts from Debian, PyPI
+/// and crates.io, kept in ~/.cache/x402-escrow ($X402_ESCROW_CACHE overrides). docs/reproducible-build.md says more.
 #[derive(Args, Default)]
 pub(crate) struct Arguments {
     /// Compile even if nothing has changed
     #[arg(long)]
     pub(crate) force: bool,
+    /// Build for this address [default: $X402_ESCROW_PROGRAM_ID, else the local clusters'], and keep the result in
+    /// target/deploy/ADDRESS too
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) program_id: Option<String>,
+    /// Use stock Rust, and fail if the program's SHA-256 is not the one in docs/reproducible-build.md
+    #[arg(long, conflicts_with = "program_id")]
+    pub(crate) check_hash: bool,
+    /// Use stock Rust, and state the program's SHA-256 in docs/reproducible-build.md
+    #[arg(long, conflicts_with_all = ["program_id", "check_hash"])]
+    pub(crate) write_hash: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+/// Builds what is not up to date, and returns the address that the program is built for.
+pub(crate) fn run(arguments: &Arguments) -> Result<String> {
     let root = checkout::root()?;
+    let id = program_id::chosen(arguments.program_id.as_deref())?;
+    let for_hash = arguments.check_hash || arguments.write_hash;
+    if for_hash {
+        let variable = fingerprint::VARIABLES.into_iter().find(|name| env::var_os(name).is_some());
+        ensure!(
+            variable.is_none() && id == program_id::DEFAULT,
+            "the stated hash is that of the program as it is by default: unset {}",
+            variable.unwrap_or(crate::toolchain::PROGRAM_ID)
+        );
+    }
     let deploy = checkout::deploy_directory()?;
     let state = root.join("target/sbf");
     let _lock = cache::lock(&state.join("build.lock"))?;
     cache::create_folder(&deploy)?;
 
-    let toolchain = Toolchain::ready(&root)?;
-    let inputs = fingerprint::of(&root, toolchain.identity())?;
-    for program in &PROGRAMS {
+    let toolchain = if for_hash { Toolchain::stock(&root)? } else { Toolchain::ready(&root)? };
+    let inputs = fingerprint::of(&root, toolchain.identity(), &id)?;
+    for program in [&ESCROW, &ARITHMETIC_PROBE] {
         let output = deploy.join(program.library).with_extension("so");
         let record = state.join(program.library).with_extension("json");
         let shown = output.strip_prefix(&root).unwrap_or(&output).display();
@@ -46,14 +70,42 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             eprintln!("{shown} is up to date");
             continue;
         }
+        for difference in toolchain.differences() {
+            eprintln!("Not the pinned toolchain: {difference}");
+        }
         eprintln!("Compiling {} for Solana (under a minute; a first time a few)", program.folder);
         let started = Instant::now();
-        let compiled = toolchain.compile(&root, program)?;
+        let compiled = toolchain.compile(&root, program, &id)?;
         let bytes = install(&compiled, &output)?;
-        let state = json!({ "inputs": inputs, "output": format!("{:x}", Sha256::digest(&bytes)) });
+        let hash = format!("{:x}", Sha256::digest(&bytes));
+        let state = json!({ "inputs": inputs, "output": hash, "program_id": id });
         fs::write(&record, state.to_string()).with_context(|| format!("writing {}", record.display()))?;
         eprintln!("    {shown}: {} bytes, in {}", bytes.len(), progress::elapsed(started.elapsed()));
     }
+    let escrow = deploy.join(ESCROW.library).with_extension("so");
+    if id != program_id::DEFAULT {
+        keep(&escrow, &deploy.join(&id), &id)?;
+    }
+    if for_hash {
+        let bytes = fs::read(&escrow).with_context(|| format!("reading {}", escrow.display()))?;
+        let hash = format!("{:x}", Sha256::digest(bytes));
+        if arguments.write_hash {
+            stated_hash::write(&root, &hash, toolchain.differences())?;
+        } else {
+            eprintln!("{}", stated_hash::check(&root, &hash, toolchain.differences())?);
+        }
+    }
+    Ok(id)
+}
+
+/// Copies a program for another address to where no build for the default one overwrites it.
+fn keep(escrow: &Path, folder: &Path, id: &str) -> Result<()> {
+    cache::create_folder(folder)?;
+    let kept = folder.join(escrow.file_name().context("the program's file has no name")?);
+    let bytes = install(escrow, &kept)?;
+    eprintln!("It is built for {id}, not for the default address {}.", program_id::DEFAULT);
+    eprintln!("    Deploy {}, SHA-256 {:x}:", kept.display(), Sha256::digest(bytes));
+    eprintln!("    the next build for another address overwrites {}", escrow.display());
     Ok(())
 }
 

@@ -40,6 +40,13 @@ pub(crate) fn cargo() -> Result<Command> {
     Ok(command)
 }
 
+/// Where cargo keeps what it fetches: `$CARGO_HOME`, else `~/.cargo`.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))
+        .context("no home folder: set CARGO_HOME to cargo's")
+}
+
 /// The full path of a program on `PATH`.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::checkout;
+use crate::toolchain::PROGRAM_ID;
 
 const FILE: &str = "idl/x402_escrow.json";
 
@@ -28,6 +29,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .arg("--")
         .arg(root.join("programs/escrow"))
         .arg(root.join("target/idl/program"))
+        // The committed IDL is that of the default address.
+        .env_remove(PROGRAM_ID)
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("running cargo")?;

@@ -16,6 +16,7 @@ mod idl;
 mod npm;
 mod postgres;
 mod progress;
+mod python;
 mod test;
 mod toolchain;
 mod validator;
@@ -36,6 +37,8 @@ struct CommandLine {
 enum Command {
     /// Compile the on-chain program to target/deploy/x402_escrow.so
     Build(build::Arguments),
+    /// Change what the on-chain program is compiled with
+    Toolchain(toolchain::Arguments),
     /// Find solana-test-validator, or build it; the last line of standard output is its path
     Validator(validator::Arguments),
     /// Write idl/x402_escrow.json from the program's source
@@ -54,7 +57,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
-        Command::Build(arguments) => build::run(&arguments),
+        Command::Build(arguments) => build::run(&arguments).map(drop),
+        Command::Toolchain(arguments) => toolchain::run(&arguments),
         Command::Validator(arguments) => validator::run(&arguments),
         Command::Idl(arguments) => idl::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -5,11 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use crate::{build, cache, checkout, chromium, demo, fault, idl, npm, postgres, progress, validator};
+use crate::toolchain::PROGRAM_ID;
+use crate::{build, checkout, chromium, demo, fault, idl, npm, postgres, python, validator};
 
 /// Builds the program, finds or builds solana-test-validator, finds or installs Chromium, checks that the IDL is
 /// current, then runs unit tests, the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the
@@ -19,6 +20,9 @@ use crate::{build, cache, checkout, chromium, demo, fault, idl, npm, postgres, p
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
     filter: Option<String>,
+    /// Build the program for this address and test that [default: $X402_ESCROW_PROGRAM_ID, else the local clusters']
+    #[arg(long, value_name = "ADDRESS")]
+    program_id: Option<String>,
     /// Plays 100,000 random instructions against the reference model instead of 5,000, and kills processes as often as
     /// `cargo xtask fault --full`: hours
     #[arg(long)]
@@ -37,7 +41,8 @@ struct Tally {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = checkout::root()?;
-    build::run(&build::Arguments::default())?;
+    let program_id =
+        build::run(&build::Arguments { program_id: arguments.program_id.clone(), ..Default::default() })?;
     idl::run(&idl::Arguments { check: true })?;
     let validator = validator::locate_or_build()?;
     demo::build_binaries()?;
@@ -51,7 +56,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut cargo = checkout::cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
     cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", &validator);
-    cargo.env("X402_ESCROW_CLIENTS_PYTHON", python).env("X402_ESCROW_CHROMIUM", chromium);
+    cargo
+        .env(PROGRAM_ID, &program_id)
+        .env("X402_ESCROW_CLIENTS_PYTHON", python)
+        .env("X402_ESCROW_CHROMIUM", chromium);
     if arguments.full {
         cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
     }
@@ -68,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
         cargo.args(arguments.filter.as_deref()).current_dir(&root);
         cargo.env("X402_TEST_POSTGRES", server.url()).env("X402_ESCROW_VALIDATOR", &validator);
+        cargo.env(PROGRAM_ID, &program_id);
         if !tally.add_output_of(title, &mut cargo)? {
             broken.push(title);
         }
@@ -132,7 +141,7 @@ impl Tally {
 /// A Python that has the `cryptography` package.
 fn python_with_cryptography() -> Result<PathBuf> {
     const VERSION: &str = "50.0.2";
-    python_with(&format!("python-cryptography-{VERSION}"), |pip| {
+    python::with(&format!("python-cryptography-{VERSION}"), |pip| {
         pip.arg(format!("cryptography=={VERSION}"));
     })
 }
@@ -142,28 +151,9 @@ fn python_with_x402(root: &Path) -> Result<PathBuf> {
     let requirements = root.join("tests/clients/requirements.txt");
     let text = fs::read(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
     let hash = format!("{:x}", Sha256::digest(&text));
-    python_with(&format!("python-x402-{}", &hash[..12]), |pip| {
+    python::with(&format!("python-x402-{}", &hash[..12]), |pip| {
         pip.arg("--requirement").arg(&requirements);
     })
-}
-
-/// A Python with packages, in a virtual environment in the cache. `name` changes when they do.
-fn python_with(name: &str, packages: impl FnOnce(&mut Command)) -> Result<PathBuf> {
-    let environment = cache::part(name, |folder| {
-        let Some(python) = checkout::find_program("python3") else {
-            bail!("python3 is missing: on Debian, apt-get install python3 python3-venv");
-        };
-        let log = folder.join("log.txt");
-        let environment = folder.join("environment");
-        let mut venv = Command::new(python);
-        venv.args(["-m", "venv", "--copies"]).arg(&environment);
-        progress::run(&format!("Making {name}"), &mut venv, &log)?;
-        let mut pip = Command::new(environment.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        packages(&mut pip);
-        progress::run(&format!("Installing {name}"), &mut pip, &log)
-    })?;
-    Ok(environment.join("environment/bin/python"))
 }
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ const SOURCES: [&str; 6] = [
     "toolchain/standard-library",
 ];
 
-/// What the program's build script reads.
-const VARIABLES: [&str; 2] = ["X402_ESCROW_PROJECT_URL", "X402_ESCROW_SECURITY_CONTACT"];
+/// What the program's build script reads besides the address.
+pub(crate) const VARIABLES: [&str; 2] = ["X402_ESCROW_PROJECT_URL", "X402_ESCROW_SECURITY_CONTACT"];
 
-/// The hash, in hexadecimal, of every source file's path and content, of the variables that go into the program, and of
-/// the toolchain's name.
-pub(crate) fn of(root: &Path, toolchain: &str) -> Result<String> {
+/// The hash, in hexadecimal, of every source file's path and content, of the variables that go into the program, of
+/// its address, and of the toolchain's name.
+pub(crate) fn of(root: &Path, toolchain: &str, program_id: &str) -> Result<String> {
     let mut files = Vec::new();
     for source in SOURCES {
         collect(&root.join(source), &mut files)?;
@@ -34,6 +34,7 @@ pub(crate) fn of(root: &Path, toolchain: &str) -> Result<String> {
         hash.update(bytes);
     };
     add(toolchain.as_bytes());
+    add(program_id.as_bytes());
     for variable in VARIABLES {
         add(env::var_os(variable).unwrap_or_default().as_encoded_bytes());
     }
@@ -67,23 +68,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_with_every_source_and_with_the_toolchain() {
+    fn changes_with_every_source_the_toolchain_and_the_address() {
         let root = std::env::temp_dir().join(format!("xtask-fingerprint-{}", std::process::id()));
         for source in SOURCES {
             let folder = root.join(source);
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("source.rs"), "one").unwrap();
         }
-        let first = of(&root, "a").unwrap();
-        assert_eq!(of(&root, "a").unwrap(), first);
-        assert_ne!(of(&root, "b").unwrap(), first);
+        let first = of(&root, "a", "1").unwrap();
+        assert_eq!(of(&root, "a", "1").unwrap(), first);
+        assert_ne!(of(&root, "b", "1").unwrap(), first);
+        assert_ne!(of(&root, "a", "2").unwrap(), first);
         fs::create_dir(root.join("programs/target")).unwrap();
         fs::write(root.join("programs/target/built"), "").unwrap();
-        assert_eq!(of(&root, "a").unwrap(), first);
+        assert_eq!(of(&root, "a", "1").unwrap(), first);
         for source in SOURCES {
             let file = root.join(source).join("source.rs");
             fs::write(&file, "two").unwrap();
-            assert_ne!(of(&root, "a").unwrap(), first, "{source}");
+            assert_ne!(of(&root, "a", "1").unwrap(), first, "{source}");
             fs::write(&file, "one").unwrap();
         }
         fs::remove_dir_all(root).unwrap();

@@ -1,60 +1,40 @@
-//! rustc with its library source, and LLVM's newest BPF back end, out of Debian's packages.
+//! rustc, with its library source and the shared libraries that it needs, out of Debian's packages.
 //!
-//! They are unpacked into a private folder: nothing is installed, no root is needed, the system's own package
-//! lists stay as they are. apt checks them against Debian's archive keys.
+//! They are unpacked into a private folder: nothing is installed.
 
-use std::fs::{self, File};
+mod apt;
+mod unpack;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::{cache, checkout, progress};
+use super::pins::{FILE, Pin, Pins, Source};
+use super::{ALLOW_UNPINNED, allows_unpinned, archives};
+use crate::cache;
+use apt::Apt;
 
 /// The release of rustc whose library source `standard_library` knows how to edit.
 pub(crate) const RUST_VERSION: &str = "1.96";
-/// The first LLVM whose BPF back end takes aggregate returns and more than five arguments.
-const LLVM_VERSION: &str = "23";
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Suites that carry that rustc, and sid for LLVM.
-const SOURCES: [&str; 3] = [
-    "http://deb.debian.org/debian sid main",
-    "http://deb.debian.org/debian trixie main",
-    "http://deb.debian.org/debian-security bookworm-security main",
-];
-/// Shared libraries that both LLVMs need, down to the C library: sid's LLVM needs sid's.
-const LIBRARIES: [&str; 12] = [
-    "libc6",
-    "libstdc++6",
-    "libgcc-s1",
-    "zlib1g",
-    "libzstd1",
-    "libxml2-16",
-    "libedit2",
-    "libffi8",
-    "libtinfo6",
-    "libbsd0",
-    "libmd0",
-    "libz3-4",
-];
 
 /// What was unpacked, and where.
 pub(crate) struct Packages {
     folder: PathBuf,
-    /// The packages' file names, versions included, one a line.
-    pub(crate) versions: String,
+    /// What was unpacked, by version.
+    pub(crate) used: Pins,
 }
 
 impl Packages {
-    /// Fetches the packages, unless the cache has them.
-    pub(crate) fn ready() -> Result<Self> {
-        let folder = cache::part(&format!("debian-rust-{RUST_VERSION}-llvm-{LLVM_VERSION}"), |folder| {
-            check_system()?;
-            fetch(folder)
-        })?;
-        let versions = fs::read_to_string(folder.join("versions.txt"))
-            .with_context(|| format!("{} is damaged: remove it and try again", folder.display()))?;
-        Ok(Self { folder, versions })
+    /// Fetches the pinned packages, unless the cache has them.
+    ///
+    /// # Errors
+    ///
+    /// If Debian no longer offers one of them, unless unpinned builds are allowed: then the offered one is taken.
+    pub(crate) fn ready(pins: &Pins) -> Result<Self> {
+        let used = choose(&pins.from(Source::Debian))?;
+        let folder = cache::part(&part(&used), |folder| unpack::all(&used, folder))?;
+        Ok(Self { folder, used })
     }
 
     /// The folder with rustc's `bin` and `lib`.
@@ -72,157 +52,156 @@ impl Packages {
         self.libraries().join("ld-linux-x86-64.so.2")
     }
 
-    /// A folder with the BPF back end alone, because `sbpf-linker` opens the first `libLLVM*` it finds.
-    pub(crate) fn llvm(&self) -> PathBuf {
-        self.folder.join("llvm")
-    }
-
     /// The source of Rust's standard library.
     pub(crate) fn library_source(&self) -> PathBuf {
         self.folder.join("library")
     }
 }
 
-fn check_system() -> Result<()> {
-    const INSTEAD: &str = "Install Solana's own compiler instead: \
-        sh -c \"$(curl -sSfL https://release.anza.xyz/stable/install)\", then `cargo-build-sbf --install-only`, \
-        and run this again";
-    ensure!(
-        cfg!(all(target_os = "linux", target_arch = "x86_64")),
-        "the program can be compiled with stock Rust on x86_64 Linux only.\n{INSTEAD}"
-    );
-    for program in ["apt-get", "dpkg-deb", "tar"] {
-        ensure!(
-            checkout::find_program(program).is_some(),
-            "compiling the program with stock Rust takes Debian's packages, and {program} is not here.\n{INSTEAD}"
+/// Replaces what Debian no longer offers by what it does, and says so.
+pub(crate) fn offered_now(pins: &Pins) -> Result<Pins> {
+    let apt = Apt::updated()?;
+    let packages = pins.0.iter().filter(|pin| pin.source == Source::Debian);
+    let offers = packages.map(|pin| Ok((pin, apt.offered(&pin.package)?))).collect::<Result<Vec<_>>>()?;
+    replace(pins, &offers)
+}
+
+fn part(pins: &Pins) -> String {
+    format!("debian-rust-{RUST_VERSION}-{}", pins.name())
+}
+
+/// The pinned packages, or as near to them as Debian's offers come. Their archives are there afterwards.
+fn choose(pinned: &Pins) -> Result<Pins> {
+    let cache = cache::root()?;
+    if cache.join(part(pinned)).exists() {
+        return Ok(pinned.clone());
+    }
+    let _lock = cache::lock(&cache.join("debian.lock"))?;
+    let mut missing = Vec::new();
+    for pin in &pinned.0 {
+        if archives::find(pin)?.is_none() {
+            missing.push(pin);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(pinned.clone());
+    }
+    let substitutes = cache.join(format!("debian-offered-{}.txt", pinned.name()));
+    if allows_unpinned() && substitutes.exists() {
+        let text =
+            fs::read_to_string(&substitutes).with_context(|| format!("reading {}", substitutes.display()))?;
+        return Pins::parse(&text)
+            .with_context(|| format!("{} is damaged: remove it", substitutes.display()));
+    }
+
+    let apt = Apt::updated()?;
+    let offers =
+        missing.iter().map(|pin| Ok((*pin, apt.offered(&pin.package)?))).collect::<Result<Vec<_>>>()?;
+    let gone: Vec<_> = offers.into_iter().filter(|(pin, offers)| !offers.0.contains(pin)).collect();
+    let used = if gone.is_empty() {
+        pinned.clone()
+    } else {
+        ensure!(allows_unpinned(), "{}", refusal(&gone, &archives::folder()?));
+        replace(pinned, &gone)?
+    };
+    let mut wanted = Vec::new();
+    for pin in &used.0 {
+        if archives::find(pin)?.is_none() {
+            wanted.push(pin.clone());
+        }
+    }
+    apt.download(&Pins(wanted), &archives::folder()?)?;
+    if used != *pinned {
+        fs::write(&substitutes, used.to_string())
+            .with_context(|| format!("writing {}", substitutes.display()))?;
+    }
+    Ok(used)
+}
+
+/// Puts the newest fitting offer in the place of every pin that has offers.
+fn replace(pins: &Pins, offers: &[(&Pin, Pins)]) -> Result<Pins> {
+    let replaced = pins.0.iter().map(|pin| {
+        let Some((_, offers)) = offers.iter().find(|(offered, _)| *offered == pin) else {
+            return Ok(pin.clone());
+        };
+        // The library source of another release can't be edited.
+        let is_rust = pin.package.contains("rust");
+        match offers.0.iter().find(|offer| !is_rust || offer.version.starts_with(RUST_VERSION)) {
+            Some(offer) => Ok(offer.clone()),
+            None => bail!(
+                "Debian offers {} of {}, and the standard library can be made from {RUST_VERSION} only \
+                 (xtask/src/toolchain/standard_library.rs)",
+                listed(offers),
+                pin.package
+            ),
+        }
+    });
+    replaced.collect()
+}
+
+/// Says what is gone and what can be done.
+fn refusal(gone: &[(&Pin, Pins)], archives: &Path) -> String {
+    let lines = gone.iter().map(|(pin, offers)| {
+        format!("    {}: pinned {}, offered {}\n", pin.package, pin.version, listed(offers))
+    });
+    format!(
+        "Debian no longer offers what {FILE} names:\n{}\
+         Do one of these:\n\
+         - to build with what is offered, set {ALLOW_UNPINNED}=1; the result may have another hash\n\
+         - to pin what is offered, run `cargo xtask toolchain pin`, then `cargo xtask build --write-hash`, and commit\n\
+         - to build with what is pinned, take the packages from Debian's snapshot archive and put them into\n  {}",
+        lines.collect::<String>(),
+        archives.display()
+    )
+}
+
+fn listed(offers: &Pins) -> String {
+    let versions: Vec<_> = offers.0.iter().map(|offer| &offer.version[..]).collect();
+    if versions.is_empty() { "nothing".to_owned() } else { versions.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pin(package: &str, version: &str) -> Pin {
+        let hash = String::new();
+        Pin { source: Source::Debian, package: package.into(), version: version.into(), hash }
+    }
+
+    #[test]
+    fn refusal_names_package_pinned_and_offered_version_and_what_to_do() {
+        let (libc, zlib) = (pin("libc6", "2.41-12+deb13u5"), pin("zlib1g", "1:1.3"));
+        let gone = [(&libc, Pins(vec![pin("libc6", "2.41-12+deb13u6")])), (&zlib, Pins(Vec::new()))];
+        let text = refusal(&gone, Path::new("/cache/archives"));
+        for part in [
+            "libc6: pinned 2.41-12+deb13u5, offered 2.41-12+deb13u6",
+            "zlib1g: pinned 1:1.3, offered nothing",
+            "X402_ESCROW_ALLOW_UNPINNED=1",
+            "cargo xtask toolchain pin",
+            "/cache/archives",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_gone_is_replaced() {
+        let pins = Pins(vec![pin("libc6", "1"), pin("zlib1g", "1")]);
+        let offers = [(&pins.0[0], Pins(vec![pin("libc6", "3"), pin("libc6", "2")]))];
+        assert_eq!(replace(&pins, &offers).unwrap(), Pins(vec![pin("libc6", "3"), pin("zlib1g", "1")]));
+    }
+
+    #[test]
+    fn another_release_of_rust_is_no_replacement() {
+        let pins = Pins(vec![pin("rustc-web", "1.96.0+dfsg1-1")]);
+        let refused = |offers| replace(&pins, &[(&pins.0[0], Pins(offers))]).unwrap_err().to_string();
+        assert!(
+            refused(vec![pin("rustc-web", "1.98.0+dfsg1-1")]).contains("offers 1.98.0+dfsg1-1 of rustc-web")
         );
-    }
-    ensure!(
-        Path::new(KEYRING).is_file(),
-        "Debian's archive keys are missing ({KEYRING}): sudo apt-get install debian-archive-keyring"
-    );
-    Ok(())
-}
-
-fn fetch(folder: &Path) -> Result<()> {
-    let apt = Apt::new(&folder.join("apt"))?;
-    let log = folder.join("log.txt");
-    progress::run("Reading Debian's package lists", apt.command("apt-get").arg("update"), &log)?;
-
-    let rust =
-        ["rustc-web", &format!("libstd-rust-web-{RUST_VERSION}"), "libstd-rust-web-dev", "rust-web-src"]
-            .map(|package| format!("{package}={RUST_VERSION}*"));
-    let llvms = [format!("libllvm{LLVM_VERSION}"), "libllvm22".to_owned()];
-    let archives = folder.join("archives");
-    cache::create_folder(&archives)?;
-    let mut download = apt.command("apt-get");
-    download.arg("download").args(&rust).args(&llvms).args(LIBRARIES).current_dir(&archives);
-    progress::run(
-        &format!(
-            "Fetching rustc {RUST_VERSION} and LLVM {LLVM_VERSION} from Debian (180 MB, 0.8 GB unpacked)"
-        ),
-        &mut download,
-        &log,
-    )
-    .context("Debian no longer has what the program is compiled with, or its mirror could not be read")?;
-
-    eprintln!("Unpacking them (seconds)");
-    let mut versions = Vec::new();
-    let entries = fs::read_dir(&archives).context("reading the fetched packages")?;
-    for entry in entries {
-        let archive = entry.context("reading the fetched packages")?.path();
-        let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("rust-web-src_") {
-            unpack_library_source(&archive, folder)?;
-        } else {
-            let status = Command::new("dpkg-deb")
-                .arg("--extract")
-                .arg(&archive)
-                .arg(folder.join("root"))
-                .status()
-                .context("running dpkg-deb")?;
-            ensure!(status.success(), "{name} could not be unpacked: is the disk full?");
-        }
-        versions.push(name);
-    }
-    versions.sort();
-    let llvm = folder.join("llvm");
-    cache::create_folder(&llvm)?;
-    let library = format!("libLLVM-{LLVM_VERSION}.so");
-    std::os::unix::fs::symlink(
-        Path::new("../root/usr/lib/x86_64-linux-gnu").join(&library),
-        llvm.join(&library),
-    )
-    .context("linking LLVM's library")?;
-    fs::write(folder.join("versions.txt"), versions.join("\n")).context("noting the packages' versions")?;
-    cache::remove_folder(&archives)?;
-    cache::remove_folder(&folder.join("apt"))
-}
-
-/// Unpacks `library` alone out of the whole of rustc's source.
-fn unpack_library_source(archive: &Path, folder: &Path) -> Result<()> {
-    let mut source = Command::new("dpkg-deb")
-        .arg("--fsys-tarfile")
-        .arg(archive)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("running dpkg-deb")?;
-    let stream = source.stdout.take().context("dpkg-deb's output is not readable")?;
-    let status = Command::new("tar")
-        .arg("--directory")
-        .arg(folder)
-        .args(["--extract", "--strip-components=4", "--wildcards", "--no-wildcards-match-slash"])
-        .arg("./usr/src/rustc-*/library")
-        .stdin(stream)
-        .status()
-        .context("running tar")?;
-    let source_status = source.wait().context("waiting for dpkg-deb")?;
-    ensure!(
-        status.success() && source_status.success() && folder.join("library/std").is_dir(),
-        "{} has no library source where it was expected",
-        archive.display()
-    );
-    Ok(())
-}
-
-/// apt with lists and sources of its own.
-struct Apt {
-    options: Vec<String>,
-}
-
-impl Apt {
-    fn new(folder: &Path) -> Result<Self> {
-        for name in ["lists/partial", "cache/archives/partial"] {
-            cache::create_folder(&folder.join(name))?;
-        }
-        let sources =
-            SOURCES.map(|source| format!("deb [arch=amd64 signed-by={KEYRING}] {source}\n")).concat();
-        let source_list = folder.join("sources.list");
-        File::create(&source_list)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, sources.as_bytes()))
-            .with_context(|| format!("writing {}", source_list.display()))?;
-        let folder = folder.display();
-        let options = [
-            format!("Dir::Etc::SourceList={folder}/sources.list"),
-            "Dir::Etc::SourceParts=/dev/null".to_owned(),
-            "Dir::Etc::Preferences=/dev/null".to_owned(),
-            "Dir::Etc::PreferencesParts=/dev/null".to_owned(),
-            format!("Dir::State::Lists={folder}/lists"),
-            format!("Dir::Cache={folder}/cache"),
-            "Dir::State::status=/dev/null".to_owned(),
-            "APT::Architecture=amd64".to_owned(),
-            "APT::Architectures=amd64".to_owned(),
-            "APT::Sandbox::User=root".to_owned(),
-            "Acquire::Languages=none".to_owned(),
-            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-            "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false".to_owned(),
-        ];
-        Ok(Self { options: options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect() })
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.args(&self.options);
-        command
+        assert!(refused(Vec::new()).contains("offers nothing of rustc-web"));
+        let newer = pin("rustc-web", "1.96.1+dfsg1-1");
+        let offers = [(&pins.0[0], Pins(vec![newer.clone()]))];
+        assert_eq!(replace(&pins, &offers).unwrap().0, [newer]);
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::checkout;
-use crate::toolchain::Program;
+use crate::toolchain::{PROGRAM_ID, Program};
 
 /// `cargo build-sbf` with its platform tools in place.
 pub(crate) struct PlatformTools {
@@ -55,7 +55,7 @@ fn platform_tools_version(versions: &str) -> Option<&str> {
 }
 
 impl PlatformTools {
-    pub(crate) fn compile(&self, root: &Path, program: &Program) -> Result<PathBuf> {
+    pub(crate) fn compile(&self, root: &Path, program: &Program, program_id: &str) -> Result<PathBuf> {
         let output_directory = root.join("target/sbf/platform-tools");
         let status = Command::new(&self.program)
             .arg("--manifest-path")
@@ -63,6 +63,7 @@ impl PlatformTools {
             .arg("--sbf-out-dir")
             .arg(&output_directory)
             .args(["--", "--locked"])
+            .env(PROGRAM_ID, program_id)
             .env_remove("RUSTUP_TOOLCHAIN")
             .status()
             .context("running cargo-build-sbf")?;

@@ -114,7 +114,7 @@ impl Edit {
 /// Everything the edited library is made from.
 fn fingerprint(packages: &Packages) -> String {
     let mut hash = Sha256::new();
-    hash.update(&packages.versions);
+    hash.update(packages.used.to_string());
     for edit in &EDITS {
         for text in [edit.file, edit.find, edit.replace] {
             hash.update(text.len().to_le_bytes());

@@ -51,6 +51,6 @@ pub(crate) fn write(rustc: &Path, folder: &Path) -> Result<PathBuf> {
     target["metadata"]["std"] = json!(true);
 
     let path = folder.join(NAME).with_extension("json");
-    super::stock_rust::write_if_changed(&path, &format!("{target:#}\n"))?;
+    super::scripts::write_if_changed(&path, &format!("{target:#}\n"))?;
     Ok(path)
 }
