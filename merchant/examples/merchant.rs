@@ -1,4 +1,5 @@
-//! A merchant: an HTTP API with prices, as a server of its own. The demo and the end-to-end tests run two of them.
+//! A merchant: an HTTP API with prices, as a server of its own. The demo and the end-to-end tests
+//! run two of them.
 
 use std::{
     error::Error,

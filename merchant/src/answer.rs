@@ -1,4 +1,4 @@
-//! What clients are answered. No I/O.
+//! Builds what clients are answered. No I/O.
 
 use axum::{
     Json,
@@ -15,10 +15,10 @@ use x402_escrow_wire::{
     text::encode_header,
 };
 
-use super::{facilitator::FacilitatorError, terms::Terms};
+use crate::{facilitator::FacilitatorError, terms::Terms};
 
 /// 402 with the terms.
-pub(super) fn challenge(terms: &Terms<'_>, error: &str) -> Response {
+pub(crate) fn challenge(terms: &Terms<'_>, error: &str) -> Response {
     let challenge = terms.challenge(error);
     let mut response = (StatusCode::PAYMENT_REQUIRED, Json(&challenge)).into_response();
     set(response.headers_mut(), PAYMENT_REQUIRED, &challenge);
@@ -27,7 +27,7 @@ pub(super) fn challenge(terms: &Terms<'_>, error: &str) -> Response {
 }
 
 /// The handler's response, with what became of the payment.
-pub(super) fn served(mut response: Response, settled: &SettleResponse) -> Response {
+pub(crate) fn served(mut response: Response, settled: &SettleResponse) -> Response {
     let headers = response.headers_mut();
     set(headers, PAYMENT_RESPONSE, settled);
     // What one client paid for is not for a cache that others share (RFC 9111 5.2.2.7).
@@ -39,7 +39,7 @@ pub(super) fn served(mut response: Response, settled: &SettleResponse) -> Respon
 }
 
 /// 402 with the terms, and why this payment is not on them.
-pub(super) fn refusal(terms: &Terms<'_>, code: ErrorCode, message: &str) -> Response {
+pub(crate) fn refusal(terms: &Terms<'_>, code: ErrorCode, message: &str) -> Response {
     refused_settlement(
         terms,
         &SettleResponse {
@@ -55,20 +55,29 @@ pub(super) fn refusal(terms: &Terms<'_>, code: ErrorCode, message: &str) -> Resp
     )
 }
 
-pub(super) fn refused_settlement(terms: &Terms<'_>, answer: &SettleResponse) -> Response {
+pub(crate) fn refused_settlement(terms: &Terms<'_>, answer: &SettleResponse) -> Response {
     let reason = answer.error_reason.as_deref().unwrap_or("unexpected_settle_error");
     let mut response = challenge(terms, reason);
     set(response.headers_mut(), PAYMENT_RESPONSE, answer);
     response
 }
 
-pub(super) fn problem(status: StatusCode, code: &str, message: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response {
     let body = Json(json!({ "error": { "code": code, "message": message } }));
     (status, [(CACHE_CONTROL, "no-store")], body).into_response()
 }
 
+/// What a client is told where the facilitator said yes to less than the route asks for.
+pub(crate) fn untrustworthy() -> Response {
+    problem(
+        StatusCode::BAD_GATEWAY,
+        "facilitator_untrustworthy",
+        "the facilitator's answer is weaker than what this route asks for",
+    )
+}
+
 /// What a client is told where the facilitator gave no verdict.
-pub(super) fn no_verdict(error: &FacilitatorError, message: &str) -> Response {
+pub(crate) fn no_verdict(error: &FacilitatorError, message: &str) -> Response {
     match error {
         FacilitatorError::Status { status, .. } if *status == StatusCode::CONFLICT => problem(
             StatusCode::CONFLICT,

@@ -1,4 +1,4 @@
-//! Asks the facilitator over HTTP.
+//! Asks the facilitator over HTTP. The only module that uses the network.
 
 use std::time::Duration;
 
@@ -51,22 +51,22 @@ pub enum FacilitatorError {
 
 /// What the facilitator settles, as challenges need it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Support {
+pub(crate) struct Support {
     /// The network, as a CAIP-2 id.
-    pub network: String,
+    pub(crate) network: String,
     /// The escrow program. Clients pay only if it is their session's.
-    pub program: Key,
+    pub(crate) program: Key,
     /// Who pays fees and rent.
-    pub fee_payer: Key,
+    pub(crate) fee_payer: Key,
 }
 
-pub(super) struct Facilitator {
+pub(crate) struct Facilitator {
     url: String,
     http: Client,
 }
 
 impl Facilitator {
-    pub(super) fn new(url: &str) -> Result<Self, FacilitatorError> {
+    pub(crate) fn new(url: &str) -> Result<Self, FacilitatorError> {
         let url = url.trim_end_matches('/').to_owned();
         match Client::builder().timeout(TIMEOUT).build() {
             Ok(http) => Ok(Self { url, http }),
@@ -74,7 +74,7 @@ impl Facilitator {
         }
     }
 
-    pub(super) async fn support(&self) -> Result<Support, FacilitatorError> {
+    pub(crate) async fn support(&self) -> Result<Support, FacilitatorError> {
         let supported: SupportedResponse = self.ask(self.http.get(format!("{}/supported", self.url))).await?;
         let support = supported.kinds.into_iter().find_map(|kind| {
             let member = |name: &str| kind.extra.get(name).and_then(Value::as_str)?.parse::<Key>().ok();
@@ -86,7 +86,7 @@ impl Facilitator {
     }
 
     /// Settles what the merchant itself signed.
-    pub(super) async fn settle(
+    pub(crate) async fn settle(
         &self,
         payload: Value,
         requirements: &PaymentRequirements,
@@ -95,7 +95,7 @@ impl Facilitator {
     }
 
     /// Settles what a client sent.
-    pub(super) async fn pay(
+    pub(crate) async fn pay(
         &self,
         payload: Value,
         extensions: Option<Map<String, Value>>,
@@ -115,14 +115,14 @@ impl Facilitator {
         self.ask(self.http.post(format!("{}/settle", self.url)).json(&request)).await
     }
 
-    pub(super) async fn draft_refund(
+    pub(crate) async fn draft_refund(
         &self,
         request: &RefundRequest,
     ) -> Result<RefundDraft, FacilitatorError> {
         self.ask(self.http.post(format!("{}/refunds", self.url)).json(request)).await
     }
 
-    pub(super) async fn send_refund(
+    pub(crate) async fn send_refund(
         &self,
         signed: &SignedRefund,
     ) -> Result<SettleResponse, FacilitatorError> {

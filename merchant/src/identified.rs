@@ -1,17 +1,14 @@
-//! Purchases that have an id (the extension `payment-identifier`): a client whose answer got lost sends the same payment
-//! again, and is answered as before; while the first is still being served, the repeat waits for its answer. What was
-//! answered is kept in memory: after a restart a repeat is refused, as without an id, and nothing is paid twice either
-//! way.
+//! Answers a repeat of a purchase that has an id (the extension `payment-identifier`) as the first
+//! was answered. Uses memory, no I/O of its own.
+//!
+//! A client whose answer got lost sends the same payment again. While the first is still being
+//! served, the repeat waits for its answer. After a restart a repeat is refused, as without an id;
+//! nothing is paid twice either way.
 
-use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::hash_map::Entry, sync::Arc};
 
 use axum::{
-    body::{Body, Bytes, HttpBody, to_bytes},
-    http::response::Parts,
+    body::{Body, HttpBody, to_bytes},
     response::Response,
 };
 use sha2::{Digest, Sha256};
@@ -23,45 +20,19 @@ use x402_escrow_wire::{
     payment_identifier::{self, EXTENSION, Offer},
 };
 
-use super::{Inner, Price, lock};
-
-/// For how long an answer is kept.
-const KEPT: Duration = Duration::from_secs(3600);
-
-/// How many are kept; of more, the oldest go.
-const MOST: usize = 1024;
+use crate::{
+    kept::Purchase,
+    price::Price,
+    shared::{Shared, lock},
+};
 
 /// Longer answers, and those of unknown length, are not kept.
 const LONGEST_BYTES: usize = 64 * 1024;
 
-/// What a purchase is known by: hash of its id, the payment and the request.
-pub(super) type Purchase = [u8; 32];
-
-/// What was answered to purchases, oldest first.
-#[derive(Default)]
-pub(super) struct Answered {
-    answers: HashMap<Purchase, (Parts, Bytes)>,
-    order: VecDeque<(Instant, Purchase)>,
-}
-
-impl Answered {
-    fn add(&mut self, purchase: Purchase, answer: (Parts, Bytes)) {
-        while self.order.len() >= MOST || self.order.front().is_some_and(|(at, _)| at.elapsed() >= KEPT) {
-            let Some((_, oldest)) = self.order.pop_front() else { break };
-            self.answers.remove(&oldest);
-        }
-        if self.answers.insert(purchase, answer).is_none() {
-            self.order.push_back((Instant::now(), purchase));
-        }
-    }
-}
-
-/// Purchases that are being served: their receivers learn of the end.
-pub(super) type UnderWay = HashMap<Purchase, watch::Receiver<()>>;
-
-/// A purchase that a request is serving, until dropped. However that comes about, equal requests that wait go on.
+/// A purchase that a request is serving, until dropped. However that comes about, equal requests
+/// that wait go on.
 struct Turn {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     purchase: Purchase,
     /// Dropped after the purchase was taken out of those under way.
     _end: watch::Sender<()>,
@@ -69,7 +40,7 @@ struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        lock(&self.inner.under_way).remove(&self.purchase);
+        lock(&self.shared.under_way).remove(&self.purchase);
     }
 }
 
@@ -77,7 +48,7 @@ impl Drop for Turn {
 ///
 /// # Errors
 /// If the id is malformed, or missing where the offer that the client took needs one.
-pub(super) fn purchase(
+pub(crate) fn purchase(
     price: &Price,
     payment: &PaymentPayload,
     resource_hash: &[u8; 32],
@@ -109,10 +80,10 @@ pub(super) fn purchase(
     }
 }
 
-impl Inner {
-    /// Answers a purchase as before, or by the sale. If an equal request is being served, it is waited for; where its
-    /// answer is not kept, the sale says what this one gets.
-    pub(super) async fn sell_once(
+impl Shared {
+    /// Answers a purchase as before, or by the sale. If an equal request is being served, it is
+    /// waited for; where its answer is not kept, the sale says what this one gets.
+    pub(crate) async fn sell_once(
         self: &Arc<Self>,
         purchase: Purchase,
         sale: impl Future<Output = Response>,
@@ -124,8 +95,8 @@ impl Inner {
         self.keep_answer(purchase, sale.await).await
     }
 
-    /// Takes the turn to serve a purchase. Waits for one other to end, not for all that wait with this one: of those, one
-    /// has the next turn, and the rest go on without.
+    /// Takes the turn to serve a purchase. Waits for one other to end, not for all that wait with
+    /// this one: of those, one has the next turn, and the rest go on without.
     async fn turn(self: &Arc<Self>, purchase: Purchase) -> Option<Turn> {
         match self.try_turn(purchase) {
             Ok(turn) => Some(turn),
@@ -144,14 +115,14 @@ impl Inner {
             Entry::Vacant(none) => {
                 let (end, ended) = watch::channel(());
                 none.insert(ended);
-                Ok(Turn { inner: Arc::clone(self), purchase, _end: end })
+                Ok(Turn { shared: Arc::clone(self), purchase, _end: end })
             }
         }
     }
 
     /// What was answered to this purchase before.
     fn answered(&self, purchase: &Purchase) -> Option<Response> {
-        let (parts, body) = lock(&self.answered).answers.get(purchase).cloned()?;
+        let (parts, body) = lock(&self.answered).get(purchase)?;
         Some(Response::from_parts(parts, Body::from(body)))
     }
 
@@ -172,28 +143,5 @@ impl Inner {
                 Response::from_parts(parts, Body::empty())
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_answers_go() {
-        let mut answered = Answered::default();
-        let purchase = |index: usize| {
-            let mut purchase = [0; 32];
-            purchase[..8].copy_from_slice(&index.to_le_bytes());
-            purchase
-        };
-        for index in 0..=MOST {
-            let (parts, ()) = Response::new(()).into_parts();
-            answered.add(purchase(index), (parts, Bytes::new()));
-        }
-        assert_eq!((answered.answers.len(), answered.order.len()), (MOST, MOST));
-        assert!(
-            !answered.answers.contains_key(&purchase(0)) && answered.answers.contains_key(&purchase(MOST))
-        );
     }
 }

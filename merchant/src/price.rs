@@ -1,18 +1,23 @@
+//! States what a route costs, and how final a payment must be. No I/O.
+
 use x402_escrow_wire::{auth_capture::Commitment, payment_identifier::Offer};
 
 /// What a route costs, and how final a payment must be before it is served.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Price {
-    /// In base units. The handler may capture less ([`super::CaptureAmount`]) unless the price is streamed.
+    /// In base units. The handler may capture less ([`CaptureAmount`]) unless the price is
+    /// streamed.
     pub amount: u64,
-    /// If set, what is held once for many requests, in base units: each request brings a voucher over `amount` more.
+    /// If set, what is held once for many requests, in base units: each request brings a voucher
+    /// over `amount` more.
     pub hold: Option<u64>,
     /// How long after the capture deadline refunds are promised, in seconds; `None` for the
     /// merchant's own.
     pub refund_window_seconds: Option<u32>,
     /// How final the hold must be; `None` leaves it to the facilitator's policy.
     pub commitment: Option<Commitment>,
-    /// Whether clients may or must give each purchase an id, by which a repeat is answered like the first.
+    /// Whether clients may or must give each purchase an id, by which a repeat is answered like the
+    /// first.
     pub identified: Option<Offer>,
     /// What is sold, for people.
     pub description: Option<String>,
@@ -41,8 +46,8 @@ impl Price {
         self
     }
 
-    /// Lets many requests be paid out of one hold of `hold` base units, each by a signature that touches no chain. The
-    /// hold pays for every streamed route under the same origin.
+    /// Lets many requests be paid out of one hold of `hold` base units, each by a signature that
+    /// touches no chain. The hold pays for every streamed route under the same origin.
     #[must_use]
     pub fn streamed(mut self, hold: u64) -> Self {
         self.hold = Some(hold);
@@ -56,8 +61,8 @@ impl Price {
         self
     }
 
-    /// Takes ids of purchases: a client whose answer got lost asks again under the same id, with the same payment, and
-    /// is answered as before. Kept for an hour, of answers up to 64 KiB.
+    /// Takes ids of purchases: a client whose answer got lost asks again under the same id, with
+    /// the same payment, and is answered as before. Kept for an hour, of answers up to 64 KiB.
     #[must_use]
     pub fn identified(mut self, offer: Offer) -> Self {
         self.identified = Some(offer);
@@ -71,3 +76,8 @@ impl Price {
         self
     }
 }
+
+/// What a handler puts into its response's extensions to be paid less than the price: base units.
+/// The rest of the hold goes back to the payer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaptureAmount(pub u64);

@@ -1,16 +1,21 @@
-//! Refunds: deposits that name the payment. The facilitator drafts a transaction, the merchant looks
-//! at it and signs it, the facilitator sends it.
+//! Refunds payments, by deposits that name them. Uses the facilitator.
+//!
+//! The facilitator drafts a transaction, the merchant looks at it and signs it, the facilitator
+//! sends it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use ed25519_dalek::Signer;
 use solana_message::Message;
 use x402_escrow_interface::{Address, address::associated_token};
 use x402_escrow_wire::{
     facilitator::{RefundRequest, SettleResponse, SignedRefund},
-    text::{Base58, Decimal, Hex32, Key},
+    text::{Decimal, Hex32, Key},
 };
 
-use super::{FacilitatorError, Merchant, MerchantConfig, facilitator::Support};
+use crate::{
+    config::MerchantConfig,
+    facilitator::{FacilitatorError, Support},
+    shared::Shared,
+};
 
 /// The program's instruction, as in its IDL.
 const DEPOSIT: u8 = 2;
@@ -33,34 +38,30 @@ pub enum RefundError {
     Draft(&'static str),
 }
 
-impl Merchant {
-    /// Returns captured money to the payer's escrow until `amount` base units of the payment are refunded in all, and
-    /// waits until that is final enough. The same call again returns nothing more.
-    ///
-    /// # Errors
-    /// If the facilitator gives no verdict, or drafts something else. That a refund was refused is no error: the answer
-    /// says so.
-    pub async fn refund(&self, payment_id: Hex32, amount: u64) -> Result<SettleResponse, RefundError> {
-        let config = &self.inner.config;
-        if config.authorizer.verifying_key().to_bytes() != config.pay_to.0 {
-            return Err(RefundError::NotTheReceiver(config.pay_to));
-        }
-        let amount = Decimal(amount);
-        let facilitator = &self.inner.facilitator;
-        let draft = facilitator.draft_refund(&RefundRequest { payment_id, amount }).await?;
-        let bytes = BASE64_STANDARD
-            .decode(&draft.message)
-            .map_err(|_| RefundError::Draft("its message is not base64"))?;
-        check(&bytes, payment_id, amount.0, config, &self.inner.support).map_err(RefundError::Draft)?;
-        let signature = Base58(config.authorizer.sign(&bytes).to_bytes());
-        let signed = SignedRefund { payment_id, amount, message: draft.message, signature };
-        Ok(facilitator.send_refund(&signed).await?)
+/// Has the payment refunded up to `amount` base units in all, as [`crate::Merchant::refund`] says.
+pub(crate) async fn refund(
+    merchant: &Shared,
+    payment_id: Hex32,
+    amount: u64,
+) -> Result<SettleResponse, RefundError> {
+    let config = &merchant.config;
+    if config.authorizer_key() != config.pay_to {
+        return Err(RefundError::NotTheReceiver(config.pay_to));
     }
+    let amount = Decimal(amount);
+    let draft = merchant.facilitator.draft_refund(&RefundRequest { payment_id, amount }).await?;
+    let bytes = BASE64_STANDARD
+        .decode(&draft.message)
+        .map_err(|_| RefundError::Draft("its message is not base64"))?;
+    check(&bytes, payment_id, amount.0, config, &merchant.support).map_err(RefundError::Draft)?;
+    let signature = config.sign(&bytes);
+    let signed = SignedRefund { payment_id, amount, message: draft.message, signature };
+    Ok(merchant.facilitator.send_refund(&signed).await?)
 }
 
-/// Checks that the message lets the merchant's signature do one thing: deposit at most `amount` from
-/// its own token account into an escrow, for this payment. That the escrow is the payment's is the
-/// facilitator's word.
+/// Checks that the message lets the merchant's signature do one thing: deposit at most `amount`
+/// from its own token account into an escrow, for this payment. That the escrow is the payment's is
+/// the facilitator's word.
 fn check(
     bytes: &[u8],
     payment_id: Hex32,
@@ -114,6 +115,7 @@ mod tests {
         address::{TOKEN_PROGRAM_ID, escrow},
         instruction as build,
     };
+    use x402_escrow_wire::text::Base58;
 
     use super::*;
 

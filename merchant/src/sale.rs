@@ -1,11 +1,12 @@
-//! A sale: challenge, settle, serve, finalize.
+//! Carries out a sale: challenge, settle, serve, finalize. Uses the facilitator, the file of
+//! unsettled captures and the clock, each through its module.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{OriginalUri, Request},
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use tokio::time::timeout;
@@ -21,21 +22,24 @@ use x402_escrow_wire::{
     text::decode_header,
 };
 
-use super::{
-    CaptureAmount, Inner, Price,
-    answer::{challenge, no_verdict, problem, refusal, refused_settlement, served},
-    identified, lock,
+use crate::{
+    answer::{challenge, no_verdict, problem, refusal, refused_settlement, served, untrustworthy},
+    check::Accepted,
+    end, identified,
+    price::{CaptureAmount, Price},
+    retry::is_decided,
+    shared::{Shared, lock, unix_seconds},
     stream::{self, Unserved},
-    terms::{Accepted, Terms},
-    unix_seconds,
-    unsettled::{Finalization, is_decided},
+    terms::Terms,
+    unsettled::Finalization,
 };
 
-/// How long a response waits for its capture. It is signed and on disk by then; the rest needs no client.
+/// How long a response waits for its capture. It is signed and on disk by then; the rest needs no
+/// client.
 const FINALIZATION_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers a request: with a challenge, a refusal, or what was bought.
-pub(super) async fn respond<S>(merchant: &Arc<Inner>, price: &Price, inner: S, request: Request) -> Response
+pub(crate) async fn respond<S>(merchant: &Arc<Shared>, price: &Price, route: S, request: Request) -> Response
 where
     S: Service<Request, Response = Response, Error = Infallible> + Send,
     S::Future: Send,
@@ -71,7 +75,14 @@ where
             return problem(StatusCode::BAD_REQUEST, "invalid_payload", &message);
         }
     };
-    let sale = sell(merchant, terms, inner, parts, body, payment);
+    // Runs only once it is awaited.
+    let handler = async {
+        match route.oneshot(Request::from_parts(parts, Body::from(body))).await {
+            Ok(response) => response,
+            Err(impossible) => match impossible {},
+        }
+    };
+    let sale = sell(merchant, terms, handler, payment);
     match purchase {
         Some(purchase) => merchant.sell_once(purchase, sale).await,
         None => sale.await,
@@ -79,18 +90,12 @@ where
 }
 
 /// Serves what the payment pays for, if it does.
-async fn sell<S>(
-    merchant: &Arc<Inner>,
+async fn sell(
+    merchant: &Arc<Shared>,
     terms: Terms<'_>,
-    inner: S,
-    parts: Parts,
-    body: Bytes,
+    handler: impl Future<Output = Response>,
     payment: PaymentPayload,
-) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Send,
-    S::Future: Send,
-{
+) -> Response {
     // The sale may have waited for an equal request.
     let terms = &Terms { now: unix_seconds(), ..terms };
     let accepted = match terms.check(&payment) {
@@ -100,7 +105,7 @@ where
     if let Some(voucher) = accepted.voucher.filter(|_| !accepted.opens_hold) {
         let extensions = payment.extensions.filter(|_| terms.price.identified.is_some());
         return match stream::pay(merchant, terms, &accepted, &voucher, extensions).await {
-            Ok(paid) => serve_streamed(merchant, inner, parts, body, &accepted, &voucher, &paid).await,
+            Ok(paid) => serve_streamed(merchant, handler, &accepted, &voucher, &paid).await,
             Err(response) => *response,
         };
     }
@@ -113,35 +118,25 @@ where
     };
     match (authorize(merchant, terms, payment, &accepted).await, accepted.voucher) {
         (Ok(authorized), Some(voucher)) => {
-            serve_streamed(merchant, inner, parts, body, &accepted, &voucher, &authorized).await
+            serve_streamed(merchant, handler, &accepted, &voucher, &authorized).await
         }
-        (Ok(authorized), None) => {
-            serve(merchant, terms.price, inner, parts, body, accepted, authorized).await
-        }
+        (Ok(authorized), None) => serve(merchant, terms.price, handler, &accepted, authorized).await,
         (Err(response), _) => *response,
     }
 }
 
-/// Runs the handler for a voucher that the facilitator has on disk. It is captured with those that follow.
-async fn serve_streamed<S>(
-    merchant: &Inner,
-    inner: S,
-    parts: Parts,
-    body: Bytes,
+/// Runs the handler for a voucher that the facilitator has on disk. It is captured with those that
+/// follow.
+async fn serve_streamed(
+    merchant: &Shared,
+    handler: impl Future<Output = Response>,
     accepted: &Accepted,
     voucher: &VoucherPayload,
     paid: &SettleResponse,
-) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Send,
-    S::Future: Send,
-{
+) -> Response {
     merchant.note_voucher(accepted, voucher);
     let mut unserved = Unserved { merchant, voucher, is_served: false };
-    let response = match inner.oneshot(Request::from_parts(parts, Body::from(body))).await {
-        Ok(response) => response,
-        Err(impossible) => match impossible {},
-    };
+    let response = handler.await;
     unserved.is_served = response.status().is_success();
     served(response, paid)
 }
@@ -155,9 +150,10 @@ fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, String> {
     field::read(&json).map(Some).map_err(|error| format!("{PAYMENT_SIGNATURE}: {error}"))
 }
 
-/// Has the facilitator hold the amount. Anything but a hold that is new and final enough is answered at once.
+/// Has the facilitator hold the amount. Anything but a hold that is new and final enough is
+/// answered at once.
 async fn authorize(
-    merchant: &Inner,
+    merchant: &Shared,
     terms: &Terms<'_>,
     payment: PaymentPayload,
     accepted: &Accepted,
@@ -192,44 +188,30 @@ async fn authorize(
     if observed < Some(terms.price.commitment.unwrap_or(Commitment::Processed)) {
         error!(payment_id = %id, "the facilitator said yes to payment {id} before it was final enough");
         lock(&merchant.unanswered).insert(id);
-        return Err(Box::new(problem(
-            StatusCode::BAD_GATEWAY,
-            "facilitator_untrustworthy",
-            "the facilitator's answer is weaker than what this route asks for",
-        )));
+        return Err(Box::new(untrustworthy()));
     }
     Ok(answer)
 }
 
-/// Runs the handler, then captures or voids. A release is on disk before it runs, and replaced by the capture after: if
-/// it breaks off, be it by a crash, what is held goes back.
-async fn serve<S>(
-    merchant: &Inner,
+/// Runs the handler, then captures or voids. A release is on disk before it runs, and replaced by
+/// the capture after: if it breaks off, be it by a crash, what is held goes back.
+async fn serve(
+    merchant: &Shared,
     price: &Price,
-    inner: S,
-    parts: Parts,
-    body: Bytes,
-    accepted: Accepted,
+    handler: impl Future<Output = Response>,
+    accepted: &Accepted,
     authorized: SettleResponse,
-) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Send,
-    S::Future: Send,
-{
-    if let Err(error) = merchant.unsettled.add(accepted.payment_id, accepted.ended_by(merchant, 0)) {
+) -> Response {
+    if let Err(error) = merchant.unsettled.add(accepted.payment_id, finalization(merchant, accepted, 0)) {
         error!(payment_id = %accepted.payment_id, %error, "payment {} is not served", accepted.payment_id);
-        finalize(merchant, &accepted, 0).await;
+        finalize(merchant, accepted, 0).await;
         return problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal_error",
             "the server failed; nothing was charged",
         );
     }
-    let request = Request::from_parts(parts, Body::from(body));
-    let response = match inner.oneshot(request).await {
-        Ok(response) => response,
-        Err(impossible) => match impossible {},
-    };
+    let response = handler.await;
     let wanted = response.extensions().get::<CaptureAmount>().map_or(price.amount, |wanted| wanted.0);
     if wanted > price.amount {
         error!(
@@ -240,14 +222,15 @@ where
         );
     }
     let amount = if response.status().is_success() { wanted.min(price.amount) } else { 0 };
-    let settled = finalize(merchant, &accepted, amount).await;
+    let settled = finalize(merchant, accepted, amount).await;
     served(response, settled.as_ref().unwrap_or(&authorized))
 }
 
-/// Captures `amount`, or voids if that is 0. `None` if it could not be done yet: it is on disk and will be.
-async fn finalize(merchant: &Inner, accepted: &Accepted, amount: u64) -> Option<SettleResponse> {
+/// Captures `amount`, or voids if that is 0. `None` if it could not be done yet: it is on disk and
+/// will be.
+async fn finalize(merchant: &Shared, accepted: &Accepted, amount: u64) -> Option<SettleResponse> {
     let id = accepted.payment_id;
-    let finalization = accepted.ended_by(merchant, amount);
+    let finalization = finalization(merchant, accepted, amount);
     let (payload, requirements) = (finalization.payload.clone(), finalization.requirements.clone());
     if let Err(error) = merchant.unsettled.add(id, finalization) {
         // Still worth a try. If that fails too, the release that is on disk goes out.
@@ -280,13 +263,11 @@ async fn finalize(merchant: &Inner, accepted: &Accepted, amount: u64) -> Option<
     }
 }
 
-impl Accepted {
-    /// How the payment ends, signed: with a capture of `amount`, or a release of all if that is 0.
-    fn ended_by(&self, merchant: &Inner, amount: u64) -> Finalization {
-        Finalization {
-            requirements: self.lifecycle_requirements(&merchant.config),
-            payload: merchant.finalize(self.payment_id, amount),
-            capture_deadline: self.capture_deadline,
-        }
+/// How the payment ends, signed.
+fn finalization(merchant: &Shared, accepted: &Accepted, amount: u64) -> Finalization {
+    Finalization {
+        requirements: accepted.lifecycle_requirements(&merchant.config),
+        payload: end::capture_or_void(&merchant.config, accepted.payment_id, amount),
+        capture_deadline: accepted.capture_deadline,
     }
 }

@@ -1,4 +1,4 @@
-//! The layer as `tower` sees it.
+//! Shows a sale to `tower` as a layer. Spawns a task for each request.
 
 use std::{
     convert::Infallible,
@@ -11,17 +11,17 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 use tracing::error;
 
-use super::{Merchant, Price, answer::problem, sale::respond};
+use crate::{answer::problem, price::Price, sale::respond, shared::Shared};
 
 /// Puts a price on what it wraps.
 #[derive(Clone)]
 pub struct PaymentLayer {
-    merchant: Merchant,
+    merchant: Arc<Shared>,
     price: Arc<Price>,
 }
 
 impl PaymentLayer {
-    pub(super) fn new(merchant: Merchant, price: Price) -> Self {
+    pub(crate) fn new(merchant: Arc<Shared>, price: Price) -> Self {
         Self { merchant, price: Arc::new(price) }
     }
 }
@@ -61,7 +61,7 @@ where
         let PaymentLayer { merchant, price } = self.layer.clone();
         Box::pin(async move {
             // A task of its own: a client that hangs up must not break a sale off halfway.
-            let task = tokio::spawn(async move { respond(&merchant.inner, &price, inner, request).await });
+            let task = tokio::spawn(async move { respond(&merchant, &price, inner, request).await });
             Ok(task.await.unwrap_or_else(|cause| {
                 error!(%cause, "a handler broke off; what was held for it is given back");
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the server failed")

@@ -1,31 +1,32 @@
-//! Streamed holds: one hold pays for many requests, each by a voucher. The facilitator has every voucher on disk before
-//! it is served, and captures the last one before the deadline whatever becomes of the merchant; what is kept here only
-//! lets the rest of a hold go back to its payer earlier.
+//! Takes vouchers for streamed holds, and closes the holds. Uses the facilitator, memory and the
+//! clock.
+//!
+//! One hold pays for many requests, each by a voucher. The facilitator has every voucher on disk
+//! before it is served, and captures the last one before the deadline whatever becomes of the
+//! merchant. What is kept here only lets the rest of a hold go back to its payer earlier.
 
 use std::{
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
-use axum::{http::StatusCode, response::Response};
-use ed25519_dalek::Signer;
+use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value, json};
 use tracing::{error, info, warn};
-use x402_escrow_interface::message::Release;
 use x402_escrow_wire::{
-    auth_capture::{LifecyclePayload, VoucherPayload},
+    auth_capture::VoucherPayload,
     error_code::ErrorCode,
     facilitator::SettleResponse,
-    payment::PaymentRequirements,
-    text::{Base58, Decimal, Hex32},
+    text::{Decimal, Hex32},
 };
 
-use super::{
-    Inner,
-    answer::{no_verdict, problem, refusal, refused_settlement},
-    lock,
-    terms::{Accepted, Terms},
+use crate::{
+    answer::{no_verdict, refusal, refused_settlement, untrustworthy},
+    check::Accepted,
+    end,
+    shared::{Shared, Stream, lock},
+    terms::Terms,
 };
 
 /// How often to look for holds that nobody uses any more.
@@ -34,18 +35,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How many holds are closed at once: the facilitator takes up to a minute for each.
 const CONCURRENCY: usize = 16;
 
-/// A hold that pays for requests.
-pub(super) struct Stream {
-    requirements: PaymentRequirements,
-    /// The last voucher's, in base units.
-    amount: u64,
-    last_used: Instant,
-}
-
-/// Has the facilitator keep the voucher. Anything but one that is new, or paid for a request that was not served, is
-/// answered at once.
-pub(super) async fn pay(
-    merchant: &Inner,
+/// Has the facilitator keep the voucher. Anything but one that is new, or paid for a request that
+/// was not served, is answered at once.
+pub(crate) async fn pay(
+    merchant: &Shared,
     terms: &Terms<'_>,
     accepted: &Accepted,
     voucher: &VoucherPayload,
@@ -77,21 +70,17 @@ pub(super) async fn pay(
         return Err(Box::new(refused_settlement(terms, &answer)));
     } else if answer.amount < Some(Decimal(terms.price.amount)) {
         error!(payment_id = %voucher.payment_id, "the facilitator said yes to a voucher that is below the price");
-        return Err(Box::new(problem(
-            StatusCode::BAD_GATEWAY,
-            "facilitator_untrustworthy",
-            "the facilitator's answer is weaker than what this route asks for",
-        )));
+        return Err(Box::new(untrustworthy()));
     }
     Ok(answer)
 }
 
-/// A voucher whose request is being served. Unless it was when this is dropped, also because the handler broke off, the
-/// voucher may pay for another request.
-pub(super) struct Unserved<'a> {
-    pub(super) merchant: &'a Inner,
-    pub(super) voucher: &'a VoucherPayload,
-    pub(super) is_served: bool,
+/// A voucher whose request is being served. Unless it was when this is dropped, also because the
+/// handler broke off, the voucher may pay for another request.
+pub(crate) struct Unserved<'a> {
+    pub(crate) merchant: &'a Shared,
+    pub(crate) voucher: &'a VoucherPayload,
+    pub(crate) is_served: bool,
 }
 
 impl Drop for Unserved<'_> {
@@ -102,9 +91,9 @@ impl Drop for Unserved<'_> {
     }
 }
 
-impl Inner {
+impl Shared {
     /// Remembers what a voucher paid.
-    pub(super) fn note_voucher(&self, accepted: &Accepted, voucher: &VoucherPayload) {
+    pub(crate) fn note_voucher(&self, accepted: &Accepted, voucher: &VoucherPayload) {
         let mut streams = lock(&self.streams);
         let stream = streams.entry(voucher.payment_id).or_insert_with(|| Stream {
             requirements: accepted.lifecycle_requirements(&self.config),
@@ -115,9 +104,9 @@ impl Inner {
         stream.last_used = Instant::now();
     }
 
-    /// Captures the last voucher of every hold for which `is_over` holds, and releases the rest. Returns how many are
-    /// left that should be closed and could not be yet.
-    pub(super) async fn close_streams(self: &Arc<Self>, is_over: impl Fn(&Stream) -> bool) -> usize {
+    /// Captures the last voucher of every hold for which `is_over` holds, and releases the rest.
+    /// Returns how many are left that should be closed and could not be yet.
+    pub(crate) async fn close_streams(self: &Arc<Self>, is_over: impl Fn(&Stream) -> bool) -> usize {
         let over = lock(&self.streams)
             .iter()
             .filter(|(_, stream)| is_over(stream))
@@ -135,25 +124,20 @@ impl Stream {
 }
 
 /// Returns whether it is done with.
-async fn close(merchant: Arc<Inner>, payment_id: Hex32) -> bool {
+async fn close(merchant: Arc<Shared>, payment_id: Hex32) -> bool {
     let Some(_claim) = merchant.claim(payment_id) else { return false };
     let Some((requirements, amount)) =
         lock(&merchant.streams).get(&payment_id).map(|stream| (stream.requirements.clone(), stream.amount))
     else {
         return true;
     };
-    let release = Release { intent_digest: payment_id.0, amount };
-    let payload = LifecyclePayload::Close {
-        payment_id,
-        amount: Decimal(amount),
-        signature: Base58(merchant.config.authorizer.sign(&release.signed_bytes()).to_bytes()),
-    };
-    match merchant.facilitator.settle(json!(payload), &requirements).await {
+    let payload = end::close(&merchant.config, payment_id, amount);
+    match merchant.facilitator.settle(payload, &requirements).await {
         Ok(answer) if answer.success => {
             info!(%payment_id, amount, transaction = answer.transaction, "closed the hold of payment {payment_id}");
         }
-        // A voucher came in between, or the facilitator takes its time. If it never works, the facilitator captures
-        // the last voucher before the deadline by itself.
+        // A voucher came in between, or the facilitator takes its time. If it never works, the
+        // facilitator captures the last voucher before the deadline by itself.
         Ok(answer) => {
             let reason = answer.error_reason.unwrap_or_default();
             warn!(%payment_id, reason, "the hold of payment {payment_id} is not closed yet: {reason}");
@@ -172,8 +156,9 @@ async fn close(merchant: Arc<Inner>, payment_id: Hex32) -> bool {
     true
 }
 
-/// Closes holds that are used up, or that nobody has used for a while, for as long as the merchant lives.
-pub(super) async fn close_idle(merchant: Weak<Inner>) {
+/// Closes holds that are used up, or that nobody has used for a while, for as long as the merchant
+/// lives.
+pub(crate) async fn close_idle(merchant: Weak<Shared>) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Some(merchant) = merchant.upgrade() else { return };

@@ -1,6 +1,4 @@
-//! What a route asks for. No I/O.
-
-mod check;
+//! States what a route asks for. No I/O; time is a field.
 
 use serde_json::{Map, Value, json};
 use x402_escrow_wire::{
@@ -8,35 +6,33 @@ use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, Level, SCHEME, origin, stream_resource_hash},
     payment::{PaymentRequired, PaymentRequirements, ResourceInfo},
     payment_identifier::{self, EXTENSION, EXTRA},
-    text::{Base58, Decimal, Hex32},
+    text::{Decimal, Hex32},
 };
 
-use super::{MerchantConfig, facilitator::Support, price::Price};
-
-pub use check::{Accepted, Mismatch};
+use crate::{config::MerchantConfig, facilitator::Support, price::Price};
 
 /// Everything that the terms of one request follow from.
 #[derive(Clone, Copy)]
-pub struct Terms<'a> {
+pub(crate) struct Terms<'a> {
     /// The merchant.
-    pub config: &'a MerchantConfig,
+    pub(crate) config: &'a MerchantConfig,
     /// What its facilitator supports.
-    pub support: &'a Support,
+    pub(crate) support: &'a Support,
     /// What the route costs.
-    pub price: &'a Price,
+    pub(crate) price: &'a Price,
     /// Absolute URL of the request.
-    pub url: &'a str,
+    pub(crate) url: &'a str,
     /// Hash of the request.
-    pub resource_hash: [u8; 32],
+    pub(crate) resource_hash: [u8; 32],
     /// The present, in unix seconds.
-    pub now: i64,
+    pub(crate) now: i64,
 }
 
 impl Terms<'_> {
     /// The way to pay for this request.
-    pub fn requirements(&self) -> PaymentRequirements {
+    pub(crate) fn requirements(&self) -> PaymentRequirements {
         let Terms { config, support, price, .. } = self;
-        let authorizer = Base58(config.authorizer.verifying_key().to_bytes());
+        let authorizer = config.authorizer_key();
         let capture_deadline = self.now.saturating_add(config.capture_window_seconds);
         let refund_window_seconds = price.refund_window_seconds.unwrap_or(config.refund_window_seconds);
         let refund_deadline = match refund_window_seconds {
@@ -79,7 +75,7 @@ impl Terms<'_> {
     }
 
     /// The challenge for this request.
-    pub fn challenge(&self, error: &str) -> PaymentRequired {
+    pub(crate) fn challenge(&self, error: &str) -> PaymentRequired {
         PaymentRequired {
             x402_version: X402_VERSION,
             error: Some(error.to_owned()),

@@ -16,7 +16,8 @@ use crate::{
 
 const USED: (u16, &str) = (402, "duplicate_settlement");
 
-/// A payment under an id: a held one, the intent that opens a streamed hold, or the second voucher of one.
+/// A payment under an id: a held one, the intent that opens a streamed hold, or the second voucher
+/// of one.
 async fn named_payment(shop: &Shop, ask: &Ask, is_second: bool) -> PaymentPayload {
     if !is_second {
         return named(shop.payment(ask, 1).await, ID);
@@ -34,7 +35,8 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(60), future).await.expect("somebody waits for good")
 }
 
-/// Sends two equal requests, the second while the first is in its handler, which fails, and then lets both go on.
+/// Sends two equal requests, the second while the first is in its handler, which fails, and then
+/// lets both go on.
 async fn first_fails(shop: &Shop, ask: &Ask, payment: &PaymentPayload) -> [Answer; 2] {
     let runs = shop.work.runs();
     shop.work.fail(true);

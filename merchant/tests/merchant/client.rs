@@ -123,7 +123,8 @@ pub(crate) fn voucher(payment_id: Hex32, amount: u64) -> VoucherPayload {
     voucher
 }
 
-/// Signs what the payment says now, by a public test key. A streamed hold's first voucher pays for one request.
+/// Signs what the payment says now, by a public test key. A streamed hold's first voucher pays for
+/// one request.
 pub(crate) fn sign(payment: &mut PaymentPayload, nonce: u64) {
     let key = SigningKey::from_bytes(&[42; 32]);
     let mut payload = IntentPayload {

@@ -1,5 +1,5 @@
-//! A facilitator whose answers the test controls. It keeps its own books of what it was asked, and refuses captures and
-//! releases that the merchant did not sign.
+//! A facilitator whose answers the test controls. It keeps its own books of what it was asked, and
+//! refuses captures and releases that the merchant did not sign.
 
 use std::{
     collections::HashMap,

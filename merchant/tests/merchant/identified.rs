@@ -54,7 +54,8 @@ async fn a_repeat_is_answered_as_before_and_served_once() {
         }
         assert_eq!((shop.work.runs(), shop.facilitator.captured()), (index + 1, vec![PRICE; index + 1]));
     }
-    // Without its id it is the payment that bought something before; so it is to a merchant that started again.
+    // Without its id it is the payment that bought something before; so it is to a merchant that
+    // started again.
     let ask = Ask::get("/named");
     let payment = shop.payment(&ask, 7).await;
     assert_eq!(shop.pay(&ask, &named(payment.clone(), ID)).await.status, StatusCode::OK);

@@ -1,11 +1,12 @@
-//! The merchant's layer, between a client that can send anything and a facilitator that can answer anything: both are
-//! real HTTP peers.
+//! The merchant's layer, between a client that can send anything and a facilitator that can answer
+//! anything: both are real HTTP peers.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod at_once;
 mod challenge;
 mod client;
+mod dependencies;
 mod facilitator;
 mod identified;
 mod outage;

@@ -87,7 +87,8 @@ impl Shop {
         Self { router: router(&merchant, work.clone()), facilitator, work, folder }
     }
 
-    /// Another merchant takes over with the same key and what was on disk at this moment, as after a crash.
+    /// Another merchant takes over with the same key and what was on disk at this moment, as after
+    /// a crash.
     pub(crate) async fn restart(&mut self) {
         let folder = tempfile::tempdir().unwrap();
         let file = |folder: &TempDir| folder.path().join(FILE);

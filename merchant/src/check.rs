@@ -1,4 +1,4 @@
-//! Whether a payment is what a route asks for. No I/O.
+//! Checks whether a payment is what a route asks for. No I/O; time is a field of the terms.
 
 use serde_json::json;
 use x402_escrow_wire::{
@@ -9,30 +9,30 @@ use x402_escrow_wire::{
     text::Hex32,
 };
 
-use super::Terms;
-use crate::MerchantConfig;
+use crate::{config::MerchantConfig, terms::Terms};
 
 /// A capture needs this long to be put on chain; a challenge with less left is too old to pay.
 const MINIMUM_CAPTURE_SECONDS: i64 = 60;
 
 /// A payment that is what was asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// The payment's id.
-    pub payment_id: Hex32,
+    pub(crate) payment_id: Hex32,
     /// What the client accepted, which the facilitator is asked to settle.
-    pub requirements: PaymentRequirements,
+    pub(crate) requirements: PaymentRequirements,
     /// Last second for captures, unix.
-    pub capture_deadline: i64,
+    pub(crate) capture_deadline: i64,
     /// What pays for this request, where the price is streamed.
-    pub voucher: Option<VoucherPayload>,
+    pub(crate) voucher: Option<VoucherPayload>,
     /// Whether the payment is an intent, whose hold is still to be made.
-    pub opens_hold: bool,
+    pub(crate) opens_hold: bool,
 }
 
 impl Accepted {
-    /// What the payment's capture or release is settled with. How final the hold had to be says nothing of them.
-    pub fn lifecycle_requirements(&self, config: &MerchantConfig) -> PaymentRequirements {
+    /// What the payment's capture or release is settled with. How final the hold had to be says
+    /// nothing of them.
+    pub(crate) fn lifecycle_requirements(&self, config: &MerchantConfig) -> PaymentRequirements {
         let mut requirements = self.requirements.clone();
         match config.capture_commitment {
             Some(commitment) => _ = requirements.extra.insert("commitment".to_owned(), json!(commitment)),
@@ -44,22 +44,22 @@ impl Accepted {
 
 /// Why a payment is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
+pub(crate) struct Mismatch {
     /// The code on the wire.
-    pub code: ErrorCode,
+    pub(crate) code: ErrorCode,
     /// What is wrong, with the field.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Terms<'_> {
     /// Checks that a payment is for this request on these terms.
     ///
-    /// A challenge is some time old when it is paid, so its deadlines are those of a moment within the capture
-    /// window; everything else must be as it would be asked for now.
+    /// A challenge is some time old when it is paid, so its deadlines are those of a moment within
+    /// the capture window; everything else must be as it would be asked for now.
     ///
     /// # Errors
     /// Names the first field that is not as asked for.
-    pub fn check(&self, payment: &PaymentPayload) -> Result<Accepted, Mismatch> {
+    pub(crate) fn check(&self, payment: &PaymentPayload) -> Result<Accepted, Mismatch> {
         let mismatch = |code, message: &str| Err(Mismatch { code, message: message.to_owned() });
         if payment.x402_version != X402_VERSION {
             return mismatch(ErrorCode::InvalidX402Version, "x402Version: must be 2");
@@ -79,7 +79,8 @@ impl Terms<'_> {
             });
         }
         let payload = Payload::read_field(&payment.payload);
-        // A hold that is there has a deadline of its own; a voucher's terms may be as old as the hold.
+        // A hold that is there has a deadline of its own; a voucher's terms may be as old as the
+        // hold.
         if let (Ok(Payload::Voucher(voucher)), Some(_)) = (&payload, self.price.hold) {
             let voucher = *voucher;
             return Ok(Accepted {
@@ -153,7 +154,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Price, facilitator::Support};
+    use crate::{facilitator::Support, price::Price};
 
     const NOW: i64 = 1_700_000_000;
 
