@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use x402_escrow_interface::error::EscrowError;
+use x402_escrow_interface::{deployment::LOCAL_PROGRAM_ID, error::EscrowError};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, IntentPayload, Level, LifecyclePayload},
     error_code::ErrorCode,
@@ -71,7 +71,15 @@ fn sources(folder: &Path, into: &mut String) {
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
     let mut code = String::new();
-    for folder in ["tests/tests", "verifier/tests", "verifier/src", "agent/src", "agent/tests"] {
+    for folder in [
+        "tests/tests",
+        "verifier/tests",
+        "verifier/src",
+        "merchant/src",
+        "merchant/tests",
+        "agent/src",
+        "agent/tests",
+    ] {
         sources(&root().join(folder), &mut code);
     }
     let page = page("docs/threat-model.md");
@@ -128,7 +136,7 @@ fn examples_of_the_scheme_can_be_read_and_leave_no_field_out() {
     let extra = Extra::read(&read).unwrap();
     assert_eq!(json!(read), *requirements);
     assert_eq!(Value::Object(extra.to_map()), requirements["extra"]);
-    assert_eq!(extra.program, x402_escrow_interface::ID.into());
+    assert_eq!(extra.program, LOCAL_PROGRAM_ID.into());
     let payload: IntentPayload = serde_json::from_value(intent.clone()).unwrap();
     assert_eq!(json!(payload), *intent);
     for operation in [capture, void] {
