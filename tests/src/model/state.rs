@@ -152,6 +152,6 @@ impl Model {
 
     /// What an escrow may still promise or pay out.
     pub fn free(&self, escrow: &Address) -> u64 {
-        self.escrows.get(escrow).map_or(0, |of| of.balance - self.held(escrow))
+        self.escrows.get(escrow).map_or(0, |of| of.balance.saturating_sub(self.held(escrow)))
     }
 }

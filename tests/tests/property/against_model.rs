@@ -10,7 +10,7 @@ use super::{compare::compare, play::Play, report::Report, step::Step, verdict};
 pub(crate) fn run(seed: u64, instructions: u64) -> Report {
     let mut play = Play::new("property", seed, Chain::new("the cluster"));
     let mut report = Report::default();
-    while play.steps < instructions {
+    while play.goes_on(instructions) {
         let step = play.next_step();
         let predicted = play.model.apply(&call(&step));
         let outcome = play.chain.attempt(&step.instruction);

@@ -1,4 +1,9 @@
-use std::{collections::VecDeque, mem, thread};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,13 +16,16 @@ use x402_escrow_tests::{
 
 use super::{audit::Audit, cast::Cast, settings::Settings, step::Step, theft::Theft};
 
+/// Whether a sequence has failed, so that the others need not go on.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
 /// One sequence: a chain, the model of it, and whoever acts on them by chance.
 pub(crate) struct Play {
     seed: u64,
     /// The test that plays.
     test: &'static str,
     /// Instructions so far, the one that is being tried included.
-    pub(crate) steps: u64,
+    steps: u64,
     /// What is being tried, for whoever has to find out why it failed.
     trying: String,
     pub(crate) random: ChaCha8Rng,
@@ -51,6 +59,11 @@ impl Play {
             waiting: Vec::new(),
             sent: VecDeque::new(),
         }
+    }
+
+    /// Whether there is more to play of so many instructions.
+    pub(crate) fn goes_on(&self, instructions: u64) -> bool {
+        self.steps < instructions && !FAILED.load(Ordering::Relaxed)
     }
 
     /// Lets something happen past the program, and says what is tried next: an honest step, or a thief's.
@@ -122,6 +135,7 @@ impl Play {
 impl Drop for Play {
     fn drop(&mut self) {
         if thread::panicking() {
+            FAILED.store(true, Ordering::Relaxed);
             let (seed, last, test) = (self.seed, self.steps, self.test);
             let trying = self.cast.name_addresses(mem::take(&mut self.trying));
             println!("Failed at instruction {last} of seed {seed}: {trying}");

@@ -13,11 +13,11 @@ use super::{build::session_of, play::Play, step::Step};
 /// How a thief turns something honest into something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Theft {
-    /// The thief signs in place of whoever must.
+    /// The thief signs in place of whoever must, or another party of the payment.
     WrongSigner,
     /// Whoever must sign does not.
     MissingSigner,
-    /// The thief signs a message in place of whoever must.
+    /// The thief signs a message in place of whoever must, or another party of the payment.
     ForgedSignature,
     /// Another valid account of the same kind.
     SubstitutedAccount,
@@ -75,8 +75,29 @@ impl Play {
     fn wrong_signer(&mut self) -> Option<Step> {
         let mut step = self.draw_honest()?;
         let slot = self.pick_signer(&step)?;
-        step.instruction.accounts[slot].pubkey = self.cast.thief;
+        let right = step.instruction.accounts[slot].pubkey;
+        step.instruction.accounts[slot].pubkey = self.pick_wrong_party(&step, &right);
         Some(step)
+    }
+
+    /// The thief, or another than the right one of those who have to do with what a step is about.
+    fn pick_wrong_party(&mut self, step: &Step, right: &Address) -> Address {
+        let intent = match &step.arguments {
+            Arguments::Authorize { intent, .. } => Some(*intent),
+            Arguments::Charge(charge) => Some(charge.intent),
+            _ => self.model.holds.get(&step.at.hold).map(|hold| hold.intent),
+        };
+        let of_payment = intent.map(|intent| {
+            let Intent { session_key, receiver, capture_authorizer, receiver_authorizer, .. } = intent;
+            [session_key, receiver, capture_authorizer, receiver_authorizer, intent.fee_recipient]
+        });
+        let escrow = self.model.escrows.get(&step.at.escrow);
+        let of_escrow = escrow.map(|escrow| [escrow.payer, escrow.guardian]);
+        let parties = of_payment.into_iter().flatten().chain(of_escrow.into_iter().flatten());
+        let others: Vec<Address> =
+            parties.filter(|party| party != right && self.cast.wallets.contains(party)).collect();
+        let thief = self.cast.thief;
+        if self.one_in(3) { thief } else { self.pick(&others).unwrap_or(thief) }
     }
 
     fn missing_signer(&mut self) -> Option<Step> {

@@ -56,7 +56,7 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(super) fn new(
+    pub(crate) fn new(
         escrow: Address,
         session_key: Address,
         incarnation: [u8; 32],

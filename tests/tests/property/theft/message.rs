@@ -27,9 +27,9 @@ impl Play {
         Some(self.step(step.at, arguments))
     }
 
-    pub(super) fn forge(&mut self, _: &Step, right: &Signed) -> Option<Signed> {
-        let thief = self.cast.thief;
-        Some(self.sign(&thief, right.message))
+    pub(super) fn forge(&mut self, step: &Step, right: &Signed) -> Option<Signed> {
+        let wrong = self.pick_wrong_party(step, &right.by);
+        Some(self.sign(&wrong, right.message))
     }
 
     pub(super) fn of_other_payment(&mut self, _: &Step, right: &Signed) -> Option<Signed> {
