@@ -1,16 +1,19 @@
 //! `/settle` of captures and voids.
 
+mod already;
+mod fee;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use spl_token_interface::state::AccountState;
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{
-    auth_capture::{Commitment, LifecyclePayload},
-    text::{Base58, Decimal, Hex32},
+    auth_capture::Commitment,
+    text::{Base58, Hex32},
 };
 
-use crate::world::{FUNDS, Options, World, envelope, sign};
+use crate::world::{FUNDS, Options, World};
 
 const CAPTURE: &str = "invalid_auth_capture_svm_capture";
 const RELEASE: &str = "invalid_auth_capture_svm_release";
@@ -114,61 +117,6 @@ async fn a_capture_beyond_its_bounds_is_refused() {
     assert_refused(&world, &world.capture(id, 399, true), CAPTURE, "above the 400 that are captured").await;
 }
 
-/// Asserts that `/verify` and `/settle` say yes, and that nothing changed.
-async fn assert_true_already(world: &World, body: &Value) {
-    let before = world.everything().await;
-    let (_, answer) = world.post("/verify", body).await;
-    assert_eq!(answer["isValid"], true, "{answer}");
-    let answer = world.settle(body).await;
-    assert_eq!(
-        (&answer["success"], &answer["extra"]["alreadySettled"]),
-        (&json!(true), &json!(true)),
-        "{answer}"
-    );
-    assert_eq!(world.everything().await, before);
-}
-
-#[tokio::test]
-async fn what_is_true_already_is_no_failure_and_costs_nothing() {
-    let world = World::new().await;
-    let id = world.authorize(1000, 1).await;
-    assert_true_already(&world, &world.void(id, 1000)).await;
-    assert_settled(&world, &world.capture(id, 400, false), "400", "captured").await;
-    for body in [world.capture(id, 400, false), world.capture(id, 1, false), world.void(id, 2000)] {
-        assert_true_already(&world, &body).await;
-    }
-    assert_settled(&world, &world.void(id, 600), "0", "captured").await;
-    assert_true_already(&world, &world.void(id, 700)).await;
-    assert_settled(&world, &world.capture(id, 600, true), "200", "ended").await;
-    for body in [world.capture(id, 600, false), world.void(id, 600), world.void(id, 0)] {
-        assert_true_already(&world, &body).await;
-    }
-    assert_eq!(balances(&world), (FUNDS - 600, 0, 600));
-}
-
-#[tokio::test]
-async fn a_void_below_what_is_captured_ends_the_payment_there() {
-    let world = World::new().await;
-    let id = world.authorize(1000, 1).await;
-    assert_settled(&world, &world.capture(id, 400, false), "400", "captured").await;
-    assert_settled(&world, &world.void(id, 100), "0", "ended").await;
-    assert_eq!(balances(&world), (FUNDS - 400, 0, 400));
-    assert_eq!(world.payment(id).await["released"], "600");
-}
-
-/// Somebody captured under the merchant's signature without the verifier.
-#[tokio::test]
-async fn a_capture_that_is_on_chain_already_is_settled() {
-    let world = World::new().await;
-    let id = world.authorize(1000, 1).await;
-    let body = world.capture(id, 400, false);
-    world.relay_capture(1, &body);
-    assert_eq!(balances(&world), (FUNDS - 400, 600, 400));
-    assert_settled(&world, &body, "400", "captured").await;
-    assert_settled(&world, &world.capture(id, 1000, true), "600", "ended").await;
-    assert_eq!(balances(&world), (FUNDS - 1000, 0, 1000));
-}
-
 #[tokio::test]
 async fn a_capture_after_its_deadline_is_refused_and_a_void_is_not() {
     let world = World::new().await;
@@ -257,72 +205,6 @@ async fn a_payment_that_came_to_nothing_can_not_be_captured() {
     let id = world.payment_id(&body);
     assert_refused(&world, &world.capture(id, 1000, true), CAPTURE, "failed").await;
     assert_refused(&world, &world.void(id, 0), RELEASE, "failed").await;
-}
-
-/// A fee of at most 250 basis points, and authorizers that are two keys.
-async fn authorize_with_fee(world: &World, receiver_authorizer: Base58<32>) -> Hex32 {
-    let mut requirements = world.requirements(1000);
-    requirements.extra.insert("maxFeeBps".to_owned(), json!(250));
-    requirements.extra.insert("feeRecipient".to_owned(), json!(world.fee_payer().to_string()));
-    requirements.extra.insert("receiverAuthorizer".to_owned(), json!(receiver_authorizer));
-    let mut payload = world.payload(&requirements, 1);
-    payload.authorize_by = world.cluster.now() + 30;
-    sign(&mut payload, &requirements);
-    let body = envelope(&requirements, json!(payload));
-    world.settled(&body).await;
-    world.payment_id(&body)
-}
-
-fn with_fee(world: &World, payment_id: Hex32, amount: u64, fee: u64) -> Value {
-    let signature = Base58([0; 64]);
-    let (amount, fee) = (Decimal(amount), Decimal(fee));
-    world.lifecycle(LifecyclePayload::Capture { payment_id, amount, fee, last: false, signature })
-}
-
-#[tokio::test]
-async fn a_fee_goes_to_its_recipient_and_is_bounded_by_the_intent() {
-    let world = World::new().await;
-    world.set_token_account(world.fee_payer(), AccountState::Initialized, 0);
-    let id = authorize_with_fee(&world, world.merchant().into()).await;
-    assert_refused(&world, &with_fee(&world, id, 400, 11), CAPTURE, "payload.fee: 11 is above 10").await;
-    assert_settled(&world, &with_fee(&world, id, 400, 10), "400", "captured").await;
-    assert_eq!(balances(&world), (FUNDS - 400, 600, 390));
-    assert_settled(&world, &with_fee(&world, id, 600, 15), "200", "captured").await;
-    assert_eq!(balances(&world), (FUNDS - 600, 400, 585));
-    assert_eq!(world.payment(id).await["fee"], "15");
-}
-
-#[tokio::test]
-async fn the_fee_of_a_later_capture_may_be_lower_or_grow_by_more_than_the_capture_pays() {
-    let world = World::new().await;
-    world.set_token_account(world.fee_payer(), AccountState::Initialized, 0);
-    let id = authorize_with_fee(&world, world.merchant().into()).await;
-    assert_settled(&world, &with_fee(&world, id, 400, 10), "400", "captured").await;
-    assert_settled(&world, &with_fee(&world, id, 600, 0), "200", "captured").await;
-    assert_eq!((world.tokens(world.fee_payer()), world.received()), (10, 590), "what is paid stays paid");
-    assert_settled(&world, &with_fee(&world, id, 602, 15), "2", "captured").await;
-    assert_eq!((world.tokens(world.fee_payer()), world.received()), (12, 590), "as far as the capture pays");
-    assert_eq!(world.payment(id).await["fee"], "12");
-}
-
-#[tokio::test]
-async fn a_fee_recipient_that_can_not_be_paid_holds_up_nobody() {
-    let world = World::new().await;
-    world.set_token_account(world.fee_payer(), AccountState::Frozen, 0);
-    let id = authorize_with_fee(&world, world.merchant().into()).await;
-    assert_settled(&world, &with_fee(&world, id, 400, 10), "400", "captured").await;
-    assert_eq!((world.tokens(world.fee_payer()), world.received()), (0, 400));
-}
-
-#[tokio::test]
-async fn a_capture_is_not_the_last_where_another_key_releases() {
-    let world = World::new().await;
-    let id = authorize_with_fee(&world, world.session_key().into()).await;
-    assert_refused(&world, &world.capture(id, 400, true), CAPTURE, "payload.last").await;
-    assert_settled(&world, &world.capture(id, 400, false), "400", "captured").await;
-    // The merchant signs it, but the receiver authorizer is another.
-    let code = "invalid_auth_capture_svm_authorizer_signature";
-    assert_refused(&world, &world.void(id, 400), code, "receiver authorizer").await;
 }
 
 #[tokio::test]
