@@ -5,7 +5,7 @@ use std::fs;
 use x402_escrow_interface::{
     Address,
     error::EscrowError,
-    instruction::{Proof, Signature},
+    instruction::{Consent, Signature},
     message::{Capture, Intent},
 };
 use x402_escrow_tests::{
@@ -71,9 +71,10 @@ fn ask(world: &mut World, precompile: &Precompile, forgery: &Forgery, name: &str
 }
 
 fn program_accepts(world: &mut World, intent: &Intent, capture: &Capture, signature: Signature) -> bool {
-    let instruction = world.capture_by(intent, capture, Proof::Signature(signature));
+    let instruction = world.capture_by(intent, capture, Consent::Signature(signature));
     match world.chain.attempt(&instruction) {
-        Ok(_) => true,
+        // A capture of nothing more would pass with any signature.
+        Ok(receipt) => !receipt.events.is_empty(),
         Err(Refusal::Escrow(EscrowError::InvalidSignature)) => false,
         Err(refusal) => panic!("refused for another reason: {refusal}"),
     }

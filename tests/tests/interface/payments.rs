@@ -98,7 +98,7 @@ fn of_charges() -> Vec<Case> {
             Charge { amount: 8, capture: Some(under), release: Some(release) },
             json!({ "bound": bound, "last": false, "consent": consent_value }),
             release_value,
-            &[fee.clone()],
+            std::slice::from_ref(&fee),
         ),
         charged(
             Charge { amount: 8, capture: Some(last), release: None },
