@@ -14,15 +14,15 @@ const _: () = assert!(CHALLENGE_BYTES <= 111);
 
 /// How an authorizer consents.
 #[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
-pub enum Consent {
+pub enum Consent<'a> {
     /// By this signature over the message; anyone may relay it.
-    Signature([u8; 64]),
+    Signature(&'a [u8; 64]),
     /// As signer of the transaction, who names the payment or the revocation by its digest: a transaction that lingers
     /// can't hit another one at the same address.
-    Signer([u8; 32]),
+    Signer(&'a [u8; 32]),
 }
 
-impl Consent {
+impl Consent<'_> {
     /// Requires that this is `authorizer`'s consent to `message`, which is about what `subject` names.
     pub(crate) fn require(
         &self,
@@ -35,7 +35,7 @@ impl Consent {
         match self {
             Self::Signature(signature) => verify(authorizer, signature, tag, &message()),
             Self::Signer(named) => {
-                require!(named == subject, EscrowError::WrongConsent);
+                require!(*named == subject, EscrowError::WrongConsent);
                 require!(remaining.has_signer(authorizer), EscrowError::MissingAuthorizer);
                 Ok(())
             }

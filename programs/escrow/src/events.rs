@@ -1,7 +1,7 @@
 //! What happened, in the past tense. Each instruction logs one of these, unless it had nothing to do. An indexer can
 //! follow a payment by them without reading accounts. `interface::event` says what each field is; amounts are base units.
 
-use anchor_lang::{Discriminator, Event, event::sol_log_data, prelude::*};
+use anchor_lang::{Event, event::sol_log_data, prelude::*};
 use bytemuck::Pod;
 
 /// Logs an event. `emit!` would put the code that copies it into every instruction.

@@ -1,7 +1,5 @@
 //! One instruction a file: its accounts, what it checks, what it does, what it logs.
 
-// `#[instruction]` binds the argument in every function it generates, also where no seed needs it.
-#[allow(unused_variables)]
 mod authorize;
 mod capture;
 mod charge;

@@ -9,20 +9,20 @@ use x402_escrow_interface::{
 use crate::{consent, error::EscrowError, receiver_terms::ReceiverTerms, state::Session};
 
 /// The part of an intent that the accounts don't give, and its signature. [`Intent`] says what each field means.
-#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone)]
-pub struct IntentTerms {
+#[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
+pub struct IntentTerms<'a> {
     pub amount: u64,
     pub nonce: u64,
     pub authorize_by: i64,
     pub capture_deadline: i64,
     pub refund_deadline: i64,
-    pub receiver_terms: ReceiverTerms,
-    pub resource_hash: [u8; 32],
+    pub receiver_terms: ReceiverTerms<'a>,
+    pub resource_hash: &'a [u8; 32],
     /// By the session key, over the intent.
-    pub signature: [u8; 64],
+    pub signature: &'a [u8; 64],
 }
 
-impl IntentTerms {
+impl IntentTerms<'_> {
     /// The digest of the intent as the session key must have signed it: the payment's identity.
     #[inline(never)]
     pub(crate) fn digest(&self, session: &Session, parties: &Parties<'_>, flow: PaymentFlow) -> Digest {
@@ -35,7 +35,7 @@ impl IntentTerms {
             capture_authorizer: *parties.capture_authorizer,
             receiver_authorizer: *parties.receiver_authorizer,
             fee_recipient: *parties.fee_recipient,
-            resource_hash: self.resource_hash,
+            resource_hash: *self.resource_hash,
             amount: self.amount,
             nonce: self.nonce,
             authorize_by: self.authorize_by,
@@ -70,7 +70,7 @@ impl IntentTerms {
                 || (parties.fee_recipient != parties.receiver && parties.fee_recipient != parties.escrow),
             EscrowError::WrongFeeRecipient
         );
-        consent::verify(&session.session_key, &self.signature, &Intent::TAG, digest)
+        consent::verify(&session.session_key, self.signature, &Intent::TAG, digest)
     }
 }
 

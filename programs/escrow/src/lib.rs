@@ -107,7 +107,7 @@ pub mod x402_escrow {
 
     /// Stops a session at once: nothing more can be authorized. What is held stays held.
     #[discrim = 8]
-    pub fn revoke_session(ctx: &mut Context<RevokeSession>, consent: Consent) -> Result<()> {
+    pub fn revoke_session(ctx: &mut Context<RevokeSession>, consent: Consent<'_>) -> Result<()> {
         ctx.accounts.revoke_session(&consent)
     }
 
@@ -116,7 +116,7 @@ pub mod x402_escrow {
     pub fn revoke_sessions(
         ctx: &mut Context<RevokeSessions>,
         opened_through_slot: u64,
-        consent: Consent,
+        consent: Consent<'_>,
     ) -> Result<()> {
         ctx.accounts.revoke_sessions(opened_through_slot, &consent)
     }
@@ -129,9 +129,8 @@ pub mod x402_escrow {
 
     /// Holds an amount for a receiver against a signed intent; anyone may relay it.
     #[discrim = 11]
-    pub fn authorize(ctx: &mut Context<Authorize>, intent: IntentTerms) -> Result<()> {
-        let hold_bump = ctx.bumps.hold;
-        ctx.accounts.authorize(&intent, hold_bump)
+    pub fn authorize(ctx: &mut Context<Authorize>, intent: IntentTerms<'_>) -> Result<()> {
+        ctx.accounts.authorize(&intent)
     }
 
     /// Pays the receiver up to a cumulative `amount` out of a hold, within what the capture authorizer agreed to; `bound`
@@ -140,9 +139,9 @@ pub mod x402_escrow {
     pub fn capture(
         ctx: &mut Context<Capture>,
         amount: u64,
-        end: End,
+        end: End<'_>,
         bound: Option<CaptureBound>,
-        consent: Consent,
+        consent: Consent<'_>,
     ) -> Result<()> {
         let remaining = ctx.remaining_accounts()?;
         ctx.accounts.capture(amount, &end, bound, &consent, RemainingAccounts(&remaining))
@@ -150,7 +149,7 @@ pub mod x402_escrow {
 
     /// Ends a hold at `amount`, or at what is captured where that is more; the rest goes back to the escrow's free balance.
     #[discrim = 13]
-    pub fn void(ctx: &mut Context<Void>, amount: u64, consent: Consent) -> Result<()> {
+    pub fn void(ctx: &mut Context<Void>, amount: u64, consent: Consent<'_>) -> Result<()> {
         let remaining = ctx.remaining_accounts()?;
         ctx.accounts.void(amount, &consent, RemainingAccounts(&remaining))
     }
@@ -168,10 +167,10 @@ pub mod x402_escrow {
     #[discrim = 15]
     pub fn charge(
         ctx: &mut Context<Charge>,
-        intent: IntentTerms,
+        intent: IntentTerms<'_>,
         amount: u64,
-        capture: Option<ChargeCapture>,
-        release: Option<Consent>,
+        capture: Option<ChargeCapture<'_>>,
+        release: Option<Consent<'_>>,
     ) -> Result<()> {
         let remaining = ctx.remaining_accounts()?;
         let remaining = RemainingAccounts(&remaining);

@@ -1,4 +1,4 @@
-use anchor_lang::{AccountInitialize, AnchorAccount, address_eq, prelude::*};
+use anchor_lang::{AccountInitialize, AnchorAccount, address_eq, find_program_address, prelude::*};
 use x402_escrow_interface::message::PaymentFlow;
 
 use crate::{
@@ -10,7 +10,6 @@ use crate::{
 };
 
 #[derive(Accounts)]
-#[instruction(intent: IntentTerms)]
 pub struct Authorize {
     /// Pays the hold's rent and gets it back: the relay. `unsafe(dup)`: it may be one of the parties too, and only its
     /// lamports change.
@@ -26,7 +25,7 @@ pub struct Authorize {
     pub session: Account<Session>,
     /// Created by the handler and not by `init`, which would come before the checks: a used nonce is then refused as
     /// one, and a hold that is there already is no error.
-    #[account(mut, seeds = [b"hold", session.address().as_ref(), &intent.nonce.to_le_bytes()], bump)]
+    #[account(mut)]
     pub hold: UncheckedAccount,
     /// The intent's parties are accounts, not arguments, so that a lookup table can shorten them. Each is proven by
     /// the signature over the intent.
@@ -38,7 +37,11 @@ pub struct Authorize {
 }
 
 impl Authorize {
-    pub(crate) fn authorize(&mut self, terms: &IntentTerms, hold_bump: u8) -> Result<()> {
+    pub(crate) fn authorize(&mut self, terms: &IntentTerms<'_>) -> Result<()> {
+        let nonce = terms.nonce.to_le_bytes();
+        let seeds: [&[u8]; 3] = [b"hold", self.session.address().as_ref(), &nonce];
+        let (hold, bump) = find_program_address(&seeds, &crate::ID);
+        require!(address_eq(&hold, self.hold.address()), ErrorCode::ConstraintSeeds);
         let parties = Parties {
             escrow: self.escrow.address(),
             receiver: self.receiver.address(),
@@ -58,7 +61,7 @@ impl Authorize {
         self.session.open_holds =
             self.session.open_holds.checked_add(1).ok_or(EscrowError::AmountOverflow)?;
         self.escrow.hold(terms.amount)?;
-        self.create_hold(terms, digest, hold_bump)?;
+        self.create_hold(terms, digest, bump)?;
 
         log(&Authorized {
             escrow: *self.escrow.address(),
@@ -69,7 +72,7 @@ impl Authorize {
             receiver_authorizer: *self.receiver_authorizer.address(),
             fee_recipient: *self.fee_recipient.address(),
             intent_digest: digest,
-            resource_hash: terms.resource_hash,
+            resource_hash: *terms.resource_hash,
             amount: terms.amount,
             nonce: terms.nonce,
             capture_deadline: terms.capture_deadline,
@@ -90,7 +93,7 @@ impl Authorize {
         Ok(Account::<Hold>::load(*self.hold.account())?.intent_digest == *digest)
     }
 
-    fn create_hold(&self, terms: &IntentTerms, intent_digest: [u8; 32], bump: u8) -> Result<()> {
+    fn create_hold(&self, terms: &IntentTerms<'_>, intent_digest: [u8; 32], bump: u8) -> Result<()> {
         let seeds: [&[u8]; 4] =
             [b"hold", self.session.address().as_ref(), &terms.nonce.to_le_bytes(), &[bump]];
         let mut hold = Account::<Hold>::create_and_initialize(

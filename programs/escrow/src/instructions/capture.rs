@@ -31,13 +31,13 @@ impl CaptureBound {
 
 /// Where the payment ends after a capture.
 #[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
-pub enum End {
+pub enum End<'a> {
     /// Where it ended before.
     Unchanged,
     /// At the capture's bound: it is the last. Only where one key is both authorizers.
     AtBound,
     /// At the amount that the instruction names, by the receiver authorizer's signature over that release.
-    AtAmount([u8; 64]),
+    AtAmount(&'a [u8; 64]),
 }
 
 #[derive(Accounts)]
@@ -74,9 +74,9 @@ impl Capture {
     pub(crate) fn capture(
         &mut self,
         amount: u64,
-        end: &End,
+        end: &End<'_>,
         bound: Option<CaptureBound>,
-        consent: &Consent,
+        consent: &Consent<'_>,
         remaining: RemainingAccounts<'_>,
     ) -> Result<()> {
         let bound = CaptureBound::or_amount(bound, amount);
@@ -134,9 +134,9 @@ impl Capture {
     fn require_consent(
         &self,
         amount: u64,
-        end: &End,
+        end: &End<'_>,
         bound: CaptureBound,
-        consent: &Consent,
+        consent: &Consent<'_>,
         remaining: RemainingAccounts<'_>,
     ) -> Result<()> {
         let hold = &*self.hold;

@@ -47,22 +47,22 @@ pub struct Charge {
 
 /// The capture under which a charge pays.
 #[derive(AnchorSerialize, AnchorDeserialize, IdlType, Clone, Copy)]
-pub struct ChargeCapture {
+pub struct ChargeCapture<'a> {
     /// What the capture authorizer agreed to; `None` is the charged amount without a fee.
     pub bound: Option<CaptureBound>,
     /// Whether the capture is the last, and so ends the payment at its bound. Only where one key is both authorizers.
     pub last: bool,
     /// The capture authorizer's.
-    pub consent: Consent,
+    pub consent: Consent<'a>,
 }
 
 impl Charge {
     pub(crate) fn charge(
         &mut self,
-        terms: &IntentTerms,
+        terms: &IntentTerms<'_>,
         amount: u64,
-        capture: Option<&ChargeCapture>,
-        release: Option<&Consent>,
+        capture: Option<&ChargeCapture<'_>>,
+        release: Option<&Consent<'_>>,
         remaining: RemainingAccounts<'_>,
     ) -> Result<()> {
         let now = Clock::get()?.unix_timestamp;
@@ -117,7 +117,7 @@ impl Charge {
             receiver_authorizer: *self.receiver_authorizer.address(),
             fee_recipient: *self.fee_recipient.address(),
             intent_digest,
-            resource_hash: terms.resource_hash,
+            resource_hash: *terms.resource_hash,
             amount,
             fee,
             nonce: terms.nonce,
@@ -134,7 +134,7 @@ impl Charge {
     fn require_capture(
         &self,
         amount: u64,
-        capture: Option<&ChargeCapture>,
+        capture: Option<&ChargeCapture<'_>>,
         intent_digest: [u8; 32],
         remaining: RemainingAccounts<'_>,
     ) -> Result<u64> {

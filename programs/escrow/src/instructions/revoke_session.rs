@@ -25,7 +25,7 @@ pub struct RevokeSession {
 }
 
 impl RevokeSession {
-    pub(crate) fn revoke_session(&mut self, consent: &Consent) -> Result<()> {
+    pub(crate) fn revoke_session(&mut self, consent: &Consent<'_>) -> Result<()> {
         if self.session.revoked != 0 {
             return Ok(());
         }

@@ -19,7 +19,7 @@ pub struct RevokeSessions {
 }
 
 impl RevokeSessions {
-    pub(crate) fn revoke_sessions(&mut self, opened_through_slot: u64, consent: &Consent) -> Result<()> {
+    pub(crate) fn revoke_sessions(&mut self, opened_through_slot: u64, consent: &Consent<'_>) -> Result<()> {
         // A later slot would end sessions that are still to be opened.
         require!(opened_through_slot <= Clock::get()?.slot, EscrowError::RevokedSlotInFuture);
         let revoked_before_slot = opened_through_slot.checked_add(1).ok_or(EscrowError::AmountOverflow)?;

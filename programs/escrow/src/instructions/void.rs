@@ -35,7 +35,7 @@ impl Void {
     pub(crate) fn void(
         &mut self,
         amount: u64,
-        consent: &Consent,
+        consent: &Consent<'_>,
         remaining: RemainingAccounts<'_>,
     ) -> Result<()> {
         let hold = &*self.hold;

@@ -37,7 +37,7 @@ impl SessionLimits {
 /// Who an intent pays, and on which terms.
 pub(crate) struct Payee<'a> {
     pub(crate) receiver: &'a Address,
-    pub(crate) terms: &'a ReceiverTerms,
+    pub(crate) terms: &'a ReceiverTerms<'a>,
 }
 
 /// An agent's key and its bounds. Seeds: `"session"`, escrow, session key.
