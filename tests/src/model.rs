@@ -1,9 +1,9 @@
 //! The reference model: what the program's documentation promises, in plain Rust.
 //!
-//! It knows accounts by their addresses and signatures by who signed what, so neither Ed25519 nor the chain is in it.
-//! What the program counts, the model derives wherever it can: `held` is the sum of the holds, `spent` the sum of the
-//! payments. For each [`Call`] it says whether the program must carry it out, with all effects, or which rules the
-//! call breaks, in the program's order.
+//! It knows accounts by their addresses and signatures by who signed what, so neither Ed25519 nor
+//! the chain is in it. What the program counts, the model derives wherever it can: `held` is the
+//! sum of the holds, `spent` the sum of the payments. For each [`Call`] it says whether the program
+//! must carry it out, with all effects, or which rules the call breaks, in the program's order.
 //!
 //! - [`Call`]: an instruction, its accounts and what was signed for it
 //! - [`Rule`], [`Broken`]: why a call is refused

@@ -1,9 +1,11 @@
-//! What each party was promised: long random sequences of instructions by honest and hostile parties, and after each the
-//! chain is asked, on copies of it, whether everything that was signed is still worth what it says.
+//! What each party was promised: long random sequences of instructions by honest and hostile
+//! parties, and after each the chain is asked, on copies of it, whether everything that was signed
+//! is still worth what it says.
 //!
-//! The promises are about signatures, tokens and lamports. Neither the program's rules nor the reference model are asked;
-//! the model's part is to follow the chain, so that what is drawn next makes sense. `docs/testing.md` lists the promises,
-//! and says how to run more and how to repeat a failure.
+//! The promises are about signatures, tokens and lamports. Neither the program's rules nor the
+//! reference model are asked; the model's part is to follow the chain, so that what is drawn next
+//! makes sense. `docs/testing.md` lists the promises, and says how to run more and how to repeat a
+//! failure.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 

@@ -1,7 +1,8 @@
-//! The program against its reference model: long random sequences of instructions by everybody, thieves included.
+//! The program against its reference model: long random sequences of instructions by everybody,
+//! thieves included.
 //!
-//! After every step the model and the chain must agree on the outcome and on every balance. `docs/testing.md` says how
-//! to run more of them, and how to repeat a failure.
+//! After every step the model and the chain must agree on the outcome and on every balance.
+//! `docs/testing.md` says how to run more of them, and how to repeat a failure.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 

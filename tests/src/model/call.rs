@@ -135,8 +135,8 @@ pub struct ChargeCapture {
     pub consent: Consent,
 }
 
-/// An instruction's name and arguments. Messages among them are what a transaction signer's consent names; a signature
-/// may be over another.
+/// An instruction's name and arguments. Messages among them are what a transaction signer's consent
+/// names; a signature may be over another.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the program documents its instructions")]
 #[expect(clippy::large_enum_variant, reason = "there are few at a time")]

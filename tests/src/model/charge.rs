@@ -58,7 +58,8 @@ impl Model {
 }
 
 impl Broken {
-    /// Both authorizers must agree to a charge as far as they are asked. Returns the fee that is agreed to.
+    /// Both authorizers must agree to a charge as far as they are asked. Returns the fee that is
+    /// agreed to.
     fn unless_charge_consented(
         &mut self,
         charge: &ChargeArguments,

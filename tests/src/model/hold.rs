@@ -15,7 +15,8 @@ const SESSION: usize = 1;
 const HOLD: usize = 2;
 
 impl Model {
-    /// Pays up to `amount`, which is at most the bound's; of the bound, the payment's digest is what a signer names.
+    /// Pays up to `amount`, which is at most the bound's; of the bound, the payment's digest is
+    /// what a signer names.
     pub(super) fn capture(
         &mut self,
         call: &Call,
@@ -144,7 +145,8 @@ impl Model {
         Ok((broken, hold))
     }
 
-    /// Ends a payment at `amount`, or at what was captured where that is more; its session gets back what that is less.
+    /// Ends a payment at `amount`, or at what was captured where that is more; its session gets
+    /// back what that is less.
     fn end_at(&mut self, address: Address, amount: u64) {
         if let Some(hold) = self.holds.get_mut(&address) {
             hold.amount = amount.max(hold.captured);

@@ -62,7 +62,8 @@ impl Model {
         Ok(())
     }
 
-    /// Uses a nonce and counts a payment against its session's limits. Returns the period it counts in.
+    /// Uses a nonce and counts a payment against its session's limits. Returns the period it counts
+    /// in.
     pub(super) fn spend(&mut self, session: Address, nonce: u64, amount: u64) -> u64 {
         let now = self.now;
         let mut counted_in = 0;
@@ -181,7 +182,8 @@ impl Broken {
         }
     }
 
-    /// The payout must succeed. Returns what of it the fee recipient gets: nothing if its token account can't receive.
+    /// The payout must succeed. Returns what of it the fee recipient gets: nothing if its token
+    /// account can't receive.
     pub(super) fn unless_payable(
         &mut self,
         model: &Model,

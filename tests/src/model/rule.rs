@@ -88,8 +88,8 @@ impl Broken {
         self.unless(!repeated && named_again == 0, Rule::Duplicate);
     }
 
-    /// `authorizer` must have signed `message`; or sign the transaction, be among `remaining`, and name the right one of
-    /// the subjects, which are what it named and what it must name.
+    /// `authorizer` must have signed `message`; or sign the transaction, be among `remaining`, and
+    /// name the right one of the subjects, which are what it named and what it must name.
     pub(super) fn unless_consented(
         &mut self,
         authorizer: &Address,
@@ -110,7 +110,8 @@ impl Broken {
         }
     }
 
-    /// The token account `from`, of the given authority, must be able to send `amount` of `mint` to `to`.
+    /// The token account `from`, of the given authority, must be able to send `amount` of `mint` to
+    /// `to`.
     pub(super) fn unless_transferable(
         &mut self,
         model: &Model,

@@ -73,7 +73,8 @@ impl Model {
         Ok(())
     }
 
-    /// The session in slot 2, where slot 0 is the payer and slot 1 the escrow, and what is wrong with these.
+    /// The session in slot 2, where slot 0 is the payer and slot 1 the escrow, and what is wrong
+    /// with these.
     fn session_of_payer(&self, call: &Call) -> Result<(Broken, &Session), Broken> {
         let mut broken = Broken::default();
         broken.unless_signed(call, 0);

@@ -36,7 +36,8 @@ pub struct Session {
     pub period: u64,
     /// Every nonce ever used, however long ago.
     pub nonces: BTreeSet<u64>,
-    /// What was charged and what is held or was captured, by nonce. A payment that came to nothing is left out.
+    /// What was charged and what is held or was captured, by nonce. A payment that came to nothing
+    /// is left out.
     pub payments: BTreeMap<u64, Payment>,
 }
 
@@ -69,7 +70,8 @@ impl Session {
         of_period.map(|payment| payment.amount).sum()
     }
 
-    /// The period that a payment at `now` (unix seconds) counts in. It never goes back, even if the clock does.
+    /// The period that a payment at `now` (unix seconds) counts in. It never goes back, even if the
+    /// clock does.
     pub fn period_at(&self, now: i64) -> u64 {
         if self.limits.period_seconds == 0 {
             return self.period;

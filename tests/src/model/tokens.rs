@@ -43,7 +43,8 @@ impl Model {
         self.tokens.insert(address, account);
     }
 
-    /// Makes the owner's associated token account unless it exists, as the Associated Token Account program does.
+    /// Makes the owner's associated token account unless it exists, as the Associated Token Account
+    /// program does.
     pub fn create_associated_token(
         &mut self,
         rent_payer: Address,
@@ -70,7 +71,8 @@ impl Model {
         *self.lamports.entry(to).or_default() += lamports;
     }
 
-    /// A plain transfer of tokens past the program. Both accounts must exist and `from` have the tokens.
+    /// A plain transfer of tokens past the program. Both accounts must exist and `from` have the
+    /// tokens.
     pub fn transfer(&mut self, from: Address, to: Address, amount: u64) {
         self.tokens.entry(from).and_modify(|account| account.amount -= amount);
         self.tokens.entry(to).and_modify(|account| account.amount += amount);

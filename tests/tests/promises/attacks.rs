@@ -11,8 +11,8 @@ use super::{tally::Tally, trial::Trial};
 use crate::property::audit::Payment;
 
 impl Trial<'_> {
-    /// Somebody who may not tries to end a payment early, or to have it paid. Nothing is paid for that; what is promised of
-    /// the payment is looked at afterwards.
+    /// Somebody who may not tries to end a payment early, or to have it paid. Nothing is paid for
+    /// that; what is promised of the payment is looked at afterwards.
     pub(super) fn attack(&mut self, hold: Address, payment: &mut Payment, tally: &mut Tally) {
         let intent = payment.intent;
         let not_receiver = self.another_than(&intent.receiver_authorizer, payment);
@@ -70,7 +70,8 @@ impl Trial<'_> {
         self.about(hold, |accounts| instruction::capture(accounts, capture.amount, &capture, consent))
     }
 
-    /// A void that the receiver authorizer signed as a transaction, about another payment at the same address.
+    /// A void that the receiver authorizer signed as a transaction, about another payment at the
+    /// same address.
     fn lingering_transaction(&self, hold: Address, payment: &Payment) -> Option<Instruction> {
         let release = lowest_release(payment);
         self.about(hold, |accounts| {

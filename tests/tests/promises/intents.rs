@@ -11,9 +11,10 @@ use crate::property::{audit::Grant, build::hold_of};
 
 /// Intents of one base unit.
 impl Trial<'_> {
-    /// Whether there is anything that is not promised to receivers.
-    pub(super) fn is_something_free(&self) -> bool {
-        self.tokens > self.payments.iter().map(|(_, payment)| payment.open()).sum()
+    /// What is in the vault and not promised to receivers.
+    pub(super) fn free(&self) -> u64 {
+        let promised: u64 = self.payments.iter().map(|(_, payment)| payment.open()).sum();
+        self.tokens.saturating_sub(promised)
     }
 
     /// Somebody whom a session may pay, and the proof of that.

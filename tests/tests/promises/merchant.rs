@@ -14,8 +14,9 @@ use crate::property::audit::Payment;
 type Voucher = (Capture, instruction::Signature);
 
 impl Trial<'_> {
-    /// Of all captures that were signed for a payment, the highest is paid until the deadline, no matter who submitted
-    /// which others before or tried what else, and whether the fee recipient can receive its part.
+    /// Of all captures that were signed for a payment, the highest is paid until the deadline, no
+    /// matter who submitted which others before or tried what else, and whether the fee recipient
+    /// can receive its part.
     pub(crate) fn receivers_collect_the_best_of_their_captures(&mut self, tally: &mut Tally) {
         let mut payments = std::mem::take(&mut self.payments);
         for (hold, payment) in &mut payments {
@@ -58,8 +59,8 @@ impl Trial<'_> {
         if vouchers.is_empty() { vec![self.sign(payment, payment.end)] } else { vouchers }
     }
 
-    /// What may be submitted before the best capture: others that were signed, and one that its authorizer makes up, close to
-    /// the best or far below.
+    /// What may be submitted before the best capture: others that were signed, and one that its
+    /// authorizer makes up, close to the best or far below.
     fn spoilers(&mut self, payment: &Payment, best: &Capture, mut others: Vec<Voucher>) -> Vec<Voucher> {
         // One that is the last ends the payment, as its signer says: that is no spoiler.
         others.retain(|(capture, _)| !capture.last);
@@ -105,7 +106,8 @@ impl Trial<'_> {
             self.about(hold, |accounts| instruction::capture(accounts, capture.amount, capture, consent));
         let mut submitted = submitted.ok_or("nothing is held there")?;
         if payment.intent.maximum_fee_bps == 0 {
-            // No fee is paid, and its recipient may be the receiver, whose token account can't be named twice.
+            // No fee is paid, and its recipient may be the receiver, whose token account can't be
+            // named twice.
             const NAMED: usize = 8;
             submitted.accounts.truncate(NAMED);
         }

@@ -4,8 +4,9 @@ use x402_escrow_tests::program_id;
 use super::{tally::Tally, trial::Trial};
 
 impl Trial<'_> {
-    /// Free balance can be withdrawn at once, and money that nobody captured comes back by anyone's transaction: all but what
-    /// is promised to receivers. A stranger's hand in it takes nothing away from them.
+    /// Free balance can be withdrawn at once, and money that nobody captured comes back by anyone's
+    /// transaction: all but what is promised to receivers. A stranger's hand in it takes nothing
+    /// away from them.
     pub(crate) fn payer_takes_all_that_is_free(&mut self, tally: &mut Tally) {
         let now = self.chain.time();
         let all = std::mem::take(&mut self.payments);

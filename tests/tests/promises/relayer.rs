@@ -11,8 +11,9 @@ use super::{tally::Tally, trial::Trial};
 use crate::property::{play::Play, step::Step};
 
 impl Trial<'_> {
-    /// After the last deadline a stranger's transactions free everything. Then the payer can close its sessions and its
-    /// escrow, whatever strangers sent there, and gets the rest; and everybody has the rent back that they paid.
+    /// After the last deadline a stranger's transactions free everything. Then the payer can close
+    /// its sessions and its escrow, whatever strangers sent there, and gets the rest; and everybody
+    /// has the rent back that they paid.
     pub(crate) fn all_that_is_left_comes_back(&mut self, tally: &mut Tally) {
         let program = program_id();
         let owed = self.owed();
@@ -91,8 +92,9 @@ impl Trial<'_> {
     }
 }
 
-/// A relay that comes second learns that the work is done: what was carried out by signatures alone is no error right
-/// afterwards, costs nobody anything and moves nothing, as long as what it is about exists.
+/// A relay that comes second learns that the work is done: what was carried out by signatures alone
+/// is no error right afterwards, costs nobody anything and moves nothing, as long as what it is
+/// about exists.
 pub(crate) fn second_relay_has_nothing_to_do(play: &Play, step: &Step, tally: &mut Tally) {
     let slot_of_subject = match &step.arguments {
         Arguments::Authorize { .. } => 3,

@@ -6,8 +6,9 @@ use x402_escrow_tests::svm::Chain;
 use super::{follow::follow, relayer, tally::Tally, trial::Trial};
 use crate::property::play::Play;
 
-/// Plays a sequence of so many instructions. After each, all that is promised to anybody who has to do with one escrow must
-/// come true: the escrow that the instruction was about, or any where it was refused.
+/// Plays a sequence of so many instructions. After each, all that is promised to anybody who has to
+/// do with one escrow must come true: the escrow that the instruction was about, or any where it
+/// was refused.
 pub(crate) fn run(seed: u64, instructions: u64) -> Tally {
     /// After so many instructions every escrow is looked at.
     const ALL_EVERY: u64 = 50;

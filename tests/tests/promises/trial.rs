@@ -16,7 +16,8 @@ pub(crate) struct Trial<'a> {
     pub(super) place: &'a Place,
     pub(super) chain: Chain,
     pub(super) random: ChaCha8Rng,
-    /// Of which something is promised to the receiver, with where they are held, the first deadline first.
+    /// Of which something is promised to the receiver, with where they are held, the first deadline
+    /// first.
     pub(super) payments: Vec<(Address, Payment)>,
     /// What was in the vault at the beginning.
     pub(super) tokens: u64,
@@ -32,7 +33,8 @@ const THAWED: u8 = 1;
 const FROZEN: u8 = 2;
 
 impl<'a> Trial<'a> {
-    /// A copy where nobody is kept from receiving by the mint's issuer, but for fee recipients, whom that must not matter.
+    /// A copy where nobody is kept from receiving by the mint's issuer, but for fee recipients,
+    /// whom that must not matter.
     pub(crate) fn new(play: &'a Play, escrow: &Address, seed: u64) -> Self {
         let place = play.cast.place(escrow);
         let mut chain = play.chain.trial();

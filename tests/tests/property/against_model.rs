@@ -25,7 +25,8 @@ pub(crate) fn run(seed: u64, instructions: u64) -> Report {
     report
 }
 
-/// What the model is asked. A key that signs anywhere in a transaction signs everywhere in it; the same holds for writing.
+/// What the model is asked. A key that signs anywhere in a transaction signs everywhere in it; the
+/// same holds for writing.
 fn call(step: &Step) -> Call {
     let metas = &step.instruction.accounts;
     let slot = |address: Address| Slot {

@@ -1,7 +1,7 @@
 //! No token moves without a signature for it, and none appears or vanishes.
 //!
-//! The audit knows who signed what, and sees token accounts and lamports before and after each step. It asks neither the
-//! program nor the model what the rules are.
+//! The audit knows who signed what, and sees token accounts and lamports before and after each
+//! step. It asks neither the program nor the model what the rules are.
 
 mod consent;
 mod explain;
@@ -84,7 +84,8 @@ impl Audit {
         self.vaults.entry(vault).and_modify(|flow| flow.inward += amount);
     }
 
-    /// Explains what a step moved by what was signed for it. Lamports were looked at right before the step.
+    /// Explains what a step moved by what was signed for it. Lamports were looked at right before
+    /// the step.
     pub(crate) fn check(&mut self, step: &Step, succeeded: bool, cast: &Cast, chain: &Chain) {
         let mut moves = self.look(chain);
         if succeeded {

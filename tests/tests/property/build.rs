@@ -17,7 +17,8 @@ use super::{
     stored::{stored_escrow, stored_hold, stored_session},
 };
 
-/// The instruction for these arguments. Its escrow, session and hold, if it has any, must be the model's.
+/// The instruction for these arguments. Its escrow, session and hold, if it has any, must be the
+/// model's.
 pub(crate) fn instruction(model: &Model, cast: &Cast, at: &At, arguments: &Arguments) -> Instruction {
     let program = &program_id();
     let place = cast.places.iter().find(|place| place.escrow == at.escrow);

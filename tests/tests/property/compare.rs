@@ -6,7 +6,8 @@ use x402_escrow_tests::{model, model::Model, svm::Chain};
 
 use super::stored::{stored_escrow, stored_hold, stored_session};
 
-/// Every account of the program, every token account and everybody's lamports must be as the model has them.
+/// Every account of the program, every token account and everybody's lamports must be as the model
+/// has them.
 pub(crate) fn compare(model: &Model, chain: &Chain) {
     for address in model.escrows.keys() {
         let stored = Escrow::decode(&chain.data(address).expect("the escrow exists")).unwrap();
@@ -18,7 +19,8 @@ pub(crate) fn compare(model: &Model, chain: &Chain) {
         assert_eq!(without_bits, stored_session(model, address), "session {address}: chain, model");
         compare_nonces(&stored, session);
     }
-    // There is no other hold: each session counts the same number of holds as the model, and the ledger has as many.
+    // There is no other hold: each session counts the same number of holds as the model, and the
+    // ledger has as many.
     for address in model.holds.keys() {
         let stored = Hold::decode(&chain.data(address).expect("the hold exists")).unwrap();
         assert_eq!(stored, stored_hold(model, address), "hold {address}: chain, model");

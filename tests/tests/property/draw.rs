@@ -1,4 +1,5 @@
-//! What honest parties do: mostly what can succeed, now and then a little too much, too late or too early.
+//! What honest parties do: mostly what can succeed, now and then a little too much, too late or too
+//! early.
 
 mod charge;
 mod escrow;
@@ -69,7 +70,8 @@ impl Play {
         if self.one_in(3) { Consent::Signer } else { Consent::Signature(self.sign(by, message)) }
     }
 
-    /// An amount that `reach` allows, or one of the edges: nothing, everything, and one off each of these bounds.
+    /// An amount that `reach` allows, or one of the edges: nothing, everything, and one off each of
+    /// these bounds.
     fn amount(&mut self, reach: u64, bounds: &[u64]) -> u64 {
         if self.one_in(10) {
             let mut edges = vec![0, 1, u64::MAX];

@@ -33,7 +33,8 @@ pub(crate) struct Play {
     pub(crate) model: Model,
     pub(crate) cast: Cast,
     pub(crate) audit: Audit,
-    /// A hold, session or escrow that has a deadline now, or was just opened: most of what is drawn is about it.
+    /// A hold, session or escrow that has a deadline now, or was just opened: most of what is drawn
+    /// is about it.
     pub(crate) in_focus: Option<Address>,
     /// Payments that were signed and not sent yet.
     pub(crate) waiting: Vec<Step>,
@@ -66,7 +67,8 @@ impl Play {
         self.steps < instructions && !FAILED.load(Ordering::Relaxed)
     }
 
-    /// Lets something happen past the program, and says what is tried next: an honest step, or a thief's.
+    /// Lets something happen past the program, and says what is tried next: an honest step, or a
+    /// thief's.
     pub(crate) fn next_step(&mut self) -> Step {
         "nothing was sent yet".clone_into(&mut self.trying);
         self.steps += 1;

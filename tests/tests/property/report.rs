@@ -94,7 +94,8 @@ impl Report {
         assert!(succeeded * 10 > (succeeded + refused) * 4, "only {succeeded} instructions succeeded");
     }
 
-    /// In a long run somebody breaks every rule that can be broken with plain mints and accounts of one version.
+    /// In a long run somebody breaks every rule that can be broken with plain mints and accounts of
+    /// one version.
     pub(crate) fn assert_every_rule_was_broken(&self) {
         let of_other_mints =
             EscrowError::MintHasTransferFee.code()..=EscrowError::UnsupportedMintExtension.code();

@@ -20,7 +20,8 @@ impl Settings {
         Self { seed, instructions }
     }
 
-    /// Plays every sequence, of which `play` gets the seed and the length: as many at once as there are processors.
+    /// Plays every sequence, of which `play` gets the seed and the length: as many at once as there
+    /// are processors.
     pub(crate) fn play_all<R: Sum + Send>(&self, play: impl Fn(u64, u64) -> R + Sync) -> R {
         let sequences = Mutex::new(self.sequences());
         let next = || sequences.lock().unwrap().next();

@@ -27,7 +27,8 @@ pub(crate) enum Theft {
     OldIncarnation,
     /// A signature of the right key over another payment.
     OtherPayment,
-    /// A transaction signed for another payment, or another opening of a session, at the same address.
+    /// A transaction signed for another payment, or another opening of a session, at the same
+    /// address.
     LingeringTransaction,
     /// A signature of the right key over another kind of message.
     OtherMessage,

@@ -11,8 +11,8 @@ use super::step::Step;
 /// Anchor's error for one account in two slots, of which one may be written.
 const CONSTRAINT_DUPLICATE_MUTABLE_ACCOUNT: u32 = 2040;
 
-/// The program must do what the model predicted, and refuse for the reason that the model says. A thief may break
-/// several rules at once; then any of them will do.
+/// The program must do what the model predicted, and refuse for the reason that the model says. A
+/// thief may break several rules at once; then any of them will do.
 pub(crate) fn compare(step: &Step, predicted: &Result<(), Broken>, outcome: &Result<Receipt, Refusal>) {
     match (predicted, outcome) {
         (Ok(()), Ok(_)) => {}

@@ -129,7 +129,8 @@ impl Audit {
         }
     }
 
-    /// Explains what left a vault for a payment, and returns the payment afterwards. `bound` is what was presented.
+    /// Explains what left a vault for a payment, and returns the payment afterwards. `bound` is
+    /// what was presented.
     fn pay(
         &self,
         payment: Payment,

@@ -46,7 +46,8 @@ pub(crate) struct Grant {
     pub(crate) limits: SessionLimits,
     /// Whether it was revoked by itself.
     pub(super) revoked: bool,
-    /// When the length of periods was set, the number of the period that started then, and that of the latest payment.
+    /// When the length of periods was set, the number of the period that started then, and that of
+    /// the latest payment.
     since: i64,
     first_period: u64,
     period: u64,
@@ -113,8 +114,8 @@ impl Grants {
         grant.revoked || escrow.is_some_and(|escrow| grant.opened_slot < escrow.revoked_before_slot)
     }
 
-    /// `amount` was promised or paid for `intent` at `now`, which must be within what the payer allowed. Returns the period
-    /// that it counts in.
+    /// `amount` was promised or paid for `intent` at `now`, which must be within what the payer
+    /// allowed. Returns the period that it counts in.
     pub(super) fn spend(
         &mut self,
         session: &Address,

@@ -13,8 +13,8 @@ pub(crate) struct Payment {
     pub(crate) paid: u64,
     /// The part of it that went to the fee recipient.
     pub(crate) fee: u64,
-    /// The most that it can come to: the intent's amount, or what the receiver authorizer agreed to since; all that was paid
-    /// once its deadline passed and it was reclaimed.
+    /// The most that it can come to: the intent's amount, or what the receiver authorizer agreed to
+    /// since; all that was paid once its deadline passed and it was reclaimed.
     pub(crate) end: u64,
     /// The period of its session's limits that it counts in.
     pub(crate) period: u64,

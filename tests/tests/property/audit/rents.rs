@@ -31,7 +31,8 @@ impl Rents {
         self.owed.entry(vault).or_insert((payer, chain.lamports(&vault)));
     }
 
-    /// Nobody pays but a signer, and only for a new account; and who paid for an account that is gone has it back.
+    /// Nobody pays but a signer, and only for a new account; and who paid for an account that is
+    /// gone has it back.
     pub(super) fn check(&mut self, step: &Step, succeeded: bool, chain: &Chain) {
         let metas = &step.instruction.accounts;
         let signs = |wallet: &Address| metas.iter().any(|meta| meta.pubkey == *wallet && meta.is_signer);

@@ -70,7 +70,8 @@ impl Play {
         Some(self.sign(&right.by, message))
     }
 
-    /// A signer's transaction about another payment or opening, mostly one that was at this address before.
+    /// A signer's transaction about another payment or opening, mostly one that was at this address
+    /// before.
     pub(super) fn lingering_transaction(&mut self) -> Option<Step> {
         let step = if self.one_in(3) { self.draw_honest() } else { self.draw_about_a_hold() }?;
         let mut arguments = step.arguments;
