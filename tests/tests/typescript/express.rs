@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use solana_sdk::signature::{Keypair, Signer};
-use x402_escrow_tests::local::checkout;
+use x402_escrow_tests::{local::checkout, program_id};
 
 use super::shop::{DEPOSIT, Shop};
 
@@ -36,6 +36,7 @@ impl Express {
             key_file.display().to_string(),
             shop.local.mint.to_string(),
             port.to_string(),
+            program_id().to_string(),
         ];
         let base_url = format!("http://127.0.0.1:{port}");
         let folder = shop.local.folder().to_owned();
