@@ -3,7 +3,7 @@ use solana_sdk::instruction::Instruction;
 use x402_escrow_interface::{
     Address,
     instruction::{self, Consent},
-    message::Capture,
+    message::{Capture, Release},
 };
 use x402_escrow_tests::svm::Chain;
 
@@ -16,7 +16,7 @@ type Voucher = (Capture, instruction::Signature);
 impl Trial<'_> {
     /// Of all captures that were signed for a payment, the highest is paid until the deadline, no
     /// matter who submitted which others before or tried what else, and whether the fee recipient
-    /// can receive its part.
+    /// can receive its part. The receiver authorizer may end the payment anywhere below.
     pub(crate) fn receivers_collect_the_best_of_their_captures(&mut self, tally: &mut Tally) {
         let mut payments = std::mem::take(&mut self.payments);
         for (hold, payment) in &mut payments {
@@ -25,27 +25,39 @@ impl Trial<'_> {
                 self.chain.set_time(self.chain.time().max(payment.intent.capture_deadline));
             }
             vouchers.sort_by_key(|(capture, _)| (capture.amount, std::cmp::Reverse(capture.fee)));
-            let (best, signature) = vouchers.pop().expect("there is at least one");
-            for (spoiler, signature) in self.spoilers(payment, &best, vouchers) {
-                let _ = self.submit(*hold, payment, &spoiler, signature);
+            let best = vouchers.pop().expect("there is at least one");
+            for (amount, spoiler) in self.spoilers(payment, &best, vouchers) {
+                let _ = self.submit(*hold, payment, amount, &spoiler);
                 tally.spoilers += 1;
             }
             self.attack(*hold, payment, tally);
-            let (fee_before, end) = (payment.fee, best.amount.min(payment.end));
-            let outcome = self.submit(*hold, payment, &best, signature);
-            assert!(
-                payment.paid >= end,
-                "merchant: {best:?} pays {} of {end} (fee so far {fee_before}): {outcome:?}",
-                payment.paid
-            );
-            let highest_fee = best.fee.min(payment.highest_fee(end)).max(fee_before);
-            assert!(payment.fee <= highest_fee, "merchant: a fee of {}, not {highest_fee}", payment.fee);
-            tally.collected += 1;
-            let fee_account = self.place.tokens_of(&payment.intent.fee_recipient);
-            let fee_due = highest_fee > payment.fee && payment.paid > 0;
-            tally.without_fee_account += u64::from(fee_due && !can_receive(&self.chain, &fee_account));
+            self.collect(*hold, payment, &best, tally);
         }
         self.payments = payments;
+    }
+
+    fn collect(&mut self, hold: Address, payment: &mut Payment, best: &Voucher, tally: &mut Tally) {
+        let capture = best.0;
+        let (paid_before, fee_before) = (payment.paid, payment.fee);
+        let highest = capture.amount.min(payment.end).max(paid_before);
+        let (end, outcome) = if paid_before < highest && !capture.last && self.random.random_ratio(1, 4) {
+            let end = self.random.random_range(paid_before..highest);
+            tally.released += 1;
+            (end, self.capture_and_release(hold, payment, end, best))
+        } else {
+            (highest, self.submit(hold, payment, capture.amount, best))
+        };
+        let paid = payment.paid;
+        assert_eq!(
+            paid, end,
+            "merchant: paid by {capture:?}, with a fee of {fee_before} before: {outcome:?}"
+        );
+        let highest_fee = capture.fee.min(payment.highest_fee(paid)).max(fee_before);
+        assert!(payment.fee <= highest_fee, "merchant: a fee of {}, not {highest_fee}", payment.fee);
+        tally.collected += 1;
+        let fee_account = self.place.tokens_of(&payment.intent.fee_recipient);
+        let fee_due = highest_fee > payment.fee && paid > 0;
+        tally.without_fee_account += u64::from(fee_due && !can_receive(&self.chain, &fee_account));
     }
 
     /// Captures that are valid: all that were signed before, or one that is signed now.
@@ -59,24 +71,34 @@ impl Trial<'_> {
         if vouchers.is_empty() { vec![self.sign(payment, payment.end)] } else { vouchers }
     }
 
-    /// What may be submitted before the best capture: others that were signed, and one that its
-    /// authorizer makes up, close to the best or far below.
-    fn spoilers(&mut self, payment: &Payment, best: &Capture, mut others: Vec<Voucher>) -> Vec<Voucher> {
+    /// What may be submitted before the best capture, up to which amounts: others that were signed,
+    /// one that its authorizer makes up, close to the best or far below, and the best itself in
+    /// part.
+    fn spoilers(
+        &mut self,
+        payment: &Payment,
+        best: &Voucher,
+        mut others: Vec<Voucher>,
+    ) -> Vec<(u64, Voucher)> {
         // One that is the last ends the payment, as its signer says: that is no spoiler.
         others.retain(|(capture, _)| !capture.last);
         others.shuffle(&mut self.random);
         others.truncate(self.random.random_range(0..3));
-        let end = best.amount.min(payment.end);
+        let end = best.0.amount.min(payment.end);
         let below = match self.random.random_range(0..4) {
             0 => end.saturating_sub(1),
-            1 => end.saturating_sub(best.fee.max(2) - 1),
+            1 => end.saturating_sub(best.0.fee.max(2) - 1),
             _ => self.random.random_range(0..=end),
         };
         if below < end {
             others.push(self.sign(payment, below));
         }
-        others.shuffle(&mut self.random);
-        others
+        let mut spoilers: Vec<_> = others.into_iter().map(|other| (other.0.amount, other)).collect();
+        if !best.0.last && self.random.random_ratio(1, 3) {
+            spoilers.push((below, *best));
+        }
+        spoilers.shuffle(&mut self.random);
+        spoilers
     }
 
     /// The capture authorizer signs a capture up to `amount`, with some fee.
@@ -93,29 +115,52 @@ impl Trial<'_> {
         (capture, self.play.chain.sign(&intent.capture_authorizer, &capture.signed_bytes()))
     }
 
-    /// Anybody submits a capture.
+    /// Anybody submits a capture, to be paid up to `amount`.
     fn submit(
         &mut self,
         hold: Address,
         payment: &mut Payment,
-        capture: &Capture,
-        signature: instruction::Signature,
+        amount: u64,
+        (capture, signature): &Voucher,
     ) -> Result<(), String> {
-        let consent = Consent::Signature(signature);
-        let submitted =
-            self.about(hold, |accounts| instruction::capture(accounts, capture.amount, capture, consent));
-        let mut submitted = submitted.ok_or("nothing is held there")?;
-        if payment.intent.maximum_fee_bps == 0 {
-            // No fee is paid, and its recipient may be the receiver, whose token account can't be
-            // named twice.
-            const NAMED: usize = 8;
-            submitted.accounts.truncate(NAMED);
-        }
-        self.send(&submitted, payment)?;
+        let consent = Consent::Signature(*signature);
+        let submitted = self.about(hold, |accounts| instruction::capture(accounts, amount, capture, consent));
+        self.send_capture(submitted, payment)?;
         if capture.last {
             payment.end = payment.end.min(capture.amount.max(payment.paid));
         }
         Ok(())
+    }
+
+    /// The receiver authorizer has a capture paid up to `amount`, and releases the rest.
+    fn capture_and_release(
+        &mut self,
+        hold: Address,
+        payment: &mut Payment,
+        amount: u64,
+        (capture, signature): &Voucher,
+    ) -> Result<(), String> {
+        let release = Release { intent_digest: capture.intent_digest, amount };
+        let authorizer = payment.intent.receiver_authorizer;
+        let release = self.play.chain.sign(&authorizer, &release.signed_bytes());
+        let consent = Consent::Signature(*signature);
+        let submitted = self.about(hold, |accounts| {
+            instruction::capture_and_release(accounts, amount, capture, consent, &release)
+        });
+        self.send_capture(submitted, payment)?;
+        payment.end = payment.end.min(amount.max(payment.paid));
+        Ok(())
+    }
+
+    fn send_capture(&mut self, capture: Option<Instruction>, payment: &mut Payment) -> Result<(), String> {
+        let mut capture = capture.ok_or("nothing is held there")?;
+        if payment.intent.maximum_fee_bps == 0 {
+            // No fee is paid, and its recipient may be the receiver, whose token account can't be
+            // named twice.
+            const NAMED: usize = 8;
+            capture.accounts.truncate(NAMED);
+        }
+        self.send(&capture, payment)
     }
 
     /// Sends an instruction about a payment, and notes what was paid for it.

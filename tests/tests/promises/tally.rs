@@ -7,6 +7,8 @@ pub(crate) struct Tally {
     pub(crate) succeeded: u64,
     /// Payments of which the best capture was collected.
     pub(crate) collected: u64,
+    /// Those that the receiver authorizer ended below.
+    pub(crate) released: u64,
     /// Other captures that were submitted before it.
     pub(crate) spoilers: u64,
     /// What somebody tried who may not.
@@ -30,9 +32,10 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn counts(&self) -> [(&'static str, u64); 11] {
+    fn counts(&self) -> [(&'static str, u64); 12] {
         [
             ("best captures collected", self.collected),
+            ("of them ended below their bound", self.released),
             ("captures submitted before them", self.spoilers),
             ("attacks on payments", self.attacks),
             ("captures without the fee recipient", self.without_fee_account),
@@ -62,6 +65,7 @@ impl Sum for Tally {
             succeeded: sum.succeeded + tally.succeeded,
             collected: sum.collected + tally.collected,
             attacks: sum.attacks + tally.attacks,
+            released: sum.released + tally.released,
             spoilers: sum.spoilers + tally.spoilers,
             without_fee_account: sum.without_fee_account + tally.without_fee_account,
             withdrawn: sum.withdrawn + tally.withdrawn,

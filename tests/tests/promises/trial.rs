@@ -40,11 +40,8 @@ impl<'a> Trial<'a> {
         let mut chain = play.chain.trial();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         for owner in play.cast.wallets.iter().chain([escrow]) {
-            let state = match () {
-                () if !play.cast.fee_recipients.contains(owner) => THAWED,
-                () if random.random_ratio(1, 2) => THAWED,
-                () => FROZEN,
-            };
+            let frozen = play.cast.fee_recipients.contains(owner) && random.random_ratio(1, 2);
+            let state = if frozen { FROZEN } else { THAWED };
             let account = place.tokens_of(owner);
             if chain.data(&account).is_some() {
                 chain.rewrite(&account, |data| data[STATE] = state);
