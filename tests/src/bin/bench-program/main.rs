@@ -1,16 +1,19 @@
 //! What the program costs, measured by running it: `cargo xtask bench program`.
 //!
-//! Reading order: `payments` and `accounts` measure each instruction on LiteSVM, `parts` what none can do without,
-//! `transactions` a payment on its own, `packing` how many fit a transaction (`version_0`, `version_1`); `report` is
-//! what comes out, `targets` and `baseline` judge it, `tables` shows it.
+//! Reading order: `accounts`, `payments` and `charges` measure each instruction on LiteSVM, `parts` what none can do without,
+//! `transactions` a payment on its own, `packing` how many fit a transaction (`version_0`, `version_1`); `rent` what accounts
+//! lock; `report` is what comes out, `targets`, `previous` and `baseline` judge it, `tables` shows it.
 
 mod accounts;
 mod baseline;
 mod cast;
+mod charges;
 mod packing;
 mod parts;
 mod payments;
 mod peers;
+mod previous;
+mod rent;
 mod report;
 mod samples;
 mod tables;
@@ -90,25 +93,23 @@ fn measure() -> Result<Report> {
     let mut cases = Cases::default();
     accounts::measure(&mut cases);
     payments::measure(&mut cases);
+    charges::measure(&mut cases);
     let parts = parts::measure(&cases);
     tell("sending one payment in a transaction");
     let transactions = transactions::measure()?;
     tell("packing payments into transactions of version 0 on LiteSVM");
     let tables = [Table::None, Table::AllButHolds, Table::All];
-    let mut packing = packing::measure(&mut Version0::new(), &tables, &tell)?;
+    let mut version_0 = Version0::new();
+    let mut packing = packing::measure(&mut version_0, &tables, &tell)?;
+    let accounts = rent::accounts();
+    let mut rents = vec![rent::of(&version_0, &accounts)?];
     let mut version_1 = Version1::new(&tell)?;
     tell("packing payments into transactions of version 1 on solana-test-validator");
     packing.extend(packing::measure(&mut version_1, &[Table::None], &tell)?);
+    rents.push(rent::of(&version_1, &accounts)?);
 
     let program = checkout_file("target/deploy/x402_escrow.so");
     let program_bytes =
         fs::metadata(&program).with_context(|| format!("reading {}", program.display()))?.len();
-    Ok(Report {
-        program_bytes,
-        parts,
-        accounts: parts::rents(),
-        instructions: cases.0,
-        transactions,
-        packing,
-    })
+    Ok(Report { program_bytes, parts, accounts, rents, instructions: cases.0, transactions, packing })
 }

@@ -2,11 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use solana_sdk::instruction::Instruction;
-use x402_escrow_interface::{
-    Address, ID,
-    account::Hold,
-    message::{Intent, PaymentFlow},
-};
+use x402_escrow_interface::{Address, account::Hold, message::Intent};
+use x402_escrow_tests::program_id;
 
 use crate::{
     cast::{AMOUNT, Cast, Cluster, PART, Size, hold_address},
@@ -30,12 +27,21 @@ enum Kind {
     Capture,
     CaptureAndRelease,
     CaptureBySigner,
+    /// The whole of an intent whose capture authorizer is the session key.
     Charge,
+    /// A part, by a last capture of one key.
+    ChargePart,
 }
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::Authorize, Self::Capture, Self::CaptureAndRelease, Self::CaptureBySigner, Self::Charge];
+    const ALL: [Self; 6] = [
+        Self::Authorize,
+        Self::Capture,
+        Self::CaptureAndRelease,
+        Self::CaptureBySigner,
+        Self::Charge,
+        Self::ChargePart,
+    ];
 
     fn title(self) -> &'static str {
         match self {
@@ -43,7 +49,8 @@ impl Kind {
             Self::Capture => "capture, signed",
             Self::CaptureAndRelease => "capture and release, two signatures",
             Self::CaptureBySigner => "capture, by signer",
-            Self::Charge => "charge",
+            Self::Charge => "charge, the session key captures",
+            Self::ChargePart => "charge of a part, one last capture",
         }
     }
 
@@ -52,7 +59,20 @@ impl Kind {
         match self {
             Self::Authorize => 0,
             Self::Capture | Self::CaptureBySigner | Self::Charge => AMOUNT,
-            Self::CaptureAndRelease => PART,
+            Self::CaptureAndRelease | Self::ChargePart => PART,
+        }
+    }
+
+    fn is_charge(self) -> bool {
+        matches!(self, Self::Charge | Self::ChargePart)
+    }
+
+    /// The next payment of this payer, made at `now` (unix seconds).
+    fn intent(self, cast: &mut Cast, payer: usize, now: i64) -> Intent {
+        match self {
+            Self::Charge => cast.intent_to_charge(payer, now),
+            Self::ChargePart => cast.intent_of_one_key(payer, now),
+            _ => cast.intent(payer, now),
         }
     }
 }
@@ -68,7 +88,7 @@ pub(crate) fn measure<C: Cluster>(
     for kind in Kind::ALL {
         for payers in [Payers::One, Payers::Several] {
             for &table in tables {
-                if kind == Kind::Charge && table == Table::AllButHolds {
+                if kind.is_charge() && table == Table::AllButHolds {
                     continue; // A charge has no hold.
                 }
                 let packing = pack(cluster, &mut cast, kind, payers, table)?;
@@ -88,14 +108,13 @@ fn pack<C: Cluster>(
     table: Table,
 ) -> Result<Packing> {
     let now = cluster.time()?;
-    let flow = if kind == Kind::Charge { PaymentFlow::Authorization } else { PaymentFlow::Escrow };
     let intents: Vec<_> = match payers {
         Payers::One => {
             let by_signer = kind == Kind::CaptureBySigner;
             let most = if by_signer { MOST_PAYMENTS } else { MOST_SIGNED_PAYMENTS };
-            (0..most).map(|_| cast.intent(0, flow, now)).collect()
+            (0..most).map(|_| kind.intent(cast, 0, now)).collect()
         }
-        Payers::Several => (0..MOST_PAYERS).map(|payer| cast.intent(payer, flow, now)).collect(),
+        Payers::Several => (0..MOST_PAYERS).map(|payer| kind.intent(cast, payer, now)).collect(),
     };
     let instructions = prepare(cluster, cast, kind, &intents)?;
     cluster.set_table(&table_addresses(&instructions, &intents, table))?;
@@ -151,6 +170,7 @@ fn prepare<C: Cluster>(
     match kind {
         Kind::Authorize => return Ok(intents.iter().map(|intent| cast.authorize(intent)).collect()),
         Kind::Charge => return Ok(intents.iter().map(|intent| cast.charge(intent)).collect()),
+        Kind::ChargePart => return Ok(intents.iter().map(|intent| cast.charge_part(intent)).collect()),
         Kind::Capture | Kind::CaptureAndRelease | Kind::CaptureBySigner => {}
     }
     let authorizations: Vec<_> = intents
@@ -187,7 +207,7 @@ pub(crate) fn table_addresses(
     let mut addresses = Vec::new();
     for meta in instructions.iter().flat_map(|instruction| &instruction.accounts) {
         let outside = meta.is_signer
-            || meta.pubkey == ID
+            || meta.pubkey == program_id()
             || addresses.contains(&meta.pubkey)
             || (table == Table::AllButHolds && holds.contains(&meta.pubkey));
         if !outside {

@@ -5,10 +5,10 @@ use spl_token_interface::instruction::transfer_checked;
 use x402_escrow_interface::{
     address::TOKEN_PROGRAM_ID, instruction::create_associated_token, message::Intent,
 };
-use x402_escrow_tests::svm::{ESCROW_BYTES, HOLD_BYTES, SESSION_BYTES, TOKEN_ACCOUNT_BYTES, World};
+use x402_escrow_tests::svm::{HOLD_BYTES, World};
 
 use crate::{
-    report::{AccountRent, Parts},
+    report::Parts,
     samples::{Bench, Cases, test_address},
 };
 
@@ -58,20 +58,4 @@ fn measure_address_try() -> u64 {
         bench.run(bench.world.authorize(&Intent { receiver, ..intent }))
     });
     (dear - cheap) / u64::from(bench.owner_tries(&unlucky))
-}
-
-/// What each account locks while it exists.
-pub(crate) fn rents() -> Vec<AccountRent> {
-    let world = World::with_session();
-    let rent = |account: &str, bytes: usize| AccountRent {
-        account: account.to_owned(),
-        bytes: bytes as u64,
-        lamports: world.chain.rent(bytes),
-    };
-    vec![
-        rent("escrow", ESCROW_BYTES),
-        rent("vault", TOKEN_ACCOUNT_BYTES),
-        rent("session", SESSION_BYTES),
-        rent("hold", HOLD_BYTES),
-    ]
 }

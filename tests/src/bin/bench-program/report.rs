@@ -11,6 +11,7 @@ pub(crate) struct Report {
     pub(crate) program_bytes: u64,
     pub(crate) parts: Parts,
     pub(crate) accounts: Vec<AccountRent>,
+    pub(crate) rents: Vec<ClusterRent>,
     pub(crate) instructions: Vec<InstructionCost>,
     pub(crate) transactions: Vec<TransactionCost>,
     pub(crate) packing: Vec<Packing>,
@@ -33,12 +34,20 @@ pub(crate) struct Parts {
     pub(crate) call: u64,
 }
 
-/// An account's size and the lamports that it locks while it exists.
+/// An account's size and the lamports that it locks while it exists, on LiteSVM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AccountRent {
     pub(crate) account: String,
     pub(crate) bytes: u64,
     pub(crate) lamports: u64,
+}
+
+/// The rent that a cluster asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClusterRent {
+    pub(crate) cluster: String,
+    /// For each byte of an account, and for 128 more.
+    pub(crate) lamports_per_byte: u64,
 }
 
 /// One case of an instruction, measured over several payments.

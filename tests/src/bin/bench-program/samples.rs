@@ -5,9 +5,11 @@ use x402_escrow_interface::{
     Address, address,
     instruction::SessionLimits,
     message::{Intent, PaymentFlow},
+    receivers::ReceiverList,
 };
 use x402_escrow_tests::{
     keys::test_key,
+    program_id,
     svm::{START, World, usdc},
 };
 
@@ -79,13 +81,16 @@ impl Bench {
         }))
     }
 
+    /// In a session that pays only the receivers of `list`.
+    pub(crate) fn with_list(list: &ReceiverList) -> Self {
+        Self::of(World::with_session_of(SessionLimits { receivers_root: list.root(), ..World::limits() }))
+    }
+
     pub(crate) fn of(mut world: World) -> Self {
-        let receivers = (0..RECEIVERS).map(|index| {
-            let receiver = test_address(&format!("receiver {index}"));
-            world.chain.fund(&receiver, &world.mint, 0);
-            receiver
-        });
-        let receivers = receivers.collect();
+        let receivers = receivers(RECEIVERS);
+        for receiver in &receivers {
+            world.chain.fund(receiver, &world.mint, 0);
+        }
         Self { world, next_nonce: 1, receivers }
     }
 
@@ -100,6 +105,18 @@ impl Bench {
     /// The next payment of 1 USDC, to be charged.
     pub(crate) fn intent_to_charge(&mut self) -> Intent {
         Intent { flow: PaymentFlow::Authorization, ..self.intent() }
+    }
+
+    /// The next payment, whose authorizers are one key.
+    pub(crate) fn intent_of_one_key(&mut self) -> Intent {
+        Intent { receiver_authorizer: self.world.capture_authorizer, ..self.intent() }
+    }
+
+    /// A payment whose addresses are costly to derive, and whose nonce clears most of the replay window.
+    pub(crate) fn worst_intent(&mut self) -> Intent {
+        let receiver = self.unlucky_owner("unlucky receiver");
+        let (nonce, authorize_by) = (self.unlucky_nonce(), authorize_by(&self.world));
+        Intent { nonce, receiver, authorize_by, ..self.intent() }
     }
 
     /// The next payment, held.
@@ -157,13 +174,12 @@ impl Bench {
 
     fn hold_tries(&self, nonce: u64) -> u8 {
         let seeds = [address::HOLD_SEED, self.world.session.as_ref(), &nonce.to_le_bytes()];
-        tries(&seeds, &x402_escrow_interface::ID)
+        tries(&seeds, &program_id())
     }
 
     /// The unluckiest nonce of a jump that empties most of the replay window.
-    pub(crate) fn unlucky_nonce(&self) -> u64 {
+    fn unlucky_nonce(&self) -> u64 {
         let highest = self.world.session().highest_nonce;
-        // A jump of at most 1,024 clears the skipped nonces word by word; a longer one, all at once.
         let candidates = highest + 24..=highest + 1_024;
         candidates.max_by_key(|nonce| self.hold_tries(*nonce)).expect("there are candidates")
     }
@@ -181,6 +197,15 @@ impl Bench {
     }
 }
 
+fn receivers(count: usize) -> Vec<Address> {
+    (0..count).map(|index| test_address(&format!("receiver {index}"))).collect()
+}
+
+/// A list of `count` receivers, those of the samples among them.
+pub(crate) fn list_of(count: usize) -> ReceiverList {
+    ReceiverList::new(receivers(count)).expect("no more than a list can have")
+}
+
 /// How many addresses are tried in vain before one is off the curve.
 pub(crate) fn tries(seeds: &[&[u8]], program: &Address) -> u8 {
     u8::MAX - Address::find_program_address(seeds, program).1
@@ -192,6 +217,6 @@ pub(crate) fn test_address(name: &str) -> Address {
 }
 
 /// The usual time by which intents are put on chain, for those made after a while.
-pub(crate) fn authorize_by(world: &World) -> i64 {
+fn authorize_by(world: &World) -> i64 {
     world.chain.time() + (World::AUTHORIZE_BY - START)
 }

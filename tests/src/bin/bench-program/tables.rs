@@ -1,7 +1,7 @@
 //! The report as Markdown tables, for a terminal and for docs/benchmarks.md alike.
 
 use crate::{
-    peers,
+    peers, previous, rent,
     report::{Packing, Payers, Report},
     targets::Target,
 };
@@ -16,6 +16,7 @@ pub(crate) struct Section {
 pub(crate) fn sections(report: &Report) -> Vec<Section> {
     vec![
         Section { name: "targets", table: targets(report) },
+        Section { name: "previous figures", table: previous(report) },
         Section { name: "instructions", table: instructions(report) },
         Section { name: "parts", table: parts(report) },
         Section { name: "one payment", table: transactions(report) },
@@ -102,11 +103,33 @@ fn transactions(report: &Report) -> String {
 }
 
 fn rent(report: &Report) -> String {
-    let rows = report.accounts.iter().map(|rent| {
-        let peer = peers::rent(&rent.account).to_owned();
-        vec![rent.account.clone(), number(rent.bytes), number(rent.lamports), peer]
+    let measured =
+        report.rents.iter().map(|rent| (rent.lamports_per_byte, format!("{}: measured", rent.cluster)));
+    let published = rent::PUBLISHED.map(|(lamports_per_byte, basis)| (lamports_per_byte, basis.to_owned()));
+    let rows = measured.chain(published).map(|(lamports_per_byte, basis)| {
+        let lamports =
+            report.accounts.iter().map(|account| number(rent::lamports(account.bytes, lamports_per_byte)));
+        [number(lamports_per_byte), basis].into_iter().chain(lamports).collect()
     });
-    table(&["account", "bytes", "lamports", "payment-channels, published"], &[1, 2], rows)
+    let accounts =
+        report.accounts.iter().map(|account| format!("{}, {} bytes", account.account, account.bytes));
+    let titles: Vec<_> =
+        ["lamports a byte", "where"].map(str::to_owned).into_iter().chain(accounts).collect();
+    let titles: Vec<_> = titles.iter().map(String::as_str).collect();
+    table(&titles, &[0, 2, 3, 4, 5], rows)
+}
+
+fn previous(report: &Report) -> String {
+    let rows = previous::changes(report).into_iter().map(|change| {
+        vec![
+            change.now.name.clone(),
+            number(change.before),
+            number(change.now.value),
+            change.percent(),
+            change.reason.to_owned(),
+        ]
+    });
+    table(&["figure", "before", "now", "change", "reason"], &[1, 2, 3], rows)
 }
 
 fn packing(report: &Report) -> String {

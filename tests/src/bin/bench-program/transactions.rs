@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::instruction::Instruction;
-use x402_escrow_interface::message::{Intent, PaymentFlow};
+use x402_escrow_interface::message::Intent;
 
 use crate::{
     cast::{Cast, Cluster},
@@ -23,21 +23,27 @@ pub(crate) fn measure() -> Result<Vec<TransactionCost>> {
     let mut costs = Vec::new();
     for table in [Table::None, Table::AllButHolds] {
         let now = cluster.time()?;
-        let intent = cast.intent(0, PaymentFlow::Escrow, now);
+        let intent = cast.intent(0, now);
         let authorize = cast.authorize(&intent);
         costs.push(send(&mut cluster, &cast, "authorize", table, &intent, authorize)?);
         let capture = cast.capture(&intent, &stored_hold(&cluster, &intent)?);
         costs.push(send(&mut cluster, &cast, "capture, signed", table, &intent, capture)?);
 
-        let intent = cast.intent(0, PaymentFlow::Escrow, now);
+        let intent = cast.intent(0, now);
         cluster.run(&[vec![cast.authorize(&intent)]])?;
         let capture = cast.capture_and_release(&intent, &stored_hold(&cluster, &intent)?);
         let name = "capture and release, two signatures";
         costs.push(send(&mut cluster, &cast, name, table, &intent, capture)?);
 
-        let intent = cast.intent(0, PaymentFlow::Authorization, now);
+        let intent = cast.intent_to_charge(0, now);
         let charge = cast.charge(&intent);
-        costs.push(send(&mut cluster, &cast, "charge", table, &intent, charge)?);
+        let name = "charge, the session key captures";
+        costs.push(send(&mut cluster, &cast, name, table, &intent, charge)?);
+
+        let intent = cast.intent_of_one_key(0, now);
+        let charge = cast.charge_part(&intent);
+        let name = "charge of a part, one last capture";
+        costs.push(send(&mut cluster, &cast, name, table, &intent, charge)?);
     }
     Ok(costs)
 }

@@ -31,6 +31,7 @@ impl Version0 {
 
 impl Cluster for Version0 {
     const VERSION: u8 = 0;
+    const NAME: &str = "LiteSVM";
 
     fn mint(&self) -> Address {
         self.mint
@@ -53,6 +54,10 @@ impl Cluster for Version0 {
 
     fn data(&self, address: &Address) -> Result<Option<Vec<u8>>> {
         Ok(self.chain.data(address))
+    }
+
+    fn rent(&self, bytes: u64) -> Result<u64> {
+        Ok(self.chain.rent(usize::try_from(bytes)?))
     }
 
     fn tokens(&self, owner: &Address) -> Result<u64> {

@@ -91,6 +91,7 @@ fn message(fee_payer: &Address, instructions: &[Instruction], blockhash: Hash) -
 
 impl Cluster for Version1 {
     const VERSION: u8 = 1;
+    const NAME: &str = "solana-test-validator";
 
     fn mint(&self) -> Address {
         self.local.mint
@@ -120,6 +121,10 @@ impl Cluster for Version1 {
     fn data(&self, address: &Address) -> Result<Option<Vec<u8>>> {
         let account = self.rpc.get_account_with_commitment(address, CommitmentConfig::confirmed())?;
         Ok(account.value.map(|account| account.data))
+    }
+
+    fn rent(&self, bytes: u64) -> Result<u64> {
+        Ok(self.rpc.get_minimum_balance_for_rent_exemption(usize::try_from(bytes)?)?)
     }
 
     fn tokens(&self, owner: &Address) -> Result<u64> {
