@@ -28,7 +28,9 @@ pub(crate) fn compare(step: &Step, predicted: &Result<(), Broken>, outcome: &Res
 }
 
 fn is(rule: Rule, refusal: &Refusal) -> bool {
-    use InstructionError::{AccountDataTooSmall, Custom, InvalidSeeds, MissingRequiredSignature};
+    use InstructionError::{
+        AccountDataTooSmall, Custom, InvalidSeeds, MissingRequiredSignature, UninitializedAccount,
+    };
 
     let Refusal::Solana(error) = refusal else {
         return *refusal
@@ -40,7 +42,8 @@ fn is(rule: Rule, refusal: &Refusal) -> bool {
     match rule {
         Rule::Escrow(_) => false,
         Rule::MissingSignature => *error == MissingRequiredSignature,
-        Rule::MissingAccount => *error == AccountDataTooSmall,
+        // The latter where lamports were sent to its address.
+        Rule::MissingAccount => [AccountDataTooSmall, UninitializedAccount].contains(error),
         Rule::WrongSeeds => *error == InvalidSeeds,
         Rule::AccountInUse => *error == Custom(SystemError::AccountAlreadyInUse as u32),
         Rule::Duplicate => *error == Custom(CONSTRAINT_DUPLICATE_MUTABLE_ACCOUNT),
