@@ -12,7 +12,7 @@ import type { PaymentRequirements } from "@x402/core/types";
 import { writeHex } from "../src/bytes.js";
 import { streamResourceHash } from "../src/messages.js";
 import { type IdentifierOffer, identifierDeclaration } from "../src/payment_identifier.js";
-import { paymentIdOf } from "../src/server/terms.js";
+import { paymentIdOf } from "../src/server/payment.js";
 import { offer, session } from "./fixture.js";
 import { now, offerFor, payWith, serve, verifier } from "./peers.js";
 

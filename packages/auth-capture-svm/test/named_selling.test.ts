@@ -7,10 +7,11 @@ import { decodePaymentRequiredHeader, encodePaymentSignatureHeader } from "@x402
 import { HTTPFacilitatorClient } from "@x402/core/server";
 import type { PaymentPayload } from "@x402/core/types";
 
+import { writeBase58 } from "../src/bytes.js";
 import { identifierDeclaration } from "../src/payment_identifier.js";
 import { Answered } from "../src/server/answered.js";
-import { paymentIdOf } from "../src/server/terms.js";
-import { Facilitator, payment, send, shop } from "./shop.js";
+import { paymentIdOf } from "../src/server/payment.js";
+import { Facilitator, opening, payment, send, shop, voucher } from "./shop.js";
 
 const ID = "pay_0123456789abcdef";
 const EXTENSION = "payment-identifier";
@@ -51,7 +52,7 @@ test("a repeat is answered as before, and served once", async () => {
     const paid = named(await payment(`${base}${path}`, init), ID, path === "/must-be-named");
     const first = await send(`${base}${path}`, paid, init);
     assert.deepEqual([first.status, first.text], [201, `part and ${init.method ?? "GET"}`]);
-    assert.deepEqual(facilitator.asked[0]?.extensions, paid.extensions, "the facilitator is told the id");
+    assert.deepEqual(facilitator.asked[0]?.extensions, { [EXTENSION]: { info: { id: ID } } });
     assert.deepEqual(facilitator.settled(), ["hold", "capture"]);
     for (const again of await Promise.all(Array.from({ length: 20 }, () => send(`${base}${path}`, paid, init)))) {
       assert.deepEqual([again.status, again.text, again.settlement], [first.status, first.text, first.settlement]);
@@ -108,7 +109,7 @@ test("an id gets nobody the answer to another request, or what was not paid", as
   ] as const) {
     assert.equal((await send(`${base}${path}`, paid, { method: "POST", body })).status, 402);
   }
-  const other = { ...paid, payload: { ...paid.payload, signature: "2".repeat(64) } };
+  const other = { ...paid, payload: { ...paid.payload, signature: writeBase58(new Uint8Array(64).fill(2)) } };
   assert.equal((await send(`${base}/must-be-named`, other, init)).reason, "duplicate_settlement");
   assert.equal(served(), 1);
 
@@ -198,12 +199,10 @@ test("the id of another payment is answered 409", async () => {
   const { base, served } = await shop(facilitator);
   const ask = facilitator.settle.bind(facilitator);
   facilitator.settle = client.settle.bind(client);
-  const opening = await payment(`${base}/named-tick`);
-  const paymentId = paymentIdOf(opening);
-  const voucher = { type: "voucher", paymentId, amount: "200", fee: "0", signature: "1".repeat(64) };
+  const opens = await payment(`${base}/named-tick`);
   for (const [path, paid] of [
     ["/named", named(await payment(`${base}/named`))],
-    ["/named-tick", named({ ...opening, payload: voucher })],
+    ["/named-tick", named({ ...opens, payload: voucher(paymentIdOf(opens), 200) })],
   ] as const) {
     const { status, text, headers } = await send(`${base}${path}`, paid);
     assert.deepEqual([status, JSON.parse(text).error.code], [409, "payment_identifier_conflict"]);
@@ -218,29 +217,27 @@ test("the id of another payment is answered 409", async () => {
 test("a voucher under its id is answered as before, and buys nothing else", async () => {
   const { base, facilitator, served, on } = await shop();
   const url = `${base}/named-tick`;
-  const paid = await payment(url);
-  const voucher = (amount: number): Record<string, unknown> => {
-    const paymentId = paymentIdOf(paid);
-    return { type: "voucher", paymentId, amount: String(amount), fee: "0", signature: "1".repeat(64) };
-  };
-  const opening = named({ ...paid, payload: { ...paid.payload, voucher: voucher(100) } });
-  const second = named({ ...paid, payload: voucher(200) }, "pay_the_second_request");
+  const opens = named(await opening(url));
+  const paymentId = paymentIdOf(opens);
+  const second = named({ ...opens, payload: voucher(paymentId, 200) }, "pay_the_second_request");
   facilitator.next.push(undefined, { amount: "100", extra: { status: "confirmed" } });
-  for (const bought of [opening, second]) {
+  for (const bought of [opens, second]) {
     const first = await send(url, bought);
     const again = await send(url, bought);
     assert.deepEqual([first.status, again.status, again.settlement], [200, 200, first.settlement]);
   }
   assert.deepEqual([served(), facilitator.settled()], [2, ["hold", "voucher"]]);
 
-  // The facilitator tells it yes again, whatever is asked for with it.
   const toldAgain = { amount: "100", extra: { status: "confirmed", alreadySettled: true } };
+  const third = named({ ...opens, payload: voucher(paymentId, 300) }, "pay_the_third_request");
+  // The facilitator tells a voucher yes again, whatever is asked for with it, and whoever served it.
   facilitator.next.push(toldAgain);
-  const elsewhere = await send(`${url}?other`, second);
-  assert.deepEqual([elsewhere.status, elsewhere.reason], [402, "invalid_auth_capture_svm_voucher_repeated"]);
+  for (const bought of [second, third]) {
+    const { status, reason } = await send(`${url}?other`, bought);
+    assert.deepEqual([status, reason], [402, "invalid_auth_capture_svm_voucher_repeated"]);
+  }
   assert.equal(served(), 2);
 
-  const third = named({ ...paid, payload: voucher(300) }, "pay_the_third_request");
   on((_request, response) => response.status(500).send("failed"));
   facilitator.next.push({ amount: "100", extra: { status: "confirmed" } }, toldAgain);
   assert.equal((await send(url, third)).status, 500);
@@ -252,7 +249,7 @@ test("a route that takes no ids keeps them from the facilitator", async () => {
   const { base, facilitator } = await shop();
   const paid = await payment(`${base}/report`);
   assert.equal((await send(`${base}/report`, named(paid, "short"))).status, 200);
-  assert.deepEqual(facilitator.asked[0]?.extensions, {});
+  assert.equal(facilitator.asked[0]?.extensions, undefined);
   assert.equal((await send(`${base}/report`, named(paid))).reason, "duplicate_settlement");
 });
 

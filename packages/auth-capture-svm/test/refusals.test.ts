@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import type { PaymentPayload } from "@x402/core/types";
 
-import { paymentIdOf } from "../src/server/terms.js";
+import { paymentIdOf } from "../src/server/payment.js";
 import { address } from "./fixture.js";
 import { Facilitator, folder, opened, payment, send, shop } from "./shop.js";
 
@@ -58,6 +58,16 @@ test("a hold without a verdict buys nothing, and the same payment buys later", a
     assert.equal((await send(`${base}/report`, paid)).status, 200);
   }
   assert.equal(served(), 2);
+});
+
+test("a hold without a verdict that turns out to be captured was served elsewhere, and buys nothing", async () => {
+  const { base, facilitator, served } = await shop();
+  const paid = await payment(`${base}/report`);
+  facilitator.next.push(new Error("no answer"));
+  await send(`${base}/report`, paid);
+  facilitator.next.push({ extra: { state: "captured", status: "confirmed", alreadySettled: true } });
+  assert.equal((await send(`${base}/report`, paid)).reason, "duplicate_settlement");
+  assert.equal(served(), 0);
 });
 
 test("a hold that is less final than the route asks buys nothing", async () => {

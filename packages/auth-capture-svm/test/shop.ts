@@ -19,11 +19,13 @@ import { paymentMiddleware, x402ResourceServer } from "@x402/express";
 import express from "express";
 
 import { LOCAL_PROGRAM } from "../src/deployment.js";
-import { writeBase58 } from "../src/bytes.js";
-import { publicKey } from "../src/ed25519.js";
+import { readHex, writeBase58 } from "../src/bytes.js";
+import { publicKey, sign } from "../src/ed25519.js";
+import { captureSignedBytes, intentSignedBytes } from "../src/messages.js";
 import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
-import { paymentIdOf } from "../src/server/terms.js";
-import { address, draft } from "./fixture.js";
+import { paymentIdOf } from "../src/server/payment.js";
+import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
+import { address, AGENT_SEED, draft } from "./fixture.js";
 
 export const AUTHORIZER = new Uint8Array(32).fill(8);
 export const AUTHORIZER_ADDRESS = writeBase58(publicKey(AUTHORIZER));
@@ -140,7 +142,7 @@ export async function shop(
 
 let nonce = 0;
 
-/** A payment for what `url` asks. The facilitator here doesn't look at signatures. */
+/** A payment for what `url` asks, signed by the agent. */
 export async function payment(url: string, init: RequestInit = {}): Promise<PaymentPayload> {
   const response = await fetch(url, init);
   assert.equal(response.status, 402);
@@ -148,7 +150,23 @@ export async function payment(url: string, init: RequestInit = {}): Promise<Paym
   const [accepted] = challenge.accepts;
   assert.ok(accepted);
   nonce += 1;
-  return { x402Version: 2, accepted, payload: { ...draft(), nonce: String(nonce), signature: "1".repeat(64) } };
+  const payload = { ...draft(), nonce: String(nonce) };
+  const intent = intentOf(accepted, readExtra(accepted), readIntentPayload(payload));
+  const signature = writeBase58(sign(AGENT_SEED, intentSignedBytes(intent)));
+  return { x402Version: 2, accepted, payload: { ...payload, signature } };
+}
+
+/** A voucher of the agent's. */
+export function voucher(paymentId: string, amount: number): Record<string, unknown> {
+  const message = { intentDigest: readHex(paymentId, 32, "paymentId"), amount: BigInt(amount), fee: 0n, last: false };
+  const signature = writeBase58(sign(AGENT_SEED, captureSignedBytes(message)));
+  return { type: "voucher", paymentId, amount: amount.toString(), fee: "0", signature };
+}
+
+/** An intent for what `url` asks, with the voucher of the first request. */
+export async function opening(url: string): Promise<PaymentPayload> {
+  const paid = await payment(url);
+  return { ...paid, payload: { ...paid.payload, voucher: voucher(paymentIdOf(paid), 100) } };
 }
 
 export async function send(url: string, paid: PaymentPayload, init: RequestInit = {}) {

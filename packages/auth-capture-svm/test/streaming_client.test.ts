@@ -13,7 +13,7 @@ import { checkOffer } from "../src/client/draft.js";
 import { Streams } from "../src/client/streams.js";
 import { verify } from "../src/ed25519.js";
 import { captureSignedBytes, streamResourceHash } from "../src/messages.js";
-import { paymentIdOf, voucherOf } from "../src/server/terms.js";
+import { paymentIdOf, voucherOf } from "../src/server/payment.js";
 import { NOW, offer, session } from "./fixture.js";
 import { now, payWith, serve, verifier } from "./peers.js";
 

@@ -6,23 +6,13 @@ import type { PaymentPayload } from "@x402/core/types";
 import { readBase58, readHex, writeHex } from "../src/bytes.js";
 import { publicKey, verify } from "../src/ed25519.js";
 import { releaseSignedBytes, streamResourceHash } from "../src/messages.js";
-import { paymentIdOf } from "../src/server/terms.js";
+import { paymentIdOf } from "../src/server/payment.js";
 import { address } from "./fixture.js";
-import { AUTHORIZER, AUTHORIZER_ADDRESS, payment, send, shop } from "./shop.js";
+import { AUTHORIZER, AUTHORIZER_ADDRESS, opening, payment, send, shop, voucher } from "./shop.js";
 
 const REPEATED = { success: false, errorReason: "invalid_auth_capture_svm_voucher_repeated" };
 /** The facilitator's answer to a voucher over the price. */
 const VOUCHED = { amount: "100", extra: { status: "confirmed" } };
-
-function voucher(paymentId: string, amount: number): Record<string, unknown> {
-  return { type: "voucher", paymentId, amount: amount.toString(), fee: "0", signature: "1".repeat(64) };
-}
-
-/** An intent for what `url` asks, with the voucher of the first request. */
-async function opening(url: string): Promise<PaymentPayload> {
-  const paid = await payment(url);
-  return { ...paid, payload: { ...paid.payload, voucher: voucher(paymentIdOf(paid), 100) } };
-}
 
 test("the challenge asks for a hold that is bound to the origin, and tells each request's price", async () => {
   const { base } = await shop();
@@ -71,9 +61,9 @@ test("a voucher that the facilitator refuses, or has seen, buys nothing", async 
   const { base, facilitator, served } = await shop();
   const opens = await opening(`${base}/tick`);
   await send(`${base}/tick`, opens);
-  for (const answer of [REPEATED, { success: false, errorReason: "invalid_auth_capture_svm_voucher_decreased" }]) {
+  for (const answer of [REPEATED, { success: false, errorReason: "invalid_auth_capture_svm_voucher_too_late" }]) {
     facilitator.next.push(answer);
-    const { status, reason } = await send(`${base}/tick`, { ...opens, payload: voucher(paymentIdOf(opens), 100) });
+    const { status, reason } = await send(`${base}/tick`, { ...opens, payload: voucher(paymentIdOf(opens), 200) });
     assert.deepEqual([status, reason], [402, answer.errorReason]);
   }
   assert.equal(served(), 1);

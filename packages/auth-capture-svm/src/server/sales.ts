@@ -1,11 +1,13 @@
 /** Holds before the handler, captures or releases after it, and tries again until the facilitator has it. */
 
 import type { FacilitatorClient } from "@x402/core/server";
-import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import type { SettleResponse } from "@x402/core/types";
 
 import type { Authorizer } from "./lifecycle.js";
+import type { Purchases } from "./purchases.js";
 import { COMMITMENTS, lifecycleRequirements, type Accepted, type Commitment } from "./terms.js";
 import type { Ending, Unsettled } from "./unsettled.js";
+import { ask, isDecided, refused } from "./verdict.js";
 
 /** How long a response waits for its capture. It is signed and on disk by then; the rest needs no client. */
 const PATIENCE_MILLISECONDS = 20_000;
@@ -13,40 +15,35 @@ const RETRY_MILLISECONDS = 5_000;
 /** How long after the capture deadline a capture that was sent before may still be reported. */
 const GRACE_SECONDS = 3600;
 
-/** A "no" with which the last word is not said: settling again can change it. */
-const UNDECIDED = [
-  "settlement_pending",
-  "unexpected_settle_error",
-  "unexpected_verify_error",
-  "invalid_auth_capture_svm_payment_not_found",
-];
+const DUPLICATE = "duplicate_settlement";
 
-/** A payment that a request is working on. */
+/** A payment that is held, and that a request is working on. */
 interface Sale {
   readonly accepted: Accepted;
   /** What the facilitator said of the hold. */
-  held?: SettleResponse;
+  readonly held: SettleResponse;
 }
 
 export class Sales {
   readonly #facilitator: FacilitatorClient;
   readonly #authorizer: Authorizer;
+  readonly #purchases: Purchases;
   readonly #unsettled: Unsettled;
   readonly #captureCommitment: Commitment | undefined;
   readonly #sales = new Map<string, Sale>();
-  /** Payments that were told to come again. */
-  readonly #unanswered = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   #retrying = false;
 
   constructor(
     facilitator: FacilitatorClient,
     authorizer: Authorizer,
+    purchases: Purchases,
     unsettled: Unsettled,
     captureCommitment?: Commitment,
   ) {
     this.#facilitator = facilitator;
     this.#authorizer = authorizer;
+    this.#purchases = purchases;
     this.#unsettled = unsettled;
     this.#captureCommitment = captureCommitment;
     const settle = (): void =>
@@ -55,48 +52,45 @@ export class Sales {
   }
 
   /** Has the facilitator hold the amount. Anything but a hold that is new and final enough is a "no". */
-  async hold(payment: PaymentPayload, accepted: Accepted): Promise<SettleResponse> {
-    const { paymentId } = accepted;
-    if (this.#sales.has(paymentId)) {
-      return refused(accepted.requirements, "duplicate_settlement", "the payment is being served in another request");
+  async hold(accepted: Accepted): Promise<SettleResponse> {
+    const { paymentId, payment } = accepted;
+    const held = await this.holdStreamed(accepted);
+    if (!held.success) {
+      return held;
     }
-    const sale: Sale = { accepted };
-    this.#sales.set(paymentId, sale);
-    const answer = await this.#holdClaimed(payment, accepted);
-    if (!answer.success) {
-      this.#sales.delete(paymentId);
-      return answer;
-    }
-    sale.held = answer;
+    this.#sales.set(paymentId, { accepted, held });
     try {
       // On disk before the handler runs: if it breaks off, be it by a crash, what is held goes back.
       this.#unsettled.add(paymentId, this.#ending(accepted, 0n));
     } catch (error) {
       console.error(`payment ${paymentId} is not served: its release could not be written down`, error);
       await this.end(paymentId, 0n);
-      return refused(accepted.requirements, "unexpected_settle_error", "the server failed; nothing was charged");
+      return refused(payment.accepted, "unexpected_settle_error", "the server failed; nothing was charged");
     }
-    return answer;
+    return held;
   }
 
   /** The same for a hold that pays for many requests: its vouchers are captured, and the facilitator has them. */
-  async holdStreamed(payment: PaymentPayload, accepted: Accepted): Promise<SettleResponse> {
-    const { paymentId } = accepted;
-    if (this.#sales.has(paymentId)) {
-      return refused(accepted.requirements, "duplicate_settlement", "the hold is being made in another request");
+  async holdStreamed(accepted: Accepted): Promise<SettleResponse> {
+    const { paymentId, payment } = accepted;
+    // An earlier run served what it left unsettled, or broke off and releases it.
+    if (this.#purchases.isServed(accepted) || this.#unsettled.get(paymentId) !== undefined) {
+      return refused(payment.accepted, DUPLICATE, "the payment bought something before");
     }
-    this.#sales.set(paymentId, { accepted });
+    if (!this.#purchases.claim(accepted)) {
+      return refused(payment.accepted, "settlement_pending", "the payment is being settled in another request");
+    }
     try {
-      return await this.#holdClaimed(payment, accepted);
+      return await this.#holdClaimed(accepted);
     } finally {
-      this.#sales.delete(paymentId);
+      this.#purchases.release(accepted);
     }
   }
 
   /** Captures `amount`, or releases all if that is 0. If it can't be done now, it will be: the hold's answer then. */
   async end(paymentId: string, amount: bigint): Promise<SettleResponse> {
     const sale = this.#sales.get(paymentId);
-    if (sale?.held === undefined) {
+    if (sale === undefined) {
       throw new Error(`payment ${paymentId} is not held`);
     }
     const ending = this.#ending(sale.accepted, amount);
@@ -140,41 +134,28 @@ export class Sales {
     this.#unsettled.close();
   }
 
-  async #holdClaimed(payment: PaymentPayload, { paymentId, requirements }: Accepted): Promise<SettleResponse> {
-    let answer: SettleResponse;
-    try {
-      answer = await this.#facilitator.settle(payment, requirements);
-    } catch (error) {
-      if (isConflict(error)) {
-        return conflict(requirements);
-      }
-      console.warn(`no verdict on payment ${paymentId}: ${(error as Error).message}`);
-      this.#unanswered.add(paymentId);
-      const message = "the payment could not be settled now; send the same request again";
-      return refused(requirements, "unexpected_settle_error", message);
+  async #holdClaimed(accepted: Accepted): Promise<SettleResponse> {
+    const { paymentId, payment } = accepted;
+    const now = Date.now() / 1000;
+    const { answer, isMissing } = await ask(this.#facilitator, payment);
+    if (isMissing) {
+      this.#purchases.doubt(accepted, now);
     }
     if (!answer.success) {
-      if (!isDecided(answer)) {
-        this.#unanswered.add(paymentId);
-      }
       return answer;
     }
     const { alreadySettled, state, status } = answer.extra ?? {};
-    // Settled by an earlier request: that one was served, unless it was told to come again.
-    const wasUnanswered = this.#unanswered.delete(paymentId);
-    if (alreadySettled === true && !(wasUnanswered && state === "authorized")) {
-      return refused(requirements, "duplicate_settlement", "the payment bought something before");
+    if (alreadySettled === true && !(state === "authorized" && this.#purchases.isOwed(accepted))) {
+      return refused(payment.accepted, DUPLICATE, "the payment bought something before");
     }
-    const asked = Math.max(rank(requirements.extra["commitment"]), 0);
+    const asked = Math.max(rank(payment.accepted.extra["commitment"]), 0);
     if (rank(status) < asked) {
       console.error(`the facilitator said yes to payment ${paymentId} before it was final enough`);
-      this.#unanswered.add(paymentId);
-      return refused(
-        requirements,
-        "unexpected_settle_error",
-        "the facilitator's answer is weaker than this route asks for",
-      );
+      this.#purchases.doubt(accepted, now);
+      const message = "the facilitator's answer is weaker than this route asks for";
+      return refused(payment.accepted, "unexpected_settle_error", message);
     }
+    this.#purchases.serve(accepted, now);
     return answer;
   }
 
@@ -210,8 +191,8 @@ export class Sales {
     }
   }
 
-  #ending({ paymentId, requirements: accepted, captureDeadline }: Accepted, amount: bigint): Ending {
-    const requirements = lifecycleRequirements(accepted, this.#captureCommitment);
+  #ending({ paymentId, payment, captureDeadline }: Accepted, amount: bigint): Ending {
+    const requirements = lifecycleRequirements(payment.accepted, this.#captureCommitment);
     return { requirements, payload: this.#authorizer.end(paymentId, amount), captureDeadline };
   }
 
@@ -223,28 +204,6 @@ export class Sales {
 /** How final that is: -1 for nothing that is on chain. */
 function rank(commitment: unknown): number {
   return COMMITMENTS.findIndex((known) => known === commitment);
-}
-
-/** A settlement that is answered no. */
-export function refused(requirements: PaymentRequirements, errorReason: string, errorMessage: string): SettleResponse {
-  return { success: false, errorReason, errorMessage, transaction: "", network: requirements.network };
-}
-
-/** The `errorReason` where the id is another payment's. */
-export const CONFLICT = "payment_identifier_conflict";
-
-export function conflict(requirements: PaymentRequirements): SettleResponse {
-  return refused(requirements, CONFLICT, "the id is another payment's; a new purchase needs a new id");
-}
-
-/** Whether the facilitator said so, by status 409: core's client has that in its message only. */
-export function isConflict(error: unknown): boolean {
-  const { message } = error as Error;
-  return message.includes("(409)") && message.includes(CONFLICT);
-}
-
-function isDecided(answer: SettleResponse): boolean {
-  return answer.success || !UNDECIDED.includes(answer.errorReason ?? "");
 }
 
 async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {

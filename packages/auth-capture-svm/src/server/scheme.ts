@@ -24,14 +24,17 @@ import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import type { MerchantConfig, PriceOptions } from "./config.js";
 import { Authorizer } from "./lifecycle.js";
+import { isStreamed, paymentIdOf, voucherOf } from "./payment.js";
 import { parsePrice, type Token } from "./price.js";
+import { Purchases } from "./purchases.js";
 import { type Middleware, Repeats } from "./repeats.js";
 import { requestHash } from "./request.js";
-import { CONFLICT, refused, Sales } from "./sales.js";
+import { Sales } from "./sales.js";
 import { Streams } from "./streams.js";
 import { type Deployment, deploymentOf } from "./support.js";
-import { checkAccepted, deadlines, paymentIdOf, standingExtra, voucherOf, type Windows } from "./terms.js";
+import { checkAccepted, deadlines, standingExtra, type Windows } from "./terms.js";
 import { Unsettled } from "./unsettled.js";
+import { CONFLICT, refused } from "./verdict.js";
 
 type Network = SupportedKind["network"];
 
@@ -54,6 +57,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   readonly #payTo: Address;
   readonly #authorizer: Authorizer;
   readonly #windows: Windows;
+  readonly #purchases = new Purchases();
   readonly #sales: Sales;
   readonly #streams: Streams;
   readonly #repeats = new Repeats();
@@ -71,8 +75,9 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
       refundSeconds: config.refundWindowSeconds ?? 0,
     };
     const { facilitator, captureCommitment, streamIdleSeconds = 60 } = config;
-    this.#streams = new Streams(facilitator, this.#authorizer, streamIdleSeconds, captureCommitment);
-    this.#sales = new Sales(facilitator, this.#authorizer, unsettled, captureCommitment);
+    const buying = [facilitator, this.#authorizer, this.#purchases] as const;
+    this.#streams = new Streams(...buying, streamIdleSeconds, captureCommitment);
+    this.#sales = new Sales(...buying, unsettled, captureCommitment);
   }
 
   /**
@@ -182,7 +187,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   settleOnCancel({ paymentPayload, requirements }: VerifiedPaymentCanceledContext): PaymentRequirements | void {
     const payment = paymentPayload as PaymentPayload;
     if (isStreamed(payment.accepted)) {
-      this.#streams.notServed(voucherOf(payment));
+      this.#purchases.fail(voucherOf(payment));
       return;
     }
     return requirements as PaymentRequirements;
@@ -220,36 +225,25 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   }
 
   /** Has the facilitator hold the amount, or keep the voucher. */
-  async #authorize(signed: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
-    const accepted = checkAccepted(signed, asked, this.#windows, unixSeconds());
-    const payment = isIdentified(asked) ? signed : withoutIdentifier(signed);
-    const { voucher, opensHold } = accepted;
-    if (voucher === undefined) {
-      return this.#sales.hold(payment, accepted);
+  async #authorize(payment: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
+    const accepted = checkAccepted(payment, asked, this.#windows, unixSeconds());
+    const requestPrice = readRequestPrice(asked);
+    if (requestPrice === undefined) {
+      return this.#sales.hold(accepted);
     }
-    if (!opensHold) {
-      return this.#streams.pay(payment, voucher, readRequestPrice(asked) ?? 0n);
+    if (accepted.sessionKey === undefined) {
+      return this.#streams.pay(accepted, requestPrice);
     }
-    const answer = await this.#sales.holdStreamed(payment, accepted);
+    const answer = await this.#sales.holdStreamed(accepted);
     if (answer.success) {
-      this.#streams.note(accepted.requirements, voucher);
+      this.#streams.note(accepted);
     }
     return answer;
   }
 }
 
-function isStreamed(requirements: PaymentRequirements): boolean {
-  return readRequestPrice(requirements) !== undefined;
-}
-
 function isIdentified({ extra }: PaymentRequirements): boolean {
   return extra[PAYMENT_IDENTIFIER_EXTRA] !== undefined;
-}
-
-/** Where nothing is answered twice, no id is to make the facilitator say yes twice. */
-function withoutIdentifier({ extensions, ...payment }: PaymentPayload): PaymentPayload {
-  const { [PAYMENT_IDENTIFIER]: _identifier, ...others } = extensions ?? {};
-  return extensions === undefined ? payment : { ...payment, extensions: others };
 }
 
 /** What the handler wants, as `setSettlementOverrides` has it; never more than the price. */

@@ -5,11 +5,12 @@
  */
 
 import type { FacilitatorClient } from "@x402/core/server";
-import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 
 import type { Authorizer } from "./lifecycle.js";
-import { conflict, isConflict, refused } from "./sales.js";
-import { lifecycleRequirements, type Commitment, type Voucher } from "./terms.js";
+import type { Purchases } from "./purchases.js";
+import { type Accepted, type Commitment, lifecycleRequirements } from "./terms.js";
+import { ask, refused } from "./verdict.js";
 
 /** How often to look for holds that nobody uses any more. */
 const INTERVAL_MILLISECONDS = 1_000;
@@ -28,73 +29,50 @@ interface Stream {
 export class Streams {
   readonly #facilitator: FacilitatorClient;
   readonly #authorizer: Authorizer;
+  readonly #purchases: Purchases;
   readonly #idleMilliseconds: number;
   readonly #captureCommitment: Commitment | undefined;
   readonly #open = new Map<string, Stream>();
-  /** Vouchers whose requests were not served: each may pay for another. */
-  readonly #unserved = new Set<string>();
   readonly #closing = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(
     facilitator: FacilitatorClient,
     authorizer: Authorizer,
+    purchases: Purchases,
     idleSeconds: number,
     captureCommitment?: Commitment,
   ) {
     this.#captureCommitment = captureCommitment;
     this.#facilitator = facilitator;
     this.#authorizer = authorizer;
+    this.#purchases = purchases;
     this.#idleMilliseconds = idleSeconds * 1000;
     const close = (): void => void this.close((stream) => this.#isIdle(stream));
     this.#timer = setInterval(close, INTERVAL_MILLISECONDS).unref();
   }
 
   /** Has the facilitator keep the voucher. Anything but one that is new, or whose request was not served, is a "no". */
-  async pay(payment: PaymentPayload, voucher: Voucher, price: bigint): Promise<SettleResponse> {
-    const { accepted } = payment;
-    const key = keyOf(voucher);
-    let answer: SettleResponse;
+  async pay(accepted: Accepted, price: bigint): Promise<SettleResponse> {
+    const { payment } = accepted;
+    if (this.#purchases.isServed(accepted)) {
+      return refused(payment.accepted, REPEATED, "the voucher bought something before");
+    }
+    if (!this.#purchases.claim(accepted)) {
+      return refused(payment.accepted, "settlement_pending", "another request is being paid with the voucher");
+    }
     try {
-      answer = await this.#facilitator.settle(payment, accepted);
-    } catch (error) {
-      if (isConflict(error)) {
-        return conflict(accepted);
-      }
-      console.warn(`no verdict on a voucher of payment ${voucher.paymentId}: ${(error as Error).message}`);
-      this.#unserved.add(key);
-      const message = "the voucher could not be checked now; send the same request again";
-      return refused(accepted, "unexpected_settle_error", message);
+      return await this.#payClaimed(accepted, price);
+    } finally {
+      this.#purchases.release(accepted);
     }
-    const wasUnserved = this.#unserved.delete(key);
-    // Under its id a voucher that was accepted before is told yes again.
-    const isToldAgain = answer.success && answer.extra?.["alreadySettled"] === true;
-    if ((isToldAgain || answer.errorReason === REPEATED) && wasUnserved) {
-      const { errorReason: _reason, errorMessage: _message, ...rest } = answer;
-      answer = { ...rest, success: true };
-    } else if (isToldAgain) {
-      return refused(accepted, REPEATED, "the voucher bought something before");
-    } else if (!answer.success) {
-      return answer;
-    } else if (!/^[0-9]+$/.test(answer.amount ?? "") || BigInt(answer.amount ?? "") < price) {
-      console.error(`the facilitator said yes to a voucher of payment ${voucher.paymentId} that is below the price`);
-      const message = "the facilitator's answer is weaker than this route asks for";
-      return refused(accepted, "unexpected_settle_error", message);
-    }
-    this.note(accepted, voucher);
-    return answer;
   }
 
   /** Remembers what a voucher paid. */
-  note(accepted: PaymentRequirements, { paymentId, amount }: Voucher): void {
+  note({ payment, paymentId, amount }: Accepted): void {
     const before = this.#open.get(paymentId)?.amount ?? 0n;
-    const requirements = lifecycleRequirements(accepted, this.#captureCommitment);
+    const requirements = lifecycleRequirements(payment.accepted, this.#captureCommitment);
     this.#open.set(paymentId, { requirements, amount: amount > before ? amount : before, lastUsed: Date.now() });
-  }
-
-  /** The voucher's request was not served: it may pay for another. */
-  notServed(voucher: Voucher): void {
-    this.#unserved.add(keyOf(voucher));
   }
 
   /** Captures the last voucher of every hold for which `isOver` holds, and releases the rest. */
@@ -108,6 +86,33 @@ export class Streams {
     clearInterval(this.#timer);
   }
 
+  async #payClaimed(accepted: Accepted, price: bigint): Promise<SettleResponse> {
+    const { payment, paymentId } = accepted;
+    const now = Date.now() / 1000;
+    const { answer, isMissing } = await ask(this.#facilitator, payment);
+    if (isMissing) {
+      this.#purchases.doubt(accepted, now);
+      return answer;
+    }
+    // Under its id a voucher that was accepted before is told yes again.
+    const isToldAgain = answer.success && answer.extra?.["alreadySettled"] === true;
+    const { errorReason, errorMessage: _message, ...settled } = answer;
+    if (isToldAgain || errorReason === REPEATED) {
+      if (!this.#purchases.isOwed(accepted)) {
+        return refused(payment.accepted, REPEATED, "the voucher bought something before");
+      }
+    } else if (!answer.success) {
+      return answer;
+    } else if (!/^[0-9]+$/.test(answer.amount ?? "") || BigInt(answer.amount ?? "") < price) {
+      console.error(`the facilitator said yes to a voucher of payment ${paymentId} that is below the price`);
+      const message = "the facilitator's answer is weaker than this route asks for";
+      return refused(payment.accepted, "unexpected_settle_error", message);
+    }
+    this.#purchases.serve(accepted, now);
+    this.note(accepted);
+    return { ...settled, success: true };
+  }
+
   async #close(paymentId: string, { requirements, amount }: Stream): Promise<void> {
     this.#closing.add(paymentId);
     try {
@@ -115,11 +120,6 @@ export class Streams {
       const answer = await this.#facilitator.settle({ x402Version: 2, accepted: requirements, payload }, requirements);
       if (answer.success) {
         this.#open.delete(paymentId);
-        for (const key of this.#unserved) {
-          if (key.startsWith(paymentId)) {
-            this.#unserved.delete(key);
-          }
-        }
         return;
       }
       // A voucher came in between, or the facilitator takes its time. If it never works, the facilitator captures the
@@ -144,8 +144,4 @@ export class Streams {
   #isIdle({ requirements, amount, lastUsed }: Stream): boolean {
     return Date.now() - lastUsed >= this.#idleMilliseconds || amount >= BigInt(requirements.amount);
   }
-}
-
-function keyOf({ paymentId, amount }: Voucher): string {
-  return `${paymentId} ${amount}`;
 }

@@ -4,11 +4,10 @@ import { isDeepStrictEqual } from "node:util";
 
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
-import { FieldError, Fields } from "../fields.js";
-import { SESSION_KEY, intentOf, readExtra, readIntentPayload } from "../wire.js";
 import type { Address } from "../bytes.js";
-import { writeHex } from "../bytes.js";
-import { intentDigest } from "../messages.js";
+import { FieldError, Fields } from "../fields.js";
+import { SESSION_KEY, readExtra, readIntentPayload } from "../wire.js";
+import { paymentIdOf, typedPayment, voucherOf } from "./payment.js";
 
 /** A capture needs this long to be put on chain; a challenge with less left is too old to pay. */
 const MINIMUM_CAPTURE_SECONDS = 60;
@@ -21,26 +20,18 @@ export interface Windows {
   readonly refundSeconds: number;
 }
 
-/** What pays for one request out of a streamed hold. */
-export interface Voucher {
-  /** 64 hex digits. */
-  readonly paymentId: string;
-  /** All that was bought so far, in base units. */
-  readonly amount: bigint;
-}
-
 /** A payment that is what was asked for. */
 export interface Accepted {
+  /** What the facilitator is asked to settle: the client's, without what the scheme doesn't have. */
+  readonly payment: PaymentPayload;
   /** 64 hex digits. */
   readonly paymentId: string;
-  /** What the client accepted, which the facilitator is asked to settle. */
-  readonly requirements: PaymentRequirements;
-  /** Last second for captures, unix. */
+  /** All that the payment has bought with this request, in base units. */
+  readonly amount: bigint;
+  /** Last second for captures, unix; the latest that it can be where the hold is there already. */
   readonly captureDeadline: number;
-  /** What pays for this request, where the hold is streamed. */
-  readonly voucher?: Voucher;
-  /** Whether the payment is an intent, whose hold is still to be made. */
-  readonly opensHold: boolean;
+  /** Who signs the intent; absent where a voucher comes alone, for a hold that is there already. */
+  readonly sessionKey?: Address;
 }
 
 /** Solana's commitments, weakest first. */
@@ -96,11 +87,11 @@ export function checkAccepted(
   if (difference !== undefined) {
     throw new FieldError(`accepted.${difference}`, "is not what this request costs");
   }
-  const voucher = extra.requestPrice === undefined ? undefined : voucherOf(payment);
-  if (voucher !== undefined && payment.payload["type"] === "voucher") {
-    // A hold that is there has a deadline of its own; a voucher's terms may be as old as the hold.
-    const { paymentId } = voucher;
-    return { paymentId, requirements: accepted, captureDeadline: extra.captureDeadline, voucher, opensHold: false };
+  const isStreamed = extra.requestPrice !== undefined;
+  if (isStreamed && payment.payload["type"] === "voucher") {
+    const { paymentId, amount } = voucherOf(payment);
+    // The deadline in its terms is any that the client likes. The hold's own is not known here.
+    return { payment: typedPayment(payment), paymentId, amount, captureDeadline: now + windows.captureSeconds };
   }
   if (issuedAt > now || extra.captureDeadline < now + MINIMUM_CAPTURE_SECONDS) {
     throw new FieldError("accepted.extra.captureDeadline", "the challenge is too old or not ours; ask for a new one");
@@ -108,36 +99,18 @@ export function checkAccepted(
   if (Object.hasOwn(payment.payload, "type")) {
     throw new FieldError("payload.type", "a client's payload has none, or is a voucher");
   }
+  const paymentId = paymentIdOf(payment);
+  const voucher = isStreamed ? voucherOf(payment) : undefined;
+  if (voucher !== undefined && voucher.paymentId !== paymentId) {
+    throw new FieldError("payload.voucher.paymentId", `must be ${paymentId}, the digest of this intent`);
+  }
   return {
-    paymentId: paymentIdOf(payment),
-    requirements: accepted,
+    payment: typedPayment(payment),
+    paymentId,
+    amount: voucher?.amount ?? BigInt(accepted.amount),
     captureDeadline: extra.captureDeadline,
-    ...(voucher === undefined ? {} : { voucher }),
-    opensHold: true,
+    sessionKey: readIntentPayload(payment.payload).sessionKey,
   };
-}
-
-/**
- * What a payment out of a streamed hold pays for this request: a voucher comes by itself, or with
- * the intent.
- *
- * @throws {FieldError} if there is none, or it can't be read
- */
-export function voucherOf({ payload }: PaymentPayload): Voucher {
-  const isAlone = payload["type"] === "voucher";
-  const voucher = isAlone
-    ? new Fields(payload, "payload")
-    : new Fields(new Fields(payload, "payload").object("voucher"), "payload.voucher");
-  return { paymentId: writeHex(voucher.hex32("paymentId")), amount: voucher.decimal("amount") };
-}
-
-/**
- * The digest of a client's intent, in hexadecimal.
- *
- * @throws {FieldError} if a field is missing or can't be read
- */
-export function paymentIdOf({ accepted, payload }: PaymentPayload): string {
-  return writeHex(intentDigest(intentOf(accepted, readExtra(accepted), readIntentPayload(payload))));
 }
 
 function firstDifference(asked: PaymentRequirements, accepted: PaymentRequirements): string | undefined {
