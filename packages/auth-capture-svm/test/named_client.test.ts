@@ -12,7 +12,7 @@ import type { PaymentRequirements } from "@x402/core/types";
 import { writeHex } from "../src/bytes.js";
 import { streamResourceHash } from "../src/messages.js";
 import { type IdentifierOffer, identifierDeclaration } from "../src/payment_identifier.js";
-import { paymentIdOf } from "../src/server/payment.js";
+import { paymentIdOf, voucherOf } from "../src/server/payment.js";
 import { offer, session } from "./fixture.js";
 import { now, offerFor, payWith, serve, verifier } from "./peers.js";
 
@@ -59,6 +59,13 @@ const refuses =
     response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
   };
 
+/** A hold of 1,000 for requests at 100 each under `base`. */
+function streamedOffer(base: string): PaymentRequirements {
+  const resourceHash = writeHex(streamResourceHash(base));
+  const extra = { captureAuthorizer: "sessionKey", requestPrice: "100", captureDeadline: now() + 600, resourceHash };
+  return { ...offer(), extra: { ...offer().extra, ...extra } };
+}
+
 const idOf = (payment: string): unknown => {
   const { extensions } = decodePaymentSignatureHeader(payment);
   return (extensions?.[EXTENSION] as { info?: { id?: unknown } } | undefined)?.info?.id;
@@ -103,6 +110,37 @@ test("a payment is sent three times at most", async () => {
   assert.deepEqual([busy.length, new Set(busy).size], [3, 1]);
 });
 
+// At once, since each waits for a second or two.
+describe("a repeat that the server has had before is no answer", { concurrency: true }, () => {
+  for (const [name, lost] of LOST) {
+    for (const count of [1, 2]) {
+      test(`to a server that ${name} ${count === 1 ? "once" : "twice"}`, async () => {
+        const payments: string[] = [];
+        const before = Array<Answer>(count).fill(lost);
+        const base = await namedShop(payments, [...before, refuses("duplicate_settlement")]);
+        await assert.rejects(payWith(await verifier())(base), (error: Error) => {
+          const paymentId = paymentIdOf(decodePaymentSignatureHeader(payments[0] ?? ""));
+          return error.name === "NoAnswerError" && error.message.includes(paymentId);
+        });
+        assert.deepEqual([payments.length, new Set(payments).size], [count + 1, 1]);
+      });
+    }
+  }
+
+  test("where it is a voucher, which is followed by the next", async () => {
+    const payments: string[] = [];
+    const repeated = refuses("invalid_auth_capture_svm_voucher_repeated");
+    const answers = [served, hangsUp, repeated, repeated, served];
+    const base = await namedShop(payments, answers, "optional", streamedOffer);
+    const pay = payWith(await verifier(), { maximumHold: 1000n });
+    assert.equal((await pay(base)).status, 200);
+    await assert.rejects(pay(base), { name: "NoAnswerError" });
+    assert.equal((await pay(base)).status, 200);
+    const amounts = payments.map((payment) => voucherOf(decodePaymentSignatureHeader(payment)).amount);
+    assert.deepEqual(amounts, [100n, 200n, 200n, 200n, 300n]);
+  });
+});
+
 test("an answer is an answer, and each purchase has an id of its own", async () => {
   const payments: string[] = [];
   const answers = [served, says(404), says(409), says(500), refuses("duplicate_settlement"), served];
@@ -135,13 +173,8 @@ test("who gives up is not paid for again", async () => {
 
 test("each voucher has an id of its own, and is sent again under it", async () => {
   const payments: string[] = [];
-  const streamed = (base: string): PaymentRequirements => {
-    const resourceHash = writeHex(streamResourceHash(base));
-    const extra = { captureAuthorizer: "sessionKey", requestPrice: "100", captureDeadline: now() + 600, resourceHash };
-    return { ...offer(), extra: { ...offer().extra, ...extra } };
-  };
   const answers = [served, hangsUp, served, served, says(500), served];
-  const base = await namedShop(payments, answers, "optional", streamed);
+  const base = await namedShop(payments, answers, "optional", streamedOffer);
   const pay = payWith(await verifier(), { maximumHold: 1000n });
   for (const status of [200, 200, 200, 500, 200]) {
     assert.equal((await pay(base)).status, status);
