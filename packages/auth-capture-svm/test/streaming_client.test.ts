@@ -120,6 +120,59 @@ test("a hold that is over or used up is followed by another", async () => {
   assert.equal(opened(bought).filter(Boolean).length, 3);
 });
 
+const NOT_FINAL = "invalid_auth_capture_svm_voucher_hold_not_final";
+
+test("a hold that is not final yet is asked again, and kept", async () => {
+  const bought: Bought[] = [];
+  const base = await streamingShop(bought, (count) => (count === 2 || count === 3 ? NOT_FINAL : 200));
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  for (let count = 0; count < 3; count += 1) {
+    assert.equal((await pay(base)).status, 200);
+  }
+  assert.deepEqual(amounts(bought), [100, 200, 200, 200, 300]);
+  assert.equal(opened(bought).filter(Boolean).length, 1);
+});
+
+test("a hold that takes its time to be final is kept over requests, from the first on", async () => {
+  const bought: Bought[] = [];
+  const base = await streamingShop(bought, (count) =>
+    count === 1 ? "settlement_pending" : count <= 7 ? NOT_FINAL : 200,
+  );
+  const pay = payWith(await verifier(), { maximumHold: 1000n, spendingLimit: 1000n });
+  for (const status of [402, 402, 402, 200, 200]) {
+    assert.equal((await pay(base)).status, status);
+  }
+  assert.deepEqual(amounts(bought), [...Array<number>(8).fill(100), 200]);
+  assert.equal(opened(bought).filter(Boolean).length, 1);
+});
+
+test("a server that says that a voucher was early, and then used, gets the price for each request", async () => {
+  const bought: Bought[] = [];
+  const repeated = "invalid_auth_capture_svm_voucher_repeated";
+  const base = await streamingShop(bought, (count) => [200, NOT_FINAL, repeated][count - 1] ?? repeated);
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  for (const status of [200, 402, 402]) {
+    assert.equal((await pay(base)).status, status);
+  }
+  assert.deepEqual(amounts(bought), [100, 200, 200, 200, 300]);
+});
+
+test("who gives up waits for no hold", async () => {
+  const giveUp = new AbortController();
+  const bought: Bought[] = [];
+  const base = await streamingShop(bought, (count) => {
+    if (count > 1) {
+      setTimeout(() => giveUp.abort(), 200);
+    }
+    return count === 1 ? 200 : NOT_FINAL;
+  });
+  const pay = payWith(await verifier(), { maximumHold: 1000n });
+  assert.equal((await pay(base)).status, 200);
+  await assert.rejects(pay(base, { signal: giveUp.signal }), { name: "AbortError" });
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  assert.deepEqual(amounts(bought), [100, 200]);
+});
+
 test("a server that always says that a voucher is used gets no more than the price for each request", async () => {
   const bought: Bought[] = [];
   const repeated = "invalid_auth_capture_svm_voucher_repeated";

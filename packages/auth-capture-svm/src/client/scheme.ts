@@ -1,6 +1,7 @@
 /** The scheme for `@x402/fetch`. */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { setTimeout } from "node:timers/promises";
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import type {
@@ -100,7 +101,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
         return fetchAgain(new Request(original.clone(), { redirect, headers }));
       };
       // A voucher that was in doubt may turn out to be used, and the hold to be over: then another
-      // pays.
+      // pays. One that came before its hold is final pays later.
       for (let attempt = 1; ; attempt += 1) {
         const sent: Sent = { request };
         const send = (): Promise<Response> => fetchWithPayment(new Request(original.clone(), { redirect }));
@@ -112,9 +113,12 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
             original.signal,
           ),
         );
-        if (attempt === MAXIMUM_ATTEMPTS || !this.#isWorthAnother(sent, response)) {
+        const pause = this.#pauseBeforeAnother(sent, response);
+        if (attempt === MAXIMUM_ATTEMPTS || pause === undefined) {
           return response;
         }
+        // Throws if the caller has given up.
+        await setTimeout(pause, undefined, { signal: original.signal });
       }
     };
   }
@@ -163,9 +167,10 @@ export class AuthCaptureSvmScheme implements SchemeNetworkClient {
     }
   }
 
-  #isWorthAnother({ streamed }: Sent, response: Response): boolean {
+  /** In milliseconds; `undefined` if the response is to be handed back. */
+  #pauseBeforeAnother({ streamed }: Sent, response: Response): number | undefined {
     if (streamed?.stream === undefined) {
-      return false;
+      return undefined;
     }
     return this.#streams.answered(streamed.key, streamed.stream, response.status, refusalReason(response));
   }

@@ -16,17 +16,22 @@ export interface Stream {
   signed: bigint;
   /** What was served of it, as far as is known: less than `signed` where the last request was not answered. */
   served: bigint;
-  /** Whether the last voucher was sent once: then no honest server has seen it before. */
+  /** Whether no honest server has kept the last voucher before it was sent. */
   isFresh: boolean;
+  /** The amount of a voucher that was refused as it came too early. */
+  early?: bigint | undefined;
 }
 
 const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
+const HOLD_NOT_FINAL = "invalid_auth_capture_svm_voucher_hold_not_final";
+
+/** How long to wait for a hold to get more final. */
+const PAUSE_MILLISECONDS = 1_000;
 
 /** Reasons for which a hold pays for nothing more. */
 const ENDS_HOLD = [
   "invalid_auth_capture_svm_payment_not_found",
   "invalid_auth_capture_svm_voucher_wrong_hold",
-  "invalid_auth_capture_svm_voucher_hold_not_final",
   "invalid_auth_capture_svm_voucher_hold_closed",
   "invalid_auth_capture_svm_voucher_too_late",
   "invalid_auth_capture_svm_voucher_decreased",
@@ -60,13 +65,14 @@ export class Streams {
     if (stream === undefined) {
       return undefined;
     }
-    const { hold, signed, served, captureDeadline } = stream;
+    const { hold, signed, served, captureDeadline, early } = stream;
     const amount = served + price > signed ? served + price : signed;
     if (amount > hold || now >= captureDeadline) {
       this.#open.delete(key);
       return undefined;
     }
-    stream.isFresh = amount > signed;
+    stream.isFresh = amount > signed || amount === early;
+    stream.early = undefined;
     stream.signed = amount;
     return stream;
   }
@@ -75,26 +81,33 @@ export class Streams {
     this.#open.set(key, stream);
   }
 
-  /** Notes what a request with a voucher was answered. Returns whether it is worth another try. */
-  answered(key: string, stream: Stream, status: number, reason: string | undefined): boolean {
+  /**
+   * Notes what a request with a voucher was answered. Returns after how many milliseconds another
+   * try is worth it; `undefined` if none is.
+   */
+  answered(key: string, stream: Stream, status: number, reason: string | undefined): number | undefined {
     if (status >= 200 && status < 300) {
       stream.served = stream.signed;
-      return false;
+      return undefined;
     }
     if (status !== 402 || reason === undefined) {
-      return false;
+      return undefined;
+    }
+    if (reason === HOLD_NOT_FINAL) {
+      stream.early = stream.isFresh ? stream.signed : undefined;
+      return PAUSE_MILLISECONDS;
     }
     if (reason === REPEATED) {
       // Of a voucher in doubt it is the answer. Else nothing more is signed: each request costs its price once.
       stream.served = stream.isFresh ? stream.served : stream.signed;
-      return !stream.isFresh;
+      return stream.isFresh ? undefined : 0;
     }
     const opens = stream.served === 0n;
     const ends = ENDS_HOLD.includes(reason);
     if (ends || (opens && reason !== "settlement_pending")) {
       this.#open.delete(key);
     }
-    return ends && !opens;
+    return ends && !opens ? 0 : undefined;
   }
 }
 
