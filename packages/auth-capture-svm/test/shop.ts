@@ -54,7 +54,8 @@ export class Facilitator implements FacilitatorClient {
     if (id !== undefined && next?.success !== false) {
       this.#held.add(id);
     }
-    const extra = { state: "authorized", status: "confirmed", alreadySettled };
+    const isEnding = ["capture", "void", "close"].includes(String(payment.payload["type"]));
+    const extra = { state: "authorized", status: isEnding ? "finalized" : "confirmed", alreadySettled };
     return Promise.resolve({ success: true, transaction: "tx", network: NETWORK, extra, ...next });
   }
 
@@ -88,7 +89,11 @@ export async function shop(
   facilitator = new Facilitator(),
   unsettled = join(folder, `${files++}.json`),
   parsed = false,
-  { wrapped = true, ...terms }: { wrapped?: boolean } & Pick<MerchantConfig, "captureCommitment" | "program"> = {},
+  {
+    wrapped = true,
+    port = 0,
+    ...terms
+  }: { wrapped?: boolean; port?: number } & Pick<MerchantConfig, "captureCommitment" | "program"> = {},
 ) {
   const token = { mint: address(2), decimals: 6 };
   const scheme = await AuthCaptureSvmScheme.connect({
@@ -125,14 +130,23 @@ export async function shop(
   app.use((_error: unknown, _request: express.Request, response: express.Response, _next: unknown) => {
     response.status(500).send("failed");
   });
-  const server = app.listen(0, "127.0.0.1");
+  const server = app.listen(port, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   opened.push({ server, scheme });
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     facilitator,
     scheme,
     unsettled,
-    base: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Ends it, and runs it again as it is after a crash. */
+    restart: async () => {
+      scheme.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      const { port } = new URL(base);
+      return shop(facilitator, unsettled, parsed, { wrapped, port: Number(port), ...terms });
+    },
+    base,
     served: () => served,
     on: (handler: typeof handle) => void (handle = handler),
     /** What is on disk, by payment. */

@@ -19,8 +19,8 @@ export interface MerchantConfig {
   /** What is paid with. */
   readonly token: Token;
   /**
-   * File of the signed captures and releases that the facilitator doesn't have yet. One merchant at
-   * a time uses it.
+   * File of the signed captures and releases that are not final yet. One merchant at a time uses
+   * it.
    */
   readonly unsettled: string;
   /** Who is paid, at its associated token account; the authorizer's address if absent. */

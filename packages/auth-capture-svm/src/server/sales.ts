@@ -1,19 +1,14 @@
-/** Holds before the handler, captures or releases after it, and tries again until the facilitator has it. */
+/** Holds before the handler, and captures or releases after it. */
 
 import type { FacilitatorClient } from "@x402/core/server";
 import type { SettleResponse } from "@x402/core/types";
 
+import type { Endings } from "./endings.js";
 import type { Authorizer } from "./lifecycle.js";
 import type { Purchases } from "./purchases.js";
 import { COMMITMENTS, lifecycleRequirements, type Accepted, type Commitment } from "./terms.js";
-import type { Ending, Unsettled } from "./unsettled.js";
-import { ask, isDecided, refused } from "./verdict.js";
-
-/** How long a response waits for its capture. It is signed and on disk by then; the rest needs no client. */
-const PATIENCE_MILLISECONDS = 20_000;
-const RETRY_MILLISECONDS = 5_000;
-/** How long after the capture deadline a capture that was sent before may still be reported. */
-const GRACE_SECONDS = 3600;
+import type { Ending } from "./unsettled.js";
+import { ask, refused } from "./verdict.js";
 
 const DUPLICATE = "duplicate_settlement";
 
@@ -28,27 +23,22 @@ export class Sales {
   readonly #facilitator: FacilitatorClient;
   readonly #authorizer: Authorizer;
   readonly #purchases: Purchases;
-  readonly #unsettled: Unsettled;
+  readonly #endings: Endings;
   readonly #captureCommitment: Commitment | undefined;
   readonly #sales = new Map<string, Sale>();
-  readonly #timer: NodeJS.Timeout;
-  #retrying = false;
 
   constructor(
     facilitator: FacilitatorClient,
     authorizer: Authorizer,
     purchases: Purchases,
-    unsettled: Unsettled,
+    endings: Endings,
     captureCommitment?: Commitment,
   ) {
     this.#facilitator = facilitator;
     this.#authorizer = authorizer;
     this.#purchases = purchases;
-    this.#unsettled = unsettled;
+    this.#endings = endings;
     this.#captureCommitment = captureCommitment;
-    const settle = (): void =>
-      void this.settleLeftOver().catch((error) => console.error("settling again failed", error));
-    this.#timer = setInterval(settle, RETRY_MILLISECONDS).unref();
   }
 
   /** Has the facilitator hold the amount. Anything but a hold that is new and final enough is a "no". */
@@ -61,7 +51,7 @@ export class Sales {
     this.#sales.set(paymentId, { accepted, held });
     try {
       // On disk before the handler runs: if it breaks off, be it by a crash, what is held goes back.
-      this.#unsettled.add(paymentId, this.#ending(accepted, 0n));
+      this.#endings.begin(paymentId, this.#ending(accepted, 0n));
     } catch (error) {
       console.error(`payment ${paymentId} is not served: its release could not be written down`, error);
       await this.end(paymentId, 0n);
@@ -74,7 +64,7 @@ export class Sales {
   async holdStreamed(accepted: Accepted): Promise<SettleResponse> {
     const { paymentId, payment } = accepted;
     // An earlier run served what it left unsettled, or broke off and releases it.
-    if (this.#purchases.isServed(accepted) || this.#unsettled.get(paymentId) !== undefined) {
+    if (this.#purchases.isServed(accepted) || this.#endings.has(paymentId)) {
       return refused(payment.accepted, DUPLICATE, "the payment bought something before");
     }
     if (!this.#purchases.claim(accepted)) {
@@ -93,45 +83,9 @@ export class Sales {
     if (sale === undefined) {
       throw new Error(`payment ${paymentId} is not held`);
     }
-    const ending = this.#ending(sale.accepted, amount);
-    try {
-      this.#unsettled.add(paymentId, ending);
-    } catch (error) {
-      // Still worth a try. If that fails too, the release that is on disk goes out.
-      console.error(`the ending of payment ${paymentId} could not be written down`, error);
-    }
-    try {
-      const answer = await within(PATIENCE_MILLISECONDS, this.#settle(ending));
-      if (isDecided(answer)) {
-        this.#forget(paymentId, answer);
-        return answer;
-      }
-      console.warn(`payment ${paymentId} is not finalized yet: ${answer.errorReason}`);
-    } catch (error) {
-      console.warn(`payment ${paymentId} is not finalized yet: ${(error as Error).message}`);
-    } finally {
-      this.#sales.delete(paymentId);
-    }
-    return sale.held;
-  }
-
-  /** Settles what earlier requests, or an earlier run, left over. */
-  async settleLeftOver(): Promise<void> {
-    if (this.#retrying) {
-      return;
-    }
-    this.#retrying = true;
-    try {
-      await Promise.all(this.#unsettled.paymentIds.map((paymentId) => this.#settleAgain(paymentId)));
-    } finally {
-      this.#retrying = false;
-    }
-  }
-
-  /** Stops trying again, and lets another merchant use the file. */
-  close(): void {
-    clearInterval(this.#timer);
-    this.#unsettled.close();
+    const answer = await this.#endings.finish(paymentId, this.#ending(sale.accepted, amount));
+    this.#sales.delete(paymentId);
+    return answer ?? sale.held;
   }
 
   async #holdClaimed(accepted: Accepted): Promise<SettleResponse> {
@@ -159,61 +113,13 @@ export class Sales {
     return answer;
   }
 
-  async #settleAgain(paymentId: string): Promise<void> {
-    // A request that works on a payment ends it itself.
-    const ending = this.#sales.has(paymentId) ? undefined : this.#unsettled.get(paymentId);
-    if (ending === undefined) {
-      return;
-    }
-    try {
-      const answer = await this.#settle(ending);
-      if (isDecided(answer)) {
-        return this.#forget(paymentId, answer);
-      }
-    } catch (error) {
-      console.warn(`payment ${paymentId} is still to be finalized: ${(error as Error).message}`);
-    }
-    if (Date.now() / 1000 > ending.captureDeadline + GRACE_SECONDS) {
-      console.error(`payment ${paymentId} could not be finalized before its deadline`);
-      this.#unsettled.remove(paymentId);
-    }
-  }
-
-  #forget(paymentId: string, answer: SettleResponse): void {
-    if (!answer.success) {
-      console.error(`payment ${paymentId} can't be finalized: ${answer.errorReason}: ${answer.errorMessage}`);
-    }
-    try {
-      this.#unsettled.remove(paymentId);
-    } catch (error) {
-      // Settled again later, to no effect.
-      console.error(`payment ${paymentId} is settled and could not be taken off the list`, error);
-    }
-  }
-
   #ending({ paymentId, payment, captureDeadline }: Accepted, amount: bigint): Ending {
     const requirements = lifecycleRequirements(payment.accepted, this.#captureCommitment);
     return { requirements, payload: this.#authorizer.end(paymentId, amount), captureDeadline };
-  }
-
-  #settle({ requirements, payload }: Ending): Promise<SettleResponse> {
-    return this.#facilitator.settle({ x402Version: 2, accepted: requirements, payload }, requirements);
   }
 }
 
 /** How final that is: -1 for nothing that is on chain. */
 function rank(commitment: unknown): number {
   return COMMITMENTS.findIndex((known) => known === commitment);
-}
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the facilitator takes its time")), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

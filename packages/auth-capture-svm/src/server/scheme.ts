@@ -23,6 +23,7 @@ import { readRequestPrice, SCHEME } from "../wire.js";
 import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
 import type { MerchantConfig, PriceOptions } from "./config.js";
+import { Endings } from "./endings.js";
 import { Authorizer } from "./lifecycle.js";
 import { isStreamed, paymentIdOf, voucherOf } from "./payment.js";
 import { parsePrice, type Token } from "./price.js";
@@ -58,6 +59,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   readonly #authorizer: Authorizer;
   readonly #windows: Windows;
   readonly #purchases = new Purchases();
+  readonly #endings: Endings;
   readonly #sales: Sales;
   readonly #streams: Streams;
   readonly #repeats = new Repeats();
@@ -77,7 +79,8 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
     const { facilitator, captureCommitment, streamIdleSeconds = 60 } = config;
     const buying = [facilitator, this.#authorizer, this.#purchases] as const;
     this.#streams = new Streams(...buying, streamIdleSeconds, captureCommitment);
-    this.#sales = new Sales(...buying, unsettled, captureCommitment);
+    this.#endings = new Endings(facilitator, unsettled);
+    this.#sales = new Sales(...buying, this.#endings, captureCommitment);
   }
 
   /**
@@ -118,7 +121,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
    * seconds too.
    */
   settleLeftOver(): Promise<void> {
-    return this.#sales.settleLeftOver();
+    return this.#endings.settleLeftOver();
   }
 
   /**
@@ -132,7 +135,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   /** Stops settling in the background, and lets another merchant use the file. */
   close(): void {
     this.#streams.stop();
-    this.#sales.close();
+    this.#endings.close();
   }
 
   parsePrice(price: Price): Promise<AssetAmount> {

@@ -1,7 +1,4 @@
-/**
- * Signed captures and releases that the facilitator doesn't have yet, on disk: what is signed here
- * is money.
- */
+/** Signed captures and releases that are not final yet, on disk: what is signed here is money. */
 
 import { resolve } from "node:path";
 
