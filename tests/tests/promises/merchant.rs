@@ -52,12 +52,16 @@ impl Trial<'_> {
             paid, end,
             "merchant: paid by {capture:?}, with a fee of {fee_before} before: {outcome:?}"
         );
-        let highest_fee = capture.fee.min(payment.highest_fee(paid)).max(fee_before);
-        assert!(payment.fee <= highest_fee, "merchant: a fee of {}, not {highest_fee}", payment.fee);
-        tally.collected += 1;
+        let signed_fee = capture.fee.min(payment.highest_fee(paid));
+        let fee_due = signed_fee.saturating_sub(fee_before).min(paid - paid_before);
         let fee_account = self.place.tokens_of(&payment.intent.fee_recipient);
-        let fee_due = highest_fee > payment.fee && paid > 0;
-        tally.without_fee_account += u64::from(fee_due && !can_receive(&self.chain, &fee_account));
+        if can_receive(&self.chain, &fee_account) {
+            assert_eq!(payment.fee - fee_before, fee_due, "fee recipient: paid by {capture:?}");
+        } else {
+            assert_eq!(payment.fee, fee_before, "fee recipient: paid where it can't be");
+            tally.without_fee_account += u64::from(fee_due > 0);
+        }
+        tally.collected += 1;
     }
 
     /// Captures that are valid: all that were signed before, or one that is signed now.
