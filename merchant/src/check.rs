@@ -1,6 +1,6 @@
 //! Checks whether a payment is what a route asks for. No I/O; time is a field of the terms.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{Extra, Payload, VoucherPayload},
@@ -19,6 +19,8 @@ const MINIMUM_CAPTURE_SECONDS: i64 = 60;
 pub(crate) struct Accepted {
     /// The payment's id.
     pub(crate) payment_id: Hex32,
+    /// The scheme's payload, with the fields that it has and no others.
+    pub(crate) payload: Value,
     /// What the client accepted, which the facilitator is asked to settle.
     pub(crate) requirements: PaymentRequirements,
     /// Last second for captures, unix.
@@ -85,6 +87,7 @@ impl Terms<'_> {
             let voucher = *voucher;
             return Ok(Accepted {
                 payment_id: voucher.payment_id,
+                payload: json!(voucher),
                 requirements: accepted.clone(),
                 capture_deadline: extra.capture_deadline,
                 voucher: Some(voucher),
@@ -108,6 +111,7 @@ impl Terms<'_> {
                 }
                 Ok(Accepted {
                     payment_id: Hex32(intent.intent(accepted, &extra).digest()),
+                    payload: json!(intent),
                     requirements: accepted.clone(),
                     capture_deadline: extra.capture_deadline,
                     voucher: intent.voucher.filter(|_| self.price.hold.is_some()),

@@ -49,6 +49,14 @@ pub enum FacilitatorError {
     },
 }
 
+impl FacilitatorError {
+    /// Whether the same request would get the same answer: it can't be read, or is too long.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let refusals = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE];
+        matches!(self, Self::Status { status, .. } if refusals.contains(status))
+    }
+}
+
 /// What the facilitator settles, as challenges need it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Support {

@@ -14,7 +14,8 @@
 //! - `shared`: what all requests of one merchant share
 //! - `answer`, `end`: what clients are answered, and how payments end
 //! - `check`, `terms`: what a route asks for, and whether a payment is that
-//! - `facilitator`, `unsettled`, `kept`: the HTTP client, the file, the answers in memory
+//! - `facilitator`, `unsettled`, `kept`, `sold`: the HTTP client, the file, and in memory the answers
+//!   and what was sold
 //! - `config`, `price`: what merchants set up
 
 mod answer;
@@ -30,6 +31,7 @@ mod retry;
 mod sale;
 mod service;
 mod shared;
+mod sold;
 mod stream;
 mod terms;
 mod unsettled;

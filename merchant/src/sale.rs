@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 use tower::{Service, ServiceExt};
 use tracing::{error, warn};
@@ -19,7 +20,7 @@ use x402_escrow_wire::{
     facilitator::SettleResponse,
     field,
     payment::{PAYMENT_SIGNATURE, PaymentPayload},
-    text::decode_header,
+    text::{Hex32, decode_header},
 };
 
 use crate::{
@@ -102,8 +103,8 @@ async fn sell(
         Ok(accepted) => accepted,
         Err(mismatch) => return refusal(terms, mismatch.code, &mismatch.message),
     };
+    let extensions = identified::extensions(terms.price, &payment);
     if let Some(voucher) = accepted.voucher.filter(|_| !accepted.opens_hold) {
-        let extensions = payment.extensions.filter(|_| terms.price.identified.is_some());
         return match stream::pay(merchant, terms, &accepted, &voucher, extensions).await {
             Ok(paid) => serve_streamed(merchant, handler, &accepted, &voucher, &paid).await,
             Err(response) => *response,
@@ -116,7 +117,7 @@ async fn sell(
             "the payment is being served in another request",
         );
     };
-    match (authorize(merchant, terms, payment, &accepted).await, accepted.voucher) {
+    match (authorize(merchant, terms, extensions, &accepted).await, accepted.voucher) {
         (Ok(authorized), Some(voucher)) => {
             serve_streamed(merchant, handler, &accepted, &voucher, &authorized).await
         }
@@ -155,42 +156,59 @@ fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, String> {
 async fn authorize(
     merchant: &Shared,
     terms: &Terms<'_>,
-    payment: PaymentPayload,
+    extensions: Option<Map<String, Value>>,
     accepted: &Accepted,
 ) -> Result<SettleResponse, Box<Response>> {
     let id = accepted.payment_id;
-    let extensions = payment.extensions.filter(|_| terms.price.identified.is_some());
-    let answer = match merchant.facilitator.pay(payment.payload, extensions, &accepted.requirements).await {
+    let payload = accepted.payload.clone();
+    let answer = match merchant.facilitator.pay(payload, extensions, &accepted.requirements).await {
         Ok(answer) => answer,
         Err(error) => {
             warn!(payment_id = %id, %error, "no verdict on payment {id}");
-            lock(&merchant.unanswered).insert(id);
+            if !error.is_refusal() {
+                merchant.payment_comes_again(id);
+            }
             let message = "the payment could not be settled now; send the same request again";
             return Err(Box::new(no_verdict(&error, message)));
         }
     };
     if !answer.success {
         if !is_decided(&answer) {
-            lock(&merchant.unanswered).insert(id);
+            merchant.payment_comes_again(id);
         }
         return Err(Box::new(refused_settlement(terms, &answer)));
     }
     let extra = |name: &str| answer.extra.as_ref().and_then(|extra| extra.get(name));
     // Settled by an earlier request: that one was served, unless it was told to come again.
-    let was_unanswered = lock(&merchant.unanswered).remove(&id);
+    let comes_again = lock(&merchant.sold).comes_again(&id);
     let repeated = extra("alreadySettled").and_then(serde_json::Value::as_bool).unwrap_or(false);
     let untouched = extra("state").and_then(serde_json::Value::as_str) == Some("authorized");
-    if repeated && !(was_unanswered && untouched) {
+    if repeated && !(comes_again && untouched) {
         let message = "the payment bought something before";
         return Err(Box::new(refusal(terms, ErrorCode::DuplicateSettlement, message)));
     }
     let observed = extra("status").and_then(|status| field::read::<Commitment>(status).ok());
     if observed < Some(terms.price.commitment.unwrap_or(Commitment::Processed)) {
         error!(payment_id = %id, "the facilitator said yes to payment {id} before it was final enough");
-        lock(&merchant.unanswered).insert(id);
+        merchant.payment_comes_again(id);
         return Err(Box::new(untrustworthy()));
     }
+    let sold = &mut *lock(&merchant.sold);
+    let until = merchant.remember_until(sold);
+    sold.serve(id, until);
+    if let Some(voucher) = accepted.voucher {
+        sold.spend(id, voucher.amount.0, until);
+    }
     Ok(answer)
+}
+
+impl Shared {
+    /// Notes that a payment was told to come again.
+    fn payment_comes_again(&self, id: Hex32) {
+        let sold = &mut *lock(&self.sold);
+        let until = self.remember_until(sold);
+        sold.come_again(id, until);
+    }
 }
 
 /// Runs the handler, then captures or voids. A release is on disk before it runs, and replaced by

@@ -7,15 +7,13 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use x402_escrow_wire::{
-    payment::PaymentRequirements,
-    text::{Decimal, Hex32},
-};
+use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
 use crate::{
     config::MerchantConfig,
     facilitator::{Facilitator, Support},
     kept::{KeptAnswers, UnderWay},
+    sold::Sold,
     unsettled::Unsettled,
 };
 
@@ -31,12 +29,10 @@ pub(crate) struct Shared {
     pub(crate) under_way: Mutex<UnderWay>,
     /// Payments that a request is working on.
     claimed: Mutex<HashSet<Hex32>>,
-    /// Payments that were told to come again.
-    pub(crate) unanswered: Mutex<HashSet<Hex32>>,
+    /// Payments and vouchers that bought something, or were told to come again.
+    pub(crate) sold: Mutex<Sold>,
     /// Streamed holds that are not closed.
     pub(crate) streams: Mutex<HashMap<Hex32, Stream>>,
-    /// Vouchers, by payment and amount, whose requests were not served: each may pay for another.
-    pub(crate) unserved: Mutex<HashSet<(Hex32, Decimal)>>,
 }
 
 impl Shared {
@@ -54,10 +50,18 @@ impl Shared {
             answered: Mutex::default(),
             under_way: Mutex::default(),
             claimed: Mutex::default(),
-            unanswered: Mutex::default(),
+            sold: Mutex::default(),
             streams: Mutex::default(),
-            unserved: Mutex::default(),
         }
+    }
+
+    /// Until when a payment that is seen now is remembered, unix seconds: its hold is over by then. What
+    /// is over already is forgotten.
+    pub(crate) fn remember_until(&self, sold: &mut Sold) -> i64 {
+        const MARGIN_SECONDS: i64 = 3600;
+        let now = unix_seconds();
+        sold.forget_before(now);
+        now.saturating_add(self.config.capture_window_seconds).saturating_add(MARGIN_SECONDS)
     }
 
     /// Claims a payment, unless another request works on it.

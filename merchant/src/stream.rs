@@ -44,13 +44,20 @@ pub(crate) async fn pay(
     voucher: &VoucherPayload,
     extensions: Option<Map<String, Value>>,
 ) -> Result<SettleResponse, Box<Response>> {
-    let unserved = (voucher.payment_id, voucher.amount);
+    let (id, amount) = (voucher.payment_id, voucher.amount.0);
+    let spent =
+        || Box::new(refusal(terms, ErrorCode::VoucherRepeated, "the voucher bought something before"));
+    if lock(&merchant.sold).is_spent(&id, amount) {
+        return Err(spent());
+    }
     let mut answer = match merchant.facilitator.pay(json!(voucher), extensions, &accepted.requirements).await
     {
         Ok(answer) => answer,
         Err(error) => {
-            warn!(payment_id = %voucher.payment_id, %error, "no verdict on a voucher of payment {}", voucher.payment_id);
-            lock(&merchant.unserved).insert(unserved);
+            warn!(payment_id = %id, %error, "no verdict on a voucher of payment {id}");
+            if !error.is_refusal() {
+                merchant.voucher_comes_again(voucher);
+            }
             let message = "the voucher could not be checked now; send the same request again";
             return Err(Box::new(no_verdict(&error, message)));
         }
@@ -60,18 +67,22 @@ pub(crate) async fn pay(
         && answer.extra.as_ref().and_then(|extra| extra.get("alreadySettled")) == Some(&Value::Bool(true));
     let is_repeated =
         told_again || answer.error_reason.as_deref() == Some(ErrorCode::VoucherRepeated.as_str());
-    let was_unserved = lock(&merchant.unserved).remove(&unserved);
-    if is_repeated && was_unserved {
+    // Decided and noted in one step: equal requests may be on their way.
+    let sold = &mut *lock(&merchant.sold);
+    if sold.is_spent(&id, amount) {
+        return Err(spent());
+    } else if is_repeated && sold.voucher_comes_again(&id, amount) {
         answer = SettleResponse { success: true, error_reason: None, error_message: None, ..answer };
     } else if told_again {
-        let message = "the voucher bought something before";
-        return Err(Box::new(refusal(terms, ErrorCode::VoucherRepeated, message)));
+        return Err(spent());
     } else if !answer.success {
         return Err(Box::new(refused_settlement(terms, &answer)));
     } else if answer.amount < Some(Decimal(terms.price.amount)) {
         error!(payment_id = %voucher.payment_id, "the facilitator said yes to a voucher that is below the price");
         return Err(Box::new(untrustworthy()));
     }
+    let until = merchant.remember_until(sold);
+    sold.spend(id, amount, until);
     Ok(answer)
 }
 
@@ -86,12 +97,19 @@ pub(crate) struct Unserved<'a> {
 impl Drop for Unserved<'_> {
     fn drop(&mut self) {
         if !self.is_served {
-            lock(&self.merchant.unserved).insert((self.voucher.payment_id, self.voucher.amount));
+            lock(&self.merchant.sold).give_back(self.voucher.payment_id, self.voucher.amount.0);
         }
     }
 }
 
 impl Shared {
+    /// Notes that a voucher was told to come again.
+    fn voucher_comes_again(&self, voucher: &VoucherPayload) {
+        let sold = &mut *lock(&self.sold);
+        let until = self.remember_until(sold);
+        sold.voucher_come_again(voucher.payment_id, voucher.amount.0, until);
+    }
+
     /// Remembers what a voucher paid.
     pub(crate) fn note_voucher(&self, accepted: &Accepted, voucher: &VoucherPayload) {
         let mut streams = lock(&self.streams);
@@ -152,7 +170,7 @@ async fn close(merchant: Arc<Shared>, payment_id: Hex32) -> bool {
         }
     }
     lock(&merchant.streams).remove(&payment_id);
-    lock(&merchant.unserved).retain(|(id, _)| *id != payment_id);
+    lock(&merchant.sold).close(&payment_id);
     true
 }
 

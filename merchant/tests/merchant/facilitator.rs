@@ -53,6 +53,8 @@ struct Books {
     /// Every capture and release that was taken, with what was captured.
     ended: Vec<(Hex32, LifecyclePayload)>,
     authorizations_asked: usize,
+    /// What it was asked to settle: payloads and extensions.
+    asked: Vec<Value>,
     /// The receiver proofs of the intents.
     receiver_proofs: Vec<Vec<Hex32>>,
     /// The last voucher's amount of each streamed hold.
@@ -130,6 +132,10 @@ impl Facilitator {
         self.inner.names_program.store(false, Ordering::SeqCst);
     }
 
+    pub(crate) fn asked(&self) -> Vec<Value> {
+        self.inner.books.lock().unwrap().asked.clone()
+    }
+
     pub(crate) fn receiver_proofs(&self) -> Vec<Vec<Hex32>> {
         self.inner.books.lock().unwrap().receiver_proofs.clone()
     }
@@ -169,6 +175,8 @@ async fn supported(State(inner): State<Arc<Inner>>) -> Json<Value> {
 async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<FacilitatorRequest>) -> Response {
     assert_eq!(request.payment_payload.accepted, request.payment_requirements);
     let extra = Extra::read(&request.payment_requirements).unwrap();
+    let asked = json!([request.payment_payload.payload, request.payment_payload.extensions]);
+    inner.books.lock().unwrap().asked.push(asked);
     match Payload::read(&request.payment_payload.payload).unwrap() {
         Payload::Intent(payload) => {
             {
@@ -212,6 +220,9 @@ impl Inner {
         };
         let (amount, price) = (voucher.amount.0, extra.request_price.unwrap().0);
         if amount == *last {
+            if let Answer::Broken(status) = answer {
+                return status.into_response();
+            }
             return refused("invalid_auth_capture_svm_voucher_repeated");
         }
         if amount < *last + price {

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use crate::{
     client::Ask,
     facilitator::{
-        Answer::{Broken, Pending},
+        Answer::{Broken, No, Pending},
         YES,
     },
     shop::{PRICE, Shop},
@@ -80,4 +80,34 @@ async fn a_payment_that_was_told_to_come_again_can_and_buys_once() {
         assert_eq!((status, reason.as_str()), USED, "{answer:?}");
         assert_eq!(shop.facilitator.captured().len(), nonce + 1, "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_repeat_without_a_verdict_makes_nothing_that_was_served_buy_again() {
+    for status in [400, 413, 429, 500, 503].map(|code| StatusCode::from_u16(code).unwrap()) {
+        let shop = Shop::open().await;
+        // The hold stays as it was held: its capture is still to be made.
+        shop.facilitator.answer_ends(No("unexpected_settle_error"));
+        let ask = Ask::get("/plain");
+        let payment = shop.payment(&ask, 1).await;
+        assert_eq!(shop.pay(&ask, &payment).await.status, StatusCode::OK);
+        for _ in 0..3 {
+            shop.facilitator.answer_payments(Broken(status));
+            assert_ne!(shop.pay(&ask, &payment).await.status, StatusCode::OK, "{status}");
+            shop.facilitator.answer_payments(YES);
+            let (code, reason) = shop.pay(&ask, &payment).await.refusal();
+            assert_eq!((code, reason.as_str()), USED, "{status}");
+        }
+        assert_eq!(shop.work.runs(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn junk_in_a_payment_never_reaches_the_facilitator() {
+    let shop = Shop::open().await;
+    let ask = Ask::get("/plain");
+    let mut payment = shop.payment(&ask, 1).await;
+    payment.payload["junk"] = serde_json::json!([[[1]]]);
+    assert_eq!(shop.pay(&ask, &payment).await.status, StatusCode::OK);
+    assert!(!serde_json::json!(shop.facilitator.asked()).to_string().contains("junk"));
 }

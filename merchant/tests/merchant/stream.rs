@@ -131,6 +131,41 @@ async fn no_verdict_serves_nothing_and_the_voucher_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_repeat_without_a_verdict_makes_no_served_voucher_buy_again() {
+    for status in [400, 413, 429, 500, 503].map(|code| StatusCode::from_u16(code).unwrap()) {
+        let channel = Channel::open().await;
+        assert_eq!(channel.ask("/stream", 2 * PRICE).await.status, StatusCode::OK);
+        for _ in 0..3 {
+            channel.shop.facilitator.answer_payments(Verdict::Broken(status));
+            assert_ne!(channel.ask("/stream", 2 * PRICE).await.status, StatusCode::OK, "{status}");
+            channel.shop.facilitator.answer_payments(YES);
+            assert_eq!(channel.ask("/stream", 2 * PRICE).await.refusal(), (402, REPEATED.into()), "{status}");
+        }
+        assert_eq!(channel.shop.work.runs(), 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_without_a_verdict_during_the_serving_makes_no_voucher_buy_again() {
+    let channel = Channel::open().await;
+    let served = channel.ask("/stream/wait", 2 * PRICE);
+    let replayed = async {
+        while channel.shop.work.runs() < 2 {
+            tokio::task::yield_now().await;
+        }
+        channel.shop.facilitator.answer_payments(Verdict::Broken(StatusCode::BAD_REQUEST));
+        assert_ne!(channel.ask("/stream", 2 * PRICE).await.status, StatusCode::OK);
+        channel.shop.facilitator.answer_payments(YES);
+        let answer = channel.ask("/stream", 2 * PRICE).await;
+        channel.shop.work.go_on.notify_one();
+        answer
+    };
+    let (served, replayed) = tokio::join!(served, replayed);
+    assert_eq!((served.status, replayed.refusal()), (StatusCode::OK, (402, REPEATED.into())));
+    assert_eq!(channel.shop.work.runs(), 2);
+}
+
+#[tokio::test]
 async fn a_voucher_is_nothing_to_a_route_that_is_not_streamed() {
     let channel = Channel::open().await;
     assert_eq!(
