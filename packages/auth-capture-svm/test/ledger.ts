@@ -43,6 +43,7 @@ export class Ledger extends Facilitator {
   private constructor() {
     super();
     this.#server = createServer((request, response) => void this.#respond(request, response));
+    this.#server.keepAliveTimeout = 0;
     after(() => (this.#server.closeAllConnections(), this.#server.close()));
   }
 

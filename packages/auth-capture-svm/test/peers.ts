@@ -24,6 +24,8 @@ export async function serve(handler: Handler): Promise<string> {
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => handler(request, response, Buffer.concat(chunks).toString()));
   });
+  // A client that is slow must not meet a connection that the server is closing.
+  server.keepAliveTimeout = 0;
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
