@@ -1,7 +1,7 @@
 /** A shop that can be told what to do, and a facilitator that can be told what to answer. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,6 +20,7 @@ import express from "express";
 
 import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { readHex, writeBase58 } from "../src/bytes.js";
+import { readLines } from "../src/durable.js";
 import { publicKey, sign } from "../src/ed25519.js";
 import { captureSignedBytes, intentSignedBytes } from "../src/messages.js";
 import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
@@ -131,6 +132,8 @@ export async function shop(
     response.status(500).send("failed");
   });
   const server = app.listen(port, "127.0.0.1");
+  // A client that is slow must not meet a connection that the server is closing.
+  server.keepAliveTimeout = 0;
   await new Promise((resolve) => server.once("listening", resolve));
   opened.push({ server, scheme });
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -150,7 +153,15 @@ export async function shop(
     served: () => served,
     on: (handler: typeof handle) => void (handle = handler),
     /** What is on disk, by payment. */
-    noted: () => JSON.parse(readFileSync(unsettled, "utf8")) as Record<string, { payload: { type: string } }>,
+    noted: () => {
+      const noted: Record<string, { payload: { type: string } }> = {};
+      readLines(unsettled, (line) => {
+        const { paymentId, ending } = line as { paymentId: string; ending?: { payload: { type: string } } };
+        delete noted[paymentId];
+        Object.assign(noted, ending === undefined ? {} : { [paymentId]: ending });
+      });
+      return noted;
+    },
   };
 }
 

@@ -4,9 +4,13 @@ import { resolve } from "node:path";
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { readJson, writeJson } from "../durable.js";
+import { appendLine, readLines, writeLines } from "../durable.js";
+import { Fields } from "../fields.js";
 import { lock } from "../lock.js";
 import type { CapturePayload, VoidPayload } from "../wire.js";
+
+/** How many lines there may be beyond two for each payment before they are written anew. */
+const FEW = 256;
 
 /** How a payment ends, signed. */
 export interface Ending {
@@ -16,20 +20,29 @@ export interface Ending {
   readonly captureDeadline: number;
 }
 
+/** A line of the file; without an ending, the payment is over. */
+interface Change {
+  readonly paymentId: string;
+  readonly ending?: Ending;
+}
+
 /**
- * By payment id. Every change is on disk before it returns; synchronous, so that changes can't
- * cross.
+ * By payment id. Every change is a line that is on disk before it returns; synchronous, so that
+ * changes can't cross.
  */
 export class Unsettled {
   readonly #path: string;
   readonly #unlock: () => void;
-  #endings: Readonly<Record<string, Ending>>;
+  readonly #endings = new Map<string, Ending>();
+  #lines = 0;
+  /** Of the file, in bytes. */
+  #length = 0;
 
   private constructor(path: string, unlock: () => void) {
     this.#path = path;
     this.#unlock = unlock;
-    this.#endings = (readJson(path) ?? {}) as Record<string, Ending>;
-    this.#write(this.#endings);
+    readLines(path, (line) => this.#apply(readChange(line)));
+    this.#rewrite();
   }
 
   /**
@@ -54,20 +67,19 @@ export class Unsettled {
   }
 
   add(paymentId: string, ending: Ending): void {
-    this.#write({ ...this.#endings, [paymentId]: ending });
+    this.#change({ paymentId, ending });
   }
 
   remove(paymentId: string): void {
-    const { [paymentId]: _removed, ...left } = this.#endings;
-    this.#write(left);
+    this.#change({ paymentId });
   }
 
   get(paymentId: string): Ending | undefined {
-    return this.#endings[paymentId];
+    return this.#endings.get(paymentId);
   }
 
   get paymentIds(): string[] {
-    return Object.keys(this.#endings);
+    return [...this.#endings.keys()];
   }
 
   /** Lets another merchant use the file. */
@@ -75,8 +87,34 @@ export class Unsettled {
     this.#unlock();
   }
 
-  #write(endings: Readonly<Record<string, Ending>>): void {
-    writeJson(this.#path, endings);
-    this.#endings = endings;
+  #change(change: Change): void {
+    if (this.#lines >= FEW + 2 * this.#endings.size) {
+      this.#rewrite();
+    }
+    this.#length = appendLine(this.#path, this.#length, change);
+    this.#lines += 1;
+    this.#apply(change);
   }
+
+  #apply({ paymentId, ending }: Change): void {
+    if (ending === undefined) {
+      this.#endings.delete(paymentId);
+    } else {
+      this.#endings.set(paymentId, ending);
+    }
+  }
+
+  #rewrite(): void {
+    const changes = Array.from(this.#endings, ([paymentId, ending]): Change => ({ paymentId, ending }));
+    // If it fails, the next change tries again: the file may be another by then.
+    this.#lines = Number.POSITIVE_INFINITY;
+    this.#length = writeLines(this.#path, changes);
+    this.#lines = changes.length;
+  }
+}
+
+function readChange(line: unknown): Change {
+  const fields = new Fields(line, "");
+  const paymentId = fields.text("paymentId");
+  return fields.has("ending") ? { paymentId, ending: fields.object("ending") as unknown as Ending } : { paymentId };
 }
