@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { Endings } from "../src/server/endings.js";
 import { Authorizer } from "../src/server/lifecycle.js";
@@ -30,6 +30,17 @@ test("a capture is kept and sent again until the facilitator reports it final", 
   const [, ...captures] = facilitator.asked.map(({ payload }) => payload);
   assert.equal(captures.length, 4);
   assert.ok(captures.every((capture) => capture["signature"] === captures[0]?.["signature"]));
+});
+
+test("what is not final is settled again in the background", async () => {
+  const { base, facilitator, noted, on } = await shop();
+  on((_request, response) => (facilitator.next.push(NOT_FINAL[0]), response.send("served")));
+  await send(`${base}/report`, await payment(`${base}/report`));
+  mock.timers.tick(4_999);
+  assert.deepEqual(facilitator.settled(), ["hold", "capture"]);
+  mock.timers.tick(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([facilitator.settled(), noted()], [["capture"], {}]);
 });
 
 test("a release is kept until it is final, too", async () => {
