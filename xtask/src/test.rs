@@ -1,5 +1,8 @@
 //! `cargo xtask test`: everything that can be tested here, and how much that was.
 
+mod needed;
+
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,11 +14,12 @@ use sha2::{Digest, Sha256};
 
 use crate::toolchain::PROGRAM_ID;
 use crate::{build, checkout, chromium, demo, fault, idl, npm, postgres, python, validator};
+use needed::Needed;
 
 /// Builds the program, finds or builds solana-test-validator, finds or installs Chromium, checks that the IDL is
 /// current, then runs unit tests, the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the
 /// end-to-end tests on the validator, the golden vectors in Python, and the tests of the TypeScript package. The last
-/// line of standard output counts them.
+/// line of standard output counts them. With a filter, makes ready only what the tests it names need.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
@@ -28,6 +32,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     full: bool,
 }
+
+const HTTP: &str = "http";
+const END_TO_END: &str = "end_to_end";
+const STANDARD_CLIENTS: &str = "standard_clients";
+/// The test programs that start a validator, the workspace's binaries and the TypeScript package.
+const LOCAL_CLUSTER: [&str; 4] = [END_TO_END, "crash_run", STANDARD_CLIENTS, "typescript"];
 
 /// How many instructions the property test plays with `--full`.
 const FULL_INSTRUCTIONS: &str = "100000";
@@ -43,23 +53,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = checkout::root()?;
     let program_id =
         build::run(&build::Arguments { program_id: arguments.program_id.clone(), ..Default::default() })?;
-    idl::run(&idl::Arguments { check: true })?;
-    let validator = validator::locate_or_build()?;
-    demo::build_binaries()?;
-    npm::build()?;
-    npm::install_standard_clients()?;
-    let python = python_with_x402(&root)?;
-    let chromium = chromium::locate_or_install()?;
+    let needed = Needed::by(arguments.filter.as_deref(), &root)?;
+    if arguments.filter.is_none() {
+        idl::run(&idl::Arguments { check: true })?;
+    }
+    let mut places = vec![(PROGRAM_ID, OsString::from(program_id))];
+    if needed.any(&LOCAL_CLUSTER) {
+        places.push(("X402_ESCROW_VALIDATOR", validator::locate_or_build()?.into()));
+        demo::build_binaries()?;
+        npm::build()?;
+    }
+    if needed.any(&[STANDARD_CLIENTS]) {
+        npm::install_standard_clients()?;
+        places.push(("X402_ESCROW_CLIENTS_PYTHON", python_with_x402(&root)?.into()));
+    }
+    if needed.any(&[HTTP]) {
+        places.push(("X402_ESCROW_CHROMIUM", chromium::locate_or_install()?.into()));
+    }
 
     let mut tally = Tally::default();
     let mut broken = Vec::new();
     let mut cargo = checkout::cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
-    cargo.args(arguments.filter.as_deref()).env("X402_ESCROW_VALIDATOR", &validator);
-    cargo
-        .env(PROGRAM_ID, &program_id)
-        .env("X402_ESCROW_CLIENTS_PYTHON", python)
-        .env("X402_ESCROW_CHROMIUM", chromium);
+    cargo.args(arguments.filter.as_deref()).envs(places.iter().cloned());
     if arguments.full {
         cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
     }
@@ -67,16 +83,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         broken.push("cargo test");
     }
     // Again with the store in PostgreSQL, and what needs several verifiers over one.
-    let server = postgres::Server::start()?;
-    for (title, package, test, which) in [
-        ("the HTTP tests on PostgreSQL", "x402-escrow-verifier", "http", "--include-ignored"),
-        ("the end-to-end tests on PostgreSQL", "x402-escrow-tests", "end_to_end", "--ignored"),
-    ] {
+    let again = [
+        ("the HTTP tests on PostgreSQL", "x402-escrow-verifier", HTTP, "--include-ignored"),
+        ("the end-to-end tests on PostgreSQL", "x402-escrow-tests", END_TO_END, "--ignored"),
+    ];
+    let server = if needed.any(&[HTTP, END_TO_END]) { Some(postgres::Server::start()?) } else { None };
+    for (title, package, test, which) in again {
+        let Some(server) = server.as_ref().filter(|_| needed.any(&[test])) else { continue };
         let mut cargo = checkout::cargo()?;
         cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
         cargo.args(arguments.filter.as_deref()).current_dir(&root);
-        cargo.env("X402_TEST_POSTGRES", server.url()).env("X402_ESCROW_VALIDATOR", &validator);
-        cargo.env(PROGRAM_ID, &program_id);
+        cargo.envs(places.iter().cloned()).env("X402_TEST_POSTGRES", server.url());
         if !tally.add_output_of(title, &mut cargo)? {
             broken.push(title);
         }
