@@ -15,13 +15,13 @@ use solana_sdk::signer::keypair::Keypair;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    app::{Deployment, Settings},
-    policy::Policy,
+    engine::app::{Deployment, Settings},
     store::Database,
     telemetry::LogFormat,
 };
 use keys::Keys;
 use source::Source;
+use x402_escrow_domain::policy::Policy;
 
 pub use keys::KEYS;
 pub use source::ConfigError;

@@ -1,62 +1,15 @@
 //! The verifier: turns HTTP 402 challenges into payment intents, verifies them, settles them on Solana and says how
-//! final they are.
-//!
-//! In reading order:
-//!
-//! - [`router`], [`routes`]: every endpoint
-//! - [`verify`], [`translate`], [`policy`], [`lifecycle`], [`gather`], [`nonce`], [`priority_fee`], [`refusal`]: what
-//!   decides; none of them does I/O
-//! - [`payment`]: what is remembered
-//! - [`identifier`]: what clients call their purchases, to ask for them again
-//! - [`exact`]: the same for the scheme `exact`, whose payments have no life beyond one transaction
-//! - [`assess`], [`settle`], [`submit`], [`observe`], [`track`], [`lead`], [`live`], [`reclaim`], [`webhook`]: what acts
-//! - [`known`]: what is known of a payment, whichever scheme it is of
-//! - [`chain`], [`store`]: the two things it depends on
-//! - [`metrics`], [`status`], [`alarm`], [`decision`], [`telemetry`]: what whoever runs it gets to know
-//! - [`config`], [`app`], [`limits`]: how it is put together
+//! final they are. ARCHITECTURE.md follows one request through it.
 
-pub mod alarm;
-pub mod app;
-pub mod assess;
-pub mod assurance;
-pub mod body;
 pub mod chain;
+pub mod clock;
 pub mod config;
-pub mod decision;
-pub mod error;
-pub mod exact;
-pub mod facts;
-pub mod gather;
-pub mod identifier;
-pub mod known;
-pub mod lead;
-pub mod lifecycle;
-pub mod limits;
-pub mod live;
-pub mod metrics;
-pub mod nonce;
-pub mod observe;
-pub mod payment;
-pub mod policy;
-pub mod priority_fee;
-pub mod reclaim;
-pub mod refund;
-pub mod refusal;
-pub mod report;
+pub mod engine;
+pub mod http;
+pub mod operator;
 pub mod router;
-pub mod routes;
-pub mod settle;
-pub mod signature;
-pub mod status;
 pub mod store;
-pub mod stream;
-pub mod submit;
 pub mod telemetry;
-pub mod track;
-pub mod transaction;
-pub mod translate;
-pub mod verify;
-pub mod webhook;
 
 use std::{
     future::{Future, IntoFuture},
@@ -64,9 +17,13 @@ use std::{
     sync::Arc,
 };
 
-use app::App;
-use store::StoreError;
 use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    engine::{app::App, lead},
+    operator::alarm,
+    store::StoreError,
+};
 
 /// Serves until `shutdown` completes and what was asked by then is answered; follows transactions meanwhile. What only
 /// the operator may see is served at `operator_listener`, if at all.

@@ -8,9 +8,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use x402_escrow_verifier::{
-    app::App,
     chain::{Chain, ChainError, RpcChain, Several},
     config::{self, Config},
+    engine::app::App,
     serve,
     store::Store,
     telemetry,

@@ -7,13 +7,17 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
-    middleware::{from_fn_with_state, map_response},
+    middleware::{from_fn, from_fn_with_state, map_response},
     routing::{get, post},
 };
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use crate::{app::App, error, limits, metrics, routes, telemetry};
+use crate::{
+    engine::app::App,
+    http::{admission, counting, error, log, routes},
+    operator::{health, routes as operator_routes},
+};
 
 /// How many of the operator's pages are made at once: each reads a good part of the store.
 const OPERATOR_CONCURRENCY: usize = 2;
@@ -31,9 +35,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/supported", get(routes::supported::supported))
         .route("/payments/{id}", get(routes::payments::payment))
         .route("/payments/{id}/events", get(routes::events::events))
-        .route_layer(from_fn_with_state(Arc::clone(&app), limits::limit))
+        .route_layer(from_fn_with_state(Arc::clone(&app), admission::limit))
         // These two are answered however much is asked.
-        .route("/health", get(routes::health::health))
+        .route("/health", get(health::health))
         .route("/openapi.json", get(routes::openapi::openapi))
         // Each layer wraps those above it: a request passes them from the bottom up.
         .layer(DefaultBodyLimit::max(body_limit));
@@ -43,9 +47,9 @@ pub fn router(app: Arc<App>) -> Router {
 /// What only the operator can ask.
 pub fn operator_router(app: Arc<App>) -> Router {
     let routes = Router::new()
-        .route("/metrics", get(routes::metrics::metrics))
-        .route("/status", get(routes::status::overview))
-        .route("/status/payments/{id}", get(routes::status::payment))
+        .route("/metrics", get(operator_routes::metrics::metrics))
+        .route("/status", get(operator_routes::status::overview))
+        .route("/status/payments/{id}", get(operator_routes::status::payment))
         .layer(GlobalConcurrencyLimitLayer::new(OPERATOR_CONCURRENCY));
     answering(routes, app)
 }
@@ -57,7 +61,7 @@ fn answering(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, request_timeout))
         .layer(map_response(error::in_one_shape))
-        .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
-        .layer(from_fn_with_state(Arc::clone(&app), telemetry::log_request))
+        .layer(from_fn_with_state(Arc::clone(&app), counting::count))
+        .layer(from_fn(log::log_request))
         .with_state(app)
 }

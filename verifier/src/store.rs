@@ -24,10 +24,9 @@ use write::{Turns, Write};
 
 pub use attempts::TakenBack;
 pub use database::Database;
-pub use deliveries::Delivery;
 pub use exact::AcceptedExact;
 pub use leader::{Leader, PROGRESS, WORK};
-pub use outstanding::{ListedOperation, Outstanding, Uncaptured};
+pub use outstanding::{Outstanding, Uncaptured};
 pub use overview::{Place, Stored, Turnover, Undelivered};
 pub use payments::Accepted;
 pub use promises::Promises;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use x402_escrow_domain::signature::is_valid;
 use x402_escrow_interface::{
     Address,
     error::EscrowError,
@@ -12,7 +13,6 @@ use x402_escrow_tests::{
     checkout_file,
     svm::{Refusal, World},
 };
-use x402_escrow_verifier::signature::is_valid;
 
 use super::{crafted, forgery::Forgery, precompile::Precompile, published::Published};
 

@@ -169,7 +169,8 @@ mod tests {
     use x402_escrow_wire::auth_capture::Commitment::{Confirmed, Finalized, Processed};
 
     use super::*;
-    use crate::chain::{Account, ChainError};
+    use crate::chain::ChainError;
+    use x402_escrow_domain::cluster::Account;
 
     fn status(slot: u64, commitment: Commitment) -> Option<Status> {
         Some(Status { slot, confirmations: 0, commitment, error: None })

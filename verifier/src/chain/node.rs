@@ -14,7 +14,7 @@ use super::{
     agreement::{self, Probe},
     several::disagree,
 };
-use crate::facts::{CLOCK_ID, unix_timestamp};
+use x402_escrow_domain::facts::{CLOCK_ID, unix_timestamp};
 
 /// How long a node may take to say how it is.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -4,6 +4,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
+use x402_escrow_domain::cluster::{
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status, TokenBalance,
+};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -26,10 +29,7 @@ use solana_transaction_status_client_types::{
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
-use super::{
-    Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
-    TokenBalance, agreement::MAXIMUM_SLOTS_APART,
-};
+use super::{Chain, ChainError, SendError, agreement::MAXIMUM_SLOTS_APART};
 
 /// A Solana node. It may drop slots that it has told of, but no more than a fork can have; one that is further behind
 /// itself has started again and still reads its ledger, and what it says of accounts is not believed until it is done.

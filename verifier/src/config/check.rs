@@ -16,13 +16,17 @@ use super::{
     source, urls, webhook,
 };
 use crate::{
-    app::{Deployment, Settings},
-    exact::instructions::FeeBounds,
-    gather::GatherSettings,
-    limits::LimitSettings,
-    policy::{Finality, FinalityError, Policy, Tier},
+    engine::{
+        app::{Deployment, Settings},
+        limits::LimitSettings,
+    },
     store::Database,
-    telemetry, verify,
+    telemetry,
+};
+use x402_escrow_domain::{
+    gather::GatherSettings,
+    policy::{FeeBounds, Finality, FinalityError, Policy, Tier},
+    verify,
 };
 
 /// Time that a request may take besides waiting for the chain.

@@ -3,7 +3,7 @@ use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::text::Base58;
 
 use super::{Store, StoreError, operations::set_problem, row};
-use crate::payment::{Attempt, Problem};
+use x402_escrow_domain::payment::{Attempt, Problem};
 
 /// What becomes of an operation whose transaction was not broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,21 +1,8 @@
 //! What a webhook does not have yet.
 
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_domain::webhook::Delivery;
 
 use super::{Store, StoreError, row};
-
-/// The news of a payment, to be delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// The payment.
-    pub payment_id: Hex32,
-    /// Which news, counted from 1.
-    pub version: i64,
-    /// How often it was tried.
-    pub attempts: i64,
-    /// When the first attempt failed, unix seconds.
-    pub failing_since: Option<i64>,
-}
 
 impl Store {
     /// Takes down news for a webhook from now on, or forgets them.

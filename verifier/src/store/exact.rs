@@ -6,7 +6,7 @@ use x402_escrow_wire::{
 };
 
 use super::{Place, Store, StoreError, identifiers, row};
-use crate::{exact::payment::Payment, identifier::Purchase};
+use x402_escrow_domain::{exact::payment::Payment, identifier::Purchase};
 
 /// What became of a payment that was to be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]

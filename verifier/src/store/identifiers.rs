@@ -8,7 +8,7 @@ use x402_escrow_wire::{
 };
 
 use super::{Store, StoreError, row};
-use crate::identifier::{KEPT_OF_ONE_KEY, KEPT_SECONDS, Purchase};
+use x402_escrow_domain::identifier::{KEPT_OF_ONE_KEY, KEPT_SECONDS, Purchase};
 
 impl Store {
     /// The purchase that is known by an id of `signer` at `now` (unix seconds).

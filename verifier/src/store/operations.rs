@@ -10,7 +10,7 @@ use x402_escrow_wire::{
 };
 
 use super::{Store, StoreError, attempts::update_attempt, row};
-use crate::payment::{Action, Attempt, Operation, OperationState, Payment, Problem, Tracked};
+use x402_escrow_domain::payment::{Action, Attempt, Operation, OperationState, Payment, Problem, Tracked};
 
 use accept::Key;
 

@@ -1,13 +1,14 @@
 //! What is outstanding: read when it is asked for, so that it can't drift from what is stored.
 
 use std::collections::BTreeMap;
+use x402_escrow_domain::payment::ListedOperation;
 
 use sqlx::any::AnyRow;
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Decimal, Hex32};
 
 use super::{Store, StoreError, payments::read_intent, row};
-use crate::payment::{Action, Operation, OperationState, Sums};
+use x402_escrow_domain::payment::{Action, Operation, OperationState, Sums};
 
 /// A payment of which something can still happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,21 +34,6 @@ pub struct Uncaptured {
     pub amount: u64,
     /// When the oldest was accepted, unix seconds.
     pub accepted_at: i64,
-}
-
-/// An operation, and what matters of its payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedOperation {
-    /// The operation.
-    pub operation: Operation,
-    /// Who is paid.
-    pub receiver: Address,
-    /// The token's mint, as base58.
-    pub asset: String,
-    /// What the payment authorizes, in base units.
-    pub authorized: u64,
-    /// The payment's last second for captures.
-    pub capture_deadline: i64,
 }
 
 impl Store {

@@ -1,13 +1,11 @@
 //! What the status page shows: payments from the newest on, what they came to, and what came to nothing.
 
+use x402_escrow_domain::payment::ListedOperation;
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Decimal, Hex32};
 
 use super::{Store, StoreError, outstanding, payments, row};
-use crate::{
-    exact,
-    payment::{History, Operation},
-};
+use x402_escrow_domain::payment::{History, Operation};
 
 /// A payment of either scheme, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +13,7 @@ pub enum Stored {
     /// One that is held first.
     AuthCapture(Box<History>),
     /// One that is paid at once.
-    Exact(Box<exact::payment::Payment>),
+    Exact(Box<x402_escrow_domain::exact::payment::Payment>),
 }
 
 impl Stored {
@@ -169,7 +167,7 @@ impl Store {
         receiver: Option<&Address>,
         since: i64,
         count: u32,
-    ) -> Result<Vec<outstanding::ListedOperation>, StoreError> {
+    ) -> Result<Vec<ListedOperation>, StoreError> {
         let of_all = "SELECT operations.*, payments.mint, payments.intent
              FROM operations JOIN payments ON payments.id = payment_id
              WHERE state IN ('failed', 'refused') AND operations.accepted_at >= $1

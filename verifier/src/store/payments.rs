@@ -16,7 +16,7 @@ use super::{
     promises::promises,
     row, vouchers,
 };
-use crate::{
+use x402_escrow_domain::{
     facts::{Facts, View},
     identifier::Purchase,
     payment::{Action, History, Payment},

@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, any::AnyRow};
 use x402_escrow_interface::{Address, message::Intent};
 
 use super::{Store, StoreError, payments::read_intent, row};
-use crate::{
+use x402_escrow_domain::{
     facts::{Facts, View},
     payment::OperationState,
 };

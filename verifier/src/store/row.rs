@@ -11,7 +11,9 @@ use x402_escrow_wire::{
 };
 
 use super::StoreError;
-use crate::payment::{Action, Attempt, AttemptState, Landing, Operation, OperationState, Problem};
+use x402_escrow_domain::payment::{
+    Action, Attempt, AttemptState, Landing, Operation, OperationState, Problem,
+};
 
 /// Reads a column that is stored as it is.
 pub(super) fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T, StoreError>

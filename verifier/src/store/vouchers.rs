@@ -12,7 +12,7 @@ use x402_escrow_wire::{
 };
 
 use super::{Store, StoreError, identifiers, payments, row, write::Turn};
-use crate::{
+use x402_escrow_domain::{
     identifier::Purchase,
     payment::{History, Voucher},
     verify::Rejection,

@@ -15,14 +15,12 @@ use solana_sdk::{
     transaction::{TransactionError, VersionedTransaction},
 };
 use spl_token_interface::state::Account as TokenAccount;
-use x402_escrow_interface::{Address, instruction::Signature};
-use x402_escrow_verifier::{
-    chain::{
-        Account, Blockhash, Chain, ChainError, Executed, FINAL_CONFIRMATIONS, SendError, Snapshot, Status,
-        TokenBalance,
-    },
+use x402_escrow_domain::{
+    cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status, TokenBalance},
     payment::Attempt,
 };
+use x402_escrow_interface::{Address, instruction::Signature};
+use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::world::program;

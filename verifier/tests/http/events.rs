@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::ServiceExt;
-use x402_escrow_verifier::{app::MAXIMUM_FOLLOWERS, router::router};
+use x402_escrow_verifier::{engine::app::MAXIMUM_FOLLOWERS, router::router};
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{openapi::Exchange, world::World};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spl_token_interface::state::AccountState;
-use x402_escrow_verifier::gather::GatherSettings;
+use x402_escrow_domain::gather::GatherSettings;
 use x402_escrow_wire::{
     auth_capture::{Commitment, Level},
     text::{Decimal, Hex32},

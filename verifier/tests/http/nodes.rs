@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
 use tokio::sync::Notify;
+use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Snapshot, Status};
 use x402_escrow_interface::{Address, instruction::Signature};
-use x402_escrow_verifier::chain::{
-    Account, Blockhash, Chain, ChainError, Executed, SendError, Snapshot, Status,
-};
+use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{cluster::Cluster, world::program};

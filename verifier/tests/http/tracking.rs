@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use x402_escrow_verifier::payment::Attempt;
+use x402_escrow_domain::payment::Attempt;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{

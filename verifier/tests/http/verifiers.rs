@@ -10,10 +10,12 @@ use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::Value;
-use x402_escrow_verifier::{
-    app::unix_now,
-    facts::{self, Subject},
+use x402_escrow_domain::{
+    facts::Subject,
     payment::Payment,
+};
+use x402_escrow_verifier::{
+    clock::unix_now,
     store::{Accepted, Database, StoreError},
 };
 use x402_escrow_wire::{
@@ -91,7 +93,7 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
     let (chain, receivers) = (first.app.chain.as_ref(), BTreeSet::new());
     let subject =
         Subject { program: program(), escrow: first.escrow, session_key: first.session_key(), nonce: None };
-    let facts = facts::read(chain, &subject, &receivers).await.unwrap();
+    let facts = x402_escrow_verifier::chain::facts::read(chain, &subject, &receivers).await.unwrap();
     let payments: Vec<_> = (1..=PAYMENTS).map(|nonce| payment(&first, &requirements, nonce)).collect();
     let accept = |world: &World, payment: &Payment| {
         let (store, payment, facts) = (world.app.store.clone(), payment.clone(), facts.clone());

@@ -15,8 +15,9 @@ use solana_sdk::signer::{Signer, keypair::Keypair};
 use tokio::{sync::watch, task::JoinHandle};
 use x402_escrow_interface::{Address, address, deployment::LOCAL_PROGRAM_ID};
 use x402_escrow_verifier::{
-    app::{App, unix_now},
     chain::Chain,
+    clock::unix_now,
+    engine::app::App,
     router::{operator_router, router},
     run_background,
     store::StoreError,

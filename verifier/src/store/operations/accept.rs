@@ -3,9 +3,9 @@ use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::auth_capture::Level;
 
 use super::{insert_operation, take_up};
-use crate::{
+use crate::store::{Store, StoreError, attempts::insert_attempt, payments};
+use x402_escrow_domain::{
     payment::{Action, Attempt, History, Payment},
-    store::{Store, StoreError, attempts::insert_attempt, payments},
     verify::Rejection,
 };
 

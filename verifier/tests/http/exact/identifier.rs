@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
-use x402_escrow_verifier::{
+use x402_escrow_domain::{
     exact::payment::Payment,
     identifier::{KEPT_OF_ONE_KEY, KEPT_SECONDS, Purchase},
     payment::AttemptState,
-    store::AcceptedExact,
 };
+use x402_escrow_verifier::store::AcceptedExact;
 use x402_escrow_wire::payment::PaymentRequirements;
 
 use super::wallet::{body, buyer, buyers_tokens, draft, payment_id, requirements};

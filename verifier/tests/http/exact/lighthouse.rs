@@ -4,8 +4,8 @@ use solana_sdk::{
     instruction::{AccountMeta, Instruction},
     signer::Signer,
 };
+use x402_escrow_domain::exact::instructions::LIGHTHOUSE_PROGRAM_ID;
 use x402_escrow_interface::Address;
-use x402_escrow_verifier::exact::instructions::LIGHTHOUSE_PROGRAM_ID;
 
 use super::{
     rules::refuses,

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 use solana_sdk::{signer::Signer, transaction::TransactionError};
-use x402_escrow_verifier::chain::{Executed, TokenBalance};
+use x402_escrow_domain::cluster::{Executed, TokenBalance};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::wallet::{

@@ -9,11 +9,11 @@ use solana_sdk::{
     signer::{Signer, keypair::Keypair},
     transaction::VersionedTransaction,
 };
+use x402_escrow_domain::exact::instructions::MEMO_PROGRAM_ID;
 use x402_escrow_interface::{
     Address,
     address::{self, TOKEN_PROGRAM_ID},
 };
-use x402_escrow_verifier::exact::instructions::MEMO_PROGRAM_ID;
 use x402_escrow_wire::{
     payment::PaymentRequirements,
     text::{Decimal, Hex32},

@@ -1,7 +1,7 @@
 //! Operations that nobody waits for, and what they wait for.
 
 use serde_json::{Value, json};
-use x402_escrow_verifier::gather::GatherSettings;
+use x402_escrow_domain::gather::GatherSettings;
 use x402_escrow_wire::{
     auth_capture::{Commitment, Level},
     text::Hex32,

@@ -13,6 +13,7 @@ use solana_sdk::{
 };
 use solana_slot_hashes::SlotHashes;
 use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
+use x402_escrow_domain::transaction::ESCROW_INSTRUCTION;
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold, Session},
@@ -22,7 +23,6 @@ use x402_escrow_interface::{
     message::Capture,
     receivers,
 };
-use x402_escrow_verifier::transaction::ESCROW_INSTRUCTION;
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload, LifecyclePayload},
     payment::PaymentRequirements,

@@ -2,15 +2,18 @@
 
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
-use x402_escrow_verifier::{
-    app::{App, Deployment, Settings},
-    chain::Chain,
-    exact::instructions::FeeBounds,
+use x402_escrow_domain::{
     gather::GatherSettings,
-    limits::LimitSettings,
-    policy::{Finality, Policy, Tier},
-    store::{Database, Store},
+    policy::{FeeBounds, Finality, Policy, Tier},
     webhook::Webhook,
+};
+use x402_escrow_verifier::{
+    chain::Chain,
+    engine::{
+        app::{App, Deployment, Settings},
+        limits::LimitSettings,
+    },
+    store::{Database, Store},
 };
 use x402_escrow_wire::auth_capture::{Commitment, Level};
 

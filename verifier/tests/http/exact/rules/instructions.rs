@@ -6,8 +6,8 @@ use solana_sdk::{
     instruction::{AccountMeta, Instruction},
     signer::Signer,
 };
+use x402_escrow_domain::exact::instructions::LIGHTHOUSE_PROGRAM_ID;
 use x402_escrow_interface::address::{self, SYSTEM_PROGRAM_ID, TOKEN_PROGRAM_ID};
-use x402_escrow_verifier::exact::instructions::LIGHTHOUSE_PROGRAM_ID;
 
 use super::{
     super::wallet::{Draft, assert_refused, body, buyer, draft, memo, requirements, transfer_checked},

@@ -1,0 +1,74 @@
+//! What a cluster says, as nodes answer it. Uses nothing.
+
+use solana_sdk::transaction::TransactionError;
+use x402_escrow_interface::Address;
+use x402_escrow_wire::auth_capture::Commitment;
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The program that owns it.
+    pub owner: Address,
+    /// What it stores.
+    pub data: Vec<u8>,
+    /// Its balance.
+    pub lamports: u64,
+}
+
+/// Accounts as of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The slot.
+    pub slot: u64,
+    /// `None` for an account that doesn't exist.
+    pub accounts: Vec<Option<Account>>,
+}
+
+/// A blockhash for a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blockhash {
+    /// The hash.
+    pub hash: [u8; 32],
+    /// Height of the last block that a transaction with it can be in.
+    pub last_valid_block_height: u64,
+}
+
+/// What the cluster knows of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The slot of its block.
+    pub slot: u64,
+    /// Blocks voted for on top of it; [`FINAL_CONFIRMATIONS`] once it is final.
+    pub confirmations: u64,
+    /// How final its block is.
+    pub commitment: Commitment,
+    /// Why it failed; it is in a block, and nothing but its fee moved.
+    pub error: Option<TransactionError>,
+}
+
+/// What a transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// The transaction's message.
+    pub message: Vec<u8>,
+    /// Why it failed.
+    pub error: Option<TransactionError>,
+    /// The token accounts that it named.
+    pub token_balances: Vec<TokenBalance>,
+}
+
+/// What a token account had before and after a transaction, in base units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenBalance {
+    /// The token account.
+    pub account: Address,
+    /// Its mint.
+    pub mint: Address,
+    /// Before; 0 of one that did not exist.
+    pub before: u64,
+    /// After.
+    pub after: u64,
+}
+
+/// A final block has no count of confirmations any more; it had 31, and this stands for "more than that".
+pub const FINAL_CONFIRMATIONS: u64 = 32;

@@ -1,0 +1,12 @@
+//! The scheme `exact` on Solana, versions 1 and 2: a client's transaction with one token transfer, which this facilitator
+//! signs as fee payer.
+
+pub mod check;
+pub mod instructions;
+pub mod lifecycle;
+pub mod mint;
+pub mod payment;
+pub mod receipt;
+pub mod report;
+pub mod requirements;
+pub mod transaction;

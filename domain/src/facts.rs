@@ -1,0 +1,130 @@
+//! What the chain says about a payer, in several views: good news is believed once it is confirmed, and bad news as soon
+//! as it is processed; and a "no" of one node is a no.
+
+use std::{collections::BTreeSet, iter};
+
+use x402_escrow_interface::{
+    Address,
+    account::{Escrow, Hold, Session},
+    address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
+    message::Digest,
+};
+
+use crate::cluster::{Account, Snapshot};
+
+/// The sysvar with the cluster's time, which is the time that deadlines are measured by.
+pub const CLOCK_ID: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// What the chain says, in as many views as there are nodes and commitments.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The one with the highest slot.
+    pub newest: View,
+    /// All others.
+    pub others: Vec<View>,
+}
+
+impl Facts {
+    /// All of `views`, of which there must be one.
+    pub fn of(mut views: Vec<View>) -> Option<Self> {
+        let newest = (0..views.len()).max_by_key(|index| views[*index].slot)?;
+        Some(Self { newest: views.swap_remove(newest), others: views })
+    }
+
+    /// Every view, the newest first.
+    pub fn views(&self) -> impl Iterator<Item = &View> {
+        iter::once(&self.newest).chain(&self.others)
+    }
+
+    /// The slot up to which every view has looked: what all of them allow was so then, and is still.
+    pub fn oldest_slot(&self) -> u64 {
+        self.views().map(|view| view.slot).min().unwrap_or_default()
+    }
+}
+
+/// What the chain says as of one slot.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The slot.
+    pub slot: u64,
+    /// The cluster's time, unix seconds.
+    pub now: i64,
+    /// The payer's escrow, if it exists.
+    pub escrow: Option<Escrow>,
+    /// The agent's session, if it exists.
+    pub session: Option<Session>,
+    /// The payment whose hold exists, if one was asked for and there is one.
+    pub held_payment: Option<Digest>,
+    /// Which of the asked token accounts exist and are not frozen.
+    pub token_accounts: BTreeSet<Address>,
+}
+
+/// The most receivers that can be asked for at once: two token accounts each, of the 100 accounts that a node answers.
+pub const MAXIMUM_RECEIVERS: usize = 45;
+
+/// Where `receiver` is paid, by the token program that the mint may belong to: SPL Token or Token-2022.
+pub fn receiver_token_accounts(receiver: &Address, mint: &Address) -> [Address; 2] {
+    [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID]
+        .map(|program| address::associated_token(receiver, mint, &program))
+}
+
+/// What the facts are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// The escrow program.
+    pub program: Address,
+    /// The payer's escrow.
+    pub escrow: Address,
+    /// The agent's key.
+    pub session_key: Address,
+    /// The nonce whose hold to look for, if any.
+    pub nonce: Option<u64>,
+}
+
+impl Subject {
+    /// The accounts that a view is read from: the clock, the escrow, the session, its hold, then `token_accounts`.
+    pub fn addresses(&self, token_accounts: &BTreeSet<Address>) -> Vec<Address> {
+        let session = address::session(&self.program, &self.escrow, &self.session_key);
+        let hold = self.nonce.map(|nonce| address::hold(&self.program, &session, nonce));
+        [CLOCK_ID, self.escrow, session]
+            .into_iter()
+            .chain(hold)
+            .chain(token_accounts.iter().copied())
+            .collect()
+    }
+
+    /// What a snapshot of [`Subject::addresses`] says; `None` if it lacks the clock.
+    pub fn view(&self, snapshot: Snapshot, token_accounts: &BTreeSet<Address>) -> Option<View> {
+        let is_ours = |account: &Account| account.owner == self.program;
+        let mut accounts = snapshot.accounts.into_iter();
+        let mut next = || accounts.next().flatten();
+        Some(View {
+            slot: snapshot.slot,
+            now: next().as_ref().and_then(unix_timestamp)?,
+            escrow: next().filter(is_ours).and_then(|account| Escrow::decode(&account.data).ok()),
+            session: next().filter(is_ours).and_then(|account| Session::decode(&account.data).ok()),
+            held_payment: self
+                .nonce
+                .and_then(|_| next().filter(is_ours))
+                .and_then(|account| Some(Hold::decode(&account.data).ok()?.intent_digest)),
+            token_accounts: token_accounts
+                .iter()
+                .filter(|_| next().as_ref().is_some_and(is_payable))
+                .copied()
+                .collect(),
+        })
+    }
+}
+
+/// The time in the clock sysvar: the last of its five 8-byte fields.
+pub fn unix_timestamp(clock: &Account) -> Option<i64> {
+    Some(i64::from_le_bytes(*clock.data.get(32..40)?.first_chunk()?))
+}
+
+/// Whether tokens can be sent to it: a token account whose state (byte 108) is "initialised", not "frozen".
+fn is_payable(account: &Account) -> bool {
+    const STATE_OFFSET: usize = 108;
+    const INITIALISED: u8 = 1;
+    [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].contains(&account.owner)
+        && account.data.get(STATE_OFFSET) == Some(&INITIALISED)
+}

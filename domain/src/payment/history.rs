@@ -1,0 +1,235 @@
+//! A payment's state and sums, which follow from its operations.
+
+use serde::Serialize;
+use x402_escrow_wire::auth_capture::Commitment;
+
+use super::{Action, Operation, OperationState, Payment, Tracked, Voucher};
+
+/// A payment and all that was done with it, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The payment.
+    pub payment: Payment,
+    /// The operations; the first is the authorization.
+    pub operations: Vec<Tracked>,
+    /// The last voucher, if the hold is streamed and any came.
+    pub voucher: Option<Voucher>,
+}
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentState {
+    /// Accepted, but not in a block that the verifier knows of, or not any more.
+    Unsettled,
+    /// Held.
+    Authorized,
+    /// Partly captured; the rest is still held.
+    Captured,
+    /// Nothing is held any more.
+    Ended,
+    /// The authorization failed on chain: nothing is held.
+    Failed,
+    /// The authorization was never on chain: nothing is held.
+    Refused,
+}
+
+impl PaymentState {
+    /// The name in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsettled => "unsettled",
+            Self::Authorized => "authorized",
+            Self::Captured => "captured",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What an operation would be lost with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestsOn {
+    /// A balance that nothing is held of: until it is on chain, others can spend it.
+    Balance,
+    /// A hold in a block that the verifier has seen.
+    ProcessedHold,
+    /// A hold that two thirds of the stake voted for.
+    ConfirmedHold,
+    /// A hold that no fork can take away any more.
+    FinalizedHold,
+}
+
+/// A payment's sums, in base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// What the payment can still come to at most.
+    pub ends_at: u64,
+    /// What was captured, the fee included.
+    pub captured: u64,
+    /// The part of `captured` that is the fee recipient's. The program pays it to the receiver where the fee recipient's
+    /// token account can't receive it.
+    pub fee: u64,
+    /// The part of `captured` that the receiver returned.
+    pub refunded: u64,
+}
+
+impl Sums {
+    /// The sums of a payment of `amount`, as those of its `operations` make them that count.
+    pub fn of<'a>(
+        amount: u64,
+        operations: impl IntoIterator<Item = &'a Operation>,
+        counts: impl Fn(OperationState) -> bool,
+    ) -> Self {
+        let mut sums = Self { ends_at: amount, captured: 0, fee: 0, refunded: 0 };
+        for operation in operations.into_iter().filter(|operation| counts(operation.state)) {
+            sums.apply(&operation.action);
+        }
+        sums
+    }
+
+    fn apply(&mut self, action: &Action) {
+        match *action {
+            Action::Authorize => {}
+            Action::Reclaim => self.ends_at = self.captured,
+            Action::Capture { amount, fee, last, .. } => {
+                self.capture(amount, fee);
+                if last {
+                    self.end_at(amount);
+                }
+            }
+            Action::Close { amount, fee, .. } => {
+                self.capture(amount, fee);
+                self.end_at(amount);
+            }
+            Action::Refund { returns, .. } => self.refunded = self.refunded.saturating_add(returns),
+            Action::Void { amount, .. } => self.end_at(amount),
+        }
+    }
+
+    /// As the program splits a payment, for a fee that is not above the maximum.
+    fn capture(&mut self, amount: u64, fee: u64) {
+        let paid = amount.saturating_sub(self.captured);
+        self.captured = self.captured.saturating_add(paid);
+        self.fee = self.fee.saturating_add(fee.saturating_sub(self.fee).min(paid));
+    }
+
+    fn end_at(&mut self, amount: u64) {
+        self.ends_at = self.ends_at.min(amount.max(self.captured));
+    }
+
+    /// Whether nothing would be left to do for `action`.
+    fn are_after(&self, action: &Action) -> bool {
+        match *action {
+            Action::Capture { amount, last: false, .. } => amount > 0 && self.captured >= amount,
+            Action::Capture { amount, .. } | Action::Close { amount, .. } => {
+                self.captured >= amount && self.ends_at <= amount
+            }
+            Action::Void { amount, .. } => self.ends_at <= amount.max(self.captured),
+            Action::Authorize | Action::Refund { .. } | Action::Reclaim => false,
+        }
+    }
+}
+
+impl History {
+    /// The sums as far as they are on chain.
+    pub fn settled_sums(&self) -> Sums {
+        self.sums_where(OperationState::has_landed)
+    }
+
+    /// The sums as they will be once all that was accepted is on chain.
+    pub fn accepted_sums(&self) -> Sums {
+        self.sums_where(|state| !state.is_negative())
+    }
+
+    /// The accepted operation after which nothing is left to do for `action`, if there is one.
+    pub fn done_by(&self, action: &Action) -> Option<&Operation> {
+        let mut sums = Sums::of(self.payment.intent.amount, [], |_| true);
+        let operations = self.operations.iter().map(|tracked| &tracked.operation);
+        operations.filter(|operation| !operation.state.is_negative()).find(|operation| {
+            sums.apply(&operation.action);
+            sums.are_after(action)
+        })
+    }
+
+    /// What is still to be captured of the last voucher.
+    pub fn uncaptured(&self) -> Option<Action> {
+        let voucher = self.voucher?;
+        let sums = self.accepted_sums();
+        (sums.captured < voucher.amount && voucher.amount <= sums.ends_at).then(|| voucher.capture())
+    }
+
+    /// What is returned to the escrow, or under way to it, in base units.
+    pub fn refunds_made(&self) -> u64 {
+        let operations = self.operations.iter().map(|tracked| &tracked.operation);
+        let returns =
+            operations.filter(|operation| !operation.came_to_nothing()).filter_map(
+                |operation| match operation.action {
+                    Action::Refund { returns, .. } => Some(returns),
+                    _ => None,
+                },
+            );
+        returns.fold(0, u64::saturating_add)
+    }
+
+    /// The sums as far as they are on chain at least as finally as `commitment`.
+    pub fn sums_at(&self, commitment: Commitment) -> Sums {
+        self.sums_where(|state| state.has_reached(commitment))
+    }
+
+    fn sums_where(&self, counts: impl Fn(OperationState) -> bool) -> Sums {
+        let operations = self.operations.iter().map(|tracked| &tracked.operation);
+        Sums::of(self.payment.intent.amount, operations, counts)
+    }
+
+    /// Whether nothing can change any more: the payment ended or came to nothing, and that is final.
+    pub fn is_over(&self) -> bool {
+        let has_ended =
+            matches!(self.state(), PaymentState::Ended | PaymentState::Failed | PaymentState::Refused);
+        has_ended && self.operations.iter().all(|tracked| tracked.operation.closed)
+    }
+
+    /// How far the authorization is.
+    pub fn authorization(&self) -> OperationState {
+        self.operations.first().map_or(OperationState::Queued, |tracked| tracked.operation.state)
+    }
+
+    /// What `action` on this payment rests on now.
+    pub fn rests_on(&self, action: &Action) -> RestsOn {
+        match action {
+            Action::Authorize => RestsOn::Balance,
+            _ => self.rests_on_hold(),
+        }
+    }
+
+    /// What a capture or a voucher rests on now.
+    pub fn rests_on_hold(&self) -> RestsOn {
+        match self.authorization() {
+            OperationState::Landed(Commitment::Processed) => RestsOn::ProcessedHold,
+            OperationState::Landed(Commitment::Confirmed) => RestsOn::ConfirmedHold,
+            OperationState::Landed(Commitment::Finalized) => RestsOn::FinalizedHold,
+            // Its block was dropped: it is to be held again.
+            _ => RestsOn::Balance,
+        }
+    }
+
+    /// Where the payment stands.
+    pub fn state(&self) -> PaymentState {
+        match self.authorization() {
+            OperationState::Queued | OperationState::Sent => PaymentState::Unsettled,
+            OperationState::Failed => PaymentState::Failed,
+            OperationState::Refused => PaymentState::Refused,
+            OperationState::Landed(_) => {
+                let sums = self.settled_sums();
+                if sums.captured >= sums.ends_at {
+                    PaymentState::Ended
+                } else if sums.captured > 0 {
+                    PaymentState::Captured
+                } else {
+                    PaymentState::Authorized
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the verifier accepts, and how sure an operation must be before the answer is yes.
+
+mod finality;
+
+use x402_escrow_interface::message::Intent;
+use x402_escrow_wire::auth_capture::{Commitment, Level};
+
+use crate::payment::{Action, History, RestsOn};
+
+pub use finality::{Finality, FinalityError, Tier};
+
+/// What the fee payer pays for at most of a client's transaction. A transfer with a memo takes about 20,000 compute units, each of Lighthouse's
+/// assertions some thousands more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeBounds {
+    /// Compute units.
+    pub maximum_compute_units: u32,
+    /// Priority fee, in millionths of a lamport for each compute unit.
+    pub maximum_compute_unit_price_micro_lamports: u64,
+}
+
+/// Bounds that the verifier sets itself; the chain sets the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How final what rests on a balance must be: an authorization, and a transfer of the scheme `exact`.
+    pub finality: Finality<Commitment>,
+    /// How sure what rests on a confirmed hold must be.
+    pub finality_on_confirmed_hold: Finality<Level>,
+    /// How sure what rests on a finalized hold must be.
+    pub finality_on_finalized_hold: Finality<Level>,
+    /// The least time that an intent must leave to be put on chain.
+    pub minimum_authorize_seconds: i64,
+    /// The most time that `/intents` gives an intent to be put on chain.
+    pub maximum_authorize_seconds: i64,
+    /// The least time that a payment must leave for its capture.
+    pub minimum_capture_seconds: i64,
+    /// The most time that a payment may hold its amount, and the verifier's rent.
+    pub maximum_capture_seconds: i64,
+    /// How long before its capture deadline a streamed hold takes its last voucher, and that is captured; a capture that
+    /// comes later is not answered before it is on chain.
+    pub voucher_margin_seconds: i64,
+    /// What is paid at most for a client's transaction of the scheme `exact`.
+    pub exact_fee_bounds: FeeBounds,
+    /// The least that may be held, in base units: each hold costs fees and rent.
+    pub minimum_hold_amount: u64,
+    /// The most payments of one escrow that are not over: each locks the verifier's rent.
+    pub maximum_open_holds_per_escrow: u64,
+}
+
+impl Policy {
+    /// How final a payment of `amount` base units must be that rests on a balance; `asked` by the merchant can only make
+    /// it more.
+    pub fn on_balance(&self, amount: u64, asked: Option<Level>) -> Commitment {
+        let required = self.finality.required(amount);
+        asked.and_then(Level::on_chain).map_or(required, |asked| asked.max(required))
+    }
+
+    /// How sure `action` must be before the answer is yes; `asked` by the merchant can only make it more. `now` is the
+    /// cluster's time in unix seconds.
+    pub fn required(&self, history: &History, action: &Action, asked: Option<Level>, now: i64) -> Level {
+        let intent = &history.payment.intent;
+        let on_hold = |amount| self.on_hold(history.rests_on(action), amount);
+        let required = match *action {
+            Action::Authorize => self.on_balance(intent.amount, None).into(),
+            // Cumulative: the sum of many small captures is what is lost with the hold. One that was promised and not sent
+            // is worth nothing after its deadline.
+            Action::Capture { amount, .. } | Action::Close { amount, .. } => {
+                let is_late = now > self.last_reserved_second(intent);
+                on_hold(amount).max(if is_late { Level::Confirmed } else { Level::Reserved })
+            }
+            Action::Void { amount, .. } => on_hold(intent.amount.saturating_sub(amount)),
+            // One transaction, which only the receiver can sign anew.
+            Action::Refund { amount, .. } => on_hold(amount).max(Level::Confirmed),
+            Action::Reclaim => Level::Confirmed,
+        };
+        asked.map_or(required, |asked| asked.max(required))
+    }
+
+    fn on_hold(&self, rests_on: RestsOn, amount: u64) -> Level {
+        match rests_on {
+            // A fork can take a hold away that is only processed, and no capture follows without it.
+            RestsOn::Balance | RestsOn::ProcessedHold => Level::Confirmed,
+            RestsOn::ConfirmedHold => self.finality_on_confirmed_hold.required(amount),
+            RestsOn::FinalizedHold => self.finality_on_finalized_hold.required(amount),
+        }
+    }
+
+    /// The last second, unix, at which a capture is taken on trust: as a voucher, or answered before it is on chain.
+    pub fn last_reserved_second(&self, intent: &Intent) -> i64 {
+        intent.capture_deadline.saturating_sub(self.voucher_margin_seconds)
+    }
+}

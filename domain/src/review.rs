@@ -1,0 +1,45 @@
+//! What is left to do with a payment that nobody ended. Decides only.
+
+use crate::{
+    payment::{Action, History},
+    policy::Policy,
+};
+
+/// How long to wait for operations that are under way.
+pub const AGAIN_SECONDS: i64 = 60;
+
+/// What a review comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Review {
+    /// Something is to be done.
+    Act(Action),
+    /// Look again at this time, unix seconds.
+    Again(i64),
+    /// Nothing is left.
+    Done,
+}
+
+/// What is left to do with a payment at `now`, the cluster's time in unix seconds.
+pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
+    let intent = &history.payment.intent;
+    // A voucher is worth nothing after the deadline, so it doesn't wait for what is under way.
+    if let Some(capture) = history.uncaptured().filter(|_| now <= intent.capture_deadline) {
+        return act_after(policy.last_reserved_second(intent), now, capture);
+    }
+    if history.operations.iter().any(|tracked| !tracked.operation.closed) {
+        return Review::Again(now.saturating_add(AGAIN_SECONDS));
+    }
+    if history.authorization().is_negative() {
+        return Review::Done;
+    }
+    let was_reclaimed = history.operations.iter().any(|tracked| tracked.operation.action == Action::Reclaim);
+    let sums = history.settled_sums();
+    if sums.captured < sums.ends_at && !was_reclaimed {
+        return act_after(intent.capture_deadline, now, Action::Reclaim);
+    }
+    Review::Done
+}
+
+fn act_after(deadline: i64, now: i64, action: Action) -> Review {
+    if now > deadline { Review::Act(action) } else { Review::Again(deadline.saturating_add(1)) }
+}

@@ -1,0 +1,268 @@
+//! Builds and signs the transactions that carry out operations.
+
+use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_sdk::{
+    hash::Hash,
+    instruction::Instruction,
+    message::Message,
+    signer::{Signer, keypair::Keypair},
+    transaction::Transaction,
+};
+use x402_escrow_interface::{
+    Address,
+    account::{Escrow, Hold},
+    address,
+    instruction::{self, Consent, HoldAccounts, Signature},
+    message::{Capture, Release},
+};
+
+use crate::cluster::Blockhash;
+use crate::payment::{Action, Payment};
+
+/// Index of the first operation's instruction in every transaction: after those that set the compute budget.
+pub const ESCROW_INSTRUCTION: u8 = 2;
+
+/// Most bytes of a transaction: what is left of IPv6's least packet. Fewer than 38 accounts fit, so the cluster's limit of
+/// 64 is never reached.
+const MAXIMUM_BYTES: u64 = 1232;
+
+/// Most compute units of a transaction.
+const MAXIMUM_COMPUTE_UNITS: u32 = 1_400_000;
+
+/// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
+/// as much again as `cargo xtask bench program` measures in the worst case.
+fn compute_unit_limit(action: &Action) -> u32 {
+    match action {
+        Action::Authorize | Action::Void { .. } => 30_000,
+        Action::Capture { .. } => 45_000,
+        Action::Close { .. } => 55_000,
+        Action::Refund { .. } => REFUND_COMPUTE_UNIT_LIMIT,
+        Action::Reclaim => 15_000,
+    }
+}
+
+const REFUND_COMPUTE_UNIT_LIMIT: u32 = 15_000;
+
+/// What an operation on a hold needs from the chain.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldState {
+    /// The escrow.
+    pub escrow: Escrow,
+    /// The hold.
+    pub hold: Hold,
+}
+
+/// A signed transaction.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The fee payer's signature, which is the transaction's id.
+    pub signature: Signature,
+    /// As it goes over the wire.
+    pub bytes: Vec<u8>,
+}
+
+/// What every transaction has in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Pays the fee, and the rent of holds.
+    pub fee_payer: &'a Keypair,
+    /// Priority fee, in millionths of a lamport for each compute unit.
+    pub compute_unit_price_micro_lamports: u64,
+    /// How long it can land.
+    pub blockhash: Blockhash,
+}
+
+/// An operation's part of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What carries it out.
+    pub instruction: Instruction,
+    /// Compute units that it may use.
+    pub compute_unit_limit: u32,
+}
+
+/// What authorizes `payment`. The fee payer pays the hold's rent.
+pub fn authorize(fee_payer: &Address, payment: &Payment) -> Part {
+    Part {
+        instruction: instruction::authorize(
+            fee_payer,
+            &payment.intent,
+            &payment.signature,
+            &payment.receiver_proof,
+        ),
+        compute_unit_limit: compute_unit_limit(&Action::Authorize),
+    }
+}
+
+/// What carries out `action` on the hold of `payment`. None for an authorization, see [`authorize`], and for a refund: the
+/// receiver signs it, see [`refund`].
+pub fn on_hold(payment: &Payment, action: &Action, state: &HoldState) -> Option<Part> {
+    let accounts = hold_accounts(payment, state);
+    let instruction = match *action {
+        Action::Authorize | Action::Refund { .. } => return None,
+        Action::Capture { amount, fee, last, signature } => {
+            let capture = Capture { intent_digest: payment.id, amount, fee, last };
+            instruction::capture(accounts, amount, &capture, Consent::Signature(signature))
+        }
+        Action::Close { amount, fee, signature, release } => {
+            let capture = Capture { intent_digest: payment.id, amount, fee, last: false };
+            let consent = Consent::Signature(signature);
+            instruction::capture_and_release(accounts, amount, &capture, consent, &release)
+        }
+        Action::Void { amount, signature } => {
+            let release = Release { intent_digest: payment.id, amount };
+            instruction::void(accounts, &release, Consent::Signature(signature))
+        }
+        Action::Reclaim => instruction::reclaim(accounts),
+    };
+    Some(Part { instruction, compute_unit_limit: compute_unit_limit(action) })
+}
+
+fn hold_accounts<'a>(payment: &Payment, state: &'a HoldState) -> HoldAccounts<'a> {
+    HoldAccounts {
+        program: payment.intent.program,
+        escrow_address: payment.intent.escrow,
+        escrow: &state.escrow,
+        hold_address: payment.hold(),
+        hold: &state.hold,
+    }
+}
+
+/// The message that returns `returns` base units of `payment` out of the receiver's associated token account to `escrow`: to
+/// be signed by the receiver and the fee payer.
+pub fn refund(
+    fee_payer: &Address,
+    compute_unit_price_micro_lamports: u64,
+    blockhash: [u8; 32],
+    payment: &Payment,
+    escrow: &Escrow,
+    returns: u64,
+) -> Message {
+    let intent = &payment.intent;
+    let source = address::associated_token(&intent.receiver, &escrow.mint, &escrow.token_program);
+    let refund = instruction::refund(
+        &intent.program,
+        &payment.id,
+        &intent.receiver,
+        &source,
+        &intent.escrow,
+        escrow,
+        returns,
+    );
+    let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT };
+    let instructions = instructions(compute_unit_price_micro_lamports, &[&part]);
+    Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
+}
+
+/// The transaction of a refund's message and the receiver's signature over it.
+///
+/// # Errors
+/// If it can't be serialised.
+pub fn sign_refund(
+    fee_payer: &Keypair,
+    message: Message,
+    by_receiver: Signature,
+) -> Result<Signed, bincode::Error> {
+    let signature = fee_payer.sign_message(&message.serialize());
+    let transaction = Transaction { signatures: vec![signature, by_receiver.into()], message };
+    Ok(Signed { signature: signature.into(), bytes: bincode::serialize(&transaction)? })
+}
+
+/// How many of the first of `parts` fit one transaction, at least one.
+///
+/// # Errors
+/// If they can't be serialised.
+pub fn fitting(fee_payer: &Address, parts: &[&Part]) -> Result<usize, bincode::Error> {
+    let mut fitting = 1;
+    while fitting < parts.len() {
+        let more = &parts[..=fitting];
+        // The price takes as many bytes whatever it is.
+        let transaction = Transaction::new_unsigned(Message::new(&instructions(0, more), Some(fee_payer)));
+        if bincode::serialized_size(&transaction)? > MAXIMUM_BYTES || unit_limit(more) > MAXIMUM_COMPUTE_UNITS
+        {
+            break;
+        }
+        fitting += 1;
+    }
+    Ok(fitting)
+}
+
+/// The transaction of `parts`, in their order.
+///
+/// # Errors
+/// If it can't be serialised.
+pub fn sign(terms: Terms<'_>, parts: &[&Part]) -> Result<Signed, bincode::Error> {
+    let transaction = Transaction::new_signed_with_payer(
+        &instructions(terms.compute_unit_price_micro_lamports, parts),
+        Some(&terms.fee_payer.pubkey()),
+        &[terms.fee_payer],
+        Hash::new_from_array(terms.blockhash.hash),
+    );
+    Ok(Signed { signature: transaction.signatures[0].into(), bytes: bincode::serialize(&transaction)? })
+}
+
+fn unit_limit(parts: &[&Part]) -> u32 {
+    parts.iter().fold(0, |sum: u32, part| sum.saturating_add(part.compute_unit_limit))
+}
+
+fn instructions(price_micro_lamports: u64, parts: &[&Part]) -> Vec<Instruction> {
+    let budget = [
+        ComputeBudgetInstruction::set_compute_unit_limit(unit_limit(parts)),
+        ComputeBudgetInstruction::set_compute_unit_price(price_micro_lamports),
+    ];
+    budget.into_iter().chain(parts.iter().map(|part| part.instruction.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use solana_sdk::instruction::AccountMeta;
+
+    use super::*;
+
+    /// Parts of 200 bytes and two accounts of their own each.
+    fn parts(count: u8, compute_unit_limit: u32) -> Vec<Part> {
+        let part = |index: u8| Part {
+            instruction: Instruction {
+                program_id: Address::new_from_array([250; 32]),
+                accounts: [index, 100 + index]
+                    .map(|byte| AccountMeta::new([byte; 32].into(), false))
+                    .to_vec(),
+                data: vec![index; 200],
+            },
+            compute_unit_limit,
+        };
+        (1..=count).map(part).collect()
+    }
+
+    fn signed(parts: &[&Part]) -> Signed {
+        let terms = Terms {
+            fee_payer: &Keypair::new_from_array([200; 32]),
+            compute_unit_price_micro_lamports: u64::MAX,
+            blockhash: Blockhash { hash: [255; 32], last_valid_block_height: 0 },
+        };
+        sign(terms, parts).unwrap()
+    }
+
+    fn fit(parts: &[&Part]) -> usize {
+        fitting(&Keypair::new_from_array([200; 32]).pubkey(), parts).unwrap()
+    }
+
+    #[test]
+    fn as_many_fit_as_their_bytes_allow() {
+        let parts = parts(8, 10_000);
+        let parts: Vec<_> = parts.iter().collect();
+        let fitting = fit(&parts);
+        assert!((2..8).contains(&fitting), "{fitting}");
+        assert!(signed(&parts[..fitting]).bytes.len() <= 1232);
+        assert!(signed(&parts[..=fitting]).bytes.len() > 1232);
+        assert_eq!(fit(&parts[..1]), 1);
+    }
+
+    #[test]
+    fn as_many_fit_as_their_compute_units_allow() {
+        for (limit, expected) in [(700_000, 2), (700_001, 1), (u32::MAX, 1)] {
+            let parts = parts(3, limit);
+            assert_eq!(fit(&parts.iter().collect::<Vec<_>>()), expected, "{limit}");
+        }
+    }
+}

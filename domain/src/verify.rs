@@ -1,0 +1,89 @@
+//! Decides whether a payment would settle: payload, requirements, chain facts and policy in, verdict out. No I/O.
+//!
+//! - [`requirements`]: what a merchant asks, and whether this facilitator can settle it
+//! - [`intent`]: what a payer signed, against the requirements and the chain
+//! - [`lifecycle`]: what a merchant signed, against the payment
+//! - [`voucher`]: what a payer signed for one more request on a streamed hold
+
+pub mod intent;
+pub mod lifecycle;
+pub mod request;
+pub mod requirements;
+pub mod voucher;
+
+use x402_escrow_interface::{Address, deployment};
+use x402_escrow_wire::error_code::ErrorCode;
+
+use crate::policy::Policy;
+
+/// Who decides: what the pure checks need to know of this verifier.
+#[derive(Clone, Debug)]
+pub struct Facilitator {
+    /// The cluster, as a CAIP-2 id.
+    pub network: String,
+    /// The escrow program.
+    pub program: Address,
+    /// Pays fees and rent.
+    pub fee_payer: Address,
+    /// Its bounds.
+    pub policy: Policy,
+}
+
+/// Why the escrow program is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the escrow program has no known address on {network}; set the address that it was deployed at")]
+pub struct NoProgram {
+    /// The cluster, as a CAIP-2 id.
+    pub network: String,
+}
+
+/// The escrow program on `network`: `configured`, else where it is known to be.
+///
+/// # Errors
+/// If neither is there.
+pub fn program(network: &str, configured: Option<Address>) -> Result<Address, NoProgram> {
+    let program = configured.or_else(|| deployment::program_id(network));
+    program.ok_or_else(|| NoProgram { network: network.to_owned() })
+}
+
+/// Why the verdict is no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Rejection {
+    /// x402's code.
+    pub code: ErrorCode,
+    /// What is wrong, where, and what would be right.
+    pub message: String,
+}
+
+impl Rejection {
+    /// A rejection.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Rejects with `code` and the message unless `condition` holds.
+pub(crate) fn require(
+    condition: bool,
+    code: ErrorCode,
+    message: impl FnOnce() -> String,
+) -> Result<(), Rejection> {
+    if condition { Ok(()) } else { Err(Rejection::new(code, message())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_the_configured_one_or_the_known_one() {
+        let (configured, devnet) =
+            (Address::new_from_array([7; 32]), "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1");
+        for network in [devnet, "solana:local"] {
+            assert_eq!(program(network, Some(configured)), Ok(configured));
+        }
+        assert_eq!(program("solana:local", None), Ok(deployment::LOCAL_PROGRAM_ID));
+        assert_eq!(program(devnet, None), Err(NoProgram { network: devnet.to_owned() }));
+    }
+}

@@ -1,0 +1,166 @@
+//! What every part of the service shares.
+
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize},
+    },
+    time::Duration,
+};
+use x402_escrow_domain::webhook::Webhook;
+
+use solana_sdk::signer::{Signer, keypair::Keypair};
+use tokio::sync::{Notify, Semaphore, watch};
+use x402_escrow_interface::Address;
+
+use crate::{
+    chain::{Chain, ChainError},
+    engine::{
+        limits::{LimitSettings, Limits},
+        metrics::{Measured, Metrics},
+    },
+    store::Store,
+};
+use x402_escrow_domain::{
+    gather::GatherSettings,
+    policy::Policy,
+    verify::{self, Facilitator, NoProgram},
+};
+
+/// The service's parts.
+pub struct App {
+    /// The cluster.
+    pub chain: Arc<dyn Chain>,
+    /// What must not be lost.
+    pub store: Store,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
+    /// What the pure checks need to know.
+    pub facilitator: Facilitator,
+    /// Pays fees and rent.
+    pub fee_payer: Keypair,
+    /// How it runs.
+    pub settings: Settings,
+    /// What was asked lately.
+    pub limits: Limits,
+    /// Wakes the tracker when there is something to send.
+    pub work: Notify,
+    /// Wakes the tracker, if it follows anything, because a node announced a block.
+    pub news: Notify,
+    /// How many nodes announce their blocks.
+    pub live_nodes: AtomicUsize,
+    /// Whether this verifier is the one that follows transactions and sends them.
+    pub is_leading: AtomicBool,
+    /// Whether transactions can't be followed now.
+    pub is_stalled: AtomicBool,
+    /// Changes whenever an operation may have got further.
+    pub progress: watch::Sender<()>,
+    /// Whether the service is stopping: who waits for news must go.
+    pub is_stopping: watch::Sender<bool>,
+    /// One permit for each client that follows a payment.
+    pub followers: Arc<Semaphore>,
+    /// Counts the nonces that were suggested.
+    pub suggestions: AtomicU64,
+}
+
+/// Which escrow program, on which cluster; `None` is what the node and the interface say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// The cluster, as a CAIP-2 id.
+    pub network: Option<String>,
+    /// The escrow program.
+    pub program: Option<Address>,
+}
+
+/// Why the parts can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The node doesn't answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The escrow program is not known.
+    #[error("program_id (or X402_PROGRAM_ID): {0}")]
+    NoProgram(#[from] NoProgram),
+}
+
+/// The most clients that can follow payments at once: each reads the store as often as its payment gets further.
+pub const MAXIMUM_FOLLOWERS: usize = 256;
+
+/// How the service runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long `/settle` waits before it answers `settlement_pending`.
+    pub settle_timeout: Duration,
+    /// How long any request may take.
+    pub request_timeout: Duration,
+    /// Where nodes announce their blocks.
+    pub websocket_urls: Vec<String>,
+    /// How often the cluster is asked about transactions that are not final, while no node announces its blocks.
+    pub status_poll_interval: Duration,
+    /// How often to look for holds that nobody ended.
+    pub review_interval: Duration,
+    /// How long operations wait for others, to be sent with them.
+    pub gather: GatherSettings,
+    /// The least and the most priority fee, in millionths of a lamport for each compute unit.
+    pub compute_unit_prices_micro_lamports: RangeInclusive<u64>,
+    /// Who is told of payments' news.
+    pub webhook: Option<Webhook>,
+    /// Largest request body.
+    pub maximum_body_bytes: usize,
+    /// How much may be asked.
+    pub limits: LimitSettings,
+    /// Below this the service is not ready: it would soon be unable to pay fees and rent.
+    pub minimum_fee_payer_lamports: u64,
+    /// Above this the service is not ready: the node is behind or the cluster stands still.
+    pub maximum_slot_age_seconds: i64,
+}
+
+impl App {
+    /// Puts the parts together, and asks the node which cluster it is.
+    ///
+    /// # Errors
+    /// If the node doesn't answer, or nothing says which program the escrow program is.
+    pub async fn new(
+        chain: Arc<dyn Chain>,
+        deployment: Deployment,
+        store: Store,
+        fee_payer: Keypair,
+        policy: Policy,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::default());
+        let chain: Arc<dyn Chain> = Arc::new(Measured::new(chain, Arc::clone(&metrics)));
+        let node_network = x402_escrow_wire::network_id(&chain.genesis_hash().await?);
+        let network = match deployment.network {
+            Some(network) => {
+                tracing::warn!(
+                    network,
+                    node = node_network,
+                    "the configuration names the network, not the node"
+                );
+                network
+            }
+            None => node_network,
+        };
+        let program = verify::program(&network, deployment.program)?;
+        Ok(Self {
+            facilitator: Facilitator { network, program, fee_payer: fee_payer.pubkey(), policy },
+            chain,
+            store,
+            metrics,
+            fee_payer,
+            limits: Limits::new(&settings.limits),
+            settings,
+            work: Notify::new(),
+            news: Notify::new(),
+            live_nodes: AtomicUsize::new(0),
+            is_leading: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
+            progress: watch::Sender::new(()),
+            is_stopping: watch::Sender::new(false),
+            followers: Arc::new(Semaphore::new(MAXIMUM_FOLLOWERS)),
+            suggestions: AtomicU64::new(0),
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Settles the scheme `exact`.
+
+pub mod assess;
+pub mod follow;
+pub mod settle;

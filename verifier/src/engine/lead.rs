@@ -1,0 +1,110 @@
+//! Leads, or stands by. Of several verifiers over one PostgreSQL one follows transactions, sends them, ends what nobody
+//! ended, and delivers news; the others answer requests and wait to take over. All that the work needs is in the store.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    engine::{app::App, live, reclaim, track, webhook},
+    store::{self, StoreError},
+};
+
+/// How long to wait after the store failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often to look without having heard of anything.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Leads whenever no other verifier over the same store does, until `stop` says so.
+///
+/// # Errors
+/// If another verifier has the SQLite file.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+    loop {
+        let leader = tokio::select! {
+            leader = start(&app) => leader,
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        };
+        match leader {
+            Ok(mut leader) => {
+                tracing::info!("leading: following, sending and delivering");
+                app.is_leading.store(true, Ordering::Relaxed);
+                let lost = tokio::select! {
+                    () = work(&app, stop.clone()) => None,
+                    cause = leader.lost() => Some(cause),
+                };
+                app.is_leading.store(false, Ordering::Relaxed);
+                app.is_stalled.store(false, Ordering::Relaxed);
+                let Some(cause) = lost else { return Ok(()) };
+                tracing::warn!(%cause, "not leading any more");
+            }
+            Err(error @ StoreError::InUse { .. }) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "can't wait to lead");
+                sleep(FAILURE_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn start(app: &App) -> Result<store::Leader, StoreError> {
+    let leader = app.store.lead().await?;
+    app.store.keep_news(app.settings.webhook.is_some()).await?;
+    Ok(leader)
+}
+
+/// What only one may do at a time, until `stop` says so.
+async fn work(app: &Arc<App>, stop: watch::Receiver<bool>) {
+    let mut tasks = JoinSet::new();
+    for url in app.settings.websocket_urls.clone() {
+        tasks.spawn(live::run(Arc::clone(app), url));
+    }
+    if let Some(webhook) = app.settings.webhook.clone() {
+        let app = Arc::clone(app);
+        tasks.spawn(async move { match webhook::run(app, webhook).await {} });
+    }
+    tokio::select! {
+        () = track::run(Arc::clone(app), stop) => {}
+        never = reclaim::run(Arc::clone(app)) => match never {},
+    }
+}
+
+/// Hears what the other verifiers over the same store write, for ever. That is a hint to look at once; behind it runs a
+/// poll.
+pub async fn hear(app: Arc<App>) -> Infallible {
+    loop {
+        match app.store.listen().await {
+            Ok(None) => return std::future::pending().await,
+            Ok(Some(mut listener)) => loop {
+                match timeout(POLL_INTERVAL, listener.recv()).await {
+                    Ok(Ok(heard)) if heard.channel() == store::WORK => app.work.notify_one(),
+                    // The leader heard of it when it wrote it.
+                    Ok(Ok(_)) if app.is_leading.load(Ordering::Relaxed) => {}
+                    Ok(Ok(_)) => app.progress.send_replace(()),
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "can't hear of other verifiers; polling");
+                        break;
+                    }
+                    Err(_) => wake(&app),
+                }
+            },
+            Err(error) => tracing::warn!(%error, "can't hear of other verifiers; polling"),
+        }
+        wake(&app);
+        sleep(FAILURE_PAUSE).await;
+    }
+}
+
+fn wake(app: &App) {
+    app.work.notify_one();
+    app.progress.send_replace(());
+}

@@ -1,0 +1,173 @@
+//! Numbers about the service for Prometheus. What this process has seen is counted here; what is stored or on chain
+//! is read when it is asked for, so that it can't drift. Names and units: `docs/operations.md`.
+
+mod measured;
+mod runway;
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets, linear_buckets},
+    },
+    registry::Registry,
+};
+
+use x402_escrow_wire::{auth_capture, exact};
+
+pub use measured::Measured;
+pub use runway::Runway;
+
+/// What this process has seen.
+#[derive(Debug)]
+pub struct Metrics {
+    /// All but what is read when it is asked for.
+    pub registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabels, Histogram>,
+    refusals: Family<RefusalLabels, Counter>,
+    rpc_requests: Family<RpcLabels, Counter>,
+    rpc_seconds: Family<MethodLabels, Histogram>,
+    captured: Family<CapturedLabels, Counter>,
+    transaction_operations: Histogram,
+    /// Operations that wait for others, to be sent with them.
+    pub gathering: Gauge,
+    /// The newest slot that any answer of a node had.
+    newest_slot: AtomicU64,
+    /// What the fee payer spends.
+    pub runway: Mutex<Runway>,
+    /// One scrape at a time: each reads all that is outstanding.
+    pub scraping: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    route: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RpcLabels {
+    method: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MethodLabels {
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CapturedLabels {
+    scheme: &'static str,
+    asset: String,
+}
+
+/// 5 ms to 41 s: from an answer out of memory to one that waits for a final block.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.0, 14))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("x402");
+        let metrics = Self {
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(seconds),
+            refusals: Family::default(),
+            rpc_requests: Family::default(),
+            rpc_seconds: Family::new_with_constructor(seconds),
+            captured: Family::default(),
+            transaction_operations: Histogram::new(linear_buckets(1.0, 1.0, 8)),
+            gathering: Gauge::default(),
+            newest_slot: AtomicU64::new(0),
+            runway: Mutex::default(),
+            scraping: tokio::sync::Mutex::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("request_seconds", "Time to answer", metrics.request_seconds.clone());
+        registry.register("refusals", "Answers of no and errors", metrics.refusals.clone());
+        registry.register("rpc_requests", "Requests to Solana nodes", metrics.rpc_requests.clone());
+        registry.register("rpc_seconds", "Time until Solana nodes answered", metrics.rpc_seconds.clone());
+        registry.register(
+            "captured_base_units",
+            "Captured or transferred for good since the process started, fees included",
+            metrics.captured.clone(),
+        );
+        registry.register(
+            "transaction_operations",
+            "Operations that a transaction carries, of those handed to a node",
+            metrics.transaction_operations.clone(),
+        );
+        registry.register(
+            "gathering_operations",
+            "Operations that wait for others, to be sent with them",
+            metrics.gathering.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts what a capture that is now final added to what was captured before, in base units.
+    pub fn count_captured(&self, asset: String, amount: u64) {
+        self.captured.get_or_create(&CapturedLabels { scheme: auth_capture::SCHEME, asset }).inc_by(amount);
+    }
+
+    /// Counts a transfer of the scheme `exact` that is now final, in base units.
+    pub fn count_transferred(&self, asset: String, amount: u64) {
+        self.captured.get_or_create(&CapturedLabels { scheme: exact::SCHEME, asset }).inc_by(amount);
+    }
+
+    /// Counts a transaction that was handed to a node.
+    pub fn count_transaction(&self, operations: usize) {
+        self.transaction_operations.observe(operations as f64);
+    }
+
+    /// Counts a request that was answered, with the code of a "no" or of an error.
+    pub fn count_request(&self, route: String, status: u16, time: Duration, code: Option<String>) {
+        self.requests.get_or_create(&RequestLabels { route: route.clone(), status }).inc();
+        let labels = RouteLabels { route: route.clone() };
+        self.request_seconds.get_or_create(&labels).observe(time.as_secs_f64());
+        if let Some(code) = code {
+            self.refusals.get_or_create(&RefusalLabels { route, code }).inc();
+        }
+    }
+
+    fn count_rpc(&self, method: &'static str, since: Instant, succeeded: bool) {
+        let outcome = if succeeded { "ok" } else { "error" };
+        self.rpc_requests.get_or_create(&RpcLabels { method, outcome }).inc();
+        self.rpc_seconds.get_or_create(&MethodLabels { method }).observe(since.elapsed().as_secs_f64());
+    }
+
+    /// The newest slot that any answer of a node had; 0 before the first.
+    pub fn newest_slot(&self) -> u64 {
+        self.newest_slot.load(Ordering::Relaxed)
+    }
+
+    fn see_slot(&self, slot: u64) {
+        self.newest_slot.fetch_max(slot, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,85 @@
+//! What the cluster says about transactions at one moment.
+
+use std::collections::{BTreeSet, HashMap};
+
+use x402_escrow_interface::instruction::Signature;
+use x402_escrow_wire::auth_capture::Commitment;
+
+use crate::chain::{Chain, ChainError, STATUSES_PER_REQUEST};
+use x402_escrow_domain::cluster::Status;
+use x402_escrow_domain::payment::AttemptState;
+
+/// A transaction that is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    /// Its id.
+    pub signature: Signature,
+    /// Height of the last block that it can be in.
+    pub last_valid_block_height: u64,
+    /// How far it was when it was last asked about.
+    pub state: &'a AttemptState,
+}
+
+/// What the cluster said.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Height of the newest confirmed block.
+    pub block_height: u64,
+    statuses: HashMap<Signature, Option<Status>>,
+    block_hashes: HashMap<u64, [u8; 32]>,
+}
+
+impl Seen {
+    /// Asks about the transactions.
+    ///
+    /// # Errors
+    /// If the node doesn't answer.
+    pub async fn read(chain: &dyn Chain, sought: &[Sought<'_>]) -> Result<Self, ChainError> {
+        if sought.is_empty() {
+            return Ok(Self::default());
+        }
+        // Before the statuses: a transaction that is in no block when they are read is in none up to this height.
+        let mut seen = Self { block_height: chain.block_height().await?, ..Self::default() };
+        let (old, recent): (Vec<&Sought<'_>>, Vec<&Sought<'_>>) =
+            sought.iter().partition(|sought| sought.last_valid_block_height < seen.block_height);
+        for (sought, search_history) in [(recent, false), (old, true)] {
+            for chunk in sought.chunks(STATUSES_PER_REQUEST) {
+                let signatures: Vec<_> = chunk.iter().map(|sought| sought.signature).collect();
+                let statuses = chain.statuses(&signatures, search_history).await?;
+                seen.statuses.extend(signatures.into_iter().zip(statuses));
+            }
+        }
+        let slots: BTreeSet<u64> =
+            sought.iter().filter_map(|sought| seen.slot_without_hash(sought)).collect();
+        for slot in slots {
+            // A node may not have the block yet, or never; the payment is as final without its hash.
+            match chain.block_hash(slot).await {
+                Ok(hash) => _ = seen.block_hashes.insert(slot, hash),
+                Err(error) => tracing::debug!(slot, %error, "block hash not known yet"),
+            }
+        }
+        Ok(seen)
+    }
+
+    /// What is known of a transaction.
+    pub fn status(&self, signature: &Signature) -> Option<&Status> {
+        self.statuses.get(signature)?.as_ref()
+    }
+
+    /// Completes where a transaction landed, if its block's hash was told.
+    pub fn add_block_hash(&self, state: &mut AttemptState) {
+        if let AttemptState::Landed(landing) = state {
+            landing.block_hash = landing.block_hash.or_else(|| self.block_hashes.get(&landing.slot).copied());
+        }
+    }
+
+    /// The slot of the transaction's block, where that is confirmed and its hash not known.
+    fn slot_without_hash(&self, sought: &Sought<'_>) -> Option<u64> {
+        let status = self.status(&sought.signature)?;
+        let known = sought
+            .state
+            .landing()
+            .is_some_and(|landing| landing.slot == status.slot && landing.block_hash.is_some());
+        (status.commitment >= Commitment::Confirmed && !known).then_some(status.slot)
+    }
+}

@@ -1,0 +1,50 @@
+//! Ends what nobody ended: after its capture deadline a hold is reclaimed, so that the payer has its money back and
+//! the rent payer its rent.
+
+use crate::chain::facts;
+use std::{convert::Infallible, sync::Arc};
+use x402_escrow_domain::review::{AGAIN_SECONDS, Review, review};
+
+use tokio::time::MissedTickBehavior;
+use x402_escrow_wire::text::Hex32;
+
+use crate::clock::unix_now;
+use crate::engine::{app::App, assess::NotAccepted};
+use x402_escrow_domain::{payment::History, verify::lifecycle};
+
+/// Reviews payments when they are due, for ever.
+pub async fn run(app: Arc<App>) -> Infallible {
+    let mut interval = tokio::time::interval(app.settings.review_interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(error) = review_due(&app).await {
+            tracing::warn!(%error, "can't look for holds that nobody ended");
+        }
+    }
+}
+
+async fn review_due(app: &App) -> Result<(), NotAccepted> {
+    let now = facts::cluster_time(app.chain.as_ref()).await?;
+    for history in app.store.due_for_review(now).await? {
+        let id = history.payment.id;
+        let at = match review(&history, now, &app.facilitator.policy) {
+            Review::Done => None,
+            Review::Again(at) => Some(at),
+            Review::Act(action) => {
+                tracing::info!(payment = %Hex32(id), kind = action.kind(), "ending what nobody ended");
+                let required =
+                    |history: &History| app.facilitator.policy.required(history, &action, None, now);
+                app.store
+                    .accept_operation(&id, &action, required, unix_now(), |history| {
+                        lifecycle::check(&action, history, now)
+                    })
+                    .await?;
+                app.work.notify_one();
+                Some(now.saturating_add(AGAIN_SECONDS))
+            }
+        };
+        app.store.review_at(&id, at).await?;
+    }
+    Ok(())
+}

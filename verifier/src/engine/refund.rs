@@ -1,0 +1,186 @@
+//! Refunds: deposits of the receiver that name the payment. Only the receiver's signature over a transaction moves its
+//! money, so the verifier drafts the transaction, the receiver signs it, and the verifier pays for it and follows it.
+//! Amounts are cumulative: a refund that is asked for twice is made once.
+
+use solana_sdk::message::Message;
+use x402_escrow_domain::report::Settled;
+use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Digest};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
+
+use crate::clock::unix_now;
+use crate::{
+    chain::ChainError,
+    engine::{
+        app::App,
+        assess::NotAccepted,
+        settle::{self, Wanted},
+        submit,
+    },
+};
+use x402_escrow_domain::{
+    payment::{Action, Attempt, AttemptState, History, Payment},
+    signature, transaction,
+    verify::{Rejection, lifecycle::unknown_payment},
+};
+
+/// A refund to be signed.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The transaction's message, to be signed by the receiver.
+    pub message: Vec<u8>,
+    /// What it returns, in base units: what is asked for, less what is refunded already or on its way.
+    pub returns: u64,
+}
+
+/// Drafts the transaction after which `amount` base units of the payment are refunded.
+///
+/// # Errors
+/// If that can't be, or the node doesn't answer.
+pub async fn draft(app: &App, payment_id: &Digest, amount: u64) -> Result<Draft, NotAccepted> {
+    let history = known(app, payment_id).await?;
+    let returns = returns(&history, amount)?;
+    let escrow = escrow(app, &history.payment).await?;
+    let blockhash = app.chain.blockhash().await?;
+    let message = build(app, &history.payment, &escrow, returns, blockhash.hash);
+    Ok(Draft { message: message.serialize(), returns })
+}
+
+/// Sends a refund that [`draft`] drafted and the receiver signed, and waits until it is final enough.
+///
+/// # Errors
+/// If it is not the one drafted, or not signed by the receiver.
+pub async fn send(
+    app: &App,
+    payment_id: &Digest,
+    amount: u64,
+    message: &[u8],
+    by_receiver: &Signature,
+) -> Result<Settled, NotAccepted> {
+    let (payment_id, now) = (*payment_id, unix_now());
+    let wanted = |operation_id, repeated| Wanted { payment_id, operation_id, asked: None, now, repeated };
+    let payment_id = &payment_id;
+    if let Some(operation_id) = made_before(&known(app, payment_id).await?, amount) {
+        return settle::wait(app, wanted(operation_id, true)).await;
+    }
+    match accept(app, payment_id, amount, message, by_receiver).await {
+        Ok((operation_id, is_new)) => settle::wait(app, wanted(operation_id, !is_new)).await,
+        // An equal one may have come in between, and even be on chain by now.
+        Err(NotAccepted::Rejected(rejection)) => match made_before(&known(app, payment_id).await?, amount) {
+            Some(operation_id) => settle::wait(app, wanted(operation_id, true)).await,
+            None => Err(rejection.into()),
+        },
+        Err(other) => Err(other),
+    }
+}
+
+/// The refund after which `amount` is refunded, unless what was made comes to less.
+fn made_before(history: &History, amount: u64) -> Option<i64> {
+    let is_equal = |action| matches!(action, Action::Refund { amount: known, .. } if known == amount);
+    let mut operations = history.operations.iter().map(|tracked| &tracked.operation);
+    let equal = operations.rfind(|known| is_equal(known.action) && !known.came_to_nothing())?;
+    (history.refunds_made() >= amount).then_some(equal.id)
+}
+
+/// Stores and sends the refund, if it may be. Returns its operation, and whether that is new.
+async fn accept(
+    app: &App,
+    payment_id: &Digest,
+    amount: u64,
+    message: &[u8],
+    by_receiver: &Signature,
+) -> Result<(i64, bool), NotAccepted> {
+    let history = known(app, payment_id).await?;
+    let signed: Message = bincode::deserialize(message)
+        .map_err(|error| invalid(format!("message: can't be read as a transaction's message: {error}")))?;
+    let receiver = &history.payment.intent.receiver;
+    if !signature::is_valid(receiver, message, by_receiver) {
+        return Err(
+            invalid(format!("signature: is not an Ed25519 signature of the message by {receiver}")).into()
+        );
+    }
+    let returns = returns(&history, amount)?;
+    let escrow = escrow(app, &history.payment).await?;
+    let drafted = build(app, &history.payment, &escrow, returns, signed.recent_blockhash.to_bytes());
+    if drafted.serialize() != message {
+        return Err(not_drafted().into());
+    }
+    let transaction = transaction::sign_refund(&app.fee_payer, drafted, *by_receiver)
+        .map_err(|error| ChainError { request: "sendTransaction", message: error.to_string() })?;
+    // The message's own blockhash dies no later than the newest.
+    let last_valid_block_height = app.chain.blockhash().await?.last_valid_block_height;
+    let (action, now) = (Action::Refund { amount, returns }, unix_now());
+    let attempt = |operation_id| Attempt {
+        signature: transaction.signature,
+        operation_id,
+        position: None,
+        transaction: transaction.bytes.clone(),
+        last_valid_block_height,
+        state: AttemptState::Sent,
+        is_blameless: false,
+    };
+    let (operation_id, is_new) = app
+        .store
+        .accept_signed(
+            payment_id,
+            &action,
+            |history| app.facilitator.policy.required(history, &action, None, now),
+            now,
+            attempt,
+            // Another refund may have come in between.
+            |history| if self::returns(history, amount)? == returns { Ok(()) } else { Err(not_drafted()) },
+        )
+        .await?
+        .ok_or_else(|| unknown_payment(Hex32(*payment_id)))??;
+    if is_new {
+        submit::send_refund(app, *payment_id, &attempt(operation_id)).await;
+        app.work.notify_one();
+    }
+    Ok((operation_id, is_new))
+}
+
+async fn known(app: &App, payment_id: &Digest) -> Result<History, NotAccepted> {
+    Ok(app.store.history(payment_id).await?.ok_or_else(|| unknown_payment(Hex32(*payment_id)))?)
+}
+
+/// The transaction's message.
+fn build(app: &App, payment: &Payment, escrow: &Escrow, returns: u64, blockhash: [u8; 32]) -> Message {
+    let price_micro_lamports = *app.settings.compute_unit_prices_micro_lamports.start();
+    transaction::refund(&app.facilitator.fee_payer, price_micro_lamports, blockhash, payment, escrow, returns)
+}
+
+/// The escrow that the payment came from.
+async fn escrow(app: &App, payment: &Payment) -> Result<Escrow, NotAccepted> {
+    let addresses = [payment.intent.escrow];
+    let snapshot = app.chain.accounts(&addresses, Commitment::Confirmed).await?;
+    let account = snapshot.accounts.into_iter().next().flatten();
+    let escrow = account.and_then(|account| Escrow::decode(&account.data).ok());
+    Ok(escrow.ok_or_else(|| {
+        invalid("paymentId: the escrow that the payment came from is closed; pay the payer back directly")
+    })?)
+}
+
+/// What a refund adds to those made before, after which `amount` is refunded.
+fn returns(history: &History, amount: u64) -> Result<u64, Rejection> {
+    let captured = history.sums_at(Commitment::Confirmed).captured;
+    if amount > captured {
+        let message = format!("amount: {amount} is above the {captured} that are captured and confirmed");
+        return Err(invalid(message));
+    }
+    let made = history.refunds_made();
+    if amount <= made {
+        return Err(invalid(format!(
+            "amount: {made} is refunded already, or on its way; the amount is cumulative"
+        )));
+    }
+    Ok(amount - made)
+}
+
+fn not_drafted() -> Rejection {
+    invalid(
+        "message: is not what POST /refunds would draft now; ask for a new one, and change nothing but the signature",
+    )
+}
+
+fn invalid(message: impl Into<String>) -> Rejection {
+    Rejection::new(ErrorCode::RefundInvalid, message)
+}

@@ -1,0 +1,115 @@
+use x402_escrow_domain::cluster::Snapshot;
+use x402_escrow_interface::account::{Escrow, Hold};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+use super::SubmitError;
+use crate::{chain::ChainError, engine::app::App};
+use x402_escrow_domain::{
+    payment::{Action, History, Operation, Payment, Problem},
+    transaction::{self, HoldState, Part},
+};
+
+/// An operation with what carries it out.
+pub(super) struct Prepared {
+    pub(super) operation: Operation,
+    pub(super) payment: Payment,
+    pub(super) part: Part,
+}
+
+/// Looks at the holds as they are now. The store is told what can't be done, and why, and what is done already.
+pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<Prepared>, SubmitError> {
+    let mut known = Vec::with_capacity(operations.len());
+    for operation in operations {
+        if let Some(history) = app.store.history(&operation.payment_id).await? {
+            known.push((operation, history));
+        }
+    }
+    let on_holds = known.iter().filter(|(operation, _)| operation.action != Action::Authorize);
+    let payments: Vec<_> = on_holds.map(|(_, history)| &history.payment).collect();
+    let (slot, states) = read_holds(app, &payments).await?;
+    let mut states = states.into_iter();
+    let mut prepared = Vec::with_capacity(known.len());
+    for (operation, history) in &known {
+        let payment = &history.payment;
+        let part = match operation.action {
+            Action::Authorize => Some(transaction::authorize(&app.facilitator.fee_payer, payment)),
+            _ => match states.next().flatten() {
+                Some(state) => transaction::on_hold(payment, &operation.action, &state),
+                None => {
+                    report_no_hold(app, operation, history, slot).await?;
+                    None
+                }
+            },
+        };
+        prepared.extend(part.map(|part| Prepared {
+            operation: Operation::clone(operation),
+            payment: payment.clone(),
+            part,
+        }));
+    }
+    Ok(prepared)
+}
+
+/// The holds of `payments` (at most 50), in the same order, as of a slot.
+async fn read_holds(app: &App, payments: &[&Payment]) -> Result<(u64, Vec<Option<HoldState>>), ChainError> {
+    if payments.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    let addresses: Vec<_> =
+        payments.iter().flat_map(|payment| [payment.intent.escrow, payment.hold()]).collect();
+    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Processed).await?;
+    let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
+    let state = |(index, payment): (usize, &&Payment)| {
+        let escrow = Escrow::decode(data(2 * index)?).ok()?;
+        let hold = Hold::decode(data(2 * index + 1)?).ok()?;
+        (hold.intent_digest == payment.id).then_some(HoldState { escrow, hold })
+    };
+    Ok((slot, payments.iter().enumerate().map(state).collect()))
+}
+
+/// Tells the store what becomes of an operation whose hold is missing as of `slot`. Where somebody else ended the payment,
+/// nothing is held any more, which is what a void or a reclaim is for; a capture may have been paid or not.
+async fn report_no_hold(
+    app: &App,
+    operation: &Operation,
+    history: &History,
+    slot: u64,
+) -> Result<(), SubmitError> {
+    let is_gone = is_gone(history, slot) && is_gone_for_good(app, history).await?;
+    match operation.action {
+        Action::Void { .. } | Action::Reclaim if is_gone && history.authorization().has_landed() => {
+            app.store.report_done(operation.id).await?;
+        }
+        _ => app.store.report_problem(operation.id, &no_hold(&history.payment), is_gone).await?,
+    }
+    Ok(())
+}
+
+/// Whether no fork has the hold any more.
+async fn is_gone_for_good(app: &App, history: &History) -> Result<bool, ChainError> {
+    let addresses = [history.payment.hold()];
+    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Finalized).await?;
+    let hold = accounts.first().and_then(Option::as_ref).and_then(|account| Hold::decode(&account.data).ok());
+    Ok(is_gone(history, slot) && hold.is_none_or(|hold| hold.intent_digest != history.payment.id))
+}
+
+/// Whether a hold that is missing as of `slot` will not come any more: it never was there, or somebody else ended it. A
+/// node that lags behind does not have it yet, and until the authorization is final it may be on another fork.
+fn is_gone(history: &History, slot: u64) -> bool {
+    let Some(authorization) = history.operations.first() else { return false };
+    let attempt = authorization.decisive_attempt();
+    authorization.operation.came_to_nothing()
+        || attempt.and_then(|attempt| attempt.state.landing()).is_some_and(|landing| {
+            landing.error.is_none() && landing.commitment == Commitment::Finalized && slot > landing.slot
+        })
+}
+
+fn no_hold(payment: &Payment) -> Problem {
+    Problem {
+        code: ErrorCode::InvalidTransactionState,
+        message: format!(
+            "the hold {} is not on chain: the node lags behind, or somebody else ended it",
+            payment.hold()
+        ),
+    }
+}

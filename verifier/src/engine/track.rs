@@ -1,0 +1,246 @@
+//! The one task that sends transactions and follows them until they are final. It holds nothing that matters: all it
+//! needs is in the store, so it goes on after a crash where it was.
+
+mod sending;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use x402_escrow_domain::review::{Review, review};
+
+pub(crate) use sending::REPEAT_INTERVAL;
+use sending::Sending;
+use tokio::sync::watch;
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::text::{Base58, Hex32};
+
+use crate::clock::unix_now;
+use crate::{
+    chain::ChainError,
+    engine::{
+        app::App,
+        exact::follow::Follower,
+        observe::{Seen, Sought},
+    },
+    store::StoreError,
+};
+use x402_escrow_domain::{
+    gather::{self, Ready},
+    lifecycle::{self, Next, Observation},
+    payment::{Action, Operation, OperationState, Sums, Tracked},
+};
+
+/// How often the cluster is asked without having been heard, while a node announces its blocks.
+const LIVE_POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long to wait after the node or the store failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Follows all operations until `stop` says so.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut exact = Follower::new(Arc::clone(&app));
+    let mut tracker = Tracker::new(app);
+    loop {
+        // Both, whatever becomes of the other.
+        let rounds = (tracker.round().await, exact.round().await);
+        let round = rounds.0.and_then(|operations| Ok(operations + rounds.1?));
+        tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
+        let pause = match round {
+            Ok(0) => None,
+            Ok(_) if tracker.app.live_nodes.load(Ordering::Relaxed) > 0 => Some(LIVE_POLL_INTERVAL),
+            Ok(_) => Some(tracker.app.settings.status_poll_interval),
+            Err(error) => {
+                tracing::warn!(%error, "can't follow the transactions");
+                Some(FAILURE_PAUSE)
+            }
+        };
+        let app = Arc::clone(&tracker.app);
+        let sleep = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_following = pause.is_some_and(|pause| pause != FAILURE_PAUSE);
+        tokio::select! {
+            () = sleep => {}
+            () = app.work.notified() => {}
+            () = app.news.notified(), if is_following => {}
+            () = tracker.sending.next_done() => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    tracker.sending.finish().await;
+    exact.finish().await;
+}
+
+/// Why transactions can't be followed now.
+#[derive(Debug, thiserror::Error)]
+pub enum RoundError {
+    /// The node didn't answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+struct Tracker {
+    app: Arc<App>,
+    sending: Sending,
+}
+
+impl Tracker {
+    fn new(app: Arc<App>) -> Self {
+        Self { sending: Sending::new(Arc::clone(&app)), app }
+    }
+
+    /// Looks at every open operation once. Returns how many there are.
+    async fn round(&mut self) -> Result<usize, RoundError> {
+        let mut open = self.app.store.open_operations().await?;
+        let count = open.len();
+        self.sending.forget_all_but(&open);
+        // An operation that is being sent is left to the task that does it; it only holds back those after it.
+        let in_flight = |tracked: &Tracked| self.sending.is_in_flight(tracked.operation.id);
+        let mut waiting: HashSet<_> = open
+            .iter()
+            .filter(|tracked| in_flight(tracked))
+            .map(|tracked| tracked.operation.payment_id)
+            .collect();
+        open.retain(|tracked| !in_flight(tracked));
+
+        let attempts = open.iter().flat_map(|tracked| &tracked.attempts);
+        let sought: Vec<_> = attempts
+            .map(|attempt| Sought {
+                signature: attempt.signature,
+                last_valid_block_height: attempt.last_valid_block_height,
+                state: &attempt.state,
+            })
+            .collect();
+        let seen = Seen::read(self.app.chain.as_ref(), &sought).await?;
+        let mut changed = false;
+        let mut ready = HashMap::new();
+        let mut awaited = HashSet::new();
+        for mut tracked in open {
+            let before = tracked.clone();
+            let next = advance(&mut tracked, &seen, &self.app);
+            if tracked != before {
+                self.app.store.record(&tracked).await?;
+                log_change(&before.operation, &tracked);
+                self.conclude(&before.operation, &tracked.operation).await?;
+                changed = true;
+            }
+            let operation = &tracked.operation;
+            let is_first = !waiting.contains(&operation.payment_id);
+            match next {
+                // Taken before the one that it builds on, it would fail.
+                Next::Repeat if is_first => self.sending.repeat(&tracked),
+                Next::Send => {
+                    if gather::is_awaited(operation) {
+                        awaited.insert(operation.payment_id);
+                    }
+                    if is_first && self.sending.may_try(operation.id) {
+                        ready.insert(operation.id, gather::has_failed(&tracked));
+                    }
+                }
+                Next::Repeat | Next::Wait => {}
+            }
+            if !operation.state.has_landed() && !operation.state.is_negative() {
+                waiting.insert(operation.payment_id);
+            }
+        }
+        if changed {
+            self.app.progress.send_replace(());
+        }
+        self.send_ready(&ready, &awaited).await?;
+        Ok(count)
+    }
+
+    /// Sends what is to be sent now of the operations in `ready` (with whether they failed before). Somebody waits for the
+    /// payments in `awaited`.
+    async fn send_ready(
+        &mut self,
+        ready: &HashMap<i64, bool>,
+        awaited: &HashSet<Digest>,
+    ) -> Result<(), StoreError> {
+        let mut candidates = Vec::new();
+        if !ready.is_empty() {
+            let unfinished = self.app.store.unfinished().await?.into_iter();
+            candidates.extend(unfinished.filter_map(|open| {
+                let has_failed = *ready.get(&open.operation.id)?;
+                let is_awaited = awaited.contains(&open.operation.payment_id);
+                Some(Ready { open, is_awaited, has_failed })
+            }));
+        }
+        let candidate_count = candidates.len();
+        let groups = gather::gather(candidates, unix_now(), &self.app.settings.gather);
+        let sent: usize = groups.iter().map(Vec::len).sum();
+        self.app.metrics.gathering.set(i64::try_from(candidate_count - sent).unwrap_or(i64::MAX));
+        for group in groups {
+            self.sending.send(group);
+        }
+        Ok(())
+    }
+
+    /// Counts what a capture that has become final adds to those before it, and looks whether the payment is over. A
+    /// crash in between leaves the one uncounted and the other to the review.
+    async fn conclude(&self, before: &Operation, after: &Operation) -> Result<(), StoreError> {
+        if before.closed || !after.closed {
+            return Ok(());
+        }
+        let Some(history) = self.app.store.history(&after.payment_id).await? else { return Ok(()) };
+        if matches!(after.action, Action::Capture { .. } | Action::Close { .. }) {
+            let captured = |with: bool| {
+                let operations = history.operations.iter().map(|tracked| &tracked.operation);
+                let is_final =
+                    |operation: &&Operation| operation.closed && (with || operation.id != after.id);
+                Sums::of(0, operations.filter(is_final), OperationState::has_landed).captured
+            };
+            let amount = captured(true).saturating_sub(captured(false));
+            self.app.metrics.count_captured(history.payment.mint.to_string(), amount);
+        }
+        // Whether anything is left doesn't depend on the time; when it is to be done does.
+        if review(&history, 0, &self.app.facilitator.policy) == Review::Done {
+            self.app.store.review_at(&after.payment_id, None).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Brings `tracked` up to date with what was seen, and says what is to be done next.
+fn advance(tracked: &mut Tracked, seen: &Seen, app: &App) -> Next {
+    let statuses: Vec<_> =
+        tracked.attempts.iter().map(|attempt| seen.status(&attempt.signature).cloned()).collect();
+    // Rounded up: what somebody still waits for is not given up.
+    let seconds = i64::try_from(app.settings.settle_timeout.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
+    let observation = Observation {
+        block_height: seen.block_height,
+        statuses: &statuses,
+        now: unix_now(),
+        settle_timeout_seconds: seconds,
+    };
+    let next = lifecycle::advance(tracked, &observation);
+    for attempt in &mut tracked.attempts {
+        seen.add_block_hash(&mut attempt.state);
+    }
+    next
+}
+
+fn log_change(before: &Operation, tracked: &Tracked) {
+    let after = &tracked.operation;
+    if before.state == after.state {
+        return;
+    }
+    let payment = Hex32(after.payment_id);
+    let attempt = tracked.decisive_attempt();
+    let signature = attempt.map(|attempt| Base58(attempt.signature).to_string());
+    let slot = attempt.and_then(|attempt| attempt.state.landing()).map(|landing| landing.slot);
+    let (kind, state) = (after.action.kind(), after.state.as_str());
+    if matches!(before.state, OperationState::Landed(_)) && !after.state.has_landed() {
+        tracing::warn!(%payment, kind, state, signature, "the transaction's block was dropped: unsettled again");
+    } else {
+        tracing::info!(%payment, kind, state, signature, slot, "operation is {state}");
+    }
+}

@@ -1,0 +1,123 @@
+//! What is being sent now, and when it may be sent again. Lost in a crash, it only costs a repetition.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::Instant};
+use x402_escrow_interface::instruction::Signature;
+use x402_escrow_wire::text::Hex32;
+
+use crate::engine::{app::App, submit};
+use x402_escrow_domain::payment::{AttemptState, Operation, Tracked};
+
+/// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
+pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long an operation that could not be sent waits.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+pub(super) struct Sending {
+    app: Arc<App>,
+    /// Operations that a task is sending now.
+    in_flight: HashSet<i64>,
+    /// Those tasks, each of which ends with its operations' ids, and those that repeat a transaction.
+    tasks: JoinSet<Vec<i64>>,
+    /// When an operation that could not be sent may be tried again.
+    retry_at: HashMap<i64, Instant>,
+    /// When an unseen transaction was last sent.
+    sent_at: HashMap<Signature, Instant>,
+}
+
+impl Sending {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self {
+            app,
+            in_flight: HashSet::new(),
+            tasks: JoinSet::new(),
+            retry_at: HashMap::new(),
+            sent_at: HashMap::new(),
+        }
+    }
+
+    pub(super) fn is_in_flight(&self, operation_id: i64) -> bool {
+        self.in_flight.contains(&operation_id)
+    }
+
+    pub(super) fn may_try(&self, operation_id: i64) -> bool {
+        self.retry_at.get(&operation_id).is_none_or(|at| Instant::now() >= *at)
+    }
+
+    /// Sends operations, together where they fit.
+    pub(super) fn send(&mut self, operations: Vec<Operation>) {
+        let retry_at = Instant::now() + RETRY_INTERVAL;
+        let ids: Vec<_> = operations.iter().map(|operation| operation.id).collect();
+        self.retry_at.extend(ids.iter().map(|id| (*id, retry_at)));
+        self.in_flight.extend(&ids);
+        let app = Arc::clone(&self.app);
+        self.tasks.spawn(async move {
+            if let Err(error) = submit::submit(&app, &operations).await {
+                for operation in &operations {
+                    let payment = Hex32(operation.payment_id);
+                    tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
+                }
+            }
+            app.progress.send_replace(());
+            ids
+        });
+    }
+
+    /// Sends what is not seen again, without simulation: it may have landed in the meantime.
+    pub(super) fn repeat(&mut self, tracked: &Tracked) {
+        let now = Instant::now();
+        // One that was sent before this process started may never have reached the node.
+        let is_inherited = !self.retry_at.contains_key(&tracked.operation.id);
+        for attempt in tracked.attempts.iter().filter(|attempt| attempt.state == AttemptState::Sent) {
+            let due = match self.sent_at.get(&attempt.signature) {
+                Some(sent_at) => now.duration_since(*sent_at) >= REPEAT_INTERVAL,
+                None => is_inherited,
+            };
+            if !due {
+                self.sent_at.entry(attempt.signature).or_insert(now);
+                continue;
+            }
+            self.sent_at.insert(attempt.signature, now);
+            let (app, bytes) = (Arc::clone(&self.app), attempt.transaction.clone());
+            self.tasks.spawn(async move {
+                if let Err(error) = app.chain.send(&bytes, false).await {
+                    tracing::debug!(%error, "repetition not sent");
+                }
+                Vec::new()
+            });
+        }
+    }
+
+    /// Waits until something was sent; for ever if nothing is being sent.
+    pub(super) async fn next_done(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok(ids)) => self.in_flight.retain(|id| !ids.contains(id)),
+            // Which one it was is not told; all are looked at again, and what the store has keeps each from being
+            // sent twice.
+            Some(Err(error)) => {
+                tracing::error!(%error, "a task that sends transactions died");
+                self.in_flight.clear();
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all is sent. What is being sent is in the store; this only spares the next start some questions.
+    pub(super) async fn finish(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    pub(super) fn forget_all_but(&mut self, open: &[Tracked]) {
+        let operations: HashSet<_> = open.iter().map(|tracked| tracked.operation.id).collect();
+        let signatures: HashSet<_> =
+            open.iter().flat_map(|tracked| &tracked.attempts).map(|attempt| attempt.signature).collect();
+        self.retry_at.retain(|id, _| operations.contains(id));
+        self.sent_at.retain(|signature, _| signatures.contains(signature));
+    }
+}

@@ -1,0 +1,107 @@
+//! Tells a merchant's server of payments as they get further, signed, and again until it has them: Standard Webhooks 1.0
+//! (<https://www.standardwebhooks.com>). What is still to be told is in the store.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use x402_escrow_domain::webhook::{Delivery, Next, Webhook, next};
+
+use futures_util::future::join_all;
+use reqwest::{Client, redirect};
+use serde::Serialize;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::unix_now;
+use crate::{
+    engine::{
+        app::App,
+        known::{self, PaymentReport},
+    },
+    store::StoreError,
+};
+
+/// The most deliveries that are under way at once.
+const DELIVERIES_AT_ONCE: u32 = 16;
+
+/// How long the server may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often to look for what is due, if nothing wakes the task.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// What is sent.
+#[derive(Debug, Serialize)]
+struct Message {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// When it is sent, unix seconds.
+    timestamp: i64,
+    data: PaymentReport,
+}
+
+/// Delivers for ever.
+pub async fn run(app: Arc<App>, webhook: Webhook) -> Infallible {
+    // A redirect would take a signed message elsewhere.
+    let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
+    let client = client.unwrap_or_else(|error| unreachable!("these settings are sound: {error}"));
+    let mut progress = app.progress.subscribe();
+    loop {
+        progress.borrow_and_update();
+        match deliver_due(&app, &webhook, &client).await {
+            Ok(0) => _ = timeout(INTERVAL, progress.changed()).await,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "can't look for news to deliver");
+                sleep(INTERVAL).await;
+            }
+        }
+    }
+}
+
+/// Delivers what is due. Returns how much that was.
+async fn deliver_due(app: &App, webhook: &Webhook, client: &Client) -> Result<usize, StoreError> {
+    let due = app.store.due_deliveries(unix_now(), DELIVERIES_AT_ONCE).await?;
+    let done = join_all(due.iter().map(|delivery| deliver(app, webhook, client, delivery))).await;
+    done.into_iter().collect::<Result<Vec<()>, _>>()?;
+    Ok(due.len())
+}
+
+async fn deliver(
+    app: &App,
+    webhook: &Webhook,
+    client: &Client,
+    delivery: &Delivery,
+) -> Result<(), StoreError> {
+    let payment = delivery.payment_id;
+    let Some(known) = known::payment(app, &payment.0).await? else {
+        return app.store.delivered(delivery).await;
+    };
+    let now = unix_now();
+    let body = serde_json::to_string(&Message { kind: "payment", timestamp: now, data: known.report });
+    let body = body.unwrap_or_else(|error| unreachable!("a report is JSON: {error}"));
+    // The same for every attempt at the same news, so that the server can tell.
+    let id = format!("{payment}.{}", delivery.version);
+    let answer = client
+        .post(&webhook.url)
+        .header("content-type", "application/json")
+        .header("webhook-id", &id)
+        .header("webhook-timestamp", now)
+        .header("webhook-signature", webhook.sign(&id, now, &body))
+        .body(body)
+        .send()
+        .await;
+    let problem = match answer {
+        Ok(answer) if answer.status().is_success() => return app.store.delivered(delivery).await,
+        Ok(answer) => format!("it answered with status {}", answer.status().as_u16()),
+        Err(error) if error.is_timeout() => "it did not answer in time".to_owned(),
+        Err(_) => "it can't be reached".to_owned(),
+    };
+    match next(delivery, now) {
+        Next::At(due_at) => {
+            tracing::info!(%payment, attempts = delivery.attempts + 1, "news not delivered: {problem}");
+            app.store.not_delivered(delivery, now, due_at).await
+        }
+        Next::GiveUp => {
+            tracing::error!(%payment, "news given up, after days of trying: {problem}");
+            app.store.delivered(delivery).await
+        }
+    }
+}

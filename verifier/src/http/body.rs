@@ -1,0 +1,56 @@
+//! Reads request bodies.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use x402_escrow_wire::field;
+
+use crate::http::error::ApiError;
+
+/// A JSON body, still as it was sent.
+#[derive(Clone, Debug)]
+pub struct JsonBody(pub Value);
+
+impl JsonBody {
+    /// Reads the body as a `T`.
+    ///
+    /// # Errors
+    /// Status 400 that names the field.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        field::read(&self.0).map_err(ApiError::bad_field)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "the body must be JSON: send the header `Content-Type: application/json`",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
+            let status = rejection.status();
+            let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "bad_request" };
+            ApiError::new(status, code, rejection.body_text())
+        })?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
+            ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"))
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// Whether the body is declared as `application/json`, with or without parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let declared =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    declared.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}

@@ -1,0 +1,166 @@
+//! The one shape of HTTP errors: `{"error": {"code", "message", "field"?}}`. Verdicts of "no" are not errors.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use x402_escrow_wire::{
+    error_code::ErrorCode,
+    field::FieldError,
+    payment_identifier::{EXTENSION, PaymentIdentifier},
+};
+
+use crate::{
+    chain::ChainError,
+    engine::{assess::NotAccepted, limits::TooMany},
+    http::decision::Decision,
+    operator::status,
+    store::StoreError,
+};
+use x402_escrow_domain::verify::Rejection;
+
+/// An HTTP error.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: Body,
+    retry_after_seconds: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Body {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+impl ApiError {
+    /// An error with a status and a message for whoever sent the request.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let body = Body { code, message: message.into(), field: None };
+        Self { status, body, retry_after_seconds: None }
+    }
+
+    /// Status 400 about a field of the body.
+    pub fn bad_field(error: FieldError) -> Self {
+        let body = Body { code: "bad_request", message: error.to_string(), field: Some(error.field) };
+        Self { status: StatusCode::BAD_REQUEST, body, retry_after_seconds: None }
+    }
+
+    /// Says when to try again: the header `Retry-After`.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Status 429.
+    pub fn too_many_requests(what: &str, too_many: TooMany) -> Self {
+        let seconds = too_many.retry_after_seconds;
+        let message = format!("{what}; try again in {seconds} seconds");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(seconds)
+    }
+
+    /// Status 409.
+    pub fn identifier_taken(id: &PaymentIdentifier) -> Self {
+        let field = format!("paymentPayload.extensions.{EXTENSION}.info.id");
+        let message = format!("{field}: {id} is another payment of this payer; a new payment needs a new id");
+        let body = Body { code: "payment_identifier_conflict", message, field: Some(field) };
+        Self { status: StatusCode::CONFLICT, body, retry_after_seconds: None }
+    }
+
+    /// Status 500. The cause goes to the log, not to the client.
+    pub fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(%cause, "request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "the verifier failed; its log says why",
+        )
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let decision = Decision { code: Some(self.body.code.to_owned()), payment: None };
+        let mut response = (self.status, Json(serde_json::json!({ "error": self.body }))).into_response();
+        response.extensions_mut().insert(decision);
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, rejection.code.as_str(), rejection.message)
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(too_many: TooMany) -> Self {
+        Self::too_many_requests("this payer pays too often", too_many)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<ChainError> for ApiError {
+    fn from(error: ChainError) -> Self {
+        tracing::warn!(%error, "request failed");
+        let message = "the Solana node did not answer; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable", message)
+    }
+}
+
+/// The verdict on what was not accepted. Where none could be reached, it says nothing about the payment, and the cause
+/// goes to the log.
+///
+/// # Errors
+/// Where x402 has a status of HTTP for it instead.
+pub fn verdict(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiError> {
+    let message = match error {
+        NotAccepted::Rejected(rejection) => return Ok(rejection),
+        NotAccepted::Chain(error) => {
+            tracing::warn!(%error, "no verdict");
+            "the Solana node did not answer; try again"
+        }
+        NotAccepted::Store(error) => {
+            tracing::error!(%error, "no verdict");
+            "the verifier's database failed; try again"
+        }
+        NotAccepted::TooMany(too_many) => return Err(too_many.into()),
+        NotAccepted::IdentifierTaken(id) => return Err(ApiError::identifier_taken(&id)),
+    };
+    Ok(Rejection::new(code, message))
+}
+
+/// Gives errors that a layer or axum itself answered the same shape. Pages for people keep theirs.
+pub async fn in_one_shape(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_ours = kind.is_some_and(|kind| kind == "application/json" || kind == status::HTML);
+    if !(status.is_client_error() || status.is_server_error()) || is_ours {
+        return response;
+    }
+    let (code, message) = match status {
+        StatusCode::NOT_FOUND => ("not_found", "no such path".to_owned()),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method_not_allowed", "this path takes another method: the header `Allow` names it".to_owned())
+        }
+        StatusCode::GATEWAY_TIMEOUT => {
+            ("timeout", "the request took too long; what was accepted goes on, ask again".to_owned())
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the body is too large".to_owned()),
+        _ => ("error", status.canonical_reason().unwrap_or("error").to_owned()),
+    };
+    ApiError::new(status, code, message).into_response()
+}

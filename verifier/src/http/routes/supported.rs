@@ -1,0 +1,52 @@
+//! What can be settled here.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde_json::{Map, json};
+use x402_escrow_wire::{
+    X402_VERSION,
+    auth_capture::{self, ESCROW_FLOW},
+    exact,
+    facilitator::{SupportedKind, SupportedResponse},
+    payment_identifier,
+    text::Key,
+    v1,
+};
+
+use crate::engine::app::App;
+
+/// Every Solana network, as x402 writes families of networks.
+const SOLANA: &str = "solana:*";
+
+/// `GET /supported`: what can be verified and settled here, and what merchants put into their requirements' `extra`.
+pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
+    let network = &app.facilitator.network;
+    let fee_payer = json!(Key::from(app.facilitator.fee_payer));
+    let pays_fee = || ("feePayer".to_owned(), fee_payer.clone());
+    let kind = |x402_version, scheme: &str, network: &str, extra| SupportedKind {
+        x402_version,
+        scheme: scheme.to_owned(),
+        network: network.to_owned(),
+        extra,
+    };
+    let program = Map::from_iter([
+        ("paymentFlow".to_owned(), json!(ESCROW_FLOW)),
+        ("program".to_owned(), json!(Key::from(app.facilitator.program))),
+        pays_fee(),
+    ]);
+    let mut kinds = vec![
+        kind(X402_VERSION, auth_capture::SCHEME, network, program),
+        kind(X402_VERSION, exact::SCHEME, network, Map::from_iter([pays_fee()])),
+    ];
+    if let Some(name) = v1::network_name(network) {
+        kinds.push(kind(v1::X402_VERSION, exact::SCHEME, name, Map::from_iter([pays_fee()])));
+    }
+    // One key for every Solana network, written as x402 does; and under the id, for whoever looks it up there.
+    let signers = [network.clone(), SOLANA.to_owned()].map(|id| (id, json!([fee_payer])));
+    Json(SupportedResponse {
+        kinds,
+        extensions: vec![payment_identifier::EXTENSION.to_owned()],
+        signers: Map::from_iter(signers),
+    })
+}

@@ -1,0 +1,122 @@
+//! What somebody must hear of before it is too late: captures near their deadline. Also takes down what the fee payer
+//! has, from which the metrics tell when it is spent.
+
+use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
+use x402_escrow_domain::payment::ListedOperation;
+
+use tokio::time::MissedTickBehavior;
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+
+use crate::clock::unix_now;
+use crate::engine::{app::App, assess::NotAccepted};
+use x402_escrow_domain::payment::Action;
+
+/// How long before its deadline a capture must be confirmed.
+pub const CAPTURE_MARGIN_SECONDS: i64 = 600;
+
+/// How long a capture that came late has before it is an alarm: most are confirmed within it.
+const CAPTURE_PATIENCE_SECONDS: i64 = 15;
+
+/// The most time between two looks.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// Whether `open` is a capture that its deadline may overtake: then the merchant has delivered and is not paid.
+pub fn is_endangered(open: &ListedOperation, now: i64) -> bool {
+    let operation = &open.operation;
+    matches!(operation.action, Action::Capture { .. } | Action::Close { .. })
+        && !operation.state.has_reached(Commitment::Confirmed)
+        && now.saturating_add(CAPTURE_MARGIN_SECONDS) >= open.capture_deadline
+        && now.saturating_sub(operation.accepted_at) >= CAPTURE_PATIENCE_SECONDS
+}
+
+/// Looks again and again, for ever.
+pub async fn run(app: Arc<App>) -> Infallible {
+    let mut interval = tokio::time::interval(app.settings.review_interval.min(INTERVAL));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut warned = HashSet::new();
+    loop {
+        interval.tick().await;
+        app.limits.forget();
+        if let Err(error) = look(&app, &mut warned).await {
+            tracing::warn!(%error, "can't look for what is in danger");
+        }
+    }
+}
+
+async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), NotAccepted> {
+    let now = unix_now();
+    let open = app.store.unfinished().await?;
+    warned.retain(|id| open.iter().any(|open| open.operation.id == *id));
+    for open in open.iter().filter(|open| is_endangered(open, now)) {
+        let operation = &open.operation;
+        if warned.insert(operation.id) {
+            tracing::warn!(
+                payment = %Hex32(operation.payment_id),
+                state = operation.state.as_str(),
+                problem = operation.problem.as_ref().map(|problem| problem.code.as_str()),
+                seconds_left = open.capture_deadline.saturating_sub(now),
+                "a capture is near its deadline and not confirmed: after it the money goes back to the payer"
+            );
+        }
+    }
+    let snapshot = app.chain.accounts(&[app.facilitator.fee_payer], Commitment::Processed).await?;
+    let lamports = snapshot.accounts.first().and_then(Option::as_ref).map_or(0, |account| account.lamports);
+    let mut runway = app.metrics.runway.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    runway.take_down(now, lamports);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use x402_escrow_interface::Address;
+    use x402_escrow_wire::auth_capture::Level;
+
+    use super::*;
+    use x402_escrow_domain::payment::{Operation, OperationState};
+
+    const NOW: i64 = 1_000_000;
+
+    fn open(action: Action, state: OperationState) -> ListedOperation {
+        let operation = Operation {
+            id: 1,
+            payment_id: [0; 32],
+            action,
+            commitment: Level::Reserved,
+            accepted_at: NOW - CAPTURE_PATIENCE_SECONDS,
+            state,
+            closed: false,
+            problem: None,
+        };
+        ListedOperation {
+            operation,
+            receiver: Address::default(),
+            asset: "mint".to_owned(),
+            authorized: 1000,
+            capture_deadline: NOW + CAPTURE_MARGIN_SECONDS,
+        }
+    }
+
+    #[test]
+    fn what_pays_the_receiver_is_in_danger_until_it_is_confirmed_also_while_it_waits_for_others() {
+        let signature = [0; 64];
+        let pays = [
+            Action::Capture { amount: 1, fee: 0, last: false, signature },
+            Action::Close { amount: 1, fee: 0, signature, release: signature },
+        ];
+        for action in pays {
+            for state in [
+                OperationState::Queued,
+                OperationState::Sent,
+                OperationState::Landed(Commitment::Processed),
+                OperationState::Failed,
+            ] {
+                assert!(is_endangered(&open(action, state), NOW), "{action:?} {state:?}");
+                assert!(!is_endangered(&open(action, state), NOW - 1), "neither late nor old");
+            }
+            assert!(!is_endangered(&open(action, OperationState::Landed(Commitment::Confirmed)), NOW));
+        }
+        for action in [Action::Void { amount: 1, signature }, Action::Reclaim] {
+            assert!(!is_endangered(&open(action, OperationState::Queued), NOW), "{action:?}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The operator's routes.
+
+pub mod metrics;
+pub mod status;

@@ -1,0 +1,171 @@
+//! Reads what is stored or on chain when it is asked for, for Prometheus.
+
+use std::sync::{
+    PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use x402_escrow_wire::{
+    auth_capture::{self, Commitment},
+    exact,
+};
+
+use crate::clock::unix_now;
+use crate::{engine::app::App, operator::alarm, store::StoreError};
+use x402_escrow_domain::{
+    facts,
+    payment::{AttemptState, OperationState},
+};
+
+type Number = Gauge<f64, AtomicU64>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AmountLabels {
+    asset: String,
+    age: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PromisedLabels {
+    scheme: &'static str,
+    asset: String,
+    age: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    kind: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NodeLabels {
+    node: String,
+}
+
+/// How old something is, in seconds, as a label.
+fn age(seconds: i64) -> &'static str {
+    match seconds {
+        ..60 => "under_1m",
+        60..600 => "under_10m",
+        600..3600 => "under_1h",
+        3600..86_400 => "under_1d",
+        _ => "over_1d",
+    }
+}
+
+/// Everything that is known now, as Prometheus reads it (OpenMetrics text).
+///
+/// # Errors
+/// If the store fails: half of the numbers would look like zeros.
+pub async fn scrape(app: &App) -> Result<String, StoreError> {
+    let _one_at_a_time = app.metrics.scraping.lock().await;
+    let mut now = Registry::with_prefix("x402");
+    read_store(app, &mut now).await?;
+    read_chain(app, &mut now).await;
+    let mut page = String::new();
+    for registry in [&app.metrics.registry, &now] {
+        text::encode_registry(&mut page, registry).expect("writing to a string does not fail");
+    }
+    text::encode_eof(&mut page).expect("writing to a string does not fail");
+    Ok(page)
+}
+
+async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
+    let now = unix_now();
+    let promised: Family<PromisedLabels, Number> = Family::default();
+    let [held, uncaptured]: [Family<AmountLabels, Number>; 2] = Default::default();
+    let promise = |scheme, asset: &str, amount: u64, since: i64| {
+        let (asset, age) = (asset.to_owned(), age(now.saturating_sub(since)));
+        promised.get_or_create(&PromisedLabels { scheme, asset, age }).inc_by(amount as f64);
+    };
+    registry.register("promised_base_units", "Accepted, and not in a block", promised.clone());
+    registry.register("held_base_units", "Held on chain, neither captured nor released", held.clone());
+    registry.register("uncaptured_base_units", "Captures accepted, and not in a block", uncaptured.clone());
+    for payment in app.store.outstanding().await? {
+        let add = |family: &Family<AmountLabels, Number>, amount: u64, since: i64| {
+            if amount > 0 {
+                let labels =
+                    AmountLabels { asset: payment.asset.clone(), age: age(now.saturating_sub(since)) };
+                family.get_or_create(&labels).inc_by(amount as f64);
+            }
+        };
+        if payment.promised > 0 {
+            promise(auth_capture::SCHEME, &payment.asset, payment.promised, payment.accepted_at);
+        }
+        add(&held, payment.held, payment.accepted_at);
+        if let Some(captures) = payment.uncaptured {
+            add(&uncaptured, captures.amount, captures.accepted_at);
+        }
+    }
+
+    let operations: Family<OperationLabels, Number> = Family::default();
+    registry.register("operations", "Operations that are not final", operations.clone());
+    let mut oldest = 0;
+    let mut endangered = 0.0;
+    for open in app.store.unfinished().await? {
+        let operation = &open.operation;
+        let labels = OperationLabels { kind: operation.action.kind(), state: operation.state.as_str() };
+        operations.get_or_create(&labels).inc();
+        if matches!(operation.state, OperationState::Queued | OperationState::Sent) {
+            oldest = oldest.max(now.saturating_sub(operation.accepted_at));
+        }
+        endangered += if alarm::is_endangered(&open, now) { 1.0 } else { 0.0 };
+    }
+    for payment in app.store.open_exact_payments().await? {
+        let labels = OperationLabels { kind: "transfer", state: payment.state.as_str() };
+        operations.get_or_create(&labels).inc();
+        if payment.state == AttemptState::Sent {
+            oldest = oldest.max(now.saturating_sub(payment.accepted_at));
+            promise(exact::SCHEME, &payment.mint.to_string(), payment.amount, payment.accepted_at);
+        }
+    }
+    let help = "Age of the oldest operation that is not in a block";
+    register(registry, "oldest_unsettled_seconds", help, oldest as f64);
+    let help = "Captures whose deadline is near and that are not confirmed: act at once";
+    register(registry, "captures_near_deadline", help, endangered);
+    Ok(())
+}
+
+/// What can't be learned is left out: a gauge that is absent is no zero.
+async fn read_chain(app: &App, registry: &mut Registry) {
+    let up: Family<NodeLabels, Number> = Family::default();
+    registry.register("node_relied_on", "Whether the node is asked, where there are several", up.clone());
+    for report in app.chain.nodes() {
+        let number = if report.wrong.is_none() { 1.0 } else { 0.0 };
+        up.get_or_create(&NodeLabels { node: report.node }).set(number);
+    }
+    let is_stalled = if app.is_stalled.load(Ordering::Relaxed) { 1.0 } else { 0.0 };
+    register(registry, "tracker_stalled", "Whether transactions can't be followed now", is_stalled);
+
+    let addresses = [facts::CLOCK_ID, app.facilitator.fee_payer];
+    let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else { return };
+    let newest = app.metrics.newest_slot();
+    let behind = newest.saturating_sub(snapshot.slot);
+    register(registry, "chain_slot", "The newest slot, processed", snapshot.slot as f64);
+    let help = "Slots between the newest that any answer had and this one's";
+    register(registry, "chain_slots_behind", help, behind as f64);
+    let account = |index: usize| snapshot.accounts.get(index)?.as_ref();
+    if let Some(time) = account(0).and_then(facts::unix_timestamp) {
+        let seconds = unix_now().saturating_sub(time);
+        register(registry, "chain_seconds_behind", "This machine's time less the cluster's", seconds as f64);
+    }
+    let lamports = account(1).map_or(0, |account| account.lamports);
+    register(registry, "fee_payer_lamports", "What the fee payer has", lamports as f64);
+    let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
+    if let Some(seconds) = left {
+        let help = "When the fee payer is empty if it goes on as in the last hour";
+        register(registry, "fee_payer_seconds_left", help, seconds);
+    }
+}
+
+fn register(registry: &mut Registry, name: &str, help: &str, value: f64) {
+    let gauge = Number::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}

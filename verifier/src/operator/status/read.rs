@@ -1,0 +1,159 @@
+//! Asks the store and the chain for what the page shows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
+
+use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
+use x402_escrow_interface::Address;
+use x402_escrow_wire::auth_capture::Commitment;
+
+use super::{
+    Decimals, LISTED, Overview, PAYMENTS_IN_SUMS, PAYMENTS_PER_PAGE, Question,
+    stuck::{self, Stuck},
+    sums, text,
+};
+use crate::clock::unix_now;
+use crate::{
+    engine::app::App,
+    operator::{alarm::CAPTURE_MARGIN_SECONDS, health},
+    store::{Place, StoreError, Stored},
+};
+use x402_escrow_domain::exact::payment::Payment;
+
+const DAY_SECONDS: i64 = 86_400;
+
+/// The most accounts that a node answers at once.
+const MAXIMUM_MINTS: usize = 100;
+
+/// Reads what `question` asks for.
+///
+/// # Errors
+/// If the store fails. What the chain does not tell is left out.
+pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError> {
+    let now = unix_now();
+    let since = now.saturating_sub(DAY_SECONDS.saturating_mul(i64::from(question.days)));
+    let receiver = question.receiver.as_ref();
+    let store = &app.store;
+    let is_asked = |of: &Address| receiver.is_none_or(|receiver| receiver == of);
+
+    let mut unsettled = store.open_exact_payments().await?;
+    unsettled.retain(|payment| is_asked(&payment.receiver));
+    let mut outstanding = store.outstanding().await?;
+    outstanding.retain(|payment| is_asked(&payment.receiver));
+    let turnover = store.turnover(receiver, since, PAYMENTS_IN_SUMS).await?;
+    let mut paid = store.exact_payments_before(receiver, &Place::END, PAYMENTS_IN_SUMS).await?;
+    paid.retain(|payment| payment.accepted_at >= since);
+
+    let mut stuck = read_stuck(app, &unsettled, is_asked, now).await?;
+    let more_stuck = stuck.len().saturating_sub(LISTED);
+    stuck.truncate(LISTED);
+
+    let mut payments = store.payments_before(receiver, &question.before, PAYMENTS_PER_PAGE + 1).await?;
+    let has_more = payments.len() > PAYMENTS_PER_PAGE as usize;
+    payments.truncate(PAYMENTS_PER_PAGE as usize);
+
+    let mut receivers: BTreeMap<Address, usize> = BTreeMap::new();
+    let paid_to = turnover.iter().map(|payment| payment.receiver);
+    for receiver in paid_to.chain(paid.iter().map(|payment| payment.receiver)) {
+        *receivers.entry(receiver).or_default() += 1;
+    }
+    let mut receivers: Vec<_> = receivers.into_iter().collect();
+    receivers.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    receivers.truncate(LISTED);
+
+    let fruitless = read_fruitless(app, receiver, &paid, now).await?;
+    let sums = sums::sum_up(&turnover, &paid, &outstanding, &unsettled);
+    let mints = sums.keys().cloned().chain(payments.iter().map(Stored::asset));
+    let mints = mints.chain(stuck.iter().chain(&fruitless).map(|stuck| stuck.asset.clone()));
+    Ok(Overview {
+        decimals: decimals(app, mints).await,
+        warnings: warnings(app).await,
+        undelivered: store.undelivered().await?,
+        network: app.facilitator.network.clone(),
+        sums_are_cut: [turnover.len(), paid.len()].contains(&(PAYMENTS_IN_SUMS as usize)),
+        question,
+        now,
+        stuck,
+        more_stuck,
+        fruitless,
+        sums,
+        receivers,
+        payments,
+        has_more,
+    })
+}
+
+async fn read_stuck(
+    app: &App,
+    unsettled: &[Payment],
+    is_asked: impl Fn(&Address) -> bool,
+    now: i64,
+) -> Result<Vec<Stuck>, StoreError> {
+    let open = app.store.unfinished().await?;
+    let due = app.store.due_for_review(now.saturating_add(CAPTURE_MARGIN_SECONDS)).await?;
+    let operations =
+        open.iter().filter(|open| is_asked(&open.receiver)).filter_map(|open| stuck::operation(open, now));
+    let holds = due.iter().filter(|history| is_asked(&history.payment.intent.receiver));
+    let holds = holds.filter_map(|history| stuck::hold(history, now));
+    let exact = unsettled.iter().filter_map(|payment| stuck::exact(payment, now));
+    let mut stuck: Vec<_> = operations.chain(holds).chain(exact).collect();
+    stuck.sort_by_key(Stuck::urgency);
+    Ok(stuck)
+}
+
+async fn read_fruitless(
+    app: &App,
+    receiver: Option<&Address>,
+    paid: &[Payment],
+    now: i64,
+) -> Result<Vec<Stuck>, StoreError> {
+    let since = now.saturating_sub(DAY_SECONDS);
+    let operations = app.store.fruitless(receiver, since, LISTED as u32).await?;
+    let exact = paid.iter().filter(|payment| payment.accepted_at >= since);
+    let mut fruitless: Vec<_> = operations
+        .iter()
+        .map(|listed| stuck::fruitless(listed, now))
+        .chain(exact.filter_map(stuck::fruitless_exact))
+        .collect();
+    fruitless.sort_by_key(|stuck| std::cmp::Reverse(stuck.since));
+    fruitless.truncate(LISTED);
+    Ok(fruitless)
+}
+
+/// What is wrong with the verifier, or soon will be.
+async fn warnings(app: &App) -> Vec<String> {
+    let mut warnings = health::examine(app).await.reasons;
+    let nodes = app.chain.nodes().into_iter();
+    warnings.extend(
+        nodes.filter_map(|report| Some(format!("the node {} is left out: {}", report.node, report.wrong?))),
+    );
+    let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
+    if let Some(seconds) = left.filter(|seconds| *seconds < DAY_SECONDS as f64) {
+        warnings.push(format!(
+            "the fee payer is empty in about {} if it goes on as in the last hour: send it SOL",
+            text::duration(seconds as i64)
+        ));
+    }
+    warnings
+}
+
+/// The decimals of the tokens with these mints, as far as the chain tells them.
+pub async fn decimals(app: &App, mints: impl IntoIterator<Item = String>) -> Decimals {
+    let mints: BTreeSet<String> = mints.into_iter().collect();
+    let addresses: Vec<Address> =
+        mints.iter().filter_map(|mint| mint.parse().ok()).take(MAXIMUM_MINTS).collect();
+    if addresses.is_empty() {
+        return Decimals::new();
+    }
+    let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else {
+        return Decimals::new();
+    };
+    let known = addresses.iter().zip(snapshot.accounts).filter_map(|(mint, account)| {
+        let account = account?;
+        let state = PodStateWithExtensions::<PodMint>::unpack(&account.data).ok()?;
+        Some((mint.to_string(), state.base.decimals))
+    });
+    known.collect()
+}

@@ -1,0 +1,60 @@
+//! What payments came to.
+
+use std::collections::BTreeMap;
+
+use crate::store::{Outstanding, Turnover};
+use x402_escrow_domain::payment::{AttemptState, OperationState, Sums};
+
+/// What a token's payments came to, in base units: sums of any number of 64-bit amounts fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TokenSums {
+    /// Held or paid at once, in a block, in the time that was asked for.
+    pub(super) came_in: u128,
+    /// The part of it that the receiver was paid, fees included.
+    pub(super) captured: u128,
+    /// The part of that which went back.
+    pub(super) refunded: u128,
+    /// Accepted, and not in a block: now, whenever it was accepted. As are the next two.
+    pub(super) promised: u128,
+    /// In a block, and neither captured nor released.
+    pub(super) held: u128,
+    /// Captures that were accepted and are not in a block.
+    pub(super) uncaptured: u128,
+}
+
+/// Sums up `turnover` and `paid` of the time that was asked for, and what is outstanding now.
+pub(super) fn sum_up(
+    turnover: &[Turnover],
+    paid: &[x402_escrow_domain::exact::payment::Payment],
+    outstanding: &[Outstanding],
+    unsettled: &[x402_escrow_domain::exact::payment::Payment],
+) -> BTreeMap<String, TokenSums> {
+    let mut tokens: BTreeMap<String, TokenSums> = BTreeMap::new();
+    for payment in turnover {
+        let token = tokens.entry(payment.asset.clone()).or_default();
+        let has_landed = payment.operations.first().is_some_and(|first| first.state.has_landed());
+        if has_landed {
+            let sums = Sums::of(payment.amount, &payment.operations, OperationState::has_landed);
+            token.came_in += u128::from(payment.amount);
+            token.captured += u128::from(sums.captured);
+            token.refunded += u128::from(sums.refunded);
+        }
+    }
+    for payment in paid {
+        let token = tokens.entry(payment.mint.to_string()).or_default();
+        if payment.state.landing().is_some_and(|landing| landing.error.is_none()) {
+            token.came_in += u128::from(payment.amount);
+            token.captured += u128::from(payment.amount);
+        }
+    }
+    for payment in outstanding {
+        let token = tokens.entry(payment.asset.clone()).or_default();
+        token.promised += u128::from(payment.promised);
+        token.held += u128::from(payment.held);
+        token.uncaptured += payment.uncaptured.map_or(0, |captures| u128::from(captures.amount));
+    }
+    for payment in unsettled.iter().filter(|payment| payment.state == AttemptState::Sent) {
+        tokens.entry(payment.mint.to_string()).or_default().promised += u128::from(payment.amount);
+    }
+    tokens
+}
