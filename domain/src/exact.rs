@@ -2,11 +2,9 @@
 //! signs as fee payer.
 
 pub mod check;
+pub mod failure;
 pub mod instructions;
-pub mod lifecycle;
 pub mod mint;
-pub mod payment;
 pub mod receipt;
-pub mod report;
 pub mod requirements;
 pub mod transaction;

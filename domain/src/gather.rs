@@ -38,7 +38,9 @@ pub struct Ready {
 
 impl Ready {
     fn is_alone(&self) -> bool {
-        matches!(self.open.operation.action, Action::Authorize | Action::Refund { .. }) || self.has_failed
+        self.open.operation.action == Action::Authorize
+            || self.open.operation.action.is_signed_elsewhere()
+            || self.has_failed
     }
 
     /// After this second it is worth nothing, in unix seconds.

@@ -29,15 +29,15 @@ pub struct Identifier {
     pub is_told_again: bool,
 }
 
-/// A purchase that has an id.
+/// An id, bound to what was signed for the payment that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Purchase {
+pub struct Binding {
     /// Whose signature pays.
     pub signer: Address,
     /// Its id, one of the signer's.
     pub id: PaymentIdentifier,
     /// Hash of all that was signed for it.
-    pub signed: Digest,
+    pub signed_hash: Digest,
     /// What it pays, in base units.
     pub amount: u64,
     /// When it was accepted, unix seconds.
@@ -68,17 +68,17 @@ pub fn read(request: &FacilitatorRequest) -> Result<Option<Identifier>, FieldErr
     }
 }
 
-/// Hash of what was signed for a purchase.
-pub fn signed(parts: &[&[u8]]) -> Digest {
+/// Hash of what was signed for a payment.
+pub fn hash(parts: &[&[u8]]) -> Digest {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(part));
     hash.finalize().into()
 }
 
 impl Identifier {
-    /// The purchase of what `signer` signed under this id at `now`, unix seconds.
-    pub fn purchase(&self, signer: Address, signed: Digest, amount: u64, now: i64) -> Purchase {
-        Purchase { signer, id: self.id.clone(), signed, amount, accepted_at: now }
+    /// Binds this id to what `signer` signed at `now`, unix seconds.
+    pub fn bind(&self, signer: Address, signed_hash: Digest, amount: u64, now: i64) -> Binding {
+        Binding { signer, id: self.id.clone(), signed_hash, amount, accepted_at: now }
     }
 }
 

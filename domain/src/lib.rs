@@ -1,19 +1,22 @@
 //! The verifier's decisions, for both schemes: data in, verdict out. No I/O, no async, no clock (time is an argument), no
 //! SQL, no RPC types. Uses `wire` and `interface`.
 
+pub mod advance;
 pub mod assurance;
 pub mod cluster;
+pub mod decision;
 pub mod exact;
 pub mod facts;
+pub mod failure;
 pub mod gather;
 pub mod identifier;
-pub mod lifecycle;
 pub mod nonce;
 pub mod payment;
 pub mod policy;
 pub mod priority_fee;
-pub mod refusal;
+pub mod promises;
 pub mod report;
+pub mod request;
 pub mod review;
 pub mod signature;
 pub mod transaction;

@@ -1,112 +1,119 @@
-//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it.
+//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it. Uses nothing.
 //!
 //! `docs/verifier-state-machine.md` has the whole picture. The rule that keeps it simple: a payment's state is never
 //! stored, it follows from which operations the chain has seen.
 
 mod attempt;
 mod history;
+mod operation;
 
 use x402_escrow_interface::{
     Address, address,
     instruction::Signature,
     message::{Digest, Intent},
 };
-use x402_escrow_wire::{
-    auth_capture::{Commitment, Level},
-    error_code::ErrorCode,
-};
+use x402_escrow_wire::{auth_capture, exact};
 
 pub use attempt::{Attempt, AttemptState, Landing};
 pub use history::{History, PaymentState, RestsOn, Sums};
+pub use operation::{Action, ListedOperation, Operation, OperationKey, OperationState, Problem, Tracked};
 
-/// An accepted intent.
+/// An accepted payment, of either scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// The intent's digest.
+    /// The digest of what the payer signed: the intent, or the transaction's message.
     pub id: Digest,
+    /// How it is paid.
+    pub terms: Terms,
+    /// Whose money it is.
+    pub payer: Address,
+    /// The token.
+    pub mint: Address,
+    /// Who is paid.
+    pub receiver: Address,
+    /// What it comes to at most, in base units.
+    pub amount: u64,
+    /// When it was accepted, unix seconds.
+    pub accepted_at: i64,
+}
+
+/// How a payment is paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// Held first, by the scheme `auth-capture`.
+    Hold(HoldTerms),
+    /// At once, by the client's transaction: the scheme `exact`.
+    Transfer(TransferTerms),
+}
+
+/// What a hold is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldTerms {
     /// What the payer signed.
     pub intent: Intent,
     /// The session key's signature.
     pub signature: Signature,
     /// Shows that the receiver is in the session's list, where the session has one.
     pub receiver_proof: Vec<Digest>,
-    /// Whose money it is.
-    pub payer: Address,
-    /// The token.
-    pub mint: Address,
-    /// When it was accepted, unix seconds.
-    pub accepted_at: i64,
+}
+
+/// What a transfer is checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransferTerms {
+    /// The receiver's token account.
+    pub destination: Address,
+    /// Whether somebody was told that it is paid. Only one caller is: who shows the same payment to two servers pays one
+    /// of them.
+    pub is_claimed: bool,
 }
 
 impl Payment {
+    /// The payment that holds what `intent` says.
+    pub fn held(hold: HoldTerms, payer: Address, mint: Address, accepted_at: i64) -> Self {
+        let intent = &hold.intent;
+        let (id, receiver, amount) = (intent.digest(), intent.receiver, intent.amount);
+        Self { id, terms: Terms::Hold(hold), payer, mint, receiver, amount, accepted_at }
+    }
+
+    /// The scheme's name.
+    pub fn scheme(&self) -> &'static str {
+        match self.terms {
+            Terms::Hold(_) => auth_capture::SCHEME,
+            Terms::Transfer(_) => exact::SCHEME,
+        }
+    }
+
+    /// What is held, if it is held first.
+    pub fn hold(&self) -> Option<&HoldTerms> {
+        match &self.terms {
+            Terms::Hold(hold) => Some(hold),
+            Terms::Transfer(_) => None,
+        }
+    }
+
+    /// What is transferred, if it is paid at once.
+    pub fn transfer(&self) -> Option<&TransferTerms> {
+        match &self.terms {
+            Terms::Hold(_) => None,
+            Terms::Transfer(transfer) => Some(transfer),
+        }
+    }
+
+    /// The last second for captures, unix; for ever where nothing is to be captured.
+    pub fn capture_deadline(&self) -> i64 {
+        self.hold().map_or(i64::MAX, |hold| hold.intent.capture_deadline)
+    }
+}
+
+impl HoldTerms {
     /// The session's address.
     pub fn session(&self) -> Address {
         address::session(&self.intent.program, &self.intent.escrow, &self.intent.session_key)
     }
 
     /// The hold's address.
-    pub fn hold(&self) -> Address {
+    pub fn address(&self) -> Address {
         address::hold(&self.intent.program, &self.session(), self.intent.nonce)
-    }
-}
-
-/// Something to be done with a payment on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Hold the intent's amount.
-    Authorize,
-    /// Pay the receiver.
-    Capture {
-        /// What is captured afterwards, in base units.
-        amount: u64,
-        /// The most of it that goes to the fee recipient, in base units.
-        fee: u64,
-        /// Whether the rest is released.
-        last: bool,
-        /// By the capture authorizer.
-        signature: Signature,
-    },
-    /// Release what is above `amount`.
-    Void {
-        /// What the payment ends at, in base units.
-        amount: u64,
-        /// By the receiver authorizer.
-        signature: Signature,
-    },
-    /// Pay the receiver what the last voucher of a streamed hold says, and release the rest.
-    Close {
-        /// The voucher's amount, in base units: what the payment ends at.
-        amount: u64,
-        /// The most of it that goes to the fee recipient, in base units.
-        fee: u64,
-        /// The voucher's: by the capture authorizer, which is the session key.
-        signature: Signature,
-        /// By the receiver authorizer over the release at `amount`.
-        release: Signature,
-    },
-    /// Return captured money to the escrow: a deposit that names the payment. Its transaction carries the receiver's
-    /// signature, so it is never made anew.
-    Refund {
-        /// All that is refunded afterwards, in base units.
-        amount: u64,
-        /// What this refund adds, in base units.
-        returns: u64,
-    },
-    /// Release what is left after the capture deadline. Needs nobody's signature.
-    Reclaim,
-}
-
-impl Action {
-    /// The name in the store and in answers.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Authorize => "authorize",
-            Self::Capture { .. } => "capture",
-            Self::Void { .. } => "void",
-            Self::Close { .. } => "close",
-            Self::Refund { .. } => "refund",
-            Self::Reclaim => "reclaim",
-        }
     }
 }
 
@@ -127,134 +134,4 @@ impl Voucher {
         let Self { amount, fee, signature } = *self;
         Action::Capture { amount, fee, last: false, signature }
     }
-}
-
-/// An action that was accepted: the verifier owes it until it is on chain for good, or never can be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operation {
-    /// Order of acceptance.
-    pub id: i64,
-    /// The payment.
-    pub payment_id: Digest,
-    /// What is to be done.
-    pub action: Action,
-    /// How sure it must be before the answer is yes, for the strictest caller so far.
-    pub commitment: Level,
-    /// When it was accepted, unix seconds.
-    pub accepted_at: i64,
-    /// How far it is.
-    pub state: OperationState,
-    /// Whether nothing can change its state any more.
-    pub closed: bool,
-    /// Why it was refused, failed, or has not been sent yet.
-    pub problem: Option<Problem>,
-}
-
-impl Operation {
-    /// How far it is; `None` if it came to nothing. Stored is as good as done, unless something is known that keeps it
-    /// from being sent.
-    pub fn level(&self) -> Option<Level> {
-        match self.state {
-            OperationState::Landed(commitment) => Some(commitment.into()),
-            OperationState::Queued | OperationState::Sent => {
-                self.problem.is_none().then_some(Level::Reserved)
-            }
-            OperationState::Failed | OperationState::Refused => None,
-        }
-    }
-
-    /// Whether it is at least as sure as `required`.
-    pub fn has_reached(&self, required: Level) -> bool {
-        self.level().is_some_and(|level| level >= required)
-    }
-
-    /// Whether it can't succeed any more; an equal request may take it up again.
-    pub fn came_to_nothing(&self) -> bool {
-        self.closed && self.state.is_negative()
-    }
-}
-
-/// Why an operation does not succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The code for the answer.
-    pub code: ErrorCode,
-    /// The reason, for people.
-    pub message: String,
-}
-
-/// How far an operation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OperationState {
-    /// To be sent: no transaction of it can land any more, or none was made yet.
-    Queued,
-    /// A transaction was sent that the cluster has not shown in a block, or not any more.
-    Sent,
-    /// In a block.
-    Landed(Commitment),
-    /// In a block, and failed: nothing moved.
-    Failed,
-    /// Never on chain: the simulation said that it would fail, or time ran out.
-    Refused,
-}
-
-impl OperationState {
-    /// The name in the store and in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Landed(commitment) => commitment.as_str(),
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// Whether it is in a block and did what it should.
-    pub fn has_landed(self) -> bool {
-        matches!(self, Self::Landed(_))
-    }
-
-    /// Whether it is in a block at least as final as `commitment`.
-    pub fn has_reached(self, commitment: Commitment) -> bool {
-        matches!(self, Self::Landed(reached) if reached >= commitment)
-    }
-
-    /// Whether it came to nothing.
-    pub fn is_negative(self) -> bool {
-        matches!(self, Self::Failed | Self::Refused)
-    }
-}
-
-/// An operation and its transactions, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tracked {
-    /// The operation.
-    pub operation: Operation,
-    /// Its transactions.
-    pub attempts: Vec<Attempt>,
-}
-
-impl Tracked {
-    /// The transaction that tells how far the operation is: the one that succeeded, else the newest.
-    pub fn decisive_attempt(&self) -> Option<&Attempt> {
-        let succeeded =
-            |attempt: &&Attempt| attempt.state.landing().is_some_and(|landing| landing.error.is_none());
-        self.attempts.iter().find(succeeded).or_else(|| self.attempts.last())
-    }
-}
-
-/// An operation, and what matters of its payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedOperation {
-    /// The operation.
-    pub operation: Operation,
-    /// Who is paid.
-    pub receiver: Address,
-    /// The token's mint, as base58.
-    pub asset: String,
-    /// What the payment authorizes, in base units.
-    pub authorized: u64,
-    /// The payment's last second for captures.
-    pub capture_deadline: i64,
 }

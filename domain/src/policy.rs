@@ -2,7 +2,6 @@
 
 mod finality;
 
-use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::auth_capture::{Commitment, Level};
 
 use crate::payment::{Action, History, RestsOn};
@@ -55,20 +54,26 @@ impl Policy {
         asked.and_then(Level::on_chain).map_or(required, |asked| asked.max(required))
     }
 
+    /// The same of a transfer, which is read back: no node tells what a transaction did that is only processed.
+    pub fn on_transfer(&self, amount: u64, asked: Option<Level>) -> Commitment {
+        self.on_balance(amount, asked).max(Commitment::Confirmed)
+    }
+
     /// How sure `action` must be before the answer is yes; `asked` by the merchant can only make it more. `now` is the
     /// cluster's time in unix seconds.
     pub fn required(&self, history: &History, action: &Action, asked: Option<Level>, now: i64) -> Level {
-        let intent = &history.payment.intent;
+        let payment = &history.payment;
         let on_hold = |amount| self.on_hold(history.rests_on(action), amount);
         let required = match *action {
-            Action::Authorize => self.on_balance(intent.amount, None).into(),
+            Action::Authorize => self.on_balance(payment.amount, None).into(),
+            Action::Transfer => self.on_transfer(payment.amount, None).into(),
             // Cumulative: the sum of many small captures is what is lost with the hold. One that was promised and not sent
             // is worth nothing after its deadline.
             Action::Capture { amount, .. } | Action::Close { amount, .. } => {
-                let is_late = now > self.last_reserved_second(intent);
+                let is_late = now > self.last_reserved_second(payment.capture_deadline());
                 on_hold(amount).max(if is_late { Level::Confirmed } else { Level::Reserved })
             }
-            Action::Void { amount, .. } => on_hold(intent.amount.saturating_sub(amount)),
+            Action::Void { amount, .. } => on_hold(payment.amount.saturating_sub(amount)),
             // One transaction, which only the receiver can sign anew.
             Action::Refund { amount, .. } => on_hold(amount).max(Level::Confirmed),
             Action::Reclaim => Level::Confirmed,
@@ -86,7 +91,7 @@ impl Policy {
     }
 
     /// The last second, unix, at which a capture is taken on trust: as a voucher, or answered before it is on chain.
-    pub fn last_reserved_second(&self, intent: &Intent) -> i64 {
-        intent.capture_deadline.saturating_sub(self.voucher_margin_seconds)
+    pub fn last_reserved_second(&self, capture_deadline: i64) -> i64 {
+        capture_deadline.saturating_sub(self.voucher_margin_seconds)
     }
 }

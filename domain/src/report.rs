@@ -1,7 +1,9 @@
 //! What is told about payments: the answers of `/settle` and `/payments/{id}`. No I/O.
 
 mod payment;
+mod transfer;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use x402_escrow_wire::{
     auth_capture::Level,
@@ -10,27 +12,59 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32, Key},
 };
 
-pub use payment::{PaymentReport, payment};
+use payment::HoldReport;
+use transfer::TransferReport;
+
+/// All that is known of a payment.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum PaymentReport {
+    /// One that is held first.
+    Hold(Box<HoldReport>),
+    /// One that is paid at once.
+    Transfer(Box<TransferReport>),
+}
+
+/// Reports a payment.
+pub fn payment(network: &str, history: &History) -> PaymentReport {
+    match &history.payment.terms {
+        Terms::Hold(hold) => PaymentReport::Hold(Box::new(payment::report(network, history, hold))),
+        Terms::Transfer(transfer) => {
+            PaymentReport::Transfer(Box::new(transfer::report(network, history, transfer)))
+        }
+    }
+}
 
 use crate::{
     assurance::{Assurance, Observed},
-    payment::{Action, Attempt, History, Operation, OperationState, Problem, Tracked, Voucher},
+    payment::{
+        Action, Attempt, AttemptState, History, Operation, OperationState, Problem, Terms, Tracked, Voucher,
+    },
     verify::Rejection,
 };
 
 /// An operation as far as it got in the time that a caller waits.
 #[derive(Clone, Debug)]
-pub struct Settled {
+pub struct Progress {
     /// The payment and all that was done with it.
     pub history: History,
     /// The operation that was asked for.
     pub tracked: Tracked,
     /// What the merchant asked for.
-    pub asked: Option<Level>,
+    pub commitment_asked: Option<Level>,
     /// How sure it must be for this caller.
-    pub required: Level,
-    /// Whether an equal request came before.
+    pub commitment_required: Level,
+    /// Whether an equal request came before; of a transfer that is paid, whether one was told so.
     pub repeated: bool,
+    /// Why the answer is no although it is as sure as it must be.
+    pub objection: Option<Rejection>,
+}
+
+impl Progress {
+    /// Whether it is as sure as it must be for this caller.
+    pub fn is_sure_enough(&self) -> bool {
+        self.tracked.operation.has_reached(self.commitment_required)
+    }
 }
 
 /// A voucher that was accepted.
@@ -49,11 +83,12 @@ pub struct Vouched {
 }
 
 /// The answer to a request that was accepted, now or before.
-pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
-    let Settled { history, tracked, required, .. } = settled;
+pub fn settled(network: &str, progress: &Progress) -> SettleResponse {
+    let Progress { history, tracked, commitment_required, objection, .. } = progress;
     let operation = &tracked.operation;
     let attempt = tracked.decisive_attempt();
-    let problem = unsettled_because(operation, attempt, *required);
+    let objection = objection.clone().map(|Rejection { code, message }| Problem { code, message });
+    let problem = objection.or_else(|| unsettled_because(operation, attempt, *commitment_required));
     SettleResponse {
         success: problem.is_none(),
         error_reason: problem.as_ref().map(|problem| problem.code.to_string()),
@@ -62,7 +97,7 @@ pub fn settled(network: &str, settled: &Settled) -> SettleResponse {
         transaction: attempt.map(|attempt| Base58(attempt.signature).to_string()).unwrap_or_default(),
         network: network.to_owned(),
         amount: Some(Decimal(moved(history, operation))),
-        extra: Some(extra(settled)),
+        extra: Some(extra(progress)),
     }
 }
 
@@ -71,9 +106,9 @@ pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
     let Vouched { before, voucher, increment, assurance, repeated } = vouched;
     let members = json!({
         "paymentId": Hex32(before.payment.id),
-        "hold": Key::from(before.payment.hold()),
+        "hold": before.hold().map(|hold| Key::from(hold.address())),
         "state": before.state().as_str(),
-        "status": status(before.authorization()),
+        "status": before.operations.first().map(|first| status(&first.operation)),
         "vouched": Decimal(voucher.amount),
         "captured": Decimal(before.settled_sums().captured),
         "alreadySettled": repeated,
@@ -125,7 +160,7 @@ fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>, required:
             ErrorCode::SettlementPending,
             format!(
                 "the transaction was sent and is {}, but must be {}; settle again to learn what became of it",
-                status(operation.state),
+                status(operation),
                 required.as_str()
             ),
         ),
@@ -139,7 +174,7 @@ fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>, required:
 /// What the operation holds or moves by itself, in base units.
 fn moved(history: &History, operation: &Operation) -> u64 {
     match operation.action {
-        Action::Authorize => history.payment.intent.amount,
+        Action::Authorize | Action::Transfer => history.payment.amount,
         Action::Capture { amount, .. } | Action::Close { amount, .. } => {
             let before =
                 history.operations.iter().map(|tracked| &tracked.operation).filter_map(
@@ -160,38 +195,43 @@ fn moved(history: &History, operation: &Operation) -> u64 {
 }
 
 /// How far an operation is, as merchants are told: not on chain is `unsettled`, whatever the reason.
-fn status(state: OperationState) -> &'static str {
-    match state {
+fn status(operation: &Operation) -> &'static str {
+    match operation.state {
         OperationState::Queued | OperationState::Sent => "unsettled",
+        OperationState::Refused if operation.action == Action::Transfer => AttemptState::Expired.as_str(),
         other => other.as_str(),
     }
 }
 
-fn extra(settled: &Settled) -> Map<String, Value> {
-    let Settled { history, tracked, asked, required, repeated } = settled;
+fn extra(progress: &Progress) -> Map<String, Value> {
+    let Progress { history, tracked, commitment_asked, commitment_required, repeated, .. } = progress;
     let operation = &tracked.operation;
     let landing = tracked.decisive_attempt().and_then(|attempt| attempt.state.landing());
-    let sums = history.settled_sums();
     let members = json!({
         "paymentId": Hex32(history.payment.id),
-        "hold": Key::from(history.payment.hold()),
-        "state": history.state().as_str(),
-        "status": status(operation.state),
+        "status": status(operation),
         "slot": landing.map(|landing| landing.slot),
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
         "confirmations": landing.map_or(0, |landing| landing.confirmations),
-        "captured": Decimal(sums.captured),
-        "refunded": Decimal(sums.refunded),
-        "released": Decimal(history.payment.intent.amount.saturating_sub(sums.ends_at)),
         "alreadySettled": repeated,
+    });
+    let of_hold = history.hold().map(|hold| {
+        let sums = history.settled_sums();
+        json!({
+            "hold": Key::from(hold.address()),
+            "state": history.state().as_str(),
+            "captured": Decimal(sums.captured),
+            "refunded": Decimal(sums.refunded),
+            "released": Decimal(history.payment.amount.saturating_sub(sums.ends_at)),
+        })
     });
     let assurance = Assurance {
         rests_on: history.rests_on(&operation.action),
-        commitment_asked: *asked,
-        commitment_required: *required,
+        commitment_asked: *commitment_asked,
+        commitment_required: *commitment_required,
         observed: Observed::of(history, operation),
     };
-    object(members).into_iter().chain(object(json!(assurance))).collect()
+    [members, of_hold.unwrap_or_default(), json!(assurance)].into_iter().flat_map(object).collect()
 }
 
 fn object(members: Value) -> Map<String, Value> {

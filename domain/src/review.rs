@@ -21,10 +21,10 @@ pub enum Review {
 
 /// What is left to do with a payment at `now`, the cluster's time in unix seconds.
 pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
-    let intent = &history.payment.intent;
+    let capture_deadline = history.payment.capture_deadline();
     // A voucher is worth nothing after the deadline, so it doesn't wait for what is under way.
-    if let Some(capture) = history.uncaptured().filter(|_| now <= intent.capture_deadline) {
-        return act_after(policy.last_reserved_second(intent), now, capture);
+    if let Some(capture) = history.uncaptured().filter(|_| now <= capture_deadline) {
+        return act_after(policy.last_reserved_second(capture_deadline), now, capture);
     }
     if history.operations.iter().any(|tracked| !tracked.operation.closed) {
         return Review::Again(now.saturating_add(AGAIN_SECONDS));
@@ -35,7 +35,7 @@ pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
     let was_reclaimed = history.operations.iter().any(|tracked| tracked.operation.action == Action::Reclaim);
     let sums = history.settled_sums();
     if sums.captured < sums.ends_at && !was_reclaimed {
-        return act_after(intent.capture_deadline, now, Action::Reclaim);
+        return act_after(capture_deadline, now, Action::Reclaim);
     }
     Review::Done
 }

@@ -17,7 +17,7 @@ use x402_escrow_interface::{
 };
 
 use crate::cluster::Blockhash;
-use crate::payment::{Action, Payment};
+use crate::payment::{Action, HoldTerms};
 
 /// Index of the first operation's instruction in every transaction: after those that set the compute budget.
 pub const ESCROW_INSTRUCTION: u8 = 2;
@@ -31,16 +31,11 @@ const MAXIMUM_COMPUTE_UNITS: u32 = 1_400_000;
 
 /// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
 /// as much again as `cargo xtask bench program` measures in the worst case.
-fn compute_unit_limit(action: &Action) -> u32 {
-    match action {
-        Action::Authorize | Action::Void { .. } => 30_000,
-        Action::Capture { .. } => 45_000,
-        Action::Close { .. } => 55_000,
-        Action::Refund { .. } => REFUND_COMPUTE_UNIT_LIMIT,
-        Action::Reclaim => 15_000,
-    }
-}
-
+const AUTHORIZE_COMPUTE_UNIT_LIMIT: u32 = 30_000;
+const CAPTURE_COMPUTE_UNIT_LIMIT: u32 = 45_000;
+const CLOSE_COMPUTE_UNIT_LIMIT: u32 = 55_000;
+const VOID_COMPUTE_UNIT_LIMIT: u32 = 30_000;
+const RECLAIM_COMPUTE_UNIT_LIMIT: u32 = 15_000;
 const REFUND_COMPUTE_UNIT_LIMIT: u32 = 15_000;
 
 /// What an operation on a hold needs from the chain.
@@ -81,68 +76,65 @@ pub struct Part {
     pub compute_unit_limit: u32,
 }
 
-/// What authorizes `payment`. The fee payer pays the hold's rent.
-pub fn authorize(fee_payer: &Address, payment: &Payment) -> Part {
+/// What authorizes `hold`. The fee payer pays the hold's rent.
+pub fn authorize(fee_payer: &Address, hold: &HoldTerms) -> Part {
     Part {
-        instruction: instruction::authorize(
-            fee_payer,
-            &payment.intent,
-            &payment.signature,
-            &payment.receiver_proof,
-        ),
-        compute_unit_limit: compute_unit_limit(&Action::Authorize),
+        instruction: instruction::authorize(fee_payer, &hold.intent, &hold.signature, &hold.receiver_proof),
+        compute_unit_limit: AUTHORIZE_COMPUTE_UNIT_LIMIT,
     }
 }
 
-/// What carries out `action` on the hold of `payment`. None for an authorization, see [`authorize`], and for a refund: the
-/// receiver signs it, see [`refund`].
-pub fn on_hold(payment: &Payment, action: &Action, state: &HoldState) -> Option<Part> {
-    let accounts = hold_accounts(payment, state);
-    let instruction = match *action {
-        Action::Authorize | Action::Refund { .. } => return None,
+/// What carries out `action` on `hold`. None for an authorization, see [`authorize`], and for what somebody else signs too.
+pub fn on_hold(hold: &HoldTerms, action: &Action, state: &HoldState) -> Option<Part> {
+    let (intent_digest, accounts) = (hold.intent.digest(), hold_accounts(hold, state));
+    let (instruction, compute_unit_limit) = match *action {
+        Action::Authorize | Action::Transfer | Action::Refund { .. } => return None,
         Action::Capture { amount, fee, last, signature } => {
-            let capture = Capture { intent_digest: payment.id, amount, fee, last };
-            instruction::capture(accounts, amount, &capture, Consent::Signature(signature))
+            let capture = Capture { intent_digest, amount, fee, last };
+            let consent = Consent::Signature(signature);
+            (instruction::capture(accounts, amount, &capture, consent), CAPTURE_COMPUTE_UNIT_LIMIT)
         }
         Action::Close { amount, fee, signature, release } => {
-            let capture = Capture { intent_digest: payment.id, amount, fee, last: false };
+            let capture = Capture { intent_digest, amount, fee, last: false };
             let consent = Consent::Signature(signature);
-            instruction::capture_and_release(accounts, amount, &capture, consent, &release)
+            let instruction = instruction::capture_and_release(accounts, amount, &capture, consent, &release);
+            (instruction, CLOSE_COMPUTE_UNIT_LIMIT)
         }
         Action::Void { amount, signature } => {
-            let release = Release { intent_digest: payment.id, amount };
-            instruction::void(accounts, &release, Consent::Signature(signature))
+            let release = Release { intent_digest, amount };
+            let consent = Consent::Signature(signature);
+            (instruction::void(accounts, &release, consent), VOID_COMPUTE_UNIT_LIMIT)
         }
-        Action::Reclaim => instruction::reclaim(accounts),
+        Action::Reclaim => (instruction::reclaim(accounts), RECLAIM_COMPUTE_UNIT_LIMIT),
     };
-    Some(Part { instruction, compute_unit_limit: compute_unit_limit(action) })
+    Some(Part { instruction, compute_unit_limit })
 }
 
-fn hold_accounts<'a>(payment: &Payment, state: &'a HoldState) -> HoldAccounts<'a> {
+fn hold_accounts<'a>(hold: &HoldTerms, state: &'a HoldState) -> HoldAccounts<'a> {
     HoldAccounts {
-        program: payment.intent.program,
-        escrow_address: payment.intent.escrow,
+        program: hold.intent.program,
+        escrow_address: hold.intent.escrow,
         escrow: &state.escrow,
-        hold_address: payment.hold(),
+        hold_address: hold.address(),
         hold: &state.hold,
     }
 }
 
-/// The message that returns `returns` base units of `payment` out of the receiver's associated token account to `escrow`: to
+/// The message that returns `returns` base units of what `hold` paid out of the receiver's associated token account to `escrow`: to
 /// be signed by the receiver and the fee payer.
 pub fn refund(
     fee_payer: &Address,
     compute_unit_price_micro_lamports: u64,
     blockhash: [u8; 32],
-    payment: &Payment,
+    hold: &HoldTerms,
     escrow: &Escrow,
     returns: u64,
 ) -> Message {
-    let intent = &payment.intent;
+    let intent = &hold.intent;
     let source = address::associated_token(&intent.receiver, &escrow.mint, &escrow.token_program);
     let refund = instruction::refund(
         &intent.program,
-        &payment.id,
+        &intent.digest(),
         &intent.receiver,
         &source,
         &intent.escrow,

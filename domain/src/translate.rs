@@ -13,8 +13,9 @@ use x402_escrow_wire::{
 
 use crate::{
     facts::{Facts, receiver_token_accounts},
+    promises::Promises,
     verify::{
-        Facilitator, Rejection,
+        Rejection, Rules,
         intent::{self, Claim},
         requirements,
     },
@@ -76,14 +77,10 @@ pub struct Wish {
 }
 
 /// Sorts the challenge's ways to pay by what can be told without the chain.
-pub fn candidates(
-    accepts: &[Value],
-    wish: &Wish,
-    facilitator: &Facilitator,
-) -> (Vec<Candidate>, Vec<PassedOver>) {
+pub fn candidates(accepts: &[Value], wish: &Wish, rules: &Rules) -> (Vec<Candidate>, Vec<PassedOver>) {
     let (mut candidates, mut passed_over) = (Vec::new(), Vec::new());
     for (index, option) in accepts.iter().enumerate() {
-        match candidate(index, option, wish, facilitator) {
+        match candidate(index, option, wish, rules) {
             Ok(candidate) => candidates.push(candidate),
             Err(reason) => passed_over.push(PassedOver::new(index, option, reason)),
         }
@@ -91,12 +88,7 @@ pub fn candidates(
     (candidates, passed_over)
 }
 
-fn candidate(
-    index: usize,
-    option: &Value,
-    wish: &Wish,
-    facilitator: &Facilitator,
-) -> Result<Candidate, Rejection> {
+fn candidate(index: usize, option: &Value, wish: &Wish, rules: &Rules) -> Result<Candidate, Rejection> {
     // The scheme first: another scheme's option may have another shape, and that is no fault of it.
     let scheme = option.get("scheme").and_then(Value::as_str).unwrap_or_default();
     if scheme != x402_escrow_wire::auth_capture::SCHEME {
@@ -107,7 +99,7 @@ fn candidate(
     }
     let requirements: PaymentRequirements = field::read(option)
         .map_err(|error| Rejection::new(ErrorCode::InvalidPaymentRequirements, error.to_string()))?;
-    let extra = requirements::check(&requirements, facilitator)?;
+    let extra = requirements::check(&requirements, rules)?;
     if wish.maximum_amount.is_some_and(|maximum| requirements.amount.0 > maximum) {
         return Err(Rejection::new(
             ErrorCode::InvalidPaymentRequirements,
@@ -143,12 +135,12 @@ pub fn choose(
     wish: &Wish,
     nonce: u64,
     facts: &Facts,
-    reserved: &[u64],
-    facilitator: &Facilitator,
+    promises: &Promises,
+    rules: &Rules,
     passed_over: &mut Vec<PassedOver>,
 ) -> Option<Choice> {
     for candidate in candidates {
-        match choice(&candidate, wish, nonce, facts, reserved, facilitator) {
+        match choice(&candidate, wish, nonce, facts, promises, rules) {
             Ok(choice) => return Some(choice),
             Err(reason) => passed_over.push(PassedOver {
                 index: candidate.index,
@@ -166,14 +158,14 @@ fn choice(
     wish: &Wish,
     nonce: u64,
     facts: &Facts,
-    reserved: &[u64],
-    facilitator: &Facilitator,
+    promises: &Promises,
+    rules: &Rules,
 ) -> Result<Choice, Rejection> {
     let Candidate { requirements, extra, .. } = candidate;
     // Without a session any value does: the check below says that it is missing.
     let incarnation = facts.newest.session.map(|session| session.incarnation).unwrap_or_default();
     let timeout = i64::try_from(requirements.max_timeout_seconds).unwrap_or(i64::MAX);
-    let authorize_seconds = timeout.min(facilitator.policy.maximum_authorize_seconds);
+    let authorize_seconds = timeout.min(rules.policy.maximum_authorize_seconds);
     let payload = IntentPayload {
         escrow: wish.escrow.into(),
         session_key: wish.session_key.into(),
@@ -187,6 +179,6 @@ fn choice(
     let intent = intent::read(&payload, requirements, extra)?;
     let (asset, proof) = (requirements.asset.into(), payload.proof());
     let claim = Claim { intent: &intent, receiver_proof: &proof, asset: &asset };
-    intent::check(&claim, facts, reserved, &facilitator.policy)?;
+    intent::check(&claim, facts, promises, &rules.policy)?;
     Ok(Choice { requirements: requirements.clone(), payload, intent })
 }

@@ -18,7 +18,7 @@ use crate::policy::Policy;
 
 /// Who decides: what the pure checks need to know of this verifier.
 #[derive(Clone, Debug)]
-pub struct Facilitator {
+pub struct Rules {
     /// The cluster, as a CAIP-2 id.
     pub network: String,
     /// The escrow program.

@@ -2,6 +2,7 @@
 //! starts, and an error names all that are wrong. `docs/http-api.md` has the table.
 
 mod check;
+mod effective;
 mod keypair;
 mod keys;
 mod secret;

@@ -1,9 +1,9 @@
 //! What everybody can ask over HTTP: routes, bodies, errors, admission. Uses `engine` and what is below it.
 
 pub mod admission;
+pub mod answer;
 pub mod body;
 pub mod counting;
-pub mod decision;
 pub mod error;
 pub mod log;
 pub mod routes;

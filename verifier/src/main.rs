@@ -119,9 +119,9 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     tracing::info!(
         address = %listener.local_addr()?,
         operator_address = operator_listener.as_ref().map(TcpListener::local_addr).transpose()?.map(display),
-        network = app.facilitator.network,
-        program = %app.facilitator.program,
-        fee_payer = %app.facilitator.fee_payer,
+        network = app.rules.network,
+        program = %app.rules.program,
+        fee_payer = %app.rules.fee_payer,
         "listening"
     );
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -2,16 +2,17 @@
 //! Every write is on disk before the call returns. Both take the same SQL, but for the schema and the start of
 //! transactions.
 
+mod accept;
 mod attempts;
 mod database;
 mod deliveries;
-mod exact;
 mod identifiers;
 mod leader;
 mod operations;
 mod outstanding;
 mod overview;
 mod payments;
+mod progress;
 mod promises;
 mod row;
 mod vouchers;
@@ -22,14 +23,12 @@ use std::sync::{Arc, atomic::AtomicI64};
 use sqlx::AnyPool;
 use write::{Turns, Write};
 
-pub use attempts::TakenBack;
+pub use accept::{Accepted, Asked};
 pub use database::Database;
-pub use exact::AcceptedExact;
-pub use leader::{Leader, PROGRESS, WORK};
+pub use leader::{Leader, PROGRESS, TO_SEND};
 pub use outstanding::{Outstanding, Uncaptured};
-pub use overview::{Place, Stored, Turnover, Undelivered};
-pub use payments::Accepted;
-pub use promises::Promises;
+pub use overview::{Place, Turnover, Undelivered};
+pub use progress::TakenBack;
 use vouchers::OfferedVouchers;
 pub use vouchers::{AcceptedVoucher, DecideVoucher};
 

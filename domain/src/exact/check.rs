@@ -6,13 +6,12 @@ use x402_escrow_wire::error_code::ErrorCode;
 
 use super::{
     instructions::{self, Transfer},
-    payment::Payment,
     requirements::Request,
     transaction,
 };
 use crate::{
-    identifier::{self, Purchase},
-    verify::{Facilitator, Rejection},
+    identifier::{self, Binding},
+    verify::{Rejection, Rules},
 };
 
 /// A payment that is right by itself.
@@ -28,21 +27,21 @@ pub struct Checked {
     pub transaction: VersionedTransaction,
 }
 
-/// The purchase, if it has an id, accepted at `now`, unix seconds.
-pub fn purchase(request: &Request, checked: &Checked, now: i64) -> Option<Purchase> {
+/// Binds the request's id, if it has one, to what was signed, at `now`, unix seconds.
+pub fn bind(request: &Request, checked: &Checked, now: i64) -> Option<Binding> {
     let identifier = request.identifier.as_ref()?;
-    Some(identifier.purchase(checked.payer, identifier::signed(&[&checked.id]), request.asked.amount, now))
+    Some(identifier.bind(checked.payer, identifier::hash(&[&checked.id]), request.requirements.amount, now))
 }
 
 /// Checks all that can be told without the chain.
 ///
 /// # Errors
 /// With the code of the rule that is broken.
-pub fn check(request: &Request, facilitator: &Facilitator) -> Result<Checked, Rejection> {
+pub fn check(request: &Request, rules: &Rules) -> Result<Checked, Rejection> {
     let transaction = transaction::decode(&request.transaction)?;
-    let payer = transaction::check_signers(&transaction, &facilitator.fee_payer)?;
-    let bounds = facilitator.policy.exact_fee_bounds;
-    let transfer = instructions::check(&transaction.message, &payer, &request.asked, bounds)?;
+    let payer = transaction::check_signers(&transaction, &rules.fee_payer)?;
+    let bounds = rules.policy.exact_fee_bounds;
+    let transfer = instructions::check(&transaction.message, &payer, &request.requirements, bounds)?;
     Ok(Checked { id: transaction::payment_id(&transaction), payer, transfer, transaction })
 }
 
@@ -52,16 +51,4 @@ pub fn already_claimed() -> Rejection {
         ErrorCode::DuplicateSettlement,
         "paymentPayload.payload.transaction: this payment was settled before, and counts once",
     )
-}
-
-/// The verdict on a payment that came to nothing.
-pub fn came_to_nothing(payment: &Payment) -> Rejection {
-    let failed = payment.state.landing().and_then(|landing| landing.error.clone());
-    match failed {
-        Some(problem) => Rejection::new(problem.code, problem.message),
-        None => Rejection::new(
-            ErrorCode::ExactTransactionFailed,
-            "the transaction expired before a block took it, and nothing was paid; make a new one",
-        ),
-    }
 }

@@ -8,7 +8,7 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::error_code::ErrorCode;
 
-use crate::exact::requirements::Asked;
+use crate::exact::requirements::Requirements;
 use crate::{
     policy::FeeBounds,
     verify::{Rejection, require},
@@ -47,7 +47,7 @@ pub struct Transfer {
 pub fn check(
     message: &VersionedMessage,
     signer: &Address,
-    asked: &Asked,
+    requirements: &Requirements,
     bounds: FeeBounds,
 ) -> Result<Transfer, Rejection> {
     let has_lookups = message.address_table_lookups().is_some_and(|lookups| !lookups.is_empty());
@@ -61,12 +61,12 @@ pub fn check(
         return Err(wrong_number(instructions));
     }
     let read = |instruction| View::new(instruction, message.static_account_keys());
-    let fee_payer = Address::from(asked.extra.fee_payer);
+    let fee_payer = Address::from(requirements.extra.fee_payer);
     check_compute_limit(&read(limit)?, bounds.maximum_compute_units)?;
     check_compute_price(&read(price)?, bounds.maximum_compute_unit_price_micro_lamports)?;
-    let transfer = check_transfer(&read(transfer)?, signer, &fee_payer, asked)?;
+    let transfer = check_transfer(&read(transfer)?, signer, &fee_payer, requirements)?;
     let rest = rest.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    check_rest(&rest, asked.extra.memo.as_deref())?;
+    check_rest(&rest, requirements.extra.memo.as_deref())?;
     for (index, instruction) in instructions.iter().enumerate() {
         check_isolation(index, &read(instruction)?, &fee_payer)?;
     }
@@ -164,7 +164,7 @@ fn check_transfer(
     instruction: &View<'_>,
     signer: &Address,
     fee_payer: &Address,
-    asked: &Asked,
+    requirements: &Requirements,
 ) -> Result<Transfer, Rejection> {
     const TRANSFER_CHECKED: u8 = 12;
     let is_token = [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].contains(&instruction.program);
@@ -197,10 +197,15 @@ fn check_transfer(
             format!("needs the signature of {authority}, and the transaction is signed by {signer}"),
         );
     }
-    if *mint != asked.mint {
-        return refuse(ErrorCode::ExactMintMismatch, 3, format!("transfers {mint}; asked is {}", asked.mint));
+    if *mint != requirements.mint {
+        return refuse(
+            ErrorCode::ExactMintMismatch,
+            3,
+            format!("transfers {mint}; asked is {}", requirements.mint),
+        );
     }
-    let expected = address::associated_token(&asked.receiver, &asked.mint, &instruction.program);
+    let expected =
+        address::associated_token(&requirements.receiver, &requirements.mint, &instruction.program);
     if *destination != expected || source == destination {
         return refuse(
             ErrorCode::ExactRecipientMismatch,
@@ -208,15 +213,15 @@ fn check_transfer(
             format!(
                 "transfers from {source} to {destination}; it must go to {expected}, the associated token account of \
                  {}, from another",
-                asked.receiver
+                requirements.receiver
             ),
         );
     }
-    if amount != asked.amount {
+    if amount != requirements.amount {
         return refuse(
             ErrorCode::ExactAmountMismatch,
             3,
-            format!("transfers {amount} base units; asked are exactly {}", asked.amount),
+            format!("transfers {amount} base units; asked are exactly {}", requirements.amount),
         );
     }
     Ok(Transfer {

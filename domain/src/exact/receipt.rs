@@ -3,16 +3,18 @@
 use solana_sdk::hash;
 use x402_escrow_wire::error_code::ErrorCode;
 
-use crate::cluster::Executed;
-use crate::exact::payment::Payment;
-use crate::verify::{Rejection, require};
+use crate::{
+    cluster::Executed,
+    payment::{Payment, TransferTerms},
+    verify::{Rejection, require},
+};
 
 /// Checks that the executed transaction is the payment's, and that it brought the receiver's token account exactly the
 /// amount.
 ///
 /// # Errors
 /// If not.
-pub fn check(payment: &Payment, executed: &Executed) -> Result<(), Rejection> {
+pub fn check(payment: &Payment, transfer: &TransferTerms, executed: &Executed) -> Result<(), Rejection> {
     let code = ErrorCode::PostSettlementTransferNotConfirmed;
     require(hash::hash(&executed.message).to_bytes() == payment.id, code, || {
         "the node has another transaction under this signature".to_owned()
@@ -21,12 +23,12 @@ pub fn check(payment: &Payment, executed: &Executed) -> Result<(), Rejection> {
     let balance = executed
         .token_balances
         .iter()
-        .find(|balance| balance.account == payment.destination && balance.mint == payment.mint);
+        .find(|balance| balance.account == transfer.destination && balance.mint == payment.mint);
     let received = balance.and_then(|balance| balance.after.checked_sub(balance.before));
     require(received == Some(payment.amount), code, || {
         format!(
             "the transaction is on chain, but {} received {} base units instead of {}",
-            payment.destination,
+            transfer.destination,
             received.unwrap_or(0),
             payment.amount
         )

@@ -13,14 +13,14 @@ use x402_escrow_wire::{
 
 use crate::{
     identifier::Identifier,
-    verify::{Facilitator, Rejection, require, requirements},
+    verify::{Rejection, Rules, require, requirements},
 };
 
 /// A payment to verify or to settle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// What the receiver asks for.
-    pub asked: Asked,
+    pub requirements: Requirements,
     /// The client's transaction in base64.
     pub transaction: String,
     /// What the client calls its purchase, if anything.
@@ -29,7 +29,7 @@ pub struct Request {
 
 /// What a receiver asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct Requirements {
     /// The amount in base units, exactly.
     pub amount: u64,
     /// The token.
@@ -44,7 +44,7 @@ pub struct Asked {
 ///
 /// # Errors
 /// If the client accepted something else, or this facilitator can't settle it.
-pub fn read(request: &FacilitatorRequest, facilitator: &Facilitator) -> Result<Request, Rejection> {
+pub fn read(request: &FacilitatorRequest, rules: &Rules) -> Result<Request, Rejection> {
     requirements::check_version(request.x402_version, "x402Version")?;
     requirements::check_version(request.payment_payload.x402_version, "paymentPayload.x402Version")?;
     let (accepted, asked) = (&request.payment_payload.accepted, &request.payment_requirements);
@@ -54,27 +54,27 @@ pub fn read(request: &FacilitatorRequest, facilitator: &Facilitator) -> Result<R
             ("paymentPayload.accepted.network", &accepted.network),
             ("paymentRequirements.network", &asked.network),
         ],
-        &facilitator.network,
+        &rules.network,
     )?;
     requirements::check_accepted(&without_hints(accepted), &without_hints(asked))?;
     let payload: Payload = field::read(&request.payment_payload.payload).map_err(|error| {
         let message = error.within("paymentPayload.payload").to_string();
         Rejection::new(ErrorCode::InvalidPayload, message)
     })?;
-    let asked = Asked {
+    let requirements = Requirements {
         amount: asked.amount.0,
         mint: asked.asset.into(),
         receiver: asked.pay_to.into(),
-        extra: read_extra(&asked.extra, facilitator)?,
+        extra: read_extra(&asked.extra, rules)?,
     };
-    Ok(Request { asked, transaction: payload.transaction, identifier: None })
+    Ok(Request { requirements, transaction: payload.transaction, identifier: None })
 }
 
 /// Reads a request of version 1.
 ///
 /// # Errors
 /// If the payload is for something else, or this facilitator can't settle it.
-pub fn read_v1(request: &v1::FacilitatorRequest, facilitator: &Facilitator) -> Result<Request, Rejection> {
+pub fn read_v1(request: &v1::FacilitatorRequest, rules: &Rules) -> Result<Request, Rejection> {
     let (payload, asked) = (&request.payment_payload, &request.payment_requirements);
     for (field, version) in
         [("x402Version", request.x402_version), ("paymentPayload.x402Version", payload.x402_version)]
@@ -83,12 +83,12 @@ pub fn read_v1(request: &v1::FacilitatorRequest, facilitator: &Facilitator) -> R
             format!("{field}: is {version} in a request of version {}", v1::X402_VERSION)
         })?;
     }
-    let ours = v1::network_name(&facilitator.network).ok_or_else(|| {
+    let ours = v1::network_name(&rules.network).ok_or_else(|| {
         Rejection::new(
             ErrorCode::InvalidX402Version,
             format!(
                 "x402Version: version 1 has no name for {}, the network of this facilitator",
-                facilitator.network
+                rules.network
             ),
         )
     })?;
@@ -97,13 +97,13 @@ pub fn read_v1(request: &v1::FacilitatorRequest, facilitator: &Facilitator) -> R
         [("paymentPayload.network", &payload.network), ("paymentRequirements.network", &asked.network)],
         ours,
     )?;
-    let asked = Asked {
+    let requirements = Requirements {
         amount: asked.max_amount_required.0,
         mint: asked.asset.into(),
         receiver: asked.pay_to.into(),
-        extra: read_extra(&asked.extra, facilitator)?,
+        extra: read_extra(&asked.extra, rules)?,
     };
-    Ok(Request { asked, transaction: payload.payload.transaction.clone(), identifier: None })
+    Ok(Request { requirements, transaction: payload.payload.transaction.clone(), identifier: None })
 }
 
 /// Whether a request of version 2 is of this scheme.
@@ -136,7 +136,7 @@ fn without_hints(requirements: &PaymentRequirements) -> PaymentRequirements {
     requirements
 }
 
-fn read_extra(extra: &Map<String, Value>, facilitator: &Facilitator) -> Result<Extra, Rejection> {
+fn read_extra(extra: &Map<String, Value>, rules: &Rules) -> Result<Extra, Rejection> {
     let mut extra: Extra = field::read(&Value::Object(extra.clone())).map_err(|error| {
         let code = match error.field.as_str() {
             "feePayer" => ErrorCode::ExactFeePayerMissing,
@@ -144,7 +144,7 @@ fn read_extra(extra: &Map<String, Value>, facilitator: &Facilitator) -> Result<E
         };
         Rejection::new(code, error.within("paymentRequirements.extra").to_string())
     })?;
-    let ours = facilitator.fee_payer;
+    let ours = rules.fee_payer;
     require(Address::from(extra.fee_payer) == ours, ErrorCode::ExactFeePayerNotManaged, || {
         format!(
             "paymentRequirements.extra.feePayer: must be {ours}, this facilitator's (see GET /supported), is {}",

@@ -26,6 +26,21 @@ pub struct Attempt {
     pub is_blameless: bool,
 }
 
+impl Attempt {
+    /// The only transaction of an operation that is not stored yet, and gets its id then: it is sent as it is.
+    pub fn only(signature: Signature, transaction: Vec<u8>, last_valid_block_height: u64) -> Self {
+        Self {
+            signature,
+            operation_id: 0,
+            position: None,
+            transaction,
+            last_valid_block_height,
+            state: AttemptState::Sent,
+            is_blameless: false,
+        }
+    }
+}
+
 /// How far a transaction is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptState {

@@ -3,14 +3,14 @@
 use serde::Serialize;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{Action, Operation, OperationState, Payment, Tracked, Voucher};
+use super::{Action, HoldTerms, Operation, OperationKey, OperationState, Payment, Tracked, Voucher};
 
 /// A payment and all that was done with it, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// The payment.
     pub payment: Payment,
-    /// The operations; the first is the authorization.
+    /// The operations; the first is the authorization, or the transfer.
     pub operations: Vec<Tracked>,
     /// The last voucher, if the hold is streamed and any came.
     pub voucher: Option<Voucher>,
@@ -27,9 +27,11 @@ pub enum PaymentState {
     Captured,
     /// Nothing is held any more.
     Ended,
-    /// The authorization failed on chain: nothing is held.
+    /// Transferred at once.
+    Paid,
+    /// The authorization or the transfer failed on chain: nothing moved.
     Failed,
-    /// The authorization was never on chain: nothing is held.
+    /// The authorization or the transfer was never on chain, and will not be.
     Refused,
 }
 
@@ -41,6 +43,7 @@ impl PaymentState {
             Self::Authorized => "authorized",
             Self::Captured => "captured",
             Self::Ended => "ended",
+            Self::Paid => "paid",
             Self::Failed => "failed",
             Self::Refused => "refused",
         }
@@ -92,6 +95,7 @@ impl Sums {
     fn apply(&mut self, action: &Action) {
         match *action {
             Action::Authorize => {}
+            Action::Transfer => self.captured = self.ends_at,
             Action::Reclaim => self.ends_at = self.captured,
             Action::Capture { amount, fee, last, .. } => {
                 self.capture(amount, fee);
@@ -127,12 +131,17 @@ impl Sums {
                 self.captured >= amount && self.ends_at <= amount
             }
             Action::Void { amount, .. } => self.ends_at <= amount.max(self.captured),
-            Action::Authorize | Action::Refund { .. } | Action::Reclaim => false,
+            Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => false,
         }
     }
 }
 
 impl History {
+    /// What is held, if the payment is held first.
+    pub fn hold(&self) -> Option<&HoldTerms> {
+        self.payment.hold()
+    }
+
     /// The sums as far as they are on chain.
     pub fn settled_sums(&self) -> Sums {
         self.sums_where(OperationState::has_landed)
@@ -143,9 +152,16 @@ impl History {
         self.sums_where(|state| !state.is_negative())
     }
 
+    /// The known operation that is equal to `action`, if there is one.
+    pub fn equal_to(&self, action: &Action) -> Option<&Operation> {
+        let key = |action| OperationKey::of(action, self.payment.amount);
+        let mut operations = self.operations.iter().map(|tracked| &tracked.operation);
+        operations.find(|known| key(&known.action) == key(action))
+    }
+
     /// The accepted operation after which nothing is left to do for `action`, if there is one.
     pub fn done_by(&self, action: &Action) -> Option<&Operation> {
-        let mut sums = Sums::of(self.payment.intent.amount, [], |_| true);
+        let mut sums = Sums::of(self.payment.amount, [], |_| true);
         let operations = self.operations.iter().map(|tracked| &tracked.operation);
         operations.filter(|operation| !operation.state.is_negative()).find(|operation| {
             sums.apply(&operation.action);
@@ -180,17 +196,19 @@ impl History {
 
     fn sums_where(&self, counts: impl Fn(OperationState) -> bool) -> Sums {
         let operations = self.operations.iter().map(|tracked| &tracked.operation);
-        Sums::of(self.payment.intent.amount, operations, counts)
+        Sums::of(self.payment.amount, operations, counts)
     }
 
     /// Whether nothing can change any more: the payment ended or came to nothing, and that is final.
     pub fn is_over(&self) -> bool {
-        let has_ended =
-            matches!(self.state(), PaymentState::Ended | PaymentState::Failed | PaymentState::Refused);
+        let has_ended = matches!(
+            self.state(),
+            PaymentState::Ended | PaymentState::Paid | PaymentState::Failed | PaymentState::Refused
+        );
         has_ended && self.operations.iter().all(|tracked| tracked.operation.closed)
     }
 
-    /// How far the authorization is.
+    /// How far the authorization or the transfer is, with which the payment begins.
     pub fn authorization(&self) -> OperationState {
         self.operations.first().map_or(OperationState::Queued, |tracked| tracked.operation.state)
     }
@@ -198,7 +216,7 @@ impl History {
     /// What `action` on this payment rests on now.
     pub fn rests_on(&self, action: &Action) -> RestsOn {
         match action {
-            Action::Authorize => RestsOn::Balance,
+            Action::Authorize | Action::Transfer => RestsOn::Balance,
             _ => self.rests_on_hold(),
         }
     }
@@ -220,6 +238,7 @@ impl History {
             OperationState::Queued | OperationState::Sent => PaymentState::Unsettled,
             OperationState::Failed => PaymentState::Failed,
             OperationState::Refused => PaymentState::Refused,
+            OperationState::Landed(_) if self.payment.transfer().is_some() => PaymentState::Paid,
             OperationState::Landed(_) => {
                 let sums = self.settled_sums();
                 if sums.captured >= sums.ends_at {

@@ -1,4 +1,4 @@
-//! All that is known of a payment, for `GET /payments/{id}`, its events and the webhook.
+//! All that is known of a payment that is held first, for `GET /payments/{id}`, its events and the webhook.
 
 use serde::Serialize;
 use x402_escrow_wire::{
@@ -9,13 +9,13 @@ use x402_escrow_wire::{
 use super::status;
 use crate::{
     assurance::Observed,
-    payment::{Action, History, Operation, Problem, RestsOn, Tracked},
+    payment::{Action, History, HoldTerms, Operation, Problem, RestsOn, Tracked},
 };
 
-/// All that is known of a payment.
+/// All that is known of a payment that is held first.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PaymentReport {
+pub struct HoldReport {
     payment_id: Hex32,
     state: &'static str,
     network: String,
@@ -96,12 +96,12 @@ impl From<&Problem> for ProblemReport {
     }
 }
 
-/// Reports a payment.
-pub fn payment(network: &str, history: &History) -> PaymentReport {
+/// Reports a payment that is held first.
+pub(super) fn report(network: &str, history: &History, hold: &HoldTerms) -> HoldReport {
     let payment = &history.payment;
-    let intent = &payment.intent;
+    let intent = &hold.intent;
     let sums = history.settled_sums();
-    PaymentReport {
+    HoldReport {
         payment_id: Hex32(payment.id),
         state: history.state().as_str(),
         network: network.to_owned(),
@@ -109,7 +109,7 @@ pub fn payment(network: &str, history: &History) -> PaymentReport {
         payer: payment.payer.into(),
         escrow: intent.escrow.into(),
         session_key: intent.session_key.into(),
-        hold: payment.hold().into(),
+        hold: hold.address().into(),
         receiver: intent.receiver.into(),
         capture_authorizer: intent.capture_authorizer.into(),
         receiver_authorizer: intent.receiver_authorizer.into(),
@@ -134,7 +134,7 @@ pub fn payment(network: &str, history: &History) -> PaymentReport {
 
 fn operation(history: &History, operation: &Operation) -> OperationReport {
     let (amount, fee, last) = match operation.action {
-        Action::Authorize => (Some(history.payment.intent.amount), None, None),
+        Action::Authorize | Action::Transfer => (Some(history.payment.amount), None, None),
         Action::Capture { amount, fee, last, .. } => (Some(amount), Some(Decimal(fee)), Some(last)),
         Action::Close { amount, fee, .. } => (Some(amount), Some(Decimal(fee)), Some(true)),
         Action::Void { amount, .. } | Action::Refund { amount, .. } => (Some(amount), None, None),
@@ -153,7 +153,7 @@ fn operation(history: &History, operation: &Operation) -> OperationReport {
         rests_on: history.rests_on(&operation.action),
         commitment_required: operation.commitment,
         observed: Observed::of(history, operation),
-        status: status(operation.state),
+        status: status(operation),
         error: operation.problem.as_ref().map(ProblemReport::from),
     }
 }

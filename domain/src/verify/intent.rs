@@ -19,8 +19,11 @@ use x402_escrow_wire::{
 
 use super::{Rejection, require};
 use crate::{
+    decision::Decision,
     facts::{Facts, View},
+    payment::History,
     policy::Policy,
+    promises::Promises,
     signature,
 };
 
@@ -66,22 +69,52 @@ pub struct Claim<'a> {
     pub asset: &'a Address,
 }
 
-/// Checks the intent against the chain and the policy. Returns the escrow. `reserved` is what is promised to others
-/// already, in base units, beyond what each view shows, in the order of [`Facts::views`].
+/// The authorization of a payment that was accepted before, unless it came to nothing and can be tried again.
+pub fn known_authorization(history: &History) -> Option<i64> {
+    let authorization = &history.operations.first()?.operation;
+    (!authorization.came_to_nothing()).then_some(authorization.id)
+}
+
+/// What becomes of the intent, given what is known of its payment.
+///
+/// # Errors
+/// Like [`check`].
+pub fn decide(
+    known: Option<&History>,
+    claim: &Claim<'_>,
+    facts: &Facts,
+    promises: &Promises,
+    policy: &Policy,
+) -> Result<Decision, Rejection> {
+    if let Some(id) = known.and_then(known_authorization) {
+        return Ok(Decision::Before(id));
+    }
+    check(claim, facts, promises, policy)?;
+    let came_to_nothing = known.and_then(|history| history.operations.first());
+    Ok(Decision::New(came_to_nothing.map(|tracked| tracked.operation.id)))
+}
+
+/// Checks the intent against the chain, what is promised to others already, and the policy. Returns the escrow.
 ///
 /// # Errors
 /// If the program would refuse it, or might by the time it is there.
 pub fn check(
     claim: &Claim<'_>,
     facts: &Facts,
-    reserved: &[u64],
+    promises: &Promises,
     policy: &Policy,
 ) -> Result<Escrow, Rejection> {
+    let reserved = &promises.reserved(facts);
     check_times(claim.intent, facts.newest.now, policy)?;
     for (index, view) in facts.views().enumerate().skip(1) {
         check_view(claim, view, reserved_beyond(reserved, index))?;
     }
-    check_view(claim, &facts.newest, reserved_beyond(reserved, 0))
+    let escrow = check_view(claim, &facts.newest, reserved_beyond(reserved, 0))?;
+    let maximum = policy.maximum_open_holds_per_escrow;
+    require(promises.open_holds < maximum, ErrorCode::TooManyOpenHolds, || {
+        format!("payload.escrow: has {maximum} payments that are not over, and may have no more")
+    })?;
+    Ok(escrow)
 }
 
 /// What is not told is promised altogether.

@@ -5,7 +5,8 @@ use x402_escrow_wire::{auth_capture::LifecyclePayload, error_code::ErrorCode, te
 
 use super::{Rejection, require};
 use crate::{
-    payment::{Action, History, Voucher},
+    decision::Decision,
+    payment::{Action, History, HoldTerms, Voucher},
     signature,
 };
 
@@ -45,6 +46,14 @@ fn close(amount: u64, release: Signature, history: &History) -> Result<Action, R
     })
 }
 
+/// What is held for the payment.
+///
+/// # Errors
+/// If it is none that is held first: to a merchant's signature such a payment is unknown.
+pub fn hold(history: &History) -> Result<&HoldTerms, Rejection> {
+    history.hold().ok_or_else(|| unknown_payment(Hex32(history.payment.id)))
+}
+
 /// The rejection of what is about a payment that was never accepted here.
 pub fn unknown_payment(id: Hex32) -> Rejection {
     Rejection::new(
@@ -60,7 +69,7 @@ pub fn unknown_payment(id: Hex32) -> Rejection {
 /// # Errors
 /// If the signature is not one that the program would accept.
 pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<(), Rejection> {
-    let intent = &history.payment.intent;
+    let intent = &hold(history)?.intent;
     let (role, key, by) = match payload {
         LifecyclePayload::Capture { signature, .. } => ("capture", &intent.capture_authorizer, signature),
         LifecyclePayload::Close { signature, .. } | LifecyclePayload::Void { signature, .. } => {
@@ -74,6 +83,20 @@ pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<
     )
 }
 
+/// What becomes of an action on a payment's hold at `now`, the cluster's time.
+///
+/// # Errors
+/// Like [`check`].
+pub fn decide(action: &Action, history: &History, now: i64) -> Result<Decision, Rejection> {
+    let equal = history.equal_to(action);
+    let alive = equal.filter(|known| !known.came_to_nothing()).or_else(|| history.done_by(action));
+    if let Some(known) = alive {
+        return Ok(Decision::Before(known.id));
+    }
+    check(action, history, now)?;
+    Ok(Decision::New(equal.map(|known| known.id)))
+}
+
 /// Checks the action against the payment and all that was accepted before: unless it is done already
 /// ([`History::done_by`]). `now` is the cluster's time.
 ///
@@ -81,7 +104,7 @@ pub fn check_signature(payload: &LifecyclePayload, history: &History) -> Result<
 /// If the program would refuse it, or do less than it says.
 pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejection> {
     match *action {
-        Action::Authorize | Action::Refund { .. } | Action::Reclaim => Ok(()),
+        Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => Ok(()),
         Action::Capture { amount, fee, last, .. } => check_capture(amount, fee, last, history, now),
         Action::Close { amount, fee, .. } => {
             check_vouchers(ErrorCode::CaptureInvalid, amount, history)?;
@@ -105,7 +128,7 @@ fn check_vouchers(code: ErrorCode, amount: u64, history: &History) -> Result<(),
 fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64) -> Result<(), Rejection> {
     let code = ErrorCode::CaptureInvalid;
     check_authorized(code, history)?;
-    let intent = &history.payment.intent;
+    let intent = &hold(history)?.intent;
     let sums = history.accepted_sums();
     require(now <= intent.capture_deadline, code, || {
         format!(

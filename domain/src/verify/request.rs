@@ -10,8 +10,8 @@ use x402_escrow_wire::{
     facilitator::FacilitatorRequest,
 };
 
-use super::{Facilitator, Rejection, intent, requirements, voucher};
-use crate::{identifier, policy::Policy};
+use super::{Rejection, Rules, intent, requirements, voucher};
+use crate::identifier;
 
 /// An intent that its session key signed, for requirements that this facilitator can settle.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl SignedIntent {
     pub fn hash(&self) -> Digest {
         let voucher = self.first_voucher.map(|voucher| voucher.signed_bytes());
         let voucher = voucher.as_ref().map_or(&[][..], |bytes| bytes);
-        identifier::signed(&[&self.intent.signed_bytes(), voucher])
+        identifier::hash(&[&self.intent.signed_bytes(), voucher])
     }
 }
 
@@ -57,13 +57,13 @@ pub fn read_payload(request: &FacilitatorRequest) -> Result<Payload, Rejection> 
 /// # Errors
 /// If the payment is not for these requirements, they are not ours to settle, or the session key did not sign.
 pub fn read_intent(
-    facilitator: &Facilitator,
+    rules: &Rules,
     request: &FacilitatorRequest,
     payload: &IntentPayload,
     now: i64,
 ) -> Result<SignedIntent, Rejection> {
     let asked = &request.payment_requirements;
-    let extra = requirements::check(asked, facilitator)?;
+    let extra = requirements::check(asked, rules)?;
     requirements::check_accepted(&request.payment_payload.accepted, asked)?;
     let signature = payload.signature.ok_or_else(|| {
         Rejection::new(
@@ -81,15 +81,8 @@ pub fn read_intent(
                  for too",
             )
         })?;
-        voucher::check_first(voucher, &intent, &extra, now, &facilitator.policy)?;
+        voucher::check_first(voucher, &intent, &extra, now, &rules.policy)?;
     }
     let first_voucher = payload.voucher.filter(|_| extra.request_price.is_some());
     Ok(SignedIntent { intent, signature: signature.0, receiver_proof: payload.proof(), extra, first_voucher })
-}
-
-/// The refusal of a payment of an escrow whose owner locks as much of the fee payer's rent as one may.
-pub fn too_many_open_holds(policy: &Policy) -> Rejection {
-    let maximum = policy.maximum_open_holds_per_escrow;
-    let message = format!("payload.escrow: has {maximum} payments that are not over, and may have no more");
-    Rejection::new(ErrorCode::TooManyOpenHolds, message)
 }

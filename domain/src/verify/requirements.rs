@@ -10,7 +10,7 @@ use x402_escrow_wire::{
     text::{Decimal, Key},
 };
 
-use super::{Facilitator, Rejection, require};
+use super::{Rejection, Rules, require};
 
 /// Checks the protocol's version.
 ///
@@ -79,12 +79,9 @@ pub fn check_scheme(requirements: &PaymentRequirements) -> Result<(), Rejection>
 ///
 /// # Errors
 /// If it is not the one that this facilitator settles on.
-pub fn check_network(requirements: &PaymentRequirements, facilitator: &Facilitator) -> Result<(), Rejection> {
-    require(requirements.network == facilitator.network, ErrorCode::InvalidNetwork, || {
-        format!(
-            "network: this facilitator settles on {:?}, not {:?}",
-            facilitator.network, requirements.network
-        )
+pub fn check_network(requirements: &PaymentRequirements, rules: &Rules) -> Result<(), Rejection> {
+    require(requirements.network == rules.network, ErrorCode::InvalidNetwork, || {
+        format!("network: this facilitator settles on {:?}, not {:?}", rules.network, requirements.network)
     })
 }
 
@@ -123,22 +120,22 @@ pub fn read_commitment(requirements: &PaymentRequirements) -> Result<Option<Leve
 ///
 /// # Errors
 /// If it can't; the message names the field, relative to the requirements.
-pub fn check(requirements: &PaymentRequirements, facilitator: &Facilitator) -> Result<Extra, Rejection> {
+pub fn check(requirements: &PaymentRequirements, rules: &Rules) -> Result<Extra, Rejection> {
     check_scheme(requirements)?;
-    check_network(requirements, facilitator)?;
+    check_network(requirements, rules)?;
     let extra: Extra = field::read(&serde_json::Value::Object(requirements.extra.clone()))
         .map_err(|error| Rejection::new(ErrorCode::InvalidExtra, error.within("extra").to_string()))?;
     require(extra.payment_flow == ESCROW_FLOW, ErrorCode::UnsupportedPaymentFlow, || {
         format!("extra.paymentFlow: this facilitator settles {ESCROW_FLOW:?}, not {:?}", extra.payment_flow)
     })?;
-    require(extra.program == Key::from(facilitator.program), ErrorCode::ProgramMismatch, || {
+    require(extra.program == Key::from(rules.program), ErrorCode::ProgramMismatch, || {
         format!(
             "extra.program: must be {}, the escrow program that this facilitator settles with",
-            facilitator.program
+            rules.program
         )
     })?;
-    require(extra.fee_payer == Key::from(facilitator.fee_payer), ErrorCode::InvalidExtra, || {
-        format!("extra.feePayer: must be {}, this facilitator's (see GET /supported)", facilitator.fee_payer)
+    require(extra.fee_payer == Key::from(rules.fee_payer), ErrorCode::InvalidExtra, || {
+        format!("extra.feePayer: must be {}, this facilitator's (see GET /supported)", rules.fee_payer)
     })?;
     let streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
     require(streamed == extra.request_price.is_some(), ErrorCode::InvalidExtra, || {

@@ -7,7 +7,7 @@ use x402_escrow_wire::{
     text::{Decimal, Hex32},
 };
 
-use super::{Rejection, require};
+use super::{Rejection, lifecycle::hold, require};
 use crate::{
     payment::{History, Voucher},
     policy::Policy,
@@ -113,7 +113,7 @@ pub fn check(
     let sums = history.accepted_sums();
     let last = history.voucher.map_or(0, |voucher| voucher.amount);
     let before = Before { amount: last.max(sums.captured), ends_at: sums.ends_at };
-    let intent = &history.payment.intent;
+    let intent = &hold(history)?.intent;
     require(
         before.ends_at > before.amount || voucher.amount <= before.amount,
         ErrorCode::VoucherHoldClosed,
@@ -124,7 +124,7 @@ pub fn check(
 }
 
 fn check_deadline(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejection> {
-    let until = policy.last_reserved_second(intent);
+    let until = policy.last_reserved_second(intent.capture_deadline);
     require(now <= until, ErrorCode::VoucherTooLate, || {
         format!(
             "extra.captureDeadline: the hold's is {}, and its last voucher is taken {} seconds before",

@@ -1,32 +1,39 @@
 -- As ../sqlite/0001_schema.sql has it: ids are lower-case hex, keys and signatures base58, amounts decimal, times unix
 -- seconds. `rowid` counts rows in the order of writing, as SQLite does of itself.
 
--- Payments that are held first.
+-- Payments of both schemes: those that are held first, and those that are paid at once.
 CREATE TABLE payments (
-    id          TEXT PRIMARY KEY,
-    intent      BYTEA NOT NULL, -- laid out as docs/messages.md has it
-    signature   TEXT NOT NULL,
-    -- Shows that the receiver is in the session's list: hashes of 32 bytes, one after another.
-    receiver_proof BYTEA NOT NULL,
-    escrow      TEXT NOT NULL,
+    id          TEXT PRIMARY KEY, -- SHA-256 of what the payer signed: the intent, or the transaction's message
+    scheme      TEXT NOT NULL CHECK (scheme IN ('auth-capture', 'exact')),
     payer       TEXT NOT NULL,
     mint        TEXT NOT NULL,
+    receiver    TEXT NOT NULL,
+    amount      TEXT NOT NULL,
     accepted_at BIGINT NOT NULL,
     -- When to look whether something is left that nobody ended; NULL once nothing is.
-    review_at   BIGINT
+    review_at   BIGINT,
+    -- Of those that are held first.
+    escrow      TEXT,
+    intent      BYTEA, -- laid out as docs/messages.md has it
+    signature   TEXT,
+    receiver_proof BYTEA, -- shows that the receiver is in the session's list: hashes of 32 bytes, one after another
+    -- Of those that are paid at once.
+    destination TEXT, -- the receiver's token account
+    claimed     BIGINT NOT NULL DEFAULT 0 CHECK (claimed IN (0, 1)), -- 1 once somebody was told that it is paid
+    CHECK ((scheme = 'auth-capture') = (intent IS NOT NULL)),
+    CHECK ((scheme = 'exact') = (destination IS NOT NULL))
 );
 
 CREATE INDEX payments_by_escrow ON payments (escrow);
 CREATE INDEX payments_open_by_escrow ON payments (escrow) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_to_review ON payments (review_at) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_newest ON payments (accepted_at, id);
--- Byte 128 of the intent is where the receiver starts.
-CREATE INDEX payments_by_receiver ON payments (substr(intent, 129, 32), accepted_at, id);
+CREATE INDEX payments_by_receiver ON payments (receiver, accepted_at, id);
 
 CREATE TABLE operations (
     id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     payment_id  TEXT NOT NULL REFERENCES payments (id),
-    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'capture', 'close', 'void', 'refund', 'reclaim')),
+    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'transfer', 'capture', 'close', 'void', 'refund', 'reclaim')),
     amount      TEXT NOT NULL,
     fee         TEXT NOT NULL,
     last        BIGINT NOT NULL CHECK (last IN (0, 1)),
@@ -77,40 +84,12 @@ CREATE TABLE transactions (
 
 CREATE INDEX transactions_by_operation ON transactions (operation_id);
 
--- Payments of the scheme `exact`: one transaction each, the client's, in the row itself. A row is written before its
--- transaction is sent, and never deleted.
-CREATE TABLE exact_payments (
-    rowid                   BIGINT GENERATED ALWAYS AS IDENTITY,
-    id                      TEXT PRIMARY KEY, -- SHA-256 of the transaction's message
-    payer                   TEXT NOT NULL,
-    mint                    TEXT NOT NULL,
-    receiver                TEXT NOT NULL,
-    destination             TEXT NOT NULL,
-    amount                  TEXT NOT NULL,
-    signature               TEXT NOT NULL UNIQUE,
-    bytes                   BYTEA NOT NULL,
-    last_valid_block_height BIGINT NOT NULL,
-    accepted_at             BIGINT NOT NULL,
-    state                   TEXT NOT NULL,
-    slot                    BIGINT,
-    block_hash              TEXT,
-    confirmations           BIGINT,
-    error_code              TEXT,
-    error                   TEXT,
-    closed                  BIGINT NOT NULL CHECK (closed IN (0, 1)),
-    claimed                 BIGINT NOT NULL CHECK (claimed IN (0, 1)) -- 1 once somebody was told that it is paid
-);
-
-CREATE INDEX exact_payments_open ON exact_payments (accepted_at) WHERE closed = 0;
-CREATE INDEX exact_payments_newest ON exact_payments (accepted_at, id);
-CREATE INDEX exact_payments_by_receiver ON exact_payments (receiver, accepted_at, id);
-
--- What clients call their purchases: ids of the key that signs, each bound to what was signed for it. A row is written
+-- What clients call their payments: ids of the key that signs, each bound to what was signed for it. A row is written
 -- with the payment that it names, and forgotten after a day, or when the key has a thousand newer ones.
 CREATE TABLE payment_identifiers (
     signer      TEXT NOT NULL,
     id          TEXT NOT NULL,
-    signed      TEXT NOT NULL, -- SHA-256 of all that was signed, as hex
+    signed_hash TEXT NOT NULL, -- SHA-256 of all that was signed, as hex
     amount      TEXT NOT NULL, -- what it pays
     accepted_at BIGINT NOT NULL,
     PRIMARY KEY (signer, id)
@@ -119,11 +98,11 @@ CREATE TABLE payment_identifiers (
 CREATE INDEX payment_identifiers_by_age ON payment_identifiers (accepted_at);
 CREATE INDEX payment_identifiers_by_signer ON payment_identifiers (signer, accepted_at);
 
--- The newest news of each payment of either scheme, and whether a webhook has it. Triggers write it, so that it is on
--- disk with the news.
+-- What each payment came to last, and whether a webhook has it. Triggers write it, so that it is on
+-- disk with the change.
 CREATE TABLE webhook_deliveries (
     payment_id TEXT PRIMARY KEY,
-    -- Counts the news: part of the message's id, and one that came while another was sent is not lost.
+    -- Counts the changes: part of the message's id, and one that came while another was sent is not lost.
     version    BIGINT NOT NULL,
     attempts   BIGINT NOT NULL,
     -- NULL once it is delivered.
@@ -137,12 +116,11 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE due_at 
 -- One row while there is a webhook.
 CREATE TABLE webhook (id BIGINT PRIMARY KEY CHECK (id = 1));
 
--- Notes that the payment whose id is in the column named by the trigger's argument has news.
-CREATE FUNCTION note_webhook_news() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_webhook_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM webhook) THEN
         INSERT INTO webhook_deliveries (payment_id, version, attempts, due_at)
-        VALUES (to_jsonb(new) ->> TG_ARGV[0], 1, 0, 0)
+        VALUES (new.payment_id, 1, 0, 0)
         ON CONFLICT (payment_id) DO UPDATE
         SET version = webhook_deliveries.version + 1, attempts = 0, due_at = 0, failing_since = NULL;
     END IF;
@@ -150,16 +128,11 @@ BEGIN
 END
 $$;
 
--- What is queued or sent is no news, unless it was in a block before.
-CREATE TRIGGER webhook_news AFTER UPDATE OF state ON operations FOR EACH ROW
+-- What is queued or sent is not told, unless it was in a block before.
+CREATE TRIGGER webhook_changes AFTER UPDATE OF state ON operations FOR EACH ROW
 WHEN (new.state <> old.state
     AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
-EXECUTE FUNCTION note_webhook_news('payment_id');
-
--- A failed transfer has the state of its block; that it failed, error_code says.
-CREATE TRIGGER webhook_exact_news AFTER UPDATE OF state ON exact_payments FOR EACH ROW
-WHEN (new.state <> old.state OR new.error_code IS DISTINCT FROM old.error_code)
-EXECUTE FUNCTION note_webhook_news('id');
+EXECUTE FUNCTION note_webhook_change();
 
 -- Which of several verifiers follows, sends and delivers: whoever takes over counts on, and what one of an earlier term
 -- would write is refused.
@@ -179,13 +152,8 @@ END
 $$;
 
 CREATE TRIGGER operations_added AFTER INSERT ON operations
-FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_work');
+FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_to_send');
 CREATE TRIGGER operations_taken_up AFTER UPDATE OF closed ON operations FOR EACH ROW WHEN (new.closed < old.closed)
-EXECUTE FUNCTION tell_verifiers('x402_escrow_work');
+EXECUTE FUNCTION tell_verifiers('x402_escrow_to_send');
 CREATE TRIGGER operations_got_further AFTER UPDATE ON operations
-FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_progress');
-
-CREATE TRIGGER exact_payments_added AFTER INSERT ON exact_payments
-FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_work');
-CREATE TRIGGER exact_payments_got_further AFTER UPDATE ON exact_payments
 FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_progress');

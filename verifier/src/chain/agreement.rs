@@ -6,7 +6,7 @@
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{SendError, Snapshot, Status};
+use super::{ChainError, SendError, Snapshot, Status};
 
 /// How far a node may be from the others: 12 seconds. Fewer than the 32 blocks after which a block is final, so that
 /// who lacks what is final for the others is wrong and not just slow.
@@ -112,7 +112,7 @@ fn refused(
         None => Err(answers
             .into_iter()
             .find_map(|answer| answer.err().filter(|error| matches!(error, SendError::Unknown(_))))
-            .unwrap_or_else(|| SendError::Unknown(super::several::disagree(request)))),
+            .unwrap_or_else(|| SendError::Unknown(disagree(request)))),
     }
 }
 
@@ -162,6 +162,11 @@ pub(super) fn judge(probes: &[Result<Probe, String>]) -> Vec<Option<String>> {
 fn median<T: Ord + Copy>(mut numbers: Vec<T>) -> Option<T> {
     numbers.sort_unstable();
     numbers.get(numbers.len().checked_sub(1)? / 2).copied()
+}
+
+/// The nodes' answers to `request` don't agree.
+pub(super) fn disagree(request: &'static str) -> ChainError {
+    ChainError { request, message: "the nodes disagree".to_owned() }
 }
 
 #[cfg(test)]

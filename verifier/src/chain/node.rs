@@ -11,8 +11,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
     Chain, ChainError,
-    agreement::{self, Probe},
-    several::disagree,
+    agreement::{self, Probe, disagree},
 };
 use x402_escrow_domain::facts::{CLOCK_ID, unix_timestamp};
 

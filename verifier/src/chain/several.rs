@@ -17,7 +17,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
     Blockhash, Chain, ChainError, Executed, SendError, Snapshot, Status,
-    agreement::{self, Sighting},
+    agreement::{self, Sighting, disagree},
     node::{self, Node, NodeReport},
 };
 
@@ -118,10 +118,6 @@ impl Several {
             _ => Ok(answers),
         }
     }
-}
-
-pub(super) fn disagree(request: &'static str) -> ChainError {
-    ChainError { request, message: "the nodes disagree".to_owned() }
 }
 
 fn values<T>(answers: Vec<(&Node, T)>) -> Vec<T> {

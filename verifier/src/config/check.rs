@@ -11,9 +11,9 @@ use std::{
 use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
 
 use super::{
-    Config, ConfigError, keypair,
+    Config, ConfigError, effective, keypair,
     keys::{FinalityKey, Keys},
-    source, urls, webhook,
+    urls, webhook,
 };
 use crate::{
     engine::{
@@ -34,7 +34,7 @@ const REQUEST_MARGIN: Duration = Duration::from_secs(15);
 
 /// Makes the configuration of its keys. `None` if some can't be used; `error` has all of them.
 pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) -> Option<Config> {
-    let effective = source::effective(&keys);
+    let effective = effective::effective(&keys);
     check_ranges(&keys, error);
     if keys.listen.parse::<SocketAddr>().is_err() {
         let message = format!("{:?} is not an address and a port, as 127.0.0.1:4020", keys.listen);

@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString, fmt, fs, path::Path};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{KEYS, keys::Keys, secret};
-use crate::store::Database;
+use super::{KEYS, secret};
 
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
@@ -165,39 +164,10 @@ fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
         Wrong { path: if path == "." { String::new() } else { path }, message }
     })
 }
-
 /// A variable's text: as it is where the key takes text, else as TOML writes numbers and lists.
 fn from_text<T: DeserializeOwned>(key: &str, text: String) -> Result<T, Wrong> {
     let written = format!("{key} = {text}").parse::<Table>().ok().and_then(|mut table| table.remove(key));
     from_value(Value::String(text)).or_else(|wrong| written.map_or(Err(wrong), from_value))
-}
-
-/// The keys with the values that hold, as TOML.
-pub(super) fn effective(keys: &Keys) -> String {
-    let mut table = Table::try_from(keys).unwrap_or_default();
-    for key in ["rpc_url", "ws_url", "webhook_url"] {
-        if let Some(Value::String(urls)) = table.get_mut(key) {
-            *urls = urls.split(',').map(without_secrets).collect::<Vec<_>>().join(",");
-        }
-    }
-    if let Some(Value::String(database)) = table.get_mut("database")
-        && let Ok(named) = database.parse::<Database>()
-    {
-        *database = named.to_string();
-    }
-    table.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
-}
-
-/// User, path and query of an URL can be a secret.
-fn without_secrets(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let (user, host) = match authority.rsplit_once('@') {
-        Some((_, host)) => ("***@", host),
-        None => ("", authority),
-    };
-    let rest = if matches!(rest, "" | "/") { rest } else { "/***" };
-    format!("{scheme}://{user}{host}{rest}")
 }
 
 fn read_file(path: &Path) -> Result<Table, String> {

@@ -25,7 +25,7 @@ use crate::{
 use x402_escrow_domain::{
     gather::GatherSettings,
     policy::Policy,
-    verify::{self, Facilitator, NoProgram},
+    verify::{self, NoProgram, Rules},
 };
 
 /// The service's parts.
@@ -37,7 +37,7 @@ pub struct App {
     /// What was counted.
     pub metrics: Arc<Metrics>,
     /// What the pure checks need to know.
-    pub facilitator: Facilitator,
+    pub rules: Rules,
     /// Pays fees and rent.
     pub fee_payer: Keypair,
     /// How it runs.
@@ -45,9 +45,9 @@ pub struct App {
     /// What was asked lately.
     pub limits: Limits,
     /// Wakes the tracker when there is something to send.
-    pub work: Notify,
+    pub to_send: Notify,
     /// Wakes the tracker, if it follows anything, because a node announced a block.
-    pub news: Notify,
+    pub new_block: Notify,
     /// How many nodes announce their blocks.
     pub live_nodes: AtomicUsize,
     /// Whether this verifier is the one that follows transactions and sends them.
@@ -145,15 +145,15 @@ impl App {
         };
         let program = verify::program(&network, deployment.program)?;
         Ok(Self {
-            facilitator: Facilitator { network, program, fee_payer: fee_payer.pubkey(), policy },
+            rules: Rules { network, program, fee_payer: fee_payer.pubkey(), policy },
             chain,
             store,
             metrics,
             fee_payer,
             limits: Limits::new(&settings.limits),
             settings,
-            work: Notify::new(),
-            news: Notify::new(),
+            to_send: Notify::new(),
+            new_block: Notify::new(),
             live_nodes: AtomicUsize::new(0),
             is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),

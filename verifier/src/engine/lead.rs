@@ -1,5 +1,5 @@
 //! Leads, or stands by. Of several verifiers over one PostgreSQL one follows transactions, sends them, ends what nobody
-//! ended, and delivers news; the others answer requests and wait to take over. All that the work needs is in the store.
+//! ended, and delivers; the others answer requests and wait to take over. All that the work needs is in the store.
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    engine::{app::App, live, reclaim, track, webhook},
+    engine::{app::App, live, review, track, webhook},
     store::{self, StoreError},
 };
 
@@ -58,7 +58,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) -> Result<(), S
 
 async fn start(app: &App) -> Result<store::Leader, StoreError> {
     let leader = app.store.lead().await?;
-    app.store.keep_news(app.settings.webhook.is_some()).await?;
+    app.store.keep_deliveries(app.settings.webhook.is_some()).await?;
     Ok(leader)
 }
 
@@ -74,7 +74,7 @@ async fn work(app: &Arc<App>, stop: watch::Receiver<bool>) {
     }
     tokio::select! {
         () = track::run(Arc::clone(app), stop) => {}
-        never = reclaim::run(Arc::clone(app)) => match never {},
+        never = review::run(Arc::clone(app)) => match never {},
     }
 }
 
@@ -86,7 +86,7 @@ pub async fn hear(app: Arc<App>) -> Infallible {
             Ok(None) => return std::future::pending().await,
             Ok(Some(mut listener)) => loop {
                 match timeout(POLL_INTERVAL, listener.recv()).await {
-                    Ok(Ok(heard)) if heard.channel() == store::WORK => app.work.notify_one(),
+                    Ok(Ok(heard)) if heard.channel() == store::TO_SEND => app.to_send.notify_one(),
                     // The leader heard of it when it wrote it.
                     Ok(Ok(_)) if app.is_leading.load(Ordering::Relaxed) => {}
                     Ok(Ok(_)) => app.progress.send_replace(()),
@@ -105,6 +105,6 @@ pub async fn hear(app: Arc<App>) -> Infallible {
 }
 
 fn wake(app: &App) {
-    app.work.notify_one();
+    app.to_send.notify_one();
     app.progress.send_replace(());
 }

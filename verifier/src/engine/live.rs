@@ -98,7 +98,7 @@ async fn follow(app: &App, mut news: impl Stream + Unpin) -> (Ended, bool) {
             Err(_) => return (Ended::Silent, live.is_some()),
         }
         live.get_or_insert_with(|| Live::new(app));
-        app.news.notify_one();
+        app.new_block.notify_one();
         sleep(REST).await;
     }
 }

@@ -23,8 +23,6 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use x402_escrow_wire::{auth_capture, exact};
-
 pub use measured::Measured;
 pub use runway::Runway;
 
@@ -131,14 +129,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts what a capture that is now final added to what was captured before, in base units.
-    pub fn count_captured(&self, asset: String, amount: u64) {
-        self.captured.get_or_create(&CapturedLabels { scheme: auth_capture::SCHEME, asset }).inc_by(amount);
-    }
-
-    /// Counts a transfer of the scheme `exact` that is now final, in base units.
-    pub fn count_transferred(&self, asset: String, amount: u64) {
-        self.captured.get_or_create(&CapturedLabels { scheme: exact::SCHEME, asset }).inc_by(amount);
+    /// Counts what a capture or a transfer that is now final added to what was captured before, in base units.
+    pub fn count_captured(&self, scheme: &'static str, asset: String, amount: u64) {
+        self.captured.get_or_create(&CapturedLabels { scheme, asset }).inc_by(amount);
     }
 
     /// Counts a transaction that was handed to a node.

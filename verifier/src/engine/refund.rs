@@ -3,24 +3,30 @@
 //! Amounts are cumulative: a refund that is asked for twice is made once.
 
 use solana_sdk::message::Message;
-use x402_escrow_domain::report::Settled;
+use tokio::time::Instant;
+use x402_escrow_domain::{
+    decision::Decision,
+    payment::{Action, Attempt, History, HoldTerms},
+    report::Progress,
+    signature, transaction,
+    verify::{
+        Rejection,
+        lifecycle::{self, unknown_payment},
+    },
+};
 use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Digest};
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
 
-use crate::clock::unix_now;
 use crate::{
     chain::ChainError,
+    clock::unix_now,
     engine::{
         app::App,
-        assess::NotAccepted,
-        settle::{self, Wanted},
+        not_accepted::NotAccepted,
+        settle::{self, Wanted, accepted},
         submit,
     },
-};
-use x402_escrow_domain::{
-    payment::{Action, Attempt, AttemptState, History, Payment},
-    signature, transaction,
-    verify::{Rejection, lifecycle::unknown_payment},
+    store::Asked,
 };
 
 /// A refund to be signed.
@@ -39,9 +45,10 @@ pub struct Draft {
 pub async fn draft(app: &App, payment_id: &Digest, amount: u64) -> Result<Draft, NotAccepted> {
     let history = known(app, payment_id).await?;
     let returns = returns(&history, amount)?;
-    let escrow = escrow(app, &history.payment).await?;
+    let hold = lifecycle::hold(&history)?;
+    let escrow = escrow(app, hold).await?;
     let blockhash = app.chain.blockhash().await?;
-    let message = build(app, &history.payment, &escrow, returns, blockhash.hash);
+    let message = build(app, hold, &escrow, returns, blockhash.hash);
     Ok(Draft { message: message.serialize(), returns })
 }
 
@@ -55,9 +62,17 @@ pub async fn send(
     amount: u64,
     message: &[u8],
     by_receiver: &Signature,
-) -> Result<Settled, NotAccepted> {
+) -> Result<Progress, NotAccepted> {
     let (payment_id, now) = (*payment_id, unix_now());
-    let wanted = |operation_id, repeated| Wanted { payment_id, operation_id, asked: None, now, repeated };
+    let until = Instant::now() + app.settings.settle_timeout;
+    let wanted = |operation_id, repeated| Wanted {
+        payment_id,
+        operation_id,
+        commitment_asked: None,
+        now,
+        repeated,
+        until,
+    };
     let payment_id = &payment_id;
     if let Some(operation_id) = made_before(&known(app, payment_id).await?, amount) {
         return settle::wait(app, wanted(operation_id, true)).await;
@@ -92,15 +107,16 @@ async fn accept(
     let history = known(app, payment_id).await?;
     let signed: Message = bincode::deserialize(message)
         .map_err(|error| invalid(format!("message: can't be read as a transaction's message: {error}")))?;
-    let receiver = &history.payment.intent.receiver;
+    let receiver = &history.payment.receiver;
     if !signature::is_valid(receiver, message, by_receiver) {
         return Err(
             invalid(format!("signature: is not an Ed25519 signature of the message by {receiver}")).into()
         );
     }
     let returns = returns(&history, amount)?;
-    let escrow = escrow(app, &history.payment).await?;
-    let drafted = build(app, &history.payment, &escrow, returns, signed.recent_blockhash.to_bytes());
+    let hold = lifecycle::hold(&history)?;
+    let escrow = escrow(app, hold).await?;
+    let drafted = build(app, hold, &escrow, returns, signed.recent_blockhash.to_bytes());
     if drafted.serialize() != message {
         return Err(not_drafted().into());
     }
@@ -109,48 +125,39 @@ async fn accept(
     // The message's own blockhash dies no later than the newest.
     let last_valid_block_height = app.chain.blockhash().await?.last_valid_block_height;
     let (action, now) = (Action::Refund { amount, returns }, unix_now());
-    let attempt = |operation_id| Attempt {
-        signature: transaction.signature,
-        operation_id,
-        position: None,
-        transaction: transaction.bytes.clone(),
-        last_valid_block_height,
-        state: AttemptState::Sent,
-        is_blameless: false,
+    let attempt = Attempt::only(transaction.signature, transaction.bytes, last_valid_block_height);
+    let asked = Asked { payment_id, action: &action, attempt: Some(attempt.clone()), now };
+    let required = |history: &History| app.rules.policy.required(history, &action, None, now);
+    // Another refund may have come in between.
+    let decide = |history: &History| match made_before(history, amount) {
+        Some(operation_id) => Ok(Decision::Before(operation_id)),
+        None if self::returns(history, amount)? == returns => {
+            Ok(Decision::New(history.equal_to(&action).map(|known| known.id)))
+        }
+        None => Err(not_drafted()),
     };
-    let (operation_id, is_new) = app
-        .store
-        .accept_signed(
-            payment_id,
-            &action,
-            |history| app.facilitator.policy.required(history, &action, None, now),
-            now,
-            attempt,
-            // Another refund may have come in between.
-            |history| if self::returns(history, amount)? == returns { Ok(()) } else { Err(not_drafted()) },
-        )
-        .await?
-        .ok_or_else(|| unknown_payment(Hex32(*payment_id)))??;
+    let outcome = app.store.accept_operation(asked, required, decide).await?;
+    let (operation_id, is_new) = accepted(app, payment_id, outcome)?;
     if is_new {
-        submit::send_refund(app, *payment_id, &attempt(operation_id)).await;
-        app.work.notify_one();
+        submit::send_refund(app, *payment_id, &attempt).await;
     }
     Ok((operation_id, is_new))
 }
 
 async fn known(app: &App, payment_id: &Digest) -> Result<History, NotAccepted> {
-    Ok(app.store.history(payment_id).await?.ok_or_else(|| unknown_payment(Hex32(*payment_id)))?)
+    let history = app.store.history(payment_id).await?.filter(|history| history.hold().is_some());
+    Ok(history.ok_or_else(|| unknown_payment(Hex32(*payment_id)))?)
 }
 
 /// The transaction's message.
-fn build(app: &App, payment: &Payment, escrow: &Escrow, returns: u64, blockhash: [u8; 32]) -> Message {
+fn build(app: &App, hold: &HoldTerms, escrow: &Escrow, returns: u64, blockhash: [u8; 32]) -> Message {
     let price_micro_lamports = *app.settings.compute_unit_prices_micro_lamports.start();
-    transaction::refund(&app.facilitator.fee_payer, price_micro_lamports, blockhash, payment, escrow, returns)
+    transaction::refund(&app.rules.fee_payer, price_micro_lamports, blockhash, hold, escrow, returns)
 }
 
-/// The escrow that the payment came from.
-async fn escrow(app: &App, payment: &Payment) -> Result<Escrow, NotAccepted> {
-    let addresses = [payment.intent.escrow];
+/// The escrow that the hold was of.
+async fn escrow(app: &App, hold: &HoldTerms) -> Result<Escrow, NotAccepted> {
+    let addresses = [hold.intent.escrow];
     let snapshot = app.chain.accounts(&addresses, Commitment::Confirmed).await?;
     let account = snapshot.accounts.into_iter().next().flatten();
     let escrow = account.and_then(|account| Escrow::decode(&account.data).ok());

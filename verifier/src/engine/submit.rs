@@ -16,9 +16,9 @@ use crate::{
     store::{StoreError, TakenBack},
 };
 use x402_escrow_domain::{
+    failure::{self, Prospect},
     payment::{Attempt, AttemptState, Operation},
     priority_fee,
-    refusal::{self, Prospect},
     transaction::{self, Part, Terms},
 };
 
@@ -45,7 +45,7 @@ pub async fn submit(app: &App, operations: &[Operation]) -> Result<(), SubmitErr
     let mut rest = prepare(app, operations).await?;
     let mut transactions = Vec::new();
     while !rest.is_empty() {
-        let fitting = transaction::fitting(&app.facilitator.fee_payer, &parts(&rest))?;
+        let fitting = transaction::fitting(&app.rules.fee_payer, &parts(&rest))?;
         let more = rest.split_off(fitting);
         transactions.push(send_together(app, rest));
         rest = more;
@@ -72,7 +72,7 @@ async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<(), S
             return Ok(());
         };
         take_back(app, &operations, &attempts, &error).await?;
-        match refusal::culprit(&error).map(usize::from).filter(|culprit| *culprit < operations.len()) {
+        match failure::culprit(&error).map(usize::from).filter(|culprit| *culprit < operations.len()) {
             Some(culprit) => _ = operations.remove(culprit),
             None => return Ok(()),
         }
@@ -92,7 +92,7 @@ async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<Attempt>, Submit
     });
     let now = unix_now();
     let is_urgent = operations.iter().any(|prepared| {
-        let deadline = prepared.payment.intent.capture_deadline;
+        let deadline = prepared.payment.capture_deadline();
         priority_fee::is_urgent(&prepared.operation.action, deadline, now)
     });
     let prices = &app.settings.compute_unit_prices_micro_lamports;
@@ -152,10 +152,10 @@ async fn take_back(
     attempts: &[Attempt],
     error: &TransactionError,
 ) -> Result<(), StoreError> {
-    let culprit = refusal::culprit(error);
+    let culprit = failure::culprit(error);
     let explained = operations.iter().zip(attempts).map(|(Prepared { operation, .. }, attempt)| {
-        let (prospect, problem) = refusal::explain(&operation.action, attempt.position, error);
-        let refused = refusal::is_refused(prospect, &operation.action);
+        let (prospect, problem) = failure::explain(&operation.action, attempt.position, error);
+        let refused = failure::is_refused(prospect, &operation.action);
         if culprit.is_none() || attempt.position.is_none() || attempt.position == culprit {
             tracing::warn!(
                 payment = %Hex32(operation.payment_id), kind = operation.action.kind(),

@@ -10,7 +10,6 @@ use std::{
 };
 use x402_escrow_domain::review::{Review, review};
 
-pub(crate) use sending::REPEAT_INTERVAL;
 use sending::Sending;
 use tokio::sync::watch;
 use x402_escrow_interface::message::Digest;
@@ -18,17 +17,16 @@ use x402_escrow_wire::text::{Base58, Hex32};
 
 use crate::clock::unix_now;
 use crate::{
-    chain::ChainError,
     engine::{
         app::App,
-        exact::follow::Follower,
+        not_accepted::Interrupted,
         observe::{Seen, Sought},
     },
     store::StoreError,
 };
 use x402_escrow_domain::{
+    advance::{self, Next, Observation},
     gather::{self, Ready},
-    lifecycle::{self, Next, Observation},
     payment::{Action, Operation, OperationState, Sums, Tracked},
 };
 
@@ -40,12 +38,9 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows all operations until `stop` says so.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let mut exact = Follower::new(Arc::clone(&app));
     let mut tracker = Tracker::new(app);
     loop {
-        // Both, whatever becomes of the other.
-        let rounds = (tracker.round().await, exact.round().await);
-        let round = rounds.0.and_then(|operations| Ok(operations + rounds.1?));
+        let round = tracker.round().await;
         tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
         let pause = match round {
             Ok(0) => None,
@@ -66,25 +61,13 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let is_following = pause.is_some_and(|pause| pause != FAILURE_PAUSE);
         tokio::select! {
             () = sleep => {}
-            () = app.work.notified() => {}
-            () = app.news.notified(), if is_following => {}
+            () = app.to_send.notified() => {}
+            () = app.new_block.notified(), if is_following => {}
             () = tracker.sending.next_done() => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
     tracker.sending.finish().await;
-    exact.finish().await;
-}
-
-/// Why transactions can't be followed now.
-#[derive(Debug, thiserror::Error)]
-pub enum RoundError {
-    /// The node didn't answer.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 struct Tracker {
@@ -98,7 +81,7 @@ impl Tracker {
     }
 
     /// Looks at every open operation once. Returns how many there are.
-    async fn round(&mut self) -> Result<usize, RoundError> {
+    async fn round(&mut self) -> Result<usize, Interrupted> {
         let mut open = self.app.store.open_operations().await?;
         let count = open.len();
         self.sending.forget_all_but(&open);
@@ -184,25 +167,27 @@ impl Tracker {
         Ok(())
     }
 
-    /// Counts what a capture that has become final adds to those before it, and looks whether the payment is over. A
+    /// Counts what a capture or a transfer that has become final adds to those before it, and looks whether the payment is over. A
     /// crash in between leaves the one uncounted and the other to the review.
     async fn conclude(&self, before: &Operation, after: &Operation) -> Result<(), StoreError> {
         if before.closed || !after.closed {
             return Ok(());
         }
         let Some(history) = self.app.store.history(&after.payment_id).await? else { return Ok(()) };
-        if matches!(after.action, Action::Capture { .. } | Action::Close { .. }) {
+        if matches!(after.action, Action::Capture { .. } | Action::Close { .. } | Action::Transfer) {
             let captured = |with: bool| {
                 let operations = history.operations.iter().map(|tracked| &tracked.operation);
                 let is_final =
                     |operation: &&Operation| operation.closed && (with || operation.id != after.id);
-                Sums::of(0, operations.filter(is_final), OperationState::has_landed).captured
+                Sums::of(history.payment.amount, operations.filter(is_final), OperationState::has_landed)
+                    .captured
             };
             let amount = captured(true).saturating_sub(captured(false));
-            self.app.metrics.count_captured(history.payment.mint.to_string(), amount);
+            let payment = &history.payment;
+            self.app.metrics.count_captured(payment.scheme(), payment.mint.to_string(), amount);
         }
         // Whether anything is left doesn't depend on the time; when it is to be done does.
-        if review(&history, 0, &self.app.facilitator.policy) == Review::Done {
+        if review(&history, 0, &self.app.rules.policy) == Review::Done {
             self.app.store.review_at(&after.payment_id, None).await?;
         }
         Ok(())
@@ -221,7 +206,7 @@ fn advance(tracked: &mut Tracked, seen: &Seen, app: &App) -> Next {
         now: unix_now(),
         settle_timeout_seconds: seconds,
     };
-    let next = lifecycle::advance(tracked, &observation);
+    let next = advance::advance(tracked, &observation);
     for attempt in &mut tracked.attempts {
         seen.add_block_hash(&mut attempt.state);
     }

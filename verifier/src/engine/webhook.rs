@@ -2,6 +2,7 @@
 //! (<https://www.standardwebhooks.com>). What is still to be told is in the store.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
+use x402_escrow_domain::report::{self, PaymentReport};
 use x402_escrow_domain::webhook::{Delivery, Next, Webhook, next};
 
 use futures_util::future::join_all;
@@ -10,13 +11,7 @@ use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use crate::clock::unix_now;
-use crate::{
-    engine::{
-        app::App,
-        known::{self, PaymentReport},
-    },
-    store::StoreError,
-};
+use crate::{engine::app::App, store::StoreError};
 
 /// The most deliveries that are under way at once.
 const DELIVERIES_AT_ONCE: u32 = 16;
@@ -49,7 +44,7 @@ pub async fn run(app: Arc<App>, webhook: Webhook) -> Infallible {
             Ok(0) => _ = timeout(INTERVAL, progress.changed()).await,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "can't look for news to deliver");
+                tracing::warn!(%error, "can't look for what is to be delivered");
                 sleep(INTERVAL).await;
             }
         }
@@ -71,13 +66,17 @@ async fn deliver(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let payment = delivery.payment_id;
-    let Some(known) = known::payment(app, &payment.0).await? else {
+    let Some(history) = app.store.history(&payment.0).await? else {
         return app.store.delivered(delivery).await;
     };
     let now = unix_now();
-    let body = serde_json::to_string(&Message { kind: "payment", timestamp: now, data: known.report });
+    let body = serde_json::to_string(&Message {
+        kind: "payment",
+        timestamp: now,
+        data: report::payment(&app.rules.network, &history),
+    });
     let body = body.unwrap_or_else(|error| unreachable!("a report is JSON: {error}"));
-    // The same for every attempt at the same news, so that the server can tell.
+    // The same for every attempt at the same change, so that the server can tell.
     let id = format!("{payment}.{}", delivery.version);
     let answer = client
         .post(&webhook.url)
@@ -96,11 +95,11 @@ async fn deliver(
     };
     match next(delivery, now) {
         Next::At(due_at) => {
-            tracing::info!(%payment, attempts = delivery.attempts + 1, "news not delivered: {problem}");
+            tracing::info!(%payment, attempts = delivery.attempts + 1, "not delivered: {problem}");
             app.store.not_delivered(delivery, now, due_at).await
         }
         Next::GiveUp => {
-            tracing::error!(%payment, "news given up, after days of trying: {problem}");
+            tracing::error!(%payment, "given up, after days of trying: {problem}");
             app.store.delivered(delivery).await
         }
     }

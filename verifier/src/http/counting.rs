@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{engine::app::App, http::decision::Decision};
+use crate::{engine::app::App, http::answer::Decision};
 
 /// The layer that counts requests, by route: a path can have an id in it.
 pub async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

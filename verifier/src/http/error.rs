@@ -14,12 +14,14 @@ use x402_escrow_wire::{
 
 use crate::{
     chain::ChainError,
-    engine::{assess::NotAccepted, limits::TooMany},
-    http::decision::Decision,
-    operator::status,
+    engine::{limits::TooMany, not_accepted::NotAccepted},
+    http::answer::Decision,
     store::StoreError,
 };
 use x402_escrow_domain::verify::Rejection;
+
+/// The media type of pages for people.
+pub const HTML: &str = "text/html; charset=utf-8";
 
 /// An HTTP error.
 #[derive(Clone, Debug)]
@@ -121,12 +123,12 @@ impl From<ChainError> for ApiError {
     }
 }
 
-/// The verdict on what was not accepted. Where none could be reached, it says nothing about the payment, and the cause
+/// The rejection of what was not accepted. Where none could be reached, it says nothing about the payment, and the cause
 /// goes to the log.
 ///
 /// # Errors
 /// Where x402 has a status of HTTP for it instead.
-pub fn verdict(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiError> {
+pub fn rejection(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiError> {
     let message = match error {
         NotAccepted::Rejected(rejection) => return Ok(rejection),
         NotAccepted::Chain(error) => {
@@ -138,6 +140,7 @@ pub fn verdict(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiErro
             "the verifier's database failed; try again"
         }
         NotAccepted::TooMany(too_many) => return Err(too_many.into()),
+        NotAccepted::Malformed(error) => return Err(ApiError::bad_field(error)),
         NotAccepted::IdentifierTaken(id) => return Err(ApiError::identifier_taken(&id)),
     };
     Ok(Rejection::new(code, message))
@@ -147,7 +150,7 @@ pub fn verdict(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiErro
 pub async fn in_one_shape(response: Response) -> Response {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_ours = kind.is_some_and(|kind| kind == "application/json" || kind == status::HTML);
+    let is_ours = kind.is_some_and(|kind| kind == "application/json" || kind == HTML);
     if !(status.is_client_error() || status.is_server_error()) || is_ours {
         return response;
     }

@@ -16,7 +16,7 @@ use axum::{
 };
 use tracing::Instrument;
 
-use crate::http::decision::Decision;
+use crate::http::answer::Decision;
 
 /// Tells requests apart in the log, also across restarts.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use tokio::time::MissedTickBehavior;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::clock::unix_now;
-use crate::engine::{app::App, assess::NotAccepted};
+use crate::engine::{app::App, not_accepted::Interrupted};
 use x402_escrow_domain::payment::Action;
 
 /// How long before its deadline a capture must be confirmed.
@@ -43,7 +43,7 @@ pub async fn run(app: Arc<App>) -> Infallible {
     }
 }
 
-async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), NotAccepted> {
+async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
     let now = unix_now();
     let open = app.store.unfinished().await?;
     warned.retain(|id| open.iter().any(|open| open.operation.id == *id));
@@ -59,7 +59,7 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), NotAccepted> {
             );
         }
     }
-    let snapshot = app.chain.accounts(&[app.facilitator.fee_payer], Commitment::Processed).await?;
+    let snapshot = app.chain.accounts(&[app.rules.fee_payer], Commitment::Processed).await?;
     let lamports = snapshot.accounts.first().and_then(Option::as_ref).map_or(0, |account| account.lamports);
     let mut runway = app.metrics.runway.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     runway.take_down(now, lamports);

@@ -62,7 +62,7 @@ pub(crate) async fn examine(app: &App) -> Health {
 }
 
 async fn check_chain(app: &App, health: &mut Health) {
-    let addresses = [facts::CLOCK_ID, app.facilitator.fee_payer];
+    let addresses = [facts::CLOCK_ID, app.rules.fee_payer];
     let snapshot = match app.chain.accounts(&addresses, Commitment::Processed).await {
         Ok(snapshot) => snapshot,
         Err(error) => {
@@ -89,7 +89,7 @@ async fn check_chain(app: &App, health: &mut Health) {
     if lamports < minimum {
         health.reasons.push(format!(
             "the fee payer {} has {lamports} lamports, below {minimum}: send it SOL",
-            app.facilitator.fee_payer
+            app.rules.fee_payer
         ));
     }
 }

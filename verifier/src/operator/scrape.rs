@@ -10,17 +10,11 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
-use x402_escrow_wire::{
-    auth_capture::{self, Commitment},
-    exact,
-};
+use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::clock::unix_now;
 use crate::{engine::app::App, operator::alarm, store::StoreError};
-use x402_escrow_domain::{
-    facts,
-    payment::{AttemptState, OperationState},
-};
+use x402_escrow_domain::{facts, payment::OperationState};
 
 type Number = Gauge<f64, AtomicU64>;
 
@@ -32,7 +26,7 @@ struct AmountLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PromisedLabels {
-    scheme: &'static str,
+    scheme: String,
     asset: String,
     age: &'static str,
 }
@@ -80,8 +74,9 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     let now = unix_now();
     let promised: Family<PromisedLabels, Number> = Family::default();
     let [held, uncaptured]: [Family<AmountLabels, Number>; 2] = Default::default();
-    let promise = |scheme, asset: &str, amount: u64, since: i64| {
-        let (asset, age) = (asset.to_owned(), age(now.saturating_sub(since)));
+    let promise = |scheme: &str, asset: &str, amount: u64, since: i64| {
+        let (scheme, asset) = (scheme.to_owned(), asset.to_owned());
+        let age = age(now.saturating_sub(since));
         promised.get_or_create(&PromisedLabels { scheme, asset, age }).inc_by(amount as f64);
     };
     registry.register("promised_base_units", "Accepted, and not in a block", promised.clone());
@@ -96,7 +91,7 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
             }
         };
         if payment.promised > 0 {
-            promise(auth_capture::SCHEME, &payment.asset, payment.promised, payment.accepted_at);
+            promise(&payment.scheme, &payment.asset, payment.promised, payment.accepted_at);
         }
         add(&held, payment.held, payment.accepted_at);
         if let Some(captures) = payment.uncaptured {
@@ -117,14 +112,6 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
         }
         endangered += if alarm::is_endangered(&open, now) { 1.0 } else { 0.0 };
     }
-    for payment in app.store.open_exact_payments().await? {
-        let labels = OperationLabels { kind: "transfer", state: payment.state.as_str() };
-        operations.get_or_create(&labels).inc();
-        if payment.state == AttemptState::Sent {
-            oldest = oldest.max(now.saturating_sub(payment.accepted_at));
-            promise(exact::SCHEME, &payment.mint.to_string(), payment.amount, payment.accepted_at);
-        }
-    }
     let help = "Age of the oldest operation that is not in a block";
     register(registry, "oldest_unsettled_seconds", help, oldest as f64);
     let help = "Captures whose deadline is near and that are not confirmed: act at once";
@@ -143,7 +130,7 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     let is_stalled = if app.is_stalled.load(Ordering::Relaxed) { 1.0 } else { 0.0 };
     register(registry, "tracker_stalled", "Whether transactions can't be followed now", is_stalled);
 
-    let addresses = [facts::CLOCK_ID, app.facilitator.fee_payer];
+    let addresses = [facts::CLOCK_ID, app.rules.fee_payer];
     let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else { return };
     let newest = app.metrics.newest_slot();
     let behind = newest.saturating_sub(snapshot.slot);

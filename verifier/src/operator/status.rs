@@ -11,6 +11,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use x402_escrow_domain::payment::History;
 use x402_escrow_interface::Address;
 
 pub use page::{overview, refusal};
@@ -18,17 +19,14 @@ pub use payment::payment;
 pub use read::{decimals, read};
 pub use style::content_security_policy;
 
-use crate::store::{Place, Stored, Undelivered};
+use crate::store::{Place, Undelivered};
 use stuck::Stuck;
 use sums::TokenSums;
-
-/// The media type of the pages.
-pub const HTML: &str = "text/html; charset=utf-8";
 
 /// How many payments a page lists.
 const PAYMENTS_PER_PAGE: u32 = 25;
 
-/// The most payments of each scheme that sums are made of.
+/// The most payments that sums are made of.
 const PAYMENTS_IN_SUMS: u32 = 10_000;
 
 /// The most that is listed of what is stuck, and of what came to nothing.
@@ -70,7 +68,7 @@ pub struct Overview {
     sums_are_cut: bool,
     /// Who was paid in that time, and how often.
     receivers: Vec<(Address, usize)>,
-    payments: Vec<Stored>,
+    payments: Vec<History>,
     /// Whether there are older ones.
     has_more: bool,
     decimals: Decimals,

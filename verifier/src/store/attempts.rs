@@ -1,64 +1,10 @@
+//! Transactions: one row for each operation that one carries.
+
 use sqlx::AnyConnection;
-use x402_escrow_interface::instruction::Signature;
+use x402_escrow_domain::payment::Attempt;
 use x402_escrow_wire::text::Base58;
 
-use super::{Store, StoreError, operations::set_problem, row};
-use x402_escrow_domain::payment::{Attempt, Problem};
-
-/// What becomes of an operation whose transaction was not broadcast.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TakenBack {
-    /// The operation.
-    pub operation_id: i64,
-    /// Why, where it matters.
-    pub problem: Option<Problem>,
-    /// Whether it is refused for good; otherwise it is sent again later.
-    pub refused: bool,
-}
-
-impl Store {
-    /// Adds a transaction before it is sent: one row for each of its operations, unless one of them was closed meanwhile.
-    /// Returns whether it was added: only then it may be sent.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn add_attempts(&self, attempts: &[Attempt]) -> Result<bool, StoreError> {
-        let mut transaction = self.begin_leader_write().await?;
-        for attempt in attempts {
-            let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = $1 AND closed = 0")
-                .bind(attempt.operation_id)
-                .execute(&mut *transaction)
-                .await?
-                .rows_affected();
-            if open == 0 {
-                return Ok(false);
-            }
-            insert_attempt(&mut transaction, attempt).await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
-    }
-
-    /// Takes back a transaction that was not broadcast, with what becomes of each of its operations.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn take_back_attempts(
-        &self,
-        signature: &Signature,
-        operations: &[TakenBack],
-    ) -> Result<(), StoreError> {
-        let mut transaction = self.begin_leader_write().await?;
-        sqlx::query("DELETE FROM transactions WHERE signature = $1")
-            .bind(Base58(*signature).to_string())
-            .execute(&mut *transaction)
-            .await?;
-        for TakenBack { operation_id, problem, refused } in operations {
-            set_problem(&mut transaction, *operation_id, problem.as_ref(), *refused).await?;
-        }
-        Ok(transaction.commit().await?)
-    }
-}
+use super::{StoreError, row};
 
 /// Adds a transaction to its operation, which is sent by it.
 pub(super) async fn insert_attempt(

@@ -1,4 +1,4 @@
-//! Which purchase is known by which id.
+//! Which binding is known by which id.
 
 use sqlx::AnyConnection;
 use x402_escrow_interface::Address;
@@ -8,28 +8,28 @@ use x402_escrow_wire::{
 };
 
 use super::{Store, StoreError, row};
-use x402_escrow_domain::identifier::{KEPT_OF_ONE_KEY, KEPT_SECONDS, Purchase};
+use x402_escrow_domain::identifier::{Binding, KEPT_OF_ONE_KEY, KEPT_SECONDS};
 
 impl Store {
-    /// The purchase that is known by an id of `signer` at `now` (unix seconds).
+    /// The binding that is known by an id of `signer` at `now` (unix seconds).
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn purchase(
+    pub async fn binding(
         &self,
         signer: &Address,
         id: &PaymentIdentifier,
         now: i64,
-    ) -> Result<Option<Purchase>, StoreError> {
+    ) -> Result<Option<Binding>, StoreError> {
         find(&mut *self.pool.acquire().await?, signer, id, now).await
     }
 }
 
-/// Binds an id, in the transaction that accepts what it names. Returns whether it is this purchase's now.
-pub(super) async fn bind(connection: &mut AnyConnection, purchase: &Purchase) -> Result<bool, StoreError> {
-    let Purchase { signer, id, signed, amount, accepted_at } = purchase;
+/// Binds an id, in the transaction that accepts what it names. Returns whether it is this binding's now.
+pub(super) async fn bind(connection: &mut AnyConnection, binding: &Binding) -> Result<bool, StoreError> {
+    let Binding { signer, id, signed_hash, amount, accepted_at } = binding;
     if let Some(known) = find(connection, signer, id, *accepted_at).await? {
-        return Ok(known.signed == *signed);
+        return Ok(known.signed_hash == *signed_hash);
     }
     sqlx::query("DELETE FROM payment_identifiers WHERE accepted_at <= $1")
         .bind(accepted_at.saturating_sub(KEPT_SECONDS))
@@ -46,11 +46,11 @@ pub(super) async fn bind(connection: &mut AnyConnection, purchase: &Purchase) ->
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO payment_identifiers (signer, id, signed, amount, accepted_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO payment_identifiers (signer, id, signed_hash, amount, accepted_at) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(signer.to_string())
     .bind(id.as_str())
-    .bind(Hex32(*signed).to_string())
+    .bind(Hex32(*signed_hash).to_string())
     .bind(Decimal(*amount).to_string())
     .bind(*accepted_at)
     .execute(connection)
@@ -63,9 +63,9 @@ async fn find(
     signer: &Address,
     id: &PaymentIdentifier,
     now: i64,
-) -> Result<Option<Purchase>, StoreError> {
+) -> Result<Option<Binding>, StoreError> {
     let row = sqlx::query(
-        "SELECT signed, amount, accepted_at FROM payment_identifiers WHERE signer = $1 AND id = $2 AND accepted_at > $3",
+        "SELECT signed_hash, amount, accepted_at FROM payment_identifiers WHERE signer = $1 AND id = $2 AND accepted_at > $3",
     )
     .bind(signer.to_string())
     .bind(id.as_str())
@@ -73,10 +73,10 @@ async fn find(
     .fetch_optional(connection)
     .await?;
     row.map(|row| {
-        Ok(Purchase {
+        Ok(Binding {
             signer: *signer,
             id: id.clone(),
-            signed: row::parse::<Hex32>(&row, "signed")?.0,
+            signed_hash: row::parse::<Hex32>(&row, "signed_hash")?.0,
             amount: row::parse::<Decimal>(&row, "amount")?.0,
             accepted_at: row::get(&row, "accepted_at")?,
         })

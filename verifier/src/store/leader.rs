@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::{Database, Store, StoreError, row, write::Write};
 
 /// Where PostgreSQL tells of operations and payments that are new.
-pub const WORK: &str = "x402_escrow_work";
+pub const TO_SEND: &str = "x402_escrow_to_send";
 
 /// Where PostgreSQL tells that some got further.
 pub const PROGRESS: &str = "x402_escrow_progress";
@@ -83,14 +83,14 @@ impl Store {
         Ok(transaction)
     }
 
-    /// What tells of other verifiers' writes, at [`WORK`] and [`PROGRESS`]. `None` where there are no others.
+    /// What tells of other verifiers' writes, at [`TO_SEND`] and [`PROGRESS`]. `None` where there are no others.
     ///
     /// # Errors
     /// If the database can't be reached.
     pub async fn listen(&self) -> Result<Option<PgListener>, StoreError> {
         let Database::Postgres(url) = &self.database else { return Ok(None) };
         let mut listener = within(PgListener::connect(url.as_str())).await?;
-        within(listener.listen_all([WORK, PROGRESS])).await?;
+        within(listener.listen_all([TO_SEND, PROGRESS])).await?;
         Ok(Some(listener))
     }
 }

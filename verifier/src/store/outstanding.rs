@@ -5,14 +5,16 @@ use x402_escrow_domain::payment::ListedOperation;
 
 use sqlx::any::AnyRow;
 use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::text::{Decimal, Hex32};
+use x402_escrow_wire::text::{Decimal, Hex32, Key};
 
-use super::{Store, StoreError, payments::read_intent, row};
+use super::{Store, StoreError, row};
 use x402_escrow_domain::payment::{Action, Operation, OperationState, Sums};
 
 /// A payment of which something can still happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outstanding {
+    /// The scheme's name.
+    pub scheme: String,
     /// Who is paid.
     pub receiver: Address,
     /// The token's mint, as base58.
@@ -43,7 +45,7 @@ impl Store {
     /// If the store fails.
     pub async fn outstanding(&self) -> Result<Vec<Outstanding>, StoreError> {
         let rows = sqlx::query(
-            "SELECT operations.*, payments.mint, substr(payments.intent, 129, 32) AS receiver
+            "SELECT operations.*, payments.scheme, payments.mint, payments.receiver
              FROM payments JOIN operations ON payment_id = payments.id
              WHERE review_at IS NOT NULL ORDER BY operations.id",
         )
@@ -55,11 +57,13 @@ impl Store {
             let operation = row::operation(row)?;
             match payments.get_mut(&id) {
                 Some(listed) => listed.operations.push(operation),
-                // The first operation is the authorization, whose amount is the payment's.
+                // The first operation authorizes or transfers, and its amount is the payment's.
                 None => {
                     let (asset, amount) = (row::get(row, "mint")?, row::parse::<Decimal>(row, "amount")?.0);
-                    let receiver = row::address(row, "receiver")?;
-                    payments.insert(id, Listed { receiver, asset, amount, operations: vec![operation] });
+                    let receiver = row::parse::<Key>(row, "receiver")?.into();
+                    let scheme = row::get(row, "scheme")?;
+                    payments
+                        .insert(id, Listed { scheme, receiver, asset, amount, operations: vec![operation] });
                 }
             }
         }
@@ -72,7 +76,7 @@ impl Store {
     /// If the store fails.
     pub async fn unfinished(&self) -> Result<Vec<ListedOperation>, StoreError> {
         let rows = sqlx::query(
-            "SELECT operations.*, payments.mint, payments.intent
+            "SELECT operations.*, payments.mint, payments.receiver, payments.amount AS authorized, payments.intent
              FROM operations JOIN payments ON payment_id = payments.id
              WHERE closed = 0 ORDER BY operations.id",
         )
@@ -82,19 +86,19 @@ impl Store {
     }
 }
 
-/// Reads an operation with `mint` and `intent` of its payment.
+/// Reads an operation with `mint`, `receiver`, `authorized` and `intent` of its payment.
 pub(super) fn read_listed(row: &AnyRow) -> Result<ListedOperation, StoreError> {
-    let intent = read_intent(row)?;
     Ok(ListedOperation {
         operation: row::operation(row)?,
-        receiver: intent.receiver,
+        receiver: row::parse::<Key>(row, "receiver")?.into(),
         asset: row::get(row, "mint")?,
-        authorized: intent.amount,
-        capture_deadline: intent.capture_deadline,
+        authorized: row::parse::<Decimal>(row, "authorized")?.0,
+        capture_deadline: row::capture_deadline(row)?,
     })
 }
 
 struct Listed {
+    scheme: String,
     receiver: Address,
     asset: String,
     amount: u64,
@@ -116,6 +120,7 @@ impl Listed {
                 && matches!(operation.state, OperationState::Queued | OperationState::Sent)
         });
         Some(Outstanding {
+            scheme: self.scheme,
             accepted_at: authorization.accepted_at,
             promised: if has_landed { 0 } else { self.amount },
             held: if has_landed { settled.ends_at.saturating_sub(settled.captured) } else { 0 },

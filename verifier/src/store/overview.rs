@@ -2,39 +2,10 @@
 
 use x402_escrow_domain::payment::ListedOperation;
 use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::text::{Decimal, Hex32};
+use x402_escrow_wire::text::{Decimal, Hex32, Key};
 
 use super::{Store, StoreError, outstanding, payments, row};
-use x402_escrow_domain::payment::{History, Operation};
-
-/// A payment of either scheme, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stored {
-    /// One that is held first.
-    AuthCapture(Box<History>),
-    /// One that is paid at once.
-    Exact(Box<x402_escrow_domain::exact::payment::Payment>),
-}
-
-impl Stored {
-    /// Where it is in the list of all payments.
-    pub fn place(&self) -> Place {
-        match self {
-            Self::AuthCapture(history) => {
-                Place { accepted_at: history.payment.accepted_at, id: history.payment.id }
-            }
-            Self::Exact(payment) => Place { accepted_at: payment.accepted_at, id: payment.id },
-        }
-    }
-
-    /// The token's mint, as base58.
-    pub fn asset(&self) -> String {
-        match self {
-            Self::AuthCapture(history) => history.payment.mint.to_string(),
-            Self::Exact(payment) => payment.mint.to_string(),
-        }
-    }
-}
+use x402_escrow_domain::payment::{History, Operation, Payment};
 
 /// A place in the list of all payments: by when they were accepted (unix seconds), then by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,11 +17,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where `payment` is in the list.
+    pub fn of(payment: &Payment) -> Self {
+        Self { accepted_at: payment.accepted_at, id: payment.id }
+    }
+
     /// Behind every payment.
     pub const END: Self = Self { accepted_at: i64::MAX, id: [0xff; 32] };
 }
 
-/// A payment that is held first, as far as sums need it.
+/// A payment, as far as sums need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turnover {
     /// The payment.
@@ -84,36 +60,30 @@ impl Store {
         receiver: Option<&Address>,
         place: &Place,
         count: u32,
-    ) -> Result<Vec<Stored>, StoreError> {
+    ) -> Result<Vec<History>, StoreError> {
         let mut connection = self.pool.acquire().await?;
         let of_all = "SELECT id FROM payments WHERE (accepted_at, id) < ($1, $2)
              ORDER BY accepted_at DESC, id DESC LIMIT $3";
-        // The receiver is at byte 128 of the intent: docs/messages.md.
         let of_one = "SELECT id FROM payments
-             WHERE substr(intent, 129, 32) = $4 AND (accepted_at, id) < ($1, $2)
+             WHERE receiver = $4 AND (accepted_at, id) < ($1, $2)
              ORDER BY accepted_at DESC, id DESC LIMIT $3";
         let mut query = sqlx::query(if receiver.is_some() { of_one } else { of_all })
             .bind(place.accepted_at)
             .bind(Hex32(place.id).to_string())
             .bind(i64::from(count));
         if let Some(receiver) = receiver {
-            query = query.bind(receiver.to_bytes().to_vec());
+            query = query.bind(receiver.to_string());
         }
         let rows = query.fetch_all(&mut *connection).await?;
         let mut stored = Vec::with_capacity(rows.len());
         for row in &rows {
             let history = payments::history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await?;
-            stored.extend(history.map(|history| Stored::AuthCapture(Box::new(history))));
+            stored.extend(history);
         }
-        drop(connection);
-        let exact = self.exact_payments_before(receiver, place, count).await?;
-        stored.extend(exact.into_iter().map(|payment| Stored::Exact(Box::new(payment))));
-        stored.sort_by_key(|payment| std::cmp::Reverse(payment.place()));
-        stored.truncate(usize::try_from(count).unwrap_or(usize::MAX));
         Ok(stored)
     }
 
-    /// The newest `count` payments since `since` (unix seconds) that are held first: those of `receiver`, or all.
+    /// The newest `count` payments since `since` (unix seconds) by any scheme: those of `receiver`, or all.
     ///
     /// # Errors
     /// If the store fails.
@@ -125,19 +95,19 @@ impl Store {
     ) -> Result<Vec<Turnover>, StoreError> {
         let of_all = "SELECT operations.*, newest.mint, newest.receiver
              FROM (
-                 SELECT id, mint, substr(intent, 129, 32) AS receiver FROM payments
+                 SELECT id, mint, receiver FROM payments
                  WHERE accepted_at >= $1 ORDER BY accepted_at DESC, id DESC LIMIT $2
              ) AS newest JOIN operations ON payment_id = newest.id ORDER BY payment_id, operations.id";
         let of_one = "SELECT operations.*, newest.mint, newest.receiver
              FROM (
-                 SELECT id, mint, substr(intent, 129, 32) AS receiver FROM payments
-                 WHERE substr(intent, 129, 32) = $3 AND accepted_at >= $1
+                 SELECT id, mint, receiver FROM payments
+                 WHERE receiver = $3 AND accepted_at >= $1
                  ORDER BY accepted_at DESC, id DESC LIMIT $2
              ) AS newest JOIN operations ON payment_id = newest.id ORDER BY payment_id, operations.id";
         let mut query =
             sqlx::query(if receiver.is_some() { of_one } else { of_all }).bind(since).bind(i64::from(count));
         if let Some(receiver) = receiver {
-            query = query.bind(receiver.to_bytes().to_vec());
+            query = query.bind(receiver.to_string());
         }
         let mut turnover: Vec<Turnover> = Vec::new();
         for row in &query.fetch_all(&self.pool).await? {
@@ -146,9 +116,9 @@ impl Store {
                 Some(last) => last.operations.push(operation),
                 None => turnover.push(Turnover {
                     id: operation.payment_id,
-                    receiver: row::address(row, "receiver")?,
+                    receiver: row::parse::<Key>(row, "receiver")?.into(),
                     asset: row::get(row, "mint")?,
-                    // The first operation is the authorization, whose amount is the payment's.
+                    // The first operation authorizes or transfers, and its amount is the payment's.
                     amount: row::parse::<Decimal>(row, "amount")?.0,
                     operations: vec![operation],
                 }),
@@ -168,19 +138,19 @@ impl Store {
         since: i64,
         count: u32,
     ) -> Result<Vec<ListedOperation>, StoreError> {
-        let of_all = "SELECT operations.*, payments.mint, payments.intent
+        let of_all = "SELECT operations.*, payments.mint, payments.receiver, payments.amount AS authorized, payments.intent
              FROM operations JOIN payments ON payments.id = payment_id
              WHERE state IN ('failed', 'refused') AND operations.accepted_at >= $1
              ORDER BY operations.accepted_at DESC, operations.id DESC LIMIT $2";
-        let of_one = "SELECT operations.*, payments.mint, payments.intent
+        let of_one = "SELECT operations.*, payments.mint, payments.receiver, payments.amount AS authorized, payments.intent
              FROM operations JOIN payments ON payments.id = payment_id
              WHERE state IN ('failed', 'refused') AND operations.accepted_at >= $1
-             AND substr(payments.intent, 129, 32) = $3
+             AND payments.receiver = $3
              ORDER BY operations.accepted_at DESC, operations.id DESC LIMIT $2";
         let mut query =
             sqlx::query(if receiver.is_some() { of_one } else { of_all }).bind(since).bind(i64::from(count));
         if let Some(receiver) = receiver {
-            query = query.bind(receiver.to_bytes().to_vec());
+            query = query.bind(receiver.to_string());
         }
         query.fetch_all(&self.pool).await?.iter().map(outstanding::read_listed).collect()
     }

@@ -1,49 +1,14 @@
 //! What was promised of an escrow, and the chain may not show yet.
 
-use std::collections::BTreeSet;
-
 use sqlx::{AnyConnection, any::AnyRow};
-use x402_escrow_interface::{Address, message::Intent};
-
-use super::{Store, StoreError, payments::read_intent, row};
 use x402_escrow_domain::{
-    facts::{Facts, View},
+    facts::Facts,
     payment::OperationState,
+    promises::{Promise, Promises},
 };
+use x402_escrow_interface::Address;
 
-/// An accepted payment that some view of the chain may lack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Promise {
-    intent: Intent,
-    /// The slot of the authorization's block; `None` if it is in none.
-    slot: Option<u64>,
-}
-
-/// The promises of an escrow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Promises(Vec<Promise>);
-
-impl Promises {
-    /// What is promised beyond what each view shows, in base units, in the order of [`Facts::views`].
-    pub fn reserved(&self, facts: &Facts) -> Vec<u64> {
-        let lacks = |view: &View, promise: &&Promise| promise.slot.is_none_or(|slot| slot > view.slot);
-        let reserved = |view| {
-            let amounts =
-                self.0.iter().filter(|promise| lacks(view, promise)).map(|promise| promise.intent.amount);
-            // A sum that can't be counted promises everything.
-            amounts.fold(0, u64::saturating_add)
-        };
-        facts.views().map(reserved).collect()
-    }
-
-    /// The nonces of `session_key` in the session with this incarnation.
-    pub fn nonces(&self, session_key: &Address, incarnation: &[u8; 32]) -> BTreeSet<u64> {
-        let intents = self.0.iter().map(|promise| &promise.intent);
-        let of_session =
-            |intent: &&Intent| intent.session_key == *session_key && intent.incarnation == *incarnation;
-        intents.filter(of_session).map(|intent| intent.nonce).collect()
-    }
-}
+use super::{Store, StoreError, payments, row};
 
 impl Store {
     /// Payments of an escrow that are accepted and not in a block, or in a block that is not final or is after the slot
@@ -52,12 +17,12 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn promises(&self, escrow: &Address, facts: &Facts) -> Result<Promises, StoreError> {
-        promises(&mut *self.pool.acquire().await?, escrow, facts).await
+        of_escrow(&mut *self.pool.acquire().await?, escrow, facts).await
     }
 }
 
 /// Reads the promises on one connection.
-pub(super) async fn promises(
+pub(super) async fn of_escrow(
     connection: &mut AnyConnection,
     escrow: &Address,
     facts: &Facts,
@@ -76,9 +41,12 @@ pub(super) async fn promises(
     )
     .bind(escrow.to_string())
     .bind(row::integer("slot", facts.oldest_slot())?)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(Promises(rows.iter().map(read).collect::<Result<_, _>>()?))
+    Ok(Promises {
+        promises: rows.iter().map(read).collect::<Result<_, _>>()?,
+        open_holds: payments::open_holds(connection, escrow).await?,
+    })
 }
 
 fn read(row: &AnyRow) -> Result<Promise, StoreError> {
@@ -86,5 +54,5 @@ fn read(row: &AnyRow) -> Result<Promise, StoreError> {
         OperationState::Landed(_) => row::get::<Option<i64>>(row, "slot")?.map(i64::unsigned_abs),
         _ => None,
     };
-    Ok(Promise { intent: read_intent(row)?, slot })
+    Ok(Promise { intent: row::intent(row)?, slot })
 }

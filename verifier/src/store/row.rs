@@ -2,17 +2,19 @@
 
 use std::str::FromStr;
 
+use borsh::BorshDeserialize;
 use sqlx::{Any, Decode, Row, Type, any::AnyRow};
-use x402_escrow_interface::Address;
+use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     auth_capture::{Commitment, Level},
     error_code::ErrorCode,
-    text::{Base58, Decimal, Hex32},
+    text::{Base58, Decimal, Hex32, Key},
 };
 
 use super::StoreError;
 use x402_escrow_domain::payment::{
-    Action, Attempt, AttemptState, Landing, Operation, OperationState, Problem,
+    Action, Attempt, AttemptState, HoldTerms, Landing, Operation, OperationState, Payment, Problem, Terms,
+    TransferTerms, Voucher,
 };
 
 /// Reads a column that is stored as it is.
@@ -46,11 +48,6 @@ fn parse_text<T: FromStr<Err: ToString>>(column: &'static str, text: &str) -> Re
 
 pub(super) fn unreadable(column: &'static str, message: impl Into<String>) -> StoreError {
     StoreError::Unreadable { column, message: message.into() }
-}
-
-/// Reads a column that is an address as bytes.
-pub(super) fn address(row: &AnyRow, column: &'static str) -> Result<Address, StoreError> {
-    Address::try_from(get::<&[u8]>(row, column)?).map_err(|error| unreadable(column, error.to_string()))
 }
 
 /// A `u64` that is small by nature: slots, heights and counts.
@@ -88,6 +85,7 @@ pub(super) fn operation(row: &AnyRow) -> Result<Operation, StoreError> {
     let signature = || Ok::<_, StoreError>(parse::<Base58<64>>(row, "signature")?.0);
     let action = match get::<&str>(row, "kind")? {
         "authorize" => Action::Authorize,
+        "transfer" => Action::Transfer,
         "capture" => Action::Capture {
             amount,
             fee: parse::<Decimal>(row, "fee")?.0,
@@ -183,5 +181,56 @@ pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
         last_valid_block_height: get_u64(row, "last_valid_block_height")?,
         state: attempt_state(row)?,
         is_blameless: flag(row, "is_blameless")?,
+    })
+}
+
+/// Reads a payment.
+pub(super) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
+    Ok(Payment {
+        id: parse::<Hex32>(row, "id")?.0,
+        terms: match get::<Option<&[u8]>>(row, "intent")? {
+            Some(_) => Terms::Hold(hold_terms(row)?),
+            None => Terms::Transfer(TransferTerms {
+                destination: parse::<Key>(row, "destination")?.into(),
+                is_claimed: flag(row, "claimed")?,
+            }),
+        },
+        payer: parse::<Key>(row, "payer")?.into(),
+        mint: parse::<Key>(row, "mint")?.into(),
+        receiver: parse::<Key>(row, "receiver")?.into(),
+        amount: parse::<Decimal>(row, "amount")?.0,
+        accepted_at: get(row, "accepted_at")?,
+    })
+}
+
+fn hold_terms(row: &AnyRow) -> Result<HoldTerms, StoreError> {
+    let proof: &[u8] = get(row, "receiver_proof")?;
+    let (hashes, rest) = proof.as_chunks();
+    if !rest.is_empty() {
+        return Err(unreadable("receiver_proof", format!("{} bytes are no hashes", proof.len())));
+    }
+    let signature = parse::<Base58<64>>(row, "signature")?.0;
+    Ok(HoldTerms { intent: intent(row)?, signature, receiver_proof: hashes.to_vec() })
+}
+
+/// Reads the intent of a payment that is held first.
+pub(super) fn intent(row: &AnyRow) -> Result<Intent, StoreError> {
+    Intent::try_from_slice(get(row, "intent")?).map_err(|error| unreadable("intent", error.to_string()))
+}
+
+/// Reads the capture deadline of a payment, unix seconds: for ever where nothing is to be captured.
+pub(super) fn capture_deadline(row: &AnyRow) -> Result<i64, StoreError> {
+    match get::<Option<&[u8]>>(row, "intent")? {
+        Some(_) => Ok(intent(row)?.capture_deadline),
+        None => Ok(i64::MAX),
+    }
+}
+
+/// Reads a voucher.
+pub(super) fn voucher(row: &AnyRow) -> Result<Voucher, StoreError> {
+    Ok(Voucher {
+        amount: parse::<Decimal>(row, "amount")?.0,
+        fee: parse::<Decimal>(row, "fee")?.0,
+        signature: parse::<Base58<64>>(row, "signature")?.0,
     })
 }

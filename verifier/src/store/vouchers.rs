@@ -11,9 +11,9 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Store, StoreError, identifiers, payments, row, write::Turn};
+use super::{Store, StoreError, identifiers, payments, write::Turn};
 use x402_escrow_domain::{
-    identifier::Purchase,
+    identifier::Binding,
     payment::{History, Voucher},
     verify::Rejection,
 };
@@ -27,12 +27,12 @@ pub enum AcceptedVoucher {
     Refused(Rejection),
     /// There is no such payment.
     UnknownPayment,
-    /// Its id is another purchase's of the same session.
+    /// Its id is another binding's of the same session.
     IdentifierTaken(PaymentIdentifier),
 }
 
 /// Decides, given all that is known of the payment, whether a voucher is kept, and under which id.
-pub type DecideVoucher = Box<dyn FnOnce(&History) -> Result<Option<Purchase>, Rejection> + Send>;
+pub type DecideVoucher = Box<dyn FnOnce(&History) -> Result<Option<Binding>, Rejection> + Send>;
 
 /// Vouchers that wait for their turn. Whoever has it keeps all that are there, in one transaction: what takes long is not
 /// writing but having it on disk.
@@ -126,14 +126,14 @@ async fn keep(connection: &mut AnyConnection, offered: Offered) -> Result<Accept
     let Some(history) = payments::history(connection, &payment_id).await? else {
         return Ok(AcceptedVoucher::UnknownPayment);
     };
-    let purchase = match decide(&history) {
-        Ok(purchase) => purchase,
+    let binding = match decide(&history) {
+        Ok(binding) => binding,
         Err(rejection) => return Ok(AcceptedVoucher::Refused(rejection)),
     };
-    if let Some(purchase) = purchase
-        && !identifiers::bind(connection, &purchase).await?
+    if let Some(binding) = binding
+        && !identifiers::bind(connection, &binding).await?
     {
-        return Ok(AcceptedVoucher::IdentifierTaken(purchase.id));
+        return Ok(AcceptedVoucher::IdentifierTaken(binding.id));
     }
     sqlx::query(
         "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES ($1, $2, $3, $4)
@@ -147,27 +147,8 @@ async fn keep(connection: &mut AnyConnection, offered: Offered) -> Result<Accept
     .execute(&mut *connection)
     .await?;
     if history.voucher.is_none() {
-        let review_at = history.payment.intent.capture_deadline.saturating_sub(margin_seconds);
+        let review_at = history.payment.capture_deadline().saturating_sub(margin_seconds);
         payments::set_review(connection, &payment_id, Some(review_at)).await?;
     }
     Ok(AcceptedVoucher::New(Box::new(history)))
-}
-
-/// Reads a payment's last voucher.
-pub(super) async fn of_payment(
-    connection: &mut AnyConnection,
-    payment_id: &Digest,
-) -> Result<Option<Voucher>, StoreError> {
-    let row = sqlx::query("SELECT * FROM vouchers WHERE payment_id = $1")
-        .bind(Hex32(*payment_id).to_string())
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| {
-        Ok(Voucher {
-            amount: row::parse::<Decimal>(&row, "amount")?.0,
-            fee: row::parse::<Decimal>(&row, "fee")?.0,
-            signature: row::parse::<Base58<64>>(&row, "signature")?.0,
-        })
-    })
-    .transpose()
 }

@@ -49,7 +49,7 @@ async fn not_ready_while_what_is_in_the_store_can_not_be_read() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
     world.spoil_state(id, "nonsense").await;
-    world.app.work.notify_one();
+    world.app.to_send.notify_one();
     wait::until("it to be said", async || health(&world).await.2.contains("can't be followed")).await;
     assert_eq!(health(&world).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -101,8 +101,8 @@ async fn an_escrow_can_only_lock_so_much_rent_until_its_payments_are_over() {
     world.settled(&world.capture(first, 1000, true)).await;
     assert_eq!(world.settle(&third).await["errorReason"], code);
     world.cluster.state().level = Commitment::Finalized;
-    world.app.work.notify_one();
-    let open = async || world.app.store.open_holds(&world.escrow).await.unwrap();
+    world.app.to_send.notify_one();
+    let open = async || world.open_holds().await;
     wait::until("the first payment to be over", async || open().await <= 1).await;
     world.settled(&third).await;
 }

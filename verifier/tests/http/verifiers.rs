@@ -12,7 +12,9 @@ use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::Value;
 use x402_escrow_domain::{
     facts::Subject,
-    payment::Payment,
+    payment::{HoldTerms, Payment},
+    policy::Policy,
+    verify::intent::{self, Claim},
 };
 use x402_escrow_verifier::{
     clock::unix_now,
@@ -20,6 +22,7 @@ use x402_escrow_verifier::{
 };
 use x402_escrow_wire::{
     auth_capture::{Extra, Level},
+    error_code::ErrorCode,
     payment::PaymentRequirements,
 };
 
@@ -47,15 +50,9 @@ async fn leads(world: &World) {
 fn payment(world: &World, requirements: &PaymentRequirements, nonce: u64) -> Payment {
     let payload = world.payload(requirements, nonce);
     let intent = payload.intent(requirements, &Extra::read(requirements).unwrap());
-    Payment {
-        id: intent.digest(),
-        payer: keypair(PAYER).pubkey(),
-        mint: world.mint,
-        intent,
-        signature: payload.signature.unwrap().0,
-        receiver_proof: Vec::new(),
-        accepted_at: unix_now(),
-    }
+    let signature = payload.signature.unwrap().0;
+    let hold = HoldTerms { intent, signature, receiver_proof: Vec::new() };
+    Payment::held(hold, keypair(PAYER).pubkey(), world.mint, unix_now())
 }
 
 #[tokio::test]
@@ -97,7 +94,14 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
     let payments: Vec<_> = (1..=PAYMENTS).map(|nonce| payment(&first, &requirements, nonce)).collect();
     let accept = |world: &World, payment: &Payment| {
         let (store, payment, facts) = (world.app.store.clone(), payment.clone(), facts.clone());
-        async move { store.accept_payment(&payment, Level::Processed, &facts, u64::MAX, None).await.unwrap() }
+        let policy = Policy { maximum_open_holds_per_escrow: u64::MAX, ..world.app.rules.policy.clone() };
+        async move {
+            let hold = payment.hold().unwrap();
+            let claim = Claim { intent: &hold.intent, receiver_proof: &[], asset: &payment.mint };
+            let decide =
+                |known: Option<&_>, promises: &_| intent::decide(known, &claim, &facts, promises, &policy);
+            store.accept_hold(&payment, hold, Level::Processed, &facts, None, decide).await.unwrap()
+        }
     };
     let pairs = stream::iter(&payments)
         .map(|payment| futures_util::future::join(accept(&first, payment), accept(&second, payment)))
@@ -110,7 +114,12 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
                 assert_eq!(one, other);
                 promised += AMOUNT;
             }
-            (Accepted::Unfunded, Accepted::Unfunded) => {}
+            (Accepted::Refused(one), Accepted::Refused(other)) => {
+                assert_eq!(
+                    (one.code, other.code),
+                    (ErrorCode::InsufficientFunds, ErrorCode::InsufficientFunds)
+                );
+            }
             other => panic!("equal payments were answered differently: {other:?}"),
         }
     }

@@ -1,3 +1,5 @@
+//! Makes operations ready to be sent: looks at their holds as they are now.
+
 use x402_escrow_domain::cluster::Snapshot;
 use x402_escrow_interface::account::{Escrow, Hold};
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
@@ -5,7 +7,7 @@ use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 use super::SubmitError;
 use crate::{chain::ChainError, engine::app::App};
 use x402_escrow_domain::{
-    payment::{Action, History, Operation, Payment, Problem},
+    payment::{Action, History, HoldTerms, Operation, Payment, Problem},
     transaction::{self, HoldState, Part},
 };
 
@@ -20,23 +22,25 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<Prepared>, SubmitError> {
     let mut known = Vec::with_capacity(operations.len());
     for operation in operations {
-        if let Some(history) = app.store.history(&operation.payment_id).await? {
-            known.push((operation, history));
+        if let Some(history) = app.store.history(&operation.payment_id).await?
+            && let Some(hold) = history.hold().cloned()
+        {
+            known.push((operation, history, hold));
         }
     }
-    let on_holds = known.iter().filter(|(operation, _)| operation.action != Action::Authorize);
-    let payments: Vec<_> = on_holds.map(|(_, history)| &history.payment).collect();
-    let (slot, states) = read_holds(app, &payments).await?;
+    let on_holds = known.iter().filter(|(operation, ..)| operation.action != Action::Authorize);
+    let holds: Vec<_> = on_holds.map(|(_, _, hold)| hold).collect();
+    let (slot, states) = read_holds(app, &holds).await?;
     let mut states = states.into_iter();
     let mut prepared = Vec::with_capacity(known.len());
-    for (operation, history) in &known {
+    for (operation, history, hold) in &known {
         let payment = &history.payment;
         let part = match operation.action {
-            Action::Authorize => Some(transaction::authorize(&app.facilitator.fee_payer, payment)),
+            Action::Authorize => Some(transaction::authorize(&app.rules.fee_payer, hold)),
             _ => match states.next().flatten() {
-                Some(state) => transaction::on_hold(payment, &operation.action, &state),
+                Some(state) => transaction::on_hold(hold, &operation.action, &state),
                 None => {
-                    report_no_hold(app, operation, history, slot).await?;
+                    report_no_hold(app, operation, history, hold, slot).await?;
                     None
                 }
             },
@@ -50,21 +54,20 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
     Ok(prepared)
 }
 
-/// The holds of `payments` (at most 50), in the same order, as of a slot.
-async fn read_holds(app: &App, payments: &[&Payment]) -> Result<(u64, Vec<Option<HoldState>>), ChainError> {
-    if payments.is_empty() {
+/// The states of `holds` (at most 50), in the same order, as of a slot.
+async fn read_holds(app: &App, holds: &[&HoldTerms]) -> Result<(u64, Vec<Option<HoldState>>), ChainError> {
+    if holds.is_empty() {
         return Ok((0, Vec::new()));
     }
-    let addresses: Vec<_> =
-        payments.iter().flat_map(|payment| [payment.intent.escrow, payment.hold()]).collect();
+    let addresses: Vec<_> = holds.iter().flat_map(|hold| [hold.intent.escrow, hold.address()]).collect();
     let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Processed).await?;
     let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
-    let state = |(index, payment): (usize, &&Payment)| {
+    let state = |(index, terms): (usize, &&HoldTerms)| {
         let escrow = Escrow::decode(data(2 * index)?).ok()?;
         let hold = Hold::decode(data(2 * index + 1)?).ok()?;
-        (hold.intent_digest == payment.id).then_some(HoldState { escrow, hold })
+        (hold.intent_digest == terms.intent.digest()).then_some(HoldState { escrow, hold })
     };
-    Ok((slot, payments.iter().enumerate().map(state).collect()))
+    Ok((slot, holds.iter().enumerate().map(state).collect()))
 }
 
 /// Tells the store what becomes of an operation whose hold is missing as of `slot`. Where somebody else ended the payment,
@@ -73,21 +76,22 @@ async fn report_no_hold(
     app: &App,
     operation: &Operation,
     history: &History,
+    hold: &HoldTerms,
     slot: u64,
 ) -> Result<(), SubmitError> {
-    let is_gone = is_gone(history, slot) && is_gone_for_good(app, history).await?;
+    let is_gone = is_gone(history, slot) && is_gone_for_good(app, history, hold).await?;
     match operation.action {
         Action::Void { .. } | Action::Reclaim if is_gone && history.authorization().has_landed() => {
             app.store.report_done(operation.id).await?;
         }
-        _ => app.store.report_problem(operation.id, &no_hold(&history.payment), is_gone).await?,
+        _ => app.store.report_problem(operation.id, &no_hold(hold), is_gone).await?,
     }
     Ok(())
 }
 
 /// Whether no fork has the hold any more.
-async fn is_gone_for_good(app: &App, history: &History) -> Result<bool, ChainError> {
-    let addresses = [history.payment.hold()];
+async fn is_gone_for_good(app: &App, history: &History, terms: &HoldTerms) -> Result<bool, ChainError> {
+    let addresses = [terms.address()];
     let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Finalized).await?;
     let hold = accounts.first().and_then(Option::as_ref).and_then(|account| Hold::decode(&account.data).ok());
     Ok(is_gone(history, slot) && hold.is_none_or(|hold| hold.intent_digest != history.payment.id))
@@ -104,12 +108,12 @@ fn is_gone(history: &History, slot: u64) -> bool {
         })
 }
 
-fn no_hold(payment: &Payment) -> Problem {
+fn no_hold(hold: &HoldTerms) -> Problem {
     Problem {
         code: ErrorCode::InvalidTransactionState,
         message: format!(
             "the hold {} is not on chain: the node lags behind, or somebody else ended it",
-            payment.hold()
+            hold.address()
         ),
     }
 }

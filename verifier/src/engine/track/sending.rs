@@ -14,7 +14,7 @@ use crate::engine::{app::App, submit};
 use x402_escrow_domain::payment::{AttemptState, Operation, Tracked};
 
 /// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
-pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
+const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long an operation that could not be sent waits.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);

@@ -12,16 +12,11 @@ use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::sleep,
 };
+use x402_escrow_domain::report;
 use x402_escrow_interface::message::Digest;
 
 use super::payments;
-use crate::{
-    engine::{
-        app::App,
-        known::{self, Known},
-    },
-    http::error::ApiError,
-};
+use crate::{engine::app::App, http::error::ApiError};
 
 /// At most this often a follower reads the store, however often operations get further.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -75,17 +70,17 @@ impl Follower {
     async fn next(&mut self) -> Option<Event> {
         while !self.is_over {
             self.progress.borrow_and_update();
-            let Known { report, is_over } = match known::payment(&self.app, &self.id).await {
-                Ok(known) => known?,
+            let history = match self.app.store.history(&self.id).await {
+                Ok(history) => history?,
                 Err(error) => {
                     tracing::error!(%error, "a follower's payment can't be read");
                     return None;
                 }
             };
-            let report = serde_json::to_string(&report);
+            let report = serde_json::to_string(&report::payment(&self.app.rules.network, &history));
             let report = report.inspect_err(|error| tracing::error!(%error, "a report is not JSON")).ok()?;
             if report != self.told {
-                self.is_over = is_over;
+                self.is_over = history.is_over();
                 self.told.clone_from(&report);
                 return Some(Event::default().event("payment").data(report));
             }

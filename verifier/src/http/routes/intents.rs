@@ -32,11 +32,11 @@ use crate::{
     chain,
     engine::app::App,
     http::{body::JsonBody, error::ApiError},
-    store::Promises,
 };
 use x402_escrow_domain::{
     facts::{self, Facts, Subject},
     nonce,
+    promises::Promises,
     translate::{self, Choice, PassedOver, Wish},
     verify::{self, Rejection, requirements},
 };
@@ -166,20 +166,18 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
         maximum_amount: request.maximum_amount.map(|amount| amount.0),
         receiver_proof: request.receiver_proof,
     };
-    let (candidates, mut passed_over) = translate::candidates(&challenge.accepts, &wish, &app.facilitator);
+    let (candidates, mut passed_over) = translate::candidates(&challenge.accepts, &wish, &app.rules);
     if candidates.is_empty() {
         return Ok(none_acceptable(passed_over));
     }
     let token_accounts: BTreeSet<_> =
         candidates.iter().flat_map(translate::Candidate::token_accounts).collect();
-    let (program, escrow, session_key) = (app.facilitator.program, wish.escrow, wish.session_key);
+    let (program, escrow, session_key) = (app.rules.program, wish.escrow, wish.session_key);
     let subject = Subject { program, escrow, session_key, nonce: None };
     let facts = chain::facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
     let promises = app.store.promises(&escrow, &facts).await?;
     let nonce = nonce(&app, request.nonce, &session_key, &facts, &promises)?;
-    let reserved = promises.reserved(&facts);
-    let choice =
-        translate::choose(candidates, &wish, nonce, &facts, &reserved, &app.facilitator, &mut passed_over);
+    let choice = translate::choose(candidates, &wish, nonce, &facts, &promises, &app.rules, &mut passed_over);
     passed_over.sort_by_key(|option| option.index);
     let Some(Choice { requirements, payload, intent }) = choice else {
         return Ok(none_acceptable(passed_over));
@@ -291,7 +289,7 @@ pub async fn payload(State(app): State<Arc<App>>, body: JsonBody) -> Result<Resp
 
 fn check_signed(app: &App, unsigned: &PaymentPayload, payload: &IntentPayload) -> Result<(), Rejection> {
     requirements::check_version(unsigned.x402_version, "unsigned.x402Version")?;
-    let extra = requirements::check(&unsigned.accepted, &app.facilitator)?;
+    let extra = requirements::check(&unsigned.accepted, &app.rules)?;
     let intent = verify::intent::read(payload, &unsigned.accepted, &extra)?;
     match &payload.signature {
         Some(signature) => verify::intent::check_signature(&intent, &signature.0),

@@ -7,22 +7,21 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use x402_escrow_domain::{
+    payment::History,
+    report::{self, PaymentReport},
+};
 use x402_escrow_wire::{field::FieldError, text::Hex32};
 
-use crate::{
-    engine::{
-        app::App,
-        known::{self, Known, PaymentReport},
-    },
-    http::error::ApiError,
-};
+use crate::{engine::app::App, http::error::ApiError};
 
 /// `GET /payments/{id}`: all that is known of a payment.
 pub async fn payment(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<PaymentReport>, ApiError> {
-    Ok(Json(find(&app, &read_id(&id)?).await?.report))
+    let history = find(&app, &read_id(&id)?).await?;
+    Ok(Json(report::payment(&app.rules.network, &history)))
 }
 
 /// Reads the id that is in the path.
@@ -31,8 +30,8 @@ pub(super) fn read_id(id: &str) -> Result<Hex32, ApiError> {
 }
 
 /// The payment with this id.
-pub(super) async fn find(app: &App, id: &Hex32) -> Result<Known, ApiError> {
-    known::payment(app, &id.0).await?.ok_or_else(|| {
+pub(super) async fn find(app: &App, id: &Hex32) -> Result<History, ApiError> {
+    app.store.history(&id.0).await?.ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, "payment_not_found", format!("no payment {id} is known here"))
     })
 }

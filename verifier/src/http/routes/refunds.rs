@@ -12,10 +12,10 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    engine::{app::App, assess::NotAccepted, refund},
+    engine::{app::App, not_accepted::NotAccepted, refund},
     http::{
         body::JsonBody,
-        error::{ApiError, verdict},
+        error::{ApiError, rejection},
     },
 };
 use x402_escrow_domain::report;
@@ -25,6 +25,7 @@ pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<R
     let RefundRequest { payment_id, amount } = body.read()?;
     let draft = refund::draft(&app, &payment_id.0, amount.0).await.map_err(|error| match error {
         NotAccepted::Rejected(rejection) => rejection.into(),
+        NotAccepted::Malformed(error) => ApiError::bad_field(error),
         NotAccepted::Chain(error) => error.into(),
         NotAccepted::Store(error) => error.into(),
         NotAccepted::TooMany(too_many) => too_many.into(),
@@ -40,9 +41,9 @@ pub async fn send(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<Se
     let message = BASE64_STANDARD.decode(message).map_err(|error| {
         ApiError::bad_field(FieldError { field: "message".to_owned(), message: error.to_string() })
     })?;
-    let network = &app.facilitator.network;
+    let network = &app.rules.network;
     Ok(Json(match refund::send(&app, &payment_id.0, amount.0, &message, &signature.0).await {
-        Ok(settled) => report::settled(network, &settled),
-        Err(error) => report::rejected(network, verdict(error, ErrorCode::UnexpectedSettleError)?),
+        Ok(progress) => report::settled(network, &progress),
+        Err(error) => report::rejected(network, rejection(error, ErrorCode::UnexpectedSettleError)?),
     }))
 }

@@ -3,41 +3,31 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use x402_escrow_domain::{report, request};
 use x402_escrow_wire::{error_code::ErrorCode, facilitator::SettleResponse};
 
-use super::Asked;
 use crate::{
-    engine::{app::App, exact, settle::Outcome},
+    engine::{
+        app::App,
+        settle::{Outcome, settle as act},
+    },
     http::{
+        answer::Answer,
         body::JsonBody,
-        decision::Verdict,
-        error::{ApiError, verdict},
+        error::{ApiError, rejection},
     },
 };
-use x402_escrow_domain::report;
 
 /// `POST /settle`: holds, captures or releases, or pays at once, and answers when that is as final as it must be.
-pub async fn settle(
-    State(app): State<Arc<App>>,
-    body: JsonBody,
-) -> Result<Verdict<SettleResponse>, ApiError> {
-    let network = super::network(&body, &app.facilitator);
-    let answer = match super::read(&body, &app.facilitator)? {
-        Ok(Asked::AuthCapture(request, identifier)) => {
-            crate::engine::settle::settle(&app, &request, identifier.as_ref()).await.map(|outcome| {
-                match outcome {
-                    Outcome::Settled(settled) => report::settled(network, &settled),
-                    Outcome::Vouched(vouched) => report::vouched(network, &vouched),
-                }
-            })
-        }
-        Ok(Asked::Exact(request)) => exact::settle::settle(&app, &request)
-            .await
-            .map(|settled| x402_escrow_domain::exact::report::settled(network, settled)),
-        Err(rejection) => Err(rejection.into()),
+pub async fn settle(State(app): State<Arc<App>>, body: JsonBody) -> Result<Answer<SettleResponse>, ApiError> {
+    let network = request::network(&body.0, &app.rules);
+    let settled = async {
+        let request = request::read(&body.0, &app.rules)?;
+        act(&app, &request).await
     };
-    Ok(Verdict(match answer {
-        Ok(settled) => settled,
-        Err(error) => report::rejected(network, verdict(error, ErrorCode::UnexpectedSettleError)?),
+    Ok(Answer(match settled.await {
+        Ok(Outcome::Operation(progress)) => report::settled(network, &progress),
+        Ok(Outcome::Voucher(vouched)) => report::vouched(network, &vouched),
+        Err(error) => report::rejected(network, rejection(error, ErrorCode::UnexpectedSettleError)?),
     }))
 }

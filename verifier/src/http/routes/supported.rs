@@ -21,8 +21,8 @@ const SOLANA: &str = "solana:*";
 
 /// `GET /supported`: what can be verified and settled here, and what merchants put into their requirements' `extra`.
 pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
-    let network = &app.facilitator.network;
-    let fee_payer = json!(Key::from(app.facilitator.fee_payer));
+    let network = &app.rules.network;
+    let fee_payer = json!(Key::from(app.rules.fee_payer));
     let pays_fee = || ("feePayer".to_owned(), fee_payer.clone());
     let kind = |x402_version, scheme: &str, network: &str, extra| SupportedKind {
         x402_version,
@@ -32,7 +32,7 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
     };
     let program = Map::from_iter([
         ("paymentFlow".to_owned(), json!(ESCROW_FLOW)),
-        ("program".to_owned(), json!(Key::from(app.facilitator.program))),
+        ("program".to_owned(), json!(Key::from(app.rules.program))),
         pays_fee(),
     ]);
     let mut kinds = vec![

@@ -13,9 +13,9 @@ use x402_escrow_wire::text::{Hex32, Key};
 
 use crate::{
     engine::app::App,
-    http::error::ApiError,
+    http::error::{ApiError, HTML},
     operator::status::{self, DAYS, Question},
-    store::{Place, StoreError, Stored},
+    store::{Place, StoreError},
 };
 
 /// The query, as it is written.
@@ -48,10 +48,10 @@ pub async fn payment(State(app): State<Arc<App>>, Path(id): Path<String>) -> Res
             return refuse(StatusCode::BAD_REQUEST, "That is no payment id", &format!("{id:?}: {message}."));
         }
     };
-    match find(&app, &id).await {
-        Ok(Some(stored)) => {
-            let decimals = status::decimals(&app, [stored.asset()]).await;
-            page(StatusCode::OK, &status::payment(&stored, &decimals))
+    match app.store.history(&id.0).await {
+        Ok(Some(history)) => {
+            let decimals = status::decimals(&app, [history.payment.mint.to_string()]).await;
+            page(StatusCode::OK, &status::payment(&history, &decimals))
         }
         Ok(None) => {
             let message = format!("No payment {id} is known here.");
@@ -59,13 +59,6 @@ pub async fn payment(State(app): State<Arc<App>>, Path(id): Path<String>) -> Res
         }
         Err(error) => failed(error),
     }
-}
-
-async fn find(app: &App, id: &Hex32) -> Result<Option<Stored>, StoreError> {
-    if let Some(payment) = app.store.exact_payment(&id.0).await? {
-        return Ok(Some(Stored::Exact(Box::new(payment))));
-    }
-    Ok(app.store.history(&id.0).await?.map(|history| Stored::AuthCapture(Box::new(history))))
 }
 
 fn read(asked: &Asked) -> Result<Question, String> {
@@ -111,7 +104,7 @@ fn failed(error: StoreError) -> Response {
 
 fn page(status: StatusCode, markup: &Markup) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, status::HTML.to_owned()),
+        (header::CONTENT_TYPE, HTML.to_owned()),
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::CONTENT_SECURITY_POLICY, status::content_security_policy()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),

@@ -81,7 +81,7 @@ fn needs_attention(overview: &Overview) -> Markup {
             @if let Some(undelivered) = &overview.undelivered {
                 div.box.bad {
                     h3 { "The webhook fails" }
-                    p { "News of " (undelivered.payments) " payments were not taken, since " (utc(undelivered.since)) "." }
+                    p { "Changes of " (undelivered.payments) " payments were not taken, since " (utc(undelivered.since)) "." }
                     p.faint { "They are offered again for three days. Does the server at webhook_url answer 2xx within 10 seconds?" }
                 }
             }
@@ -146,7 +146,7 @@ fn sums(overview: &Overview) -> Markup {
                 }
             }
             @if overview.sums_are_cut {
-                p.faint { "There were too many payments: the first three sums are of the newest of each scheme only." }
+                p.faint { "There were too many payments: the first three sums are of the newest only." }
             }
             p.faint {
                 "Came in: held or paid in a block. Promised: accepted, in no block yet. Held: in a block, neither captured \
@@ -180,14 +180,14 @@ fn payments(overview: &Overview) -> Markup {
                         }
                     }
                     tbody {
-                        @for stored in &overview.payments { (row(&Summary::of(stored), &overview.decimals)) }
+                        @for history in &overview.payments { (row(&Summary::of(history), &overview.decimals)) }
                     }
                 }
             }
             nav {
                 @if !is_first { a href=(link(overview, None)) { "Newest" } }
                 @if let Some(last) = overview.payments.last().filter(|_| overview.has_more) {
-                    a href=(link(overview, Some(last.place()))) { "Older" }
+                    a href=(link(overview, Some(Place::of(&last.payment)))) { "Older" }
                 }
             }
         }

@@ -1,19 +1,15 @@
 //! The page about one payment, and its line on the page about all. No I/O.
 
 use maud::{Markup, html};
+use x402_escrow_domain::payment::{Action, Attempt, AttemptState, History, OperationState, Terms, Tracked};
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::{
-    auth_capture, exact as exact_scheme,
-    text::{Base58, Hex32},
-};
+use x402_escrow_wire::text::{Base58, Hex32};
 
 use super::{
     Decimals,
     style::document,
     text::{self, amount, utc},
 };
-use crate::store::Stored;
-use x402_escrow_domain::payment::{Action, AttemptState, History, OperationState, Tracked};
 
 /// A payment in one line.
 pub(super) struct Summary {
@@ -32,14 +28,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(stored: &Stored) -> Self {
-        match stored {
-            Stored::AuthCapture(history) => Self::of_history(history),
-            Stored::Exact(payment) => Self::of_exact(payment),
-        }
-    }
-
-    fn of_history(history: &History) -> Self {
+    pub(super) fn of(history: &History) -> Self {
         let payment = &history.payment;
         let did_not_fail = |tracked: &&Tracked| !tracked.operation.state.is_negative();
         let newest = history.operations.iter().rfind(did_not_fail).or_else(|| history.operations.last());
@@ -50,38 +39,16 @@ impl Summary {
         });
         Self {
             id: payment.id,
-            scheme: auth_capture::SCHEME,
+            scheme: payment.scheme(),
             accepted_at: payment.accepted_at,
             payer: payment.payer.to_string(),
             asset: payment.mint.to_string(),
-            amount: payment.intent.amount,
+            amount: payment.amount,
             captured: history.settled_sums().captured,
             state: history.state().as_str(),
             finality,
             slot: attempt.and_then(|attempt| Some(attempt.state.landing()?.slot)),
             transaction: attempt.map(|attempt| Base58(attempt.signature).to_string()),
-        }
-    }
-
-    fn of_exact(payment: &x402_escrow_domain::exact::payment::Payment) -> Self {
-        let landing = payment.state.landing();
-        let is_paid = landing.is_some_and(|landing| landing.error.is_none());
-        Self {
-            id: payment.id,
-            scheme: exact_scheme::SCHEME,
-            accepted_at: payment.accepted_at,
-            payer: payment.payer.to_string(),
-            asset: payment.mint.to_string(),
-            amount: payment.amount,
-            captured: if is_paid { payment.amount } else { 0 },
-            state: match &payment.state {
-                AttemptState::Sent => "unsettled",
-                AttemptState::Landed(_) if is_paid => "paid",
-                AttemptState::Landed(_) | AttemptState::Expired => "failed",
-            },
-            finality: format!("payment {}", in_words_of_attempt(&payment.state)),
-            slot: landing.map(|landing| landing.slot),
-            transaction: Some(Base58(payment.signature).to_string()),
         }
     }
 }
@@ -112,8 +79,8 @@ pub(super) fn pill(state: &str) -> Markup {
 }
 
 /// The page about one payment.
-pub fn payment(stored: &Stored, decimals: &Decimals) -> Markup {
-    let summary = Summary::of(stored);
+pub fn payment(history: &History, decimals: &Decimals) -> Markup {
+    let summary = Summary::of(history);
     let id = Hex32(summary.id).to_string();
     let body = html! {
         header {
@@ -121,17 +88,17 @@ pub fn payment(stored: &Stored, decimals: &Decimals) -> Markup {
             a href="/status" { "All payments" }
         }
         main {
-            section id="payment" { h2 { "What it is" } div.box { (details(stored, &summary, &id, decimals)) } }
-            @if let Stored::AuthCapture(history) = stored {
+            section id="payment" { h2 { "What it is" } div.box { (details(history, &summary, &id, decimals)) } }
+            @if history.hold().is_some() {
                 section id="operations" { h2 { "What was asked for, oldest first" } (operations(history, decimals)) }
             }
-            section id="transactions" { h2 { "Transactions, oldest first" } (transactions(stored)) }
+            section id="transactions" { h2 { "Transactions, oldest first" } (transactions(history)) }
         }
     };
     document(&format!("Payment {id}"), &body)
 }
 
-fn details(stored: &Stored, summary: &Summary, id: &str, decimals: &Decimals) -> Markup {
+fn details(history: &History, summary: &Summary, id: &str, decimals: &Decimals) -> Markup {
     let money = |units: u64| amount(units, &summary.asset, decimals);
     html! {
         dl.details {
@@ -140,10 +107,10 @@ fn details(stored: &Stored, summary: &Summary, id: &str, decimals: &Decimals) ->
             dt { "Accepted" } dd { (utc(summary.accepted_at)) }
             dt { "Amount" } dd { (money(summary.amount)) }
             dt { "Captured" } dd { (money(summary.captured)) }
-            @match stored {
-                Stored::AuthCapture(history) => {
+            @match &history.payment.terms {
+                Terms::Hold(hold) => {
                     @let sums = history.settled_sums();
-                    @let intent = &history.payment.intent;
+                    @let intent = &hold.intent;
                     dt { "Fee of it" } dd { (money(sums.fee)) }
                     dt { "Refunded of it" } dd { (money(sums.refunded)) }
                     dt { "Released" } dd { (money(intent.amount.saturating_sub(sums.ends_at))) }
@@ -155,13 +122,13 @@ fn details(stored: &Stored, summary: &Summary, id: &str, decimals: &Decimals) ->
                     dt { "Payer" } dd.mono { (summary.payer) }
                     dt { "Escrow" } dd.mono { (intent.escrow) }
                     dt { "Session key" } dd.mono { (intent.session_key) }
-                    dt { "Hold" } dd.mono { (history.payment.hold()) }
+                    dt { "Hold" } dd.mono { (hold.address()) }
                     dt { "Resource hash" } dd.mono { (Hex32(intent.resource_hash)) }
                 }
-                Stored::Exact(payment) => {
-                    dt { "Receiver" } dd.mono { (payment.receiver) }
+                Terms::Transfer(transfer) => {
+                    dt { "Receiver" } dd.mono { (history.payment.receiver) }
                     dt { "Payer" } dd.mono { (summary.payer) }
-                    dt { "Told to a merchant" } dd { @if payment.claimed { "yes" } @else { "not yet" } }
+                    dt { "Told to a merchant" } dd { @if transfer.is_claimed { "yes" } @else { "not yet" } }
                 }
             }
             dt { "Token" } dd.mono { (summary.asset) }
@@ -186,7 +153,7 @@ fn operations(history: &History, decimals: &Decimals) -> Markup {
             tbody {
                 @for Tracked { operation, .. } in &history.operations {
                     @let units = match operation.action {
-                        Action::Authorize => Some(history.payment.intent.amount),
+                        Action::Authorize | Action::Transfer => Some(history.payment.amount),
                         Action::Capture { amount, .. } | Action::Close { amount, .. } | Action::Void { amount, .. }
                         | Action::Refund { amount, .. } => Some(amount),
                         Action::Reclaim => None,
@@ -211,18 +178,13 @@ fn operations(history: &History, decimals: &Decimals) -> Markup {
     }
 }
 
-fn transactions(stored: &Stored) -> Markup {
-    let rows: Vec<(&str, [u8; 64], &AttemptState)> = match stored {
-        Stored::AuthCapture(history) => history
-            .operations
-            .iter()
-            .flat_map(|tracked| {
-                let kind = text::kind(tracked.operation.action.kind());
-                tracked.attempts.iter().map(move |attempt| (kind, attempt.signature, &attempt.state))
-            })
-            .collect(),
-        Stored::Exact(payment) => vec![("payment", payment.signature, &payment.state)],
+fn transactions(history: &History) -> Markup {
+    let of_operation = |tracked: &Tracked| {
+        let kind = text::kind(tracked.operation.action.kind());
+        let row = move |attempt: &Attempt| (kind, attempt.signature, attempt.state.clone());
+        tracked.attempts.iter().map(row).collect::<Vec<_>>()
     };
+    let rows: Vec<_> = history.operations.iter().flat_map(of_operation).collect();
     html! {
         @if rows.is_empty() {
             div.box { p { "None was sent." } }
@@ -246,7 +208,7 @@ fn transactions(stored: &Stored) -> Markup {
                             td data-label="Signature" { span.mono { (Base58(signature)) } }
                             td data-label="How final" {
                                 span {
-                                    (in_words_of_attempt(state))
+                                    (in_words_of_attempt(&state))
                                     @if let Some(problem) = landing.and_then(|landing| landing.error.as_ref()) {
                                         span.base { (problem.message) }
                                     }

@@ -18,9 +18,8 @@ use crate::clock::unix_now;
 use crate::{
     engine::app::App,
     operator::{alarm::CAPTURE_MARGIN_SECONDS, health},
-    store::{Place, StoreError, Stored},
+    store::StoreError,
 };
-use x402_escrow_domain::exact::payment::Payment;
 
 const DAY_SECONDS: i64 = 86_400;
 
@@ -38,15 +37,11 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
     let store = &app.store;
     let is_asked = |of: &Address| receiver.is_none_or(|receiver| receiver == of);
 
-    let mut unsettled = store.open_exact_payments().await?;
-    unsettled.retain(|payment| is_asked(&payment.receiver));
     let mut outstanding = store.outstanding().await?;
     outstanding.retain(|payment| is_asked(&payment.receiver));
     let turnover = store.turnover(receiver, since, PAYMENTS_IN_SUMS).await?;
-    let mut paid = store.exact_payments_before(receiver, &Place::END, PAYMENTS_IN_SUMS).await?;
-    paid.retain(|payment| payment.accepted_at >= since);
 
-    let mut stuck = read_stuck(app, &unsettled, is_asked, now).await?;
+    let mut stuck = read_stuck(app, is_asked, now).await?;
     let more_stuck = stuck.len().saturating_sub(LISTED);
     stuck.truncate(LISTED);
 
@@ -55,24 +50,23 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
     payments.truncate(PAYMENTS_PER_PAGE as usize);
 
     let mut receivers: BTreeMap<Address, usize> = BTreeMap::new();
-    let paid_to = turnover.iter().map(|payment| payment.receiver);
-    for receiver in paid_to.chain(paid.iter().map(|payment| payment.receiver)) {
+    for receiver in turnover.iter().map(|payment| payment.receiver) {
         *receivers.entry(receiver).or_default() += 1;
     }
     let mut receivers: Vec<_> = receivers.into_iter().collect();
     receivers.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     receivers.truncate(LISTED);
 
-    let fruitless = read_fruitless(app, receiver, &paid, now).await?;
-    let sums = sums::sum_up(&turnover, &paid, &outstanding, &unsettled);
-    let mints = sums.keys().cloned().chain(payments.iter().map(Stored::asset));
+    let fruitless = read_fruitless(app, receiver, now).await?;
+    let sums = sums::sum_up(&turnover, &outstanding);
+    let mints = sums.keys().cloned().chain(payments.iter().map(|history| history.payment.mint.to_string()));
     let mints = mints.chain(stuck.iter().chain(&fruitless).map(|stuck| stuck.asset.clone()));
     Ok(Overview {
         decimals: decimals(app, mints).await,
         warnings: warnings(app).await,
         undelivered: store.undelivered().await?,
-        network: app.facilitator.network.clone(),
-        sums_are_cut: [turnover.len(), paid.len()].contains(&(PAYMENTS_IN_SUMS as usize)),
+        network: app.rules.network.clone(),
+        sums_are_cut: turnover.len() == PAYMENTS_IN_SUMS as usize,
         question,
         now,
         stuck,
@@ -87,7 +81,6 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
 
 async fn read_stuck(
     app: &App,
-    unsettled: &[Payment],
     is_asked: impl Fn(&Address) -> bool,
     now: i64,
 ) -> Result<Vec<Stuck>, StoreError> {
@@ -95,28 +88,17 @@ async fn read_stuck(
     let due = app.store.due_for_review(now.saturating_add(CAPTURE_MARGIN_SECONDS)).await?;
     let operations =
         open.iter().filter(|open| is_asked(&open.receiver)).filter_map(|open| stuck::operation(open, now));
-    let holds = due.iter().filter(|history| is_asked(&history.payment.intent.receiver));
+    let holds = due.iter().filter(|history| is_asked(&history.payment.receiver));
     let holds = holds.filter_map(|history| stuck::hold(history, now));
-    let exact = unsettled.iter().filter_map(|payment| stuck::exact(payment, now));
-    let mut stuck: Vec<_> = operations.chain(holds).chain(exact).collect();
+    let mut stuck: Vec<_> = operations.chain(holds).collect();
     stuck.sort_by_key(Stuck::urgency);
     Ok(stuck)
 }
 
-async fn read_fruitless(
-    app: &App,
-    receiver: Option<&Address>,
-    paid: &[Payment],
-    now: i64,
-) -> Result<Vec<Stuck>, StoreError> {
+async fn read_fruitless(app: &App, receiver: Option<&Address>, now: i64) -> Result<Vec<Stuck>, StoreError> {
     let since = now.saturating_sub(DAY_SECONDS);
     let operations = app.store.fruitless(receiver, since, LISTED as u32).await?;
-    let exact = paid.iter().filter(|payment| payment.accepted_at >= since);
-    let mut fruitless: Vec<_> = operations
-        .iter()
-        .map(|listed| stuck::fruitless(listed, now))
-        .chain(exact.filter_map(stuck::fruitless_exact))
-        .collect();
+    let mut fruitless: Vec<_> = operations.iter().map(|listed| stuck::fruitless(listed, now)).collect();
     fruitless.sort_by_key(|stuck| std::cmp::Reverse(stuck.since));
     fruitless.truncate(LISTED);
     Ok(fruitless)

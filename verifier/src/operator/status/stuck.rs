@@ -1,11 +1,10 @@
 //! What needs somebody: why, and what to do.
 
-use x402_escrow_domain::payment::ListedOperation;
+use x402_escrow_domain::payment::{Action, History, ListedOperation, OperationState, PaymentState, Problem};
 use x402_escrow_interface::message::Digest;
 
 use super::text;
 use crate::operator::alarm::{self, CAPTURE_MARGIN_SECONDS};
-use x402_escrow_domain::payment::{Action, AttemptState, History, OperationState, PaymentState, Problem};
 
 /// After how long something should be in a block: it may wait for others for a minute, and a blockhash lives for about
 /// one.
@@ -41,7 +40,7 @@ fn capitalised(kind: &str) -> String {
 
 fn amount(listed: &ListedOperation) -> Option<u64> {
     match listed.operation.action {
-        Action::Authorize => Some(listed.authorized),
+        Action::Authorize | Action::Transfer => Some(listed.authorized),
         Action::Capture { amount, .. }
         | Action::Close { amount, .. }
         | Action::Void { amount, .. }
@@ -75,7 +74,9 @@ pub(super) fn operation(open: &ListedOperation, now: i64) -> Option<Stuck> {
             "The verifier sends it again until the capture deadline. Is the receiver's token account there and not \
              frozen, the fee payer funded, the node well?"
         }
-        Action::Authorize => "Serve nothing for it yet: settle again to learn what became of it.",
+        Action::Authorize | Action::Transfer => {
+            "Serve nothing for it yet: settle again to learn what became of it."
+        }
         Action::Refund { .. } => {
             "Wait: where no block takes it in time it is refused, and another can be drafted."
         }
@@ -99,27 +100,11 @@ pub(super) fn operation(open: &ListedOperation, now: i64) -> Option<Stuck> {
     })
 }
 
-/// A payment at once that should be in a block by now.
-pub(super) fn exact(payment: &x402_escrow_domain::exact::payment::Payment, now: i64) -> Option<Stuck> {
-    let is_late =
-        payment.state == AttemptState::Sent && now.saturating_sub(payment.accepted_at) >= PATIENCE_SECONDS;
-    is_late.then(|| Stuck {
-        payment_id: payment.id,
-        what: "Payment not in a block".to_owned(),
-        amount: Some(payment.amount),
-        asset: payment.mint.to_string(),
-        since: payment.accepted_at,
-        why: "Its transaction was sent, and no block has it yet.".to_owned(),
-        next: "Serve nothing for it yet: settle again to learn what became of it.".to_owned(),
-        deadline: None,
-    })
-}
-
 /// A hold of which something can still be captured, though not for long, and nobody asked for it. Many holds are
 /// meant for minutes: of those the second half is late.
 pub(super) fn hold(history: &History, now: i64) -> Option<Stuck> {
     let (payment, accepted) = (&history.payment, history.accepted_sums());
-    let deadline = payment.intent.capture_deadline;
+    let deadline = payment.capture_deadline();
     let is_held = matches!(history.state(), PaymentState::Authorized | PaymentState::Captured);
     let margin = CAPTURE_MARGIN_SECONDS.min(deadline.saturating_sub(payment.accepted_at) / 2);
     let is_near = (0..=margin).contains(&deadline.saturating_sub(now));
@@ -145,9 +130,14 @@ pub(super) fn hold(history: &History, now: i64) -> Option<Stuck> {
 pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
     let operation = &listed.operation;
     let kind = capitalised(text::kind(operation.action.kind()));
-    let has_failed = operation.state == OperationState::Failed;
+    let how = match operation.state {
+        _ if operation.action == Action::Transfer => "failed",
+        OperationState::Failed => "failed on chain",
+        _ => "refused",
+    };
     let next = match operation.action {
         Action::Authorize => "Nothing is held: serve nothing for it.",
+        Action::Transfer => "Nothing was paid: serve nothing for it.",
         Action::Capture { .. } | Action::Close { .. } if now <= listed.capture_deadline => {
             "Put right what is named, and settle the same again before the capture deadline."
         }
@@ -162,7 +152,7 @@ pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
     };
     Stuck {
         payment_id: operation.payment_id,
-        what: format!("{kind} {}", if has_failed { "failed on chain" } else { "refused" }),
+        what: format!("{kind} {how}"),
         amount: amount(listed),
         asset: listed.asset.clone(),
         since: operation.accepted_at,
@@ -170,23 +160,4 @@ pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
         next: next.to_owned(),
         deadline: None,
     }
-}
-
-/// A payment at once that came to nothing.
-pub(super) fn fruitless_exact(payment: &x402_escrow_domain::exact::payment::Payment) -> Option<Stuck> {
-    let why = match &payment.state {
-        AttemptState::Sent => return None,
-        AttemptState::Expired => "No block took its transaction in time.".to_owned(),
-        AttemptState::Landed(landing) => in_words(landing.error.as_ref()?),
-    };
-    Some(Stuck {
-        payment_id: payment.id,
-        what: "Payment failed".to_owned(),
-        amount: Some(payment.amount),
-        asset: payment.mint.to_string(),
-        since: payment.accepted_at,
-        why,
-        next: "Nothing was paid: serve nothing for it.".to_owned(),
-        deadline: None,
-    })
 }

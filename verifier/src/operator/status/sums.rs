@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use x402_escrow_domain::payment::{OperationState, Sums};
+
 use crate::store::{Outstanding, Turnover};
-use x402_escrow_domain::payment::{AttemptState, OperationState, Sums};
 
 /// What a token's payments came to, in base units: sums of any number of 64-bit amounts fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,13 +23,8 @@ pub(super) struct TokenSums {
     pub(super) uncaptured: u128,
 }
 
-/// Sums up `turnover` and `paid` of the time that was asked for, and what is outstanding now.
-pub(super) fn sum_up(
-    turnover: &[Turnover],
-    paid: &[x402_escrow_domain::exact::payment::Payment],
-    outstanding: &[Outstanding],
-    unsettled: &[x402_escrow_domain::exact::payment::Payment],
-) -> BTreeMap<String, TokenSums> {
+/// Sums up `turnover` of the time that was asked for, and what is outstanding now.
+pub(super) fn sum_up(turnover: &[Turnover], outstanding: &[Outstanding]) -> BTreeMap<String, TokenSums> {
     let mut tokens: BTreeMap<String, TokenSums> = BTreeMap::new();
     for payment in turnover {
         let token = tokens.entry(payment.asset.clone()).or_default();
@@ -40,21 +36,11 @@ pub(super) fn sum_up(
             token.refunded += u128::from(sums.refunded);
         }
     }
-    for payment in paid {
-        let token = tokens.entry(payment.mint.to_string()).or_default();
-        if payment.state.landing().is_some_and(|landing| landing.error.is_none()) {
-            token.came_in += u128::from(payment.amount);
-            token.captured += u128::from(payment.amount);
-        }
-    }
     for payment in outstanding {
         let token = tokens.entry(payment.asset.clone()).or_default();
         token.promised += u128::from(payment.promised);
         token.held += u128::from(payment.held);
         token.uncaptured += payment.uncaptured.map_or(0, |captures| u128::from(captures.amount));
-    }
-    for payment in unsettled.iter().filter(|payment| payment.state == AttemptState::Sent) {
-        tokens.entry(payment.mint.to_string()).or_default().promised += u128::from(payment.amount);
     }
     tokens
 }

@@ -75,6 +75,7 @@ pub(super) fn short(text: &str) -> Markup {
 pub(super) fn kind(kind: &'static str) -> &'static str {
     match kind {
         "authorize" => "hold",
+        "transfer" => "payment",
         other => other,
     }
 }

@@ -6,12 +6,11 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
-    exact::payment::Payment,
-    identifier::{KEPT_OF_ONE_KEY, KEPT_SECONDS, Purchase},
-    payment::AttemptState,
+    identifier::{Binding, KEPT_OF_ONE_KEY, KEPT_SECONDS},
+    payment::{Attempt, Payment, Terms, TransferTerms},
 };
-use x402_escrow_verifier::store::AcceptedExact;
-use x402_escrow_wire::payment::PaymentRequirements;
+use x402_escrow_verifier::store::Accepted;
+use x402_escrow_wire::{auth_capture::Level, payment::PaymentRequirements};
 
 use super::wallet::{body, buyer, buyers_tokens, draft, payment_id, requirements};
 use crate::world::{Options, World, identified, keypair};
@@ -242,58 +241,44 @@ async fn ids_are_kept_for_a_day_and_a_thousand_of_each_payer() {
     let world = World::new().await;
     let store = &world.app.store;
     let signer = buyer().pubkey();
-    let named = |index: i64, at: i64| Purchase {
+    let named = |index: i64, at: i64| Binding {
         signer,
         id: format!("purchase-{index:016}").parse().unwrap(),
-        signed: [1; 32],
+        signed_hash: [1; 32],
         amount: 1,
         accepted_at: at,
     };
-    let accept = async |index: i64, purchase: &Purchase| {
-        let number = u64::try_from(index).unwrap();
-        let mut payment = example();
-        payment.id[..8].copy_from_slice(&number.to_le_bytes());
-        payment.signature[..8].copy_from_slice(&number.to_le_bytes());
-        store.accept_exact(&payment, Some(purchase)).await.unwrap()
+    let accept = async |index: i64, purchase: &Binding| {
+        let payment = example(index);
+        let attempt = Attempt::only([0; 64], Vec::new(), 0);
+        store.accept_transfer(&payment, attempt, Level::Confirmed, 0, Some(purchase)).await.unwrap()
     };
     let is_known = async |index: i64, now: i64| {
-        store.purchase(&signer, &named(index, 0).id, now).await.unwrap().is_some()
+        store.binding(&signer, &named(index, 0).id, now).await.unwrap().is_some()
     };
-    let others = Purchase { signer: keypair(40).pubkey(), ..named(0, 0) };
+    let others = Binding { signer: keypair(40).pubkey(), ..named(0, 0) };
     accept(0, &others).await;
     for index in 1..=KEPT_OF_ONE_KEY + 2 {
-        assert_eq!(accept(index, &named(index, index)).await, AcceptedExact::New);
+        assert!(matches!(accept(index, &named(index, index)).await, Accepted::New(_)));
     }
     let now = KEPT_OF_ONE_KEY + 2;
     assert!(!is_known(2, now).await, "the oldest are forgotten");
     assert!(is_known(3, now).await && is_known(now, now).await);
-    assert!(store.purchase(&others.signer, &others.id, now).await.unwrap().is_some(), "another's stay");
+    assert!(store.binding(&others.signer, &others.id, now).await.unwrap().is_some(), "another's stay");
 
     assert!(is_known(3, KEPT_SECONDS + 2).await);
     assert!(!is_known(3, KEPT_SECONDS + 3).await, "after a day it may be used again");
-    let again = Purchase { signed: [2; 32], ..named(3, KEPT_SECONDS + 3) };
-    assert_eq!(accept(5000, &again).await, AcceptedExact::New);
-    let taken = Purchase { signed: [3; 32], ..again.clone() };
-    assert_eq!(accept(5001, &taken).await, AcceptedExact::IdentifierTaken(again.id.clone()));
-    let mut refused = example();
-    refused.id[..8].copy_from_slice(&5001_u64.to_le_bytes());
-    assert_eq!(store.exact_payment(&refused.id).await.unwrap(), None, "nothing is accepted without its id");
+    let again = Binding { signed_hash: [2; 32], ..named(3, KEPT_SECONDS + 3) };
+    assert!(matches!(accept(5000, &again).await, Accepted::New(_)));
+    let taken = Binding { signed_hash: [3; 32], ..again.clone() };
+    assert_eq!(accept(5001, &taken).await, Accepted::IdentifierTaken(again.id.clone()));
+    assert_eq!(store.history(&example(5001).id).await.unwrap(), None, "nothing is accepted without its id");
 }
 
-fn example() -> Payment {
-    Payment {
-        id: [0; 32],
-        payer: buyer().pubkey(),
-        mint: buyer().pubkey(),
-        receiver: buyer().pubkey(),
-        destination: buyer().pubkey(),
-        amount: 1,
-        signature: [0; 64],
-        transaction: Vec::new(),
-        last_valid_block_height: 0,
-        accepted_at: 0,
-        state: AttemptState::Expired,
-        closed: true,
-        claimed: false,
-    }
+fn example(number: i64) -> Payment {
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&number.to_le_bytes());
+    let address = buyer().pubkey();
+    let terms = Terms::Transfer(TransferTerms { destination: address, is_claimed: false });
+    Payment { id, terms, payer: address, mint: address, receiver: address, amount: 1, accepted_at: 0 }
 }

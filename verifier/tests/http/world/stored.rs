@@ -38,7 +38,19 @@ impl World {
     /// Number of payments of the scheme `exact` in the store.
     pub(crate) async fn exact_rows(&self) -> i64 {
         let pool = self.connect().await;
-        let count = sqlx::query_scalar("SELECT count(*) FROM exact_payments").fetch_one(&pool).await.unwrap();
+        let count = sqlx::query_scalar("SELECT count(*) FROM payments WHERE scheme = 'exact'")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        count
+    }
+
+    /// Number of payments that are not over.
+    pub(crate) async fn open_holds(&self) -> i64 {
+        let pool = self.connect().await;
+        let open = "SELECT count(*) FROM payments WHERE review_at IS NOT NULL";
+        let count = sqlx::query_scalar(open).fetch_one(&pool).await.unwrap();
         pool.close().await;
         count
     }
@@ -68,7 +80,6 @@ impl World {
     /// The same of every payment.
     pub(crate) async fn backdate_payments(&self, seconds: i64) {
         self.backdate("UPDATE payments SET accepted_at = accepted_at - $1", seconds).await;
-        self.backdate("UPDATE exact_payments SET accepted_at = accepted_at - $1", seconds).await;
     }
 
     async fn backdate(&self, update: &'static str, seconds: i64) {

@@ -37,9 +37,9 @@ impl Decided for SettleResponse {
 
 /// Answers with status 200 and JSON: a "no" is not an error.
 #[derive(Clone, Debug)]
-pub struct Verdict<T>(pub T);
+pub struct Answer<T>(pub T);
 
-impl<T: Decided> IntoResponse for Verdict<T> {
+impl<T: Decided> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         let decision = self.0.decision();
         let mut response = Json(self.0).into_response();

@@ -8,8 +8,8 @@ use x402_escrow_domain::review::{AGAIN_SECONDS, Review, review};
 use tokio::time::MissedTickBehavior;
 use x402_escrow_wire::text::Hex32;
 
-use crate::clock::unix_now;
-use crate::engine::{app::App, assess::NotAccepted};
+use crate::engine::{app::App, not_accepted::Interrupted};
+use crate::{clock::unix_now, store::Asked};
 use x402_escrow_domain::{payment::History, verify::lifecycle};
 
 /// Reviews payments when they are due, for ever.
@@ -24,23 +24,20 @@ pub async fn run(app: Arc<App>) -> Infallible {
     }
 }
 
-async fn review_due(app: &App) -> Result<(), NotAccepted> {
+async fn review_due(app: &App) -> Result<(), Interrupted> {
     let now = facts::cluster_time(app.chain.as_ref()).await?;
     for history in app.store.due_for_review(now).await? {
         let id = history.payment.id;
-        let at = match review(&history, now, &app.facilitator.policy) {
+        let at = match review(&history, now, &app.rules.policy) {
             Review::Done => None,
             Review::Again(at) => Some(at),
             Review::Act(action) => {
                 tracing::info!(payment = %Hex32(id), kind = action.kind(), "ending what nobody ended");
-                let required =
-                    |history: &History| app.facilitator.policy.required(history, &action, None, now);
-                app.store
-                    .accept_operation(&id, &action, required, unix_now(), |history| {
-                        lifecycle::check(&action, history, now)
-                    })
-                    .await?;
-                app.work.notify_one();
+                let required = |history: &History| app.rules.policy.required(history, &action, None, now);
+                let asked = Asked { payment_id: &id, action: &action, attempt: None, now: unix_now() };
+                let decide = |history: &History| lifecycle::decide(&action, history, now);
+                app.store.accept_operation(asked, required, decide).await?;
+                app.to_send.notify_one();
                 Some(now.saturating_add(AGAIN_SECONDS))
             }
         };

@@ -5,8 +5,8 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::cluster::Status;
 use crate::{
+    failure,
     payment::{Action, Attempt, AttemptState, Landing, Problem},
-    refusal,
 };
 
 /// How far a transaction is that was in the state `before`. `explain` says why one that is in a block failed.
@@ -44,10 +44,10 @@ fn is_final(state: &AttemptState) -> bool {
 pub(super) fn is_blameless(action: &Action, attempt: &Attempt, status: Option<&Status>) -> bool {
     match status {
         Some(Status { error: Some(error), .. }) => {
-            let (prospect, _) = refusal::explain(action, attempt.position, error);
+            let (prospect, _) = failure::explain(action, attempt.position, error);
             // What ran out of compute units alone would do so again.
             let is_shared = attempt.position.is_some();
-            (is_shared || refusal::culprit(error).is_some()) && !refusal::is_refused(prospect, action)
+            (is_shared || failure::culprit(error).is_some()) && !failure::is_refused(prospect, action)
         }
         Some(_) => false,
         // Final, and no more to be seen: it stays what it was.
@@ -68,7 +68,7 @@ mod tests {
 
     use crate::cluster::Status;
     use crate::{
-        lifecycle::{
+        advance::{
             Next,
             tests::{landed, step, tracked},
         },

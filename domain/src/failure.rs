@@ -5,6 +5,7 @@ use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::error_code::ErrorCode;
 
 use crate::{
+    exact,
     payment::{Action, Problem},
     transaction::ESCROW_INSTRUCTION,
 };
@@ -25,7 +26,7 @@ pub enum Prospect {
 pub fn is_refused(prospect: Prospect, action: &Action) -> bool {
     match prospect {
         Prospect::Retry => false,
-        Prospect::Later => matches!(action, Action::Authorize | Action::Refund { .. }),
+        Prospect::Later => matches!(action, Action::Authorize) || action.is_signed_elsewhere(),
         Prospect::Never => true,
     }
 }
@@ -49,6 +50,9 @@ pub fn culprit(error: &TransactionError) -> Option<u8> {
 /// Explains what `error` of a transaction means for the `action` at `position` among its operations.
 pub fn explain(action: &Action, position: Option<u8>, error: &TransactionError) -> (Prospect, Problem) {
     let problem = |code, message: String| Problem { code, message };
+    if *action == Action::Transfer {
+        return (Prospect::Never, exact::failure::on_chain(error));
+    }
     if position.is_some_and(|position| culprit(error).is_some_and(|culprit| culprit != position)) {
         return (Prospect::Retry, problem(ErrorCode::SettlementPending, ANOTHER_FAILED.to_owned()));
     }

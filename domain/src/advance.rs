@@ -1,16 +1,18 @@
 //! How an operation goes on, given what the cluster says about its transactions. Decides only; [`crate::engine::track`] acts.
 
 mod attempt;
+mod signed_elsewhere;
 
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
-use crate::cluster::Status;
 use crate::{
+    cluster::Status,
+    failure,
     payment::{Action, Attempt, AttemptState, OperationState, Problem, Tracked},
-    refusal,
 };
 
 use attempt::{is_blameless, own_landings};
+use signed_elsewhere::{expired, expiry_margin_blocks};
 
 pub(crate) use attempt::attempt_state;
 
@@ -40,22 +42,23 @@ pub enum Next {
 
 /// Brings `tracked` up to date and says what is to be done next.
 pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
+    let action = tracked.operation.action;
     for (attempt, status) in tracked.attempts.iter_mut().zip(seen.statuses) {
         attempt.state = attempt_state(
             &attempt.state,
-            attempt.last_valid_block_height,
+            attempt.last_valid_block_height.saturating_add(expiry_margin_blocks(&action)),
             status.as_ref(),
             seen.block_height,
-            |error| refusal::explain(&tracked.operation.action, attempt.position, error).1,
+            |error| failure::explain(&action, attempt.position, error).1,
         );
-        attempt.is_blameless = is_blameless(&tracked.operation.action, attempt, status.as_ref());
+        attempt.is_blameless = is_blameless(&action, attempt, status.as_ref());
     }
     let given_up = was_given_up(tracked, seen);
     let operation = &mut tracked.operation;
     if operation.closed {
         return Next::Wait;
     }
-    operation.state = operation_state(&tracked.attempts);
+    operation.state = operation_state(&action, &tracked.attempts);
     match operation.state {
         OperationState::Landed(reached) => {
             operation.problem = None;
@@ -74,13 +77,14 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
         }
         OperationState::Sent => {
             operation.problem = None;
-            Next::Repeat
+            let can_land = |attempt: &Attempt| seen.block_height <= attempt.last_valid_block_height;
+            if tracked.attempts.iter().any(can_land) { Next::Repeat } else { Next::Wait }
         }
-        // The receiver signed one transaction. It can't land any more, and only the receiver can sign another.
-        OperationState::Queued if matches!(operation.action, Action::Refund { .. }) => {
+        // Its one transaction can't land any more, and only who signed it too can sign another.
+        OperationState::Queued if action.is_signed_elsewhere() => {
             operation.state = OperationState::Refused;
             operation.closed = true;
-            operation.problem.get_or_insert_with(refund_expired);
+            operation.problem.get_or_insert_with(|| expired(&action));
             Next::Wait
         }
         OperationState::Queued if given_up => {
@@ -93,15 +97,25 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
     }
 }
 
-fn operation_state(attempts: &[Attempt]) -> OperationState {
+fn operation_state(action: &Action, attempts: &[Attempt]) -> OperationState {
     let succeeded = own_landings(attempts)
         .filter(|landing| landing.error.is_none())
         .map(|landing| landing.commitment)
         .max();
     match succeeded {
         Some(commitment) => OperationState::Landed(commitment),
-        None if own_landings(attempts).next().is_some() => OperationState::Failed,
-        None if attempts.iter().any(|attempt| attempt.state == AttemptState::Sent) => OperationState::Sent,
+        // Bad news of a transfer count once they are confirmed: nobody can send it anew.
+        None if own_landings(attempts)
+            .any(|landing| *action != Action::Transfer || landing.commitment >= Commitment::Confirmed) =>
+        {
+            OperationState::Failed
+        }
+        None if attempts
+            .iter()
+            .any(|attempt| attempt.state != AttemptState::Expired && !attempt.is_blameless) =>
+        {
+            OperationState::Sent
+        }
         None => OperationState::Queued,
     }
 }
@@ -111,14 +125,6 @@ pub fn not_sent_in_time() -> Problem {
     Problem {
         code: ErrorCode::UnexpectedSettleError,
         message: "the transaction could not be sent in time; nothing is held, try again".to_owned(),
-    }
-}
-
-fn refund_expired() -> Problem {
-    Problem {
-        code: ErrorCode::RefundInvalid,
-        message: "no block took the refund's transaction in time, and none can any more: nothing moved, ask for a new one"
-            .to_owned(),
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
     use super::*;
     use crate::payment::Operation;
 
-    const LAST_VALID: u64 = 150;
+    pub(super) const LAST_VALID: u64 = 150;
 
     pub(super) fn tracked(states: &[AttemptState]) -> Tracked {
         let operation = Operation {

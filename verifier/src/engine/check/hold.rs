@@ -1,0 +1,134 @@
+//! Whether an intent would be authorized.
+
+use std::collections::BTreeSet;
+
+use x402_escrow_domain::{
+    assurance::{Assurance, Observed},
+    facts::{Facts, Subject, receiver_token_accounts},
+    identifier::Binding,
+    payment::{History, RestsOn},
+    policy::Policy,
+    request::AuthCaptureRequest,
+    verify::{
+        Rejection,
+        intent::{self, Claim},
+        request::{self, SignedIntent},
+        requirements,
+    },
+};
+use x402_escrow_interface::{Address, account::Escrow};
+use x402_escrow_wire::{
+    auth_capture::{Commitment, IntentPayload},
+    error_code::ErrorCode,
+};
+
+use super::Purpose;
+use crate::{
+    chain::facts,
+    clock::unix_now,
+    engine::{app::App, identifier, not_accepted::NotAccepted},
+};
+
+/// An intent that is sound.
+#[derive(Clone, Debug)]
+pub struct CheckedHold {
+    /// What was signed.
+    pub signed: SignedIntent,
+    /// The token.
+    pub asset: Address,
+    /// Its id, if it has one.
+    pub binding: Option<Binding>,
+    /// Whether it was accepted under its id, and the server is to be told again what became of it.
+    pub is_told_again: bool,
+    /// What is known of it.
+    pub found: FoundHold,
+}
+
+/// What is known of an intent.
+#[derive(Clone, Debug)]
+pub enum FoundHold {
+    /// It was accepted before, and has not come to nothing.
+    Before {
+        /// The payment.
+        history: Box<History>,
+        /// Its authorization.
+        operation_id: i64,
+    },
+    /// It is new, and would be authorized.
+    New {
+        /// What it was judged by.
+        facts: Box<Facts>,
+        /// The escrow.
+        escrow: Box<Escrow>,
+    },
+}
+
+/// Checks the signature, then what is known here, then the chain and what is promised to others already.
+pub(super) async fn check(
+    app: &App,
+    request: &AuthCaptureRequest,
+    payload: &IntentPayload,
+    purpose: Purpose,
+) -> Result<CheckedHold, NotAccepted> {
+    let now = unix_now();
+    let signed = request::read_intent(&app.rules, &request.body, payload, now)?;
+    let (intent, asked) = (&signed.intent, &request.body.payment_requirements);
+    let (binding, is_told_again) = match &request.identifier {
+        Some(identifier) => {
+            let binding = identifier.bind(intent.session_key, signed.hash(), intent.amount, now);
+            let known = identifier::find(app, &binding).await?;
+            (Some(binding), known.is_some() && identifier.is_told_again)
+        }
+        None => (None, false),
+    };
+    let asset = asked.asset.into();
+    let checked = |signed, found| CheckedHold { signed, asset, binding, is_told_again, found };
+    if let Some(history) = app.store.history(&intent.digest()).await? {
+        requirements::check_asset(asked, &history.payment.mint)?;
+        if let Some(operation_id) = intent::known_authorization(&history) {
+            let found = FoundHold::Before { history: Box::new(history), operation_id };
+            return Ok(checked(signed, found));
+        }
+    }
+    if purpose == Purpose::Settle {
+        app.limits.count_payment(intent.escrow, intent.session_key).map_err(NotAccepted::TooMany)?;
+    }
+    let token_accounts = BTreeSet::from(receiver_token_accounts(&intent.receiver, &asset));
+    let subject = Subject {
+        program: intent.program,
+        escrow: intent.escrow,
+        session_key: intent.session_key,
+        nonce: Some(intent.nonce),
+    };
+    let facts = facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
+    let promises = app.store.promises(&intent.escrow, &facts).await?;
+    let claim = Claim { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
+    let escrow = intent::check(&claim, &facts, &promises, &app.rules.policy)?;
+    let found = FoundHold::New { facts: Box::new(facts), escrow: Box::new(escrow) };
+    Ok(checked(signed, found))
+}
+
+impl CheckedHold {
+    pub(super) fn verdict(&self, policy: &Policy) -> Result<(Address, Assurance), Rejection> {
+        let commitment_asked = self.signed.extra.commitment;
+        let assurance = |observed| Assurance {
+            rests_on: RestsOn::Balance,
+            commitment_asked,
+            commitment_required: policy.on_balance(self.signed.intent.amount, commitment_asked).into(),
+            observed,
+        };
+        match &self.found {
+            FoundHold::Before { history, .. } if self.is_told_again => {
+                Ok((history.payment.payer, assurance(Observed::of_hold(history))))
+            }
+            FoundHold::Before { history, .. } => Err(Rejection::new(
+                ErrorCode::DuplicateSettlement,
+                format!("payload: this payment was settled before and is {}", history.state().as_str()),
+            )),
+            FoundHold::New { facts, escrow } => {
+                let observed = Observed::at(Commitment::Confirmed, facts.oldest_slot());
+                Ok((escrow.payer, assurance(observed)))
+            }
+        }
+    }
+}

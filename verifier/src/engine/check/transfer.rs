@@ -1,0 +1,115 @@
+//! Whether a client's transfer would pay: by itself, by what is known here, and by simulation.
+
+use x402_escrow_domain::{
+    assurance::{Assurance, Observed},
+    exact::{
+        check::{self, Checked as SoundTransfer, already_claimed},
+        failure, mint,
+        requirements::Request,
+        transaction,
+    },
+    identifier,
+    payment::{History, RestsOn},
+    policy::Policy,
+    verify::Rejection,
+};
+use x402_escrow_interface::{Address, address::TOKEN_2022_PROGRAM_ID};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+use super::Purpose;
+use crate::{
+    chain::SendError,
+    clock::unix_now,
+    engine::{app::App, identifier::find, not_accepted::NotAccepted},
+};
+
+/// A transfer that is sound.
+#[derive(Clone, Debug)]
+pub struct CheckedTransfer {
+    /// What the client sent.
+    pub request: Request,
+    /// What its transaction does.
+    pub transfer: SoundTransfer,
+    /// Whether it was accepted under its id, and the server is to be told again what became of it.
+    pub is_told_again: bool,
+    /// The payment, if it was accepted before.
+    pub known: Option<History>,
+}
+
+pub(super) async fn check(
+    app: &App,
+    request: &Request,
+    purpose: Purpose,
+) -> Result<CheckedTransfer, NotAccepted> {
+    let transfer = check::check(request, &app.rules)?;
+    let is_told_again = is_told_again(app, request, &transfer).await?;
+    let known = app.store.history(&transfer.id).await?;
+    if known.is_none() {
+        if purpose == Purpose::Settle {
+            app.limits.count_exact_payment(transfer.payer).map_err(NotAccepted::TooMany)?;
+        }
+        simulate(app, request, &transfer).await?;
+    }
+    Ok(CheckedTransfer { request: request.clone(), transfer, is_told_again, known })
+}
+
+/// Whether the payment was accepted under the id that it has here, and the server is to be told again what became of it.
+///
+/// # Errors
+/// If the payer has another payment of this id, or the store failed.
+pub async fn is_told_again(
+    app: &App,
+    request: &Request,
+    transfer: &SoundTransfer,
+) -> Result<bool, NotAccepted> {
+    let Some(identifier) = &request.identifier else { return Ok(false) };
+    let binding = identifier.bind(transfer.payer, identifier::hash(&[&transfer.id]), 0, unix_now());
+    Ok(find(app, &binding).await?.is_some() && identifier.is_told_again)
+}
+
+async fn simulate(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(), NotAccepted> {
+    if transfer.transfer.token_program == TOKEN_2022_PROGRAM_ID {
+        let snapshot = app.chain.accounts(&[request.requirements.mint], Commitment::Confirmed).await?;
+        mint::check(snapshot.accounts.into_iter().next().flatten().as_ref())?;
+    }
+    let bytes = transaction::serialize(&transfer.transaction)?;
+    match app.chain.simulate(&bytes).await {
+        Ok(()) => Ok(()),
+        Err(SendError::Unknown(error)) => Err(error.into()),
+        Err(SendError::Simulation(error)) if failure::is_fee_payer_empty(&error) => {
+            Err(NotAccepted::Rejected(Rejection::new(
+                ErrorCode::UnexpectedVerifyError,
+                "the verifier's fee payer has not enough SOL for the transaction",
+            )))
+        }
+        Err(SendError::Simulation(error)) => {
+            let problem = failure::in_simulation(&error);
+            Err(Rejection::new(problem.code, problem.message).into())
+        }
+    }
+}
+
+impl CheckedTransfer {
+    pub(super) fn verdict(&self, policy: &Policy) -> Result<(Address, Assurance), Rejection> {
+        if let Some(history) = &self.known {
+            let is_claimed = history.payment.transfer().is_some_and(|transfer| transfer.is_claimed);
+            if is_claimed && !self.is_told_again {
+                return Err(already_claimed());
+            }
+            let operation = history.operations.first().map(|tracked| &tracked.operation);
+            if let Some(operation) = operation.filter(|operation| operation.state.is_negative()) {
+                let problem = operation.problem.clone().unwrap_or_else(failure::expired);
+                return Err(Rejection::new(problem.code, problem.message));
+            }
+        }
+        let requirements = &self.request.requirements;
+        let commitment_asked = requirements.extra.commitment;
+        let assurance = Assurance {
+            rests_on: RestsOn::Balance,
+            commitment_asked,
+            commitment_required: policy.on_transfer(requirements.amount, commitment_asked).into(),
+            observed: Observed::default(),
+        };
+        Ok((self.transfer.payer, assurance))
+    }
+}

@@ -1,0 +1,50 @@
+//! Why something was not accepted.
+
+use x402_escrow_domain::{request::NotRead, verify::Rejection};
+use x402_escrow_wire::{field::FieldError, payment_identifier::PaymentIdentifier};
+
+use super::limits::TooMany;
+use crate::{chain::ChainError, store::StoreError};
+
+/// Why something that was asked for was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAccepted {
+    /// The verdict is no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// A field of the request is missing or malformed.
+    #[error(transparent)]
+    Malformed(#[from] FieldError),
+    /// The node didn't answer: no verdict.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The store failed: no verdict.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The payer pays too often: no verdict.
+    #[error("this payer pays too often")]
+    TooMany(TooMany),
+    /// The payment's id is another's: no verdict.
+    #[error("the id {0} is another payment's")]
+    IdentifierTaken(PaymentIdentifier),
+}
+
+impl From<NotRead> for NotAccepted {
+    fn from(error: NotRead) -> Self {
+        match error {
+            NotRead::Malformed(error) => error.into(),
+            NotRead::Rejected(rejection) => rejection.into(),
+        }
+    }
+}
+
+/// Why work in the background broke off; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Interrupted {
+    /// The node didn't answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

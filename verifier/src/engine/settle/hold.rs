@@ -1,0 +1,80 @@
+//! Has an intent's amount held.
+
+use tokio::time::Instant;
+use x402_escrow_domain::{
+    facts::Facts,
+    identifier::Binding,
+    payment::{HoldTerms, Payment},
+    report::Progress,
+    verify::intent::{self, Claim},
+};
+use x402_escrow_interface::{Address, account::Escrow};
+use x402_escrow_wire::auth_capture::Level;
+
+use super::{Wanted, accepted, voucher, wait};
+use crate::{
+    clock::unix_now,
+    engine::{
+        app::App,
+        check::{CheckedHold, FoundHold},
+        not_accepted::NotAccepted,
+    },
+};
+
+pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, NotAccepted> {
+    let CheckedHold { signed, asset, binding, found, .. } = checked;
+    let (payment_id, extra, first_voucher) = (signed.intent.digest(), signed.extra, signed.first_voucher);
+    let (operation_id, is_new) = match found {
+        FoundHold::Before { operation_id, .. } => (operation_id, false),
+        FoundHold::New { facts, escrow } => {
+            let hold = HoldTerms {
+                intent: signed.intent,
+                signature: signed.signature,
+                receiver_proof: signed.receiver_proof,
+            };
+            // Of all that the requirements ask, only how final the hold must be is up to each caller.
+            let commitment = app.rules.policy.on_balance(hold.intent.amount, extra.commitment);
+            accept(app, &hold, &asset, &facts, &escrow, binding.as_ref(), commitment.into()).await?
+        }
+    };
+    let mut progress = wait(
+        app,
+        Wanted {
+            payment_id,
+            operation_id,
+            commitment_asked: extra.commitment,
+            now: unix_now(),
+            repeated: !is_new,
+            until: Instant::now() + app.settings.settle_timeout,
+        },
+    )
+    .await?;
+    if let Some(first_voucher) = &first_voucher
+        && progress.is_sure_enough()
+    {
+        // Whoever settles again because the hold took its time has bought nothing yet.
+        progress.repeated = !voucher::accept_first(app, first_voucher, &extra).await?;
+    }
+    Ok(progress)
+}
+
+/// Stores the payment, unless what is known and promised by then speaks against it.
+async fn accept(
+    app: &App,
+    hold: &HoldTerms,
+    asset: &Address,
+    facts: &Facts,
+    escrow: &Escrow,
+    binding: Option<&Binding>,
+    commitment: Level,
+) -> Result<(i64, bool), NotAccepted> {
+    let payment = Payment::held(hold.clone(), escrow.payer, escrow.mint, unix_now());
+    let claim = Claim { intent: &hold.intent, receiver_proof: &hold.receiver_proof, asset };
+    let outcome = app
+        .store
+        .accept_hold(&payment, hold, commitment, facts, binding, |known, promises| {
+            intent::decide(known, &claim, facts, promises, &app.rules.policy)
+        })
+        .await?;
+    accepted(app, &payment.id, outcome)
+}

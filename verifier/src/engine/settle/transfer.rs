@@ -1,0 +1,122 @@
+//! Signs a client's transfer, has it sent, and reads back what it did. Equal requests, also at the same time, have one
+//! transaction and one outcome, but only one caller is told yes: a server that has never heard of its neighbour must not
+//! serve for what paid the neighbour. Those that keep payments apart by their ids are told again.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use x402_escrow_domain::{
+    exact::{
+        check::{Checked as SoundTransfer, already_claimed, bind},
+        receipt,
+        requirements::Request,
+        transaction,
+    },
+    payment::{Attempt, Payment, Terms, TransferTerms},
+    report::Progress,
+    verify::Rejection,
+};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+
+use super::{Wanted, accepted, wait};
+use crate::{
+    clock::unix_now,
+    engine::{
+        app::App,
+        check::{CheckedTransfer, is_told_again},
+        not_accepted::NotAccepted,
+    },
+};
+
+/// Most blocks for which a blockhash is valid. The transaction's is older than now, so none can take it above that.
+const BLOCKHASH_BLOCKS: u64 = 150;
+
+/// When to look again at a transfer that nobody heard of any more: it is over long before.
+const REVIEW_SECONDS: i64 = 600;
+
+/// How long to wait before asking again for a transaction that the node has in a block but does not tell yet.
+const RECEIPT_PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) async fn settle(app: &App, checked: CheckedTransfer) -> Result<Progress, NotAccepted> {
+    let CheckedTransfer { request, transfer, known, .. } = checked;
+    let (payment_id, commitment_asked) = (transfer.id, request.requirements.extra.commitment);
+    let known = known.as_ref().and_then(|history| history.operations.first());
+    let (operation_id, is_new) = match known {
+        Some(known) => (known.operation.id, false),
+        None => accept(app, &request, &transfer).await?,
+    };
+    let is_told_again = is_told_again(app, &request, &transfer).await?;
+    let until = Instant::now() + app.settings.settle_timeout;
+    let wanted =
+        Wanted { payment_id, operation_id, commitment_asked, now: unix_now(), repeated: !is_new, until };
+    loop {
+        let mut progress = wait(app, wanted).await?;
+        if !progress.is_sure_enough() {
+            return Ok(progress);
+        }
+        match read_back(app, &progress).await {
+            Some(Err(rejection)) => progress.objection = Some(rejection),
+            Some(Ok(())) if app.store.claim_transfer(&payment_id).await? => progress.repeated = false,
+            Some(Ok(())) if is_told_again => progress.repeated = true,
+            Some(Ok(())) => progress.objection = Some(already_claimed()),
+            None if Instant::now() < until => {
+                sleep(RECEIPT_PAUSE).await;
+                continue;
+            }
+            None => progress.objection = Some(not_told(&progress)),
+        }
+        return Ok(progress);
+    }
+}
+
+/// Signs the transaction and has it sent, unless somebody else did meanwhile.
+async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(i64, bool), NotAccepted> {
+    let last_valid_block_height = app.chain.block_height().await?.saturating_add(BLOCKHASH_BLOCKS);
+    let now = unix_now();
+    let binding = bind(request, transfer, now);
+    let requirements = &request.requirements;
+    let signed = transaction::sign(transfer.transaction.clone(), &app.fee_payer)?;
+    let payment = Payment {
+        id: transfer.id,
+        terms: Terms::Transfer(TransferTerms {
+            destination: transfer.transfer.destination,
+            is_claimed: false,
+        }),
+        payer: transfer.payer,
+        mint: requirements.mint,
+        receiver: requirements.receiver,
+        amount: requirements.amount,
+        accepted_at: now,
+    };
+    let attempt = Attempt::only(signed.signature, signed.bytes, last_valid_block_height);
+    let commitment = app.rules.policy.on_transfer(requirements.amount, requirements.extra.commitment);
+    let review_at = now.saturating_add(REVIEW_SECONDS);
+    let outcome =
+        app.store.accept_transfer(&payment, attempt, commitment.into(), review_at, binding.as_ref()).await?;
+    accepted(app, &payment.id, outcome)
+}
+
+/// Reads the transaction back from the chain. `None` where the node does not tell now.
+async fn read_back(app: &App, progress: &Progress) -> Option<Result<(), Rejection>> {
+    let payment = &progress.history.payment;
+    let transfer = payment.transfer()?;
+    let signature = progress.tracked.decisive_attempt()?.signature;
+    let commitment = progress.commitment_required.on_chain().unwrap_or(Commitment::Finalized);
+    match app.chain.executed(&signature, commitment).await {
+        Ok(executed) => executed.map(|executed| receipt::check(payment, transfer, &executed)),
+        Err(error) => {
+            tracing::warn!(%error, "can't read a transaction back");
+            None
+        }
+    }
+}
+
+fn not_told(progress: &Progress) -> Rejection {
+    Rejection::new(
+        ErrorCode::SettlementPending,
+        format!(
+            "the transaction is {}, but the node does not tell yet what it did; settle again to learn what became of it",
+            progress.tracked.operation.state.as_str()
+        ),
+    )
+}

@@ -1,0 +1,104 @@
+//! Keeps vouchers. Of equal ones exactly one is accepted; a server that keeps payments apart by their ids is told again
+//! what became of it.
+
+use x402_escrow_domain::{
+    assurance::Assurance,
+    identifier::{self, Identifier},
+    payment::{History, Voucher},
+    report::Vouched,
+    verify::{Rejection, lifecycle::unknown_payment, voucher},
+};
+use x402_escrow_wire::{
+    auth_capture::{Extra, VoucherPayload},
+    error_code::ErrorCode::{VoucherDecreased, VoucherRepeated},
+};
+
+use crate::{
+    clock::unix_now,
+    engine::{
+        app::App,
+        check::{CheckedVoucher, accepted_before, check_amount},
+        not_accepted::NotAccepted,
+    },
+    store::AcceptedVoucher,
+};
+
+pub(super) async fn settle(app: &App, checked: CheckedVoucher) -> Result<Vouched, NotAccepted> {
+    let CheckedVoucher { payload, extra, identifier, history, assurance, accepted_before: before } = checked;
+    if let Some(before) = before {
+        return Ok(told_again(&payload, history, assurance, before.amount));
+    }
+    match keep(app, &payload, &extra, identifier.as_ref()).await {
+        Ok(before) => {
+            let voucher = voucher::voucher(&payload);
+            let increment = increment(&before, &voucher);
+            Ok(Vouched { before, voucher, assurance, increment, repeated: false })
+        }
+        // An equal one at the same time was faster.
+        Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => {
+            let before = match &identifier {
+                Some(identifier) => accepted_before(app, &payload, identifier, &history).await?,
+                None => None,
+            };
+            let before = before.ok_or(NotAccepted::Rejected(rejection))?;
+            Ok(told_again(&payload, history, assurance, before.amount))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn told_again(payload: &VoucherPayload, before: History, assurance: Assurance, increment: u64) -> Vouched {
+    Vouched { before, voucher: voucher::voucher(payload), assurance, increment, repeated: true }
+}
+
+/// What a voucher adds to those before it, in base units.
+fn increment(before: &History, voucher: &Voucher) -> u64 {
+    let last = before.voucher.map_or(0, |voucher| voucher.amount);
+    voucher.amount.saturating_sub(last.max(before.accepted_sums().captured))
+}
+
+/// Keeps the first voucher of a hold that is there. Returns whether it is new.
+pub(super) async fn accept_first(
+    app: &App,
+    payload: &VoucherPayload,
+    extra: &Extra,
+) -> Result<bool, NotAccepted> {
+    match keep(app, payload, extra, None).await {
+        Ok(_) => Ok(true),
+        Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
+fn is_repeated(rejection: &Rejection) -> bool {
+    matches!(rejection.code, VoucherRepeated | VoucherDecreased)
+}
+
+/// Returns the payment as it was before.
+async fn keep(
+    app: &App,
+    payload: &VoucherPayload,
+    extra: &Extra,
+    identifier: Option<&Identifier>,
+) -> Result<History, NotAccepted> {
+    let id = payload.payment_id;
+    let voucher = voucher::voucher(payload);
+    let policy = &app.rules.policy;
+    let decide = {
+        let (policy, payload, extra) = (policy.clone(), *payload, extra.clone());
+        let identifier = identifier.cloned();
+        Box::new(move |history: &History| {
+            check_amount(&policy, &payload, &extra, history)?;
+            let (Some(identifier), Some(hold)) = (identifier, history.hold()) else { return Ok(None) };
+            let hash = identifier::hash(&[&payload.signed_bytes()]);
+            let amount = increment(history, &voucher);
+            Ok(Some(identifier.bind(hold.intent.session_key, hash, amount, unix_now())))
+        })
+    };
+    match app.store.accept_voucher(&id.0, &voucher, policy.voucher_margin_seconds, decide).await? {
+        AcceptedVoucher::New(before) => Ok(*before),
+        AcceptedVoucher::Refused(rejection) => Err(rejection.into()),
+        AcceptedVoucher::UnknownPayment => Err(unknown_payment(id).into()),
+        AcceptedVoucher::IdentifierTaken(id) => Err(NotAccepted::IdentifierTaken(id)),
+    }
+}

@@ -1,0 +1,167 @@
+//! Accepts payments, and operations on them: decides and writes in one step.
+
+use sqlx::AnyConnection;
+use x402_escrow_domain::{
+    decision::Decision,
+    facts::Facts,
+    identifier::Binding,
+    payment::{Action, Attempt, History, HoldTerms, Payment},
+    promises::Promises,
+    verify::Rejection,
+};
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::{auth_capture::Level, payment_identifier::PaymentIdentifier};
+
+use super::{Store, StoreError, attempts::insert_attempt, identifiers, operations, payments, promises};
+
+/// What became of something that was to be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The verifier owes it from now on, by the operation with this id.
+    New(i64),
+    /// It was accepted before, as the operation with this id.
+    Before(i64),
+    /// It was refused, going by what is known now.
+    Refused(Rejection),
+    /// There is no such payment.
+    UnknownPayment,
+    /// Its id is another payment's of the same signer.
+    IdentifierTaken(PaymentIdentifier),
+}
+
+/// An operation that is asked for.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The payment.
+    pub payment_id: &'a Digest,
+    /// What is to be done.
+    pub action: &'a Action,
+    /// Its only transaction, where somebody else signed it too.
+    pub attempt: Option<Attempt>,
+    /// When, unix seconds.
+    pub now: i64,
+}
+
+impl Store {
+    /// Accepts a payment that is held first, and binds its id, unless `decide` (given all that is known and promised
+    /// then) refuses it or knows it, in one step.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_hold(
+        &self,
+        payment: &Payment,
+        hold: &HoldTerms,
+        commitment: Level,
+        facts: &Facts,
+        binding: Option<&Binding>,
+        decide: impl FnOnce(Option<&History>, &Promises) -> Result<Decision, Rejection> + Send,
+    ) -> Result<Accepted, StoreError> {
+        let mut transaction = self.begin_write().await?;
+        let known = payments::history(&mut transaction, &payment.id).await?;
+        let promises = promises::of_escrow(&mut transaction, &hold.intent.escrow, facts).await?;
+        let again = match decide(known.as_ref(), &promises) {
+            Ok(Decision::New(again)) => again,
+            Ok(Decision::Before(id)) => return Ok(Accepted::Before(id)),
+            Err(rejection) => return Ok(Accepted::Refused(rejection)),
+        };
+        if let Some(taken) = bind(&mut transaction, binding).await? {
+            return Ok(taken);
+        }
+        match again {
+            Some(_) => {
+                payments::set_proof(&mut transaction, payment, hold).await?;
+                payments::set_review(&mut transaction, &payment.id, Some(payment.capture_deadline())).await?;
+            }
+            None => payments::insert(&mut transaction, payment, payment.capture_deadline()).await?,
+        }
+        let action = &Action::Authorize;
+        let id = operations::begin(&mut transaction, payment, action, again, commitment, payment.accepted_at)
+            .await?;
+        transaction.commit().await?;
+        Ok(Accepted::New(id))
+    }
+
+    /// Accepts a payment that is paid at once by `attempt`, which is to be looked at again at `review_at` (unix seconds),
+    /// and binds its id, unless either is known.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_transfer(
+        &self,
+        payment: &Payment,
+        attempt: Attempt,
+        commitment: Level,
+        review_at: i64,
+        binding: Option<&Binding>,
+    ) -> Result<Accepted, StoreError> {
+        let mut transaction = self.begin_write().await?;
+        let known = payments::history(&mut transaction, &payment.id).await?;
+        if let Some(known) = known.as_ref().and_then(|history| history.operations.first()) {
+            return Ok(Accepted::Before(known.operation.id));
+        }
+        if let Some(taken) = bind(&mut transaction, binding).await? {
+            return Ok(taken);
+        }
+        payments::insert(&mut transaction, payment, review_at).await?;
+        let action = &Action::Transfer;
+        let id = operations::begin(&mut transaction, payment, action, None, commitment, payment.accepted_at)
+            .await?;
+        insert_attempt(&mut transaction, &Attempt { operation_id: id, ..attempt }).await?;
+        transaction.commit().await?;
+        Ok(Accepted::New(id))
+    }
+
+    /// Accepts an operation on a known payment, together with its only transaction if somebody else signed that too, unless
+    /// `decide` (given all that is known then) refuses it or knows it, in one step.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accept_operation(
+        &self,
+        asked: Asked<'_>,
+        commitment: impl FnOnce(&History) -> Level + Send,
+        decide: impl FnOnce(&History) -> Result<Decision, Rejection> + Send,
+    ) -> Result<Accepted, StoreError> {
+        let Asked { payment_id, action, attempt, now } = asked;
+        let mut transaction = self.begin_write().await?;
+        let Some(history) = payments::history(&mut transaction, payment_id).await? else {
+            return Ok(Accepted::UnknownPayment);
+        };
+        let commitment = commitment(&history);
+        let accepted = match decide(&history) {
+            Ok(Decision::Before(id)) => {
+                let known = history.operations.iter().find(|tracked| tracked.operation.id == id);
+                // Somebody waits for more than who came before.
+                if known.is_some_and(|known| known.operation.commitment < commitment) {
+                    operations::ask_more(&mut transaction, id, commitment).await?;
+                }
+                Accepted::Before(id)
+            }
+            Ok(Decision::New(again)) => {
+                let payment = &history.payment;
+                let id = operations::begin(&mut transaction, payment, action, again, commitment, now).await?;
+                if let Some(attempt) = attempt {
+                    insert_attempt(&mut transaction, &Attempt { operation_id: id, ..attempt }).await?;
+                }
+                Accepted::New(id)
+            }
+            Err(rejection) => return Ok(Accepted::Refused(rejection)),
+        };
+        transaction.commit().await?;
+        Ok(accepted)
+    }
+}
+
+/// Binds an id to its payment; where it is another's, says so.
+async fn bind(
+    connection: &mut AnyConnection,
+    binding: Option<&Binding>,
+) -> Result<Option<Accepted>, StoreError> {
+    match binding {
+        Some(binding) if !identifiers::bind(connection, binding).await? => {
+            Ok(Some(Accepted::IdentifierTaken(binding.id.clone())))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,137 @@
+//! Records how far operations and their transactions are. Only the leader writes here.
+
+use x402_escrow_domain::payment::{Action, Attempt, Problem, Tracked};
+use x402_escrow_interface::instruction::Signature;
+use x402_escrow_wire::text::Base58;
+
+use super::{
+    Store, StoreError,
+    attempts::{insert_attempt, update_attempt},
+    operations::{self, set_problem},
+    payments,
+};
+
+/// What becomes of an operation whose transaction was not broadcast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// The operation.
+    pub operation_id: i64,
+    /// Why, where it matters.
+    pub problem: Option<Problem>,
+    /// Whether it is refused for good; otherwise it is sent again later.
+    pub refused: bool,
+}
+
+impl Store {
+    /// Adds a transaction before it is sent: one row for each of its operations, unless one of them was closed meanwhile.
+    /// Returns whether it was added: only then it may be sent.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn add_attempts(&self, attempts: &[Attempt]) -> Result<bool, StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        for attempt in attempts {
+            let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = $1 AND closed = 0")
+                .bind(attempt.operation_id)
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+            if open == 0 {
+                return Ok(false);
+            }
+            insert_attempt(&mut transaction, attempt).await?;
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes back a transaction that was not broadcast, with what becomes of each of its operations.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn take_back_attempts(
+        &self,
+        signature: &Signature,
+        operations: &[TakenBack],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        sqlx::query("DELETE FROM transactions WHERE signature = $1")
+            .bind(Base58(*signature).to_string())
+            .execute(&mut *transaction)
+            .await?;
+        for TakenBack { operation_id, problem, refused } in operations {
+            set_problem(&mut transaction, *operation_id, problem.as_ref(), *refused).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Records what the tracker found out about an operation and its transactions.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn record(&self, tracked: &Tracked) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        for attempt in &tracked.attempts {
+            update_attempt(&mut transaction, attempt).await?;
+        }
+        let operation = &tracked.operation;
+        // An operation that somebody refused or took up again meanwhile is looked at again at the next round.
+        operations::update(&mut transaction, operation).await?;
+        if operation.closed && operation.action == Action::Transfer {
+            payments::set_review(&mut transaction, &operation.payment_id, None).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Says why an operation is not sent, now or ever (`refused`).
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn report_problem(
+        &self,
+        operation_id: i64,
+        problem: &Problem,
+        refused: bool,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        set_problem(&mut transaction, operation_id, Some(problem), refused).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Says that nothing is left to do for an operation, and that this is final: somebody else did it.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn report_done(&self, operation_id: i64) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        sqlx::query(
+            "UPDATE operations SET state = 'finalized', closed = 1, error_code = NULL, error = NULL
+             WHERE id = $1 AND closed = 0",
+        )
+        .bind(operation_id)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Refuses an operation of which no transaction exists. Returns whether it did: if not, it is under way.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn refuse_unsent(&self, operation_id: i64, problem: &Problem) -> Result<bool, StoreError> {
+        // With the lock: PostgreSQL would not see a transaction that was added while the statement waited.
+        let mut transaction = self.begin_write().await?;
+        let refused = sqlx::query(
+            "UPDATE operations SET state = 'refused', closed = 1, error_code = $1, error = $2
+             WHERE id = $3 AND closed = 0
+             AND NOT EXISTS (SELECT 1 FROM transactions WHERE operation_id = operations.id AND retired = 0)",
+        )
+        .bind(problem.code.as_str())
+        .bind(&problem.message)
+        .bind(operation_id)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(refused.rows_affected() == 1)
+    }
+}
