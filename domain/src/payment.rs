@@ -41,7 +41,7 @@ pub struct Payment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Terms {
     /// Held first, by the scheme `auth-capture`.
-    Hold(HoldTerms),
+    Hold(Box<HoldTerms>),
     /// At once, by the client's transaction: the scheme `exact`.
     Transfer(TransferTerms),
 }
@@ -72,7 +72,7 @@ impl Payment {
     pub fn held(hold: HoldTerms, payer: Address, mint: Address, accepted_at: i64) -> Self {
         let intent = &hold.intent;
         let (id, receiver, amount) = (intent.digest(), intent.receiver, intent.amount);
-        Self { id, terms: Terms::Hold(hold), payer, mint, receiver, amount, accepted_at }
+        Self { id, terms: Terms::Hold(Box::new(hold)), payer, mint, receiver, amount, accepted_at }
     }
 
     /// The scheme's name.

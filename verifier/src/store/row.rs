@@ -189,7 +189,7 @@ pub(super) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
     Ok(Payment {
         id: parse::<Hex32>(row, "id")?.0,
         terms: match get::<Option<&[u8]>>(row, "intent")? {
-            Some(_) => Terms::Hold(hold_terms(row)?),
+            Some(_) => Terms::Hold(Box::new(hold_terms(row)?)),
             None => Terms::Transfer(TransferTerms {
                 destination: parse::<Key>(row, "destination")?.into(),
                 is_claimed: flag(row, "claimed")?,
