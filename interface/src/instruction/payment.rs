@@ -160,15 +160,21 @@ fn capture_ending(
         readonly(escrow.token_program),
     ];
     consent.push_signer(hold.capture_authorizer, &mut metas);
-    if capture.fee > 0 {
-        metas.push(fee_token_account(&hold.fee_recipient, escrow));
-    }
+    metas.extend(fee_token_account(capture.fee, hold.maximum_fee_bps, &hold.fee_recipient, escrow));
     let bound = CaptureBound::of(capture, amount);
     instruction(&program, 12, (amount, end, bound, consent.to(hold.intent_digest)), metas)
 }
 
-fn fee_token_account(recipient: &Address, escrow: &Escrow) -> AccountMeta {
-    writable(address::associated_token(recipient, &escrow.mint, &escrow.token_program))
+/// The token account that the fee goes to; `None` where no fee can be due. The recipient may then be the receiver, whose
+/// token account is among the accounts already.
+fn fee_token_account(
+    fee: u64,
+    maximum_fee_bps: u16,
+    recipient: &Address,
+    escrow: &Escrow,
+) -> Option<AccountMeta> {
+    (fee > 0 && maximum_fee_bps > 0)
+        .then(|| writable(address::associated_token(recipient, &escrow.mint, &escrow.token_program)))
 }
 
 /// How much of an intent is charged, and who allows that.
@@ -241,9 +247,8 @@ pub fn charge(
         consent.push_signer(intent.receiver_authorizer, &mut metas);
         consent.to(intent_digest)
     });
-    if charge.capture.is_some_and(|capture| capture.fee > 0) {
-        metas.push(fee_token_account(&intent.fee_recipient, escrow));
-    }
+    let fee = charge.capture.map_or(0, |capture| capture.fee);
+    metas.extend(fee_token_account(fee, intent.maximum_fee_bps, &intent.fee_recipient, escrow));
     let terms = IntentTerms::new(intent, signature, receiver_proof);
     instruction(&intent.program, 15, (terms, charge.amount, capture, release), metas)
 }

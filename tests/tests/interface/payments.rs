@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use solana_sdk::instruction::AccountMeta;
 use x402_escrow_interface::{
+    account::Hold,
     address,
     instruction::{
         Charge, ChargeCapture, Consent, HoldAccounts, authorize, capture, capture_and_release, charge,
@@ -128,6 +129,7 @@ pub(super) fn of_holds() -> Vec<Case> {
         hold_address: named("hold"),
         hold: &hold,
     };
+    let without_fees = HoldAccounts { hold: &Hold { maximum_fee_bps: 0, ..hold }, ..of };
     let (consent, consent_value) = by_signature(0xD1);
     let (signer, signer_value) = by_signer(&hold.intent_digest);
     let message = Capture { intent_digest: hold.intent_digest, amount: 7, fee: 0, last: false };
@@ -158,9 +160,14 @@ pub(super) fn of_holds() -> Vec<Case> {
         case(
             "capture",
             capture(of, 7, &with_fee, signer),
-            captured(unchanged, json!({ "amount": 7, "fee": 5 }), &signer_value),
+            captured(unchanged.clone(), json!({ "amount": 7, "fee": 5 }), &signer_value),
         )
         .and(&[capture_authorizer, fee.clone()]),
+        case(
+            "capture",
+            capture(without_fees, 7, &with_fee, consent),
+            captured(unchanged, json!({ "amount": 7, "fee": 5 }), &consent_value),
+        ),
         case("capture", capture(of, 7, &last, consent), captured(json!("AtBound"), none, &consent_value)),
         case(
             "capture",

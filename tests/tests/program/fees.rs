@@ -3,8 +3,8 @@
 
 use x402_escrow_interface::{
     error::EscrowError,
-    instruction::{Consent, SessionLimits},
-    message::{Capture, Intent},
+    instruction::{Charge, Consent, SessionLimits},
+    message::{Capture, Intent, PaymentFlow},
 };
 use x402_escrow_tests::svm::{World, usdc};
 
@@ -101,6 +101,23 @@ fn intent_without_a_fee_pays_none_whatever_is_signed() {
     world.succeed(&[world.authorize(&intent)]);
     capture(&mut world, &intent, usdc(10), u64::MAX);
     assert_eq!(split(&world), (usdc(10), 0));
+}
+
+#[test]
+fn fee_that_the_intent_does_not_allow_stops_no_capture_and_no_charge_of_a_receiver_without_fees() {
+    let mut world = World::with_session();
+    let receiver = world.receiver;
+    let intent = Intent { fee_recipient: receiver, maximum_fee_bps: 0, ..world.intent() };
+    world.succeed(&[world.authorize(&intent)]);
+    let capture = Capture { fee: 1, ..world.capture_message(&intent, usdc(4)) };
+    world.succeed(&[world.capture_as(&intent, &capture)]);
+    assert_eq!((world.tokens(&receiver), world.hold(&intent).fee), (usdc(4), 0));
+
+    let intent = Intent { nonce: 2, flow: PaymentFlow::Authorization, ..intent };
+    let capture = Capture { fee: 1, ..world.capture_message(&intent, intent.amount) };
+    let capture = Some(world.charge_capture(&intent, &capture));
+    world.succeed(&[world.charge_as(&intent, &Charge { amount: intent.amount, capture, release: None })]);
+    assert_eq!(world.tokens(&receiver), usdc(4) + intent.amount);
 }
 
 #[test]

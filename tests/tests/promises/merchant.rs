@@ -157,14 +157,7 @@ impl Trial<'_> {
     }
 
     fn send_capture(&mut self, capture: Option<Instruction>, payment: &mut Payment) -> Result<(), String> {
-        let mut capture = capture.ok_or("nothing is held there")?;
-        if payment.intent.maximum_fee_bps == 0 {
-            // No fee is paid, and its recipient may be the receiver, whose token account can't be
-            // named twice.
-            const NAMED: usize = 8;
-            capture.accounts.truncate(NAMED);
-        }
-        self.send(&capture, payment)
+        self.send(&capture.ok_or("nothing is held there")?, payment)
     }
 
     /// Sends an instruction about a payment, and notes what was paid for it.
