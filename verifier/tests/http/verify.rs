@@ -1,5 +1,6 @@
 //! `/verify`, and that `/settle` refuses what it refuses, with the same code, and changes nothing.
 
+mod agreement;
 mod chain;
 mod request;
 
