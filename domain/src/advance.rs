@@ -1,4 +1,5 @@
-//! How an operation goes on, given what the cluster says about its transactions. Decides only; [`crate::engine::track`] acts.
+//! How an operation goes on, given what the cluster says about its transactions. Uses `cluster`, `exact`, `failure`,
+//! `payment`.
 
 mod attempt;
 mod signed_elsewhere;
@@ -104,7 +105,7 @@ fn operation_state(action: &Action, attempts: &[Attempt]) -> OperationState {
         .max();
     match succeeded {
         Some(commitment) => OperationState::Landed(commitment),
-        // Bad news of a transfer count once they are confirmed: nobody can send it anew.
+        // A failed transfer counts as one once that is confirmed: nobody can send it anew.
         None if own_landings(attempts)
             .any(|landing| *action != Action::Transfer || landing.commitment >= Commitment::Confirmed) =>
         {

@@ -1,4 +1,4 @@
-//! How sure an answer is: the same members in every answer.
+//! How sure an answer is: the same members in every answer. Uses `payment`.
 
 use serde::Serialize;
 use x402_escrow_wire::auth_capture::{Commitment, Level};

@@ -1,4 +1,4 @@
-//! What a cluster says, as nodes answer it. Uses nothing.
+//! What a cluster says, as nodes answer it. Uses nothing of this crate.
 
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_interface::Address;

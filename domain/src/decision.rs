@@ -1,4 +1,4 @@
-//! What becomes of something that is asked for. Uses nothing.
+//! What becomes of something that is asked for. Uses nothing of this crate.
 
 /// What becomes of an operation that is asked for and sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

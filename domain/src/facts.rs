@@ -1,5 +1,5 @@
-//! What the chain says about a payer, in several views: good news is believed once it is confirmed, and bad news as soon
-//! as it is processed; and a "no" of one node is a no.
+//! What the chain says about a payer, in several views: good news is believed once it is confirmed, and bad news as
+//! soon as it is processed; and a "no" of one node is a no. Uses `cluster`.
 
 use std::{collections::BTreeSet, iter};
 

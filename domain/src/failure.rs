@@ -1,4 +1,5 @@
-//! What a transaction's error means: which rule was broken, and whether trying again can help.
+//! What a transaction's error means: which rule was broken, and whether trying again can help. Uses `exact`, `payment`,
+//! `transaction`.
 
 use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
 use x402_escrow_interface::error::EscrowError;

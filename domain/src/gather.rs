@@ -1,5 +1,5 @@
-//! Which operations are sent now, and which of them together: one transaction costs one fee, whatever it carries. Decides
-//! only; [`crate::engine::submit`] finds out how many fit a transaction.
+//! Which operations are sent now, and which of them together: one transaction costs one fee, whatever it carries. How
+//! many fit a transaction is found out when they are sent. Uses `payment`, `priority_fee`.
 
 use std::collections::BTreeMap;
 

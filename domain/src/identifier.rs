@@ -1,4 +1,5 @@
-//! What a client calls its purchase, by which it asks for it again: the extension `payment-identifier`.
+//! What a client calls its purchase, by which it asks for it again: the extension `payment-identifier`. Uses nothing of
+//! this crate.
 //!
 //! An id is bound to what was signed for it in the same step that accepts the payment: a purchase that bought nothing
 //! has not used its id, and nobody fills the store with ids but by paying. It is the signing key's own: no other key's

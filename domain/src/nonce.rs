@@ -1,4 +1,4 @@
-//! Which nonce an intent gets. No I/O.
+//! Which nonce an intent gets. Uses `facts`, `verify`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it. Uses nothing.
+//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it. Uses nothing
+//! of this crate.
 //!
 //! `docs/verifier-state-machine.md` has the whole picture. The rule that keeps it simple: a payment's state is never
 //! stored, it follows from which operations the chain has seen.

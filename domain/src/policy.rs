@@ -1,4 +1,4 @@
-//! What the verifier accepts, and how sure an operation must be before the answer is yes.
+//! What the verifier accepts, and how sure an operation must be before the answer is yes. Uses `payment`.
 
 mod finality;
 

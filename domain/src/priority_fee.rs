@@ -1,4 +1,4 @@
-//! What a transaction offers for its place in a block. No I/O.
+//! What a transaction offers for its place in a block. Uses `payment`.
 
 use std::ops::RangeInclusive;
 

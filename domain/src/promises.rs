@@ -1,4 +1,4 @@
-//! What was promised of an escrow, and the chain may not show yet. Uses nothing.
+//! What was promised of an escrow, and the chain may not show yet. Uses `facts`.
 
 use std::collections::BTreeSet;
 

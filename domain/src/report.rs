@@ -1,4 +1,4 @@
-//! What is told about payments: the answers of `/settle` and `/payments/{id}`. No I/O.
+//! What is told about payments: the answers of `/settle` and `/payments/{id}`. Uses `assurance`, `payment`, `verify`.
 
 mod payment;
 mod transfer;

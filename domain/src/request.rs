@@ -1,4 +1,5 @@
-//! Reads what a body of `/verify` or `/settle` asks for, by its version and scheme. Uses `wire`.
+//! Reads what a body of `/verify` or `/settle` asks for, by its version and scheme. Uses `exact`, `identifier`,
+//! `verify`.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

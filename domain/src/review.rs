@@ -1,4 +1,4 @@
-//! What is left to do with a payment that nobody ended. Decides only.
+//! What is left to do with a payment that nobody ended. Uses `payment`, `policy`.
 
 use crate::{
     payment::{Action, History},

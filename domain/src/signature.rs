@@ -1,4 +1,4 @@
-//! Ed25519 as the program verifies it.
+//! Ed25519 as the program verifies it. Uses nothing of this crate.
 
 use ed25519_dalek::VerifyingKey;
 use x402_escrow_interface::{Address, instruction::Signature};

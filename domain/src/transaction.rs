@@ -1,4 +1,4 @@
-//! Builds and signs the transactions that carry out operations.
+//! Builds and signs the transactions that carry out operations. Uses `cluster`, `payment`.
 
 use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_sdk::{

@@ -1,5 +1,5 @@
 //! Turns a 402 challenge into an intent: picks the first way to pay that is sound and within bounds, and says why the
-//! others were passed over. No I/O.
+//! others were passed over. Uses `facts`, `promises`, `verify`.
 
 use serde_json::Value;
 use x402_escrow_interface::{Address, message::Intent};

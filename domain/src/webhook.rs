@@ -1,5 +1,5 @@
 //! How a webhook's messages are signed, and when one is sent again: Standard Webhooks 1.0
-//! (<https://www.standardwebhooks.com>). Decides only.
+//! (<https://www.standardwebhooks.com>). Uses nothing of this crate.
 
 use std::fmt;
 

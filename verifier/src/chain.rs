@@ -1,5 +1,5 @@
-//! The network seam: all that the verifier asks of a Solana node. Behind it are [`RpcChain`] and, in tests, a cluster
-//! whose answers the test controls.
+//! What the verifier asks of Solana nodes. Uses `domain`. Behind [`Chain`] are [`RpcChain`], [`Several`] and, in tests, a
+//! cluster whose answers the test controls.
 
 mod agreement;
 pub mod facts;

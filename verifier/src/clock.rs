@@ -1,4 +1,4 @@
-//! This machine's clock. Uses nothing.
+//! This machine's clock. Uses nothing of this crate.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

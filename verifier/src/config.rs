@@ -1,5 +1,6 @@
 //! Configuration: a TOML file, and environment variables that override it. Every key is checked before anything
-//! starts, and an error names all that are wrong. `docs/http-api.md` has the table.
+//! starts, and an error names all that are wrong. `docs/http-api.md` has the table. Uses the settings of `engine`, `store`
+//! and `telemetry`, and `domain`.
 
 mod check;
 mod effective;

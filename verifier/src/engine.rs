@@ -1,4 +1,5 @@
-//! Everything that acts: accepts, keeps vouchers, sends, follows, finishes, delivers. Uses `store`, `chain` and `domain`.
+//! Everything that acts: accepts, keeps vouchers, sends, follows, finishes, delivers. Uses `store`, `chain`, `clock` and
+//! `domain`.
 
 pub mod app;
 pub mod check;

@@ -1,4 +1,4 @@
-//! What everybody can ask over HTTP: routes, bodies, errors, admission. Uses `engine` and what is below it.
+//! What everybody can ask over HTTP: admission, bodies, routes, answers, errors. Uses `engine` and what is below it.
 
 pub mod admission;
 pub mod answer;

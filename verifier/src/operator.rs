@@ -1,5 +1,5 @@
-//! What only the operator can ask, and what must be noticed: health, metrics, status page, alarms. Uses `http`'s error
-//! shape, `engine` and what is below it.
+//! What only the operator can ask, and what somebody must hear of: health, metrics, status page, alarms. Uses `http`'s
+//! errors, `engine` and what is below it.
 
 pub mod alarm;
 pub mod health;

@@ -1,5 +1,5 @@
 //! Every route, and every layer in order: those for everybody, and those for the operator, which have a listener of their
-//! own.
+//! own. Uses `operator`, `http` and `engine`.
 
 use std::sync::Arc;
 

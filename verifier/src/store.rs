@@ -1,5 +1,5 @@
 //! What must not be lost: payments, operations and transactions, in an SQLite file or a PostgreSQL database.
-//! Every write is on disk before the call returns. Both take the same SQL, but for the schema and the start of
+//! Uses `domain`. Every write is on disk before the call returns. Both take the same SQL, but for the schema and the start of
 //! transactions.
 
 mod accept;

@@ -1,4 +1,4 @@
-//! What is logged: one line a decision, to standard error. Never bodies, headers, queries or keys.
+//! How lines are logged, to standard error: never bodies, headers, queries or keys. Uses nothing of this crate.
 
 use std::io::IsTerminal;
 

@@ -98,11 +98,11 @@ CREATE TABLE payment_identifiers (
 CREATE INDEX payment_identifiers_by_age ON payment_identifiers (accepted_at);
 CREATE INDEX payment_identifiers_by_signer ON payment_identifiers (signer, accepted_at);
 
--- What each payment came to last, and whether a webhook has it. Triggers write it, so that it is on
--- disk with the change.
+-- The newest news of each payment, and whether a webhook has it. Triggers write it, so that it is on
+-- disk with the news.
 CREATE TABLE webhook_deliveries (
     payment_id TEXT PRIMARY KEY,
-    -- Counts the changes: part of the message's id, and one that came while another was sent is not lost.
+    -- Counts the news: part of the message's id, and one that came while another was sent is not lost.
     version    BIGINT NOT NULL,
     attempts   BIGINT NOT NULL,
     -- NULL once it is delivered.
@@ -116,7 +116,7 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE due_at 
 -- One row while there is a webhook.
 CREATE TABLE webhook (id BIGINT PRIMARY KEY CHECK (id = 1));
 
-CREATE FUNCTION note_webhook_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_webhook_news() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM webhook) THEN
         INSERT INTO webhook_deliveries (payment_id, version, attempts, due_at)
@@ -128,11 +128,11 @@ BEGIN
 END
 $$;
 
--- What is queued or sent is not told, unless it was in a block before.
-CREATE TRIGGER webhook_changes AFTER UPDATE OF state ON operations FOR EACH ROW
+-- What is queued or sent is no news, unless it was in a block before.
+CREATE TRIGGER webhook_news AFTER UPDATE OF state ON operations FOR EACH ROW
 WHEN (new.state <> old.state
     AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
-EXECUTE FUNCTION note_webhook_change();
+EXECUTE FUNCTION note_webhook_news();
 
 -- Which of several verifiers follows, sends and delivers: whoever takes over counts on, and what one of an earlier term
 -- would write is refused.

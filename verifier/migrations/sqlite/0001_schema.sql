@@ -97,11 +97,11 @@ CREATE TABLE payment_identifiers (
 CREATE INDEX payment_identifiers_by_age ON payment_identifiers (accepted_at);
 CREATE INDEX payment_identifiers_by_signer ON payment_identifiers (signer, accepted_at);
 
--- What each payment came to last, and whether a webhook has it. Triggers write it, so that it is on
--- disk with the change.
+-- The newest news of each payment, and whether a webhook has it. Triggers write it, so that it is on
+-- disk with the news.
 CREATE TABLE webhook_deliveries (
     payment_id TEXT PRIMARY KEY,
-    -- Counts the changes: part of the message's id, and one that came while another was sent is not lost.
+    -- Counts the news: part of the message's id, and one that came while another was sent is not lost.
     version    INTEGER NOT NULL,
     attempts   INTEGER NOT NULL,
     -- NULL once it is delivered.
@@ -115,8 +115,8 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE due_at 
 -- One row while there is a webhook.
 CREATE TABLE webhook (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 
--- What is queued or sent is not told, unless it was in a block before.
-CREATE TRIGGER webhook_changes AFTER UPDATE OF state ON operations
+-- What is queued or sent is no news, unless it was in a block before.
+CREATE TRIGGER webhook_news AFTER UPDATE OF state ON operations
 WHEN new.state <> old.state
     AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent'))
     AND EXISTS (SELECT 1 FROM webhook)

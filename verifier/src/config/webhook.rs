@@ -1,4 +1,4 @@
-//! Where news go, and the secret that signs them: `whsec_` and Base64, as Standard Webhooks has it.
+//! Where payments are told of, and the secret that signs them: `whsec_` and Base64, as Standard Webhooks has it.
 
 use std::path::Path;
 

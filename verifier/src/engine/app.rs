@@ -56,7 +56,7 @@ pub struct App {
     pub is_stalled: AtomicBool,
     /// Changes whenever an operation may have got further.
     pub progress: watch::Sender<()>,
-    /// Whether the service is stopping: who waits for news must go.
+    /// Whether the service is stopping: followers must go.
     pub is_stopping: watch::Sender<bool>,
     /// One permit for each client that follows a payment.
     pub followers: Arc<Semaphore>,

@@ -58,7 +58,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) -> Result<(), S
 
 async fn start(app: &App) -> Result<store::Leader, StoreError> {
     let leader = app.store.lead().await?;
-    app.store.keep_deliveries(app.settings.webhook.is_some()).await?;
+    app.store.keep_news(app.settings.webhook.is_some()).await?;
     Ok(leader)
 }
 

@@ -1,4 +1,4 @@
-//! How much one client, one session and all together may ask. What an escrow's owner may hold is in [`x402_escrow_domain::policy`].
+//! How much one client, one session and all together may ask. What an escrow's owner may hold is in `domain`'s `policy`.
 
 use std::{hash::Hash, net::IpAddr, num::NonZeroU32};
 

@@ -67,7 +67,7 @@ async fn listen(app: &App, url: &str) -> (Ended, bool) {
     };
     // It tells when a block is there, confirmed and final; not every node offers it.
     if let Ok(Ok((updates, _))) = timeout(CONNECT_TIMEOUT, client.slot_updates_subscribe()).await {
-        return follow(app, updates.filter(|update| std::future::ready(is_news(update)))).await;
+        return follow(app, updates.filter(|update| std::future::ready(is_new_block(update)))).await;
     }
     match timeout(CONNECT_TIMEOUT, client.slot_subscribe()).await {
         Ok(Ok((slots, _))) => follow(app, slots).await,
@@ -84,15 +84,15 @@ fn refused(error: &PubsubClientError) -> Ended {
     }
 }
 
-fn is_news(update: &SlotUpdate) -> bool {
+fn is_new_block(update: &SlotUpdate) -> bool {
     use SlotUpdate::{Dead, Frozen, OptimisticConfirmation, Root};
     matches!(update, Frozen { .. } | OptimisticConfirmation { .. } | Root { .. } | Dead { .. })
 }
 
-async fn follow(app: &App, mut news: impl Stream + Unpin) -> (Ended, bool) {
+async fn follow(app: &App, mut blocks: impl Stream + Unpin) -> (Ended, bool) {
     let mut live = None;
     loop {
-        match timeout(SILENCE, news.next()).await {
+        match timeout(SILENCE, blocks.next()).await {
             Ok(Some(_)) => {}
             Ok(None) => return (Ended::Closed, live.is_some()),
             Err(_) => return (Ended::Silent, live.is_some()),

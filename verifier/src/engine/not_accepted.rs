@@ -1,4 +1,4 @@
-//! Why something was not accepted.
+//! Why something was not accepted, and why work in the background broke off.
 
 use x402_escrow_domain::{request::NotRead, verify::Rejection};
 use x402_escrow_wire::{field::FieldError, payment_identifier::PaymentIdentifier};

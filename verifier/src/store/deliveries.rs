@@ -9,7 +9,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn keep_deliveries(&self, keep: bool) -> Result<(), StoreError> {
+    pub async fn keep_news(&self, keep: bool) -> Result<(), StoreError> {
         let mut transaction = self.begin_write().await?;
         if keep {
             sqlx::query("INSERT INTO webhook (id) VALUES (1) ON CONFLICT (id) DO NOTHING")

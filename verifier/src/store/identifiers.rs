@@ -1,4 +1,4 @@
-//! Which binding is known by which id.
+//! Which ids are bound, and to what.
 
 use sqlx::AnyConnection;
 use x402_escrow_interface::Address;

@@ -1,4 +1,4 @@
-//! Which verifier leads: of several over one store, one follows transactions, sends them and delivers news.
+//! Which verifier leads: of several over one store, one follows transactions, sends them and delivers.
 
 use std::{
     fs::{File, TryLockError},

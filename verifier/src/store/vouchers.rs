@@ -1,3 +1,5 @@
+//! Vouchers: the last of each streamed hold. Those that come at the same time share a commit.
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

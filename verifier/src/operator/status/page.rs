@@ -81,7 +81,7 @@ fn needs_attention(overview: &Overview) -> Markup {
             @if let Some(undelivered) = &overview.undelivered {
                 div.box.bad {
                     h3 { "The webhook fails" }
-                    p { "Changes of " (undelivered.payments) " payments were not taken, since " (utc(undelivered.since)) "." }
+                    p { "News of " (undelivered.payments) " payments were not taken, since " (utc(undelivered.since)) "." }
                     p.faint { "They are offered again for three days. Does the server at webhook_url answer 2xx within 10 seconds?" }
                 }
             }
