@@ -12,7 +12,7 @@ use x402_escrow_interface::{
 };
 
 use super::{
-    instructions::{Case, case},
+    case::{Case, case},
     named::{escrow, hold, intent, named},
 };
 
