@@ -1,6 +1,7 @@
 //! The interface crate against the program's IDL: what one says, the other says too.
 
 mod interface {
+    mod case;
     pub(super) mod encoding;
     pub(super) mod instructions;
     mod named;

@@ -20,6 +20,8 @@ mod python;
 mod test;
 mod toolchain;
 mod validator;
+#[cfg(test)]
+mod walls;
 
 use std::process::ExitCode;
 

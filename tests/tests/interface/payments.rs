@@ -13,7 +13,7 @@ use x402_escrow_interface::{
 };
 
 use super::{
-    instructions::{Case, case},
+    case::{Case, case},
     named::{escrow, hold, intent, named},
 };
 

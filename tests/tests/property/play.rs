@@ -14,7 +14,12 @@ use x402_escrow_tests::{
     svm::Chain,
 };
 
-use super::{audit::Audit, cast::Cast, settings::Settings, step::Step, theft::Theft};
+use super::{
+    audit::Audit,
+    cast::Cast,
+    settings::Settings,
+    step::{Step, Theft},
+};
 
 /// Whether a sequence has failed, so that the others need not go on.
 static FAILED: AtomicBool = AtomicBool::new(false);

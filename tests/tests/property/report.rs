@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt, iter::Sum};
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_tests::model::{Broken, Rule};
 
-use super::{step::Step, theft::Theft};
+use super::step::{Step, Theft};
 
 /// What happened in all sequences.
 #[derive(Default)]

@@ -8,51 +8,11 @@ use x402_escrow_interface::{
 };
 use x402_escrow_tests::model::{Arguments, Consent};
 
-use super::{build::session_of, play::Play, step::Step};
-
-/// How a thief turns something honest into something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Theft {
-    /// The thief signs in place of whoever must, or another party of the payment.
-    WrongSigner,
-    /// Whoever must sign does not.
-    MissingSigner,
-    /// The thief signs a message in place of whoever must, or another party of the payment.
-    ForgedSignature,
-    /// Another valid account of the same kind.
-    SubstitutedAccount,
-    /// What succeeded, once more.
-    Replay,
-    /// An intent signed for an earlier opening of the session.
-    OldIncarnation,
-    /// A signature of the right key over another payment.
-    OtherPayment,
-    /// A transaction signed for another payment, or another opening of a session, at the same
-    /// address.
-    LingeringTransaction,
-    /// A signature of the right key over another kind of message.
-    OtherMessage,
-    /// A field that differs from what was signed.
-    AlteredMessage,
-    /// An intent of the other flow.
-    OtherFlow,
-}
-
-impl Theft {
-    pub(crate) const ALL: &[Self] = &[
-        Self::WrongSigner,
-        Self::MissingSigner,
-        Self::ForgedSignature,
-        Self::SubstitutedAccount,
-        Self::Replay,
-        Self::OldIncarnation,
-        Self::OtherPayment,
-        Self::LingeringTransaction,
-        Self::OtherMessage,
-        Self::AlteredMessage,
-        Self::OtherFlow,
-    ];
-}
+use super::{
+    build::session_of,
+    play::Play,
+    step::{Step, Theft},
+};
 
 impl Play {
     /// A step of this kind; `None` if what was drawn gives no occasion.

@@ -8,6 +8,7 @@ mod accounts;
 mod baseline;
 mod cast;
 mod charges;
+mod number;
 mod packing;
 mod parts;
 mod payments;

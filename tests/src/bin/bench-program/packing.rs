@@ -7,8 +7,8 @@ use x402_escrow_tests::program_id;
 
 use crate::{
     cast::{AMOUNT, Cast, Cluster, PART, Size, hold_address},
+    number::number,
     report::{Packing, Payers, Table},
-    tables::number,
 };
 
 /// More payments than fit any transaction: one more than the runtime runs instructions.

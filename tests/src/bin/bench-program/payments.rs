@@ -8,8 +8,8 @@ use x402_escrow_interface::{
 use x402_escrow_tests::svm::{Chain, World, usdc};
 
 use crate::{
+    number::number,
     samples::{Bench, Cases, list_of, work},
-    tables::number,
 };
 
 /// The fee of the cases with one, in base units: what intents allow at most of 1 USDC.

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::targets;
-
 /// Everything that one run measures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
@@ -205,11 +203,6 @@ impl Report {
             figures.push(lower(&name, "lamports per payment", packing.lamports_per_payment()));
         }
         figures
-    }
-
-    /// Every figure that has a target.
-    pub(crate) fn targets(&self) -> Vec<targets::Outcome> {
-        targets::outcomes(self)
     }
 }
 
