@@ -15,9 +15,9 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::{auth_capture, exact};
 
-pub use attempt::{Attempt, AttemptState, Landing};
+pub use attempt::{Attempt, AttemptState, Landing, Problem};
 pub use history::{History, PaymentState, RestsOn, Sums};
-pub use operation::{Action, ListedOperation, Operation, OperationKey, OperationState, Problem, Tracked};
+pub use operation::{Action, ListedOperation, Operation, OperationKey, OperationState, Tracked};
 
 /// An accepted payment, of either scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -145,11 +145,8 @@ fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>, required:
         return None;
     }
     let problem = |code, message: String| Some(Problem { code, message });
-    if operation.state.is_negative() {
-        return operation
-            .problem
-            .clone()
-            .or_else(|| problem(ErrorCode::InvalidTransactionState, "the transaction failed".to_owned()));
+    if let Some(failure) = operation.failure() {
+        return Some(failure);
     }
     match (&operation.problem, attempt) {
         (Some(known), _) if operation.state == OperationState::Queued => problem(

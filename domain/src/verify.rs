@@ -15,7 +15,7 @@ pub mod voucher;
 use x402_escrow_interface::{Address, deployment};
 use x402_escrow_wire::error_code::ErrorCode;
 
-use crate::policy::Policy;
+use crate::{payment::Problem, policy::Policy};
 
 /// Who decides: what the pure checks need to know of this verifier.
 #[derive(Clone, Debug)]
@@ -61,6 +61,12 @@ impl Rejection {
     /// A rejection.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
+    }
+}
+
+impl From<Problem> for Rejection {
+    fn from(Problem { code, message }: Problem) -> Self {
+        Self { code, message }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod agreement;
 pub mod facts;
+pub mod live;
 mod node;
 mod rpc;
 mod several;

@@ -67,7 +67,7 @@ pub fn read(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
-    let mut source = Source::new(file, variables)?;
+    let mut source = Source::new(KEYS, file, variables)?;
     let keys = Keys::read(&mut source);
     let Source { mut error, warnings, .. } = source;
     let config = keys.and_then(|keys| check::check(keys, warnings, &mut error));

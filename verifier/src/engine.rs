@@ -6,7 +6,6 @@ pub mod check;
 pub mod identifier;
 pub mod lead;
 pub mod limits;
-pub mod live;
 pub mod metrics;
 pub mod not_accepted;
 pub mod observe;

@@ -1,9 +1,7 @@
 //! The transactions that carry out operations, and how far they are.
 
 use x402_escrow_interface::instruction::Signature;
-use x402_escrow_wire::auth_capture::Commitment;
-
-use super::Problem;
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 /// A transaction that carries out an operation, perhaps others too. An operation can have several, of which the chain lets
 /// one succeed.
@@ -85,4 +83,13 @@ pub struct Landing {
     pub commitment: Commitment,
     /// Why it failed.
     pub error: Option<Problem>,
+}
+
+/// Why an operation does not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The code for the answer.
+    pub code: ErrorCode,
+    /// The reason, for people.
+    pub message: String,
 }

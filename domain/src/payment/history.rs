@@ -3,7 +3,7 @@
 use serde::Serialize;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{Action, HoldTerms, Operation, OperationKey, OperationState, Payment, Tracked, Voucher};
+use super::{Action, HoldTerms, Operation, OperationKey, OperationState, Payment, Problem, Tracked, Voucher};
 
 /// A payment and all that was done with it, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +167,12 @@ impl History {
             sums.apply(&operation.action);
             sums.are_after(action)
         })
+    }
+
+    /// Why an operation came to nothing as far as is known now.
+    pub fn failure_of(&self, operation_id: i64) -> Option<Problem> {
+        let mut operations = self.operations.iter().map(|tracked| &tracked.operation);
+        operations.find(|operation| operation.id == operation_id)?.failure()
     }
 
     /// What is still to be captured of the last voucher.

@@ -6,7 +6,7 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
 };
 
-use super::Attempt;
+use super::attempt::{Attempt, Problem};
 
 /// Something to be done with a payment on chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,19 +147,19 @@ impl Operation {
         self.level().is_some_and(|level| level >= required)
     }
 
+    /// Why it came to nothing as far as is known now.
+    pub fn failure(&self) -> Option<Problem> {
+        let unknown = || Problem {
+            code: ErrorCode::InvalidTransactionState,
+            message: "the transaction failed".to_owned(),
+        };
+        self.state.is_negative().then(|| self.problem.clone().unwrap_or_else(unknown))
+    }
+
     /// Whether it can't succeed any more; an equal request may take it up again.
     pub fn came_to_nothing(&self) -> bool {
         self.closed && self.state.is_negative()
     }
-}
-
-/// Why an operation does not succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The code for the answer.
-    pub code: ErrorCode,
-    /// The reason, for people.
-    pub message: String,
 }
 
 /// How far an operation is.

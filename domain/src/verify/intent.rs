@@ -19,7 +19,6 @@ use x402_escrow_wire::{
 
 use super::{Rejection, require};
 use crate::{
-    decision::Decision,
     facts::{Facts, View},
     payment::History,
     policy::Policy,
@@ -73,25 +72,6 @@ pub struct Claim<'a> {
 pub fn known_authorization(history: &History) -> Option<i64> {
     let authorization = &history.operations.first()?.operation;
     (!authorization.came_to_nothing()).then_some(authorization.id)
-}
-
-/// What becomes of the intent, given what is known of its payment.
-///
-/// # Errors
-/// Like [`check`].
-pub fn decide(
-    known: Option<&History>,
-    claim: &Claim<'_>,
-    facts: &Facts,
-    promises: &Promises,
-    policy: &Policy,
-) -> Result<Decision, Rejection> {
-    if let Some(id) = known.and_then(known_authorization) {
-        return Ok(Decision::Before(id));
-    }
-    check(claim, facts, promises, policy)?;
-    let came_to_nothing = known.and_then(|history| history.operations.first());
-    Ok(Decision::New(came_to_nothing.map(|tracked| tracked.operation.id)))
 }
 
 /// Checks the intent against the chain, what is promised to others already, and the policy. Returns the escrow.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString, fmt, fs, path::Path};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{KEYS, secret};
+use super::secret;
 
 /// Environment variables that set a key are named by it: `X402_RPC_URL` sets `rpc_url`.
 const PREFIX: &str = "X402_";
@@ -53,6 +53,8 @@ fn variable(key: &str) -> String {
 
 /// What was written, by key, and what is wrong with it.
 pub(super) struct Source {
+    /// Those that there are.
+    keys: &'static [&'static str],
     file: Table,
     variables: BTreeMap<String, String>,
     pub(super) error: ConfigError,
@@ -64,12 +66,14 @@ impl Source {
     /// # Errors
     /// If the file can't be read.
     pub(super) fn new(
+        keys: &'static [&'static str],
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let file =
             file.map(read_file).transpose().map_err(|problem| ConfigError { problems: vec![problem] })?;
         let mut source = Self {
+            keys,
             file: file.unwrap_or_default(),
             variables: BTreeMap::new(),
             error: ConfigError::default(),
@@ -86,10 +90,10 @@ impl Source {
 
     /// A key of the file that nobody reads would be silently left out.
     fn check_names(&mut self) {
-        for name in self.file.keys().filter(|name| !KEYS.contains(&name.as_str())) {
-            let message = match similar(name) {
+        for name in self.file.keys().filter(|name| !self.keys.contains(&name.as_str())) {
+            let message = match similar(self.keys, name) {
                 Some(key) => format!("is no key; did you mean {key}?"),
-                None => format!("is no key; the keys are {}", KEYS.join(", ")),
+                None => format!("is no key; the keys are {}", self.keys.join(", ")),
             };
             self.error.problems.push(format!("{name}: {message}"));
         }
@@ -99,7 +103,7 @@ impl Source {
     fn add_variable(&mut self, name: &OsString, value: OsString) -> Option<String> {
         let rest = name.to_str()?.strip_prefix(PREFIX)?;
         let key = rest.to_lowercase();
-        if !KEYS.contains(&key.as_str()) || key.to_uppercase() != rest {
+        if !self.keys.contains(&key.as_str()) || key.to_uppercase() != rest {
             return Some(rest.to_owned());
         }
         match value.into_string() {
@@ -118,7 +122,7 @@ impl Source {
         if OTHERS.contains(&rest) || rest.starts_with(OTHERS_PREFIX) || values.any(|value| value == secret) {
             return;
         }
-        match similar(&rest.to_lowercase()) {
+        match similar(self.keys, &rest.to_lowercase()) {
             Some(key) => {
                 let meant = variable(key);
                 self.error.problems.push(format!("{name}: sets no key; did you mean {meant}?"));
@@ -145,9 +149,9 @@ impl Source {
 }
 
 /// The key that a name is taken for.
-fn similar(name: &str) -> Option<&'static str> {
+fn similar(keys: &[&'static str], name: &str) -> Option<&'static str> {
     let similarity = |key: &&str| strsim::jaro_winkler(name, key);
-    let nearest = KEYS.iter().copied().max_by(|one, other| similarity(one).total_cmp(&similarity(other)))?;
+    let nearest = keys.iter().copied().max_by(|one, other| similarity(one).total_cmp(&similarity(other)))?;
     (similarity(&nearest) >= SIMILARITY).then_some(nearest)
 }
 

@@ -4,7 +4,7 @@ use std::{
     ops::RangeInclusive,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize},
+        atomic::{AtomicBool, AtomicU64},
     },
     time::Duration,
 };
@@ -15,7 +15,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use x402_escrow_interface::Address;
 
 use crate::{
-    chain::{Chain, ChainError},
+    chain::{Chain, ChainError, live::Blocks},
     engine::{
         limits::{LimitSettings, Limits},
         metrics::{Measured, Metrics},
@@ -46,10 +46,8 @@ pub struct App {
     pub limits: Limits,
     /// Wakes the tracker when there is something to send.
     pub to_send: Notify,
-    /// Wakes the tracker, if it follows anything, because a node announced a block.
-    pub new_block: Notify,
-    /// How many nodes announce their blocks.
-    pub live_nodes: AtomicUsize,
+    /// What is heard of blocks: a reason for the tracker to look, if it follows anything.
+    pub blocks: Arc<Blocks>,
     /// Whether this verifier is the one that follows transactions and sends them.
     pub is_leading: AtomicBool,
     /// Whether transactions can't be followed now.
@@ -153,8 +151,7 @@ impl App {
             limits: Limits::new(&settings.limits),
             settings,
             to_send: Notify::new(),
-            new_block: Notify::new(),
-            live_nodes: AtomicUsize::new(0),
+            blocks: Arc::default(),
             is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             progress: watch::Sender::new(()),

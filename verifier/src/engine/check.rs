@@ -69,7 +69,7 @@ impl Checked {
         match self {
             Self::Hold(hold) => hold.verdict(policy),
             Self::Voucher(voucher) => Ok((voucher.history.payment.payer, voucher.assurance)),
-            Self::Operation(operation) => Ok(operation.verdict(policy)),
+            Self::Operation(operation) => operation.verdict(policy),
             Self::Transfer(transfer) => transfer.verdict(policy),
         }
     }

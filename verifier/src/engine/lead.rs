@@ -14,7 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    engine::{app::App, live, review, track, webhook},
+    chain::live,
+    engine::{app::App, review, track, webhook},
     store::{self, StoreError},
 };
 
@@ -66,7 +67,7 @@ async fn start(app: &App) -> Result<store::Leader, StoreError> {
 async fn work(app: &Arc<App>, stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     for url in app.settings.websocket_urls.clone() {
-        tasks.spawn(live::run(Arc::clone(app), url));
+        tasks.spawn(live::run(Arc::clone(&app.blocks), url));
     }
     if let Some(webhook) = app.settings.webhook.clone() {
         let app = Arc::clone(app);

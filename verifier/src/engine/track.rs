@@ -44,7 +44,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
         let pause = match round {
             Ok(0) => None,
-            Ok(_) if tracker.app.live_nodes.load(Ordering::Relaxed) > 0 => Some(LIVE_POLL_INTERVAL),
+            Ok(_) if tracker.app.blocks.nodes() > 0 => Some(LIVE_POLL_INTERVAL),
             Ok(_) => Some(tracker.app.settings.status_poll_interval),
             Err(error) => {
                 tracing::warn!(%error, "can't follow the transactions");
@@ -62,7 +62,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = sleep => {}
             () = app.to_send.notified() => {}
-            () = app.new_block.notified(), if is_following => {}
+            () = app.blocks.announced.notified(), if is_following => {}
             () = tracker.sending.next_done() => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }

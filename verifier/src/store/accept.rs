@@ -7,7 +7,7 @@ use x402_escrow_domain::{
     identifier::Binding,
     payment::{Action, Attempt, History, HoldTerms, Payment},
     promises::Promises,
-    verify::Rejection,
+    verify::{Rejection, intent::known_authorization},
 };
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{auth_capture::Level, payment_identifier::PaymentIdentifier};
@@ -43,8 +43,8 @@ pub struct Asked<'a> {
 }
 
 impl Store {
-    /// Accepts a payment that is held first, and binds its id, unless `decide` (given all that is known and promised
-    /// then) refuses it or knows it, in one step.
+    /// Accepts a payment that is held first, and binds its id, unless either is known or `check` (given all that is promised
+    /// then) refuses it, in one step.
     ///
     /// # Errors
     /// If the store fails.
@@ -55,16 +55,19 @@ impl Store {
         commitment: Level,
         facts: &Facts,
         binding: Option<&Binding>,
-        decide: impl FnOnce(Option<&History>, &Promises) -> Result<Decision, Rejection> + Send,
+        check: impl FnOnce(&Promises) -> Result<(), Rejection> + Send,
     ) -> Result<Accepted, StoreError> {
         let mut transaction = self.begin_write().await?;
         let known = payments::history(&mut transaction, &payment.id).await?;
+        if let Some(id) = known.as_ref().and_then(known_authorization) {
+            return Ok(Accepted::Before(id));
+        }
         let promises = promises::of_escrow(&mut transaction, &hold.intent.escrow, facts).await?;
-        let again = match decide(known.as_ref(), &promises) {
-            Ok(Decision::New(again)) => again,
-            Ok(Decision::Before(id)) => return Ok(Accepted::Before(id)),
-            Err(rejection) => return Ok(Accepted::Refused(rejection)),
-        };
+        if let Err(rejection) = check(&promises) {
+            return Ok(Accepted::Refused(rejection));
+        }
+        // One that came to nothing is taken up again.
+        let again = known.and_then(|history| Some(history.operations.first()?.operation.id));
         if let Some(taken) = bind(&mut transaction, binding).await? {
             return Ok(taken);
         }

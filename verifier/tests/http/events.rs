@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use x402_escrow_verifier::{engine::app::MAXIMUM_FOLLOWERS, router::router};
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::{openapi::Exchange, world::World};
+use crate::{document::Exchange, world::World};
 
 const SOON: Duration = Duration::from_secs(20);
 

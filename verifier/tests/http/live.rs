@@ -1,9 +1,6 @@
 //! Blocks are announced over WebSockets, by a node that the test plays.
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -82,7 +79,7 @@ impl Announcements {
 }
 
 async fn live_nodes_are(world: &World, count: usize) {
-    let counted = async || world.app.live_nodes.load(Ordering::Relaxed) == count;
+    let counted = async || world.app.blocks.nodes() == count;
     wait::until(&format!("{count} live nodes"), counted).await;
 }
 

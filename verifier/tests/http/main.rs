@@ -8,6 +8,7 @@ mod backup;
 mod browser;
 mod cluster;
 mod crash;
+mod document;
 mod events;
 mod exact;
 mod finality;

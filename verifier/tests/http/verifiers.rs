@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::Value;
 use x402_escrow_domain::{
-    facts::Subject,
+    facts::{Subject, receiver_token_accounts},
     payment::{HoldTerms, Payment},
     policy::Policy,
     verify::intent::{self, Claim},
@@ -87,7 +87,8 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
     first.crash().await;
     second.crash().await;
     let requirements = first.requirements(AMOUNT);
-    let (chain, receivers) = (first.app.chain.as_ref(), BTreeSet::new());
+    let receivers = receiver_token_accounts(&requirements.pay_to.into(), &first.mint);
+    let (chain, receivers) = (first.app.chain.as_ref(), BTreeSet::from(receivers));
     let subject =
         Subject { program: program(), escrow: first.escrow, session_key: first.session_key(), nonce: None };
     let facts = x402_escrow_verifier::chain::facts::read(chain, &subject, &receivers).await.unwrap();
@@ -98,9 +99,8 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
         async move {
             let hold = payment.hold().unwrap();
             let claim = Claim { intent: &hold.intent, receiver_proof: &[], asset: &payment.mint };
-            let decide =
-                |known: Option<&_>, promises: &_| intent::decide(known, &claim, &facts, promises, &policy);
-            store.accept_hold(&payment, hold, Level::Processed, &facts, None, decide).await.unwrap()
+            let check = |promises: &_| intent::check(&claim, &facts, promises, &policy).map(drop);
+            store.accept_hold(&payment, hold, Level::Processed, &facts, None, check).await.unwrap()
         }
     };
     let pairs = stream::iter(&payments)

@@ -13,7 +13,7 @@ use axum::Router;
 use ed25519_dalek::SigningKey;
 use solana_sdk::signer::{Signer, keypair::Keypair};
 use tokio::{sync::watch, task::JoinHandle};
-use x402_escrow_interface::{Address, address, deployment::LOCAL_PROGRAM_ID};
+use x402_escrow_interface::{Address, address};
 use x402_escrow_verifier::{
     chain::Chain,
     clock::unix_now,
@@ -30,6 +30,7 @@ use options::app;
 pub(crate) use requests::listen;
 
 use crate::cluster::Cluster;
+pub(crate) use crate::cluster::program;
 
 pub(crate) const METHOD: &str = "GET";
 pub(crate) const URL: &str = "https://merchant.example/report";
@@ -39,14 +40,6 @@ pub(crate) const FUNDS: u64 = 10_000_000;
 
 /// The devnet's id, which the cluster claims to be.
 pub(crate) const NETWORK: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
-
-/// The escrow program: the local one, or what `target/deploy` was built for.
-pub(crate) fn program() -> Address {
-    match std::env::var("X402_ESCROW_PROGRAM_ID") {
-        Ok(address) => address.parse().unwrap(),
-        Err(_) => LOCAL_PROGRAM_ID,
-    }
-}
 
 /// A public test key.
 pub(crate) fn keypair(seed: u8) -> Keypair {

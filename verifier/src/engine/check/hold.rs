@@ -121,14 +121,21 @@ impl CheckedHold {
             FoundHold::Before { history, .. } if self.is_told_again => {
                 Ok((history.payment.payer, assurance(Observed::of_hold(history))))
             }
-            FoundHold::Before { history, .. } => Err(Rejection::new(
-                ErrorCode::DuplicateSettlement,
-                format!("payload: this payment was settled before and is {}", history.state().as_str()),
-            )),
+            FoundHold::Before { history, operation_id } => match history.failure_of(*operation_id) {
+                Some(failure) => Err(failure.into()),
+                None => Err(already_settled(history)),
+            },
             FoundHold::New { facts, escrow } => {
                 let observed = Observed::at(Commitment::Confirmed, facts.oldest_slot());
                 Ok((escrow.payer, assurance(observed)))
             }
         }
     }
+}
+
+fn already_settled(history: &History) -> Rejection {
+    Rejection::new(
+        ErrorCode::DuplicateSettlement,
+        format!("payload: this payment was settled before and is {}", history.state().as_str()),
+    )
 }

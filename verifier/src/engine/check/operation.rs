@@ -2,9 +2,10 @@
 
 use x402_escrow_domain::{
     assurance::{Assurance, Observed},
+    decision::Decision,
     payment::{Action, History},
     policy::Policy,
-    verify::{lifecycle, requirements},
+    verify::{Rejection, lifecycle, requirements},
 };
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{
@@ -26,6 +27,8 @@ pub struct CheckedOperation {
     pub action: Action,
     /// What the merchant asked for.
     pub commitment_asked: Option<Level>,
+    /// Whether it is done, or under way.
+    pub decision: Decision,
     /// The cluster's time, unix seconds.
     pub now: i64,
 }
@@ -46,19 +49,25 @@ pub(super) async fn check(
     let action = lifecycle::action(payload, &history)?;
     let commitment_asked = requirements::read_commitment(asked)?;
     let now = facts::cluster_time(app.chain.as_ref()).await?;
-    lifecycle::decide(&action, &history, now)?;
-    Ok(CheckedOperation { history, action, commitment_asked, now })
+    let decision = lifecycle::decide(&action, &history, now)?;
+    Ok(CheckedOperation { history, action, commitment_asked, decision, now })
 }
 
 impl CheckedOperation {
-    pub(super) fn verdict(&self, policy: &Policy) -> (Address, Assurance) {
-        let Self { history, action, commitment_asked, now } = self;
+    pub(super) fn verdict(&self, policy: &Policy) -> Result<(Address, Assurance), Rejection> {
+        let Self { history, action, commitment_asked, decision, now } = self;
+        // One that failed and may still succeed is not made anew meanwhile.
+        if let Decision::Before(id) = decision
+            && let Some(failure) = history.failure_of(*id)
+        {
+            return Err(failure.into());
+        }
         let assurance = Assurance {
             rests_on: history.rests_on(action),
             commitment_asked: *commitment_asked,
             commitment_required: policy.required(history, action, *commitment_asked, *now),
             observed: Observed::of_hold(history),
         };
-        (history.payment.payer, assurance)
+        Ok((history.payment.payer, assurance))
     }
 }

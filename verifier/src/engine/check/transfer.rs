@@ -9,7 +9,7 @@ use x402_escrow_domain::{
         transaction,
     },
     identifier,
-    payment::{History, RestsOn},
+    payment::{History, Operation, RestsOn},
     policy::Policy,
     verify::Rejection,
 };
@@ -82,10 +82,7 @@ async fn simulate(app: &App, request: &Request, transfer: &SoundTransfer) -> Res
                 "the verifier's fee payer has not enough SOL for the transaction",
             )))
         }
-        Err(SendError::Simulation(error)) => {
-            let problem = failure::in_simulation(&error);
-            Err(Rejection::new(problem.code, problem.message).into())
-        }
+        Err(SendError::Simulation(error)) => Err(Rejection::from(failure::in_simulation(&error)).into()),
     }
 }
 
@@ -97,9 +94,8 @@ impl CheckedTransfer {
                 return Err(already_claimed());
             }
             let operation = history.operations.first().map(|tracked| &tracked.operation);
-            if let Some(operation) = operation.filter(|operation| operation.state.is_negative()) {
-                let problem = operation.problem.clone().unwrap_or_else(failure::expired);
-                return Err(Rejection::new(problem.code, problem.message));
+            if let Some(failure) = operation.and_then(Operation::failure) {
+                return Err(failure.into());
             }
         }
         let requirements = &self.request.requirements;

@@ -72,8 +72,8 @@ async fn accept(
     let claim = Claim { intent: &hold.intent, receiver_proof: &hold.receiver_proof, asset };
     let outcome = app
         .store
-        .accept_hold(&payment, hold, commitment, facts, binding, |known, promises| {
-            intent::decide(known, &claim, facts, promises, &app.rules.policy)
+        .accept_hold(&payment, hold, commitment, facts, binding, |promises| {
+            intent::check(&claim, facts, promises, &app.rules.policy).map(drop)
         })
         .await?;
     accepted(app, &payment.id, outcome)

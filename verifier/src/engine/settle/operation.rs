@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) async fn settle(app: &App, checked: CheckedOperation) -> Result<Progress, NotAccepted> {
-    let CheckedOperation { history, action, commitment_asked, now } = checked;
+    let CheckedOperation { history, action, commitment_asked, now, .. } = checked;
     let payment_id = history.payment.id;
     let asked = Asked { payment_id: &payment_id, action: &action, attempt: None, now: unix_now() };
     let required = |history: &History| app.rules.policy.required(history, &action, commitment_asked, now);

@@ -1,11 +1,19 @@
 //! `/verify` says what `/settle` would do, whatever is asked for in whatever order.
 
+use std::time::Duration;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
+use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
+use x402_escrow_domain::transaction::ESCROW_INSTRUCTION;
+use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::{exact::wallet, world::World};
+use crate::{
+    exact::wallet,
+    world::{Options, World},
+};
 
 const STEPS: usize = 150;
 
@@ -32,17 +40,31 @@ fn anything(random: &mut ChaCha8Rng, world: &World, holds: &[Hex32], sent: &[Val
     }
 }
 
+fn failure() -> TransactionError {
+    let code = InstructionError::Custom(EscrowError::CaptureDeadlinePassed.code());
+    TransactionError::InstructionError(ESCROW_INSTRUCTION, code)
+}
+
 #[tokio::test]
 async fn verify_is_right_about_what_settle_will_say() {
+    // What failed is not made anew for two seconds.
+    let options = Options { settle_timeout: Duration::from_secs(10), ..Options::default() };
     for seed in 0..3 {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let world = World::new().await;
+        let world = World::with(options).await;
         let (mut holds, mut sent) = (Vec::new(), Vec::new());
         let (mut yes, mut no, mut repeated) = (0, 0, 0);
         for step in 0..STEPS {
             world.cluster.state().level =
                 if random.random_bool(0.3) { Commitment::Finalized } else { Commitment::Confirmed };
+            world.cluster.state().svm.expire_blockhash();
             let body = anything(&mut random, &world, &holds, &sent);
+            if random.random_bool(0.1) {
+                // Fails in its block, which is not final: asked about again below.
+                world.cluster.state().next_error = Some(failure());
+                world.settle(&body).await;
+                world.cluster.state().next_error = None;
+            }
             let verdict = world.post("/verify", &body).await.1;
             let answer = world.settle(&body).await;
             let told = format!("seed {seed}, step {step}: {body:#}\n{verdict:#}\n{answer:#}");
@@ -66,6 +88,6 @@ async fn verify_is_right_about_what_settle_will_say() {
             }
             sent.push(body);
         }
-        assert!(yes > 10 && no > 10 && repeated > 3, "seed {seed}: {yes} yes, {no} no, {repeated} repeated");
+        assert!(yes > 10 && no > 10 && repeated > 0, "seed {seed}: {yes} yes, {no} no, {repeated} repeated");
     }
 }

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use x402_escrow_wire::text::Hex32;
 
 use super::World;
-use crate::openapi::Exchange;
+use crate::document::Exchange;
 
 /// Answers on a port of its own, until the task is aborted.
 pub(crate) async fn listen(router: Router) -> (String, JoinHandle<()>) {

@@ -2,7 +2,10 @@
 //! looked at, and from how many nodes, is the same with it as without. Behind it runs a poll.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,9 +13,10 @@ use futures_util::{Stream, StreamExt};
 use solana_client::{
     nonblocking::pubsub_client::PubsubClient, pubsub_client::PubsubClientError, rpc_response::SlotUpdate,
 };
-use tokio::time::{sleep, timeout};
-
-use crate::engine::app::App;
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 /// A node that announces nothing for so long is not live: several slots.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -41,11 +45,26 @@ enum Ended {
     Closed,
 }
 
+/// What is heard of blocks.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    /// Wakes one that waits whenever a node announces a block.
+    pub announced: Notify,
+    nodes: AtomicUsize,
+}
+
+impl Blocks {
+    /// How many nodes announce their blocks now.
+    pub fn nodes(&self) -> usize {
+        self.nodes.load(Ordering::Relaxed)
+    }
+}
+
 /// Listens to the node at `url`, connecting again whenever it must.
-pub async fn run(app: Arc<App>, url: String) {
+pub async fn run(blocks: Arc<Blocks>, url: String) {
     let (mut pause, mut is_told) = (PAUSES[0], false);
     loop {
-        let (ended, was_live) = listen(&app, &url).await;
+        let (ended, was_live) = listen(&blocks, &url).await;
         if was_live {
             pause = PAUSES[0];
         }
@@ -59,7 +78,7 @@ pub async fn run(app: Arc<App>, url: String) {
 }
 
 /// Listens until that ends, and says whether anything was heard.
-async fn listen(app: &App, url: &str) -> (Ended, bool) {
+async fn listen(blocks: &Blocks, url: &str) -> (Ended, bool) {
     let client = match timeout(CONNECT_TIMEOUT, PubsubClient::new(url)).await {
         Ok(Ok(client)) => client,
         Ok(Err(error)) => return (refused(&error), false),
@@ -67,10 +86,10 @@ async fn listen(app: &App, url: &str) -> (Ended, bool) {
     };
     // It tells when a block is there, confirmed and final; not every node offers it.
     if let Ok(Ok((updates, _))) = timeout(CONNECT_TIMEOUT, client.slot_updates_subscribe()).await {
-        return follow(app, updates.filter(|update| std::future::ready(is_new_block(update)))).await;
+        return follow(blocks, updates.filter(|update| std::future::ready(is_new_block(update)))).await;
     }
     match timeout(CONNECT_TIMEOUT, client.slot_subscribe()).await {
-        Ok(Ok((slots, _))) => follow(app, slots).await,
+        Ok(Ok((slots, _))) => follow(blocks, slots).await,
         Ok(Err(error)) => (refused(&error), false),
         Err(_) => (Ended::Late, false),
     }
@@ -89,33 +108,33 @@ fn is_new_block(update: &SlotUpdate) -> bool {
     matches!(update, Frozen { .. } | OptimisticConfirmation { .. } | Root { .. } | Dead { .. })
 }
 
-async fn follow(app: &App, mut blocks: impl Stream + Unpin) -> (Ended, bool) {
+async fn follow(blocks: &Blocks, mut announcements: impl Stream + Unpin) -> (Ended, bool) {
     let mut live = None;
     loop {
-        match timeout(SILENCE, blocks.next()).await {
+        match timeout(SILENCE, announcements.next()).await {
             Ok(Some(_)) => {}
             Ok(None) => return (Ended::Closed, live.is_some()),
             Err(_) => return (Ended::Silent, live.is_some()),
         }
-        live.get_or_insert_with(|| Live::new(app));
-        app.new_block.notify_one();
+        live.get_or_insert_with(|| Live::new(blocks));
+        blocks.announced.notify_one();
         sleep(REST).await;
     }
 }
 
 /// Counts one node that is heard, until dropped.
-struct Live<'a>(&'a App);
+struct Live<'a>(&'a Blocks);
 
 impl<'a> Live<'a> {
-    fn new(app: &'a App) -> Self {
-        app.live_nodes.fetch_add(1, Ordering::Relaxed);
+    fn new(blocks: &'a Blocks) -> Self {
+        blocks.nodes.fetch_add(1, Ordering::Relaxed);
         tracing::info!("live: hearing of blocks as they come");
-        Self(app)
+        Self(blocks)
     }
 }
 
 impl Drop for Live<'_> {
     fn drop(&mut self) {
-        self.0.live_nodes.fetch_sub(1, Ordering::Relaxed);
+        self.0.nodes.fetch_sub(1, Ordering::Relaxed);
     }
 }
