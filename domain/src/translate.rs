@@ -16,7 +16,7 @@ use crate::{
     promises::Promises,
     verify::{
         Rejection, Rules,
-        intent::{self, Claim},
+        intent::{self, Proposal},
         requirements,
     },
 };
@@ -178,7 +178,7 @@ fn choice(
     };
     let intent = intent::read(&payload, requirements, extra)?;
     let (asset, proof) = (requirements.asset.into(), payload.proof());
-    let claim = Claim { intent: &intent, receiver_proof: &proof, asset: &asset };
-    intent::check(&claim, facts, promises, &rules.policy)?;
+    let proposal = Proposal { intent: &intent, receiver_proof: &proof, asset: &asset };
+    intent::check(&proposal, facts, promises, &rules.policy)?;
     Ok(Choice { requirements: requirements.clone(), payload, intent })
 }

@@ -59,7 +59,7 @@ pub fn check_signature(intent: &Intent, by: &Signature) -> Result<(), Rejection>
 
 /// An intent that is to be authorized.
 #[derive(Clone, Copy, Debug)]
-pub struct Claim<'a> {
+pub struct Proposal<'a> {
     /// The intent.
     pub intent: &'a Intent,
     /// Shows that the receiver is in the session's list, where the session has one.
@@ -79,17 +79,17 @@ pub fn known_authorization(history: &History) -> Option<i64> {
 /// # Errors
 /// If the program would refuse it, or might by the time it is there.
 pub fn check(
-    claim: &Claim<'_>,
+    proposal: &Proposal<'_>,
     facts: &Facts,
     promises: &Promises,
     policy: &Policy,
 ) -> Result<Escrow, Rejection> {
     let reserved = &promises.reserved(facts);
-    check_times(claim.intent, facts.newest.now, policy)?;
+    check_times(proposal.intent, facts.newest.now, policy)?;
     for (index, view) in facts.views().enumerate().skip(1) {
-        check_view(claim, view, reserved_beyond(reserved, index))?;
+        check_view(proposal, view, reserved_beyond(reserved, index))?;
     }
-    let escrow = check_view(claim, &facts.newest, reserved_beyond(reserved, 0))?;
+    let escrow = check_view(proposal, &facts.newest, reserved_beyond(reserved, 0))?;
     let maximum = policy.maximum_open_holds_per_escrow;
     require(promises.open_holds < maximum, ErrorCode::TooManyOpenHolds, || {
         format!("payload.escrow: has {maximum} payments that are not over, and may have no more")
@@ -134,8 +134,8 @@ fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejecti
     })
 }
 
-fn check_view(claim: &Claim<'_>, view: &View, reserved: u64) -> Result<Escrow, Rejection> {
-    let Claim { intent, asset, .. } = *claim;
+fn check_view(proposal: &Proposal<'_>, view: &View, reserved: u64) -> Result<Escrow, Rejection> {
+    let Proposal { intent, asset, .. } = *proposal;
     let escrow = view.escrow.ok_or_else(|| {
         Rejection::new(
             ErrorCode::EscrowNotFound,
@@ -148,7 +148,7 @@ fn check_view(claim: &Claim<'_>, view: &View, reserved: u64) -> Result<Escrow, R
     // Where another relay has put it on chain, session and balance have been asked.
     let is_held = view.held_payment == Some(intent.digest());
     if !is_held {
-        check_session(claim, &escrow, view)?;
+        check_session(proposal, &escrow, view)?;
     }
     require(
         view.token_accounts.contains(&associated_token(&intent.receiver, asset, &escrow.token_program)),
@@ -167,8 +167,8 @@ fn check_view(claim: &Claim<'_>, view: &View, reserved: u64) -> Result<Escrow, R
     Ok(escrow)
 }
 
-fn check_session(claim: &Claim<'_>, escrow: &Escrow, view: &View) -> Result<(), Rejection> {
-    let (intent, now) = (claim.intent, view.now);
+fn check_session(proposal: &Proposal<'_>, escrow: &Escrow, view: &View) -> Result<(), Rejection> {
+    let (intent, now) = (proposal.intent, view.now);
     let session = view.session.as_ref().ok_or_else(|| {
         Rejection::new(
             ErrorCode::SessionNotFound,
@@ -187,7 +187,7 @@ fn check_session(claim: &Claim<'_>, escrow: &Escrow, view: &View) -> Result<(), 
     require(now <= session.expires_at, ErrorCode::SessionExpired, || {
         format!("payload.sessionKey: this session expired at {} (unix seconds)", session.expires_at)
     })?;
-    check_receiver(claim, session)?;
+    check_receiver(proposal, session)?;
     let left = session.maximum_total.saturating_sub(session.spent);
     let in_period = session.left_in_period(now).unwrap_or(u64::MAX);
     for (limit, name) in [
@@ -202,8 +202,8 @@ fn check_session(claim: &Claim<'_>, escrow: &Escrow, view: &View) -> Result<(), 
     check_nonce(intent.nonce, session)
 }
 
-fn check_receiver(claim: &Claim<'_>, session: &Session) -> Result<(), Rejection> {
-    let Claim { intent, receiver_proof, .. } = *claim;
+fn check_receiver(proposal: &Proposal<'_>, session: &Session) -> Result<(), Rejection> {
+    let Proposal { intent, receiver_proof, .. } = *proposal;
     let root = &session.receivers_root;
     if *root == receivers::ANYONE {
         return Ok(());

@@ -14,7 +14,7 @@ use x402_escrow_domain::{
     facts::{Subject, receiver_token_accounts},
     payment::{HoldTerms, Payment},
     policy::Policy,
-    verify::intent::{self, Claim},
+    verify::intent::{self, Proposal},
 };
 use x402_escrow_verifier::{
     clock::unix_now,
@@ -98,8 +98,8 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
         let policy = Policy { maximum_open_holds_per_escrow: u64::MAX, ..world.app.rules.policy.clone() };
         async move {
             let hold = payment.hold().unwrap();
-            let claim = Claim { intent: &hold.intent, receiver_proof: &[], asset: &payment.mint };
-            let check = |promises: &_| intent::check(&claim, &facts, promises, &policy).map(drop);
+            let proposal = Proposal { intent: &hold.intent, receiver_proof: &[], asset: &payment.mint };
+            let check = |promises: &_| intent::check(&proposal, &facts, promises, &policy).map(drop);
             store.accept_hold(&payment, hold, Level::Processed, &facts, None, check).await.unwrap()
         }
     };

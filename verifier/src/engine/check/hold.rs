@@ -11,7 +11,7 @@ use x402_escrow_domain::{
     request::AuthCaptureRequest,
     verify::{
         Rejection,
-        intent::{self, Claim},
+        intent::{self, Proposal},
         request::{self, SignedIntent},
         requirements,
     },
@@ -102,8 +102,8 @@ pub(super) async fn check(
     };
     let facts = facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
     let promises = app.store.promises(&intent.escrow, &facts).await?;
-    let claim = Claim { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
-    let escrow = intent::check(&claim, &facts, &promises, &app.rules.policy)?;
+    let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
+    let escrow = intent::check(&proposal, &facts, &promises, &app.rules.policy)?;
     let found = FoundHold::New { facts: Box::new(facts), escrow: Box::new(escrow) };
     Ok(checked(signed, found))
 }

@@ -6,7 +6,7 @@ use x402_escrow_domain::{
     identifier::Binding,
     payment::{HoldTerms, Payment},
     report::Progress,
-    verify::intent::{self, Claim},
+    verify::intent::{self, Proposal},
 };
 use x402_escrow_interface::{Address, account::Escrow};
 use x402_escrow_wire::auth_capture::Level;
@@ -69,11 +69,11 @@ async fn accept(
     commitment: Level,
 ) -> Result<(i64, bool), NotAccepted> {
     let payment = Payment::held(hold.clone(), escrow.payer, escrow.mint, unix_now());
-    let claim = Claim { intent: &hold.intent, receiver_proof: &hold.receiver_proof, asset };
+    let proposal = Proposal { intent: &hold.intent, receiver_proof: &hold.receiver_proof, asset };
     let outcome = app
         .store
         .accept_hold(&payment, hold, commitment, facts, binding, |promises| {
-            intent::check(&claim, facts, promises, &app.rules.policy).map(drop)
+            intent::check(&proposal, facts, promises, &app.rules.policy).map(drop)
         })
         .await?;
     accepted(app, &payment.id, outcome)
