@@ -5,6 +5,7 @@ mod error;
 mod exchange;
 mod paid;
 mod streamed;
+mod verifier;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -41,6 +42,7 @@ pub struct AgentClient {
     nonces: SessionNonces,
     spending: Option<SpendingFile>,
     streaming: Option<Streaming>,
+    allows_http: bool,
 }
 
 impl AgentClient {
@@ -85,7 +87,24 @@ impl AgentClient {
             .build()
             .map_err(FetchError::Setup)?;
         let (key, receivers, nonces) = (session.signing_key(), session.receiver_list(), nonces.of(&session));
-        Ok(Self { http, session, key, receivers, limits, nonces, spending, streaming: None })
+        Ok(Self {
+            http,
+            session,
+            key,
+            receivers,
+            limits,
+            nonces,
+            spending,
+            streaming: None,
+            allows_http: false,
+        })
+    }
+
+    /// Takes URLs of plain HTTP, for ways that nobody else can read or change. Those of this machine need it not.
+    #[must_use]
+    pub fn allowing_http(mut self) -> Self {
+        self.allows_http = true;
+        self
     }
 
     /// Sends a request and, if the server asks for payment, pays once and sends it again.
@@ -94,7 +113,7 @@ impl AgentClient {
     /// If the server can't be reached, or its price is not one to pay. A server that refuses the payment is no error:
     /// the response says so.
     pub async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
-        let call = Call::new(request)?;
+        let call = Call::new(request, self.allows_http)?;
         if let Some(fetched) = self.fetch_known(&call).await? {
             return Ok(fetched);
         }
@@ -118,7 +137,7 @@ impl AgentClient {
             maximum_amount: self.limits.maximum_amount,
             maximum_request_price: None,
         };
-        let drafted = self.draft(&call, &wanted).await?;
+        let drafted = self.draft(&wanted).await?;
         let (payment_id, intent) = (drafted.payment_id(), drafted.intent);
         let mut payment = self.sign(drafted)?;
         let id = identifier(payment_id, None);

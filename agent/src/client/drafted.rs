@@ -2,17 +2,15 @@
 
 use ed25519_dalek::Signer;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
-    auth_capture::SCHEME,
-    error_code::ErrorCode,
+    auth_capture::{IntentPayload, SCHEME},
     field,
-    payment::{PaymentPayload, PaymentRequired},
-    text::{Base58, Decimal, Hex32, Key},
+    payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
+    text::{Base58, Hex32, Key},
 };
 
-use super::{AgentClient, FetchError, Fetched, exchange::Call, unix_seconds};
+use super::{AgentClient, FetchError, Fetched, unix_seconds, verifier::Answer};
 use crate::{
     draft::{self, Expected},
     nonces::Taken,
@@ -43,25 +41,26 @@ impl Drafted {
     }
 }
 
-/// The verifier's answer.
-enum Answer {
-    Draft(Box<PaymentPayload>),
-    /// The nonce can't be used.
-    NonceRefused,
-}
-
 impl AgentClient {
-    /// The challenge with the offers that the session may pay. They have one receiver, so that one
-    /// proof is for all.
+    /// The challenge with the offers of the scheme that the session may pay, and nothing in them that the scheme does
+    /// not know. They have one receiver where the session has a list, so that one proof is for all.
     pub(super) fn payable(&self, mut challenge: PaymentRequired) -> Result<PaymentRequired, FetchError> {
-        let Some(list) = &self.receivers else { return Ok(challenge) };
-        let receivers: Vec<Key> = challenge.accepts.iter().filter_map(pay_to).collect();
-        let Some(first) = receivers.first().copied() else { return Ok(challenge) };
-        let is_listed = |receiver: &Key| list.proof(&(*receiver).into()).is_some();
-        let Some(receiver) = receivers.into_iter().find(is_listed) else {
-            return Err(FetchError::NotListed { pay_to: first, listed: list.receivers().len() });
+        let schemes: Vec<String> = challenge.accepts.iter().map(scheme).collect();
+        // One that can't be read may be of another chain, and must not hide the others.
+        let of_scheme = challenge.accepts.iter().filter(|offer| offer["scheme"] == SCHEME);
+        let mut offers: Vec<PaymentRequirements> =
+            of_scheme.filter_map(|offer| field::read(offer).ok()).collect();
+        let Some(first) = offers.first().map(|offer| offer.pay_to) else {
+            return Err(FetchError::NoOffer { schemes });
         };
-        challenge.accepts.retain(|offer| pay_to(offer) == Some(receiver));
+        if let Some(list) = &self.receivers {
+            let is_listed = |receiver: &Key| list.proof(&(*receiver).into()).is_some();
+            let receiver = offers.iter().map(|offer| offer.pay_to).find(is_listed);
+            let receiver =
+                receiver.ok_or(FetchError::NotListed { pay_to: first, listed: list.receivers().len() })?;
+            offers.retain(|offer| offer.pay_to == receiver);
+        }
+        challenge.accepts = offers.iter().map(|offer| json!(offer)).collect();
         Ok(challenge)
     }
 
@@ -77,13 +76,13 @@ impl AgentClient {
     /// Has the verifier pick an offer and draft the payment for it. A nonce that it says is used is
     /// dropped for a higher one, in steps that double, so that few requests pass all that were used
     /// elsewhere.
-    pub(super) async fn draft(&self, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Drafted, FetchError> {
+    pub(super) async fn draft(&self, wanted: &Wanted<'_>) -> Result<Drafted, FetchError> {
         let proof = self.receiver_proof(wanted.challenge);
         let (mut above, mut step) = (0, 1);
         loop {
             let nonce = self.nonces.take(above, unix_seconds())?;
             let number = nonce.nonce();
-            let payment = match self.ask(call, wanted, number, &proof).await? {
+            let payment = match self.ask_for_draft(wanted, number, &proof).await? {
                 Answer::Draft(payment) => *payment,
                 Answer::NonceRefused => {
                     nonce.refuse()?;
@@ -103,47 +102,8 @@ impl AgentClient {
                 now: unix_seconds(),
             };
             let intent = draft::check(&payment, &expected)?;
-            return Ok(Drafted { payment, intent, nonce });
+            return Ok(Drafted { payment: without_extras(payment, wanted.challenge)?, intent, nonce });
         }
-    }
-
-    async fn ask(
-        &self,
-        Call { request, url, .. }: &Call<'_>,
-        wanted: &Wanted<'_>,
-        nonce: u64,
-        receiver_proof: &[Hex32],
-    ) -> Result<Answer, FetchError> {
-        let failed =
-            |message: String| FetchError::NoDraft { verifier: self.session.verifier.clone(), message };
-        let mut body = json!({
-            "paymentRequired": wanted.challenge,
-            "session": { "escrow": self.session.escrow, "sessionKey": self.session.session_key },
-            "request": {
-                "method": request.method,
-                "url": url.as_str(),
-                "bodySha256": Hex32(Sha256::digest(&request.body).into()),
-            },
-            "maximumAmount": Decimal(wanted.maximum_amount),
-            "nonce": Decimal(nonce),
-        });
-        if !receiver_proof.is_empty() {
-            body["receiverProof"] = json!(receiver_proof);
-        }
-        let endpoint = format!("{}/intents", self.session.verifier.trim_end_matches('/'));
-        let response =
-            self.http.post(endpoint).json(&body).send().await.map_err(|error| failed(error.to_string()))?;
-        let status = response.status();
-        let mut answer: Value = response.json().await.map_err(|error| failed(error.to_string()))?;
-        if !status.is_success() {
-            return match answer["error"]["code"].as_str() {
-                Some(code) if code == ErrorCode::NonceInvalid.as_str() => Ok(Answer::NonceRefused),
-                _ => Err(failed(refusal(&answer).unwrap_or_else(|| format!("HTTP status {status}")))),
-            };
-        }
-        field::read(&answer["unsigned"].take())
-            .map(|payment| Answer::Draft(Box::new(payment)))
-            .map_err(|error| failed(error.to_string()))
     }
 
     /// Counts what is signed for, writes down that the nonce is signed, and signs. The signature
@@ -171,25 +131,22 @@ impl AgentClient {
     }
 }
 
-/// The receiver of an offer of the scheme.
-fn pay_to(offer: &Value) -> Option<Key> {
-    if offer["scheme"] != SCHEME {
-        return None;
-    }
-    offer["payTo"].as_str()?.parse().ok()
+/// The drafted payment with what was checked, and nothing that the verifier may have added.
+fn without_extras(
+    payment: PaymentPayload,
+    challenge: &PaymentRequired,
+) -> Result<PaymentPayload, FetchError> {
+    let payload: IntentPayload = field::read(&payment.payload)
+        .map_err(|error| FetchError::NotX402(format!("the drafted payload: {error}")))?;
+    let payload = json!(IntentPayload { signature: None, voucher: None, ..payload });
+    let (resource, extensions) = (Some(challenge.resource.clone()), challenge.extensions.clone());
+    Ok(PaymentPayload { payload, resource, extensions, ..payment })
 }
 
-/// What the verifier's refusal says: its message, and why each of the server's offers was passed
-/// over.
-fn refusal(answer: &Value) -> Option<String> {
-    let message = answer["error"]["message"].as_str()?.to_owned();
-    let reasons = answer["passedOver"].as_array().into_iter().flatten().filter_map(|offer| {
-        Some(format!(
-            "offer {} ({}): {}",
-            offer["index"],
-            offer["scheme"].as_str()?,
-            offer["reason"].as_str()?
-        ))
-    });
-    Some(std::iter::once(message).chain(reasons).collect::<Vec<_>>().join("; "))
+fn scheme(offer: &Value) -> String {
+    offer["scheme"].as_str().unwrap_or("none").to_owned()
+}
+
+fn pay_to(offer: &Value) -> Option<Key> {
+    offer["payTo"].as_str()?.parse().ok()
 }

@@ -13,6 +13,15 @@ pub enum FetchError {
         /// What is wrong with it.
         message: String,
     },
+    /// The URL is of plain HTTP, and not of this machine.
+    #[error(
+        "{url} is plain HTTP: anybody on the way could name another receiver and another price. Use https, or allow plain \
+         HTTP where the way is safe: agent fetch --allow-http, AgentClient::allowing_http"
+    )]
+    PlainHttp {
+        /// The URL.
+        url: String,
+    },
     /// The client could not be set up.
     #[error("setting up the HTTP client: {0}")]
     Setup(#[source] reqwest::Error),
@@ -27,6 +36,12 @@ pub enum FetchError {
     /// The server answered 402 without a challenge that can be read.
     #[error("the server asks for payment, but not in x402 version 2: {0}")]
     NotX402(String),
+    /// The server takes payment in other ways only.
+    #[error("the server takes no payment by auth-capture on Solana; it offers {}. Nothing was signed", schemes.join(", "))]
+    NoOffer {
+        /// Schemes of the server's offers.
+        schemes: Vec<String>,
+    },
     /// The verifier did not draft a payment.
     #[error("the verifier {verifier} drafted no payment: {message}")]
     NoDraft {

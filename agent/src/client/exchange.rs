@@ -1,5 +1,7 @@
 //! What goes to a server and what comes back.
 
+use std::net::IpAddr;
+
 use reqwest::{
     Method, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -85,8 +87,8 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// # Errors
-    /// If the request can't be sent as it is.
-    pub(super) fn new(request: &'a Request) -> Result<Self, FetchError> {
+    /// If the request can't be sent as it is, or anybody could read and change it on its way.
+    pub(super) fn new(request: &'a Request, allows_http: bool) -> Result<Self, FetchError> {
         let invalid = |what, message: String| FetchError::InvalidRequest { what, message };
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| invalid("method", format!("{:?} is none", request.method)))?;
@@ -94,6 +96,9 @@ impl<'a> Call<'a> {
             request.url.parse().map_err(|error| invalid("url", format!("{:?}: {error}", request.url)))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid("url", format!("{:?} must start with http:// or https://", request.url)));
+        }
+        if !allows_http && !is_private(&url) {
+            return Err(FetchError::PlainHttp { url: request.url.clone() });
         }
         url.set_fragment(None);
         for (name, value) in &request.headers {
@@ -107,6 +112,15 @@ impl<'a> Call<'a> {
         let route = format!("{method} {}", url.path());
         Ok(Self { request, method, url, origin, route })
     }
+}
+
+/// Whether nobody on the way can read or change what goes to the URL: by TLS, or as it does not leave the machine.
+pub(super) fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    let is_loopback = address
+        .map_or(host == "localhost" || host.ends_with(".localhost"), |address: IpAddr| address.is_loopback());
+    url.scheme() == "https" || is_loopback
 }
 
 pub(super) fn challenge(headers: &HeaderMap) -> Result<PaymentRequired, FetchError> {
@@ -138,14 +152,7 @@ pub(super) async fn read(
         .get(PAYMENT_RESPONSE)
         .and_then(|header| header.to_str().ok())
         .and_then(|text| decode_header::<SettleResponse>(text).ok());
-    let mut body = Vec::new();
-    while body.len() <= MAXIMUM_RESPONSE_BYTES
-        && let Some(chunk) = response.chunk().await?
-    {
-        body.extend_from_slice(&chunk);
-    }
-    let truncated = body.len() > MAXIMUM_RESPONSE_BYTES;
-    body.truncate(MAXIMUM_RESPONSE_BYTES);
+    let (body, truncated) = read_body(&mut response, MAXIMUM_RESPONSE_BYTES).await?;
     Ok(Fetched {
         status,
         headers,
@@ -153,4 +160,50 @@ pub(super) async fn read(
         truncated,
         payment: payment.map(|receipt| Receipt { settlement, ..receipt }),
     })
+}
+
+/// The first `maximum` bytes of the body, and whether it is longer.
+pub(super) async fn read_body(
+    response: &mut reqwest::Response,
+    maximum: usize,
+) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut body = Vec::new();
+    while body.len() <= maximum
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    let is_longer = body.len() > maximum;
+    body.truncate(maximum);
+    Ok((body, is_longer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tls_and_the_machine_itself_are_private() {
+        let check = |url: &str| is_private(&url.parse().unwrap());
+        for url in [
+            "https://a.test",
+            "http://127.0.0.1:1/",
+            "http://127.9.9.9",
+            "http://[::1]:2/a",
+            "http://localhost:3",
+            "http://shop.localhost/",
+        ] {
+            assert!(check(url), "{url}");
+        }
+        for url in [
+            "http://a.test",
+            "http://10.0.0.1",
+            "http://[::2]/",
+            "http://127.0.0.1.a.test/",
+            "http://localhost.a.test",
+            "http://notlocalhost",
+        ] {
+            assert!(!check(url), "{url}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ impl AgentClient {
             maximum_amount: maximum_hold,
             maximum_request_price: Some(self.limits.maximum_amount),
         };
-        let drafted = self.draft(call, &wanted).await?;
+        let drafted = self.draft(&wanted).await?;
         let intent = drafted.intent;
         let price = request_price(&drafted.payment.accepted).unwrap_or(u64::MAX);
         let stream = Stream {

@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// The most that all requests with this session file may cost together, counted in FILE.spent
     #[arg(long, env = "X402_SPENDING_LIMIT", value_name = "AMOUNT")]
     spending_limit: Option<String>,
+    /// Take URLs of plain HTTP that are not of this machine: anybody on the way can change what is asked for
+    #[arg(long)]
+    allow_http: bool,
     /// Pay out of one hold of at most this many tokens (2.5), as servers offer for many requests, and in no other way
     ///
     /// The first request has the server's hold put on the escrow, which takes a second. Each after it is paid by a
@@ -65,7 +68,10 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<()> {
     };
     let (nonces, spending) =
         (NoncesFile::beside(&arguments.session), SpendingFile::beside(&arguments.session));
-    let agent = AgentClient::with_spending(session, limits, &nonces, spending)?;
+    let mut agent = AgentClient::with_spending(session, limits, &nonces, spending)?;
+    if arguments.allow_http {
+        agent = agent.allowing_http();
+    }
     let Some(hold) = &arguments.stream else {
         let fetched = agent.fetch(&request(&arguments)?).await?;
         print(&fetched, decimals, json)?;

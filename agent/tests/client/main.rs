@@ -7,5 +7,6 @@ mod limits;
 mod nonces;
 mod outcomes;
 mod peers;
+mod privacy;
 mod receivers;
 mod streams;

@@ -1,11 +1,13 @@
 //! A server with a price and a verifier, in one process of axum. What they answer can be altered.
 
 use std::{
+    collections::VecDeque,
     path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -14,13 +16,15 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
-    routing::{any, post},
+    routing::{any, get, post},
 };
 use ed25519_dalek::{Signature, SigningKey};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use x402_escrow_agent::{AgentClient, Limits, SessionFile, nonces::NoncesFile, spending::SpendingFile};
+use x402_escrow_agent::{
+    AgentClient, Limits, SessionFile, nonces::NoncesFile, spending::SpendingFile, stream::StreamsFile,
+};
 use x402_escrow_interface::{deployment::LOCAL_PROGRAM_ID, resource::resource_hash};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, Payload},
@@ -46,8 +50,12 @@ struct Inner {
     session_key: Base58<32>,
     alter_challenge: Mutex<Alter>,
     alter_draft: Mutex<Alter>,
-    /// What a request with a payment is answered.
+    /// What a request with a payment is answered, where nothing is next.
     paid: Mutex<Paid>,
+    /// What the next requests with a payment are answered, in this order.
+    next: Mutex<VecDeque<Paid>>,
+    /// The verifier's answer about a payment; `None` if it knows none.
+    known: Mutex<Option<Value>>,
     /// Every signature that left the agent was for one of these.
     payments: Mutex<Vec<PaymentPayload>>,
     /// What vouchers were signed for, the first of a hold included, in base units.
@@ -63,13 +71,23 @@ struct Inner {
 pub(crate) enum Paid {
     Serve,
     Refuse,
-    /// It says that the voucher was used before.
-    SayRepeated,
+    /// It says "no" for this reason.
+    Say(&'static str),
+    /// What a proxy answers for it.
+    Status(u16),
+    /// It serves after this time.
+    ServeLate(Duration),
     HangUp,
     /// It serves, and the first answer gets lost.
     LoseAnswer,
     Redirect,
 }
+
+/// Reasons for a "no".
+pub(crate) const DUPLICATE: &str = "duplicate_settlement";
+pub(crate) const REPEATED: &str = "invalid_auth_capture_svm_voucher_repeated";
+pub(crate) const CLOSED: &str = "invalid_auth_capture_svm_voucher_hold_closed";
+pub(crate) const NOT_FINAL: &str = "invalid_auth_capture_svm_voucher_hold_not_final";
 
 impl Peers {
     pub(crate) async fn start() -> Self {
@@ -95,6 +113,8 @@ impl Peers {
             alter_challenge: Mutex::new(Box::new(|_| {})),
             alter_draft: Mutex::new(Box::new(|_| {})),
             paid: Mutex::new(Paid::Serve),
+            next: Mutex::default(),
+            known: Mutex::default(),
             payments: Mutex::default(),
             vouchers: Mutex::default(),
             asked: Mutex::default(),
@@ -102,6 +122,7 @@ impl Peers {
         });
         let router = Router::new()
             .route("/intents", post(draft))
+            .route("/payments/{id}", get(known))
             .route("/free", any(async || "free"))
             .fallback(sell)
             .with_state(Arc::clone(&inner));
@@ -125,6 +146,12 @@ impl Peers {
         let limits = Limits { maximum_amount: PRICE, spending_limit: Some(spending_limit) };
         let (nonces, spending) = (self.nonces(), self.spending());
         AgentClient::with_spending(self.session.clone(), limits, &nonces, spending).unwrap()
+    }
+
+    /// An agent with the same files, that streams from a server whose verifier is `other`.
+    pub(crate) fn agent_at(&self, other: &Self) -> AgentClient {
+        let agent = self.agent_of(other.session.clone(), PRICE);
+        agent.streaming(StreamsFile::beside(&self.session_path()), 10 * PRICE)
     }
 
     pub(crate) fn nonces(&self) -> NoncesFile {
@@ -153,6 +180,21 @@ impl Peers {
         *self.inner.paid.lock().unwrap() = paid;
     }
 
+    /// The next requests with a payment are answered so, in this order; those after them as before.
+    pub(crate) fn answer_next(&self, paid: impl IntoIterator<Item = Paid>) {
+        self.inner.next.lock().unwrap().extend(paid);
+    }
+
+    /// What the verifier says of every payment from now on.
+    pub(crate) fn know(&self, report: Option<Value>) {
+        *self.inner.known.lock().unwrap() = report;
+    }
+
+    /// Where the agents' session file would be.
+    pub(crate) fn session_path(&self) -> PathBuf {
+        self.folder.path().join("session.json")
+    }
+
     /// Everything that left the agent with a signature.
     pub(crate) fn payments(&self) -> Vec<PaymentPayload> {
         self.inner.payments.lock().unwrap().clone()
@@ -177,6 +219,21 @@ impl Peers {
     /// What the verifier was asked.
     pub(crate) fn asked(&self) -> Vec<Value> {
         self.inner.asked.lock().unwrap().clone()
+    }
+}
+
+/// What the caller of a fetch is told, in short.
+pub(crate) async fn told(peers: &Peers, agent: &AgentClient, path: &str) -> String {
+    let request = x402_escrow_agent::Request::get(&format!("{}{path}", peers.url));
+    match agent.fetch(&request).await {
+        Ok(fetched) if fetched.status == 200 => "served".into(),
+        Ok(fetched) => {
+            let settlement = fetched.payment.and_then(|receipt| receipt.settlement);
+            let reason = settlement.and_then(|settlement| settlement.error_reason).unwrap_or_default();
+            format!("refused {} {reason}", fetched.status)
+        }
+        Err(x402_escrow_agent::FetchError::NoAnswerAfterPayment { .. }) => "unknown".into(),
+        Err(error) => format!("error: {error}"),
     }
 }
 
@@ -246,10 +303,11 @@ impl Inner {
             payments.push(payment);
             payments.len() == 1
         };
-        let paid = *self.paid.lock().unwrap();
+        let next = self.next.lock().unwrap().pop_front();
+        let paid = next.unwrap_or(*self.paid.lock().unwrap());
         let settlement = |success: bool| {
             let reason = match paid {
-                Paid::SayRepeated => "invalid_auth_capture_svm_voucher_repeated",
+                Paid::Say(reason) => reason,
                 _ => "insufficient_funds",
             };
             let reason = (!success).then_some(reason);
@@ -260,9 +318,12 @@ impl Inner {
         match paid {
             Paid::LoseAnswer if is_first => panic!("losing the answer, as the test wants it"),
             Paid::Serve | Paid::LoseAnswer => (settlement(true), "sold").into_response(),
-            Paid::Refuse | Paid::SayRepeated => {
-                (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response()
+            Paid::ServeLate(time) => {
+                tokio::time::sleep(time).await;
+                (settlement(true), "sold").into_response()
             }
+            Paid::Refuse | Paid::Say(_) => (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response(),
+            Paid::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
             Paid::Redirect => {
                 (StatusCode::TEMPORARY_REDIRECT, [("location", format!("{}/elsewhere", self.url))])
                     .into_response()
@@ -295,4 +356,15 @@ async fn draft(State(inner): State<Arc<Inner>>, Json(body): Json<Value>) -> Resp
     }
     inner.alter_draft.lock().unwrap()(&mut unsigned);
     Json(json!({ "unsigned": unsigned })).into_response()
+}
+
+/// What the verifier knows of a payment.
+async fn known(State(inner): State<Arc<Inner>>) -> Response {
+    match inner.known.lock().unwrap().clone() {
+        Some(report) => Json(report).into_response(),
+        None => {
+            let error = json!({"code": "payment_not_found", "message": "no such payment is known here"});
+            (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response()
+        }
+    }
 }
