@@ -63,8 +63,12 @@ impl Home {
             .output()
             .unwrap();
         let printed: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| json!({ "error": String::from_utf8_lossy(&output.stderr) }));
-        if output.status.success() { Ok(printed) } else { Err(printed["error"].as_str().unwrap().to_owned()) }
+            .unwrap_or_else(|_| json!({ "error": { "message": String::from_utf8_lossy(&output.stderr) } }));
+        if output.status.success() {
+            Ok(printed)
+        } else {
+            Err(printed["error"]["message"].as_str().unwrap().to_owned())
+        }
     }
 }
 

@@ -1,18 +1,25 @@
 //! Has the verifier draft a payment, checks it, and signs it.
 
-use ed25519_dalek::Signer;
 use serde_json::{Value, json};
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     auth_capture::{IntentPayload, SCHEME},
     field,
     payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
-    text::{Base58, Hex32, Key},
+    purchase::buyer::{self, Event},
+    text::{Decimal, Hex32, Key},
 };
 
-use super::{AgentClient, FetchError, Fetched, unix_seconds, verifier::Answer};
+use super::{
+    AgentClient, FetchError,
+    exchange::Call,
+    paid::{Sending, step},
+    unix_seconds,
+    verifier::Answer,
+};
 use crate::{
     draft::{self, Expected},
+    journal::{Begun, Purchase, Signed, purchase_id},
     nonces::Taken,
 };
 
@@ -106,28 +113,77 @@ impl AgentClient {
         }
     }
 
-    /// Counts what is signed for, writes down that the nonce is signed, and signs. The signature
-    /// must not leave before.
-    pub(super) fn sign(&self, drafted: Drafted) -> Result<PaymentPayload, FetchError> {
+    /// Writes the purchase into the journal, counts what is signed for, writes down that the nonce is signed, and signs.
+    /// The signature must not leave before. `None` if another purchase has taken the key meanwhile.
+    pub(super) async fn sign(
+        &self,
+        call: &Call<'_>,
+        drafted: Drafted,
+    ) -> Result<Option<Sending>, FetchError> {
         let payment_id = drafted.payment_id();
-        let Drafted { mut payment, intent, nonce } = drafted;
-        if let Some(spending) = &self.spending {
-            spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
+        let Drafted { payment, intent, nonce } = drafted;
+        let purchase = Purchase {
+            id: purchase_id(payment_id, None),
+            key: call.key().map(str::to_owned),
+            state: step(buyer::Purchase::Offered, Event::Sign),
+            signed: Signed {
+                at: unix_seconds(),
+                origin: call.origin.clone(),
+                resource_hash: call.resource_hash,
+                pay_to: payment.accepted.pay_to,
+                amount: Decimal(intent.amount),
+                authorize_by: intent.authorize_by,
+                capture_deadline: intent.capture_deadline,
+                payment: PaymentPayload { resource: None, ..payment.clone() },
+            },
+        };
+        if !self.begin(&purchase).await? {
+            return Ok(None);
         }
-        nonce.sign(payment_id, intent.authorize_by)?;
-        payment.payload["signature"] = json!(Base58(self.key.sign(&intent.signed_bytes()).to_bytes()));
-        Ok(payment)
+        if let Err(error) = self.count(&intent, payment_id, nonce) {
+            // Nothing was signed.
+            self.files.journal.note(&purchase.id, step(purchase.state, Event::Expired))?;
+            return Err(error);
+        }
+        let mut sending = self.signed_again(&purchase)?;
+        sending.payment.resource = payment.resource;
+        sending.state = purchase.state;
+        Ok(Some(sending))
     }
 
-    /// Notes that the payment is held, if the answer to it says so: its nonce is used for good.
-    pub(super) fn note_held(&self, fetched: &Fetched) {
-        let Some(receipt) = &fetched.payment else { return };
-        let is_settled = receipt.settlement.as_ref().is_some_and(|settlement| settlement.success);
-        if is_settled || (200..300).contains(&fetched.status) {
-            // What was bought is not lost over this: a nonce that is tried again is refused and
-            // dropped.
-            _ = self.nonces.held(receipt.payment_id);
+    /// Writes down that the purchase is to be signed; `false` if another has its key. Where too much is locked, the
+    /// verifier is asked once what of it still is.
+    pub(super) async fn begin(&self, purchase: &Purchase) -> Result<bool, FetchError> {
+        let Some(limit) = self.limits.maximum_locked.filter(|_| purchase.vouched().is_none()) else {
+            return Ok(self.files.journal.begin(purchase, unix_seconds(), |_| None)? != Begun::KeyTaken);
+        };
+        let amount = purchase.signed.amount.0;
+        let mut was_refreshed = false;
+        loop {
+            let (now, streams) = (unix_seconds(), self.files.streams.read()?);
+            let streamed = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.locked(now)));
+            let is_streamed = |id: &str| streams.iter().any(|stream| stream.payment_id.to_string() == id);
+            let begun = self.files.journal.begin(purchase, now, |entries| {
+                let locked = entries.locked(now, is_streamed).saturating_add(streamed);
+                locked.checked_add(amount).is_none_or(|sum| sum > limit).then_some(locked)
+            })?;
+            match begun {
+                Begun::Yes => return Ok(true),
+                Begun::KeyTaken => return Ok(false),
+                Begun::Locked(locked) if was_refreshed => {
+                    return Err(FetchError::LockedLimit { limit, locked, amount });
+                }
+                Begun::Locked(_) => {
+                    self.refresh_all().await?;
+                    was_refreshed = true;
+                }
+            }
         }
+    }
+
+    fn count(&self, intent: &Intent, payment_id: Hex32, nonce: Taken) -> Result<(), FetchError> {
+        self.files.spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
+        Ok(nonce.sign(payment_id, intent.authorize_by)?)
     }
 }
 

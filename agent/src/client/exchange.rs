@@ -7,17 +7,21 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use serde_json::Value;
+use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::{
     X402_VERSION,
     facilitator::SettleResponse,
     payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
-    text::{Base58, HeaderError, Hex32, decode_header, encode_header},
+    text::{HeaderError, Hex32, decode_header, encode_header},
 };
 
-use super::FetchError;
+use super::{FetchError, Fetched, Receipt};
 
 /// What is read of a response at most.
 const MAXIMUM_RESPONSE_BYTES: usize = 32 * 1024 * 1024;
+
+/// The longest key.
+const MAXIMUM_KEY_CHARACTERS: usize = 255;
 
 /// A request to a server that may ask for payment.
 #[derive(Clone, Debug)]
@@ -30,47 +34,29 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body; empty for none.
     pub body: Vec<u8>,
+    /// The caller's own name for what it buys, of 1 to 255 characters. It buys once: asked for again, also by another
+    /// process, the same payment is sent again.
+    pub key: Option<String>,
 }
 
 impl Request {
     /// A `GET` request.
     pub fn get(url: &str) -> Self {
-        Self { method: "GET".into(), url: url.into(), headers: Vec::new(), body: Vec::new() }
+        Self { method: "GET".into(), url: url.into(), headers: Vec::new(), body: Vec::new(), key: None }
     }
 
     /// A `POST` request with a JSON body.
     pub fn post_json(url: &str, body: &Value) -> Self {
         let headers = vec![(CONTENT_TYPE.to_string(), "application/json".into())];
-        Self { method: "POST".into(), url: url.into(), headers, body: body.to_string().into_bytes() }
+        let body = body.to_string().into_bytes();
+        Self { method: "POST".into(), url: url.into(), headers, body, key: None }
     }
-}
 
-/// What came back.
-#[derive(Clone, Debug)]
-pub struct Fetched {
-    /// The response's status. 402 after a payment means that the server refused it: see `payment`.
-    pub status: u16,
-    /// The response's headers.
-    pub headers: HeaderMap,
-    /// The response's body.
-    pub body: Vec<u8>,
-    /// Whether the body was cut off after 32 MiB.
-    pub truncated: bool,
-    /// What was paid, if the server asked for it.
-    pub payment: Option<Receipt>,
-}
-
-/// A payment that was signed and sent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Receipt {
-    /// The payment's id: ask any verifier that settled it at `/payments/{id}`.
-    pub payment_id: Hex32,
-    /// What was signed for, in base units. The server may take less.
-    pub amount: u64,
-    /// Who is paid.
-    pub pay_to: Base58<32>,
-    /// What the server says of the settlement, if it says anything.
-    pub settlement: Option<SettleResponse>,
+    /// The same request under the caller's own key.
+    #[must_use]
+    pub fn keyed(self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self }
+    }
 }
 
 /// A request on its way, and what it is to the streams.
@@ -83,6 +69,8 @@ pub(super) struct Call<'a> {
     pub(super) origin: String,
     /// Method and path.
     pub(super) route: String,
+    /// Hash of method, URL and body.
+    pub(super) resource_hash: Hex32,
 }
 
 impl<'a> Call<'a> {
@@ -108,9 +96,22 @@ impl<'a> Call<'a> {
                 return Err(invalid("headers", format!("{name:?} is not a header")));
             }
         }
+        if request
+            .key
+            .as_deref()
+            .is_some_and(|key| !(1..=MAXIMUM_KEY_CHARACTERS).contains(&key.chars().count()))
+        {
+            return Err(invalid("key", format!("must have 1 to {MAXIMUM_KEY_CHARACTERS} characters")));
+        }
         let origin = url.origin().ascii_serialization();
         let route = format!("{method} {}", url.path());
-        Ok(Self { request, method, url, origin, route })
+        let resource_hash = Hex32(resource_hash(&request.method, url.as_str(), &request.body));
+        Ok(Self { request, method, url, origin, route, resource_hash })
+    }
+
+    /// The caller's own name for what it buys.
+    pub(super) fn key(&self) -> Option<&'a str> {
+        self.request.key.as_deref()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Asks the session's verifier. It sees the hash of what is bought, and no URL.
 
+use std::time::Duration;
+
 use reqwest::{RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 use x402_escrow_wire::{
@@ -14,10 +16,17 @@ use super::{
     AgentClient, FetchError,
     drafted::Wanted,
     exchange::{is_private, read_body},
+    found::Report,
 };
 
 /// How much of a verifier's answer is read.
 const MAXIMUM_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// How long the verifier may take to say what it knows of a payment.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The verifier's code for a payment that it does not know.
+const PAYMENT_NOT_FOUND: &str = "payment_not_found";
 
 /// An answer to `POST /intents`.
 pub(super) enum Answer {
@@ -34,8 +43,7 @@ impl AgentClient {
         nonce: u64,
         receiver_proof: &[Hex32],
     ) -> Result<Answer, FetchError> {
-        let failed =
-            |message: String| FetchError::NoDraft { verifier: self.session.verifier.clone(), message };
+        let failed = |message: String| self.no_draft(message);
         let resource = Hex32(wanted.resource_hash);
         let mut body = json!({
             "paymentRequired": PaymentRequired {
@@ -69,6 +77,26 @@ impl AgentClient {
         field::read(&answer["unsigned"].take())
             .map(|payment| Answer::Draft(Box::new(payment)))
             .map_err(|error| failed(error.to_string()))
+    }
+
+    pub(super) fn no_draft(&self, message: String) -> FetchError {
+        FetchError::NoDraft { verifier: self.session.verifier.clone(), message }
+    }
+
+    /// What the verifier knows of a payment; `None` if it knows no such payment, an error if it does not say.
+    pub(super) async fn ask_about(
+        &self,
+        payment_id: &str,
+    ) -> Result<Result<Option<Report>, String>, FetchError> {
+        let url = self.verifier_url(&format!("/payments/{payment_id}"))?;
+        Ok(match ask(self.http.get(url).timeout(LOOKUP_TIMEOUT)).await {
+            Ok((StatusCode::NOT_FOUND, answer)) if answer["error"]["code"] == PAYMENT_NOT_FOUND => Ok(None),
+            Ok((StatusCode::OK, answer)) => {
+                serde_json::from_value(answer).map(Some).map_err(|error| error.to_string())
+            }
+            Ok((status, answer)) => Err(refusal(&answer).unwrap_or_else(|| format!("HTTP status {status}"))),
+            Err(message) => Err(message),
+        })
     }
 
     /// Where the verifier answers `path`.

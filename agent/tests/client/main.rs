@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod holds;
+mod journal;
 mod lies;
 mod limits;
 mod nonces;
@@ -9,4 +11,5 @@ mod outcomes;
 mod peers;
 mod privacy;
 mod receivers;
+mod resending;
 mod streams;

@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use x402_escrow_agent::{
-    AgentClient, Limits, SessionFile, nonces::NoncesFile, spending::SpendingFile, stream::StreamsFile,
+    AgentClient, Fetched, Limits, Outcome, Request, SessionFile, StateFiles, nonces::NoncesFile,
+    spending::SpendingFile,
 };
 use x402_escrow_interface::{deployment::LOCAL_PROGRAM_ID, resource::resource_hash};
 use x402_escrow_wire::{
@@ -87,6 +88,7 @@ pub(crate) enum Paid {
 pub(crate) const DUPLICATE: &str = "duplicate_settlement";
 pub(crate) const REPEATED: &str = "invalid_auth_capture_svm_voucher_repeated";
 pub(crate) const CLOSED: &str = "invalid_auth_capture_svm_voucher_hold_closed";
+pub(crate) const NOT_FOUND: &str = "invalid_auth_capture_svm_payment_not_found";
 pub(crate) const NOT_FINAL: &str = "invalid_auth_capture_svm_voucher_hold_not_final";
 
 impl Peers {
@@ -124,6 +126,7 @@ impl Peers {
             .route("/intents", post(draft))
             .route("/payments/{id}", get(known))
             .route("/free", any(async || "free"))
+            .route("/missing", any(async || StatusCode::NOT_FOUND))
             .fallback(sell)
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -137,25 +140,29 @@ impl Peers {
 
     /// An agent with another session.
     pub(crate) fn agent_of(&self, session: SessionFile, maximum_amount: u64) -> AgentClient {
-        let limits = Limits { maximum_amount, spending_limit: None };
-        AgentClient::new(session, limits, &self.nonces()).unwrap()
+        let limits = Limits { maximum_amount, spending_limit: None, maximum_locked: None };
+        AgentClient::new(session, limits, self.files()).unwrap()
     }
 
     /// An agent that counts what it signs for.
     pub(crate) fn counting_agent(&self, spending_limit: u64) -> AgentClient {
-        let limits = Limits { maximum_amount: PRICE, spending_limit: Some(spending_limit) };
-        let (nonces, spending) = (self.nonces(), self.spending());
-        AgentClient::with_spending(self.session.clone(), limits, &nonces, spending).unwrap()
+        let limits =
+            Limits { maximum_amount: PRICE, spending_limit: Some(spending_limit), maximum_locked: None };
+        AgentClient::new(self.session.clone(), limits, self.files()).unwrap()
     }
 
     /// An agent with the same files, that streams from a server whose verifier is `other`.
     pub(crate) fn agent_at(&self, other: &Self) -> AgentClient {
-        let agent = self.agent_of(other.session.clone(), PRICE);
-        agent.streaming(StreamsFile::beside(&self.session_path()), 10 * PRICE)
+        self.agent_of(other.session.clone(), PRICE).streaming(10 * PRICE)
+    }
+
+    /// What all agents of these peers share.
+    pub(crate) fn files(&self) -> StateFiles {
+        StateFiles::beside(&self.session_path())
     }
 
     pub(crate) fn nonces(&self) -> NoncesFile {
-        NoncesFile::new(self.nonces_path())
+        self.files().nonces
     }
 
     pub(crate) fn nonces_path(&self) -> PathBuf {
@@ -163,7 +170,7 @@ impl Peers {
     }
 
     pub(crate) fn spending(&self) -> SpendingFile {
-        SpendingFile::beside(&self.folder.path().join("session.json"))
+        self.files().spending
     }
 
     /// Alters the server's challenges from now on.
@@ -224,16 +231,32 @@ impl Peers {
 
 /// What the caller of a fetch is told, in short.
 pub(crate) async fn told(peers: &Peers, agent: &AgentClient, path: &str) -> String {
-    let request = x402_escrow_agent::Request::get(&format!("{}{path}", peers.url));
-    match agent.fetch(&request).await {
-        Ok(fetched) if fetched.status == 200 => "served".into(),
-        Ok(fetched) => {
-            let settlement = fetched.payment.and_then(|receipt| receipt.settlement);
-            let reason = settlement.and_then(|settlement| settlement.error_reason).unwrap_or_default();
-            format!("refused {} {reason}", fetched.status)
+    told_of(agent, &Request::get(&format!("{}{path}", peers.url))).await
+}
+
+/// The same of any request.
+pub(crate) async fn told_of(agent: &AgentClient, request: &Request) -> String {
+    match agent.fetch(request).await {
+        Ok(outcome) => in_short(&outcome),
+        Err(error) => format!("error {}", error.code()),
+    }
+}
+
+pub(crate) fn in_short(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Served(_) => "served".into(),
+        Outcome::Refused { response, .. } => {
+            format!("refused {} {}", response.status, outcome.reason().unwrap_or("without a reason"))
         }
-        Err(x402_escrow_agent::FetchError::NoAnswerAfterPayment { .. }) => "unknown".into(),
-        Err(error) => format!("error: {error}"),
+        Outcome::Unknown { .. } => "unknown".into(),
+    }
+}
+
+/// What the server answered, when it served.
+pub(crate) async fn served(agent: &AgentClient, request: &Request) -> Fetched {
+    match agent.fetch(request).await.unwrap() {
+        Outcome::Served(fetched) => fetched,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -19,8 +19,8 @@ async fn plain_http_is_refused_before_anything_is_sent() {
     let peers = Peers::start().await;
     let agent = peers.agent(PRICE);
     for url in ["http://shop.example/report", "http://10.0.0.1/", "http://127.0.0.1.example/"] {
-        let error = agent.fetch(&Request::get(url)).await.unwrap_err().to_string();
-        assert!(error.contains("plain HTTP"), "{url}: {error}");
+        let error = agent.fetch(&Request::get(url)).await.unwrap_err();
+        assert_eq!(error.code(), "plain_http", "{url}: {error}");
     }
 }
 
