@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+#[cfg(feature = "command-line")]
+mod command;
 mod holds;
 mod journal;
 mod lies;
