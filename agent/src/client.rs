@@ -96,11 +96,21 @@ impl AgentClient {
 
     /// `None` if another purchase has the call's key.
     async fn buy(&self, call: &Call<'_>) -> Result<Option<Outcome>, FetchError> {
-        match self.fetch_known(call).await? {
-            Bought::NotFor => {}
+        let refused = match self.fetch_known(call).await? {
+            Bought::NotFor => return self.buy_as_asked(call).await,
             Bought::KeyTaken => return Ok(None),
             Bought::For(outcome) => return Ok(Some(*outcome)),
-        }
+            Bought::Refused(outcome) => outcome,
+        };
+        // A server that refused a voucher has it: the caller must be told, unless another payment was made.
+        Ok(match self.buy_as_asked(call).await {
+            Ok(Some(Outcome::Refused { may_settle_until: None, .. })) | Err(_) => Some(*refused),
+            Ok(bought) => bought,
+        })
+    }
+
+    /// Asks what the server wants, and pays it.
+    async fn buy_as_asked(&self, call: &Call<'_>) -> Result<Option<Outcome>, FetchError> {
         let unreachable = |source| FetchError::Unreachable { url: call.request.url.clone(), source };
         let response = self.send(call, None).await.map_err(unreachable)?;
         let is_payable = response.status() == StatusCode::PAYMENT_REQUIRED;
@@ -116,7 +126,7 @@ impl AgentClient {
         match self.fetch_streamed(call, &challenge).await? {
             Bought::NotFor => {}
             Bought::KeyTaken => return Ok(None),
-            Bought::For(outcome) => return Ok(Some(*outcome)),
+            Bought::For(outcome) | Bought::Refused(outcome) => return Ok(Some(*outcome)),
         }
         if self.streaming.as_ref().is_some_and(|streaming| streaming.is_required) {
             let maximum_amount = self.limits.maximum_amount;
@@ -168,6 +178,8 @@ enum Bought {
     /// Another purchase has the call's key.
     KeyTaken,
     For(Box<Outcome>),
+    /// The server refused a voucher and takes no more out of its hold: another may be opened.
+    Refused(Box<Outcome>),
 }
 
 fn unix_seconds() -> i64 {

@@ -84,6 +84,10 @@ impl AgentClient {
     /// dropped for a higher one, in steps that double, so that few requests pass all that were used
     /// elsewhere.
     pub(super) async fn draft(&self, wanted: &Wanted<'_>) -> Result<Drafted, FetchError> {
+        let expires_at = self.session.expires_at;
+        if unix_seconds() > expires_at {
+            return Err(FetchError::SessionExpired { expires_at });
+        }
         let proof = self.receiver_proof(wanted.challenge);
         let (mut above, mut step) = (0, 1);
         loop {

@@ -5,7 +5,7 @@ use crate::{
     stream::StreamsError,
 };
 
-/// Why a request was not paid for. Nothing was signed for it.
+/// Why a request was not paid for. No signature for it has left the agent.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The request can't be sent as it is.
@@ -75,6 +75,12 @@ pub enum FetchError {
         pay_to: Key,
         /// How many receivers the session may pay.
         listed: usize,
+    },
+    /// The session authorizes nothing any more.
+    #[error("the session expired at {expires_at} (unix time); nothing was signed. Ask its owner for another")]
+    SessionExpired {
+        /// Its last second, unix.
+        expires_at: i64,
     },
     /// The draft is not what was asked for.
     #[error(transparent)]
@@ -173,6 +179,7 @@ impl FetchError {
             Self::NoDraft { .. } => "no_draft",
             Self::NotStreamed { .. } => "not_streamed",
             Self::NotListed { .. } => "receiver_not_listed",
+            Self::SessionExpired { .. } => "session_expired",
             Self::Draft(_) => "draft_refused",
             Self::Nonces(_) => "nonces",
             Self::Spending(SpendingError::LimitReached { .. }) => "spending_limit",

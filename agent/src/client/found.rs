@@ -31,9 +31,9 @@ impl Report {
         matches!(&*self.state, "refused" | "failed")
     }
 
-    /// Whether a voucher of this amount, or a higher one, was accepted.
-    pub(super) fn has_voucher(&self, amount: u64) -> bool {
-        self.vouched.0.max(self.captured.0) >= amount
+    /// What was bought by vouchers that were accepted, in base units.
+    pub(super) fn accepted(&self) -> Decimal {
+        self.vouched.max(self.captured)
     }
 }
 

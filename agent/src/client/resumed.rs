@@ -86,13 +86,14 @@ impl AgentClient {
                 state: purchase.state.as_str(),
             });
         }
-        let _turn = match (&self.streaming, purchase.is_out_of_stream()) {
-            (Some(_), true) => Some(self.turn(&call.origin).await?),
-            _ => None,
+        let _turn = match purchase.is_out_of_stream() {
+            true => Some(self.turn(&call.origin).await?),
+            false => None,
         };
         let sent = self.send_paid(call, self.signed_again(&purchase)?).await?;
-        if sent.state == buyer::Purchase::Served {
-            self.note_resumed(&purchase)?;
+        if sent.state == buyer::Purchase::Served && purchase.is_out_of_stream() {
+            // What was bought is not lost over this: a voucher that was used is refused and then passed over.
+            _ = self.note_resumed(&purchase);
         }
         Ok(Some(sent.outcome))
     }
@@ -166,7 +167,7 @@ impl AgentClient {
 
     /// Notes what a resumed purchase bought out of a hold that is still open.
     fn note_resumed(&self, purchase: &Purchase) -> Result<(), FetchError> {
-        let Some(file) = self.streaming.as_ref().map(|_| &self.files.streams) else { return Ok(()) };
+        let file = &self.files.streams;
         let open = file.read()?;
         let hold = open.into_iter().find(|stream| stream.payment_id.to_string() == purchase.payment_id());
         let Some(mut stream) = hold else { return Ok(()) };

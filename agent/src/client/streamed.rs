@@ -82,6 +82,10 @@ impl AgentClient {
             stream.routes.insert(call.route.clone(), offer.clone());
             match self.pay(call, stream).await? {
                 Bought::NotFor => {}
+                Bought::Refused(outcome) => {
+                    let opened = self.open(call, challenge, offer, streaming.maximum_hold).await;
+                    return Ok(opened.unwrap_or(Bought::For(outcome)));
+                }
                 bought => return Ok(bought),
             }
         }

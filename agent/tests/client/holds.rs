@@ -115,3 +115,18 @@ async fn an_opening_that_never_arrived_is_sent_again_instead_of_another() {
     assert_eq!(told(&peers, &agent, "/report").await, "served");
     assert_eq!((peers.nonces_paid(), peers.vouchers()), (vec![1, 1], amounts([1, 1, 1, 2])));
 }
+
+#[tokio::test]
+async fn a_refused_voucher_is_told_though_nothing_could_be_paid_in_its_place() {
+    let peers = streaming_server().await;
+    peers.know(Some(json!({ "state": "authorized" })));
+    let agent = agent(&peers);
+    peers.answer_next([Paid::Serve, Paid::Say(CLOSED), Paid::Serve, Paid::Say(CLOSED)]);
+    for _ in 0..2 {
+        assert_eq!(told(&peers, &agent, "/report").await, "served");
+    }
+    // It has this voucher and could capture it.
+    assert_eq!(told(&peers, &agent, "/report").await, format!("refused 402 {CLOSED}"));
+    assert_eq!(told(&peers, &agent, "/report").await, "error too_many_holds");
+    assert_eq!(peers.vouchers(), amounts([1, 2, 1, 2]));
+}

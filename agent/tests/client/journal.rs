@@ -7,6 +7,7 @@ use x402_escrow_agent::{FetchError, Outcome, Request, journal::Purchase};
 use x402_escrow_wire::{
     payment_identifier::{EXTENSION, Offer, declaration},
     purchase::buyer::Purchase as State,
+    text::Decimal,
 };
 
 use crate::{
@@ -199,4 +200,32 @@ async fn an_outcome_says_until_when_a_held_payment_can_be_captured() {
     peers.when_paid(Paid::Serve);
     let outcome = peers.agent(PRICE).fetch(&report(&peers)).await.unwrap();
     assert!(matches!(outcome, Outcome::Served(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn of_two_purchases_in_doubt_each_is_decided_by_its_own_amount() {
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
+    // The hold's opening is in doubt, and so is a voucher after it that costs more.
+    peers.answer_next([Paid::HangUp]);
+    assert_eq!(told_of(&agent, &report(&peers)).await, "unknown");
+    let mut stream = peers.files().streams.read().unwrap().remove(0);
+    stream.signed = Decimal(2 * PRICE);
+    peers.files().streams.put(stream).unwrap();
+    peers.know(Some(json!({ "state": "authorized", "vouched": PRICE.to_string() })));
+    assert_eq!(told(&peers, &agent, "/report").await, "served");
+    assert_eq!(state(&peers), State::Unknown, "its voucher was accepted");
+    assert_eq!(peers.vouchers(), amounts([1, 2]));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_stream_resumes_a_voucher_and_notes_what_it_bought() {
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
+    assert_eq!(told(&peers, &agent, "/report").await, "served");
+    peers.answer_next([Paid::HangUp]);
+    assert_eq!(told_of(&agent, &report(&peers)).await, "unknown");
+    assert_eq!(told_of(&peers.agent(PRICE), &report(&peers)).await, "served");
+    let stream = peers.files().streams.read().unwrap().remove(0);
+    assert_eq!((stream.signed, stream.served), (Decimal(2 * PRICE), Decimal(2 * PRICE)));
 }

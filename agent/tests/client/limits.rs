@@ -1,10 +1,10 @@
 //! What an agent signs for stays within its limits, and is on disk before it leaves.
 
 use serde_json::json;
-use x402_escrow_agent::{AgentClient, FetchError, Limits, Request};
+use x402_escrow_agent::{AgentClient, FetchError, Limits, Request, SessionFile};
 
 use crate::{
-    peers::{PRICE, Paid, Peers, served, told},
+    peers::{PRICE, Paid, Peers, served, told, unix_now},
     streams::streaming_server,
 };
 
@@ -108,4 +108,24 @@ async fn holds_count_as_locked_as_far_as_they_are_not_signed_for() {
     assert_eq!(told(&other, &limits(Some(10 * PRICE)), "/report").await, "served", "nothing more is locked");
     let more = locking(&peers, 19 * PRICE).streaming(10 * PRICE);
     assert_eq!(told(&peers, &more, "/report").await, "served");
+}
+
+#[tokio::test]
+async fn a_hold_that_is_used_up_locks_nothing_though_the_answer_to_its_opening_got_lost() {
+    let peers = streaming_server().await;
+    peers.answer_next([Paid::HangUp]);
+    let agent = locking(&peers, 10 * PRICE).streaming(10 * PRICE);
+    assert_eq!(told(&peers, &agent, "/report").await, "unknown");
+    for _ in 0..12 {
+        assert_eq!(told(&peers, &agent, "/report").await, "served");
+    }
+    assert_eq!(peers.nonces_paid(), [1, 2]);
+}
+
+#[tokio::test]
+async fn nothing_is_signed_for_a_session_that_has_expired() {
+    let peers = Peers::start().await;
+    let expired = SessionFile { expires_at: unix_now() - 1, ..peers.session.clone() };
+    assert_eq!(told(&peers, &peers.agent_of(expired, PRICE), "/report").await, "error session_expired");
+    assert!(peers.asked().is_empty() && peers.payments().is_empty());
 }

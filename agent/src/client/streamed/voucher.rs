@@ -41,18 +41,19 @@ impl AgentClient {
         self.decide_doubt(call, &mut stream).await?;
         // A voucher that was in doubt may turn out to be used; then the next one pays. A server that says so of one that
         // it sees for the first time lies, and gets no other. A price may have changed, once.
+        let mut refused = Bought::NotFor;
         for _ in 0..MAXIMUM_VOUCHERS {
-            let Some(terms) = stream.routes.get(&call.route).cloned() else { return Ok(Bought::NotFor) };
+            let Some(terms) = stream.routes.get(&call.route).cloned() else { return Ok(refused) };
             let Some(price) = request_price(&terms).filter(|price| *price <= self.limits.maximum_amount)
             else {
                 // The hold may pay for other routes.
                 stream.routes.remove(&call.route);
                 self.files.streams.put(stream)?;
-                return Ok(Bought::NotFor);
+                return Ok(refused);
             };
             let Some(amount) = stream.next_amount(price, unix_seconds()) else {
                 self.files.streams.remove(stream.payment_id)?;
-                return Ok(Bought::NotFor);
+                return Ok(refused);
             };
             let was_in_doubt = amount <= stream.signed.0;
             stream.signed = Decimal(amount);
@@ -62,6 +63,11 @@ impl AgentClient {
             };
             let sent = self.send_until_final(call, sending).await?;
             if sent.state == buyer::Purchase::Served {
+                if stream.served == Decimal(0) {
+                    // What opened the hold bought nothing by itself, if its answer got lost.
+                    let opening = purchase_id(stream.payment_id, None);
+                    _ = self.files.journal.note(&opening, buyer::Purchase::Over);
+                }
                 stream.served = stream.signed;
                 self.note_served(&stream);
                 if offer_of_ids(&terms).is_some() {
@@ -70,13 +76,15 @@ impl AgentClient {
                 }
                 return Ok(Bought::For(Box::new(sent.outcome)));
             }
-            match self.after_refusal(call, &mut stream, &sent, was_in_doubt).await? {
-                Next::Voucher => {}
-                Next::Answer => return Ok(Bought::For(Box::new(sent.outcome))),
-                Next::Bought(bought) => return Ok(bought),
+            match self.after_refusal(call, &mut stream, &sent, was_in_doubt).await {
+                Ok(Next::Voucher) => refused = Bought::Refused(Box::new(sent.outcome)),
+                Ok(Next::NewHold) => return Ok(Bought::Refused(Box::new(sent.outcome))),
+                Ok(Next::Bought(bought)) => return Ok(bought),
+                // The server has the voucher, whatever fails after that.
+                Ok(Next::Answer) | Err(_) => return Ok(Bought::For(Box::new(sent.outcome))),
             }
         }
-        Ok(Bought::NotFor)
+        Ok(refused)
     }
 
     async fn after_refusal(
@@ -109,7 +117,7 @@ impl AgentClient {
         if ends_hold(reason) {
             self.end_voucher(call, stream)?;
             self.give_up(stream.clone()).await?;
-            return Ok(Next::Bought(Bought::NotFor));
+            return Ok(Next::NewHold);
         }
         let offered = challenge(&response.headers).ok();
         let offers = offered.iter().flat_map(|challenge| &challenge.accepts);
@@ -132,7 +140,9 @@ enum Next {
     Voucher,
     /// The caller is told the answer.
     Answer,
-    /// The request was paid for in another way, or is to be.
+    /// Another hold.
+    NewHold,
+    /// The request went with what opened the hold.
     Bought(Bought),
 }
 
@@ -143,24 +153,27 @@ impl AgentClient {
         if !stream.is_in_doubt() {
             return Ok(());
         }
-        let opening = purchase_id(stream.payment_id, None);
-        let voucher = purchase_id(stream.payment_id, Some(stream.signed.0));
-        let id = if stream.served == Decimal(0) { opening } else { voucher };
-        let other = self.files.journal.find(&id)?.filter(|other| other.key.is_some() && !other.is_finished());
-        if call.key().is_none() && other.is_none() {
+        let mut others = Vec::new();
+        for id in [None, Some(stream.signed.0)].map(|vouched| purchase_id(stream.payment_id, vouched)) {
+            let other = self.files.journal.find(&id)?;
+            others.extend(other.filter(|other| other.key.is_some() && !other.is_finished()));
+        }
+        if call.key().is_none() && others.is_empty() {
             return Ok(());
         }
         let payment_id = stream.payment_id.to_string();
-        match self.ask_about(&payment_id).await? {
-            Ok(Some(report)) if report.has_voucher(stream.signed.0) => {
-                stream.served = stream.signed;
-            }
-            // Its voucher goes to this request: nothing is charged for the other one.
-            Ok(_) if other.is_some() => self.files.journal.note(&id, buyer::Purchase::Over)?,
-            Ok(_) => {}
-            Err(message) => {
-                let verifier = self.session.verifier.clone();
-                return Err(FetchError::InDoubt { payment_id, verifier, message });
+        let report = self.ask_about(&payment_id).await?.map_err(|message| FetchError::InDoubt {
+            payment_id,
+            verifier: self.session.verifier.clone(),
+            message,
+        })?;
+        let accepted = report.map_or(Decimal(0), |report| report.accepted());
+        stream.served = stream.served.max(accepted.min(stream.signed));
+        for other in others {
+            let price = || request_price(&other.signed.payment.accepted);
+            if other.vouched().or_else(price).is_none_or(|amount| amount > accepted.0) {
+                // Its voucher goes to this request: nothing is charged for the other one.
+                self.files.journal.note(&other.id, buyer::Purchase::Over)?;
             }
         }
         Ok(())
