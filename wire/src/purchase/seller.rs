@@ -21,7 +21,7 @@ names! {
         Open = "open",
         /// Its request was served; the capture is signed.
         Capturing = "capturing",
-        /// Nothing was served for it, or it is closed to vouchers for good; the release is signed.
+        /// Nothing was served for it, or it is closed to vouchers for good: it is to be released.
         Releasing = "releasing",
         /// The capture is final.
         Captured = "captured",
