@@ -12,10 +12,11 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tracing::{error, info, warn};
 use x402_escrow_wire::{
+    auth_capture::SESSION_KEY,
     facilitator::SettleResponse,
     purchase::{
         seller::{Hold, HoldEvent},
-        verdict,
+        verdict::{self, Verdict},
     },
     text::Hex32,
 };
@@ -78,11 +79,16 @@ pub(crate) async fn close_streams(merchant: &Arc<Shared>) -> usize {
     not_taken + merchant.record.with(|book| book.open_streams())
 }
 
-/// Closes a hold for good, on disk, and then releases it. Returns whether the facilitator took that.
+/// Closes a hold for good, on disk, and then releases it; one without a verdict is checked before.
+/// Returns whether the facilitator took the release.
 async fn end(merchant: &Arc<Shared>, change: Change) -> bool {
     let id = change.id;
     match merchant.record.change(change, merchant.now()).await {
-        Ok(()) => settle(merchant, id).await.is_some_and(|answer| answer.success),
+        Ok(()) => {
+            let state = merchant.record.with(|book| book.get(&id).map(|entry| entry.state));
+            let is_released = state == Some(Hold::Releasing) || check(merchant, id).await;
+            is_released && settle(merchant, id).await.is_some_and(|answer| answer.success)
+        }
         // A request came in between.
         Err(NotChanged::Illegal(_)) => false,
         Err(error) => {
@@ -90,6 +96,33 @@ async fn end(merchant: &Arc<Shared>, change: Change) -> bool {
             false
         }
     }
+}
+
+/// Asks whether a hold without a verdict is held, and for this merchant: a release takes back what
+/// another instance sold. Returns whether it is to be released.
+async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
+    let known = merchant.record.with(|book| {
+        let intent = book.get(&id)?.payload.clone()?;
+        Some((intent, book.requirements(&id)?))
+    });
+    let Some((intent, requirements)) = known else { return false };
+    let claim = merchant.record.claim;
+    let event = match merchant.facilitator.pay(intent, None, &requirements, claim).await {
+        Ok(answer) => Verdict::of(&answer).of_hold(),
+        Err(error) => error.verdict().of_hold(),
+    };
+    let is_streamed = requirements.extra.get("captureAuthorizer").is_some_and(|key| key == SESSION_KEY);
+    let yes = if is_streamed { HoldEvent::Opened } else { HoldEvent::Held };
+    let changed = merchant.record.change(Change::of_hold(id, event.unwrap_or(yes)), merchant.now()).await;
+    if let Err(error) = &changed {
+        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
+        merchant.record.with(|book| book.crash_one(&id, None));
+    }
+    let is_held = changed.is_ok() && event.is_none() && !is_streamed;
+    if !is_held {
+        merchant.record.with(|book| book.end_later(&id, merchant.now()));
+    }
+    is_held
 }
 
 /// Settles a capture or a release that nobody else settles. Returns the facilitator's verdict, if

@@ -11,6 +11,7 @@ use x402_escrow_wire::{
         FacilitatorRequest, RefundDraft, RefundRequest, SettleResponse, SignedRefund, SupportedResponse,
     },
     payment::{PaymentPayload, PaymentRequirements},
+    purchase::verdict::Verdict,
     text::Key,
 };
 
@@ -45,6 +46,16 @@ pub enum FacilitatorError {
         /// Its base URL.
         url: String,
     },
+}
+
+impl FacilitatorError {
+    /// What it says of the intent or voucher that was to be settled.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Status { status, .. } => Verdict::of_status(status.as_u16()),
+            _ => Verdict::Missing,
+        }
+    }
 }
 
 /// What the facilitator settles, as challenges need it.

@@ -34,6 +34,7 @@ pub(crate) async fn sell(
     let id = accepted.payment_id;
     let change = |event| {
         let change = Change::of_hold(id, event).about(accepted.about(terms));
+        let change = Change { payload: Some(accepted.payload.clone()), ..change };
         merchant.record.change(change, merchant.now())
     };
     if change(HoldEvent::Asked).await.is_err() {

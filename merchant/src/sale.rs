@@ -129,11 +129,7 @@ pub(crate) async fn ask(
     let payload = accepted.payload.clone();
     let claim = merchant.record.claim;
     let answer = merchant.facilitator.pay(payload, extensions, &accepted.requirements, claim).await;
-    let verdict = match &answer {
-        Ok(answer) => Verdict::of(answer),
-        Err(FacilitatorError::Status { status, .. }) => Verdict::of_status(status.as_u16()),
-        Err(_) => Verdict::Missing,
-    };
+    let verdict = answer.as_ref().map_or_else(FacilitatorError::verdict, Verdict::of);
     if let Ok(answer) = &answer
         && answer.error_reason.as_deref() == Some(ErrorCode::InvalidExtra.as_str())
     {

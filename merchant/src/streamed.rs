@@ -39,7 +39,8 @@ pub(crate) async fn sell(
     let (id, amount) = (accepted.payment_id, voucher.amount.0);
     let change = |hold, event| {
         let voucher = Change::of_voucher(id, amount, event).about(accepted.about(terms));
-        merchant.record.change(Change { hold, ..voucher }, merchant.now())
+        let intent = Some(accepted.payload.clone()).filter(|_| accepted.opens_hold);
+        merchant.record.change(Change { hold, payload: intent, ..voucher }, merchant.now())
     };
     let opens = |event| Some(event).filter(|_| accepted.opens_hold);
     if change(opens(HoldEvent::Asked), VoucherEvent::Asked).await.is_err() {

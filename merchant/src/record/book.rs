@@ -14,7 +14,7 @@ use x402_escrow_wire::{
 
 use super::{
     change::{Change, Undo},
-    entry::{Entry, on_disk},
+    entry::{Entry, keeps_payload, on_disk},
     line::{Line, VoucherLine},
 };
 
@@ -75,7 +75,7 @@ impl Book {
                 requirements: about.as_ref().map(|about| about.requirements.clone()),
                 authorize_by: about.as_ref().map(|about| about.authorize_by),
                 capture_deadline: about.as_ref().map(|about| about.capture_deadline),
-                payload: change.payload,
+                payload: change.payload.filter(|_| keeps_payload(after)),
                 voucher: voucher_line,
                 ..Line::default()
             };

@@ -16,7 +16,7 @@ pub(crate) struct Change {
     pub(crate) voucher: Option<(u64, VoucherEvent)>,
     /// Of a hold that was not known before.
     pub(crate) about: Option<About>,
-    /// The capture that was signed.
+    /// What goes to the verifier: the intent, or the signed capture.
     pub(crate) payload: Option<Value>,
 }
 

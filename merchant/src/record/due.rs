@@ -20,7 +20,7 @@ impl Book {
     /// nobody has used for so many seconds, or that are used up; without a number, none of these.
     pub(crate) fn to_end(&self, now: i64, idle_seconds: Option<i64>) -> Vec<Change> {
         let is_due = |entry: &Entry| match entry.state {
-            Hold::Unknown => entry.authorize_by.saturating_add(CLOCK_TOLERANCE) < now,
+            Hold::Unknown => entry.authorize_by.saturating_add(CLOCK_TOLERANCE) < now && !entry.waits(now),
             Hold::Open => idle_seconds.is_some_and(|idle| entry.is_idle(now, idle)),
             _ => false,
         };
@@ -29,7 +29,10 @@ impl Book {
 
     /// Holds whose time is over.
     pub(crate) fn over(&self, now: i64) -> Vec<Change> {
-        let can_be = |entry: &Entry| !matches!(entry.state, Hold::Sent | Hold::SentAgain | Hold::Serving);
+        let can_be = |entry: &Entry| {
+            let at_work = [Hold::Sent, Hold::SentAgain, Hold::Checking, Hold::Serving];
+            !at_work.contains(&entry.state)
+        };
         let is_over = |entry: &Entry| entry.capture_deadline.saturating_add(GRACE) < now;
         self.changes(HoldEvent::Over, |entry| entry.is_quiet() && can_be(entry) && is_over(entry))
     }

@@ -26,7 +26,7 @@ pub(crate) struct Entry {
     pub(crate) state: Hold,
     /// With which the ending is settled; `None` once it is over.
     pub(super) requirements: Option<PaymentRequirements>,
-    /// The signed capture.
+    /// The intent of a hold without a verdict, or the signed capture.
     pub(crate) payload: Option<Value>,
     pub(super) authorize_by: i64,
     pub(super) capture_deadline: i64,
@@ -68,9 +68,14 @@ impl Default for Entry {
 pub(super) fn on_disk(state: Hold) -> Hold {
     match state {
         Hold::Sent => Hold::Offered,
-        Hold::SentAgain => Hold::Unknown,
+        Hold::SentAgain | Hold::Checking => Hold::Unknown,
         state => state,
     }
+}
+
+/// Whether something goes to the verifier that can't be made anew.
+pub(super) fn keeps_payload(state: Hold) -> bool {
+    matches!(on_disk(state), Hold::Unknown | Hold::Capturing)
 }
 
 impl Entry {
@@ -118,7 +123,10 @@ impl Entry {
     pub(super) fn set_state(&mut self, state: Hold) {
         self.state = state;
         if matches!(state, Hold::Captured | Hold::Released | Hold::Lapsed) {
-            (self.requirements, self.payload) = (None, None);
+            self.requirements = None;
+        }
+        if !keeps_payload(state) {
+            self.payload = None;
         }
     }
 
@@ -140,7 +148,12 @@ impl Entry {
     /// Whether an ending is to be settled now.
     pub(super) fn is_unsettled(&self, now: i64) -> bool {
         let states = [Hold::Capturing, Hold::Releasing];
-        states.contains(&self.state) && !self.is_ending && self.again_at <= now
+        states.contains(&self.state) && !self.is_ending && !self.waits(now)
+    }
+
+    /// Whether its ending was tried, and the pause is not over.
+    pub(super) fn waits(&self, now: i64) -> bool {
+        now < self.again_at
     }
 
     /// Everything that is on disk of it.

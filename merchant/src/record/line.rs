@@ -28,7 +28,7 @@ pub(crate) struct Line {
     /// Last second for captures, unix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) capture_deadline: Option<i64>,
-    /// The signed capture.
+    /// What goes to the verifier: the intent without a verdict, or the signed capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -45,6 +45,8 @@ pub(crate) enum Answer {
     Pending,
     /// It does what it is asked, and answers with this HTTP status.
     Broken(StatusCode),
+    /// It does nothing, and gives no verdict.
+    Lost,
     /// It does what it is asked, and answers with more than anybody should read.
     Endless,
 }
@@ -226,8 +228,10 @@ impl Inner {
     fn voucher(&self, voucher: &VoucherPayload, extra: &Extra, claim: Option<Claim>) -> Response {
         assert!(claim.is_some());
         let answer = self.answers.lock().unwrap()[0];
-        if let Answer::No(code) = answer {
-            return refused(code);
+        match answer {
+            Answer::No(code) => return refused(code),
+            Answer::Lost => return StatusCode::BAD_GATEWAY.into_response(),
+            _ => {}
         }
         let books = &mut *self.books.lock().unwrap();
         let (id, amount) = (voucher.payment_id, voucher.amount.0);
@@ -254,8 +258,10 @@ impl Inner {
     fn authorize(&self, id: Hex32, first: Option<u64>, request: &FacilitatorRequest) -> Response {
         assert!(request.claim.is_some());
         let answer = self.answers.lock().unwrap()[0];
-        if let Answer::No(code) = answer {
-            return refused(code);
+        match answer {
+            Answer::No(code) => return refused(code),
+            Answer::Lost => return StatusCode::BAD_GATEWAY.into_response(),
+            _ => {}
         }
         let books = &mut *self.books.lock().unwrap();
         let (claim, _) = *books.claims.entry((id, None)).or_insert((request.claim, 0));

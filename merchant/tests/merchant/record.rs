@@ -11,7 +11,7 @@ use x402_escrow_wire::payment::PaymentPayload;
 use crate::{
     client::{Ask, sign_until},
     facilitator::{
-        Answer::{Broken, No, Yes},
+        Answer::{Broken, Lost, No, Yes},
         YES,
     },
     shop::{PRICE, RECORD, Shop, Work, router},
@@ -129,6 +129,25 @@ async fn of_several_instances_one_serves_a_payment() {
     assert_eq!(other.pay(&ask, &payment).await.refusal(), (USED.0, USED.1.into()));
     assert_eq!(shop.pay(&ask, &payment).await.status, StatusCode::OK);
     assert_eq!((shop.work.runs(), shop.facilitator.captured()), (2, vec![PRICE, PRICE]));
+}
+
+#[tokio::test]
+async fn an_instance_without_a_verdict_releases_nothing_that_another_serves() {
+    let shop = Shop::open().await;
+    let other = shop.instance().await;
+    let ask = Ask::get("/wait");
+    let mut payment = shop.payment(&ask, 1).await;
+    sign_until(&mut payment, 1, seconds_from_now(-29));
+    shop.facilitator.answer_payments(Lost);
+    assert_eq!(shop.pay(&ask, &payment).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    shop.facilitator.answer_payments(YES);
+    let waited = async {
+        sleep(Duration::from_secs(4)).await;
+        shop.work.go_on.notify_one();
+    };
+    let (answer, ()) = tokio::join!(other.pay(&ask, &payment), waited);
+    assert_eq!((answer.status, shop.captured(1).await), (StatusCode::OK, vec![PRICE]));
+    assert_eq!(shop.states(), ["unknown", "offered"]);
 }
 
 #[tokio::test]
