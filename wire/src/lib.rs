@@ -11,11 +11,13 @@
 //! - [`purchase`]: what seller and buyer know of one purchase, as state machines
 //! - [`v1`]: version 1's shapes and network names
 //! - [`field`]: reads JSON so that an error names the field
+//! - [`amount`]: decimal amounts of tokens
 //! - [`text`]: base58, hex, decimal amounts and base64 headers
 //! - [`error_code`]: why a payment is refused
 //!
 //! Names follow the x402 specification; see `docs/http-api.md` and `docs/scheme-auth-capture-svm.md`.
 
+pub mod amount;
 pub mod auth_capture;
 pub mod claim;
 pub mod durable;
