@@ -1,6 +1,5 @@
 //! `agent`: the command line for agents and the owners of their escrows.
 
-mod amount;
 mod chain;
 mod command;
 mod owner;

@@ -5,9 +5,9 @@ use std::{io::Read, path::PathBuf};
 
 use anyhow::{Context, Result};
 use x402_escrow_agent::{AgentClient, Limits, Request, SessionFile, StateFiles};
+use x402_escrow_wire::amount;
 
 use super::Exit;
-use crate::amount;
 use answer::Answer;
 
 #[derive(clap::Args)]

@@ -7,9 +7,9 @@ use x402_escrow_agent::{
     AgentClient, Limits, Lookup, SessionFile, StateFiles,
     journal::{Journal, Purchase},
 };
+use x402_escrow_wire::amount;
 
 use super::{Exit, print};
-use crate::amount;
 
 #[derive(Subcommand)]
 pub(super) enum Command {

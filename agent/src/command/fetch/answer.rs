@@ -3,14 +3,12 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use x402_escrow_agent::{Fetched, Outcome, Receipt};
+use x402_escrow_wire::amount;
 
-use crate::{
-    amount,
-    command::{
-        Exit,
-        exit::object as error_object,
-        terminal::{self, escaped, write_body},
-    },
+use crate::command::{
+    Exit,
+    exit::object as error_object,
+    terminal::{self, escaped, write_body},
 };
 
 /// An outcome, in words.

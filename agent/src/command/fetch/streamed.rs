@@ -9,13 +9,10 @@ use x402_escrow_agent::{
     AgentClient, FetchError, Outcome, Request,
     stream::{Stream, StreamsFile},
 };
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_wire::{amount, text::Hex32};
 
 use super::{Exit, answer::Answer};
-use crate::{
-    amount,
-    command::terminal::{self, write_body},
-};
+use crate::command::terminal::{self, write_body};
 
 /// How to say what came of it.
 pub(super) struct Output {

@@ -17,9 +17,12 @@ use x402_escrow_interface::{
     instruction::{self as build, SessionLimits},
     receivers::{ANYONE, MAXIMUM_RECEIVERS, ReceiverList},
 };
-use x402_escrow_wire::text::{Base58, Key};
+use x402_escrow_wire::{
+    amount,
+    text::{Base58, Key},
+};
 
-use crate::{amount, command::print, owner::Owner};
+use crate::{command::print, owner::Owner};
 
 #[derive(Args)]
 pub(in crate::command) struct Open {
