@@ -1,6 +1,9 @@
 //! The command line of an agent: what it prints, and how it ends.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -116,4 +119,29 @@ async fn plain_http_is_refused_with_a_code() {
     let output = agent(&peers, &["--json", "fetch", "http://shop.example/"]).await;
     let (code, error) = one_object(&output);
     assert_eq!((code, &error["error"]["code"]), (1, &json!("plain_http")));
+}
+
+#[tokio::test]
+async fn a_purchase_whose_process_was_killed_goes_on_by_its_key() {
+    let peers = Peers::start().await;
+    peers.session.create(&peers.session_path()).unwrap();
+    peers.answer_next([Paid::ServeLate(Duration::from_secs(60))]);
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_agent"))
+        .args(["fetch", &format!("{}/report", peers.url), "--key", "order 7"])
+        .env_clear()
+        .env("X402_SESSION", peers.session_path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while peers.payments().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+
+    let (_, found) = one_object(&agent(&peers, &["--json", "purchase", "lookup", "order 7"]).await);
+    assert_eq!((&found["state"], &found["verifierAnswered"]), (&json!("unknown"), &json!(true)));
+    assert_eq!(fetch(&peers, &["--key", "order 7"]).await.0, 0);
+    let payments = peers.payments();
+    assert_eq!((payments.len(), &payments[0].payload), (2, &payments[1].payload));
 }

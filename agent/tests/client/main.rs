@@ -4,6 +4,7 @@
 
 #[cfg(feature = "command-line")]
 mod command;
+mod conversations;
 mod holds;
 mod journal;
 mod lies;

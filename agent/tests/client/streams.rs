@@ -39,7 +39,7 @@ pub(crate) fn ask(peers: &Peers, price: u64) {
 }
 
 /// Like [`ask`], with more in the offer's `extra`.
-fn ask_with(peers: &Peers, price: u64, more: Value) {
+pub(crate) fn ask_with(peers: &Peers, price: u64, more: Value) {
     let origin = Hex32(stream_resource_hash(&peers.url));
     peers.alter_challenge(move |challenge: &mut Value| {
         let offer = &mut challenge["accepts"][1];
