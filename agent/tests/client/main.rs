@@ -13,6 +13,7 @@ mod nonces;
 mod outcomes;
 mod peers;
 mod privacy;
+mod proof;
 mod receivers;
 mod resending;
 mod streams;

@@ -38,7 +38,12 @@ impl AgentClient {
         offer: PaymentRequirements,
         maximum_hold: u64,
     ) -> Result<Bought, FetchError> {
-        self.check_holds(call).await?;
+        if let Some(stream) = self.check_holds(call).await? {
+            let (origin, until) = (stream.origin.clone(), stream.capture_deadline);
+            self.files.streams.put(stream.clone())?;
+            let opened = self.open_again(call, stream).await?;
+            return opened.ok_or(FetchError::TooManyHolds { origin, until });
+        }
         let only = PaymentRequired { accepts: vec![json!(offer)], ..challenge.clone() };
         let wanted = Wanted {
             challenge: &only,
@@ -119,29 +124,33 @@ impl AgentClient {
         Ok(())
     }
 
-    /// Refuses to open a hold where the origin has two that are not over.
-    async fn check_holds(&self, call: &Call<'_>) -> Result<(), FetchError> {
+    /// Refuses to open a hold where the origin has two that are not over. Returns one that was refused and is not on
+    /// chain, if there is one: what opens it can be sent again instead.
+    async fn check_holds(&self, call: &Call<'_>) -> Result<Option<Stream>, FetchError> {
         let all = self.files.streams.read()?;
-        let mut open = Vec::new();
+        let (mut deadlines, mut unheld) = (Vec::new(), None);
         for stream in all.into_iter().filter(|stream| stream.origin == call.origin) {
-            let is_over = if stream.given_up {
+            let now = unix_seconds();
+            let mut is_over = now > stream.capture_deadline;
+            if stream.given_up {
                 let report = self.ask_about(&stream.payment_id.to_string()).await?;
                 // It would draft nothing either.
                 let report = report.map_err(|message| self.no_draft(message))?;
-                found::is_over(&stream, report.as_ref(), unix_seconds())
-            } else {
-                unix_seconds() > stream.capture_deadline
-            };
+                is_over = found::is_over(&stream, report.as_ref(), now);
+                if report.is_none() && stream.served == Decimal(0) && now < stream.authorize_by {
+                    unheld = Some(Stream { given_up: false, ..stream.clone() });
+                }
+            }
             if is_over {
                 self.files.streams.remove(stream.payment_id)?;
             } else {
-                open.push(stream.capture_deadline);
+                deadlines.push(stream.capture_deadline);
             }
         }
-        if open.len() >= MAXIMUM_HOLDS {
-            let until = open.into_iter().min().unwrap_or_default();
-            return Err(FetchError::TooManyHolds { origin: call.origin.clone(), until });
+        if deadlines.len() < MAXIMUM_HOLDS {
+            return Ok(None);
         }
-        Ok(())
+        let until = deadlines.into_iter().min().unwrap_or_default();
+        unheld.map(Some).ok_or(FetchError::TooManyHolds { origin: call.origin.clone(), until })
     }
 }
