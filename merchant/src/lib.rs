@@ -36,6 +36,8 @@ mod refund;
 mod sale;
 mod service;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod streamed;
 mod terms;
 
