@@ -3,28 +3,34 @@
 mod drafted;
 mod error;
 mod exchange;
+mod found;
+mod outcome;
 mod paid;
+mod resumed;
 mod streamed;
+mod verifier;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::SigningKey;
 use reqwest::{StatusCode, redirect};
-use x402_escrow_interface::{receivers::ReceiverList, resource::resource_hash};
-use x402_escrow_wire::{payment::PAYMENT_SIGNATURE, payment_identifier};
+use x402_escrow_interface::receivers::ReceiverList;
+use x402_escrow_wire::{
+    payment::{PAYMENT_SIGNATURE, PaymentRequired},
+    payment_identifier,
+};
 
 use drafted::Wanted;
 pub use error::FetchError;
+pub use exchange::Request;
 use exchange::{Call, challenge, read};
-pub use exchange::{Fetched, Receipt, Request};
+pub use outcome::{Fetched, Outcome, Receipt};
 use paid::identifier;
+pub use resumed::Lookup;
 use streamed::Streaming;
 
 use crate::{
-    draft::Limits,
-    nonces::{NoncesFile, SessionNonces},
-    session_file::SessionFile,
-    spending::SpendingFile,
+    draft::Limits, files::StateFiles, journal::purchase_id, nonces::SessionNonces, session_file::SessionFile,
 };
 
 /// A merchant may wait for a block to become final before it serves.
@@ -39,96 +45,114 @@ pub struct AgentClient {
     receivers: Option<ReceiverList>,
     limits: Limits,
     nonces: SessionNonces,
-    spending: Option<SpendingFile>,
+    files: StateFiles,
     streaming: Option<Streaming>,
+    allows_http: bool,
 }
 
 impl AgentClient {
-    /// A client that takes its nonces from `nonces`, and keeps no count of what it signs for: `limits.spending_limit` must
-    /// be `None`. All that sign for one session must share one file of nonces.
-    ///
-    /// # Errors
-    /// If a spending limit is set, or the HTTP client can't be set up.
-    pub fn new(session: SessionFile, limits: Limits, nonces: &NoncesFile) -> Result<Self, FetchError> {
-        if limits.spending_limit.is_some() {
-            return Err(FetchError::InvalidRequest {
-                what: "spending_limit",
-                message: "needs a file to count in: use AgentClient::with_spending".into(),
-            });
-        }
-        Self::build(session, limits, nonces, None)
-    }
-
-    /// Like [`Self::new`], and counts what it signs for in `spending`.
+    /// A client that keeps its state in `files`, which all that sign for the session must share.
     ///
     /// # Errors
     /// If the HTTP client can't be set up.
-    pub fn with_spending(
-        session: SessionFile,
-        limits: Limits,
-        nonces: &NoncesFile,
-        spending: SpendingFile,
-    ) -> Result<Self, FetchError> {
-        Self::build(session, limits, nonces, Some(spending))
-    }
-
-    fn build(
-        session: SessionFile,
-        limits: Limits,
-        nonces: &NoncesFile,
-        spending: Option<SpendingFile>,
-    ) -> Result<Self, FetchError> {
+    pub fn new(session: SessionFile, limits: Limits, files: StateFiles) -> Result<Self, FetchError> {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             // A payment is for one URL; a redirect must not carry it to another server.
             .redirect(redirect::Policy::none())
             .build()
             .map_err(FetchError::Setup)?;
-        let (key, receivers, nonces) = (session.signing_key(), session.receiver_list(), nonces.of(&session));
-        Ok(Self { http, session, key, receivers, limits, nonces, spending, streaming: None })
+        let (key, receivers) = (session.signing_key(), session.receiver_list());
+        let nonces = files.nonces.of(&session);
+        let (streaming, allows_http) = (None, false);
+        Ok(Self { http, session, key, receivers, limits, nonces, files, streaming, allows_http })
     }
 
-    /// Sends a request and, if the server asks for payment, pays once and sends it again.
+    /// Takes URLs of plain HTTP, for ways that nobody else can read or change. Those of this machine need it not.
+    #[must_use]
+    pub fn allowing_http(mut self) -> Self {
+        self.allows_http = true;
+        self
+    }
+
+    /// Sends a request and, if the server asks for payment, pays once and sends it again. A request with a key goes on
+    /// with the purchase that has the key, where there is one: see [`Self::resume`].
     ///
     /// # Errors
-    /// If the server can't be reached, or its price is not one to pay. A server that refuses the payment is no error:
-    /// the response says so.
-    pub async fn fetch(&self, request: &Request) -> Result<Fetched, FetchError> {
-        let call = Call::new(request)?;
-        if let Some(fetched) = self.fetch_known(&call).await? {
-            return Ok(fetched);
+    /// If nothing was signed: the server can't be reached, its price is not one to pay, or the key has bought already.
+    /// Whatever came after a signature is an [`Outcome`].
+    pub async fn fetch(&self, request: &Request) -> Result<Outcome, FetchError> {
+        let call = Call::new(request, self.allows_http)?;
+        loop {
+            if let Some(outcome) = self.go_on(&call).await? {
+                return Ok(outcome);
+            }
+            if let Some(outcome) = self.buy(&call).await? {
+                return Ok(outcome);
+            }
+            // Another process has begun a purchase with the key meanwhile.
         }
-        let unreachable = |source| FetchError::Unreachable { url: request.url.clone(), source };
-        let response = self.send(&call, None).await.map_err(unreachable)?;
-        if response.status() != StatusCode::PAYMENT_REQUIRED {
-            return read(response, None).await.map_err(unreachable);
+    }
+
+    /// `None` if another purchase has the call's key.
+    async fn buy(&self, call: &Call<'_>) -> Result<Option<Outcome>, FetchError> {
+        let refused = match self.fetch_known(call).await? {
+            Bought::NotFor => return self.buy_as_asked(call).await,
+            Bought::KeyTaken => return Ok(None),
+            Bought::For(outcome) => return Ok(Some(*outcome)),
+            Bought::Refused(outcome) => outcome,
+        };
+        // A server that refused a voucher has it: the caller must be told, unless another payment was made.
+        Ok(match self.buy_as_asked(call).await {
+            Ok(Some(Outcome::Refused { may_settle_until: None, .. })) | Err(_) => Some(*refused),
+            Ok(bought) => bought,
+        })
+    }
+
+    /// Asks what the server wants, and pays it.
+    async fn buy_as_asked(&self, call: &Call<'_>) -> Result<Option<Outcome>, FetchError> {
+        let unreachable = |source| FetchError::Unreachable { url: call.request.url.clone(), source };
+        let response = self.send(call, None).await.map_err(unreachable)?;
+        let is_payable = response.status() == StatusCode::PAYMENT_REQUIRED;
+        if !is_payable {
+            let response = read(response, None).await.map_err(unreachable)?;
+            return Ok(Some(match response.is_served() {
+                true => Outcome::Served(response),
+                false => Outcome::Refused { response, may_settle_until: None },
+            }));
         }
 
         let challenge = self.payable(challenge(response.headers())?)?;
-        if let Some(fetched) = self.fetch_streamed(&call, &challenge).await? {
-            return Ok(fetched);
+        match self.fetch_streamed(call, &challenge).await? {
+            Bought::NotFor => {}
+            Bought::KeyTaken => return Ok(None),
+            Bought::For(outcome) | Bought::Refused(outcome) => return Ok(Some(*outcome)),
         }
         if self.streaming.as_ref().is_some_and(|streaming| streaming.is_required) {
             let maximum_amount = self.limits.maximum_amount;
-            return Err(FetchError::NotStreamed { url: request.url.clone(), maximum_amount });
+            return Err(FetchError::NotStreamed { url: call.request.url.clone(), maximum_amount });
         }
+        self.buy_once(call, &challenge).await
+    }
+
+    /// Pays for this request alone.
+    async fn buy_once(
+        &self,
+        call: &Call<'_>,
+        challenge: &PaymentRequired,
+    ) -> Result<Option<Outcome>, FetchError> {
         let wanted = Wanted {
-            challenge: &challenge,
-            resource_hash: resource_hash(&request.method, call.url.as_str(), &request.body),
+            challenge,
+            resource_hash: call.resource_hash.0,
             maximum_amount: self.limits.maximum_amount,
             maximum_request_price: None,
         };
-        let drafted = self.draft(&call, &wanted).await?;
-        let (payment_id, intent) = (drafted.payment_id(), drafted.intent);
-        let mut payment = self.sign(drafted)?;
-        let id = identifier(payment_id, None);
+        let mut drafted = self.draft(&wanted).await?;
+        let id = identifier(&purchase_id(drafted.payment_id(), None));
         let identified = payment_identifier::with_id(challenge.extensions.as_ref(), &id);
-        payment.extensions = identified.or(payment.extensions);
-        let receipt =
-            Receipt { payment_id, amount: intent.amount, pay_to: intent.receiver.into(), settlement: None };
-        let fetched = self.send_paid(&call, &payment, receipt).await?;
-        self.note_held(&fetched);
-        Ok(fetched)
+        drafted.payment.extensions = identified.or(drafted.payment.extensions);
+        let Some(sending) = self.sign(call, drafted).await? else { return Ok(None) };
+        Ok(Some(self.send_paid(call, sending).await?.outcome))
     }
 
     async fn send(
@@ -145,6 +169,17 @@ impl AgentClient {
         }
         builder.body(call.request.body.clone()).send().await
     }
+}
+
+/// What a way to pay came to.
+enum Bought {
+    /// It is not for this request, or not any more.
+    NotFor,
+    /// Another purchase has the call's key.
+    KeyTaken,
+    For(Box<Outcome>),
+    /// The server refused a voucher and takes no more out of its hold: another may be opened.
+    Refused(Box<Outcome>),
 }
 
 fn unix_seconds() -> i64 {

@@ -1,8 +1,11 @@
 //! What the command line takes.
 
 mod escrow;
+mod exit;
 mod fetch;
+mod purchase;
 mod session;
+mod terminal;
 
 use std::path::PathBuf;
 
@@ -11,6 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use x402_escrow_wire::text::Key;
 
 use crate::{chain::Chain, owner};
+pub(crate) use exit::{Exit, print_error};
+use terminal::escaped;
 
 /// USDC on mainnet.
 const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
@@ -22,7 +27,7 @@ const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 #[derive(Parser)]
 #[command(name = "agent", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Print one JSON object on standard output; for `fetch --count`, one a line for each response
+    /// Print exactly one JSON object on standard output; for `fetch --count`, one a line for each request
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -42,7 +47,12 @@ Examples:
     agent session revoke --relay revocation.json
   The agent:
     agent fetch https://api.example.com/report --session session.json --max-amount 0.25
-    agent fetch https://api.example.com/ticks --session session.json --max-amount 0.001 --stream 2.5 --count 100";
+    agent fetch https://api.example.com/ticks --session session.json --max-amount 0.001 --stream 2.5 --count 100
+    agent fetch https://api.example.com/report --session session.json --key order-7   # again: pays nothing twice
+    agent purchase lookup order-7 --session session.json
+
+Exit codes: 0 done, 1 failed and nothing signed, 2 not understood, 3 refused by the server, 4 paid or not: look it up,
+5 served and cut off";
 
 #[derive(Subcommand)]
 enum Command {
@@ -54,6 +64,9 @@ enum Command {
     Session(session::Command),
     /// Send an HTTP request and pay for it if the server asks (the agent)
     Fetch(fetch::Arguments),
+    /// Find out what became of purchases (the agent)
+    #[command(subcommand)]
+    Purchase(purchase::Command),
 }
 
 /// A node, and the program on its cluster.
@@ -98,24 +111,25 @@ impl Owner {
     }
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
     let json = arguments.json;
     match arguments.command {
-        Command::Escrow(command) => escrow::run(command, json).await,
-        Command::Session(command) => session::run(command, json).await,
+        Command::Escrow(command) => escrow::run(command, json).await.map(|()| Exit::Done),
+        Command::Session(command) => session::run(command, json).await.map(|()| Exit::Done),
         Command::Fetch(arguments) => fetch::run(arguments, json).await,
+        Command::Purchase(command) => purchase::run(command, json).await,
     }
 }
 
 /// Prints the result: the object for machines, or the lines for people.
 fn print(json: bool, object: &serde_json::Value, lines: &[(&str, String)]) {
     if json {
-        println!("{object}");
+        println!("{}", terminal::json(object));
         return;
     }
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in lines {
-        println!("{label:<width$}  {value}");
+        println!("{label:<width$}  {}", escaped(value));
     }
 }
 

@@ -19,8 +19,10 @@ use crate::session_file::SessionFile;
 pub struct Limits {
     /// The most for one request.
     pub maximum_amount: u64,
-    /// The most for all requests together; needs a [`crate::spending::SpendingFile`].
+    /// The most for all requests together, of all that share the session's files.
     pub spending_limit: Option<u64>,
+    /// The most that may be locked at once: what is held or may still be held, and has bought nothing yet.
+    pub maximum_locked: Option<u64>,
 }
 
 /// The longest that an intent may wait to be put on chain.

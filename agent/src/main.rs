@@ -1,6 +1,5 @@
 //! `agent`: the command line for agents and the owners of their escrows.
 
-mod amount;
 mod chain;
 mod command;
 mod owner;
@@ -14,13 +13,10 @@ async fn main() -> ExitCode {
     let arguments = command::Arguments::parse();
     let json = arguments.json;
     match command::run(arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit.into(),
         Err(error) => {
-            if json {
-                println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
-            }
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            command::print_error(&error, json);
+            command::Exit::Failed.into()
         }
     }
 }

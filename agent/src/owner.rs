@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use solana_sdk::{
     instruction::Instruction,
     signature::{Keypair, Signature, Signer, read_keypair_file},
@@ -41,16 +41,27 @@ impl Owner {
         address::associated_token(&self.address(), &self.mint, token_program)
     }
 
-    /// The owner's escrow, or an error that says how to open one.
+    /// The owner's escrow, or an error that says how to open one. Amounts are read by its decimals, so they must be the
+    /// mint's.
     pub(crate) async fn escrow(&self) -> Result<Escrow> {
-        self.chain.escrow(&self.escrow_address()).await?.with_context(|| {
+        let escrow = self.chain.escrow(&self.escrow_address()).await?.with_context(|| {
             format!(
                 "{} has no escrow of {} on this cluster: agent escrow open --mint {}",
                 self.address(),
                 self.mint,
                 self.mint
             )
-        })
+        })?;
+        let decimals = self.chain.token(&self.mint).await?.decimals;
+        ensure!(
+            (escrow.mint, escrow.decimals) == (self.mint, decimals),
+            "the node says that the escrow has {} decimals of {}, and the mint {} has {decimals}: it lies about one of \
+             them, ask another with --rpc-url",
+            escrow.decimals,
+            escrow.mint,
+            self.mint
+        );
+        Ok(escrow)
     }
 
     /// Sends instructions signed by the owner and waits until they are confirmed.

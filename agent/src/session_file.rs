@@ -10,7 +10,10 @@ use std::{
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use x402_escrow_interface::receivers::{MAXIMUM_RECEIVERS, ReceiverList};
-use x402_escrow_wire::text::{Base58, Key};
+use x402_escrow_wire::{
+    durable,
+    text::{Base58, Key},
+};
 
 /// A session, as the owner hands it to the agent. Everything but the secret key is public; all of it is pinned: the
 /// agent signs for nothing else.
@@ -29,7 +32,7 @@ pub struct SessionFile {
     pub decimals: u8,
     /// The public key that the session was opened for.
     pub session_key: Key,
-    /// The session's incarnation, read at commitment `confirmed` or better.
+    /// The session's incarnation, read at commitment `confirmed` or better; all zero bytes until then.
     pub incarnation: Key,
     /// Last second of the session, unix.
     pub expires_at: i64,
@@ -84,6 +87,15 @@ pub enum SessionFileError {
         /// The file.
         path: PathBuf,
     },
+    /// The session was not seen open.
+    #[error(
+        "{}: its session was not seen open. The owner goes on by the same agent session open command, with the same file",
+        path.display()
+    )]
+    NotOpen {
+        /// The file.
+        path: PathBuf,
+    },
     /// No session can have so long a list.
     #[error("{}: receivers lists more than {MAXIMUM_RECEIVERS}", path.display())]
     TooManyReceivers {
@@ -96,9 +108,18 @@ impl SessionFile {
     /// Reads a session file.
     ///
     /// # Errors
-    /// If it can't be read, is not a session file, can be read by others, its keys don't belong together, or its list of
-    /// receivers is too long.
+    /// If it can't be read, is not a session file, can be read by others, its keys don't belong together, its list of
+    /// receivers is too long, or the session was not seen open.
     pub fn read(path: &Path) -> Result<Self, SessionFileError> {
+        let session = Self::read_unopened(path)?;
+        if session.is_open() { Ok(session) } else { Err(SessionFileError::NotOpen { path: path.to_owned() }) }
+    }
+
+    /// The same, also of a session that was not seen open.
+    ///
+    /// # Errors
+    /// Like [`Self::read`].
+    pub fn read_unopened(path: &Path) -> Result<Self, SessionFileError> {
         let path = || path.to_owned();
         let failed = |source| SessionFileError::File { path: path(), source };
         let text = fs::read_to_string(path()).map_err(failed)?;
@@ -132,9 +153,28 @@ impl SessionFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path).map_err(failed)?;
-        let json = serde_json::to_string_pretty(self)
+        file.write_all(&self.to_json(path)?).and_then(|()| file.sync_all()).map_err(failed)
+    }
+
+    /// Replaces the file in one step: the owner's, once it has seen the session open.
+    ///
+    /// # Errors
+    /// If the file can't be written; then it is as it was.
+    pub fn replace(&self, path: &Path) -> Result<(), SessionFileError> {
+        durable::replace(path, &self.to_json(path)?)
+            .map_err(|source| SessionFileError::File { path: path.to_owned(), source })
+    }
+
+    fn to_json(&self, path: &Path) -> Result<Vec<u8>, SessionFileError> {
+        let mut json = serde_json::to_vec_pretty(self)
             .map_err(|source| SessionFileError::NotASession { path: path.to_owned(), source })?;
-        writeln!(file, "{json}").and_then(|()| file.sync_all()).map_err(failed)
+        json.push(b'\n');
+        Ok(json)
+    }
+
+    /// Whether its session was seen open.
+    pub fn is_open(&self) -> bool {
+        self.incarnation != Base58([0; 32])
     }
 
     /// The receivers that the session may pay; `None` for anyone.
@@ -176,6 +216,18 @@ pub(crate) mod tests {
         session().create(&path).unwrap();
         assert_eq!(SessionFile::read(&path).unwrap(), session());
         assert!(matches!(session().create(&path), Err(SessionFileError::File { .. })));
+    }
+
+    #[test]
+    fn a_session_that_was_not_seen_open_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.json");
+        let unopened = SessionFile { incarnation: Base58([0; 32]), ..session() };
+        unopened.create(&path).unwrap();
+        assert!(matches!(SessionFile::read(&path), Err(SessionFileError::NotOpen { .. })));
+        assert_eq!(SessionFile::read_unopened(&path).unwrap(), unopened);
+        session().replace(&path).unwrap();
+        assert_eq!(SessionFile::read(&path).unwrap(), session());
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! leaves the old or the new state. Only its owner can read it.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use x402_escrow_wire::durable;
 
 /// Where the state is kept.
 #[derive(Clone, Debug)]
@@ -33,9 +34,7 @@ impl StateFile {
     /// for them. The lock is on a file of its own, since the state's file is replaced at every
     /// write. The system drops it with the process.
     pub(crate) fn lock(&self) -> io::Result<File> {
-        let file = create(&self.path.with_added_extension("lock"))?;
-        file.lock()?;
-        Ok(file)
+        durable::lock(&self.path.with_added_extension("lock"))
     }
 
     /// The state; the default where there is no file.
@@ -49,24 +48,10 @@ impl StateFile {
 
     /// Replaces the file in one step, and has it on disk before it returns. Needs the lock.
     pub(crate) fn write(&self, state: &impl Serialize) -> io::Result<()> {
-        let unfinished = self.path.with_added_extension("new");
-        let mut file = create(&unfinished)?;
-        serde_json::to_writer(&mut file, state)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &self.path)?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        let mut content = serde_json::to_vec(state)?;
+        content.push(b'\n');
+        durable::replace(&self.path, &content)
     }
-}
-
-/// An empty file that only its owner can read.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

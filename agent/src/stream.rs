@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use x402_escrow_wire::{
     payment::PaymentRequirements,
     text::{Decimal, Hex32, Key},
@@ -27,6 +28,8 @@ pub struct Stream {
     pub pay_to: Key,
     /// What is held, in base units: the most that can be signed for.
     pub hold: Decimal,
+    /// Last second at which it can be put on chain, unix.
+    pub authorize_by: i64,
     /// Last second for captures, unix.
     pub capture_deadline: i64,
     /// The last voucher's amount, in base units.
@@ -35,6 +38,10 @@ pub struct Stream {
     pub served: Decimal,
     /// What routes cost, by method and path.
     pub routes: BTreeMap<String, PaymentRequirements>,
+    /// Whether nothing more is paid out of it, though it may be held until its deadline: the server says that it is
+    /// over, and the verifier does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 impl Stream {
@@ -43,6 +50,16 @@ impl Stream {
     pub fn next_amount(&self, price: u64, now: i64) -> Option<u64> {
         let amount = self.served.0.checked_add(price)?.max(self.signed.0);
         (amount <= self.hold.0 && now < self.capture_deadline).then_some(amount)
+    }
+
+    /// Whether the last voucher may have bought something or not.
+    pub fn is_in_doubt(&self) -> bool {
+        self.signed > self.served
+    }
+
+    /// What it locks at `now` (unix seconds) beyond what was signed for, in base units.
+    pub fn locked(&self, now: i64) -> u64 {
+        if now <= self.capture_deadline { self.hold.0.saturating_sub(self.signed.0) } else { 0 }
     }
 }
 
@@ -58,6 +75,12 @@ pub struct StreamsFile {
 pub struct StreamsError {
     path: PathBuf,
     source: io::Error,
+}
+
+/// A process's turn to pay a server out of its holds; ends when it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _lock: File,
 }
 
 impl StreamsFile {
@@ -79,47 +102,26 @@ impl StreamsFile {
         self.file.read().map_err(|source| self.failed(source))
     }
 
-    /// Takes the file for itself until the result is dropped, among all processes; waits for others.
+    /// Waits until nobody else, in any process, pays out of the holds under `origin`: each voucher needs the answer to
+    /// the one before. Other origins wait for nothing.
     ///
     /// # Errors
-    /// If the file can't be locked or read.
-    pub fn lock(&self) -> Result<Streams, StreamsError> {
-        let lock = self.file.lock().map_err(|source| self.failed(source))?;
-        Ok(Streams { open: self.read()?, file: self.clone(), _lock: lock })
+    /// If the lock can't be taken.
+    pub fn turn(&self, origin: &str) -> Result<Turn, StreamsError> {
+        let name = hex::encode(&Sha256::digest(origin)[..8]);
+        let of_origin = StateFile::new(self.file.path().with_added_extension(name));
+        let lock = of_origin.lock().map_err(|source| self.failed(source))?;
+        Ok(Turn { _lock: lock })
     }
 
-    fn failed(&self, source: io::Error) -> StreamsError {
-        StreamsError { path: self.file.path().to_owned(), source }
-    }
-}
-
-/// The open holds, while nobody else changes them.
-#[derive(Debug)]
-pub struct Streams {
-    file: StreamsFile,
-    open: Vec<Stream>,
-    _lock: File,
-}
-
-impl Streams {
-    /// The hold that pays `pay_to` under `origin`.
-    pub fn find(&self, origin: &str, pay_to: Key) -> Option<&Stream> {
-        self.open.iter().find(|stream| stream.origin == origin && stream.pay_to == pay_to)
-    }
-
-    /// The hold that pays for a route under `origin`, if it did so before.
-    pub fn find_route(&self, origin: &str, route: &str) -> Option<&Stream> {
-        self.open.iter().find(|stream| stream.origin == origin && stream.routes.contains_key(route))
-    }
-
-    /// Puts a hold in, for the one to the same receiver under the same origin, and has it on disk before it returns.
+    /// Puts a hold in, in place of what was known of it, and has it on disk before it returns.
     ///
     /// # Errors
     /// If the file can't be written; then nothing changed.
-    pub fn put(&mut self, stream: Stream) -> Result<(), StreamsError> {
-        self.change(|open| {
-            open.retain(|other| other.origin != stream.origin || other.pay_to != stream.pay_to);
-            open.push(stream);
+    pub fn put(&self, stream: Stream) -> Result<(), StreamsError> {
+        self.change(|open| match open.iter_mut().find(|other| other.payment_id == stream.payment_id) {
+            Some(known) => *known = stream,
+            None => open.push(stream),
         })
     }
 
@@ -127,16 +129,21 @@ impl Streams {
     ///
     /// # Errors
     /// If the file can't be written; then nothing changed.
-    pub fn remove(&mut self, payment_id: Hex32) -> Result<(), StreamsError> {
+    pub fn remove(&self, payment_id: Hex32) -> Result<(), StreamsError> {
         self.change(|open| open.retain(|stream| stream.payment_id != payment_id))
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Vec<Stream>)) -> Result<(), StreamsError> {
-        let mut changed = self.open.clone();
-        change(&mut changed);
-        self.file.file.write(&changed).map_err(|source| self.file.failed(source))?;
-        self.open = changed;
-        Ok(())
+    fn change(&self, change: impl FnOnce(&mut Vec<Stream>)) -> Result<(), StreamsError> {
+        let replaced = self.file.lock().and_then(|_lock| {
+            let mut open: Vec<Stream> = self.file.read()?;
+            change(&mut open);
+            self.file.write(&open)
+        });
+        replaced.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> StreamsError {
+        StreamsError { path: self.file.path().to_owned(), source }
     }
 }
 
@@ -154,10 +161,12 @@ mod tests {
             payment_id: Hex32([1; 32]),
             pay_to: Base58([2; 32]),
             hold: Decimal(1000),
+            authorize_by: NOW + 60,
             capture_deadline: NOW + 600,
             signed: Decimal(signed),
             served: Decimal(served),
             routes: BTreeMap::new(),
+            given_up: false,
         }
     }
 
@@ -186,14 +195,35 @@ mod tests {
     fn what_was_signed_outlives_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let file = StreamsFile::beside(&folder.path().join("session.json"));
-        let mut streams = file.lock().unwrap();
-        streams.put(stream(100, 0)).unwrap();
-        streams.put(stream(200, 100)).unwrap();
-        drop(streams);
-        assert_eq!(file.read().unwrap(), [stream(200, 100)]);
-        let mut streams = file.lock().unwrap();
-        streams.remove(Hex32([1; 32])).unwrap();
-        assert_eq!(file.read().unwrap(), []);
+        file.put(stream(100, 0)).unwrap();
+        file.put(stream(200, 100)).unwrap();
+        let other = Stream { payment_id: Hex32([9; 32]), ..stream(0, 0) };
+        file.put(other.clone()).unwrap();
+        assert_eq!(file.read().unwrap(), [stream(200, 100), other.clone()]);
+        file.remove(Hex32([1; 32])).unwrap();
+        assert_eq!(file.read().unwrap(), [other]);
+    }
+
+    #[test]
+    fn a_turn_is_for_one_origin() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StreamsFile::beside(&folder.path().join("session.json"));
+        let first = file.turn("https://a.test").unwrap();
+        let _other = file.turn("https://b.test").unwrap();
+        let waiting = std::thread::spawn({
+            let file = file.clone();
+            move || file.turn("https://a.test").map(|_| ()).is_ok()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!waiting.is_finished());
+        drop(first);
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn what_is_signed_for_and_what_is_past_its_deadline_is_not_locked() {
+        assert_eq!(stream(400, 300).locked(NOW + 600), 600);
+        assert_eq!(stream(400, 300).locked(NOW + 601), 0);
     }
 
     #[test]
@@ -201,6 +231,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = StreamsFile::beside(&folder.path().join("session.json"));
         std::fs::write(file.file.path(), "[{").unwrap();
-        assert!(file.lock().is_err());
+        assert!(file.put(stream(1, 0)).is_err());
     }
 }

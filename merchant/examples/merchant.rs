@@ -62,6 +62,9 @@ struct Arguments {
     /// The token's mint
     #[arg(long)]
     asset: Key,
+    /// Whether other instances sell with the same key: then none of them closes streams
+    #[arg(long)]
+    one_of_several: bool,
     /// From an offer to the last second at which it can be captured, in seconds
     #[arg(long, default_value_t = 3600)]
     capture_window: i64,
@@ -77,11 +80,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         arguments.public_url,
         arguments.asset,
         SigningKey::from_bytes(keypair.secret_bytes()),
-        arguments.key.with_extension("unsettled.json"),
+        arguments.key.with_extension("state"),
     );
     let merchant = Merchant::connect(MerchantConfig {
         stream_idle_seconds: STREAM_IDLE_SECONDS,
         capture_window_seconds: arguments.capture_window,
+        closes_streams: !arguments.one_of_several,
         ..config
     })
     .await?;
@@ -92,8 +96,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let listener = TcpListener::bind(&arguments.listen).await?;
     eprintln!("{} sells at http://{}", arguments.name, listener.local_addr()?);
-    axum::serve(listener, shop(&merchant, arguments.name)).await?;
+    let shop = shop(&merchant, arguments.name);
+    axum::serve(listener, shop).with_graceful_shutdown(stopped()).await?;
+    // What streams have paid is captured now, and the rest goes back to its payers.
+    let left = merchant.close_streams().await;
+    eprintln!("stopped; {left} streams are left to the verifier");
     Ok(())
+}
+
+/// Waits until the process is told to stop: by SIGTERM, or by ctrl-C.
+async fn stopped() {
+    let interrupted = async { _ = tokio::signal::ctrl_c().await };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupted.await;
 }
 
 /// Every route with its price in base units, and how final the hold must be.

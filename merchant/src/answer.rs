@@ -67,6 +67,10 @@ pub(crate) fn problem(status: StatusCode, code: &str, message: &str) -> Response
     (status, [(CACHE_CONTROL, "no-store")], body).into_response()
 }
 
+pub(crate) fn internal_error(message: &str) -> Response {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+}
+
 /// What a client is told where the facilitator said yes to less than the route asks for.
 pub(crate) fn untrustworthy() -> Response {
     problem(

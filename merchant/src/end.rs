@@ -9,34 +9,28 @@ use x402_escrow_wire::{
 
 use crate::config::MerchantConfig;
 
-/// Captures `amount` and releases the rest, or releases all if that is 0.
-pub(crate) fn capture_or_void(config: &MerchantConfig, payment_id: Hex32, amount: u64) -> Value {
-    let intent_digest = payment_id.0;
-    json!(if amount > 0 {
-        let capture = Capture { intent_digest, amount, fee: 0, last: true };
-        LifecyclePayload::Capture {
-            payment_id,
-            amount: Decimal(amount),
-            fee: Decimal(0),
-            last: true,
-            signature: config.sign(&capture.signed_bytes()),
-        }
-    } else {
-        let release = Release { intent_digest, amount: 0 };
-        LifecyclePayload::Void {
-            payment_id,
-            amount: Decimal(0),
-            signature: config.sign(&release.signed_bytes()),
-        }
+/// Captures `amount` and gives the rest back.
+pub(crate) fn capture(config: &MerchantConfig, payment_id: Hex32, amount: u64) -> Value {
+    let capture = Capture { intent_digest: payment_id.0, amount, fee: 0, last: true };
+    json!(LifecyclePayload::Capture {
+        payment_id,
+        amount: Decimal(amount),
+        fee: Decimal(0),
+        last: true,
+        signature: config.sign(&capture.signed_bytes()),
     })
 }
 
-/// Has a streamed hold captured up to `amount`, what its vouchers paid, and releases the rest.
+/// Gives all back.
+pub(crate) fn void(config: &MerchantConfig, payment_id: Hex32) -> Value {
+    let release = Release { intent_digest: payment_id.0, amount: 0 };
+    let signature = config.sign(&release.signed_bytes());
+    json!(LifecyclePayload::Void { payment_id, amount: Decimal(0), signature })
+}
+
+/// Has a streamed hold captured up to `amount`, what its vouchers paid, and gives the rest back.
 pub(crate) fn close(config: &MerchantConfig, payment_id: Hex32, amount: u64) -> Value {
     let release = Release { intent_digest: payment_id.0, amount };
-    json!(LifecyclePayload::Close {
-        payment_id,
-        amount: Decimal(amount),
-        signature: config.sign(&release.signed_bytes()),
-    })
+    let signature = config.sign(&release.signed_bytes());
+    json!(LifecyclePayload::Close { payment_id, amount: Decimal(amount), signature })
 }

@@ -1,33 +1,32 @@
-//! Asks the facilitator over HTTP. The only module that uses the network.
+//! Asks the facilitator, through an exchange. No I/O of its own.
 
-use std::time::Duration;
-
-use reqwest::{Client, RequestBuilder, StatusCode};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use axum::http::StatusCode;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::SCHEME,
+    claim::Claim,
     facilitator::{
         FacilitatorRequest, RefundDraft, RefundRequest, SettleResponse, SignedRefund, SupportedResponse,
     },
     payment::{PaymentPayload, PaymentRequirements},
+    purchase::verdict::Verdict,
     text::Key,
 };
 
-/// The facilitator itself waits up to a minute for a payment to become final.
-const TIMEOUT: Duration = Duration::from_secs(75);
+use crate::exchange::Exchange;
 
 /// The facilitator gave no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum FacilitatorError {
     /// It doesn't answer, or not with what belongs there.
-    #[error("the facilitator {url}: {source}")]
+    #[error("the facilitator {url}: {cause}")]
     NoAnswer {
         /// Its base URL.
         url: String,
         /// What went wrong.
-        source: reqwest::Error,
+        cause: String,
     },
     /// It answered with an error.
     #[error("the facilitator {url} answered with status {status}: {body:.300}")]
@@ -50,10 +49,12 @@ pub enum FacilitatorError {
 }
 
 impl FacilitatorError {
-    /// Whether the same request would get the same answer: it can't be read, or is too long.
-    pub(crate) fn is_refusal(&self) -> bool {
-        let refusals = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE];
-        matches!(self, Self::Status { status, .. } if refusals.contains(status))
+    /// What it says of the intent or voucher that was to be settled.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Status { status, .. } => Verdict::of_status(status.as_u16()),
+            _ => Verdict::Missing,
+        }
     }
 }
 
@@ -66,29 +67,40 @@ pub(crate) struct Support {
     pub(crate) program: Key,
     /// Who pays fees and rent.
     pub(crate) fee_payer: Key,
+    /// What is known of tokens, by mint.
+    pub(crate) tokens: Map<String, Value>,
+}
+
+impl Support {
+    /// The token's decimals, if the facilitator tells them.
+    pub(crate) fn decimals(&self, mint: &Key) -> Option<u8> {
+        let decimals = self.tokens.get(&mint.to_string())?.get("decimals")?.as_u64()?;
+        u8::try_from(decimals).ok()
+    }
 }
 
 pub(crate) struct Facilitator {
     url: String,
-    http: Client,
+    exchange: Exchange,
 }
 
 impl Facilitator {
-    pub(crate) fn new(url: &str) -> Result<Self, FacilitatorError> {
-        let url = url.trim_end_matches('/').to_owned();
-        match Client::builder().timeout(TIMEOUT).build() {
-            Ok(http) => Ok(Self { url, http }),
-            Err(source) => Err(FacilitatorError::NoAnswer { url, source }),
-        }
+    /// The facilitator at `url`, which only messages show, behind an exchange.
+    pub(crate) fn new(url: String, exchange: Exchange) -> Self {
+        Self { url, exchange }
     }
 
     pub(crate) async fn support(&self) -> Result<Support, FacilitatorError> {
-        let supported: SupportedResponse = self.ask(self.http.get(format!("{}/supported", self.url))).await?;
-        let support = supported.kinds.into_iter().find_map(|kind| {
+        let supported: SupportedResponse = self.ask("/supported", None::<&()>).await?;
+        let support = supported.kinds.into_iter().find_map(|mut kind| {
             let member = |name: &str| kind.extra.get(name).and_then(Value::as_str)?.parse::<Key>().ok();
             let ours = kind.x402_version == X402_VERSION && kind.scheme == SCHEME;
             let (program, fee_payer) = (member("program")?, member("feePayer")?);
-            ours.then_some(Support { network: kind.network, program, fee_payer })
+            let tokens = match kind.extra.remove("tokens") {
+                Some(Value::Object(tokens)) => tokens,
+                _ => Map::new(),
+            };
+            ours.then_some(Support { network: kind.network, program, fee_payer, tokens })
         });
         support.ok_or_else(|| FacilitatorError::Unsupported { url: self.url.clone() })
     }
@@ -99,7 +111,7 @@ impl Facilitator {
         payload: Value,
         requirements: &PaymentRequirements,
     ) -> Result<SettleResponse, FacilitatorError> {
-        self.pay(payload, None, requirements).await
+        self.post(payload, None, requirements, None).await
     }
 
     /// Settles what a client sent.
@@ -108,6 +120,17 @@ impl Facilitator {
         payload: Value,
         extensions: Option<Map<String, Value>>,
         requirements: &PaymentRequirements,
+        claim: Claim,
+    ) -> Result<SettleResponse, FacilitatorError> {
+        self.post(payload, extensions, requirements, Some(claim)).await
+    }
+
+    async fn post(
+        &self,
+        payload: Value,
+        extensions: Option<Map<String, Value>>,
+        requirements: &PaymentRequirements,
+        claim: Option<Claim>,
     ) -> Result<SettleResponse, FacilitatorError> {
         let request = FacilitatorRequest {
             x402_version: X402_VERSION,
@@ -119,32 +142,39 @@ impl Facilitator {
                 extensions,
             },
             payment_requirements: requirements.clone(),
+            claim,
         };
-        self.ask(self.http.post(format!("{}/settle", self.url)).json(&request)).await
+        self.ask("/settle", Some(&request)).await
     }
 
     pub(crate) async fn draft_refund(
         &self,
         request: &RefundRequest,
     ) -> Result<RefundDraft, FacilitatorError> {
-        self.ask(self.http.post(format!("{}/refunds", self.url)).json(request)).await
+        self.ask("/refunds", Some(request)).await
     }
 
     pub(crate) async fn send_refund(
         &self,
         signed: &SignedRefund,
     ) -> Result<SettleResponse, FacilitatorError> {
-        self.ask(self.http.post(format!("{}/refunds/signed", self.url)).json(signed)).await
+        self.ask("/refunds/signed", Some(signed)).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, FacilitatorError> {
-        let no_answer = |source| FacilitatorError::NoAnswer { url: self.url.clone(), source };
-        let response = request.send().await.map_err(no_answer)?;
-        let status = response.status();
-        if status != StatusCode::OK {
-            let body = response.text().await.map_err(no_answer)?;
-            return Err(FacilitatorError::Status { url: self.url.clone(), status, body });
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, FacilitatorError> {
+        let url = &self.url;
+        let no_answer = |cause| FacilitatorError::NoAnswer { url: url.clone(), cause };
+        let body = body.map(|body| json!(body).to_string().into_bytes());
+        let (status, body) = (self.exchange)((path, body)).await.map_err(no_answer)?;
+        if status != StatusCode::OK.as_u16() {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let body = String::from_utf8_lossy(&body).into_owned();
+            return Err(FacilitatorError::Status { url: url.clone(), status, body });
         }
-        response.json().await.map_err(no_answer)
+        serde_json::from_slice(&body).map_err(|error| no_answer(format!("its answer can't be read: {error}")))
     }
 }

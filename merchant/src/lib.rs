@@ -5,64 +5,86 @@
 //! captures what the handler wants, the whole price unless it says otherwise ([`CaptureAmount`]),
 //! or releases the hold if the handler did not answer 2xx.
 //!
+//! What a merchant knows of its purchases is on disk before it acts on it, and changes as
+//! `docs/purchases.md` says: [`x402_escrow_wire::purchase`].
+//!
 //! Each module uses only those that come after it in this list:
 //!
 //! - `service`, `refund`: the layer, and money back
-//! - `sale`: one request, from challenge to capture
-//! - `identified`, `stream`, `retry`: repeats under an id, many requests out of one hold, late
-//!   captures
+//! - `sale`, `held`, `streamed`: one request, from challenge to answer
+//! - `identified`, `ending`: repeats under an id, and how holds end
 //! - `shared`: what all requests of one merchant share
-//! - `answer`, `end`: what clients are answered, and how payments end
+//! - `answer`, `end`: what clients are answered, and what merchants sign
 //! - `check`, `terms`: what a route asks for, and whether a payment is that
-//! - `facilitator`, `unsettled`, `kept`, `sold`: the HTTP client, the file, and in memory the answers
-//!   and what was sold
-//! - `config`, `price`: what merchants set up
+//! - `facilitator`, `exchange`, `record`, `kept`: the HTTP client, the files, and answers in memory
+//! - `config`, `base`, `price`: what merchants set up
 
 mod answer;
+mod base;
 mod check;
 mod config;
 mod end;
+mod ending;
+mod exchange;
 mod facilitator;
+mod held;
 mod identified;
 mod kept;
 mod price;
+mod record;
 mod refund;
-mod retry;
 mod sale;
 mod service;
 mod shared;
-mod sold;
-mod stream;
+#[cfg(test)]
+mod simulation;
+mod streamed;
 mod terms;
-mod unsettled;
 
 use std::sync::Arc;
 
-use x402_escrow_interface::message::MAXIMUM_CAPTURE_SECONDS;
-use x402_escrow_wire::{facilitator::SettleResponse, text::Hex32};
+use x402_escrow_wire::{
+    amount::{self, AmountError},
+    facilitator::SettleResponse,
+    text::Hex32,
+};
 
-pub use config::MerchantConfig;
+pub use config::{ConfigError, MerchantConfig};
 use facilitator::Facilitator;
 pub use facilitator::FacilitatorError;
 pub use price::{CaptureAmount, Price};
+use record::Record;
+pub use record::RecordError;
 pub use refund::RefundError;
 pub use service::{PaymentLayer, PaymentService};
-use shared::Shared;
-use unsettled::Unsettled;
-pub use unsettled::UnsettledError;
+use shared::{Shared, unix_seconds};
 
 /// Why a merchant can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum MerchantError {
+    /// A setting can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The HTTP client can't be set up.
+    #[error("setting up the HTTP client: {0}")]
+    Http(String),
     /// The facilitator doesn't answer, or can't settle what the merchant would ask for.
     #[error(transparent)]
     Facilitator(#[from] FacilitatorError),
-    /// The capture window is out of its bounds.
-    #[error("capture_window_seconds: must be 1 to {MAXIMUM_CAPTURE_SECONDS} seconds")]
-    CaptureWindow,
-    /// The file of unsettled captures can't be used.
+    /// The merchant's record can't be used.
     #[error(transparent)]
-    Unsettled(#[from] UnsettledError),
+    Record(#[from] RecordError),
+}
+
+/// Why a text is no price.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    /// It is no amount of the token.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+    /// Neither the facilitator nor the settings tell the token's decimals.
+    #[error("the facilitator does not tell the token's decimals; set MerchantConfig::decimals")]
+    UnknownDecimals,
 }
 
 /// Sells. Clones share everything.
@@ -72,35 +94,54 @@ pub struct Merchant {
 }
 
 impl Merchant {
-    /// Asks the facilitator what it supports, and settles what an earlier run left unsettled in the
-    /// background.
+    /// Checks the settings, asks the facilitator what it supports, and goes on in the background with
+    /// what an earlier run left to be ended.
     ///
     /// # Errors
-    /// If the capture window is out of its bounds, the facilitator doesn't answer, or the file of
-    /// unsettled captures can't be used.
+    /// If a setting can't be used, the facilitator doesn't answer, or the record can't be used.
     pub async fn connect(config: MerchantConfig) -> Result<Self, MerchantError> {
-        if !(1..=MAXIMUM_CAPTURE_SECONDS).contains(&config.capture_window_seconds) {
-            return Err(MerchantError::CaptureWindow);
-        }
-        let facilitator = Facilitator::new(&config.facilitator)?;
+        let (url, base) = config.check()?;
+        let exchange =
+            exchange::over_http(url.clone()).map_err(|error| MerchantError::Http(error.to_string()))?;
+        let facilitator = Facilitator::new(url, exchange);
         let support = facilitator.support().await?;
-        let unsettled = Unsettled::open(config.unsettled.clone())?;
-        let shared = Arc::new(Shared::new(config, support, facilitator, unsettled));
-        tokio::spawn(retry::settle_again_and_again(Arc::downgrade(&shared)));
-        tokio::spawn(stream::close_idle(Arc::downgrade(&shared)));
+        check_decimals(&config, support.decimals(&config.asset))?;
+        let folder = config.state_folder.clone();
+        let record = tokio::task::spawn_blocking(move || Record::open(&folder, unix_seconds())).await;
+        let record = record.unwrap_or_else(|cause| std::panic::resume_unwind(cause.into_panic()))?;
+        let shared =
+            Arc::new(Shared::new(config, base, support, facilitator, record, Arc::new(unix_seconds)));
+        tokio::spawn(ending::run(Arc::downgrade(&shared)));
+        tokio::spawn(shared::follow_support(Arc::downgrade(&shared)));
         Ok(Self { shared })
     }
 
     /// A layer that asks `price` for what it is put on.
+    ///
+    /// # Panics
+    /// If nothing can be sold at this price: it is 0, or more than its hold.
     pub fn price(&self, price: Price) -> PaymentLayer {
+        if let Some(mistake) = price.mistake() {
+            panic!("{mistake}");
+        }
         PaymentLayer::new(Arc::clone(&self.shared), price)
+    }
+
+    /// Base units of a decimal amount of the token, `0.25`.
+    ///
+    /// # Errors
+    /// If it is not exactly a number of base units, or the token's decimals are not known.
+    pub fn tokens(&self, amount: &str) -> Result<u64, PriceError> {
+        let config = &self.shared.config;
+        let decimals = self.shared.support().decimals(&config.asset).or(config.decimals);
+        Ok(amount::parse(amount, decimals.ok_or(PriceError::UnknownDecimals)?)?)
     }
 
     /// Captures what streamed holds have paid and releases the rest of them, now. Returns how many
     /// could not be closed: the facilitator captures those before their deadlines. To be called
     /// when the server stops.
     pub async fn close_streams(&self) -> usize {
-        self.shared.close_streams(|_| true).await
+        ending::close_streams(&self.shared).await
     }
 
     /// Returns captured money to the payer's escrow until `amount` base units of the payment are
@@ -112,5 +153,17 @@ impl Merchant {
     /// no error: the answer says so.
     pub async fn refund(&self, payment_id: Hex32, amount: u64) -> Result<SettleResponse, RefundError> {
         refund::refund(&self.shared, payment_id, amount).await
+    }
+}
+
+/// # Errors
+/// If the setting and the facilitator disagree: every price would be off by a power of ten.
+fn check_decimals(config: &MerchantConfig, told: Option<u8>) -> Result<(), ConfigError> {
+    match (config.decimals, told) {
+        (Some(set), Some(told)) if set != told => Err(ConfigError {
+            setting: "decimals",
+            message: format!("are {set}, and the facilitator says {told}; leave the setting out"),
+        }),
+        _ => Ok(()),
     }
 }

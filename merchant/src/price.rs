@@ -1,12 +1,14 @@
 //! States what a route costs, and how final a payment must be. No I/O.
 
-use x402_escrow_wire::{auth_capture::Commitment, payment_identifier::Offer};
+use x402_escrow_wire::{
+    auth_capture::Commitment, facilitator::SettleResponse, field, payment_identifier::Offer,
+};
 
 /// What a route costs, and how final a payment must be before it is served.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Price {
-    /// In base units. The handler may capture less ([`CaptureAmount`]) unless the price is
-    /// streamed.
+    /// In base units; [`crate::Merchant::tokens`] makes them of a decimal amount. The handler may
+    /// capture less ([`CaptureAmount`]) unless the price is streamed.
     pub amount: u64,
     /// If set, what is held once for many requests, in base units: each request brings a voucher
     /// over `amount` more.
@@ -75,9 +77,28 @@ impl Price {
         self.description = Some(description.to_owned());
         self
     }
+
+    /// Why nothing can be sold at this price.
+    pub(crate) fn mistake(&self) -> Option<String> {
+        match (self.amount, self.hold) {
+            (0, _) => Some("the price is 0; leave the layer out for what is free".to_owned()),
+            (amount, Some(hold)) if hold < amount => {
+                Some(format!("what is held, {hold}, is less than one request costs, {amount}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the facilitator saw the hold as finally as the price asks.
+    pub(crate) fn is_final_enough(&self, answer: &SettleResponse) -> bool {
+        let status = answer.extra.as_ref().and_then(|extra| extra.get("status"));
+        let observed = status.and_then(|status| field::read::<Commitment>(status).ok());
+        observed >= Some(self.commitment.unwrap_or(Commitment::Processed))
+    }
 }
 
 /// What a handler puts into its response's extensions to be paid less than the price: base units.
-/// The rest of the hold goes back to the payer.
+/// The rest of the hold goes back to the payer. More than the price is a fault of the handler's: then
+/// nothing is paid, and the client is answered 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CaptureAmount(pub u64);

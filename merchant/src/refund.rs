@@ -53,7 +53,7 @@ pub(crate) async fn refund(
     let bytes = BASE64_STANDARD
         .decode(&draft.message)
         .map_err(|_| RefundError::Draft("its message is not base64"))?;
-    check(&bytes, payment_id, amount.0, config, &merchant.support).map_err(RefundError::Draft)?;
+    check(&bytes, payment_id, amount.0, config, &merchant.support()).map_err(RefundError::Draft)?;
     let signature = config.sign(&bytes);
     let signed = SignedRefund { payment_id, amount, message: draft.message, signature };
     Ok(merchant.facilitator.send_refund(&signed).await?)
@@ -128,12 +128,17 @@ mod tests {
             "https://shop.test".into(),
             Base58([2; 32]),
             SigningKey::from_bytes(&[7; 32]),
-            "unsettled.json".into(),
+            "state".into(),
         )
     }
 
     fn support() -> Support {
-        Support { network: "solana:test".into(), program: Base58([3; 32]), fee_payer: Base58([4; 32]) }
+        Support {
+            tokens: serde_json::Map::new(),
+            network: "solana:test".into(),
+            program: Base58([3; 32]),
+            fee_payer: Base58([4; 32]),
+        }
     }
 
     /// The escrow that was paid from, and its address.

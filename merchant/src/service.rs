@@ -6,12 +6,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{extract::Request, http::StatusCode, response::Response};
+use axum::{extract::Request, response::Response};
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 use tracing::error;
 
-use crate::{answer::problem, price::Price, sale::respond, shared::Shared};
+use crate::{answer::internal_error, price::Price, sale::respond, shared::Shared};
 
 /// Puts a price on what it wraps.
 #[derive(Clone)]
@@ -63,8 +63,8 @@ where
             // A task of its own: a client that hangs up must not break a sale off halfway.
             let task = tokio::spawn(async move { respond(&merchant, &price, inner, request).await });
             Ok(task.await.unwrap_or_else(|cause| {
-                error!(%cause, "a handler broke off; what was held for it is given back");
-                problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the server failed")
+                error!(%cause, "a sale broke off");
+                internal_error("the server failed; send the same request again")
             }))
         })
     }

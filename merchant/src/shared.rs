@@ -1,96 +1,101 @@
-//! Holds what all requests of one merchant share. Uses memory and the clock; the file and the HTTP
-//! client that it holds do their own I/O.
+//! Holds what all requests of one merchant share. Uses the clock; the record and the exchange do
+//! their own I/O.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
+use tracing::{error, info, warn};
 
 use crate::{
     config::MerchantConfig,
     facilitator::{Facilitator, Support},
     kept::{KeptAnswers, UnderWay},
-    sold::Sold,
-    unsettled::Unsettled,
+    record::Record,
 };
+
+/// How often the facilitator is asked what it supports: its fee payer can change.
+const SUPPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Tells the present, in unix seconds.
+pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// What all requests of one merchant share.
 pub(crate) struct Shared {
     pub(crate) config: MerchantConfig,
-    pub(crate) support: Support,
+    /// The public URL, normalised.
+    pub(crate) base: String,
+    support: Mutex<Arc<Support>>,
     pub(crate) facilitator: Facilitator,
-    pub(crate) unsettled: Unsettled,
+    pub(crate) record: Arc<Record>,
     /// What was answered to purchases that have an id.
     pub(crate) answered: Mutex<KeptAnswers>,
     /// Purchases that have an id and are being served.
     pub(crate) under_way: Mutex<UnderWay>,
-    /// Payments that a request is working on.
-    claimed: Mutex<HashSet<Hex32>>,
-    /// Payments and vouchers that bought something, or were told to come again.
-    pub(crate) sold: Mutex<Sold>,
-    /// Streamed holds that are not closed.
-    pub(crate) streams: Mutex<HashMap<Hex32, Stream>>,
+    clock: Clock,
 }
 
 impl Shared {
     pub(crate) fn new(
         config: MerchantConfig,
+        base: String,
         support: Support,
         facilitator: Facilitator,
-        unsettled: Unsettled,
+        record: Record,
+        clock: Clock,
     ) -> Self {
         Self {
             config,
-            support,
+            base,
+            support: Mutex::new(Arc::new(support)),
             facilitator,
-            unsettled,
+            record: Arc::new(record),
             answered: Mutex::default(),
             under_way: Mutex::default(),
-            claimed: Mutex::default(),
-            sold: Mutex::default(),
-            streams: Mutex::default(),
+            clock,
         }
     }
 
-    /// Until when a payment that is seen now is remembered, unix seconds: its hold is over by then. What
-    /// is over already is forgotten.
-    pub(crate) fn remember_until(&self, sold: &mut Sold) -> i64 {
-        const MARGIN_SECONDS: i64 = 3600;
-        let now = unix_seconds();
-        sold.forget_before(now);
-        now.saturating_add(self.config.capture_window_seconds).saturating_add(MARGIN_SECONDS)
+    pub(crate) fn now(&self) -> i64 {
+        (self.clock)()
     }
 
-    /// Claims a payment, unless another request works on it.
-    pub(crate) fn claim(self: &Arc<Self>, payment_id: Hex32) -> Option<Claim> {
-        lock(&self.claimed).insert(payment_id).then(|| Claim { shared: Arc::clone(self), payment_id })
+    /// What the facilitator supports, as far as is known.
+    pub(crate) fn support(&self) -> Arc<Support> {
+        Arc::clone(&lock(&self.support))
     }
-}
 
-/// A hold that pays for requests.
-pub(crate) struct Stream {
-    pub(crate) requirements: PaymentRequirements,
-    /// The last voucher's, in base units.
-    pub(crate) amount: u64,
-    pub(crate) last_used: Instant,
-}
-
-/// A payment that a request is working on, until dropped.
-pub(crate) struct Claim {
-    shared: Arc<Shared>,
-    payment_id: Hex32,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        lock(&self.shared.claimed).remove(&self.payment_id);
+    /// Asks the facilitator what it supports. Another program or network than before is not taken:
+    /// clients would hold their money elsewhere.
+    pub(crate) async fn ask_support(&self) {
+        let before = self.support();
+        match self.facilitator.support().await {
+            Ok(support) if support == *before => {}
+            Ok(support) if support.program == before.program && support.network == before.network => {
+                info!(fee_payer = %support.fee_payer, "the facilitator has another fee payer or other tokens");
+                *lock(&self.support) = Arc::new(support);
+            }
+            Ok(support) => error!(
+                program = %support.program,
+                network = support.network,
+                "the facilitator settles with another program or network than at the start; sales go on with the old one"
+            ),
+            Err(error) => warn!(%error, "the facilitator does not say what it supports"),
+        }
     }
 }
 
-/// The sets stay whole whatever panics while one is locked.
+/// Asks the facilitator what it supports from time to time, for as long as the merchant lives.
+pub(crate) async fn follow_support(merchant: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(SUPPORT_INTERVAL).await;
+        let Some(merchant) = merchant.upgrade() else { return };
+        merchant.ask_support().await;
+    }
+}
+
+/// What is locked stays whole whatever panics meanwhile.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

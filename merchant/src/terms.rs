@@ -16,6 +16,8 @@ use crate::{config::MerchantConfig, facilitator::Support, price::Price};
 pub(crate) struct Terms<'a> {
     /// The merchant.
     pub(crate) config: &'a MerchantConfig,
+    /// Its public URL, normalised.
+    pub(crate) base: &'a str,
     /// What its facilitator supports.
     pub(crate) support: &'a Support,
     /// What the route costs.
@@ -54,7 +56,7 @@ impl Terms<'_> {
             fee_recipient: None,
             max_fee_bps: 0,
             resource_hash: Hex32(match price.hold {
-                Some(_) => stream_resource_hash(origin(&config.public_url)),
+                Some(_) => stream_resource_hash(origin(self.base)),
                 None => self.resource_hash,
             }),
             commitment: price.commitment.map(Level::from),

@@ -1,20 +1,25 @@
 //! Has the verifier draft a payment, checks it, and signs it.
 
-use ed25519_dalek::Signer;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
-    auth_capture::SCHEME,
-    error_code::ErrorCode,
+    auth_capture::{IntentPayload, SCHEME},
     field,
-    payment::{PaymentPayload, PaymentRequired},
-    text::{Base58, Decimal, Hex32, Key},
+    payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
+    purchase::buyer::{self, Event},
+    text::{Decimal, Hex32, Key},
 };
 
-use super::{AgentClient, FetchError, Fetched, exchange::Call, unix_seconds};
+use super::{
+    AgentClient, FetchError,
+    exchange::Call,
+    paid::{Sending, step},
+    unix_seconds,
+    verifier::Answer,
+};
 use crate::{
     draft::{self, Expected},
+    journal::{Begun, Purchase, Signed, purchase_id},
     nonces::Taken,
 };
 
@@ -43,25 +48,26 @@ impl Drafted {
     }
 }
 
-/// The verifier's answer.
-enum Answer {
-    Draft(Box<PaymentPayload>),
-    /// The nonce can't be used.
-    NonceRefused,
-}
-
 impl AgentClient {
-    /// The challenge with the offers that the session may pay. They have one receiver, so that one
-    /// proof is for all.
+    /// The challenge with the offers of the scheme that the session may pay, and nothing in them that the scheme does
+    /// not know. They have one receiver where the session has a list, so that one proof is for all.
     pub(super) fn payable(&self, mut challenge: PaymentRequired) -> Result<PaymentRequired, FetchError> {
-        let Some(list) = &self.receivers else { return Ok(challenge) };
-        let receivers: Vec<Key> = challenge.accepts.iter().filter_map(pay_to).collect();
-        let Some(first) = receivers.first().copied() else { return Ok(challenge) };
-        let is_listed = |receiver: &Key| list.proof(&(*receiver).into()).is_some();
-        let Some(receiver) = receivers.into_iter().find(is_listed) else {
-            return Err(FetchError::NotListed { pay_to: first, listed: list.receivers().len() });
+        let schemes: Vec<String> = challenge.accepts.iter().map(scheme).collect();
+        // One that can't be read may be of another chain, and must not hide the others.
+        let of_scheme = challenge.accepts.iter().filter(|offer| offer["scheme"] == SCHEME);
+        let mut offers: Vec<PaymentRequirements> =
+            of_scheme.filter_map(|offer| field::read(offer).ok()).collect();
+        let Some(first) = offers.first().map(|offer| offer.pay_to) else {
+            return Err(FetchError::NoOffer { schemes });
         };
-        challenge.accepts.retain(|offer| pay_to(offer) == Some(receiver));
+        if let Some(list) = &self.receivers {
+            let is_listed = |receiver: &Key| list.proof(&(*receiver).into()).is_some();
+            let receiver = offers.iter().map(|offer| offer.pay_to).find(is_listed);
+            let receiver =
+                receiver.ok_or(FetchError::NotListed { pay_to: first, listed: list.receivers().len() })?;
+            offers.retain(|offer| offer.pay_to == receiver);
+        }
+        challenge.accepts = offers.iter().map(|offer| json!(offer)).collect();
         Ok(challenge)
     }
 
@@ -77,13 +83,17 @@ impl AgentClient {
     /// Has the verifier pick an offer and draft the payment for it. A nonce that it says is used is
     /// dropped for a higher one, in steps that double, so that few requests pass all that were used
     /// elsewhere.
-    pub(super) async fn draft(&self, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Drafted, FetchError> {
+    pub(super) async fn draft(&self, wanted: &Wanted<'_>) -> Result<Drafted, FetchError> {
+        let expires_at = self.session.expires_at;
+        if unix_seconds() > expires_at {
+            return Err(FetchError::SessionExpired { expires_at });
+        }
         let proof = self.receiver_proof(wanted.challenge);
         let (mut above, mut step) = (0, 1);
         loop {
             let nonce = self.nonces.take(above, unix_seconds())?;
             let number = nonce.nonce();
-            let payment = match self.ask(call, wanted, number, &proof).await? {
+            let payment = match self.ask_for_draft(wanted, number, &proof).await? {
                 Answer::Draft(payment) => *payment,
                 Answer::NonceRefused => {
                     nonce.refuse()?;
@@ -103,93 +113,100 @@ impl AgentClient {
                 now: unix_seconds(),
             };
             let intent = draft::check(&payment, &expected)?;
-            return Ok(Drafted { payment, intent, nonce });
+            return Ok(Drafted { payment: without_extras(payment, wanted.challenge)?, intent, nonce });
         }
     }
 
-    async fn ask(
+    /// Writes the purchase into the journal, counts what is signed for, writes down that the nonce is signed, and signs.
+    /// The signature must not leave before. `None` if another purchase has taken the key meanwhile.
+    pub(super) async fn sign(
         &self,
-        Call { request, url, .. }: &Call<'_>,
-        wanted: &Wanted<'_>,
-        nonce: u64,
-        receiver_proof: &[Hex32],
-    ) -> Result<Answer, FetchError> {
-        let failed =
-            |message: String| FetchError::NoDraft { verifier: self.session.verifier.clone(), message };
-        let mut body = json!({
-            "paymentRequired": wanted.challenge,
-            "session": { "escrow": self.session.escrow, "sessionKey": self.session.session_key },
-            "request": {
-                "method": request.method,
-                "url": url.as_str(),
-                "bodySha256": Hex32(Sha256::digest(&request.body).into()),
-            },
-            "maximumAmount": Decimal(wanted.maximum_amount),
-            "nonce": Decimal(nonce),
-        });
-        if !receiver_proof.is_empty() {
-            body["receiverProof"] = json!(receiver_proof);
-        }
-        let endpoint = format!("{}/intents", self.session.verifier.trim_end_matches('/'));
-        let response =
-            self.http.post(endpoint).json(&body).send().await.map_err(|error| failed(error.to_string()))?;
-        let status = response.status();
-        let mut answer: Value = response.json().await.map_err(|error| failed(error.to_string()))?;
-        if !status.is_success() {
-            return match answer["error"]["code"].as_str() {
-                Some(code) if code == ErrorCode::NonceInvalid.as_str() => Ok(Answer::NonceRefused),
-                _ => Err(failed(refusal(&answer).unwrap_or_else(|| format!("HTTP status {status}")))),
-            };
-        }
-        field::read(&answer["unsigned"].take())
-            .map(|payment| Answer::Draft(Box::new(payment)))
-            .map_err(|error| failed(error.to_string()))
-    }
-
-    /// Counts what is signed for, writes down that the nonce is signed, and signs. The signature
-    /// must not leave before.
-    pub(super) fn sign(&self, drafted: Drafted) -> Result<PaymentPayload, FetchError> {
+        call: &Call<'_>,
+        drafted: Drafted,
+    ) -> Result<Option<Sending>, FetchError> {
         let payment_id = drafted.payment_id();
-        let Drafted { mut payment, intent, nonce } = drafted;
-        if let Some(spending) = &self.spending {
-            spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
+        let Drafted { payment, intent, nonce } = drafted;
+        let purchase = Purchase {
+            id: purchase_id(payment_id, None),
+            key: call.key().map(str::to_owned),
+            state: step(buyer::Purchase::Offered, Event::Sign),
+            signed: Signed {
+                at: unix_seconds(),
+                origin: call.origin.clone(),
+                resource_hash: call.resource_hash,
+                pay_to: payment.accepted.pay_to,
+                amount: Decimal(intent.amount),
+                authorize_by: intent.authorize_by,
+                capture_deadline: intent.capture_deadline,
+                payment: PaymentPayload { resource: None, ..payment.clone() },
+            },
+        };
+        if !self.begin(&purchase).await? {
+            return Ok(None);
         }
-        nonce.sign(payment_id, intent.authorize_by)?;
-        payment.payload["signature"] = json!(Base58(self.key.sign(&intent.signed_bytes()).to_bytes()));
-        Ok(payment)
+        if let Err(error) = self.count(&intent, payment_id, nonce) {
+            // Nothing was signed.
+            self.files.journal.note(&purchase.id, step(purchase.state, Event::Expired))?;
+            return Err(error);
+        }
+        let mut sending = self.signed_again(&purchase)?;
+        sending.payment.resource = payment.resource;
+        sending.state = purchase.state;
+        Ok(Some(sending))
     }
 
-    /// Notes that the payment is held, if the answer to it says so: its nonce is used for good.
-    pub(super) fn note_held(&self, fetched: &Fetched) {
-        let Some(receipt) = &fetched.payment else { return };
-        let is_settled = receipt.settlement.as_ref().is_some_and(|settlement| settlement.success);
-        if is_settled || (200..300).contains(&fetched.status) {
-            // What was bought is not lost over this: a nonce that is tried again is refused and
-            // dropped.
-            _ = self.nonces.held(receipt.payment_id);
+    /// Writes down that the purchase is to be signed; `false` if another has its key. Where too much is locked, the
+    /// verifier is asked once what of it still is.
+    pub(super) async fn begin(&self, purchase: &Purchase) -> Result<bool, FetchError> {
+        let Some(limit) = self.limits.maximum_locked.filter(|_| purchase.vouched().is_none()) else {
+            return Ok(self.files.journal.begin(purchase, unix_seconds(), |_| None)? != Begun::KeyTaken);
+        };
+        let amount = purchase.signed.amount.0;
+        let mut was_refreshed = false;
+        loop {
+            let (now, streams) = (unix_seconds(), self.files.streams.read()?);
+            let streamed = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.locked(now)));
+            let is_streamed = |id: &str| streams.iter().any(|stream| stream.payment_id.to_string() == id);
+            let begun = self.files.journal.begin(purchase, now, |entries| {
+                let locked = entries.locked(now, is_streamed).saturating_add(streamed);
+                locked.checked_add(amount).is_none_or(|sum| sum > limit).then_some(locked)
+            })?;
+            match begun {
+                Begun::Yes => return Ok(true),
+                Begun::KeyTaken => return Ok(false),
+                Begun::Locked(locked) if was_refreshed => {
+                    return Err(FetchError::LockedLimit { limit, locked, amount });
+                }
+                Begun::Locked(_) => {
+                    self.refresh_all().await?;
+                    was_refreshed = true;
+                }
+            }
         }
+    }
+
+    fn count(&self, intent: &Intent, payment_id: Hex32, nonce: Taken) -> Result<(), FetchError> {
+        self.files.spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
+        Ok(nonce.sign(payment_id, intent.authorize_by)?)
     }
 }
 
-/// The receiver of an offer of the scheme.
+/// The drafted payment with what was checked, and nothing that the verifier may have added.
+fn without_extras(
+    payment: PaymentPayload,
+    challenge: &PaymentRequired,
+) -> Result<PaymentPayload, FetchError> {
+    let payload: IntentPayload = field::read(&payment.payload)
+        .map_err(|error| FetchError::NotX402(format!("the drafted payload: {error}")))?;
+    let payload = json!(IntentPayload { signature: None, voucher: None, ..payload });
+    let (resource, extensions) = (Some(challenge.resource.clone()), challenge.extensions.clone());
+    Ok(PaymentPayload { payload, resource, extensions, ..payment })
+}
+
+fn scheme(offer: &Value) -> String {
+    offer["scheme"].as_str().unwrap_or("none").to_owned()
+}
+
 fn pay_to(offer: &Value) -> Option<Key> {
-    if offer["scheme"] != SCHEME {
-        return None;
-    }
     offer["payTo"].as_str()?.parse().ok()
-}
-
-/// What the verifier's refusal says: its message, and why each of the server's offers was passed
-/// over.
-fn refusal(answer: &Value) -> Option<String> {
-    let message = answer["error"]["message"].as_str()?.to_owned();
-    let reasons = answer["passedOver"].as_array().into_iter().flatten().filter_map(|offer| {
-        Some(format!(
-            "offer {} ({}): {}",
-            offer["index"],
-            offer["scheme"].as_str()?,
-            offer["reason"].as_str()?
-        ))
-    });
-    Some(std::iter::once(message).chain(reasons).collect::<Vec<_>>().join("; "))
 }

@@ -1,8 +1,11 @@
-use x402_escrow_wire::text::{Hex32, Key};
+use x402_escrow_wire::text::Key;
 
-use crate::{draft::DraftError, nonces::NoncesError, spending::SpendingError, stream::StreamsError};
+use crate::{
+    draft::DraftError, journal::JournalError, nonces::NoncesError, spending::SpendingError,
+    stream::StreamsError,
+};
 
-/// Why a request was not answered, or not paid for.
+/// Why a request was not paid for. No signature for it has left the agent.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The request can't be sent as it is.
@@ -13,10 +16,19 @@ pub enum FetchError {
         /// What is wrong with it.
         message: String,
     },
+    /// The URL is of plain HTTP, and not of this machine.
+    #[error(
+        "{url} is plain HTTP: anybody on the way could name another receiver and another price. Use https, or allow plain \
+         HTTP where the way is safe: agent fetch --allow-http, AgentClient::allowing_http"
+    )]
+    PlainHttp {
+        /// The URL.
+        url: String,
+    },
     /// The client could not be set up.
     #[error("setting up the HTTP client: {0}")]
     Setup(#[source] reqwest::Error),
-    /// No answer from the server; nothing was signed.
+    /// No answer from the server.
     #[error("{url} did not answer: {source}")]
     Unreachable {
         /// The URL.
@@ -27,6 +39,12 @@ pub enum FetchError {
     /// The server answered 402 without a challenge that can be read.
     #[error("the server asks for payment, but not in x402 version 2: {0}")]
     NotX402(String),
+    /// The server takes payment in other ways only.
+    #[error("the server takes no payment by auth-capture on Solana; it offers {}. Nothing was signed", schemes.join(", "))]
+    NoOffer {
+        /// Schemes of the server's offers.
+        schemes: Vec<String>,
+    },
     /// The verifier did not draft a payment.
     #[error("the verifier {verifier} drafted no payment: {message}")]
     NoDraft {
@@ -48,14 +66,21 @@ pub enum FetchError {
     },
     /// The session may pay listed receivers only, and this is none of them.
     #[error(
-        "the server wants {pay_to} to be paid, which is none of the {listed} receivers that the session may pay; \
-         nothing was signed. The owner can open a session that lists it: agent session open --receiver {pay_to}"
+        "the server wants {pay_to} to be paid, which is not {}; nothing was signed. The owner can open a session that lists \
+         it: agent session open --receiver {pay_to}",
+        listed_receivers(*listed)
     )]
     NotListed {
         /// The receiver of the server's first offer.
         pay_to: Key,
         /// How many receivers the session may pay.
         listed: usize,
+    },
+    /// The session authorizes nothing any more.
+    #[error("the session expired at {expires_at} (unix time); nothing was signed. Ask its owner for another")]
+    SessionExpired {
+        /// Its last second, unix.
+        expires_at: i64,
     },
     /// The draft is not what was asked for.
     #[error(transparent)]
@@ -69,21 +94,112 @@ pub enum FetchError {
     /// The file of streamed holds can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
-    /// The payment was sent and no answer came: it may settle or not.
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Too much would be locked at once.
     #[error(
-        "the payment {payment_id} of {amount} base units was sent to {url} and no answer came ({source}); before \
-         paying again, look it up: {verifier}/payments/{payment_id}"
+        "{locked} base units are locked or may still be, and this would lock {amount} more, above the limit of {limit}; \
+         nothing was signed. Wait until holds end, or raise the limit: agent fetch --max-locked, Limits::maximum_locked"
     )]
-    NoAnswerAfterPayment {
-        /// The URL.
-        url: String,
-        /// The payment.
-        payment_id: Hex32,
-        /// What was signed for, in base units.
+    LockedLimit {
+        /// The limit, in base units.
+        limit: u64,
+        /// What is locked, in base units.
+        locked: u64,
+        /// What this would lock, in base units.
         amount: u64,
-        /// The agent's verifier.
+    },
+    /// The server has had its hold and a replacement for it.
+    #[error(
+        "{origin} takes nothing more out of the two holds that it has, and they may stay locked until {until} (unix time); \
+         nothing was signed"
+    )]
+    TooManyHolds {
+        /// The server.
+        origin: String,
+        /// When the first of them is free at the latest, in unix seconds.
+        until: i64,
+    },
+    /// The hold's last voucher may belong to another purchase, and the verifier does not say.
+    #[error(
+        "the last voucher of payment {payment_id} may have bought something under a key, and the verifier {verifier} does \
+         not say ({message}); nothing was signed. Try again"
+    )]
+    InDoubt {
+        /// The hold's payment.
+        payment_id: String,
+        /// The verifier's URL.
         verifier: String,
         /// What went wrong.
-        source: reqwest::Error,
+        message: String,
     },
+    /// The key belongs to another request.
+    #[error("the key {key:?} belongs to a request with another method, URL or body; nothing was signed")]
+    KeyConflict {
+        /// The caller's key.
+        key: String,
+    },
+    /// No purchase has the key.
+    #[error("there is no purchase with the key {key:?}")]
+    NoSuchKey {
+        /// The caller's key.
+        key: String,
+    },
+    /// The purchase with this key is done.
+    #[error(
+        "the purchase {purchase} with the key {key:?} is {state} already; nothing was signed for it again"
+    )]
+    AlreadyBought {
+        /// The caller's key.
+        key: String,
+        /// What the journal calls the purchase.
+        purchase: String,
+        /// `served`, or `charged` where its answer got lost.
+        state: &'static str,
+    },
+    /// The journal has a purchase that this session did not make.
+    #[error("the purchase {purchase} in the journal was not signed by this session's key")]
+    AnotherSession {
+        /// What the journal calls the purchase.
+        purchase: String,
+    },
+}
+
+impl FetchError {
+    /// A word for the kind of error, for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::PlainHttp { .. } => "plain_http",
+            Self::Setup(_) => "setup",
+            Self::Unreachable { .. } => "unreachable",
+            Self::NotX402(_) => "not_x402",
+            Self::NoOffer { .. } => "no_offer",
+            Self::NoDraft { .. } => "no_draft",
+            Self::NotStreamed { .. } => "not_streamed",
+            Self::NotListed { .. } => "receiver_not_listed",
+            Self::SessionExpired { .. } => "session_expired",
+            Self::Draft(_) => "draft_refused",
+            Self::Nonces(_) => "nonces",
+            Self::Spending(SpendingError::LimitReached { .. }) => "spending_limit",
+            Self::Spending(_) => "spending_file",
+            Self::Streams(_) => "streams_file",
+            Self::Journal(_) => "journal_file",
+            Self::LockedLimit { .. } => "locked_limit",
+            Self::TooManyHolds { .. } => "too_many_holds",
+            Self::InDoubt { .. } => "in_doubt",
+            Self::KeyConflict { .. } => "key_conflict",
+            Self::NoSuchKey { .. } => "no_such_key",
+            Self::AlreadyBought { .. } => "already_bought",
+            Self::AnotherSession { .. } => "another_session",
+        }
+    }
+}
+
+fn listed_receivers(listed: usize) -> String {
+    match listed {
+        1 => "the one receiver that the session may pay".into(),
+        many => format!("one of the {many} receivers that the session may pay"),
+    }
 }

@@ -10,10 +10,10 @@ use x402_escrow_interface::{
     address::associated_token,
     instruction as build,
 };
-use x402_escrow_wire::text::Key;
+use x402_escrow_wire::{amount, text::Key};
 
 use super::print;
-use crate::{amount, chain::Token, owner::Owner};
+use crate::{chain::Token, owner::Owner};
 use status::status;
 
 #[derive(Subcommand)]

@@ -1,18 +1,14 @@
+mod answer;
 mod streamed;
 
-use std::{
-    io::{Read, Write},
-    path::PathBuf,
-};
+use std::{io::Read, path::PathBuf};
 
-use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
-use x402_escrow_agent::{
-    AgentClient, Fetched, Limits, Receipt, Request, SessionFile, nonces::NoncesFile, spending::SpendingFile,
-    stream::StreamsFile,
-};
+use anyhow::{Context, Result};
+use x402_escrow_agent::{AgentClient, Limits, Request, SessionFile, StateFiles};
+use x402_escrow_wire::amount;
 
-use crate::amount;
+use super::Exit;
+use answer::Answer;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -36,6 +32,20 @@ pub(super) struct Arguments {
     /// The most that all requests with this session file may cost together, counted in FILE.spent
     #[arg(long, env = "X402_SPENDING_LIMIT", value_name = "AMOUNT")]
     spending_limit: Option<String>,
+    /// The most that may be locked at once, held or still to be held, and not spent [default: ten times the larger of
+    /// --max-amount and --stream]
+    #[arg(long, env = "X402_MAX_LOCKED", value_name = "AMOUNT")]
+    max_locked: Option<String>,
+    /// Your own name for this purchase: it buys once
+    ///
+    /// The same command with the same key goes on with the purchase, also after a crash: it sends the same payment again,
+    /// and another only when nothing can become of the first any more. FILE.journal has it; `agent purchase lookup KEY`
+    /// shows it.
+    #[arg(long, value_name = "KEY", conflicts_with = "count")]
+    key: Option<String>,
+    /// Take URLs of plain HTTP that are not of this machine: anybody on the way can change what is asked for
+    #[arg(long)]
+    allow_http: bool,
     /// Pay out of one hold of at most this many tokens (2.5), as servers offer for many requests, and in no other way
     ///
     /// The first request has the server's hold put on the escrow, which takes a second. Each after it is paid by a
@@ -51,30 +61,32 @@ pub(super) struct Arguments {
     count: u64,
 }
 
-pub(super) async fn run(arguments: Arguments, json: bool) -> Result<()> {
+pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit> {
     let session = SessionFile::read(&arguments.session)?;
     let decimals = session.decimals;
     let limit = |name, text: &str| amount::parse(text, decimals).context(name);
+    let optional = |name, text: &Option<String>| text.as_deref().map(|text| limit(name, text)).transpose();
+    let maximum_amount = limit("--max-amount", &arguments.max_amount)?;
+    let hold = optional("--stream", &arguments.stream)?;
+    let ten_times = maximum_amount.max(hold.unwrap_or(0)).saturating_mul(10);
     let limits = Limits {
-        maximum_amount: limit("--max-amount", &arguments.max_amount)?,
-        spending_limit: arguments
-            .spending_limit
-            .as_deref()
-            .map(|text| limit("--spending-limit", text))
-            .transpose()?,
+        maximum_amount,
+        spending_limit: optional("--spending-limit", &arguments.spending_limit)?,
+        maximum_locked: Some(optional("--max-locked", &arguments.max_locked)?.unwrap_or(ten_times)),
     };
-    let (nonces, spending) =
-        (NoncesFile::beside(&arguments.session), SpendingFile::beside(&arguments.session));
-    let agent = AgentClient::with_spending(session, limits, &nonces, spending)?;
-    let Some(hold) = &arguments.stream else {
-        let fetched = agent.fetch(&request(&arguments)?).await?;
-        print(&fetched, decimals, json)?;
-        return outcome(&fetched);
+    let files = StateFiles::beside(&arguments.session);
+    let mut agent = AgentClient::new(session, limits, files.clone())?;
+    if arguments.allow_http {
+        agent = agent.allowing_http();
+    }
+    let request = request(&arguments)?;
+    let Some(hold) = hold else {
+        let answer = Answer::new(agent.fetch(&request).await?);
+        answer.print(decimals, json)?;
+        return Ok(answer.exit());
     };
-    let file = StreamsFile::beside(&arguments.session);
-    let agent = agent.only_streaming(file.clone(), limit("--stream", hold)?);
-    let output = streamed::Output { json, decimals, file };
-    streamed::run(&agent, &request(&arguments)?, arguments.count, &output).await
+    let output = streamed::Output { json, decimals, file: files.streams };
+    streamed::run(&agent.only_streaming(hold), &request, arguments.count, &output).await
 }
 
 fn request(arguments: &Arguments) -> Result<Request> {
@@ -95,6 +107,7 @@ fn request(arguments: &Arguments) -> Result<Request> {
         url: arguments.url.clone(),
         headers: headers.collect::<Result<_>>()?,
         body: body.unwrap_or_default(),
+        key: arguments.key.clone(),
     })
 }
 
@@ -108,67 +121,4 @@ fn data(data: &str) -> Result<Vec<u8>> {
         }
         Some(path) => std::fs::read(path).with_context(|| format!("reading {path}")),
     }
-}
-
-fn print(fetched: &Fetched, decimals: u8, json: bool) -> Result<()> {
-    let mut output = std::io::stdout().lock();
-    if json {
-        let object = object(fetched);
-        return writeln!(output, "{object}").context("writing the output");
-    }
-    // The body alone goes to standard output, so that it can be piped on.
-    output.write_all(&fetched.body).context("writing the output")?;
-    if let Some(receipt) = &fetched.payment {
-        eprintln!("{}", describe(receipt, decimals));
-    }
-    Ok(())
-}
-
-/// For machines.
-fn object(fetched: &Fetched) -> Value {
-    let text = String::from_utf8_lossy(&fetched.body);
-    let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()));
-    let payment = fetched.payment.as_ref().map(|receipt| {
-        json!({
-            "paymentId": receipt.payment_id,
-            "amount": receipt.amount.to_string(),
-            "payTo": receipt.pay_to,
-            "settlement": receipt.settlement,
-        })
-    });
-    json!({ "status": fetched.status, "body": body, "payment": payment })
-}
-
-fn describe(receipt: &Receipt, decimals: u8) -> String {
-    let signed_for = amount::format(receipt.amount, decimals);
-    let mut line = format!("signed for {signed_for} to {}, payment {}", receipt.pay_to, receipt.payment_id);
-    if let Some(settlement) = &receipt.settlement {
-        if settlement.success {
-            let amount = settlement.amount.map_or(receipt.amount, |amount| amount.0);
-            line += &format!(": settled {} in {}", amount::format(amount, decimals), settlement.transaction);
-        } else {
-            let reason = settlement.error_reason.as_deref().unwrap_or("no reason given");
-            line += &format!(": not settled: {reason}");
-        }
-    }
-    line
-}
-
-/// Success only if the server served, and all of it arrived.
-fn outcome(fetched: &Fetched) -> Result<()> {
-    if fetched.truncated {
-        bail!("the response is longer than 32 MiB and was cut off");
-    }
-    if (200..300).contains(&fetched.status) {
-        return Ok(());
-    }
-    let settlement = fetched.payment.as_ref().and_then(|receipt| receipt.settlement.as_ref());
-    if fetched.status == 402 && fetched.payment.is_some() {
-        let reason =
-            settlement.and_then(|settlement| settlement.error_reason.as_deref()).unwrap_or("no reason given");
-        let message =
-            settlement.and_then(|settlement| settlement.error_message.as_deref()).unwrap_or_default();
-        bail!("the server refused the payment: {reason} {message}");
-    }
-    bail!("the server answered with HTTP status {}", fetched.status)
 }

@@ -2,10 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+#[cfg(feature = "command-line")]
+mod command;
+mod conversations;
+mod holds;
+mod journal;
 mod lies;
 mod limits;
 mod nonces;
 mod outcomes;
 mod peers;
+mod privacy;
+mod proof;
 mod receivers;
+mod resending;
 mod streams;

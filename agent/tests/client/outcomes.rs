@@ -1,7 +1,7 @@
 //! What the caller is told.
 
 use serde_json::json;
-use x402_escrow_agent::{FetchError, Request};
+use x402_escrow_agent::{FetchError, Outcome, Request};
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload},
@@ -10,18 +10,22 @@ use x402_escrow_wire::{
     text::{Decimal, Hex32},
 };
 
-use crate::peers::{PRICE, Paid, Peers};
+use crate::peers::{PRICE, Paid, Peers, served};
 
 fn intent(payment: &PaymentPayload) -> Intent {
     let payload: IntentPayload = serde_json::from_value(payment.payload.clone()).unwrap();
     payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap())
 }
 
+fn report(peers: &Peers) -> Request {
+    Request::get(&format!("{}/report", peers.url))
+}
+
 #[tokio::test]
 async fn a_paid_response_comes_with_a_receipt() {
     let peers = Peers::start().await;
     let request = Request::post_json(&format!("{}/translate", peers.url), &json!({"text": "hello"}));
-    let fetched = peers.agent(PRICE).fetch(&request).await.unwrap();
+    let fetched = served(&peers.agent(PRICE), &request).await;
     assert_eq!((fetched.status, fetched.body.as_slice()), (200, b"sold".as_slice()));
     let receipt = fetched.payment.unwrap();
     let payments = peers.payments();
@@ -34,33 +38,54 @@ async fn a_paid_response_comes_with_a_receipt() {
 #[tokio::test]
 async fn what_is_free_is_not_paid() {
     let peers = Peers::start().await;
-    let fetched = peers.agent(PRICE).fetch(&Request::get(&format!("{}/free", peers.url))).await.unwrap();
+    let fetched = served(&peers.agent(PRICE), &Request::get(&format!("{}/free", peers.url))).await;
     assert_eq!((fetched.status, fetched.payment), (200, None));
     assert!(peers.asked().is_empty());
 }
 
 #[tokio::test]
-async fn a_refused_payment_is_told_and_not_made_again() {
+async fn a_refused_payment_is_told_with_how_long_it_can_settle_and_not_made_again() {
     let peers = Peers::start().await;
     peers.when_paid(Paid::Refuse);
-    let fetched = peers.agent(PRICE).fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap();
-    assert_eq!(fetched.status, 402);
-    let settlement = fetched.payment.unwrap().settlement.unwrap();
-    assert_eq!(settlement.error_reason.as_deref(), Some("insufficient_funds"));
-    assert_eq!(peers.payments().len(), 1);
+    let outcome = peers.agent(PRICE).fetch(&report(&peers)).await.unwrap();
+    assert_eq!(outcome.reason(), Some("insufficient_funds"));
+    let Outcome::Refused { response, may_settle_until } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(response.status, 402);
+    let payments = peers.payments();
+    assert_eq!(payments.len(), 1);
+    assert_eq!(may_settle_until, payments[0].payload["authorizeBy"].as_i64());
 }
 
 #[tokio::test]
-async fn a_payment_without_an_answer_can_be_looked_up_and_is_not_made_again() {
+async fn an_unpaid_answer_that_is_not_2xx_can_not_settle() {
+    let peers = Peers::start().await;
+    let outcome = peers.agent(PRICE).fetch(&Request::get(&format!("{}/missing", peers.url))).await.unwrap();
+    let Outcome::Refused { response, may_settle_until: None } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((response.status, response.payment), (404, None));
+}
+
+#[tokio::test]
+async fn a_payment_without_an_answer_is_unknown_until_it_can_not_settle_and_is_not_made_again() {
     let peers = Peers::start().await;
     peers.when_paid(Paid::HangUp);
-    let error = peers.agent(PRICE).fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap_err();
-    let message = error.to_string();
-    let FetchError::NoAnswerAfterPayment { payment_id, amount, .. } = error else { panic!("{message}") };
+    let outcome = peers.agent(PRICE).fetch(&report(&peers)).await.unwrap();
+    let Outcome::Unknown { response: None, payment, until, reason } = outcome else { panic!("{outcome:?}") };
     let payments = peers.payments();
     assert_eq!(payments.len(), 1);
-    assert_eq!((payment_id, amount), (Hex32(intent(&payments[0]).digest()), PRICE));
-    assert!(message.contains(&format!("{}/payments/{payment_id}", peers.url)), "{message}");
+    assert_eq!((payment.payment_id, payment.amount), (Hex32(intent(&payments[0]).digest()), PRICE));
+    assert_eq!(Some(until), payments[0].payload["authorizeBy"].as_i64());
+    assert!(reason.contains("no answer"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_paid_answer_that_is_neither_a_yes_nor_a_no_leaves_it_open() {
+    for status in [500, 404, 304] {
+        let peers = Peers::start().await;
+        peers.when_paid(Paid::Status(status));
+        let outcome = peers.agent(PRICE).fetch(&report(&peers)).await.unwrap();
+        let Outcome::Unknown { response: Some(response), .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(response.status, status);
+    }
 }
 
 #[tokio::test]
@@ -70,8 +95,7 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_id_and_not_paid_again()
         challenge["extensions"] = json!({ EXTENSION: declaration(Offer::Required), "other": { "info": 1 } });
     });
     peers.when_paid(Paid::LoseAnswer);
-    let fetched =
-        peers.counting_agent(PRICE).fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap();
+    let fetched = served(&peers.counting_agent(PRICE), &report(&peers)).await;
     assert_eq!((fetched.status, fetched.body.as_slice()), (200, b"sold".as_slice()));
     let payments = peers.payments();
     assert_eq!((payments.len(), &payments[0]), (2, &payments[1]), "the same payment, under the same id");
@@ -86,8 +110,8 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_id_and_not_paid_again()
 async fn a_payment_is_not_carried_to_where_the_server_redirects() {
     let peers = Peers::start().await;
     peers.when_paid(Paid::Redirect);
-    let fetched = peers.agent(PRICE).fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap();
-    assert_eq!(fetched.status, 307);
+    let outcome = peers.agent(PRICE).fetch(&report(&peers)).await.unwrap();
+    assert_eq!(outcome.response().unwrap().status, 307);
     assert_eq!(peers.payments().len(), 1);
 }
 

@@ -1,32 +1,36 @@
 //! A server with a price and a verifier, in one process of axum. What they answer can be altered.
 
+mod server;
+mod world;
+
 use std::{
+    collections::VecDeque,
     path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, StatusCode, Uri},
-    response::{IntoResponse, Response},
-    routing::{any, post},
+    Router,
+    http::StatusCode,
+    routing::{any, get, post},
 };
-use ed25519_dalek::{Signature, SigningKey};
-use serde_json::{Value, json};
+use ed25519_dalek::SigningKey;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use x402_escrow_agent::{AgentClient, Limits, SessionFile, nonces::NoncesFile, spending::SpendingFile};
-use x402_escrow_interface::{deployment::LOCAL_PROGRAM_ID, resource::resource_hash};
-use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Extra, Payload},
-    payment::{PAYMENT_REQUIRED, PAYMENT_RESPONSE, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
-    text::{Base58, Hex32, decode_header, encode_header},
+use x402_escrow_agent::{
+    AgentClient, Fetched, Limits, Outcome, Request, SessionFile, StateFiles, nonces::NoncesFile,
+    spending::SpendingFile,
 };
+use x402_escrow_interface::deployment::LOCAL_PROGRAM_ID;
+use x402_escrow_wire::{payment::PaymentPayload, text::Base58};
+
+use server::{draft, known, sell};
+pub(crate) use world::World;
 
 pub(crate) const PRICE: u64 = 1000;
 const NETWORK: &str = "solana:test";
@@ -46,8 +50,14 @@ struct Inner {
     session_key: Base58<32>,
     alter_challenge: Mutex<Alter>,
     alter_draft: Mutex<Alter>,
-    /// What a request with a payment is answered.
+    /// What a request with a payment is answered, where nothing is next.
     paid: Mutex<Paid>,
+    /// What the next requests with a payment are answered, in this order.
+    next: Mutex<VecDeque<Paid>>,
+    /// The verifier's answer about every payment; `None` if it knows none.
+    known: Mutex<Option<Value>>,
+    /// Decides instead of the three above, if it is there.
+    world: Mutex<Option<World>>,
     /// Every signature that left the agent was for one of these.
     payments: Mutex<Vec<PaymentPayload>>,
     /// What vouchers were signed for, the first of a hold included, in base units.
@@ -63,13 +73,24 @@ struct Inner {
 pub(crate) enum Paid {
     Serve,
     Refuse,
-    /// It says that the voucher was used before.
-    SayRepeated,
+    /// It says "no" for this reason.
+    Say(&'static str),
+    /// What a proxy answers for it.
+    Status(u16),
+    /// It serves after this time.
+    ServeLate(Duration),
     HangUp,
     /// It serves, and the first answer gets lost.
     LoseAnswer,
     Redirect,
 }
+
+/// Reasons for a "no".
+pub(crate) const DUPLICATE: &str = "duplicate_settlement";
+pub(crate) const REPEATED: &str = "invalid_auth_capture_svm_voucher_repeated";
+pub(crate) const CLOSED: &str = "invalid_auth_capture_svm_voucher_hold_closed";
+pub(crate) const NOT_FOUND: &str = "invalid_auth_capture_svm_payment_not_found";
+pub(crate) const NOT_FINAL: &str = "invalid_auth_capture_svm_voucher_hold_not_final";
 
 impl Peers {
     pub(crate) async fn start() -> Self {
@@ -95,6 +116,9 @@ impl Peers {
             alter_challenge: Mutex::new(Box::new(|_| {})),
             alter_draft: Mutex::new(Box::new(|_| {})),
             paid: Mutex::new(Paid::Serve),
+            next: Mutex::default(),
+            known: Mutex::default(),
+            world: Mutex::default(),
             payments: Mutex::default(),
             vouchers: Mutex::default(),
             asked: Mutex::default(),
@@ -102,7 +126,9 @@ impl Peers {
         });
         let router = Router::new()
             .route("/intents", post(draft))
+            .route("/payments/{id}", get(known))
             .route("/free", any(async || "free"))
+            .route("/missing", any(async || StatusCode::NOT_FOUND))
             .fallback(sell)
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -116,19 +142,29 @@ impl Peers {
 
     /// An agent with another session.
     pub(crate) fn agent_of(&self, session: SessionFile, maximum_amount: u64) -> AgentClient {
-        let limits = Limits { maximum_amount, spending_limit: None };
-        AgentClient::new(session, limits, &self.nonces()).unwrap()
+        let limits = Limits { maximum_amount, spending_limit: None, maximum_locked: None };
+        AgentClient::new(session, limits, self.files()).unwrap()
     }
 
     /// An agent that counts what it signs for.
     pub(crate) fn counting_agent(&self, spending_limit: u64) -> AgentClient {
-        let limits = Limits { maximum_amount: PRICE, spending_limit: Some(spending_limit) };
-        let (nonces, spending) = (self.nonces(), self.spending());
-        AgentClient::with_spending(self.session.clone(), limits, &nonces, spending).unwrap()
+        let limits =
+            Limits { maximum_amount: PRICE, spending_limit: Some(spending_limit), maximum_locked: None };
+        AgentClient::new(self.session.clone(), limits, self.files()).unwrap()
+    }
+
+    /// An agent with the same files, that streams from a server whose verifier is `other`.
+    pub(crate) fn agent_at(&self, other: &Self) -> AgentClient {
+        self.agent_of(other.session.clone(), PRICE).streaming(10 * PRICE)
+    }
+
+    /// What all agents of these peers share.
+    pub(crate) fn files(&self) -> StateFiles {
+        StateFiles::beside(&self.session_path())
     }
 
     pub(crate) fn nonces(&self) -> NoncesFile {
-        NoncesFile::new(self.nonces_path())
+        self.files().nonces
     }
 
     pub(crate) fn nonces_path(&self) -> PathBuf {
@@ -136,7 +172,7 @@ impl Peers {
     }
 
     pub(crate) fn spending(&self) -> SpendingFile {
-        SpendingFile::beside(&self.folder.path().join("session.json"))
+        self.files().spending
     }
 
     /// Alters the server's challenges from now on.
@@ -151,6 +187,31 @@ impl Peers {
 
     pub(crate) fn when_paid(&self, paid: Paid) {
         *self.inner.paid.lock().unwrap() = paid;
+    }
+
+    /// The next requests with a payment are answered so, in this order; those after them as before.
+    pub(crate) fn answer_next(&self, paid: impl IntoIterator<Item = Paid>) {
+        self.inner.next.lock().unwrap().extend(paid);
+    }
+
+    /// What the verifier says of every payment from now on.
+    pub(crate) fn know(&self, report: Option<Value>) {
+        *self.inner.known.lock().unwrap() = report;
+    }
+
+    /// The world decides from now on.
+    pub(crate) fn live_in(&self, world: World) {
+        *self.inner.world.lock().unwrap() = Some(world);
+    }
+
+    /// What became of the world.
+    pub(crate) fn with_world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        look(self.inner.world.lock().unwrap().as_mut().unwrap())
+    }
+
+    /// Where the agents' session file would be.
+    pub(crate) fn session_path(&self) -> PathBuf {
+        self.folder.path().join("session.json")
     }
 
     /// Everything that left the agent with a signature.
@@ -180,119 +241,37 @@ impl Peers {
     }
 }
 
+/// What the caller of a fetch is told, in short.
+pub(crate) async fn told(peers: &Peers, agent: &AgentClient, path: &str) -> String {
+    told_of(agent, &Request::get(&format!("{}{path}", peers.url))).await
+}
+
+/// The same of any request.
+pub(crate) async fn told_of(agent: &AgentClient, request: &Request) -> String {
+    match agent.fetch(request).await {
+        Ok(outcome) => in_short(&outcome),
+        Err(error) => format!("error {}", error.code()),
+    }
+}
+
+pub(crate) fn in_short(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Served(_) => "served".into(),
+        Outcome::Refused { response, .. } => {
+            format!("refused {} {}", response.status, outcome.reason().unwrap_or("without a reason"))
+        }
+        Outcome::Unknown { .. } => "unknown".into(),
+    }
+}
+
+/// What the server answered, when it served.
+pub(crate) async fn served(agent: &AgentClient, request: &Request) -> Fetched {
+    match agent.fetch(request).await.unwrap() {
+        Outcome::Served(fetched) => fetched,
+        other => panic!("{other:?}"),
+    }
+}
+
 pub(crate) fn unix_now() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
-}
-
-/// Sells everything for the same price.
-async fn sell(
-    State(inner): State<Arc<Inner>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Some(payment) = headers.get(PAYMENT_SIGNATURE) {
-        let payment: PaymentPayload = decode_header(payment.to_str().unwrap()).unwrap();
-        return inner.paid(payment).await;
-    }
-    let url = format!("{}{uri}", inner.url);
-    let extra = Extra {
-        payment_flow: "escrow".into(),
-        program: LOCAL_PROGRAM_ID.into(),
-        fee_payer: Base58([4; 32]),
-        capture_authorizer: CaptureAuthorizer::Key(Base58([5; 32])),
-        request_price: None,
-        receiver_authorizer: Base58([5; 32]),
-        capture_deadline: unix_now() + 600,
-        refund_deadline: 0,
-        fee_recipient: None,
-        max_fee_bps: 0,
-        resource_hash: Hex32(resource_hash(method.as_str(), &url, &body)),
-        commitment: None,
-    };
-    let mut challenge = json!({
-        "x402Version": 2,
-        "resource": {"url": url},
-        "accepts": [
-            {"scheme": "exact", "network": NETWORK, "amount": "1"},
-            {"scheme": "auth-capture", "network": NETWORK, "amount": PRICE.to_string(), "asset": Base58([2; 32]),
-             "payTo": Base58([5; 32]), "maxTimeoutSeconds": 60, "extra": extra.to_map()},
-        ],
-    });
-    inner.alter_challenge.lock().unwrap()(&mut challenge);
-    (StatusCode::PAYMENT_REQUIRED, [(PAYMENT_REQUIRED, encode_header(&challenge).unwrap())]).into_response()
-}
-
-impl Inner {
-    async fn paid(&self, payment: PaymentPayload) -> Response {
-        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.session_key.0).unwrap();
-        let voucher = match Payload::read(&payment.payload).unwrap() {
-            Payload::Intent(payload) => {
-                let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
-                let signature = Signature::from_bytes(&payload.signature.unwrap().0);
-                key.verify_strict(&intent.signed_bytes(), &signature).unwrap();
-                payload.voucher
-            }
-            Payload::Voucher(voucher) => Some(voucher),
-            Payload::Lifecycle(payload) => panic!("an agent sent {payload:?}"),
-        };
-        if let Some(voucher) = voucher {
-            key.verify_strict(&voucher.signed_bytes(), &Signature::from_bytes(&voucher.signature.0)).unwrap();
-            self.vouchers.lock().unwrap().push(voucher.amount.0);
-        }
-        let is_first = {
-            let mut payments = self.payments.lock().unwrap();
-            payments.push(payment);
-            payments.len() == 1
-        };
-        let paid = *self.paid.lock().unwrap();
-        let settlement = |success: bool| {
-            let reason = match paid {
-                Paid::SayRepeated => "invalid_auth_capture_svm_voucher_repeated",
-                _ => "insufficient_funds",
-            };
-            let reason = (!success).then_some(reason);
-            let settlement = json!({"success": success, "errorReason": reason, "transaction": "sig",
-                "network": NETWORK, "amount": "700"});
-            [(PAYMENT_RESPONSE, encode_header(&settlement).unwrap())]
-        };
-        match paid {
-            Paid::LoseAnswer if is_first => panic!("losing the answer, as the test wants it"),
-            Paid::Serve | Paid::LoseAnswer => (settlement(true), "sold").into_response(),
-            Paid::Refuse | Paid::SayRepeated => {
-                (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response()
-            }
-            Paid::Redirect => {
-                (StatusCode::TEMPORARY_REDIRECT, [("location", format!("{}/elsewhere", self.url))])
-                    .into_response()
-            }
-            // A panic closes the connection without an answer.
-            Paid::HangUp => panic!("hanging up, as the test wants it"),
-        }
-    }
-}
-
-/// Drafts a payment for the last of the offers.
-async fn draft(State(inner): State<Arc<Inner>>, Json(body): Json<Value>) -> Response {
-    inner.asked.lock().unwrap().push(body.clone());
-    let nonce: u64 = body["nonce"].as_str().unwrap().parse().unwrap();
-    if nonce <= inner.used_up_to.load(Ordering::SeqCst) {
-        let error = json!({"code": "invalid_auth_capture_svm_nonce", "message": "the nonce is used"});
-        return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": error }))).into_response();
-    }
-    let challenge: PaymentRequired = serde_json::from_value(body["paymentRequired"].clone()).unwrap();
-    let mut unsigned = json!({
-        "x402Version": 2,
-        "accepted": challenge.accepts.last(),
-        "payload": {
-            "escrow": body["session"]["escrow"], "sessionKey": body["session"]["sessionKey"],
-            "incarnation": Base58([3; 32]), "nonce": body["nonce"], "authorizeBy": unix_now() + 60,
-        },
-    });
-    if let Some(proof) = body.get("receiverProof") {
-        unsigned["payload"]["receiverProof"] = proof.clone();
-    }
-    inner.alter_draft.lock().unwrap()(&mut unsigned);
-    Json(json!({ "unsigned": unsigned })).into_response()
 }

@@ -1,7 +1,7 @@
 //! Sessions that may pay listed receivers only.
 
 use serde_json::{Value, json};
-use x402_escrow_agent::{FetchError, Request, SessionFile, stream::StreamsFile};
+use x402_escrow_agent::{FetchError, Request, SessionFile};
 use x402_escrow_interface::{Address, receivers::is_listed};
 use x402_escrow_wire::{
     auth_capture::{IntentPayload, stream_resource_hash},
@@ -72,7 +72,7 @@ async fn of_several_offers_one_to_a_listed_receiver_is_taken() {
 
 #[tokio::test]
 async fn a_streamed_hold_is_opened_with_the_proof_too() {
-    let (peers, folder) = (Peers::start().await, tempfile::tempdir().unwrap());
+    let peers = Peers::start().await;
     let origin = Hex32(stream_resource_hash(&peers.url));
     peers.alter_challenge(move |challenge: &mut Value| {
         let extra = &mut challenge["accepts"][1]["extra"];
@@ -80,10 +80,8 @@ async fn a_streamed_hold_is_opened_with_the_proof_too() {
         extra["requestPrice"] = json!("100");
         extra["resourceHash"] = json!(origin);
     });
-    let streaming = |receivers: &[Key]| {
-        let file = StreamsFile::new(folder.path().join("streams"));
-        peers.agent_of(listing(&peers, receivers), PRICE).only_streaming(file, PRICE)
-    };
+    let streaming =
+        |receivers: &[Key]| peers.agent_of(listing(&peers, receivers), PRICE).only_streaming(PRICE);
     let error = streaming(&[OTHER]).fetch(&report(&peers)).await.unwrap_err();
     assert!(matches!(error, FetchError::NotListed { .. }), "{error}");
     streaming(&[PAID, OTHER]).fetch(&report(&peers)).await.unwrap();

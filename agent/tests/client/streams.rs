@@ -1,34 +1,45 @@
 //! Many requests out of one hold, with a server that lies about vouchers.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
-use x402_escrow_agent::{AgentClient, FetchError, Request, stream::StreamsFile};
+use x402_escrow_agent::{AgentClient, FetchError, Request};
 use x402_escrow_wire::{
     auth_capture::stream_resource_hash,
     payment::PaymentPayload,
     payment_identifier::{self, EXTRA},
-    text::Hex32,
+    text::{Base58, Hex32},
 };
 
-use crate::peers::{PRICE, Paid, Peers};
+use crate::peers::{PRICE, Paid, Peers, REPEATED, served, told};
 
 const HOLD: u64 = 10 * PRICE;
 
 /// A server that offers streamed holds only.
-async fn streaming_server() -> Peers {
+pub(crate) async fn streaming_server() -> Peers {
     let peers = Peers::start().await;
     ask(&peers, PRICE);
     peers
 }
 
+/// The server wants another to be paid from now on.
+pub(crate) fn pay_to(peers: &Peers, receiver: u8) {
+    let origin = Hex32(stream_resource_hash(&peers.url));
+    peers.alter_challenge(move |challenge: &mut Value| {
+        let offer = &mut challenge["accepts"][1];
+        offer["payTo"] = json!(Base58([receiver; 32]));
+        offer["amount"] = json!(HOLD.to_string());
+        offer["extra"]["captureAuthorizer"] = json!("sessionKey");
+        offer["extra"]["requestPrice"] = json!(PRICE.to_string());
+        offer["extra"]["resourceHash"] = json!(origin);
+    });
+}
+
 /// The server asks for `price` a request from now on.
-fn ask(peers: &Peers, price: u64) {
+pub(crate) fn ask(peers: &Peers, price: u64) {
     ask_with(peers, price, json!({}));
 }
 
 /// Like [`ask`], with more in the offer's `extra`.
-fn ask_with(peers: &Peers, price: u64, more: Value) {
+pub(crate) fn ask_with(peers: &Peers, price: u64, more: Value) {
     let origin = Hex32(stream_resource_hash(&peers.url));
     peers.alter_challenge(move |challenge: &mut Value| {
         let offer = &mut challenge["accepts"][1];
@@ -40,12 +51,12 @@ fn ask_with(peers: &Peers, price: u64, more: Value) {
     });
 }
 
-fn agent(peers: &Peers, folder: &Path) -> AgentClient {
-    peers.agent(PRICE).streaming(StreamsFile::new(folder.join("streams")), HOLD)
+pub(crate) fn agent(peers: &Peers) -> AgentClient {
+    peers.agent(PRICE).streaming(HOLD)
 }
 
-async fn status(peers: &Peers, agent: &AgentClient) -> u16 {
-    agent.fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap().status
+async fn report(peers: &Peers, agent: &AgentClient) -> String {
+    told(peers, agent, "/report").await
 }
 
 /// What the agent called a purchase.
@@ -54,16 +65,16 @@ fn id(payment: &PaymentPayload) -> Option<String> {
     info.id.map(|id| id.to_string())
 }
 
-fn amounts(requests: impl IntoIterator<Item = u64>) -> Vec<u64> {
+pub(crate) fn amounts(requests: impl IntoIterator<Item = u64>) -> Vec<u64> {
     requests.into_iter().map(|request| request * PRICE).collect()
 }
 
 #[tokio::test]
 async fn each_request_costs_its_price_and_a_new_hold_opens_when_one_is_used_up() {
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
-    let agent = agent(&peers, folder.path());
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
     for _ in 0..12 {
-        assert_eq!(status(&peers, &agent).await, 200);
+        assert_eq!(report(&peers, &agent).await, "served");
     }
     assert_eq!(peers.vouchers(), amounts((1..=10).chain(1..=2)));
     assert_eq!(peers.asked().len(), 2, "two holds were drafted");
@@ -71,86 +82,82 @@ async fn each_request_costs_its_price_and_a_new_hold_opens_when_one_is_used_up()
 
 #[tokio::test]
 async fn a_voucher_that_was_not_answered_is_sent_again_and_not_another() {
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
-    let lost = agent(&peers, folder.path());
-    assert_eq!(status(&peers, &lost).await, 200);
+    let peers = streaming_server().await;
+    let lost = agent(&peers);
+    assert_eq!(report(&peers, &lost).await, "served");
     peers.when_paid(Paid::HangUp);
-    let lost = lost.fetch(&Request::get(&format!("{}/report", peers.url))).await;
-    assert!(matches!(lost, Err(FetchError::NoAnswerAfterPayment { .. })), "{lost:?}");
+    assert_eq!(report(&peers, &lost).await, "unknown");
     peers.when_paid(Paid::Serve);
     // Another process, which has the file only.
-    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+    assert_eq!(report(&peers, &agent(&peers)).await, "served");
     assert_eq!(peers.vouchers(), amounts([1, 2, 2]));
 }
 
 #[tokio::test]
 async fn a_hold_that_pays_after_its_opening_was_not_answered_keeps_its_nonce() {
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    let peers = streaming_server().await;
     peers.when_paid(Paid::HangUp);
-    let agent = agent(&peers, folder.path());
-    let lost = agent.fetch(&Request::get(&format!("{}/report", peers.url))).await;
-    assert!(matches!(lost, Err(FetchError::NoAnswerAfterPayment { .. })), "{lost:?}");
+    let agent = agent(&peers);
+    assert_eq!(report(&peers, &agent).await, "unknown");
     let nonces = peers.nonces().of(&peers.session);
     assert_eq!((nonces.summary().unwrap().highest_used, nonces.summary().unwrap().outstanding.len()), (0, 1));
     peers.when_paid(Paid::Serve);
-    assert_eq!(status(&peers, &agent).await, 200);
+    assert_eq!(report(&peers, &agent).await, "served");
     assert_eq!((nonces.summary().unwrap().highest_used, nonces.summary().unwrap().outstanding.len()), (1, 0));
 }
 
 #[tokio::test]
 async fn a_server_that_says_of_a_new_voucher_that_it_was_used_gets_no_other() {
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
-    let agent = agent(&peers, folder.path());
-    assert_eq!(status(&peers, &agent).await, 200);
-    peers.when_paid(Paid::SayRepeated);
-    assert_eq!(status(&peers, &agent).await, 402);
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
+    assert_eq!(report(&peers, &agent).await, "served");
+    peers.when_paid(Paid::Say(REPEATED));
+    assert_eq!(report(&peers, &agent).await, "unknown");
     assert_eq!(peers.vouchers(), amounts([1, 2]));
 }
 
 #[tokio::test]
 async fn a_price_that_rises_above_the_maximum_is_not_paid() {
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
-    let agent = agent(&peers, folder.path());
-    assert_eq!(status(&peers, &agent).await, 200);
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
+    assert_eq!(report(&peers, &agent).await, "served");
     ask(&peers, PRICE + 1);
     peers.when_paid(Paid::Refuse);
-    assert_eq!(status(&peers, &agent).await, 402);
+    assert_eq!(report(&peers, &agent).await, "refused 402 insufficient_funds");
     assert_eq!(peers.vouchers(), amounts([1, 2]), "no more than the old price was signed for");
 }
 
 #[tokio::test]
 async fn an_agent_that_only_streams_pays_in_no_other_way() {
-    let (peers, folder) = (Peers::start().await, tempfile::tempdir().unwrap());
-    let file = StreamsFile::new(folder.path().join("streams"));
-    let agent = peers.agent(PRICE).only_streaming(file, HOLD);
+    let peers = Peers::start().await;
+    let agent = peers.agent(PRICE).only_streaming(HOLD);
     let error = agent.fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap_err();
     assert!(matches!(error, FetchError::NotStreamed { maximum_amount: PRICE, .. }), "{error}");
     assert!(peers.payments().is_empty() && peers.asked().is_empty());
 
     ask(&peers, PRICE);
-    assert_eq!(status(&peers, &agent).await, 200);
+    assert_eq!(report(&peers, &agent).await, "served");
     assert_eq!(peers.vouchers(), amounts([1]));
-    let free = agent.fetch(&Request::get(&format!("{}/free", peers.url))).await.unwrap();
+    let free = served(&agent, &Request::get(&format!("{}/free", peers.url))).await;
     assert_eq!((free.status, free.payment), (200, None));
 }
 
 #[tokio::test]
 async fn each_purchase_has_an_id_where_the_route_takes_them_and_the_same_while_it_is_in_doubt() {
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    let peers = streaming_server().await;
     ask_with(&peers, PRICE, json!({ EXTRA: "required" }));
     // The first answer gets lost: what opened the hold is sent again.
     peers.when_paid(Paid::LoseAnswer);
-    let first = agent(&peers, folder.path());
-    assert_eq!(status(&peers, &first).await, 200);
-    assert_eq!(status(&peers, &first).await, 200);
+    let first = agent(&peers);
+    assert_eq!(report(&peers, &first).await, "served");
+    assert_eq!(report(&peers, &first).await, "served");
     // Another process must not ask for that answer again.
-    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+    assert_eq!(report(&peers, &agent(&peers)).await, "served");
     // Nobody answers, however often the voucher is sent.
     peers.when_paid(Paid::HangUp);
-    let lost = first.fetch(&Request::get(&format!("{}/report", peers.url))).await;
-    assert!(matches!(lost, Err(FetchError::NoAnswerAfterPayment { amount: PRICE, .. })), "{lost:?}");
+    assert_eq!(report(&peers, &first).await, "unknown");
     peers.when_paid(Paid::Serve);
-    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+    assert_eq!(report(&peers, &agent(&peers)).await, "served");
 
     assert_eq!(peers.vouchers(), amounts([1, 1, 2, 3, 4, 4, 4, 4]));
     let payments = peers.payments();
@@ -164,14 +171,13 @@ async fn each_purchase_has_an_id_where_the_route_takes_them_and_the_same_while_i
 
 #[tokio::test]
 async fn a_route_that_takes_no_ids_gets_none_and_one_that_says_something_else_is_no_offer() {
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
-    assert_eq!(status(&peers, &agent(&peers, folder.path())).await, 200);
+    let peers = streaming_server().await;
+    assert_eq!(report(&peers, &agent(&peers)).await, "served");
     assert_eq!(peers.payments().iter().map(id).collect::<Vec<_>>(), [None]);
 
-    let (peers, folder) = (streaming_server().await, tempfile::tempdir().unwrap());
+    let peers = streaming_server().await;
     ask_with(&peers, PRICE, json!({ EXTRA: "perhaps" }));
-    let file = StreamsFile::new(folder.path().join("streams"));
-    let agent = peers.agent(PRICE).only_streaming(file, HOLD);
+    let agent = peers.agent(PRICE).only_streaming(HOLD);
     let error = agent.fetch(&Request::get(&format!("{}/report", peers.url))).await.unwrap_err();
     assert!(matches!(error, FetchError::NotStreamed { .. }), "{error}");
     assert!(peers.payments().is_empty());

@@ -87,19 +87,9 @@ async fn a_body_that_is_too_large_is_answered_413() {
 }
 
 #[tokio::test]
-async fn a_merchant_with_a_capture_window_that_the_program_would_refuse_does_not_start() {
-    let shop = Shop::open().await;
-    for capture_window_seconds in [0, 30 * 86_400 + 1] {
-        let config = MerchantConfig { capture_window_seconds, ..shop.config() };
-        let error = Merchant::connect(config).await.err().unwrap().to_string();
-        assert_eq!(error, "capture_window_seconds: must be 1 to 2592000 seconds");
-    }
-}
-
-#[tokio::test]
 async fn a_promise_of_refunds_can_be_as_long_as_the_merchant_likes() {
     let mut shop = Shop::open().await;
-    let config = MerchantConfig { unsettled: shop.file("more"), ..shop.config() };
+    let config = MerchantConfig { state_folder: shop.file("more"), ..shop.config() };
     let config = MerchantConfig { refund_window_seconds: u32::MAX, ..config };
     shop.router = router(&Merchant::connect(config).await.unwrap(), shop.work.clone());
     let challenge = shop.send(&Ask::get("/plain"), None).await.challenge().unwrap();
@@ -111,7 +101,7 @@ async fn a_promise_of_refunds_can_be_as_long_as_the_merchant_likes() {
 async fn a_merchant_whose_facilitator_names_no_program_does_not_start() {
     let shop = Shop::open().await;
     shop.facilitator.name_no_program();
-    let config = MerchantConfig { unsettled: shop.file("more"), ..shop.config() };
+    let config = MerchantConfig { state_folder: shop.file("more"), ..shop.config() };
     let error = Merchant::connect(config).await.err().unwrap().to_string();
     assert!(error.contains("doesn't name its program"), "{error}");
 }

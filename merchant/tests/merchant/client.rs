@@ -126,13 +126,18 @@ pub(crate) fn voucher(payment_id: Hex32, amount: u64) -> VoucherPayload {
 /// Signs what the payment says now, by a public test key. A streamed hold's first voucher pays for
 /// one request.
 pub(crate) fn sign(payment: &mut PaymentPayload, nonce: u64) {
+    sign_until(payment, nonce, 2_000_000_000);
+}
+
+/// The same, of an intent that can be held until `authorize_by`, unix seconds.
+pub(crate) fn sign_until(payment: &mut PaymentPayload, nonce: u64, authorize_by: i64) {
     let key = SigningKey::from_bytes(&[42; 32]);
     let mut payload = IntentPayload {
         escrow: Base58([1; 32]),
         session_key: Base58(key.verifying_key().to_bytes()),
         incarnation: Base58([3; 32]),
         nonce: Decimal(nonce),
-        authorize_by: 2_000_000_000,
+        authorize_by,
         receiver_proof: Vec::new(),
         signature: None,
         voucher: None,

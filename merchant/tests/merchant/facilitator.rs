@@ -22,9 +22,12 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use x402_escrow_wire::{
     auth_capture::{Extra, LifecyclePayload, Payload, VoucherPayload},
+    claim::Claim,
     facilitator::FacilitatorRequest,
     text::{Base58, Hex32, Key},
 };
+
+use crate::shop::MINT;
 
 pub(crate) const NETWORK: &str = "solana:test";
 /// The escrow program that it settles with.
@@ -42,6 +45,10 @@ pub(crate) enum Answer {
     Pending,
     /// It does what it is asked, and answers with this HTTP status.
     Broken(StatusCode),
+    /// It does nothing, and gives no verdict.
+    Lost,
+    /// It does what it is asked, and answers with more than anybody should read.
+    Endless,
 }
 
 pub(crate) const YES: Answer = Answer::Yes { status: "confirmed" };
@@ -59,6 +66,10 @@ struct Books {
     receiver_proofs: Vec<Vec<Hex32>>,
     /// The last voucher's amount of each streamed hold.
     vouchers: HashMap<Hex32, u64>,
+    /// Who was told yes first, of each payment and of each voucher, and what it added.
+    claims: HashMap<(Hex32, Option<u64>), (Option<Claim>, u64)>,
+    /// Where it settles fees from; a test can change it.
+    fee_payer: Option<Key>,
 }
 
 struct Inner {
@@ -127,6 +138,11 @@ impl Facilitator {
         self.server.abort();
     }
 
+    /// Pays fees from now on with another key.
+    pub(crate) fn rotate_fee_payer(&self, key: Key) {
+        self.inner.books.lock().unwrap().fee_payer = Some(key);
+    }
+
     /// Says from now on no more which program it settles with.
     pub(crate) fn name_no_program(&self) {
         self.inner.names_program.store(false, Ordering::SeqCst);
@@ -160,12 +176,14 @@ impl Facilitator {
 }
 
 async fn supported(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    let fee_payer = inner.books.lock().unwrap().fee_payer.unwrap_or(FEE_PAYER);
     let program = inner.names_program.load(Ordering::SeqCst).then_some(PROGRAM);
     Json(json!({
         "kinds": [
             {"x402Version": 2, "scheme": "exact", "network": NETWORK},
             {"x402Version": 2, "scheme": "auth-capture", "network": NETWORK,
-             "extra": {"program": program, "feePayer": FEE_PAYER, "paymentFlow": "escrow"}},
+             "extra": {"program": program, "feePayer": fee_payer, "paymentFlow": "escrow",
+                 "tokens": {MINT.to_string(): {"decimals": 6}}}},
         ],
         "extensions": [],
         "signers": {},
@@ -186,13 +204,11 @@ async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<Facilitator
             }
             let _permit = inner.gate.acquire().await.unwrap();
             let id = Hex32(payload.intent(&request.payment_requirements, &extra).digest());
-            if let Some(first) = &payload.voucher {
-                inner.books.lock().unwrap().vouchers.insert(id, first.amount.0);
-            }
-            inner.authorize(id, &request)
+            inner.authorize(id, payload.voucher.map(|first| first.amount.0), &request)
         }
-        Payload::Voucher(voucher) => inner.voucher(&voucher, &extra),
+        Payload::Voucher(voucher) => inner.voucher(&voucher, &extra, request.claim),
         Payload::Lifecycle(payload) => {
+            assert_eq!(request.claim, None, "claims are for what clients send");
             let takes = *inner.ends_take.lock().unwrap();
             tokio::time::sleep(takes).await;
             // The merchant is both authorizers, or of a streamed hold the receiver authorizer.
@@ -209,37 +225,55 @@ async fn settle(State(inner): State<Arc<Inner>>, Json(request): Json<Facilitator
 }
 
 impl Inner {
-    fn voucher(&self, voucher: &VoucherPayload, extra: &Extra) -> Response {
+    fn voucher(&self, voucher: &VoucherPayload, extra: &Extra, claim: Option<Claim>) -> Response {
+        assert!(claim.is_some());
         let answer = self.answers.lock().unwrap()[0];
-        if let Answer::No(code) = answer {
-            return refused(code);
+        match answer {
+            Answer::No(code) => return refused(code),
+            Answer::Lost => return StatusCode::BAD_GATEWAY.into_response(),
+            _ => {}
         }
-        let mut books = self.books.lock().unwrap();
-        let Some(last) = books.vouchers.get_mut(&voucher.payment_id) else {
+        let books = &mut *self.books.lock().unwrap();
+        let (id, amount) = (voucher.payment_id, voucher.amount.0);
+        let Some(last) = books.vouchers.get_mut(&id) else {
             return refused("invalid_auth_capture_svm_payment_not_found");
         };
-        let (amount, price) = (voucher.amount.0, extra.request_price.unwrap().0);
-        if amount == *last {
+        if let Some((first, added)) = books.claims.get(&(id, Some(amount))) {
             if let Answer::Broken(status) = answer {
                 return status.into_response();
             }
-            return refused("invalid_auth_capture_svm_voucher_repeated");
+            return match *first == claim && books.payments[&id] == "authorized" {
+                true => answered(answer, id, "authorized", true, *added),
+                false => refused("invalid_auth_capture_svm_voucher_repeated"),
+            };
         }
-        if amount < *last + price {
+        if amount < *last + extra.request_price.unwrap().0 {
             return refused("invalid_auth_capture_svm_voucher_below_price");
         }
         let increment = amount - std::mem::replace(last, amount);
-        answered(answer, voucher.payment_id, "authorized", false, increment)
+        books.claims.insert((id, Some(amount)), (claim, increment));
+        answered(answer, id, "authorized", false, increment)
     }
 
-    fn authorize(&self, id: Hex32, request: &FacilitatorRequest) -> Response {
+    fn authorize(&self, id: Hex32, first: Option<u64>, request: &FacilitatorRequest) -> Response {
+        assert!(request.claim.is_some());
         let answer = self.answers.lock().unwrap()[0];
-        if let Answer::No(code) = answer {
-            return refused(code);
+        match answer {
+            Answer::No(code) => return refused(code),
+            Answer::Lost => return StatusCode::BAD_GATEWAY.into_response(),
+            _ => {}
         }
-        let mut books = self.books.lock().unwrap();
+        let books = &mut *self.books.lock().unwrap();
+        let (claim, _) = *books.claims.entry((id, None)).or_insert((request.claim, 0));
         let repeated = books.payments.contains_key(&id);
         let state = *books.payments.entry(id).or_insert("authorized");
+        if let Some(first) = first {
+            books.claims.entry((id, Some(first))).or_insert((request.claim, first));
+            books.vouchers.entry(id).or_insert(first);
+        }
+        if repeated && (claim != request.claim || state != "authorized") {
+            return refused("duplicate_settlement");
+        }
         answered(answer, id, state, repeated, request.payment_requirements.amount.0)
     }
 
@@ -271,12 +305,13 @@ fn answered(answer: Answer, id: Hex32, state: &str, repeated: bool, amount: u64)
     let (success, status) = match answer {
         Answer::Yes { status } => (true, status),
         Answer::Broken(status) => return (status, "broken").into_response(),
+        Answer::Endless => return " ".repeat(2 * 1024 * 1024).into_response(),
         _ => (false, "unsettled"),
     };
     let reason = (!success).then_some("settlement_pending");
     Json(json!({
         "success": success, "errorReason": reason, "transaction": "sig", "network": NETWORK, "amount": amount.to_string(),
-        "extra": {"paymentId": id, "state": state, "status": status, "alreadySettled": repeated},
+        "extra": {"paymentId": id, "state": state, "status": status, "alreadySettled": repeated, "claimed": repeated},
     }))
     .into_response()
 }

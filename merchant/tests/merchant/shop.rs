@@ -39,8 +39,10 @@ pub(crate) const MINT: Key = Base58([2; 32]);
 pub(crate) const HOLD: u64 = 10 * PRICE;
 /// How long until a stream that nobody uses is closed.
 pub(crate) const IDLE_SECONDS: u64 = 3;
-/// What the merchant keeps on disk.
-const FILE: &str = "unsettled.json";
+/// Where the merchant keeps its record.
+const STATE: &str = "state";
+/// The file in it.
+pub(crate) const RECORD: &str = "state/purchases.jsonl";
 /// A public test key.
 const MERCHANT_SEED: [u8; 32] = [7; 32];
 
@@ -75,7 +77,7 @@ pub(crate) struct Shop {
     pub(crate) facilitator: Facilitator,
     pub(crate) router: Router,
     pub(crate) work: Work,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Shop {
@@ -91,8 +93,8 @@ impl Shop {
     /// a crash.
     pub(crate) async fn restart(&mut self) {
         let folder = tempfile::tempdir().unwrap();
-        let file = |folder: &TempDir| folder.path().join(FILE);
-        fs::copy(file(&self.folder), file(&folder)).unwrap();
+        fs::create_dir(folder.path().join(STATE)).unwrap();
+        fs::copy(self.file(RECORD), folder.path().join(RECORD)).unwrap();
         self.folder = folder;
         let merchant = Merchant::connect(config(&self.facilitator, &self.folder)).await.unwrap();
         self.router = router(&merchant, self.work.clone());
@@ -126,8 +128,8 @@ impl Shop {
 
 fn config(facilitator: &Facilitator, folder: &TempDir) -> MerchantConfig {
     let key = SigningKey::from_bytes(&MERCHANT_SEED);
-    let file = folder.path().join(FILE);
-    let config = MerchantConfig::new(facilitator.url.clone(), PUBLIC_URL.into(), MINT, key, file);
+    let state = folder.path().join(STATE);
+    let config = MerchantConfig::new(facilitator.url.clone(), PUBLIC_URL.into(), MINT, key, state);
     MerchantConfig { stream_idle_seconds: IDLE_SECONDS, ..config }
 }
 

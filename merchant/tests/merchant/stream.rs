@@ -1,7 +1,10 @@
 //! Many requests out of one hold.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::json;
+use x402_escrow_merchant::{Merchant, MerchantConfig};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra, LifecyclePayload, stream_resource_hash},
     payment::PaymentPayload,
@@ -11,7 +14,7 @@ use x402_escrow_wire::{
 use crate::{
     client::{Answer, Ask, voucher},
     facilitator::{Answer as Verdict, YES},
-    shop::{HOLD, PRICE, PUBLIC_URL, Shop},
+    shop::{HOLD, IDLE_SECONDS, PRICE, PUBLIC_URL, Shop, router},
 };
 
 const REPEATED: &str = "invalid_auth_capture_svm_voucher_repeated";
@@ -196,10 +199,60 @@ async fn a_hold_on_other_terms_or_without_a_voucher_is_not_opened() {
 }
 
 #[tokio::test]
-async fn another_merchant_process_goes_on_with_an_open_hold() {
+async fn a_merchant_that_started_again_goes_on_with_an_open_hold() {
     let mut channel = Channel::open().await;
     channel.shop.restart().await;
     assert_eq!(channel.ask("/stream", PRICE).await.refusal(), (402, REPEATED.into()));
     assert_eq!(channel.ask("/stream", 2 * PRICE).await.status, StatusCode::OK);
+    channel.shop.restart().await;
+    assert_eq!(channel.ask("/stream", 2 * PRICE).await.refusal(), (402, REPEATED.into()));
     assert_eq!(channel.shop.captured(1).await, [2 * PRICE]);
+}
+
+#[tokio::test]
+async fn a_voucher_whose_request_a_crash_broke_off_pays_for_another() {
+    let mut channel = Channel::open().await;
+    tokio::select! {
+        _ = channel.ask("/stream/wait", 2 * PRICE) => panic!("answered too early"),
+        () = channel.shop.work.wait_for_runs(2) => {}
+    }
+    channel.shop.restart().await;
+    assert_eq!(channel.ask("/stream", 2 * PRICE).await.status, StatusCode::OK);
+    assert_eq!(channel.ask("/stream", 2 * PRICE).await.refusal(), (402, REPEATED.into()));
+}
+
+#[tokio::test]
+async fn a_hold_takes_no_voucher_once_its_release_may_be_signed() {
+    let mut channel = Channel::open().await;
+    for answer in [Verdict::Broken(StatusCode::BAD_GATEWAY), Verdict::No("settlement_pending")] {
+        channel.shop.facilitator.answer_ends(answer);
+        tokio::time::sleep(Duration::from_secs(IDLE_SECONDS + 2)).await;
+        let asked = channel.shop.facilitator.asked();
+        let closes = asked.iter().filter(|asked| asked[0]["type"] == "close").count();
+        assert!((1..=2).contains(&closes), "{closes} tries to close it");
+        for again in [false, true] {
+            if again {
+                channel.shop.restart().await;
+            }
+            let answer = channel.ask("/stream", 2 * PRICE).await;
+            assert_eq!(answer.refusal(), (402, "invalid_auth_capture_svm_voucher_hold_closed".into()));
+        }
+        let asked = channel.shop.facilitator.asked();
+        assert!(asked.iter().all(|asked| asked[0]["amount"] != json!(Decimal(2 * PRICE))), "{asked:?}");
+        channel = Channel::open().await;
+    }
+}
+
+#[tokio::test]
+async fn of_several_instances_none_releases_what_another_may_have_sold() {
+    let channel = Channel::open().await;
+    let folder = channel.shop.file("other");
+    let config = MerchantConfig { closes_streams: false, state_folder: folder, ..channel.shop.config() };
+    let other = Merchant::connect(config).await.unwrap();
+    let shop = Shop { router: router(&other, channel.shop.work.clone()), ..channel.shop };
+    let channel = Channel { shop, ..channel };
+    assert_eq!(channel.ask("/stream", PRICE).await.refusal(), (402, REPEATED.into()));
+    assert_eq!(channel.ask("/stream", 2 * PRICE).await.status, StatusCode::OK);
+    assert_eq!(other.close_streams().await, 1);
+    assert!(channel.shop.facilitator.ended().is_empty());
 }

@@ -75,8 +75,7 @@ impl Agent {
         if output.status.success() {
             return Ok(objects);
         }
-        // Where the server refused, the response comes first and the reason after it.
-        let reason = objects.last().and_then(|object| object["error"].as_str()).map(str::to_owned);
+        let reason = objects.last().and_then(|object| object["error"]["message"].as_str()).map(str::to_owned);
         bail!("{}", reason.unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 }

@@ -8,9 +8,7 @@ use std::{
 };
 
 use tokio::runtime::Builder;
-use x402_escrow_agent::{
-    AgentClient, FetchError, Limits, Request, SessionFile, nonces::NoncesFile, stream::StreamsFile,
-};
+use x402_escrow_agent::{AgentClient, FetchError, Limits, Outcome, Request, SessionFile, StateFiles};
 use x402_escrow_wire::text::Hex32;
 
 use super::streamer::Streamed;
@@ -22,10 +20,11 @@ const HOLD: u64 = 250_000;
 
 /// Buys again and again, and returns all holds by payment.
 pub(super) fn shop_until(closing: &AtomicBool, session_file: &Path, url: &str) -> Vec<Streamed> {
-    let file = StreamsFile::beside(session_file);
-    let limits = Limits { maximum_amount: PRICE, spending_limit: None };
-    let (session, nonces) = (SessionFile::read(session_file).unwrap(), NoncesFile::beside(session_file));
-    let agent = AgentClient::new(session, limits, &nonces).unwrap().streaming(file.clone(), HOLD);
+    let files = StateFiles::beside(session_file);
+    let file = files.streams.clone();
+    let limits = Limits { maximum_amount: PRICE, spending_limit: None, maximum_locked: None };
+    let session = SessionFile::read(session_file).unwrap();
+    let agent = AgentClient::new(session, limits, files).unwrap().streaming(HOLD);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let mut streams = BTreeMap::new();
     while !closing.load(Ordering::Relaxed) {
@@ -47,19 +46,14 @@ pub(super) fn shop_until(closing: &AtomicBool, session_file: &Path, url: &str) -
 /// The payment that was served, if one was; nothing may be refused but that it should be asked again.
 async fn buy(agent: &AgentClient, url: &str) -> Option<Hex32> {
     match agent.fetch(&Request::get(url)).await {
-        Ok(fetched) if fetched.status == 200 => return Some(fetched.payment.unwrap().payment_id),
-        Ok(fetched) => {
-            let settlement = fetched.payment.as_ref().and_then(|receipt| receipt.settlement.as_ref());
-            let reason = settlement.and_then(|settlement| settlement.error_reason.as_deref());
-            let come_again =
-                fetched.status == 503 || reason.is_some_and(|reason| COME_AGAIN.contains(&reason));
-            assert!(come_again, "status {}: {settlement:?}", fetched.status);
+        Ok(Outcome::Served(fetched)) => return Some(fetched.payment.unwrap().payment_id),
+        Ok(Outcome::Unknown { .. }) => {}
+        Ok(refused @ Outcome::Refused { .. }) => {
+            let is_away = refused.response().is_some_and(|response| response.status == 503);
+            let come_again = is_away || refused.reason().is_some_and(|reason| COME_AGAIN.contains(&reason));
+            assert!(come_again, "{refused:?}");
         }
-        Err(
-            FetchError::Unreachable { .. }
-            | FetchError::NoAnswerAfterPayment { .. }
-            | FetchError::NoDraft { .. },
-        ) => {}
+        Err(FetchError::Unreachable { .. } | FetchError::NoDraft { .. }) => {}
         Err(error) => panic!("failed for another reason than a dead process: {error}"),
     }
     tokio::time::sleep(Duration::from_millis(50)).await;

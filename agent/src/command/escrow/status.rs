@@ -2,8 +2,9 @@ use anyhow::Result;
 use serde_json::json;
 use solana_sdk::signature::Signature;
 use x402_escrow_interface::Address;
+use x402_escrow_wire::amount;
 
-use crate::{amount, command::print, owner::Owner};
+use crate::{command::print, owner::Owner};
 
 /// Prints what is in the escrow, after `transaction` if there was one.
 pub(super) async fn status(owner: &Owner, transaction: Option<Signature>, json: bool) -> Result<()> {

@@ -1,19 +1,18 @@
 use std::{
     collections::BTreeMap,
-    io::Write,
     time::{Duration, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result};
 use serde_json::json;
 use x402_escrow_agent::{
-    AgentClient, FetchError, Fetched, Request,
+    AgentClient, FetchError, Outcome, Request,
     stream::{Stream, StreamsFile},
 };
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_wire::{amount, text::Hex32};
 
-use super::{object, outcome};
-use crate::amount;
+use super::{Exit, answer::Answer};
+use crate::command::terminal::{self, write_body};
 
 /// How to say what came of it.
 pub(super) struct Output {
@@ -23,55 +22,54 @@ pub(super) struct Output {
     pub(super) file: StreamsFile,
 }
 
-/// Sends the request `count` times, one after the other, paid out of one hold.
-pub(super) async fn run(agent: &AgentClient, request: &Request, count: u64, output: &Output) -> Result<()> {
+/// Sends the request `count` times, one after the other, paid out of one hold. Ends at the first that is not served.
+pub(super) async fn run(agent: &AgentClient, request: &Request, count: u64, output: &Output) -> Result<Exit> {
     let mut served_of = BTreeMap::new();
     for number in 1..=count {
-        let answered = send(agent, request, number < count, output).await;
-        let used = answered.with_context(|| format!("request {number} of {count}"));
-        if used.is_err() {
+        let sent = send(agent, request).await.with_context(|| format!("request {number} of {count}"));
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(error) => {
+                output.tell(&served_of)?;
+                return Err(error);
+            }
+        };
+        output.print(&answer, number < count)?;
+        if !matches!(answer.outcome, Outcome::Served(_)) {
             output.tell(&served_of)?;
+            eprintln!("request {number} of {count} was not served");
+            answer.complain();
+            return Ok(answer.exit());
         }
-        if let Some(payment_id) = used? {
-            *served_of.entry(payment_id).or_insert(0) += 1;
+        if let Some(receipt) = answer.outcome.payment() {
+            *served_of.entry(receipt.payment_id).or_insert(0) += 1;
         }
     }
-    output.tell(&served_of)
+    output.tell(&served_of)?;
+    Ok(Exit::Done)
 }
 
-/// Returns the payment whose hold the request was served out of; a server may also ask for nothing.
-async fn send(
-    agent: &AgentClient,
-    request: &Request,
-    more_follow: bool,
-    output: &Output,
-) -> Result<Option<Hex32>> {
-    let fetched = agent.fetch(request).await.map_err(|error| {
+async fn send(agent: &AgentClient, request: &Request) -> Result<Answer> {
+    let outcome = agent.fetch(request).await.map_err(|error| {
         let advice = match error {
-            FetchError::NotStreamed { .. } => {
+            FetchError::NotStreamed { .. } | FetchError::NoOffer { .. } => {
                 "leave --stream out to pay for each request by itself, or raise --max-amount"
             }
             FetchError::NoDraft { .. } => {
                 "nothing was signed; --stream must be at least what the server wants to hold"
             }
-            FetchError::NoAnswerAfterPayment { .. } => {
-                "the same command goes on with the hold: a voucher that bought nothing is used again"
-            }
             _ => return error.into(),
         };
         anyhow::Error::new(error).context(advice)
     })?;
-    output.print(&fetched, more_follow)?;
-    outcome(&fetched)?;
-    Ok(fetched.payment.map(|receipt| receipt.payment_id))
+    Ok(Answer::new(outcome))
 }
 
 impl Output {
-    fn print(&self, fetched: &Fetched, more_follow: bool) -> Result<()> {
-        let mut output = std::io::stdout().lock();
+    fn print(&self, answer: &Answer, more_follow: bool) -> Result<()> {
         if self.json {
-            let mut object = object(fetched);
-            if let Some(receipt) = &fetched.payment
+            let mut object = answer.object();
+            if let Some(receipt) = answer.outcome.payment()
                 && let Some(stream) = self.open(receipt.payment_id)?
             {
                 object["payment"]["stream"] = json!({
@@ -80,11 +78,13 @@ impl Output {
                     "captureDeadline": stream.capture_deadline,
                 });
             }
-            return writeln!(output, "{object}").context("writing the output");
+            println!("{}", terminal::json(&object));
+            return Ok(());
         }
-        output.write_all(&fetched.body).context("writing the output")?;
-        if more_follow && !fetched.body.ends_with(b"\n") {
-            output.write_all(b"\n").context("writing the output")?;
+        let Some(response) = answer.outcome.response() else { return Ok(()) };
+        write_body(&response.body).context("writing the output")?;
+        if more_follow && !response.body.ends_with(b"\n") {
+            println!();
         }
         Ok(())
     }

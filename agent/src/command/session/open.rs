@@ -11,13 +11,18 @@ use rand_core::OsRng;
 use serde_json::json;
 use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{
-    Address, address,
+    Address,
+    account::Session,
+    address,
     instruction::{self as build, SessionLimits},
     receivers::{ANYONE, MAXIMUM_RECEIVERS, ReceiverList},
 };
-use x402_escrow_wire::text::{Base58, Key};
+use x402_escrow_wire::{
+    amount,
+    text::{Base58, Key},
+};
 
-use crate::{amount, command::print};
+use crate::{command::print, owner::Owner};
 
 #[derive(Args)]
 pub(in crate::command) struct Open {
@@ -56,9 +61,6 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
     let list = receiver_list(&open.receiver, open.receivers.as_deref())?;
     let receivers = list.as_ref().map_or(&[] as &[Address], |list| list.receivers());
     let owner = open.owner.connect().await?;
-    if open.out.exists() {
-        bail!("{} exists and may hold the only copy of a key: name another file", open.out.display());
-    }
     let folder = open.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         bail!("--out: {} is no folder; nothing was opened", folder.display());
@@ -80,43 +82,33 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
         receivers_root: list.as_ref().map_or(ANYONE, ReceiverList::root),
     };
     let key = SigningKey::generate(&mut OsRng);
-    let session_key = Address::from(key.verifying_key().to_bytes());
-    let mut file = SessionFile {
+    let planned = SessionFile {
         network: owner.chain.network().await?,
         program: owner.program.into(),
         escrow: owner.escrow_address().into(),
         mint: owner.mint.into(),
         decimals: escrow.decimals,
-        session_key: session_key.into(),
+        session_key: Base58(key.verifying_key().to_bytes()),
         incarnation: Base58([0; 32]),
         expires_at: limits.expires_at,
         verifier: open.verifier,
         receivers: receivers.iter().copied().map(Key::from).collect(),
         secret_key: Base58(key.to_bytes()),
     };
-
-    let instruction = build::open_session(
-        &owner.program,
-        &owner.address(),
-        &owner.address(),
-        &owner.escrow_address(),
-        &session_key,
-        &limits,
-    );
-    let signature = owner.send("Opening the session", &[instruction]).await?.to_string();
-    let address = address::session(&owner.program, &owner.escrow_address(), &session_key);
-    let session = owner
-        .chain
-        .session(&address)
-        .await?
-        .with_context(|| format!("the node lost the session {address}"))?;
-    file.incarnation = Base58(session.incarnation);
-    file.create(&open.out).with_context(|| {
-        format!(
-            "the session is open and its key is lost; get the rent back with agent session close --session-key \
-             {session_key}, then try again"
-        )
-    })?;
+    let mut file = write_or_go_on(planned, &open.out)?;
+    let (session, signature) =
+        open_or_find(&owner, &file.session_key.into(), &limits).await.with_context(|| {
+            let path = open.out.display();
+            format!("{path} has the session's key: the same command goes on with it, and nothing else can")
+        })?;
+    if session.receivers_root != limits.receivers_root {
+        bail!(
+            "the session is open with other receivers: close it with agent session close, and name another file"
+        );
+    }
+    (file.incarnation, file.expires_at) = (Base58(session.incarnation), session.expires_at);
+    file.replace(&open.out)?;
+    let address = address::session(&owner.program, &owner.escrow_address(), &file.session_key.into());
 
     let object = json!({
         "session": address.to_string(),
@@ -129,6 +121,7 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
         "file": open.out,
         "transaction": signature,
     });
+    let signature = signature.unwrap_or_else(|| "none: it was open already".into());
     let until = UNIX_EPOCH + Duration::from_secs(file.expires_at.unsigned_abs());
     let receivers = match file.receivers.len() {
         0 => "anyone".into(),
@@ -139,8 +132,8 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
         &object,
         &[
             ("session", address.to_string()),
-            ("per payment", amount::format(limits.maximum_payment, escrow.decimals)),
-            ("in total", amount::format(limits.maximum_total, escrow.decimals)),
+            ("per payment", amount::format(session.maximum_payment, escrow.decimals)),
+            ("in total", amount::format(session.maximum_total, escrow.decimals)),
             ("pays", receivers),
             ("until", humantime::format_rfc3339_seconds(until).to_string()),
             ("transaction", signature),
@@ -148,6 +141,43 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
         ],
     );
     Ok(())
+}
+
+/// Has the key on disk before the session is opened: the planned file, or one of the same session that an earlier try
+/// left and that was not seen open.
+fn write_or_go_on(planned: SessionFile, path: &Path) -> Result<SessionFile> {
+    if !path.exists() {
+        planned.create(path)?;
+        return Ok(planned);
+    }
+    let found = SessionFile::read_unopened(path)?;
+    let pinned = |file: &SessionFile| {
+        let SessionFile { network, program, escrow, mint, receivers, verifier, .. } = file.clone();
+        (network, program, escrow, mint, receivers, verifier)
+    };
+    if found.is_open() || pinned(&found) != pinned(&planned) {
+        bail!("{} exists and may hold the only copy of a key: name another file", path.display());
+    }
+    Ok(found)
+}
+
+/// Opens the session of a key, unless an earlier transaction did.
+async fn open_or_find(
+    owner: &Owner,
+    session_key: &Address,
+    limits: &SessionLimits,
+) -> Result<(Session, Option<String>)> {
+    let (program, escrow) = (&owner.program, &owner.escrow_address());
+    let address = address::session(program, escrow, session_key);
+    if let Some(session) = owner.chain.session(&address).await? {
+        return Ok((session, None));
+    }
+    let instruction =
+        build::open_session(program, &owner.address(), &owner.address(), escrow, session_key, limits);
+    let signature = owner.send("Opening the session", &[instruction]).await?;
+    let session = owner.chain.session(&address).await?;
+    let session = session.with_context(|| format!("the node lost the session {address}"))?;
+    Ok((session, Some(signature.to_string())))
 }
 
 /// The receivers that were named, one by one and in a file; `None` if none were.

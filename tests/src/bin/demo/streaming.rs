@@ -5,11 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
-use x402_escrow_agent::{
-    AgentClient, Limits, Receipt, Request, SessionFile, nonces::NoncesFile, spending::SpendingFile,
-    stream::StreamsFile,
-};
+use anyhow::{Context, Result, bail, ensure};
+use x402_escrow_agent::{AgentClient, Limits, Outcome, Receipt, Request, SessionFile, StateFiles};
 use x402_escrow_tests::local::{Chain, Local, Merchant, Verifier};
 
 use crate::purchases::Purchase;
@@ -84,10 +81,9 @@ fn fee(chain: &Chain, signature: &str) -> Result<u64> {
 }
 
 async fn request_all(session_file: &Path, url: &str) -> Result<(Streaming, Purchase)> {
-    let limits = Limits { maximum_amount: PRICE, spending_limit: None };
-    let (nonces, spending) = (NoncesFile::beside(session_file), SpendingFile::beside(session_file));
-    let agent = AgentClient::with_spending(SessionFile::read(session_file)?, limits, &nonces, spending)?
-        .streaming(StreamsFile::beside(session_file), HOLD);
+    let limits = Limits { maximum_amount: PRICE, spending_limit: None, maximum_locked: Some(HOLD) };
+    let (session, files) = (SessionFile::read(session_file)?, StateFiles::beside(session_file));
+    let agent = AgentClient::new(session, limits, files)?.streaming(HOLD);
     let started = Instant::now();
     let first = request_one(&agent, url).await?;
     let opened = Instant::now();
@@ -102,8 +98,8 @@ async fn request_all(session_file: &Path, url: &str) -> Result<(Streaming, Purch
 }
 
 async fn request_one(agent: &AgentClient, url: &str) -> Result<Receipt> {
-    let fetched = agent.fetch(&Request::get(url)).await?;
-    let reason = fetched.payment.as_ref().map(|receipt| &receipt.settlement);
-    ensure!(fetched.status == 200, "/ticks answered with status {}: {reason:?}", fetched.status);
-    fetched.payment.context("/ticks was served unpaid")
+    match agent.fetch(&Request::get(url)).await? {
+        Outcome::Served(fetched) => fetched.payment.context("/ticks was served unpaid"),
+        other => bail!("/ticks was not served: {other:?}"),
+    }
 }

@@ -1,0 +1,178 @@
+use std::fs;
+
+use serde_json::json;
+use x402_escrow_wire::{
+    payment::PaymentRequirements,
+    text::{Base58, Decimal, Hex32},
+};
+
+use super::{buyer::Purchase as State, *};
+
+const NOW: i64 = 1_700_000_000;
+
+fn journal() -> (tempfile::TempDir, Journal) {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::new(StateFile::beside(&folder.path().join("session.json"), "journal"));
+    (folder, journal)
+}
+
+fn purchase(number: u16, key: Option<&str>) -> Purchase {
+    let mut id = [0; 32];
+    id[..2].copy_from_slice(&number.to_le_bytes());
+    let payment = x402_escrow_wire::payment::PaymentPayload {
+        x402_version: 2,
+        resource: None,
+        accepted: PaymentRequirements {
+            scheme: "auth-capture".into(),
+            network: "solana:test".into(),
+            amount: Decimal(1000),
+            asset: Base58([2; 32]),
+            pay_to: Base58([3; 32]),
+            max_timeout_seconds: 60,
+            extra: serde_json::Map::new(),
+        },
+        payload: json!({ "nonce": "1" }),
+        extensions: None,
+    };
+    Purchase {
+        id: purchase_id(Hex32(id), None),
+        key: key.map(str::to_owned),
+        state: State::Signed,
+        signed: Signed {
+            at: NOW,
+            origin: "https://a.test".into(),
+            resource_hash: Hex32([4; 32]),
+            pay_to: Base58([3; 32]),
+            amount: Decimal(1000),
+            authorize_by: NOW + 60,
+            capture_deadline: NOW + 600,
+            payment,
+        },
+    }
+}
+
+fn begin(journal: &Journal, purchase: &Purchase) -> Begun {
+    journal.begin(purchase, NOW, |_| None).unwrap()
+}
+
+#[test]
+fn a_purchase_is_found_by_its_key_and_by_its_id_in_another_process() {
+    let (_folder, journal) = journal();
+    let bought = purchase(1, Some("order 7"));
+    assert_eq!(begin(&journal, &bought), Begun::Yes);
+    journal.note(&bought.id, State::Unknown).unwrap();
+    let another = journal.clone();
+    for name in ["order 7", &bought.id, &format!("pay_{}", bought.id)] {
+        assert_eq!(another.find(name).unwrap().unwrap().state, State::Unknown, "{name}");
+    }
+    assert_eq!(another.find("order 8").unwrap(), None);
+}
+
+#[test]
+fn a_key_buys_once_until_its_purchase_is_over() {
+    let (_folder, journal) = journal();
+    let first = purchase(1, Some("order 7"));
+    assert_eq!(begin(&journal, &first), Begun::Yes);
+    for state in [State::Unknown, State::Refused] {
+        journal.note(&first.id, state).unwrap();
+        assert_eq!(begin(&journal, &purchase(2, Some("order 7"))), Begun::KeyTaken);
+    }
+    journal.note(&first.id, State::Over).unwrap();
+    assert_eq!(begin(&journal, &purchase(2, Some("order 7"))), Begun::Yes);
+    assert_eq!(journal.find("order 7").unwrap().unwrap().id, purchase(2, None).id);
+}
+
+#[test]
+fn what_is_finished_stays_so() {
+    let (_folder, journal) = journal();
+    let bought = purchase(1, None);
+    begin(&journal, &bought);
+    journal.note(&bought.id, State::Served).unwrap();
+    journal.note(&bought.id, State::Unknown).unwrap();
+    assert_eq!(journal.find(&bought.id).unwrap().unwrap().state, State::Served);
+    assert_eq!(journal.unfinished().unwrap(), []);
+}
+
+#[test]
+fn a_line_that_a_crash_broke_off_is_dropped_and_damage_before_it_stops_payments() {
+    let (folder, journal) = journal();
+    begin(&journal, &purchase(1, None));
+    let path = folder.path().join("session.json.journal");
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{whole}{{\"purchase\":\"ab")).unwrap();
+    assert_eq!(begin(&journal, &purchase(2, None)), Begun::Yes);
+    assert_eq!(journal.unfinished().unwrap().len(), 2);
+    fs::write(&path, format!("{{\"purchase\":\n{whole}")).unwrap();
+    let error = journal.begin(&purchase(3, None), NOW, |_| None).unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains("nothing was signed"), "{error}");
+}
+
+#[test]
+fn the_file_is_written_anew_without_what_nobody_asks_for() {
+    let (folder, journal) = journal();
+    let path = folder.path().join("session.json.journal");
+    let lines = || fs::read_to_string(&path).unwrap().lines().count();
+    begin(&journal, &purchase(1, Some("kept")));
+    begin(&journal, &purchase(2, None));
+    begin(&journal, &purchase(3, None));
+    journal.note(&purchase(3, None).id, State::Served).unwrap();
+    let many = fs::read_to_string(&path).unwrap().repeat(249);
+    fs::write(&path, &many).unwrap();
+    begin(&journal, &purchase(4, None));
+    assert_eq!(lines(), 997);
+    fs::write(&path, many.repeat(2)).unwrap();
+    begin(&journal, &purchase(4, None));
+    assert_eq!(lines(), 3, "all but what was served without a key");
+    assert_eq!(journal.find("kept").unwrap(), Some(purchase(1, Some("kept"))));
+
+    fs::write(&path, many.repeat(2)).unwrap();
+    let day_after = NOW + 600 + 24 * 60 * 60 + 1;
+    let mut late = purchase(5, None);
+    late.signed.capture_deadline = day_after;
+    journal.begin(&late, day_after, |_| None).unwrap();
+    assert_eq!((lines(), journal.find("kept").unwrap()), (1, None));
+}
+
+#[test]
+fn what_is_locked_counts_until_it_is_served_or_over() {
+    let (_folder, journal) = journal();
+    for number in 1..=3 {
+        begin(&journal, &purchase(number, None));
+    }
+    journal.note(&purchase(1, None).id, State::Served).unwrap();
+    let counted = purchase(2, None).id;
+    let locked = |now| {
+        let mut sum = None;
+        journal
+            .begin(&purchase(4, None), now, |entries| {
+                sum = Some((entries.locked(now, |_| false), entries.locked(now, |id| id == counted)));
+                sum.map(|(all, _)| all)
+            })
+            .unwrap();
+        sum.unwrap()
+    };
+    assert_eq!(locked(NOW), (2000, 1000));
+    assert_eq!(locked(NOW + 601), (0, 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, journal) = journal();
+    begin(&journal, &purchase(1, None));
+    let mode = fs::metadata(folder.path().join("session.json.journal")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn many_threads_lose_no_line() {
+    let (_folder, journal) = journal();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let journal = &journal;
+            scope.spawn(move || (0..10).for_each(|n| _ = begin(journal, &purchase(thread * 10 + n, None))));
+        }
+    });
+    assert_eq!(journal.unfinished().unwrap().len(), 40);
+}

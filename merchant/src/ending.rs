@@ -1,0 +1,168 @@
+//! Ends holds: settles captures and releases until the facilitator says that they are final, and
+//! looks for holds that are to be ended. Uses the facilitator, the record and the clock.
+//!
+//! A release is signed when it goes out, and the hold is closed on disk by then: whoever has it can
+//! end the hold there.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use tracing::{error, info, warn};
+use x402_escrow_wire::{
+    auth_capture::SESSION_KEY,
+    facilitator::SettleResponse,
+    purchase::{
+        seller::{Hold, HoldEvent},
+        verdict::{self, Verdict},
+    },
+    text::Hex32,
+};
+
+use crate::{
+    end,
+    record::{Change, NotChanged},
+    shared::Shared,
+};
+
+/// Time between two rounds in the background.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many are settled at once: while the cluster is congested, the facilitator takes up to a minute
+/// for each.
+const AT_ONCE: usize = 16;
+
+/// Round after round, for as long as the merchant lives.
+pub(crate) async fn run(merchant: Weak<Shared>) {
+    loop {
+        let Some(merchant) = merchant.upgrade() else { return };
+        round(&merchant).await;
+        drop(merchant);
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Ends what is to be ended by now.
+pub(crate) async fn round(merchant: &Arc<Shared>) {
+    let now = merchant.now();
+    let idle = merchant.config.closes_streams.then_some(merchant.config.stream_idle_seconds);
+    let idle = idle.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+    for change in merchant.record.with(|book| book.over(now)) {
+        lapse(merchant, change).await;
+    }
+    let due = merchant.record.with(|book| book.to_end(now, idle));
+    stream::iter(due).for_each_concurrent(AT_ONCE, |change| async { _ = end(merchant, change).await }).await;
+    let unsettled = merchant.record.with(|book| book.unsettled(now));
+    let taken = unsettled.into_iter().filter(|id| merchant.record.with(|book| book.take_ending(id)));
+    stream::iter(taken.collect::<Vec<_>>())
+        .for_each_concurrent(AT_ONCE, |id| async move { _ = settle(merchant, id).await })
+        .await;
+}
+
+/// Ends every open stream that no request uses, whether idle or not. Returns how many are left that
+/// are open, or that the facilitator has not taken.
+pub(crate) async fn close_streams(merchant: &Arc<Shared>) -> usize {
+    let is_open =
+        |id: &Hex32| merchant.record.with(|book| book.get(id).is_some_and(|entry| entry.state == Hold::Open));
+    let mut open = Vec::new();
+    if merchant.config.closes_streams {
+        open = merchant.record.with(|book| book.to_end(merchant.now(), Some(0)));
+        open.retain(|change| is_open(&change.id));
+    }
+    let ended = stream::iter(open).map(async |change| {
+        let id = change.id;
+        end(merchant, change).await || is_open(&id)
+    });
+    let not_taken = ended.buffer_unordered(AT_ONCE).filter(|taken| std::future::ready(!taken)).count().await;
+    not_taken + merchant.record.with(|book| book.open_streams())
+}
+
+/// Closes a hold for good, on disk, and then releases it; one without a verdict is checked before.
+/// Returns whether the facilitator took the release.
+async fn end(merchant: &Arc<Shared>, change: Change) -> bool {
+    let id = change.id;
+    match merchant.record.change(change, merchant.now()).await {
+        Ok(()) => {
+            let state = merchant.record.with(|book| book.get(&id).map(|entry| entry.state));
+            let is_released = state == Some(Hold::Releasing) || check(merchant, id).await;
+            is_released && settle(merchant, id).await.is_some_and(|answer| answer.success)
+        }
+        // A request came in between.
+        Err(NotChanged::Illegal(_)) => false,
+        Err(error) => {
+            error!(payment_id = %id, %error, "payment {id} can't be released");
+            false
+        }
+    }
+}
+
+/// Asks whether a hold without a verdict is held, and for this merchant: a release takes back what
+/// another instance sold. Returns whether it is to be released.
+async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
+    let known = merchant.record.with(|book| {
+        let intent = book.get(&id)?.payload.clone()?;
+        Some((intent, book.requirements(&id)?))
+    });
+    let Some((intent, requirements)) = known else { return false };
+    let claim = merchant.record.claim;
+    let event = match merchant.facilitator.pay(intent, None, &requirements, claim).await {
+        Ok(answer) => Verdict::of(&answer).of_hold(),
+        Err(error) => error.verdict().of_hold(),
+    };
+    let is_streamed = requirements.extra.get("captureAuthorizer").is_some_and(|key| key == SESSION_KEY);
+    let yes = if is_streamed { HoldEvent::Opened } else { HoldEvent::Held };
+    let changed = merchant.record.change(Change::of_hold(id, event.unwrap_or(yes)), merchant.now()).await;
+    if let Err(error) = &changed {
+        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
+        merchant.record.with(|book| book.crash_one(&id, None));
+    }
+    let is_held = changed.is_ok() && event.is_none() && !is_streamed;
+    if !is_held {
+        merchant.record.with(|book| book.end_later(&id, merchant.now()));
+    }
+    is_held
+}
+
+/// Settles a capture or a release that nobody else settles. Returns the facilitator's verdict, if
+/// there is one.
+pub(crate) async fn settle(merchant: &Arc<Shared>, id: Hex32) -> Option<SettleResponse> {
+    let (ending, requirements) = merchant.record.with(|book| {
+        let entry = book.get(&id)?;
+        let bought = entry.bought();
+        let ending = match (&entry.payload, entry.state) {
+            (Some(capture), Hold::Capturing) => capture.clone(),
+            (_, Hold::Releasing) if bought > 0 => end::close(&merchant.config, id, bought),
+            _ => end::void(&merchant.config, id),
+        };
+        Some((ending, book.requirements(&id)?))
+    })?;
+    let answer = merchant.facilitator.settle(ending, &requirements).await;
+    let event = answer.as_ref().map_or(HoldEvent::Undecided, verdict::ending);
+    match &answer {
+        Ok(answer) if answer.success => info!(payment_id = %id, "payment {id} is settled"),
+        Ok(answer) => {
+            let reason = answer.error_reason.as_deref().unwrap_or("no reason");
+            warn!(payment_id = %id, reason, "payment {id} is not settled: {reason}");
+        }
+        Err(error) => warn!(payment_id = %id, %error, "payment {id} is not settled yet"),
+    }
+    if let Err(error) = merchant.record.change(Change::of_hold(id, event), merchant.now()).await {
+        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
+    }
+    merchant.record.with(|book| book.end_later(&id, merchant.now()));
+    answer.ok()
+}
+
+/// Forgets what is over.
+async fn lapse(merchant: &Arc<Shared>, change: Change) {
+    let id = change.id;
+    let state = merchant.record.with(|book| book.get(&id).map(|entry| entry.state));
+    if state == Some(Hold::Capturing) {
+        error!(payment_id = %id, "payment {id} could not be captured for good before its deadline");
+    }
+    if let Err(error) = merchant.record.change(change, merchant.now()).await {
+        warn!(payment_id = %id, %error, "payment {id} is over and could not be taken out of the record");
+    }
+}
