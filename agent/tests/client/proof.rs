@@ -11,14 +11,14 @@ use crate::{
 
 const HOLD_PRICES: u64 = 10;
 
-/// Buys `count` times, half of it under 100 keys that are asked for again, and says how often each told what.
+/// Buys `count` times, half of it under 60 keys that are asked for again, and says how often each told what.
 async fn buy(peers: &Peers, agent: impl Fn() -> AgentClient, count: usize) -> BTreeMap<String, u64> {
     let mut told = BTreeMap::new();
     let mut client = agent();
     for step in 0..count {
         let (chance, key) = peers.with_world(|world| {
             world.end_some();
-            (world.below(12), world.below(100))
+            (world.below(12), world.below(60))
         });
         if chance == 0 {
             // Another process, which has the files only.
@@ -57,13 +57,13 @@ fn check(peers: &Peers, told: &BTreeMap<String, u64>) {
 
 #[tokio::test]
 async fn a_key_buys_once_and_no_hold_is_signed_for_more_than_a_price_ahead() {
-    for seed in 1..=2 {
+    for seed in 1..=3 {
         let peers = Peers::start().await;
         ask(&peers, PRICE);
         peers.live_in(World::new(seed));
         let told = buy(&peers, || peers.agent(PRICE).streaming(HOLD_PRICES * PRICE), 120).await;
         check(&peers, &told);
-        assert!(told["served"] > 20 && told["unknown"] > 20, "{told:?}");
+        assert!(told["served"] > 10 && told["unknown"] > 10, "{told:?}");
         let open = peers.files().streams.read().unwrap();
         assert!(open.len() <= 2, "{open:?}");
     }
@@ -74,11 +74,12 @@ async fn a_key_buys_once_where_each_purchase_is_a_payment_of_its_own() {
     for seed in 1..=2 {
         let peers = Peers::start().await;
         peers.live_in(World::new(seed));
-        let told = buy(&peers, || peers.agent(PRICE), 120).await;
+        let told = buy(&peers, || peers.agent(PRICE), 80).await;
         check(&peers, &told);
-        assert!(told["served"] > 20 && told["unknown"] > 20, "{told:?}");
+        assert!(told["served"] > 10 && told["unknown"] > 10, "{told:?}");
+        let agent = peers.agent(PRICE);
         for purchase in peers.files().journal.unfinished().unwrap() {
-            let outcome = peers.agent(PRICE).lookup(&purchase.id).await.unwrap().unwrap();
+            let outcome = agent.lookup(&purchase.id).await.unwrap().unwrap();
             let is_bought = peers.with_world(|world| world.holds.contains_key(&purchase.id));
             assert_eq!(outcome.purchase.is_finished(), is_bought, "{outcome:?}");
         }
