@@ -3,6 +3,7 @@
 
 pub mod advance;
 pub mod assurance;
+pub mod claim;
 pub mod cluster;
 pub mod decision;
 pub mod exact;

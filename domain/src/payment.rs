@@ -13,7 +13,7 @@ use x402_escrow_interface::{
     instruction::Signature,
     message::{Digest, Intent},
 };
-use x402_escrow_wire::{auth_capture, exact};
+use x402_escrow_wire::{auth_capture, claim::Claim, exact};
 
 pub use attempt::{Attempt, AttemptState, Landing, Problem};
 pub use history::{History, PaymentState, RestsOn, Sums};
@@ -36,6 +36,8 @@ pub struct Payment {
     pub amount: u64,
     /// When it was accepted, unix seconds.
     pub accepted_at: i64,
+    /// Which installation of a merchant settled it first, if it said so.
+    pub claim: Option<Claim>,
 }
 
 /// How a payment is paid.
@@ -65,7 +67,7 @@ pub struct TransferTerms {
     pub destination: Address,
     /// Whether somebody was told that it is paid. Only one caller is: who shows the same payment to two servers pays one
     /// of them.
-    pub is_claimed: bool,
+    pub is_told: bool,
 }
 
 impl Payment {
@@ -73,7 +75,16 @@ impl Payment {
     pub fn held(hold: HoldTerms, payer: Address, mint: Address, accepted_at: i64) -> Self {
         let intent = &hold.intent;
         let (id, receiver, amount) = (intent.digest(), intent.receiver, intent.amount);
-        Self { id, terms: Terms::Hold(Box::new(hold)), payer, mint, receiver, amount, accepted_at }
+        Self {
+            id,
+            terms: Terms::Hold(Box::new(hold)),
+            payer,
+            mint,
+            receiver,
+            amount,
+            accepted_at,
+            claim: None,
+        }
     }
 
     /// The scheme's name.

@@ -56,6 +56,8 @@ pub struct Progress {
     pub commitment_required: Level,
     /// Whether an equal request came before; of a transfer that is paid, whether one was told so.
     pub repeated: bool,
+    /// Whether that was for who asks now.
+    pub claimed: bool,
     /// Why the answer is no although it is as sure as it must be.
     pub objection: Option<Rejection>,
 }
@@ -80,6 +82,8 @@ pub struct Vouched {
     pub increment: u64,
     /// Whether it was accepted before.
     pub repeated: bool,
+    /// Whether that was for who asks now.
+    pub claimed: bool,
 }
 
 /// The answer to a request that was accepted, now or before.
@@ -103,7 +107,7 @@ pub fn settled(network: &str, progress: &Progress) -> SettleResponse {
 
 /// The answer to a voucher that was accepted. No transaction: it is captured later.
 pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
-    let Vouched { before, voucher, increment, assurance, repeated } = vouched;
+    let Vouched { before, voucher, increment, assurance, repeated, claimed } = vouched;
     let members = json!({
         "paymentId": Hex32(before.payment.id),
         "hold": before.hold().map(|hold| Key::from(hold.address())),
@@ -121,7 +125,9 @@ pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
         transaction: String::new(),
         network: network.to_owned(),
         amount: Some(Decimal(*increment)),
-        extra: Some(object(members).into_iter().chain(object(json!(assurance))).collect()),
+        extra: Some(
+            [members, claimed_member(*claimed), json!(assurance)].into_iter().flat_map(object).collect(),
+        ),
     }
 }
 
@@ -201,7 +207,8 @@ fn status(operation: &Operation) -> &'static str {
 }
 
 fn extra(progress: &Progress) -> Map<String, Value> {
-    let Progress { history, tracked, commitment_asked, commitment_required, repeated, .. } = progress;
+    let Progress { history, tracked, commitment_asked, commitment_required, repeated, claimed, .. } =
+        progress;
     let operation = &tracked.operation;
     let landing = tracked.decisive_attempt().and_then(|attempt| attempt.state.landing());
     let members = json!({
@@ -228,7 +235,15 @@ fn extra(progress: &Progress) -> Map<String, Value> {
         commitment_required: *commitment_required,
         observed: Observed::of(history, operation),
     };
-    [members, of_hold.unwrap_or_default(), json!(assurance)].into_iter().flat_map(object).collect()
+    [members, claimed_member(*claimed), of_hold.unwrap_or_default(), json!(assurance)]
+        .into_iter()
+        .flat_map(object)
+        .collect()
+}
+
+/// Says so only where it is so.
+fn claimed_member(claimed: bool) -> Value {
+    if claimed { json!({ "claimed": true }) } else { Value::Null }
 }
 
 fn object(members: Value) -> Map<String, Value> {

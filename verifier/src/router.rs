@@ -27,7 +27,7 @@ pub fn router(app: Arc<App>) -> Router {
     let body_limit = app.settings.maximum_body_bytes;
     let routes = Router::new()
         .route("/intents", post(routes::intents::create))
-        .route("/intents/payload", post(routes::intents::payload))
+        .route("/intents/payload", post(routes::payload::payload))
         .route("/verify", post(routes::verify::verify))
         .route("/settle", post(routes::settle::settle))
         .route("/refunds", post(routes::refunds::draft))

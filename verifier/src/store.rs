@@ -30,7 +30,7 @@ pub use outstanding::{Outstanding, Uncaptured};
 pub use overview::{Place, Turnover, Undelivered};
 pub use progress::TakenBack;
 use vouchers::OfferedVouchers;
-pub use vouchers::{AcceptedVoucher, DecideVoucher};
+pub use vouchers::{AcceptedVoucher, ClaimedVoucher, DecideVoucher, KeptBeside};
 
 /// The store.
 #[derive(Clone, Debug)]

@@ -46,7 +46,7 @@ pub fn check(request: &Request, rules: &Rules) -> Result<Checked, Rejection> {
 }
 
 /// The verdict on a payment that somebody was already told is paid.
-pub fn already_claimed() -> Rejection {
+pub fn already_told() -> Rejection {
     Rejection::new(
         ErrorCode::DuplicateSettlement,
         "paymentPayload.payload.transaction: this payment was settled before, and counts once",

@@ -60,7 +60,7 @@ pub(super) fn report(network: &str, history: &History, transfer: &TransferTerms)
         slot: landing.map(|landing| landing.slot),
         block_hash: landing.and_then(|landing| landing.block_hash).map(Base58),
         confirmations: landing.map_or(0, |landing| landing.confirmations),
-        claimed: transfer.is_claimed,
+        claimed: transfer.is_told,
         error: problem.map(|problem| problem.message.clone()),
     }
 }

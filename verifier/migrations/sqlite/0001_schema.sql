@@ -17,9 +17,10 @@ CREATE TABLE payments (
     intent      BLOB, -- laid out as docs/messages.md has it
     signature   TEXT,
     receiver_proof BLOB, -- shows that the receiver is in the session's list: hashes of 32 bytes, one after another
+    claim       TEXT, -- which installation of a merchant settled it first, as hex
     -- Of those that are paid at once.
     destination TEXT, -- the receiver's token account
-    claimed     INTEGER NOT NULL DEFAULT 0 CHECK (claimed IN (0, 1)), -- 1 once somebody was told that it is paid
+    told        INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)), -- 1 once somebody was told that it is paid
     CHECK ((scheme = 'auth-capture') = (intent IS NOT NULL)),
     CHECK ((scheme = 'exact') = (destination IS NOT NULL))
 ) STRICT;
@@ -58,6 +59,16 @@ CREATE TABLE vouchers (
     amount     TEXT NOT NULL,
     fee        TEXT NOT NULL,
     signature  TEXT NOT NULL
+) STRICT;
+
+-- Who may be told yes again to the newest vouchers of a hold, in the order in which they were accepted.
+CREATE TABLE voucher_claims (
+    payment_id TEXT NOT NULL REFERENCES payments (id),
+    number     INTEGER NOT NULL,
+    amount     TEXT NOT NULL,
+    increment  TEXT NOT NULL, -- what the voucher added to those before it
+    claim      TEXT NOT NULL,
+    PRIMARY KEY (payment_id, number)
 ) STRICT;
 
 -- A transaction carries several operations: one row for each, each with the transaction's bytes.

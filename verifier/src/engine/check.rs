@@ -12,10 +12,10 @@ use x402_escrow_wire::auth_capture::Payload;
 
 use crate::engine::{app::App, not_accepted::NotAccepted};
 
-pub use hold::{CheckedHold, FoundHold};
+pub use hold::{CheckedHold, FoundHold, already_settled};
 pub use operation::CheckedOperation;
 pub use transfer::{CheckedTransfer, is_told_again};
-pub use voucher::{CheckedVoucher, accepted_before, check_amount};
+pub use voucher::{Again, CheckedVoucher, accepted_before, check_amount};
 
 /// A request that is sound.
 #[derive(Clone, Debug)]

@@ -126,7 +126,15 @@ async fn load(app: &App, wanted: Wanted) -> Result<Progress, NotAccepted> {
         // Judged anew each time: meanwhile the hold may have become final, or its block been dropped.
         let action = &tracked.operation.action;
         let commitment_required = app.rules.policy.required(&history, action, commitment_asked, now);
-        Some(Progress { history, tracked, commitment_asked, commitment_required, repeated, objection: None })
+        Some(Progress {
+            history,
+            tracked,
+            commitment_asked,
+            commitment_required,
+            repeated,
+            claimed: false,
+            objection: None,
+        })
     });
     // Nothing is ever deleted, so this is a store that was exchanged under way.
     progress.ok_or_else(|| Rejection::new(ErrorCode::UnexpectedSettleError, "the payment vanished").into())

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod intents;
 pub mod openapi;
+pub mod payload;
 pub mod payments;
 pub mod refunds;
 pub mod settle;

@@ -73,7 +73,7 @@ impl Store {
         }
         match again {
             Some(_) => {
-                payments::set_proof(&mut transaction, payment, hold).await?;
+                payments::take_up(&mut transaction, payment, hold).await?;
                 payments::set_review(&mut transaction, &payment.id, Some(payment.capture_deadline())).await?;
             }
             None => payments::insert(&mut transaction, payment, payment.capture_deadline()).await?,

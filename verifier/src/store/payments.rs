@@ -39,12 +39,12 @@ impl Store {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn claim_transfer(&self, id: &Digest) -> Result<bool, StoreError> {
-        let claimed = sqlx::query("UPDATE payments SET claimed = 1 WHERE id = $1 AND claimed = 0")
+    pub async fn tell_transfer(&self, id: &Digest) -> Result<bool, StoreError> {
+        let told = sqlx::query("UPDATE payments SET told = 1 WHERE id = $1 AND told = 0")
             .bind(Hex32(*id).to_string())
             .execute(&self.pool)
             .await?;
-        Ok(claimed.rows_affected() == 1)
+        Ok(told.rows_affected() == 1)
     }
 
     /// A payment and all that was done with it.
@@ -93,8 +93,8 @@ pub(super) async fn insert(
     let intent = intent.map_err(|error| row::unreadable("intent", error.to_string()))?;
     sqlx::query(
         "INSERT INTO payments (id, scheme, payer, mint, receiver, amount, accepted_at, review_at, escrow, intent,
-             signature, receiver_proof, destination)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             signature, receiver_proof, destination, claim)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(payment.scheme())
@@ -109,19 +109,21 @@ pub(super) async fn insert(
     .bind(hold.map(|hold| Base58(hold.signature).to_string()))
     .bind(hold.map(|hold| hold.receiver_proof.concat()))
     .bind(transfer.map(|transfer| transfer.destination.to_string()))
+    .bind(payment.claim.map(|claim| claim.to_string()))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// The list of the session's receivers may have changed, and the proof with it.
-pub(super) async fn set_proof(
+/// What is taken up again may have another proof, since the list of the session's receivers changed, and another claim.
+pub(super) async fn take_up(
     connection: &mut AnyConnection,
     payment: &Payment,
     hold: &HoldTerms,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE payments SET receiver_proof = $1 WHERE id = $2")
+    sqlx::query("UPDATE payments SET receiver_proof = $1, claim = $2 WHERE id = $3")
         .bind(hold.receiver_proof.concat())
+        .bind(payment.claim.map(|claim| claim.to_string()))
         .bind(Hex32(payment.id).to_string())
         .execute(connection)
         .await?;
@@ -136,8 +138,14 @@ pub(super) async fn set_review(
     sqlx::query("UPDATE payments SET review_at = $1 WHERE id = $2")
         .bind(at)
         .bind(Hex32(*id).to_string())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    if at.is_none() {
+        sqlx::query("DELETE FROM voucher_claims WHERE payment_id = $1")
+            .bind(Hex32(*id).to_string())
+            .execute(connection)
+            .await?;
+    }
     Ok(())
 }
 

@@ -192,7 +192,7 @@ pub(super) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
             Some(_) => Terms::Hold(Box::new(hold_terms(row)?)),
             None => Terms::Transfer(TransferTerms {
                 destination: parse::<Key>(row, "destination")?.into(),
-                is_claimed: flag(row, "claimed")?,
+                is_told: flag(row, "told")?,
             }),
         },
         payer: parse::<Key>(row, "payer")?.into(),
@@ -200,6 +200,7 @@ pub(super) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
         receiver: parse::<Key>(row, "receiver")?.into(),
         amount: parse::<Decimal>(row, "amount")?.0,
         accepted_at: get(row, "accepted_at")?,
+        claim: get::<Option<&str>>(row, "claim")?.map(|text| parse_text("claim", text)).transpose()?,
     })
 }
 

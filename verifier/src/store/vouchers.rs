@@ -9,11 +9,12 @@ use sqlx::AnyConnection;
 use tokio::sync::oneshot;
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
+    claim::Claim,
     payment_identifier::PaymentIdentifier,
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Store, StoreError, identifiers, payments, write::Turn};
+use super::{Store, StoreError, identifiers, payments, row, write::Turn};
 use x402_escrow_domain::{
     identifier::Binding,
     payment::{History, Voucher},
@@ -33,8 +34,31 @@ pub enum AcceptedVoucher {
     IdentifierTaken(PaymentIdentifier),
 }
 
-/// Decides, given all that is known of the payment, whether a voucher is kept, and under which id.
-pub type DecideVoucher = Box<dyn FnOnce(&History) -> Result<Option<Binding>, Rejection> + Send>;
+/// What is kept beside a voucher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptBeside {
+    /// What it adds to those before it, in base units.
+    pub increment: u64,
+    /// Its id, if it has one.
+    pub binding: Option<Binding>,
+    /// Who may be told yes again, if anybody.
+    pub claim: Option<Claim>,
+}
+
+/// A claim on a voucher that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimedVoucher {
+    /// Whose it is.
+    pub claim: Claim,
+    /// What the voucher added to those before it, in base units.
+    pub increment: u64,
+}
+
+/// Of how many of a hold's vouchers the claims are kept: a merchant has fewer answers on their way.
+const CLAIMS_KEPT: i64 = 64;
+
+/// Decides, given all that is known of the payment, whether a voucher is kept, and with what beside it.
+pub type DecideVoucher = Box<dyn FnOnce(&History) -> Result<KeptBeside, Rejection> + Send>;
 
 /// Vouchers that wait for their turn. Whoever has it keeps all that are there, in one transaction: what takes long is not
 /// writing but having it on disk.
@@ -86,6 +110,28 @@ impl Store {
         answered.await.unwrap_or(Err(StoreError::Left))
     }
 
+    /// Who claimed the voucher of `amount` base units, if it is one of the newest and somebody did.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn voucher_claim(
+        &self,
+        payment_id: &Digest,
+        amount: u64,
+    ) -> Result<Option<ClaimedVoucher>, StoreError> {
+        let row =
+            sqlx::query("SELECT claim, increment FROM voucher_claims WHERE payment_id = $1 AND amount = $2")
+                .bind(Hex32(*payment_id).to_string())
+                .bind(Decimal(amount).to_string())
+                .fetch_optional(&self.pool)
+                .await?;
+        let claimed = |row| {
+            let increment = row::parse::<Decimal>(row, "increment")?.0;
+            Ok(ClaimedVoucher { claim: row::parse(row, "claim")?, increment })
+        };
+        row.as_ref().map(claimed).transpose()
+    }
+
     async fn accept_offered(&self) {
         let turn = self.turns.wait().await;
         let (offered, answers): (Vec<_>, Vec<_>) =
@@ -128,8 +174,8 @@ async fn keep(connection: &mut AnyConnection, offered: Offered) -> Result<Accept
     let Some(history) = payments::history(connection, &payment_id).await? else {
         return Ok(AcceptedVoucher::UnknownPayment);
     };
-    let binding = match decide(&history) {
-        Ok(binding) => binding,
+    let KeptBeside { increment, binding, claim } = match decide(&history) {
+        Ok(beside) => beside,
         Err(rejection) => return Ok(AcceptedVoucher::Refused(rejection)),
     };
     if let Some(binding) = binding
@@ -148,9 +194,39 @@ async fn keep(connection: &mut AnyConnection, offered: Offered) -> Result<Accept
     .bind(Base58(voucher.signature).to_string())
     .execute(&mut *connection)
     .await?;
+    if let Some(claim) = claim {
+        keep_claim(connection, &payment_id, voucher.amount, ClaimedVoucher { claim, increment }).await?;
+    }
     if history.voucher.is_none() {
         let review_at = history.payment.capture_deadline().saturating_sub(margin_seconds);
         payments::set_review(connection, &payment_id, Some(review_at)).await?;
     }
     Ok(AcceptedVoucher::New(Box::new(history)))
+}
+
+async fn keep_claim(
+    connection: &mut AnyConnection,
+    payment_id: &Digest,
+    amount: u64,
+    claimed: ClaimedVoucher,
+) -> Result<(), StoreError> {
+    let id = Hex32(*payment_id).to_string();
+    let row = sqlx::query(
+        "INSERT INTO voucher_claims (payment_id, number, amount, increment, claim)
+         SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4 FROM voucher_claims WHERE payment_id = $1
+         RETURNING number",
+    )
+    .bind(&id)
+    .bind(Decimal(amount).to_string())
+    .bind(Decimal(claimed.increment).to_string())
+    .bind(claimed.claim.to_string())
+    .fetch_one(&mut *connection)
+    .await?;
+    let number: i64 = row::get(&row, "number")?;
+    sqlx::query("DELETE FROM voucher_claims WHERE payment_id = $1 AND number <= $2")
+        .bind(&id)
+        .bind(number - CLAIMS_KEPT)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

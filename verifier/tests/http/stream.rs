@@ -102,6 +102,11 @@ impl Channel {
     }
 }
 
+/// What opens the first hold, and pays for one request.
+pub(crate) fn first(world: &World) -> Value {
+    opening(world, &terms(world), 1, PRICE)
+}
+
 fn opening(world: &World, terms: &PaymentRequirements, nonce: u64, amount: u64) -> Value {
     let mut payload = world.payload(terms, nonce);
     let id = world.payment_id(&envelope(terms, json!(payload)));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use x402_escrow_domain::{
     assurance::{Assurance, Observed},
+    claim::{self, Standing},
     facts::{Facts, Subject, receiver_token_accounts},
     identifier::Binding,
     payment::{History, RestsOn},
@@ -19,6 +20,7 @@ use x402_escrow_domain::{
 use x402_escrow_interface::{Address, account::Escrow};
 use x402_escrow_wire::{
     auth_capture::{Commitment, IntentPayload},
+    claim::Claim,
     error_code::ErrorCode,
 };
 
@@ -40,6 +42,8 @@ pub struct CheckedHold {
     pub binding: Option<Binding>,
     /// Whether it was accepted under its id, and the server is to be told again what became of it.
     pub is_told_again: bool,
+    /// By whom it is settled, if that is said.
+    pub claim: Option<Claim>,
     /// What is known of it.
     pub found: FoundHold,
 }
@@ -53,6 +57,8 @@ pub enum FoundHold {
         history: Box<History>,
         /// Its authorization.
         operation_id: i64,
+        /// Whose it is.
+        standing: Standing,
     },
     /// It is new, and would be authorized.
     New {
@@ -82,11 +88,13 @@ pub(super) async fn check(
         None => (None, false),
     };
     let asset = asked.asset.into();
-    let checked = |signed, found| CheckedHold { signed, asset, binding, is_told_again, found };
+    let claim = request.body.claim;
+    let checked = |signed, found| CheckedHold { signed, asset, binding, is_told_again, claim, found };
     if let Some(history) = app.store.history(&intent.digest()).await? {
         requirements::check_asset(asked, &history.payment.mint)?;
         if let Some(operation_id) = intent::known_authorization(&history) {
-            let found = FoundHold::Before { history: Box::new(history), operation_id };
+            let standing = claim::standing(history.payment.claim, request.body.claim, &history, now);
+            let found = FoundHold::Before { history: Box::new(history), operation_id, standing };
             return Ok(checked(signed, found));
         }
     }
@@ -121,7 +129,7 @@ impl CheckedHold {
             FoundHold::Before { history, .. } if self.is_told_again => {
                 Ok((history.payment.payer, assurance(Observed::of_hold(history))))
             }
-            FoundHold::Before { history, operation_id } => match history.failure_of(*operation_id) {
+            FoundHold::Before { history, operation_id, .. } => match history.failure_of(*operation_id) {
                 Some(failure) => Err(failure.into()),
                 None => Err(already_settled(history)),
             },
@@ -133,7 +141,8 @@ impl CheckedHold {
     }
 }
 
-fn already_settled(history: &History) -> Rejection {
+/// The verdict on a payment that was settled before, for somebody else.
+pub fn already_settled(history: &History) -> Rejection {
     Rejection::new(
         ErrorCode::DuplicateSettlement,
         format!("payload: this payment was settled before and is {}", history.state().as_str()),

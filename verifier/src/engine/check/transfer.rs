@@ -3,7 +3,7 @@
 use x402_escrow_domain::{
     assurance::{Assurance, Observed},
     exact::{
-        check::{self, Checked as SoundTransfer, already_claimed},
+        check::{self, Checked as SoundTransfer, already_told},
         failure, mint,
         requirements::Request,
         transaction,
@@ -89,9 +89,9 @@ async fn simulate(app: &App, request: &Request, transfer: &SoundTransfer) -> Res
 impl CheckedTransfer {
     pub(super) fn verdict(&self, policy: &Policy) -> Result<(Address, Assurance), Rejection> {
         if let Some(history) = &self.known {
-            let is_claimed = history.payment.transfer().is_some_and(|transfer| transfer.is_claimed);
-            if is_claimed && !self.is_told_again {
-                return Err(already_claimed());
+            let is_told = history.payment.transfer().is_some_and(|transfer| transfer.is_told);
+            if is_told && !self.is_told_again {
+                return Err(already_told());
             }
             let operation = history.operations.first().map(|tracked| &tracked.operation);
             if let Some(failure) = operation.and_then(Operation::failure) {

@@ -3,7 +3,8 @@
 
 use x402_escrow_domain::{
     assurance::{Assurance, Observed},
-    identifier::{self, Binding, Identifier},
+    claim::{self, Standing},
+    identifier::{self, Identifier},
     payment::History,
     policy::Policy,
     request::AuthCaptureRequest,
@@ -13,7 +14,11 @@ use x402_escrow_domain::{
         requirements, voucher,
     },
 };
-use x402_escrow_wire::auth_capture::{Extra, VoucherPayload};
+use x402_escrow_wire::{
+    auth_capture::{Extra, VoucherPayload},
+    claim::Claim,
+    error_code::ErrorCode,
+};
 
 use crate::{
     clock::unix_now,
@@ -33,8 +38,19 @@ pub struct CheckedVoucher {
     pub history: History,
     /// How sure it is: as its hold, which is all that it needs of the chain.
     pub assurance: Assurance,
-    /// What was accepted under its id, if the server is to be told again.
-    pub accepted_before: Option<Binding>,
+    /// By whom it is settled, if that is said.
+    pub claim: Option<Claim>,
+    /// What it added when it was accepted, if the server is to be told again.
+    pub again: Option<Again>,
+}
+
+/// A voucher that was accepted, and is told yes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// What it added to those before it, in base units.
+    pub increment: u64,
+    /// Whether who asks claimed it.
+    pub claimed: bool,
 }
 
 pub(super) async fn check(
@@ -52,11 +68,9 @@ pub(super) async fn check(
     requirements::check_asset(asked, &history.payment.mint)?;
     requirements::check_receiver(asked, &history.payment.receiver)?;
     voucher::check_hold(payload, intent, &extra)?;
-    let accepted_before = match &request.identifier {
-        Some(identifier) => accepted_before(app, payload, identifier, &history).await?,
-        None => None,
-    };
-    if accepted_before.is_none() {
+    let claim = request.body.claim;
+    let again = accepted_before(app, payload, request.identifier.as_ref(), claim, &history).await?;
+    if again.is_none() {
         check_amount(policy, payload, &extra, &history)?;
     }
     let assurance = Assurance {
@@ -66,23 +80,38 @@ pub(super) async fn check(
         observed: Observed::of_hold(&history),
     };
     let (payload, identifier) = (*payload, request.identifier.clone());
-    Ok(CheckedVoucher { payload, extra, identifier, history, assurance, accepted_before })
+    Ok(CheckedVoucher { payload, extra, identifier, history, assurance, claim, again })
 }
 
-/// What was accepted under the voucher's id, if the server is to be told again.
+/// What became of the voucher when it was accepted, if who asks is to be told yes again: by its claim, or by its id.
 ///
 /// # Errors
-/// If the id is another payment's, or the store failed.
+/// If the voucher is another's, its id another payment's, or the store failed.
 pub async fn accepted_before(
     app: &App,
     payload: &VoucherPayload,
-    identifier: &Identifier,
+    identifier: Option<&Identifier>,
+    claim: Option<Claim>,
     history: &History,
-) -> Result<Option<Binding>, NotAccepted> {
+) -> Result<Option<Again>, NotAccepted> {
     let Some(hold) = history.hold() else { return Ok(None) };
+    // A voucher above the last is new.
+    if history.voucher.is_some_and(|last| payload.amount.0 <= last.amount)
+        && let Some(first) = app.store.voucher_claim(&history.payment.id, payload.amount.0).await?
+    {
+        return match claim::standing(Some(first.claim), claim, history, unix_now()) {
+            Standing::Asking => Ok(Some(Again { increment: first.increment, claimed: true })),
+            Standing::Nobodys | Standing::Anothers => {
+                let message = "amount: this voucher was accepted before, and pays one request";
+                Err(Rejection::new(ErrorCode::VoucherRepeated, message).into())
+            }
+        };
+    }
+    let Some(identifier) = identifier else { return Ok(None) };
     let hash = identifier::hash(&[&payload.signed_bytes()]);
     let binding = identifier.bind(hold.intent.session_key, hash, 0, unix_now());
-    Ok(find(app, &binding).await?.filter(|_| identifier.is_told_again))
+    let known = find(app, &binding).await?.filter(|_| identifier.is_told_again);
+    Ok(known.map(|known| Again { increment: known.amount, claimed: false }))
 }
 
 /// Checks the voucher against all that was accepted before.

@@ -2,13 +2,14 @@
 
 use tokio::time::Instant;
 use x402_escrow_domain::{
+    claim::{self, Standing},
     facts::Facts,
     identifier::Binding,
     payment::{HoldTerms, Payment},
     report::Progress,
     verify::intent::{self, Proposal},
 };
-use x402_escrow_interface::{Address, account::Escrow};
+use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Level;
 
 use super::{Wanted, accepted, voucher, wait};
@@ -16,15 +17,19 @@ use crate::{
     clock::unix_now,
     engine::{
         app::App,
-        check::{CheckedHold, FoundHold},
+        check::{CheckedHold, FoundHold, already_settled},
         not_accepted::NotAccepted,
     },
 };
 
 pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, NotAccepted> {
-    let CheckedHold { signed, asset, binding, found, .. } = checked;
+    let CheckedHold { signed, asset, binding, claim, found, .. } = checked;
     let (payment_id, extra, first_voucher) = (signed.intent.digest(), signed.extra, signed.first_voucher);
+    let mut claimed = matches!(&found, FoundHold::Before { standing: Standing::Asking, .. });
     let (operation_id, is_new) = match found {
+        FoundHold::Before { history, standing: Standing::Anothers, .. } => {
+            return Err(already_settled(&history).into());
+        }
         FoundHold::Before { operation_id, .. } => (operation_id, false),
         FoundHold::New { facts, escrow } => {
             let hold = HoldTerms {
@@ -34,7 +39,9 @@ pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, 
             };
             // Of all that the requirements ask, only how final the hold must be is up to each caller.
             let commitment = app.rules.policy.on_balance(hold.intent.amount, extra.commitment);
-            accept(app, &hold, &asset, &facts, &escrow, binding.as_ref(), commitment.into()).await?
+            let payment = Payment::held(hold.clone(), escrow.payer, escrow.mint, unix_now());
+            let payment = Payment { claim, ..payment };
+            accept(app, &payment, &hold, &asset, &facts, binding.as_ref(), commitment.into()).await?
         }
     };
     let mut progress = wait(
@@ -49,11 +56,21 @@ pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, 
         },
     )
     .await?;
+    // An equal request at the same time may have been faster, and another's.
+    if !is_new && !claimed {
+        match claim::standing(progress.history.payment.claim, claim, &progress.history, unix_now()) {
+            Standing::Nobodys => {}
+            Standing::Asking => claimed = true,
+            Standing::Anothers => return Err(already_settled(&progress.history).into()),
+        }
+    }
+    progress.claimed = claimed;
     if let Some(first_voucher) = &first_voucher
         && progress.is_sure_enough()
     {
         // Whoever settles again because the hold took its time has bought nothing yet.
-        progress.repeated = !voucher::accept_first(app, first_voucher, &extra).await?;
+        progress.repeated = !voucher::accept_first(app, first_voucher, &extra, claim).await?;
+        progress.claimed &= progress.repeated;
     }
     Ok(progress)
 }
@@ -61,18 +78,17 @@ pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, 
 /// Stores the payment, unless what is known and promised by then speaks against it.
 async fn accept(
     app: &App,
+    payment: &Payment,
     hold: &HoldTerms,
     asset: &Address,
     facts: &Facts,
-    escrow: &Escrow,
     binding: Option<&Binding>,
     commitment: Level,
 ) -> Result<(i64, bool), NotAccepted> {
-    let payment = Payment::held(hold.clone(), escrow.payer, escrow.mint, unix_now());
     let proposal = Proposal { intent: &hold.intent, receiver_proof: &hold.receiver_proof, asset };
     let outcome = app
         .store
-        .accept_hold(&payment, hold, commitment, facts, binding, |promises| {
+        .accept_hold(payment, hold, commitment, facts, binding, |promises| {
             intent::check(&proposal, facts, promises, &app.rules.policy).map(drop)
         })
         .await?;

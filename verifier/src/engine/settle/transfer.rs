@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use x402_escrow_domain::{
     exact::{
-        check::{Checked as SoundTransfer, already_claimed, bind},
+        check::{Checked as SoundTransfer, already_told, bind},
         receipt,
         requirements::Request,
         transaction,
@@ -56,9 +56,9 @@ pub(super) async fn settle(app: &App, checked: CheckedTransfer) -> Result<Progre
         }
         match read_back(app, &progress).await {
             Some(Err(rejection)) => progress.objection = Some(rejection),
-            Some(Ok(())) if app.store.claim_transfer(&payment_id).await? => progress.repeated = false,
+            Some(Ok(())) if app.store.tell_transfer(&payment_id).await? => progress.repeated = false,
             Some(Ok(())) if is_told_again => progress.repeated = true,
-            Some(Ok(())) => progress.objection = Some(already_claimed()),
+            Some(Ok(())) => progress.objection = Some(already_told()),
             None if Instant::now() < until => {
                 sleep(RECEIPT_PAUSE).await;
                 continue;
@@ -78,15 +78,13 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
     let signed = transaction::sign(transfer.transaction.clone(), &app.fee_payer)?;
     let payment = Payment {
         id: transfer.id,
-        terms: Terms::Transfer(TransferTerms {
-            destination: transfer.transfer.destination,
-            is_claimed: false,
-        }),
+        terms: Terms::Transfer(TransferTerms { destination: transfer.transfer.destination, is_told: false }),
         payer: transfer.payer,
         mint: requirements.mint,
         receiver: requirements.receiver,
         amount: requirements.amount,
         accepted_at: now,
+        claim: None,
     };
     let attempt = Attempt::only(signed.signature, signed.bytes, last_valid_block_height);
     let commitment = app.rules.policy.on_transfer(requirements.amount, requirements.extra.commitment);

@@ -10,6 +10,7 @@ use x402_escrow_domain::{
 };
 use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
+    claim::Claim,
     error_code::ErrorCode::{VoucherDecreased, VoucherRepeated},
 };
 
@@ -17,38 +18,36 @@ use crate::{
     clock::unix_now,
     engine::{
         app::App,
-        check::{CheckedVoucher, accepted_before, check_amount},
+        check::{Again, CheckedVoucher, accepted_before, check_amount},
         not_accepted::NotAccepted,
     },
-    store::AcceptedVoucher,
+    store::{AcceptedVoucher, KeptBeside},
 };
 
 pub(super) async fn settle(app: &App, checked: CheckedVoucher) -> Result<Vouched, NotAccepted> {
-    let CheckedVoucher { payload, extra, identifier, history, assurance, accepted_before: before } = checked;
-    if let Some(before) = before {
-        return Ok(told_again(&payload, history, assurance, before.amount));
+    let CheckedVoucher { payload, extra, identifier, history, assurance, claim, again } = checked;
+    if let Some(again) = again {
+        return Ok(told_again(&payload, history, assurance, again));
     }
-    match keep(app, &payload, &extra, identifier.as_ref()).await {
+    match keep(app, &payload, &extra, identifier.as_ref(), claim).await {
         Ok(before) => {
             let voucher = voucher::voucher(&payload);
             let increment = increment(&before, &voucher);
-            Ok(Vouched { before, voucher, assurance, increment, repeated: false })
+            Ok(Vouched { before, voucher, assurance, increment, repeated: false, claimed: false })
         }
         // An equal one at the same time was faster.
         Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => {
-            let before = match &identifier {
-                Some(identifier) => accepted_before(app, &payload, identifier, &history).await?,
-                None => None,
-            };
-            let before = before.ok_or(NotAccepted::Rejected(rejection))?;
-            Ok(told_again(&payload, history, assurance, before.amount))
+            let history = app.store.history(&payload.payment_id.0).await?.unwrap_or(history);
+            let again = accepted_before(app, &payload, identifier.as_ref(), claim, &history).await?;
+            Ok(told_again(&payload, history, assurance, again.ok_or(rejection)?))
         }
         Err(other) => Err(other),
     }
 }
 
-fn told_again(payload: &VoucherPayload, before: History, assurance: Assurance, increment: u64) -> Vouched {
-    Vouched { before, voucher: voucher::voucher(payload), assurance, increment, repeated: true }
+fn told_again(payload: &VoucherPayload, before: History, assurance: Assurance, again: Again) -> Vouched {
+    let Again { increment, claimed } = again;
+    Vouched { before, voucher: voucher::voucher(payload), assurance, increment, repeated: true, claimed }
 }
 
 /// What a voucher adds to those before it, in base units.
@@ -62,8 +61,9 @@ pub(super) async fn accept_first(
     app: &App,
     payload: &VoucherPayload,
     extra: &Extra,
+    claim: Option<Claim>,
 ) -> Result<bool, NotAccepted> {
-    match keep(app, payload, extra, None).await {
+    match keep(app, payload, extra, None, claim).await {
         Ok(_) => Ok(true),
         Err(NotAccepted::Rejected(rejection)) if is_repeated(&rejection) => Ok(false),
         Err(other) => Err(other),
@@ -80,6 +80,7 @@ async fn keep(
     payload: &VoucherPayload,
     extra: &Extra,
     identifier: Option<&Identifier>,
+    claim: Option<Claim>,
 ) -> Result<History, NotAccepted> {
     let id = payload.payment_id;
     let voucher = voucher::voucher(payload);
@@ -89,10 +90,12 @@ async fn keep(
         let identifier = identifier.cloned();
         Box::new(move |history: &History| {
             check_amount(&policy, &payload, &extra, history)?;
-            let (Some(identifier), Some(hold)) = (identifier, history.hold()) else { return Ok(None) };
-            let hash = identifier::hash(&[&payload.signed_bytes()]);
-            let amount = increment(history, &voucher);
-            Ok(Some(identifier.bind(hold.intent.session_key, hash, amount, unix_now())))
+            let increment = increment(history, &voucher);
+            let binding = identifier.zip(history.hold()).map(|(identifier, hold)| {
+                let hash = identifier::hash(&[&payload.signed_bytes()]);
+                identifier.bind(hold.intent.session_key, hash, increment, unix_now())
+            });
+            Ok(KeptBeside { increment, binding, claim })
         })
     };
     match app.store.accept_voucher(&id.0, &voucher, policy.voucher_margin_seconds, decide).await? {

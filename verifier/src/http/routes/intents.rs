@@ -22,10 +22,10 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{IntentPayload, origin, receiver_proof, stream_resource_hash},
+    auth_capture::{origin, receiver_proof, stream_resource_hash},
     field::{self, FieldError},
-    payment::{PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
-    text::{Base58, Decimal, Hex32, Key, decode_header, encode_header},
+    payment::{PaymentPayload, PaymentRequired},
+    text::{Base58, Decimal, Hex32, Key, decode_header},
 };
 
 use crate::{
@@ -38,7 +38,6 @@ use x402_escrow_domain::{
     nonce,
     promises::Promises,
     translate::{self, Choice, PassedOver, Wish},
-    verify::{self, Rejection, requirements},
 };
 
 /// Body of `POST /intents`.
@@ -51,6 +50,12 @@ struct CreateRequest {
     /// What is paid for, if the option's resource hash shall be checked against it.
     #[serde(default)]
     request: Option<PaidRequest>,
+    /// The hash itself: the verifier then learns no URL.
+    #[serde(default)]
+    resource_hash: Option<Hex32>,
+    /// The same of a streamed hold, which is bound to the origin.
+    #[serde(default)]
+    stream_hash: Option<Hex32>,
     /// The most that may be paid, in base units.
     #[serde(default)]
     maximum_amount: Option<Decimal>,
@@ -158,11 +163,14 @@ impl From<&Intent> for IntentReport {
 pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, ApiError> {
     let request: CreateRequest = body.read()?;
     let challenge = read_challenge(&request.payment_required)?;
+    let told = |hash: Option<Hex32>, of_request: fn(&PaidRequest) -> [u8; 32]| {
+        hash.map(|hash| hash.0).or_else(|| request.request.as_ref().map(of_request))
+    };
     let wish = Wish {
         escrow: request.session.escrow.into(),
         session_key: request.session.session_key.into(),
-        resource_hash: request.request.as_ref().map(PaidRequest::resource_hash),
-        stream_hash: request.request.as_ref().map(PaidRequest::stream_hash),
+        resource_hash: told(request.resource_hash, PaidRequest::resource_hash),
+        stream_hash: told(request.stream_hash, PaidRequest::stream_hash),
         maximum_amount: request.maximum_amount.map(|amount| amount.0),
         receiver_proof: request.receiver_proof,
     };
@@ -257,42 +265,4 @@ fn none_acceptable(passed_over: Vec<PassedOver>) -> Response {
     });
     let body = serde_json::json!({ "error": error, "passedOver": passed_over });
     (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
-}
-
-/// Body of `POST /intents/payload`.
-#[derive(Clone, Debug, Deserialize)]
-struct PayloadRequest {
-    unsigned: PaymentPayload,
-    signature: Base58<64>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    header_name: &'static str,
-    header_value: String,
-    payment_payload: PaymentPayload,
-}
-
-/// `POST /intents/payload`: adds the signature, and writes the header that pays.
-pub async fn payload(State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, ApiError> {
-    let PayloadRequest { unsigned, signature } = body.read()?;
-    let mut intent: IntentPayload = field::read(&unsigned.payload)
-        .map_err(|error| ApiError::bad_field(error.within("unsigned.payload")))?;
-    intent.signature = Some(signature);
-    check_signed(&app, &unsigned, &intent)?;
-    let payload = serde_json::to_value(intent).map_err(|error| ApiError::internal(&error))?;
-    let payment_payload = PaymentPayload { payload, ..unsigned };
-    let header_value = encode_header(&payment_payload).map_err(|error| ApiError::internal(&error))?;
-    Ok(Json(Payload { header_name: PAYMENT_SIGNATURE, header_value, payment_payload }).into_response())
-}
-
-fn check_signed(app: &App, unsigned: &PaymentPayload, payload: &IntentPayload) -> Result<(), Rejection> {
-    requirements::check_version(unsigned.x402_version, "unsigned.x402Version")?;
-    let extra = requirements::check(&unsigned.accepted, &app.rules)?;
-    let intent = verify::intent::read(payload, &unsigned.accepted, &extra)?;
-    match &payload.signature {
-        Some(signature) => verify::intent::check_signature(&intent, &signature.0),
-        None => Ok(()),
-    }
 }

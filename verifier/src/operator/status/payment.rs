@@ -128,7 +128,7 @@ fn details(history: &History, summary: &Summary, id: &str, decimals: &Decimals) 
                 Terms::Transfer(transfer) => {
                     dt { "Receiver" } dd.mono { (history.payment.receiver) }
                     dt { "Payer" } dd.mono { (summary.payer) }
-                    dt { "Told to a merchant" } dd { @if transfer.is_claimed { "yes" } @else { "not yet" } }
+                    dt { "Told to a merchant" } dd { @if transfer.is_told { "yes" } @else { "not yet" } }
                 }
             }
             dt { "Token" } dd.mono { (summary.asset) }

@@ -279,6 +279,15 @@ fn example(number: i64) -> Payment {
     let mut id = [0; 32];
     id[..8].copy_from_slice(&number.to_le_bytes());
     let address = buyer().pubkey();
-    let terms = Terms::Transfer(TransferTerms { destination: address, is_claimed: false });
-    Payment { id, terms, payer: address, mint: address, receiver: address, amount: 1, accepted_at: 0 }
+    let terms = Terms::Transfer(TransferTerms { destination: address, is_told: false });
+    Payment {
+        id,
+        terms,
+        payer: address,
+        mint: address,
+        receiver: address,
+        amount: 1,
+        accepted_at: 0,
+        claim: None,
+    }
 }
