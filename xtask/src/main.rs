@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`.
 //!
 //! Reading order: one module per command, then what they share: `checkout` (where things are),
-//! `cache` (what is fetched or built once), `progress` (long steps), `toolchain` (compilers for the program).
+//! `cache` (what is fetched or built once), `progress` and `steps` (what takes long), `toolchain` (compilers for the program).
 
 mod apt;
 mod bench;
@@ -17,6 +17,7 @@ mod npm;
 mod postgres;
 mod progress;
 mod python;
+mod steps;
 mod test;
 mod toolchain;
 mod validator;

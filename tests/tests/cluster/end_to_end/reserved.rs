@@ -11,7 +11,7 @@ use solana_sdk::signature::{Signature, Signer};
 use x402_escrow_interface::address::{TOKEN_PROGRAM_ID, associated_token};
 use x402_escrow_tests::local::Merchant;
 
-use super::shop::Shop;
+use crate::shop::Shop;
 
 /// Prices of /weather and of /quote, in base units. The verifier answers captures of the one `reserved`, and of the other
 /// `confirmed`.
@@ -174,5 +174,5 @@ fn a_reserved_capture_near_its_deadline_waits_for_no_others_and_takes_those_that
         |merchant: &Merchant| shop.local.chain.tokens(&merchant.key.pubkey(), &shop.local.mint).unwrap();
     assert_eq!((balance(&shop.merchant), balance(&soon), balance(&late)), (2 * WEATHER, WEATHER, WEATHER));
     let escrow = shop.escrow();
-    assert_eq!((escrow.balance, escrow.held), (super::shop::DEPOSIT - 4 * WEATHER, 0));
+    assert_eq!((escrow.balance, escrow.held), (crate::shop::DEPOSIT - 4 * WEATHER, 0));
 }

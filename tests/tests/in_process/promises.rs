@@ -7,38 +7,18 @@
 //! makes sense. `docs/testing.md` lists the promises, and says how to run more and how to repeat a
 //! failure.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+mod agents;
+mod attacks;
+mod follow;
+mod intents;
+mod merchant;
+mod payer;
+mod relayer;
+mod run;
+mod tally;
+mod trial;
 
-#[path = "property"]
-mod property {
-    pub(crate) mod audit;
-    pub(crate) mod build;
-    pub(crate) mod cast;
-    pub(crate) mod draw;
-    pub(crate) mod names;
-    pub(crate) mod play;
-    pub(crate) mod settings;
-    pub(crate) mod step;
-    pub(crate) mod stored;
-    pub(crate) mod surroundings;
-    pub(crate) mod theft;
-}
-
-mod promises {
-    pub(crate) mod agents;
-    pub(crate) mod attacks;
-    pub(crate) mod follow;
-    pub(crate) mod intents;
-    pub(crate) mod merchant;
-    pub(crate) mod payer;
-    pub(crate) mod relayer;
-    pub(crate) mod run;
-    pub(crate) mod tally;
-    pub(crate) mod trial;
-}
-
-use promises::run;
-use property::settings::Settings;
+use crate::property::settings::Settings;
 
 #[test]
 fn everybody_gets_what_was_promised_whoever_sends_what() {

@@ -1,9 +1,6 @@
 //! The published packages of x402, unchanged, against the verifier and a validator: every client buys from every server,
 //! in versions 1 and 2, and every outcome is held against balances read from the chain.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
-
-#[path = "standard_clients/server.rs"]
 mod server;
 
 use std::{path::PathBuf, time::Duration};

@@ -1,20 +1,15 @@
 //! The TypeScript package against the real parts: its agent buys from an Express server and from a Rust merchant, the
 //! Rust agent buys from the Express server, and every outcome is held against balances read from the chain.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-#[path = "typescript/express.rs"]
 mod express;
-#[path = "end_to_end/shop.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use the rest")]
-mod shop;
 
 use std::{thread, time::Duration};
 
 use express::{Express, buy, run};
 use serde_json::{Map, Value, json};
-use shop::Shop;
 use x402_escrow_wire::payment::PaymentPayload;
+
+use crate::shop::Shop;
 
 /// 0.25 USDC, the price of a report.
 const REPORT: u64 = 250_000;

@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 use x402_escrow_wire::text::{Base58, Decimal};
 
-use super::shop::{Shop, payment_id};
+use crate::shop::{Shop, payment_id};
 
 #[test]
 fn a_payment_that_is_not_right_buys_nothing() {

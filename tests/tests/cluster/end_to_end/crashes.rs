@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use super::shop::{Shop, payment_id};
+use crate::shop::{Shop, payment_id};
 
 /// Price of /slow and of /quote, in base units.
 const SLOW: u64 = 5_000;

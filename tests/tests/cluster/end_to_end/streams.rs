@@ -1,6 +1,6 @@
 //! Many requests out of one hold, with the agent's command line.
 
-use super::shop::Shop;
+use crate::shop::Shop;
 
 /// Price of /ticks and what is held for many of them, in base units.
 const TICK: u64 = 1_000;

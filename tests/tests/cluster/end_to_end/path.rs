@@ -6,7 +6,7 @@ use solana_sdk::signature::Signer;
 use x402_escrow_interface::{address, instruction};
 use x402_escrow_tests::program_id;
 
-use super::shop::{DEPOSIT, Shop};
+use crate::shop::{DEPOSIT, Shop};
 
 #[test]
 fn an_agent_buys_and_every_base_unit_is_where_it_belongs() {

@@ -1,33 +1,31 @@
 //! The fuzz targets with their seeds, without libFuzzer: `cargo xtask fuzz` goes on from there.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
 use std::{collections::BTreeSet, fs};
 
 use x402_escrow_tests::checkout_file;
 
-#[path = "../../fuzz/src/lib.rs"]
+#[path = "../../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is a crate of its own as well")]
-mod fuzz;
+mod targets;
 
 /// A name, and what says whether bytes are what belongs there.
 type Target = (&'static str, fn(&[u8]) -> bool);
 
 const TARGETS: [Target; 14] = [
-    ("account", fuzz::account::run),
-    ("auth_capture", fuzz::auth_capture::run),
-    ("config", fuzz::config::run),
-    ("draft", fuzz::draft::run),
-    ("event", fuzz::event::run),
-    ("instruction", fuzz::instruction::run),
-    ("keypair_file", fuzz::keypair_file::run),
-    ("logs", fuzz::logs::run),
-    ("message", fuzz::message::run),
-    ("payment_required", fuzz::payment_required::run),
-    ("payment_signature", fuzz::payment_signature::run),
-    ("session_file", fuzz::session_file::run),
-    ("settle_response", fuzz::settle_response::run),
-    ("text", fuzz::text::run),
+    ("account", targets::account::run),
+    ("auth_capture", targets::auth_capture::run),
+    ("config", targets::config::run),
+    ("draft", targets::draft::run),
+    ("event", targets::event::run),
+    ("instruction", targets::instruction::run),
+    ("keypair_file", targets::keypair_file::run),
+    ("logs", targets::logs::run),
+    ("message", targets::message::run),
+    ("payment_required", targets::payment_required::run),
+    ("payment_signature", targets::payment_signature::run),
+    ("session_file", targets::session_file::run),
+    ("settle_response", targets::settle_response::run),
+    ("text", targets::text::run),
 ];
 
 #[test]

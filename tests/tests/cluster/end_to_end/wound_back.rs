@@ -9,7 +9,7 @@ use x402_escrow_tests::local::{
     parties::{Parties, Terms, now},
 };
 
-use super::shop::ONE_AT_A_TIME;
+use crate::shop::ONE_AT_A_TIME;
 
 /// How many slots a node may be behind itself and is believed.
 const FORK: u64 = 30;

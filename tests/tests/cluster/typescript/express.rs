@@ -13,7 +13,7 @@ use serde_json::Value;
 use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_tests::{local::checkout, program_id};
 
-use super::shop::{DEPOSIT, Shop};
+use crate::shop::{DEPOSIT, Shop};
 
 /// A running Express server. It is killed when it is dropped.
 pub(super) struct Express {

@@ -15,8 +15,8 @@ use x402_escrow_tests::local::{
 use x402_escrow_tests::program_id;
 use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
-use super::super::shop::turn;
 use super::database::TestDatabase;
+use crate::shop::turn;
 
 /// A capture of a confirmed hold is answered at once up to this, in base units, and sent later.
 pub(super) const RESERVED_UP_TO: u64 = 100_000;

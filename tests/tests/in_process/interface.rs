@@ -1,11 +1,9 @@
 //! The interface crate against the program's IDL: what one says, the other says too.
 
-mod interface {
-    pub(super) mod encoding;
-    pub(super) mod instructions;
-    mod named;
-    mod payments;
-}
+mod encoding;
+mod instructions;
+mod named;
+mod payments;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -18,8 +16,6 @@ use x402_escrow_interface::{
     event::Event,
 };
 use x402_escrow_tests::idl::{self, discriminator, entries, entry};
-
-use interface::{encoding, instructions};
 
 #[test]
 fn committed_idl_is_that_of_a_local_cluster() {

@@ -1,28 +1,20 @@
 //! The account-substitution matrix: what every instruction says when another valid account of the same kind is in one
 //! of its slots. Instructions and slots are those of the IDL, so that a new one fails here until it has its rows.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
 use std::{collections::BTreeSet, thread};
 
 use x402_escrow_tests::idl;
 
-mod substitution {
-    pub(crate) mod matrix;
-    pub(crate) mod neighbours;
+mod matrix;
+mod neighbours;
 
-    // The tables.
-    pub(crate) mod escrows;
-    pub(crate) mod holds;
-    pub(crate) mod payments;
-    pub(crate) mod sessions;
-}
+// The tables.
+mod escrows;
+mod holds;
+mod payments;
+mod sessions;
 
-use substitution::{
-    escrows, holds,
-    matrix::{Case, Outcome},
-    payments, sessions,
-};
+use matrix::{Case, Outcome};
 
 const TABLES: [&[Case]; 4] = [escrows::CASES, sessions::CASES, payments::CASES, holds::CASES];
 

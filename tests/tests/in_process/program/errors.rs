@@ -6,7 +6,7 @@ use x402_escrow_interface::error::EscrowError;
 
 #[test]
 fn every_error_is_provoked_by_a_test() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/in_process");
     let mut code = String::new();
     for entry in ["program", "substitution"]
         .into_iter()

@@ -1,7 +1,5 @@
 //! Pages of `docs/` say what the code does: test names, field names, error codes and examples are held against it.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
 use std::{
     collections::BTreeSet,
     fs,

@@ -1,9 +1,4 @@
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
+use std::{collections::VecDeque, mem, sync::Mutex, thread};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,8 +11,8 @@ use x402_escrow_tests::{
 
 use super::{audit::Audit, cast::Cast, settings::Settings, step::Step, theft::Theft};
 
-/// Whether a sequence has failed, so that the others need not go on.
-static FAILED: AtomicBool = AtomicBool::new(false);
+/// The tests of which a sequence has failed, so that their others need not go on.
+static FAILED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 
 /// One sequence: a chain, the model of it, and whoever acts on them by chance.
 pub(crate) struct Play {
@@ -64,7 +59,7 @@ impl Play {
 
     /// Whether there is more to play of so many instructions.
     pub(crate) fn goes_on(&self, instructions: u64) -> bool {
-        self.steps < instructions && !FAILED.load(Ordering::Relaxed)
+        self.steps < instructions && !FAILED.lock().unwrap().contains(&self.test)
     }
 
     /// Lets something happen past the program, and says what is tried next: an honest step, or a
@@ -137,12 +132,12 @@ impl Play {
 impl Drop for Play {
     fn drop(&mut self) {
         if thread::panicking() {
-            FAILED.store(true, Ordering::Relaxed);
             let (seed, last, test) = (self.seed, self.steps, self.test);
+            FAILED.lock().unwrap().push(test);
             let trying = self.cast.name_addresses(mem::take(&mut self.trying));
             println!("Failed at instruction {last} of seed {seed}: {trying}");
             println!(
-                "To repeat it: {}={seed} {}={last} cargo test -p x402-escrow-tests --test {test}",
+                "To repeat it: {}={seed} {}={last} cargo test -p x402-escrow-tests --test in_process {test}::",
                 Settings::SEED,
                 Settings::INSTRUCTIONS
             );

@@ -4,27 +4,23 @@
 //! After every step the model and the chain must agree on the outcome and on every balance.
 //! `docs/testing.md` says how to run more of them, and how to repeat a failure.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+mod against_model;
+pub(crate) mod audit;
+pub(crate) mod build;
+pub(crate) mod cast;
+mod compare;
+pub(crate) mod draw;
+pub(crate) mod names;
+pub(crate) mod play;
+mod report;
+pub(crate) mod settings;
+pub(crate) mod step;
+pub(crate) mod stored;
+pub(crate) mod surroundings;
+pub(crate) mod theft;
+mod verdict;
 
-mod property {
-    pub(crate) mod against_model;
-    pub(crate) mod audit;
-    pub(crate) mod build;
-    pub(crate) mod cast;
-    pub(crate) mod compare;
-    pub(crate) mod draw;
-    pub(crate) mod names;
-    pub(crate) mod play;
-    pub(crate) mod report;
-    pub(crate) mod settings;
-    pub(crate) mod step;
-    pub(crate) mod stored;
-    pub(crate) mod surroundings;
-    pub(crate) mod theft;
-    pub(crate) mod verdict;
-}
-
-use property::{against_model, settings::Settings};
+use settings::Settings;
 
 /// From so many instructions on, every rule of the program must have been broken.
 const FULL_INSTRUCTIONS: u64 = 100_000;

@@ -3,13 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-mod crash_run {
-    mod counter;
-    mod forks;
-    mod payments;
-    mod run;
-    mod shopper;
-    mod streamer;
-    mod streams;
-    mod till;
-}
+mod counter;
+mod forks;
+mod payments;
+mod run;
+mod shopper;
+mod streamer;
+mod streams;
+mod till;
