@@ -7,6 +7,7 @@ mod apt;
 mod bench;
 mod build;
 mod cache;
+mod check;
 mod checkout;
 mod chromium;
 mod demo;
@@ -48,6 +49,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure what the program costs, and how fast the verifier takes vouchers
     Bench(bench::Arguments),
+    /// Check in two minutes what a change most likely breaks
+    Check(check::Arguments),
     /// Run every test there is
     Test(test::Arguments),
     /// Kill what payments go through, again and again
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Idl(arguments) => idl::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Check(check::Arguments {}) => check::run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Fault(arguments) => fault::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
