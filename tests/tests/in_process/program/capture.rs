@@ -81,19 +81,8 @@ fn capture_without_the_authorizer_refused() {
     let (mut world, intent) = World::with_hold();
     let capture = world.capture_message(&intent, usdc(4));
     let good = world.capture_by(&intent, &capture, Consent::Signer);
-    let last = good.accounts.len() - 1;
-
-    let mut nobody = good.clone();
-    nobody.accounts.truncate(last);
-    world.refuse(nobody, EscrowError::MissingAuthorizer);
-    let mut not_signing = good.clone();
-    not_signing.accounts[last].is_signer = false;
-    world.refuse(not_signing, EscrowError::MissingAuthorizer);
-    for thief in [world.stranger, world.relay, world.receiver, world.agent, world.receiver_authorizer] {
-        let mut stolen = good.clone();
-        stolen.accounts[last].pubkey = thief;
-        world.refuse(stolen, EscrowError::MissingAuthorizer);
-    }
+    let thieves = [world.stranger, world.relay, world.receiver, world.agent, world.receiver_authorizer];
+    world.refuse_without_signer(&good, &thieves);
 }
 
 #[test]

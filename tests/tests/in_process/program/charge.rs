@@ -134,13 +134,8 @@ fn fee_to_another_account_than_the_recipients_refused() {
     let message = Capture { fee: 1, ..world.capture_message(&intent, usdc(10)) };
     let capture = Some(world.charge_capture(&intent, &message));
     let good = world.charge_as(&intent, &Charge { amount: usdc(10), capture, release: None });
-    let last = good.accounts.len() - 1;
-    let mut stolen = good.clone();
-    stolen.accounts[last].pubkey = world.token_account(&world.stranger);
-    world.refuse(stolen, EscrowError::WrongFeeTokenAccount);
-    let mut missing = good.clone();
-    missing.accounts.truncate(last);
-    world.refuse(missing, EscrowError::WrongFeeTokenAccount);
+    let strangers = world.token_account(&world.stranger);
+    world.refuse_without_last_account(&good, &[strangers], EscrowError::WrongFeeTokenAccount);
     world.succeed(&[good]);
 }
 

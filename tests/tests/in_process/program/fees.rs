@@ -150,13 +150,8 @@ fn fee_to_another_account_than_the_recipients_refused() {
     let (mut world, intent) = World::with_hold();
     let message = Capture { fee: 10, ..world.capture_message(&intent, usdc(4)) };
     let good = world.capture_as(&intent, &message);
-    let last = good.accounts.len() - 1;
-    let mut stolen = good.clone();
-    stolen.accounts[last].pubkey = world.token_account(&world.stranger);
-    world.refuse(stolen, EscrowError::WrongFeeTokenAccount);
-    let mut missing = good.clone();
-    missing.accounts.truncate(last);
-    world.refuse(missing, EscrowError::WrongFeeTokenAccount);
+    let strangers = world.token_account(&world.stranger);
+    world.refuse_without_last_account(&good, &[strangers], EscrowError::WrongFeeTokenAccount);
     world.succeed(&[good]);
 }
 
