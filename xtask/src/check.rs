@@ -18,11 +18,12 @@ use crate::steps::Steps;
 pub(crate) struct Arguments {}
 
 /// Parts of the test program `in_process` that take long and seldom fail alone.
-const LEFT_TO_TEST: [&str; 3] = ["promises::", "property::", "ed25519::"];
+const LEFT_TO_TEST: [&str; 5] = ["promises::", "property::", "ed25519::", "fuzz::", "substitution::"];
 
 const NOT_RUN: &str = "\
-Not run: random instructions (promises, property), edge cases of Ed25519, the HTTP interface, merchants, agents, command
-lines, anything on a validator, PostgreSQL, TypeScript, Python, the IDL, costs, licences.
+Not run: random instructions (promises, property), edge cases of Ed25519, seeds of the fuzz targets, substituted accounts,
+the HTTP interface, merchants, agents, command lines, anything on a validator, PostgreSQL, TypeScript, Python, the IDL,
+costs, licences.
 `cargo xtask test` runs the tests, `.ci/run` everything.";
 
 pub(crate) fn run() -> Result<()> {
