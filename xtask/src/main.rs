@@ -1,11 +1,11 @@
 //! The project's own commands: `cargo xtask <command>`.
 //!
-//! Reading order: one module per command, then what they share: `checkout` (where things are),
-//! `cache` (what is fetched or built once), `progress` and `steps` (what takes long), `toolchain` (compilers for the program).
+//! Reading order: one module per command, of which `program` has those that compile the on-chain program, with its
+//! toolchain. Then what they share: `checkout` (where things are), `cache` (what is fetched or built once), `progress`
+//! and `steps` (what takes long).
 
 mod apt;
 mod bench;
-mod build;
 mod cache;
 mod check;
 mod checkout;
@@ -13,19 +13,19 @@ mod chromium;
 mod demo;
 mod fault;
 mod fuzz;
-mod idl;
 mod npm;
 mod postgres;
+mod program;
 mod progress;
 mod python;
 mod steps;
 mod test;
-mod toolchain;
 mod validator;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use program::{build, idl, toolchain};
 
 /// Builds, runs and tests x402-escrow. Every command sets up what it needs and says so.
 #[derive(Parser)]

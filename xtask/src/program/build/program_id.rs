@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn default_is_that_of_the_build_script() {
-        let script = include_str!("../../../programs/escrow/build.rs");
+        let script = include_str!("../../../../programs/escrow/build.rs");
         assert!(script.contains(&format!("(\"{PROGRAM_ID}\", \"{DEFAULT}\")")));
     }
 

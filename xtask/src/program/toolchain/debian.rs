@@ -130,7 +130,7 @@ fn replace(pins: &Pins, offers: &[(&Pin, Pins)]) -> Result<Pins> {
             Some(offer) => Ok(offer.clone()),
             None => bail!(
                 "Debian offers {} of {}, and the standard library can be made from {RUST_VERSION} only \
-                 (xtask/src/toolchain/standard_library.rs)",
+                 (xtask/src/program/toolchain/standard_library.rs)",
                 listed(offers),
                 pin.package
             ),

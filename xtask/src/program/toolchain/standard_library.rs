@@ -67,7 +67,7 @@ const EDITS: [Edit; 6] = [
 
 /// The module that the second edit declares.
 const ALLOCATOR_FILE: &str = "sys/alloc/solana.rs";
-const ALLOCATOR: &str = include_str!("../../../toolchain/standard-library/solana.rs");
+const ALLOCATOR: &str = include_str!("../../../../toolchain/standard-library/solana.rs");
 
 /// A sysroot for rustc with the edited library source, in the cache.
 pub(crate) fn ready(packages: &Packages) -> Result<PathBuf> {
