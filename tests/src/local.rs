@@ -114,7 +114,7 @@ pub fn checkout() -> PathBuf {
 /// If it has not been built.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let running = std::env::current_exe().context("the running program's path")?;
-    // target/debug/demo, or target/debug/deps/end_to_end-….
+    // target/debug/demo, or target/debug/deps/cluster-….
     let folder =
         running.ancestors().find(|folder| folder.join("deps").is_dir()).context("no target folder")?;
     let path = folder.join(name);

@@ -4,6 +4,7 @@
 //! that is sent goes through [`Chain::succeed`] and [`Chain::refuse`], which compare all accounts before and after.
 
 mod chain;
+mod last_account;
 mod ledger;
 mod outcome;
 mod payment;

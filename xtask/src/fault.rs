@@ -37,9 +37,9 @@ impl Run {
     /// The module of the test.
     fn test(self) -> &'static str {
         match self {
-            Self::Payments => "crash_run::payments::",
-            Self::Streams => "crash_run::streams::",
-            Self::Validator => "crash_run::forks::",
+            Self::Payments => "payments::",
+            Self::Streams => "streams::",
+            Self::Validator => "forks::",
         }
     }
 

@@ -1,24 +1,25 @@
 //! The project's own commands: `cargo xtask <command>`.
 //!
-//! Reading order: one module per command, then what they share: `checkout` (where things are),
-//! `cache` (what is fetched or built once), `progress` (long steps), `toolchain` (compilers for the program).
+//! Reading order: one module per command, of which `program` has those that compile the on-chain program, with its
+//! toolchain. Then what they share: `checkout` (where things are), `cache` (what is fetched or built once), `progress`
+//! and `steps` (what takes long).
 
 mod apt;
 mod bench;
-mod build;
 mod cache;
+mod check;
 mod checkout;
 mod chromium;
 mod demo;
 mod fault;
 mod fuzz;
-mod idl;
 mod npm;
 mod postgres;
+mod program;
 mod progress;
 mod python;
+mod steps;
 mod test;
-mod toolchain;
 mod validator;
 #[cfg(test)]
 mod walls;
@@ -26,6 +27,7 @@ mod walls;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use program::{build, idl, toolchain};
 
 /// Builds, runs and tests x402-escrow. Every command sets up what it needs and says so.
 #[derive(Parser)]
@@ -49,6 +51,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure what the program costs, and how fast the verifier takes vouchers
     Bench(bench::Arguments),
+    /// Check in two minutes what a change most likely breaks
+    Check(check::Arguments),
     /// Run every test there is
     Test(test::Arguments),
     /// Kill what payments go through, again and again
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Idl(arguments) => idl::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Check(check::Arguments {}) => check::run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Fault(arguments) => fault::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),

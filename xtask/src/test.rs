@@ -4,14 +4,16 @@ mod needed;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
+use crate::steps::Steps;
 use crate::toolchain::PROGRAM_ID;
 use crate::{build, checkout, chromium, demo, fault, idl, npm, postgres, python, validator};
 use needed::Needed;
@@ -34,10 +36,11 @@ pub(crate) struct Arguments {
 }
 
 const HTTP: &str = "http";
-const END_TO_END: &str = "end_to_end";
-const STANDARD_CLIENTS: &str = "standard_clients";
-/// The test programs that start a validator, the workspace's binaries and the TypeScript package.
-const LOCAL_CLUSTER: [&str; 4] = [END_TO_END, "crash_run", STANDARD_CLIENTS, "typescript"];
+/// The tests that start a validator and the workspace's binaries.
+const CLUSTER: &str = "cluster";
+const CRASH_RUN: &str = "crash_run";
+/// The test programs that put the on-chain program on a chain.
+const ON_CHAIN: [&str; 4] = ["in_process", HTTP, CLUSTER, CRASH_RUN];
 
 /// How many instructions the property test plays with `--full`.
 const FULL_INSTRUCTIONS: &str = "100000";
@@ -50,87 +53,118 @@ struct Tally {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let root = checkout::root()?;
-    let program_id =
-        build::run(&build::Arguments { program_id: arguments.program_id.clone(), ..Default::default() })?;
-    let needed = Needed::by(arguments.filter.as_deref(), &root)?;
-    if arguments.filter.is_none() {
-        idl::run(&idl::Arguments { check: true })?;
-    }
-    let mut places = vec![(PROGRAM_ID, OsString::from(program_id))];
-    if needed.any(&LOCAL_CLUSTER) {
-        places.push(("X402_ESCROW_VALIDATOR", validator::locate_or_build()?.into()));
-        demo::build_binaries()?;
-        npm::build()?;
-    }
-    if needed.any(&[STANDARD_CLIENTS]) {
-        npm::install_standard_clients()?;
-        places.push(("X402_ESCROW_CLIENTS_PYTHON", python_with_x402(&root)?.into()));
-    }
-    if needed.any(&[HTTP]) {
-        places.push(("X402_ESCROW_CHROMIUM", chromium::locate_or_install()?.into()));
-    }
-
+    let mut steps = Steps::start();
     let mut tally = Tally::default();
-    let mut broken = Vec::new();
-    let mut cargo = checkout::cargo()?;
-    cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
-    cargo.args(arguments.filter.as_deref()).envs(places.iter().cloned());
-    if arguments.full {
-        cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
-    }
-    if !tally.add_output_of("cargo test", &mut cargo)? {
-        broken.push("cargo test");
-    }
-    // Again with the store in PostgreSQL, and what needs several verifiers over one.
-    let again = [
-        ("the HTTP tests on PostgreSQL", "x402-escrow-verifier", HTTP, "--include-ignored"),
-        ("the end-to-end tests on PostgreSQL", "x402-escrow-tests", END_TO_END, "--ignored"),
-    ];
-    let server = if needed.any(&[HTTP, END_TO_END]) { Some(postgres::Server::start()?) } else { None };
-    for (title, package, test, which) in again {
-        let Some(server) = server.as_ref().filter(|_| needed.any(&[test])) else { continue };
-        let mut cargo = checkout::cargo()?;
-        cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
-        cargo.args(arguments.filter.as_deref()).current_dir(&root);
-        cargo.envs(places.iter().cloned()).env("X402_TEST_POSTGRES", server.url());
-        if !tally.add_output_of(title, &mut cargo)? {
-            broken.push(title);
-        }
-    }
-    drop(server);
-    if arguments.filter.is_none() {
-        let mut python = Command::new(python_with_cryptography()?);
-        python.arg(root.join("tests/golden_vectors.py")).current_dir(&root);
-        if !tally.add_output_of("golden vectors in Python", &mut python)? {
-            broken.push("golden vectors in Python");
-        }
-        if !tally.add_output_of("the TypeScript package's tests", &mut npm::test()?)? {
-            broken.push("the TypeScript package's tests");
-        }
-    }
-
+    let outcome = all(arguments, &mut steps, &mut tally);
+    eprintln!("{steps}");
     println!("{} passed, {} failed", tally.passed, tally.failed);
-    ensure!(tally.passed + tally.failed > 0, "no test has this in its name");
+    let broken = outcome?;
     ensure!(broken.is_empty() && tally.failed == 0, "failed: {}", broken.join(", "));
     Ok(())
 }
 
+/// Runs the tests, and returns which of the runners failed.
+fn all(arguments: &Arguments, steps: &mut Steps, tally: &mut Tally) -> Result<Vec<&'static str>> {
+    let root = checkout::root()?;
+    let filter = arguments.filter.as_deref();
+    let needed =
+        steps.run("Compiling the tests (a first time some ten minutes)", || Needed::by(filter, &root))?;
+    let places = steps.run("Making ready what they need", || places(arguments, &needed, &root))?;
+
+    let mut broken = Vec::new();
+    let mut runner = |title: &'static str, command: &mut Command| {
+        if !tally.add_output_of(title, command, steps)? {
+            broken.push(title);
+        }
+        anyhow::Ok(())
+    };
+    let mut cargo = checkout::cargo()?;
+    cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
+    cargo.args(filter).envs(places.iter().cloned());
+    if arguments.full {
+        cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
+    }
+    runner("cargo test", &mut cargo)?;
+    // Again with the store in PostgreSQL, and what needs several verifiers over one.
+    let again = [
+        ("on PostgreSQL", "x402-escrow-verifier", HTTP, "--include-ignored"),
+        ("on PostgreSQL", "x402-escrow-tests", CLUSTER, "--ignored"),
+    ];
+    let server = if needed.has(HTTP, "") || needed.has(CLUSTER, "end_to_end::") {
+        Some(postgres::Server::start()?)
+    } else {
+        None
+    };
+    for (title, package, test, which) in again {
+        let Some(server) = server.as_ref().filter(|_| needed.has(test, "")) else { continue };
+        let mut cargo = checkout::cargo()?;
+        cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
+        cargo.args(filter).current_dir(&root);
+        cargo.envs(places.iter().cloned()).env("X402_TEST_POSTGRES", server.url());
+        runner(title, &mut cargo)?;
+    }
+    drop(server);
+    if filter.is_none() {
+        let mut python = Command::new(python_with_cryptography()?);
+        python.arg(root.join("tests/golden_vectors.py")).current_dir(&root);
+        runner("golden vectors in Python", &mut python)?;
+        runner("the TypeScript package's tests", &mut npm::test()?)?;
+    }
+    Ok(broken)
+}
+
+/// Makes ready what the tests need, and says by environment variables where it is.
+fn places(arguments: &Arguments, needed: &Needed, root: &Path) -> Result<Vec<(&'static str, OsString)>> {
+    let mut places = Vec::new();
+    if ON_CHAIN.iter().any(|program| needed.has(program, "")) {
+        let id =
+            build::run(&build::Arguments { program_id: arguments.program_id.clone(), ..Default::default() })?;
+        places.push((PROGRAM_ID, OsString::from(id)));
+    }
+    if arguments.filter.is_none() {
+        idl::run(&idl::Arguments { check: true })?;
+    }
+    if needed.has(CLUSTER, "") || needed.has(CRASH_RUN, "") {
+        places.push(("X402_ESCROW_VALIDATOR", validator::locate_or_build()?.into()));
+        demo::build_binaries()?;
+    }
+    if needed.has(CLUSTER, "typescript::") {
+        npm::build()?;
+    }
+    if needed.has(CLUSTER, "standard_clients::") {
+        npm::install_standard_clients()?;
+        places.push(("X402_ESCROW_CLIENTS_PYTHON", python_with_x402(root)?.into()));
+    }
+    if needed.has(HTTP, "") {
+        places.push(("X402_ESCROW_CHROMIUM", chromium::locate_or_install()?.into()));
+    }
+    Ok(places)
+}
+
 impl Tally {
-    /// Runs a test runner, shows its output as it comes, and counts from its closing lines. False if it failed.
-    fn add_output_of(&mut self, title: &str, command: &mut Command) -> Result<bool> {
-        eprintln!("Running {title}");
+    /// Runs a test runner, shows its output as it comes, counts from its closing lines, and notes how long each test
+    /// program took. False if it failed.
+    fn add_output_of(&mut self, title: &str, command: &mut Command, steps: &mut Steps) -> Result<bool> {
+        eprintln!("\n== Running {title}");
+        let (output, writer) = io::pipe().context("a pipe for the runner's output")?;
+        let both = writer.try_clone().context("a pipe for the runner's output")?;
         let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(title.to_owned())?;
-        let output = child.stdout.take().context("the runner's output is not readable")?;
+            command.stdin(Stdio::null()).stdout(writer).stderr(both).spawn().context(title.to_owned())?;
+        // The pipe ends when nobody can write to it any more.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let (mut program, mut since) = (title.to_owned(), Instant::now());
         for line in BufReader::new(output).lines() {
             let line = line.context("reading the runner's output")?;
             println!("{line}");
-            if let Some(counted) = Self::read(&line) {
+            if let Some(started) = program_of(&line) {
+                steps.add(&program, since.elapsed());
+                (program, since) = (format!("{title}: {started}"), Instant::now());
+            } else if let Some(counted) = Self::read(&line) {
                 self.passed += counted.passed;
                 self.failed += counted.failed;
             }
         }
+        steps.add(&program, since.elapsed());
         Ok(child.wait().context("waiting for the runner")?.success())
     }
 
@@ -152,6 +186,17 @@ impl Tally {
         let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
         let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
         Some(Self { passed, failed })
+    }
+}
+
+/// The test program that cargo says it starts: `Running tests/http/main.rs (target/…)`, `Doc-tests x402_escrow_agent`.
+fn program_of(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    match line.strip_prefix("Running ") {
+        Some(rest) => {
+            Some(rest.rsplit_once(" (")?.1.trim_end_matches(')').rsplit('/').next()?.rsplit_once('-')?.0)
+        }
+        None => line.starts_with("Doc-tests ").then_some(line),
     }
 }
 
@@ -184,6 +229,14 @@ mod tests {
         assert_eq!(Tally::read("31 passed, 2 failed"), Some(Tally { passed: 31, failed: 2 }));
         assert_eq!(Tally::read("ℹ pass 126"), Some(Tally { passed: 126, failed: 0 }));
         assert_eq!(Tally::read("ℹ fail 1"), Some(Tally { passed: 0, failed: 1 }));
+    }
+
+    #[test]
+    fn test_programs_are_known_by_their_name() {
+        let line = "     Running tests/http/main.rs (target/debug/deps/http-28e065a733f91902)";
+        assert_eq!(program_of(line), Some("http"));
+        assert_eq!(program_of("   Doc-tests x402_escrow_agent"), Some("Doc-tests x402_escrow_agent"));
+        assert_eq!(program_of("running 3 tests"), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which test programs have a test that a filter names, so that only what these need is made ready.
+//! Which tests a filter names, so that only what these need is made ready.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,16 @@ use serde_json::Value;
 
 use crate::checkout;
 
-/// The names of test programs; `None` for all.
-pub(super) struct Needed(Option<BTreeSet<String>>);
+/// The tests that run, by the name of their program; `None` for all.
+pub(super) struct Needed(Option<BTreeSet<(String, String)>>);
 
 impl Needed {
-    /// Compiles the test programs and asks each for its tests, unless all tests run.
+    /// Compiles the test programs, and asks each for the tests that the filter names.
+    ///
+    /// # Errors
+    ///
+    /// If there are none.
     pub(super) fn by(filter: Option<&str>, root: &Path) -> Result<Self> {
-        let Some(filter) = filter else { return Ok(Self(None)) };
-        eprintln!("Compiling the tests (a first time some ten minutes)");
         let output = checkout::cargo()?
             .args(["test", "--workspace", "--locked", "--no-run", "--message-format=json-render-diagnostics"])
             .current_dir(root)
@@ -24,20 +26,23 @@ impl Needed {
             .output()
             .context("running cargo")?;
         ensure!(output.status.success(), "the tests could not be compiled ({})", output.status);
-        let mut names = BTreeSet::new();
+        let Some(filter) = filter else { return Ok(Self(None)) };
+        let mut tests = BTreeSet::new();
         for (name, program) in programs(&String::from_utf8_lossy(&output.stdout))? {
             let list = Command::new(&program).args([filter, "--list", "--format", "terse"]).output();
             let list = list.with_context(|| format!("running {}", program.display()))?;
-            if String::from_utf8_lossy(&list.stdout).lines().any(|line| line.ends_with(": test")) {
-                names.insert(name);
-            }
+            let list = String::from_utf8_lossy(&list.stdout).into_owned();
+            let named = list.lines().filter_map(|line| line.strip_suffix(": test"));
+            tests.extend(named.map(|test| (name.clone(), test.to_owned())));
         }
-        Ok(Self(Some(names)))
+        ensure!(!tests.is_empty(), "no test of the Rust workspace has {filter:?} in its name");
+        Ok(Self(Some(tests)))
     }
 
-    /// Whether one of these test programs runs.
-    pub(super) fn any(&self, names: &[&str]) -> bool {
-        self.0.as_ref().is_none_or(|needed| names.iter().any(|name| needed.contains(*name)))
+    /// Whether a test of this program runs whose name starts with `module`.
+    pub(super) fn has(&self, program: &str, module: &str) -> bool {
+        let runs = |(runs_in, test): &(String, String)| runs_in == program && test.starts_with(module);
+        self.0.as_ref().is_none_or(|tests| tests.iter().any(runs))
     }
 }
 
@@ -74,10 +79,11 @@ mod tests {
     }
 
     #[test]
-    fn only_named_programs_are_needed_and_without_a_filter_all() {
-        let needed = Needed(Some(["http".to_owned()].into()));
-        assert!(needed.any(&["end_to_end", "http"]));
-        assert!(!needed.any(&["end_to_end"]));
-        assert!(Needed(None).any(&["end_to_end"]));
+    fn only_named_tests_are_needed_and_without_a_filter_all() {
+        let test = ("cluster".to_owned(), "typescript::buys".to_owned());
+        let needed = Needed(Some([test].into()));
+        assert!(needed.has("cluster", "") && needed.has("cluster", "typescript::"));
+        assert!(!needed.has("http", "") && !needed.has("cluster", "end_to_end::"));
+        assert!(Needed(None).has("http", ""));
     }
 }

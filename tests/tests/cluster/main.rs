@@ -1,0 +1,8 @@
+//! Tests on a local cluster: each starts a solana-test-validator, and what it tests as processes of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
+
+mod end_to_end;
+mod shop;
+mod standard_clients;
+mod typescript;
