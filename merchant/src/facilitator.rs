@@ -119,6 +119,7 @@ impl Facilitator {
                 extensions,
             },
             payment_requirements: requirements.clone(),
+            claim: None,
         };
         self.ask(self.http.post(format!("{}/settle", self.url)).json(&request)).await
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    claim::Claim,
     payment::{PaymentPayload, PaymentRequirements},
     text::{Base58, Decimal, Hex32, Key},
 };
@@ -19,6 +20,10 @@ pub struct FacilitatorRequest<Payload = PaymentPayload, Requirements = PaymentRe
     pub payment_payload: Payload,
     /// What the server asked for.
     pub payment_requirements: Requirements,
+    /// Who asks to settle an intent or a voucher: the facilitator keeps the first claim of each, and
+    /// says yes again to nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
 }
 
 /// Answer of `POST /verify`.

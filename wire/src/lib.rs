@@ -3,9 +3,11 @@
 //!
 //! - [`payment`]: challenge and payment, as headers carry them
 //! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
+//! - [`claim`]: by what a verifier tells apart who asks
 //! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
 //! - [`exact`]: the fields of the scheme `exact`
 //! - [`payment_identifier`]: the extension by which a purchase is asked for again
+//! - [`purchase`]: what seller and buyer know of one purchase, as state machines
 //! - [`v1`]: version 1's shapes and network names
 //! - [`field`]: reads JSON so that an error names the field
 //! - [`text`]: base58, hex, decimal amounts and base64 headers
@@ -14,12 +16,14 @@
 //! Names follow the x402 specification; see `docs/http-api.md` and `docs/scheme-auth-capture-svm.md`.
 
 pub mod auth_capture;
+pub mod claim;
 pub mod error_code;
 pub mod exact;
 pub mod facilitator;
 pub mod field;
 pub mod payment;
 pub mod payment_identifier;
+pub mod purchase;
 pub mod text;
 pub mod v1;
 
