@@ -1,176 +1,211 @@
-/** Settles signed captures and releases, again and again until the facilitator reports them final. */
+/** Ends what is to be ended: settles signed captures and releases until the facilitator reports them final. */
 
-import type { FacilitatorClient } from "@x402/core/server";
 import type { SettleResponse } from "@x402/core/types";
 
-import type { Ending, Unsettled } from "./unsettled.js";
-import { isDecided } from "./verdict.js";
+import type { HoldState } from "../purchase/seller.js";
+import { endingOf } from "../purchase/verdict.js";
+import type { Authorizer } from "./authorizer.js";
+import type { Facilitator } from "./facilitator.js";
+import type { Hold } from "./hold.js";
+import type { Ending } from "./line.js";
+import type { Records } from "./records.js";
+import { CLOCK_TOLERANCE_SECONDS } from "./terms.js";
 
 /** How long a response waits for its capture. It is signed and on disk by then; the rest needs no client. */
 const PATIENCE_MILLISECONDS = 20_000;
 
-/** How often to look for what is to be settled again. */
-const INTERVAL_MILLISECONDS = 5_000;
+/** How often to look for what is to be done. */
+const INTERVAL_MILLISECONDS = 1_000;
 
-/** The pause before an ending is settled again doubles, up to this. */
+/** The pause before an ending is settled again doubles from this ... */
+const FIRST_PAUSE_MILLISECONDS = 5_000;
+/** ... up to this. */
 const LONGEST_PAUSE_MILLISECONDS = 300_000;
 
-/** How many are settled again at once: the facilitator takes up to a minute for each. */
+/** How many are settled at once: the facilitator takes up to a minute for each. */
 const AT_ONCE = 16;
 
 /** How long after the capture deadline a capture that was sent before may still be reported. */
 const GRACE_SECONDS = 3600;
 
 export class Endings {
-  readonly #facilitator: FacilitatorClient;
-  readonly #unsettled: Unsettled;
-  /** Payments that a request works on: it ends them itself. */
-  readonly #underWay = new Set<string>();
-  /** When to settle again, by payment id, in milliseconds; at once if absent. */
+  readonly #facilitator: Facilitator;
+  readonly #authorizer: Authorizer;
+  readonly #records: Records;
+  /** How long nobody must have used a stream; `undefined` if streams are not closed. */
+  readonly #idleMilliseconds: number | undefined;
+  /** When to settle again, by payment, in milliseconds; at once if absent. */
   readonly #next = new Map<string, { readonly at: number; readonly pause: number }>();
+  readonly #settling = new Map<string, Promise<SettleResponse | undefined>>();
   readonly #timer: NodeJS.Timeout;
-  #isSettling = false;
 
-  constructor(facilitator: FacilitatorClient, unsettled: Unsettled) {
+  constructor(facilitator: Facilitator, authorizer: Authorizer, records: Records, idleSeconds: number | undefined) {
     this.#facilitator = facilitator;
-    this.#unsettled = unsettled;
-    this.#timer = setInterval(() => void this.#tick(), INTERVAL_MILLISECONDS).unref();
+    this.#authorizer = authorizer;
+    this.#records = records;
+    this.#idleMilliseconds = idleSeconds === undefined ? undefined : idleSeconds * 1000;
+    this.#timer = setInterval(() => void this.settleDue(), INTERVAL_MILLISECONDS).unref();
   }
 
-  /** Returns whether the payment's ending is on disk: then it was served, or broke off. */
-  has(paymentId: string): boolean {
-    return this.#unsettled.get(paymentId) !== undefined;
-  }
-
-  /**
-   * Writes down how a payment ends if its request breaks off, be it by a crash.
-   *
-   * @throws if it can't be written
-   */
-  begin(paymentId: string, ending: Ending): void {
-    this.#underWay.add(paymentId);
-    this.#unsettled.add(paymentId, ending);
-  }
-
-  /** Ends a payment that was begun. Returns `undefined` if it can't be done now: then it is done later. */
-  async finish(paymentId: string, ending: Ending): Promise<SettleResponse | undefined> {
+  /** Settles a payment's ending, as long as a client waits. `undefined` if there is no answer by then. */
+  async settle(paymentId: string): Promise<SettleResponse | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), PATIENCE_MILLISECONDS);
+    });
     try {
-      this.#unsettled.add(paymentId, ending);
-    } catch (error) {
-      // Still worth a try. If that fails too, the release that is on disk goes out.
-      console.error(`the ending of payment ${paymentId} could not be written down`, error);
-    }
-    try {
-      const answer = await within(PATIENCE_MILLISECONDS, this.#settle(ending));
-      if (isDecided(answer)) {
-        // What is refused while its client waits is no sale.
-        if (!answer.success || isFinal(answer)) {
-          this.#forget(paymentId);
-        }
-        warnIfRefused(paymentId, answer);
-        return answer;
-      }
-      console.warn(`payment ${paymentId} is not finalized yet: ${answer.errorReason}`);
-    } catch (error) {
-      console.warn(`payment ${paymentId} is not finalized yet: ${(error as Error).message}`);
+      return await Promise.race([this.#once(paymentId), late]);
     } finally {
-      this.#underWay.delete(paymentId);
+      clearTimeout(timer);
     }
-    return undefined;
   }
 
-  /** Settles all that earlier requests, or an earlier run, left over. */
-  settleLeftOver(): Promise<void> {
-    return this.settleDue(Number.POSITIVE_INFINITY);
+  /** Settles all that is left over, without waiting for its turn. */
+  async settleLeftOver(): Promise<void> {
+    this.#next.clear();
+    await this.settleDue();
   }
 
-  /** Settles what is to be settled again by `now`, in milliseconds. */
-  async settleDue(now: number): Promise<void> {
-    const isDue = (paymentId: string): boolean => (this.#next.get(paymentId)?.at ?? 0) <= now;
-    const due = this.#unsettled.paymentIds.filter(isDue).values();
-    const settle = async (): Promise<void> => {
-      for (const paymentId of due) {
-        await this.#settleAgain(paymentId);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, settle));
+  /** Closes all streams that no request is paid out of, and settles that. */
+  async closeStreams(): Promise<void> {
+    if (this.#idleMilliseconds === undefined) {
+      return;
+    }
+    const open = this.#records.all().filter(([, { state, underWay }]) => state === "open" && underWay.size === 0);
+    open.forEach(([paymentId]) => this.#release(paymentId));
+    await this.settleDue();
   }
 
-  /** Stops settling again, and lets another merchant use the file. */
+  /** Does what is due now: releases, closes, settles again, forgets. */
+  async settleDue(): Promise<void> {
+    const now = Date.now();
+    for (const [paymentId, hold] of this.#records.all()) {
+      this.#review(paymentId, hold, now);
+    }
+    const isDue = ([paymentId, { state }]: [string, Hold]): boolean =>
+      isEnding(state) &&
+      !this.#settling.has(paymentId) &&
+      (this.#next.get(paymentId)?.at ?? 0) <= now;
+    await this.#settleAll(
+      this.#records
+        .all()
+        .filter(isDue)
+        .map(([paymentId]) => paymentId),
+    );
+  }
+
+  /** Stops working in the background. */
   close(): void {
     clearInterval(this.#timer);
-    this.#unsettled.close();
   }
 
-  async #tick(): Promise<void> {
-    if (this.#isSettling) {
-      return;
-    }
-    this.#isSettling = true;
-    try {
-      await this.settleDue(Date.now());
-    } finally {
-      this.#isSettling = false;
-    }
-  }
-
-  async #settleAgain(paymentId: string): Promise<void> {
-    const ending = this.#underWay.has(paymentId) ? undefined : this.#unsettled.get(paymentId);
-    if (ending === undefined) {
-      return;
-    }
-    try {
-      const answer = await this.#settle(ending);
-      if (isFinal(answer)) {
-        return this.#forget(paymentId);
+  async #settleAll(paymentIds: readonly string[]): Promise<void> {
+    const waiting = paymentIds.values();
+    const settle = async (): Promise<void> => {
+      for (const paymentId of waiting) {
+        await this.#once(paymentId);
       }
-      warnIfRefused(paymentId, answer);
+    };
+    const free = Math.max(AT_ONCE - this.#settling.size, 1);
+    await Promise.all(Array.from({ length: free }, settle));
+  }
+
+  /** What time makes of a payment. */
+  #review(paymentId: string, hold: Hold, milliseconds: number): void {
+    const { state, facts, underWay } = hold;
+    const now = milliseconds / 1000;
+    const { authorizeBy = 0, captureDeadline = 0 } = facts ?? {};
+    if (isEnded(hold)) {
+      if (now > captureDeadline + CLOCK_TOLERANCE_SECONDS) {
+        this.#change(paymentId, "over");
+      }
+    } else if (now > captureDeadline + GRACE_SECONDS && ["unknown", "open", "capturing", "releasing"].includes(state)) {
+      if (state === "capturing") {
+        console.error(`payment ${paymentId} was not captured by its deadline`);
+      }
+      this.#next.delete(paymentId);
+      this.#change(paymentId, "over");
+    } else if (state === "unknown" && now > authorizeBy + CLOCK_TOLERANCE_SECONDS && underWay.size === 0) {
+      this.#release(paymentId);
+    } else if (state === "open" && underWay.size === 0 && this.#isUnused(hold, milliseconds)) {
+      this.#release(paymentId);
+    }
+  }
+
+  #isUnused({ accepted, facts, usedAt }: Hold, now: number): boolean {
+    return (
+      this.#idleMilliseconds !== undefined &&
+      (now - usedAt >= this.#idleMilliseconds || accepted >= BigInt(facts?.requirements.amount ?? 0))
+    );
+  }
+
+  /** Signs what gives the rest back. From then on nothing is sold for the payment. */
+  #release(paymentId: string): void {
+    this.#change(paymentId, "due", this.#releaseOf(paymentId));
+  }
+
+  #releaseOf(paymentId: string): Ending {
+    const { accepted } = this.#records.get(paymentId);
+    return accepted > 0n ? this.#authorizer.close(paymentId, accepted) : this.#authorizer.end(paymentId, 0n);
+  }
+
+  #once(paymentId: string): Promise<SettleResponse | undefined> {
+    const before = this.#settling.get(paymentId);
+    if (before !== undefined) {
+      return before;
+    }
+    const settling = this.#settle(paymentId).finally(() => this.#settling.delete(paymentId));
+    this.#settling.set(paymentId, settling);
+    return settling;
+  }
+
+  async #settle(paymentId: string): Promise<SettleResponse | undefined> {
+    // What a crash left behind has no release yet.
+    const { facts, payload = this.#releaseOf(paymentId), state } = this.#records.get(paymentId);
+    if (facts === undefined || !isEnding(state)) {
+      return undefined;
+    }
+    let answer: SettleResponse | undefined;
+    try {
+      const accepted = facts.requirements;
+      answer = await this.#facilitator.settle({ x402Version: 2, accepted, payload }, accepted);
     } catch (error) {
       console.warn(`payment ${paymentId} is still to be finalized: ${(error as Error).message}`);
     }
-    if (Date.now() / 1000 > ending.captureDeadline + GRACE_SECONDS) {
-      console.error(`payment ${paymentId} could not be finalized before its deadline`);
-      return this.#forget(paymentId);
+    const event = answer === undefined ? "undecided" : endingOf(answer);
+    if (event === "denied") {
+      console.error(`payment ${paymentId} is not finalized: ${answer?.errorReason}: ${answer?.errorMessage}`);
     }
-    const before = this.#next.get(paymentId)?.pause ?? INTERVAL_MILLISECONDS;
-    const pause = Math.min(2 * before, LONGEST_PAUSE_MILLISECONDS);
+    this.#change(paymentId, event);
+    this.#wait(paymentId);
+    return answer;
+  }
+
+  /** Settles it ever less often. */
+  #wait(paymentId: string): void {
+    if (isEnded(this.#records.get(paymentId))) {
+      this.#next.delete(paymentId);
+      return;
+    }
+    const before = this.#next.get(paymentId)?.pause;
+    const pause = before === undefined ? FIRST_PAUSE_MILLISECONDS : Math.min(2 * before, LONGEST_PAUSE_MILLISECONDS);
     this.#next.set(paymentId, { at: Date.now() + pause, pause });
   }
 
-  #forget(paymentId: string): void {
-    this.#next.delete(paymentId);
+  #change(paymentId: string, hold: "due" | "over" | "final" | "undecided" | "denied", payload?: Ending): void {
     try {
-      this.#unsettled.remove(paymentId);
+      this.#records.change(paymentId, { hold: [hold], payload });
     } catch (error) {
-      // Settled again later, to no effect.
-      console.error(`payment ${paymentId} is settled and could not be taken off the list`, error);
+      // It is done again later.
+      console.error(`payment ${paymentId}: what became of it could not be written down`, error);
     }
   }
-
-  #settle({ requirements, payload }: Ending): Promise<SettleResponse> {
-    return this.#facilitator.settle({ x402Version: 2, accepted: requirements, payload }, requirements);
-  }
 }
 
-/** Whether nothing can undo it: before, a verifier that lost its disk needs the signature again. */
-function isFinal(answer: SettleResponse): boolean {
-  return answer.success && answer.extra?.["status"] === "finalized";
+function isEnding(state: HoldState): boolean {
+  return state === "capturing" || state === "releasing";
 }
 
-function warnIfRefused(paymentId: string, { success, errorReason, errorMessage }: SettleResponse): void {
-  if (!success) {
-    console.error(`payment ${paymentId} is not finalized: ${errorReason}: ${errorMessage}`);
-  }
-}
-
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the facilitator takes its time")), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function isEnded({ state }: Hold): boolean {
+  return state === "captured" || state === "released" || state === "lapsed";
 }
