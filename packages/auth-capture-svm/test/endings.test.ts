@@ -6,9 +6,9 @@ import { Endings } from "../src/server/endings.js";
 import { Facilitator as Client } from "../src/server/facilitator.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { Records } from "../src/server/records.js";
-import { offer } from "./fixture.js";
+import { AUTHORIZER, offer } from "./fixture.js";
 import { Ledger } from "./ledger.js";
-import { AUTHORIZER, Facilitator, payment, send, shop } from "./shop.js";
+import { Facilitator, payment, send, shop } from "./shop.js";
 
 /** A yes to a capture that is not on chain as finally as can be. */
 const NOT_FINAL = ["unsettled", "processed", "confirmed"].map((status) => ({ extra: { state: "captured", status } }));

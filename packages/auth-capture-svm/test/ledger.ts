@@ -6,8 +6,9 @@ import { after } from "node:test";
 
 import type { PaymentPayload } from "@x402/core/types";
 
+import { NETWORK } from "./fixture.js";
 import { Books } from "./books.js";
-import { Facilitator, NETWORK, SUPPORTED } from "./shop.js";
+import { Facilitator, SUPPORTED } from "./shop.js";
 
 /** The verifier's JSON reader goes no deeper. */
 const DEEPEST = 127;

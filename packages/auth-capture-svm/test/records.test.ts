@@ -7,8 +7,8 @@ import { Authorizer } from "../src/server/authorizer.js";
 import { openFolder } from "../src/server/folder.js";
 import type { Change } from "../src/server/hold.js";
 import { Records } from "../src/server/records.js";
-import { freshFile, NOW, offer } from "./fixture.js";
-import { AUTHORIZER } from "./shop.js";
+import { AUTHORIZER, freshFile, NOW, offer } from "./fixture.js";
+
 
 const facts = { requirements: offer(), authorizeBy: NOW, captureDeadline: NOW + 600 };
 const authorizer = new Authorizer(AUTHORIZER);

@@ -6,9 +6,9 @@ import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { publicKey, verify } from "../src/ed25519.js";
 import { refund } from "../src/server.js";
 import { problemOf } from "../src/server/refund.js";
-import { address } from "./fixture.js";
+import { address, AUTHORIZER, AUTHORIZER_ADDRESS } from "./fixture.js";
 import { serve } from "./peers.js";
-import { AUTHORIZER, AUTHORIZER_ADDRESS, SUPPORTED } from "./shop.js";
+import { SUPPORTED } from "./shop.js";
 
 const COMPUTE_BUDGET = "ComputeBudget111111111111111111111111111111";
 const PAYMENT_ID = "0a".repeat(32);

@@ -9,8 +9,8 @@ import { publicKey, verify } from "../src/ed25519.js";
 import { captureSignedBytes, releaseSignedBytes, resourceHash } from "../src/messages.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { LOCAL_PROGRAM } from "../src/deployment.js";
-import { address } from "./fixture.js";
-import { AUTHORIZER, AUTHORIZER_ADDRESS, NETWORK, opening, payment, send, shop } from "./shop.js";
+import { address, AUTHORIZER, AUTHORIZER_ADDRESS, NETWORK } from "./fixture.js";
+import { opening, payment, send, shop } from "./shop.js";
 
 test("the challenge has the terms and is bound to the request", async () => {
   const { base } = await shop();

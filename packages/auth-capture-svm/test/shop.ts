@@ -20,16 +20,12 @@ import express from "express";
 import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { readHex, writeBase58 } from "../src/bytes.js";
 import { LineFile } from "../src/durable.js";
-import { publicKey, sign } from "../src/ed25519.js";
+import { sign } from "../src/ed25519.js";
 import { captureSignedBytes, intentSignedBytes } from "../src/messages.js";
 import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
-import { address, AGENT_SEED, draft } from "./fixture.js";
-
-export const AUTHORIZER = new Uint8Array(32).fill(8);
-export const AUTHORIZER_ADDRESS = writeBase58(publicKey(AUTHORIZER));
-export const NETWORK = "solana:test" as const;
+import { address, AGENT_SEED, AUTHORIZER, draft, NETWORK } from "./fixture.js";
 
 export const SUPPORTED: SupportedResponse = {
   kinds: [
@@ -48,7 +44,6 @@ export const SUPPORTED: SupportedResponse = {
 export class Facilitator {
   url = "http://facilitator.test";
   readonly asked: PaymentPayload[] = [];
-  readonly claims: unknown[] = [];
   readonly #held = new Set<string>();
   /** What the next settlements are answered instead; an error is thrown. */
   readonly next: (Partial<SettleResponse> | Error | undefined)[] = [];

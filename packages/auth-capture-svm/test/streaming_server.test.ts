@@ -7,8 +7,8 @@ import { readBase58, readHex, writeHex } from "../src/bytes.js";
 import { publicKey, verify } from "../src/ed25519.js";
 import { releaseSignedBytes, streamResourceHash } from "../src/messages.js";
 import { paymentIdOf } from "../src/server/payment.js";
-import { address } from "./fixture.js";
-import { AUTHORIZER, AUTHORIZER_ADDRESS, opening, payment, send, shop, voucher } from "./shop.js";
+import { address, AUTHORIZER, AUTHORIZER_ADDRESS } from "./fixture.js";
+import { opening, payment, send, shop, voucher } from "./shop.js";
 
 const REPEATED = { success: false, errorReason: "invalid_auth_capture_svm_voucher_repeated" };
 /** The facilitator's answer to a voucher over the price, and the same again. */
