@@ -5,6 +5,7 @@
 //! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
 //! - [`claim`]: by what a verifier tells apart who asks
 //! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
+//! - [`durable`]: files that outlive a crash
 //! - [`exact`]: the fields of the scheme `exact`
 //! - [`payment_identifier`]: the extension by which a purchase is asked for again
 //! - [`purchase`]: what seller and buyer know of one purchase, as state machines
@@ -17,6 +18,7 @@
 
 pub mod auth_capture;
 pub mod claim;
+pub mod durable;
 pub mod error_code;
 pub mod exact;
 pub mod facilitator;

@@ -39,7 +39,7 @@ names! {
         Asked = "asked",
         /// The verifier holds it, for this merchant and as final as asked: it buys one request.
         Held = "held",
-        /// The same, and it is streamed.
+        /// The same, and it is streamed; or a voucher of it was accepted.
         Opened = "opened",
         /// The verifier says yes to less than was asked.
         Weak = "weak",
@@ -122,11 +122,15 @@ impl Hold {
         Ok(match (self, event) {
             (Self::Offered, E::Asked) => Self::Sent,
             (Self::Unknown, E::Asked) => Self::SentAgain,
-            // The voucher that opens a stream may buy a request after all.
-            (Self::Open, E::Asked) => Self::Open,
+            // The voucher that opens a stream may buy a request after all: it decides.
+            (
+                Self::Open,
+                E::Asked | E::Opened | E::Weak | E::Anothers | E::No | E::Unreadable | E::NoAnswer,
+            ) => Self::Open,
 
             (Self::Sent | Self::SentAgain, E::Held) => Self::Serving,
-            (Self::Sent | Self::SentAgain, E::Opened) => Self::Open,
+            // Another instance may have opened it, or an answer got lost.
+            (Self::Offered | Self::Unknown | Self::Sent | Self::SentAgain, E::Opened) => Self::Open,
             (Self::Sent | Self::SentAgain, E::Weak | E::NoAnswer) => Self::Unknown,
             (Self::Sent | Self::SentAgain, E::Anothers) => Self::Offered,
             (Self::Sent, E::No | E::Unreadable) => Self::Offered,
