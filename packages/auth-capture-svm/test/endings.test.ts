@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
 import { Authorizer } from "../src/server/authorizer.js";
+import { Ender } from "../src/server/ender.js";
 import { Endings } from "../src/server/endings.js";
 import { Facilitator as Client } from "../src/server/facilitator.js";
 import { paymentIdOf } from "../src/server/payment.js";
@@ -127,7 +128,7 @@ function leftOver(facilitator: Facilitator, count: number): Endings {
   });
   const records = new Records({ append: () => {}, rewrite: () => {} }, "00".repeat(16), lines);
   const client = new Client(facilitator.url, (url, init) => facilitator.fetch(url, init));
-  return new Endings(client, authorizer, records, undefined);
+  return new Endings(new Ender(client, authorizer, records), records, undefined);
 }
 
 test("what is not final is asked for ever less often", async (context) => {

@@ -21,7 +21,8 @@ test("a payment without a verdict is released once its authorize-by time has pas
   const authorizeBy = Number(paid.payload["authorizeBy"]);
   for (const [after, state, settled] of [
     [30, "unknown", ["hold"]],
-    [31, undefined, ["void"]],
+    [31, "releasing", ["hold"]],
+    [32, undefined, ["void"]],
   ] as const) {
     context.mock.method(Date, "now", () => (authorizeBy + after) * 1000);
     await scheme.settleLeftOver();

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import type { PaymentPayload, SettleResponse } from "@x402/core/types";
 
 import { Authorizer } from "../src/server/authorizer.js";
+import { Ender } from "../src/server/ender.js";
 import { Endings } from "../src/server/endings.js";
 import { Facilitator } from "../src/server/facilitator.js";
 import { type Log, Records } from "../src/server/records.js";
@@ -159,7 +160,7 @@ export class World {
     const records = new Records(log, claim, lines);
     const authorizer = new Authorizer(AUTHORIZER);
     const facilitator = new Facilitator("http://verifier.test", (_url, init) => this.#ask(String(init?.body)));
-    const endings = new Endings(facilitator, authorizer, records, 10);
+    const endings = new Endings(new Ender(facilitator, authorizer, records), records, 10);
     const till = new Till(facilitator, authorizer, records, endings);
     return Object.assign(life, { records, till, endings });
   }

@@ -10,18 +10,20 @@ names! {
         Offered = "offered",
         /// The verifier is being asked to hold it.
         Sent = "sent",
-        /// It may be held, and has bought nothing: it may come again, and is released once its
-        /// authorize-by time has passed.
+        /// It may be held, and has bought nothing: it may come again. Once its authorize-by time has
+        /// passed, the verifier is asked whether it is held.
         Unknown = "unknown",
         /// The verifier is being asked again.
         SentAgain = "sent_again",
+        /// The verifier is being asked whether it is held, and no request waits for the answer.
+        Checking = "checking",
         /// It is held and its request is being served.
         Serving = "serving",
         /// It is held for many requests, each paid by a voucher.
         Open = "open",
         /// Its request was served; the capture is signed.
         Capturing = "capturing",
-        /// Nothing was served for it, or it is closed to vouchers for good; the release is signed.
+        /// Nothing was served for it, or it is closed to vouchers for good: it is to be released.
         Releasing = "releasing",
         /// The capture is final.
         Captured = "captured",
@@ -55,8 +57,8 @@ names! {
         Served = "served",
         /// The handler answered something else, takes nothing, or broke off.
         Failed = "failed",
-        /// It is time to give the rest back: the authorize-by time has passed, or nobody uses the
-        /// stream and none of its vouchers is under way.
+        /// It is time to end it: the authorize-by time has passed, or nobody uses the stream and none
+        /// of its vouchers is under way.
         Due = "due",
         /// The verifier says that the capture or release is final.
         Final = "final",
@@ -130,17 +132,25 @@ impl Hold {
 
             (Self::Sent | Self::SentAgain, E::Held) => Self::Serving,
             // Another instance may have opened it, or an answer got lost.
-            (Self::Offered | Self::Unknown | Self::Sent | Self::SentAgain, E::Opened) => Self::Open,
-            (Self::Sent | Self::SentAgain, E::Weak | E::NoAnswer) => Self::Unknown,
-            (Self::Sent | Self::SentAgain, E::Anothers) => Self::Offered,
+            (Self::Offered | Self::Unknown | Self::Sent | Self::SentAgain | Self::Checking, E::Opened) => {
+                Self::Open
+            }
+            (Self::Sent | Self::SentAgain | Self::Checking, E::Weak | E::NoAnswer) => Self::Unknown,
+            // Another instance may be serving it: a release would take that back.
+            (Self::Sent | Self::SentAgain | Self::Checking, E::Anothers) => Self::Offered,
             (Self::Sent, E::No | E::Unreadable) => Self::Offered,
             // This "no" says nothing of an earlier sending, which may be held.
             (Self::SentAgain, E::No | E::Unreadable) => Self::Unknown,
+            (Self::Unknown, E::Due) => Self::Checking,
+            (Self::Checking, E::Held) => Self::Releasing,
+            // It is not held, and nobody can have it held any more.
+            (Self::Checking, E::No) => Self::Offered,
+            (Self::Checking, E::Unreadable) => Self::Unknown,
 
             (Self::Serving, E::Served) => Self::Capturing,
             // After a crash nobody was answered.
             (Self::Serving, E::Failed | E::Crashed) => Self::Releasing,
-            (Self::Unknown | Self::Open, E::Due) => Self::Releasing,
+            (Self::Open, E::Due) => Self::Releasing,
 
             (Self::Capturing, E::Final) => Self::Captured,
             // Verifiers can lose what they knew, and lie: a capture is good until its deadline.
@@ -152,7 +162,7 @@ impl Hold {
             (Self::Captured | Self::Released | Self::Lapsed, E::Over) => Self::Offered,
 
             (Self::Sent, E::Crashed) => Self::Offered,
-            (Self::SentAgain, E::Crashed) => Self::Unknown,
+            (Self::SentAgain | Self::Checking, E::Crashed) => Self::Unknown,
             (state, E::Crashed) => state,
             _ => return Err(Illegal),
         })

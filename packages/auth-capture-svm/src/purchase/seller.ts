@@ -11,6 +11,7 @@ export type HoldState =
   | "sent" // the verifier is being asked to hold it
   | "unknown" // it may be held, and has bought nothing
   | "sent_again" // the same, and the verifier is being asked again
+  | "checking" // the verifier is being asked whether it is held, and no request waits
   | "serving" // its request is being served
   | "open" // it is held for many requests
   | "capturing" // it was served; the capture is signed
@@ -45,7 +46,8 @@ export type VoucherEvent =
   | Extract<HoldEvent, "served" | "failed" | "crashed">;
 
 export const HOLD: Table<HoldState, HoldEvent> = {
-  offered: { asked: "sent", crashed: "offered" },
+  // Opened: a voucher of it was accepted. Another instance opened it, or that answer got lost.
+  offered: { asked: "sent", opened: "open", crashed: "offered" },
   sent: {
     held: "serving",
     opened: "open",
@@ -56,7 +58,7 @@ export const HOLD: Table<HoldState, HoldEvent> = {
     unreadable: "offered",
     crashed: "offered",
   },
-  unknown: { asked: "sent_again", due: "releasing", over: "lapsed", crashed: "unknown" },
+  unknown: { asked: "sent_again", opened: "open", due: "checking", over: "lapsed", crashed: "unknown" },
   sent_again: {
     held: "serving",
     opened: "open",
@@ -68,10 +70,32 @@ export const HOLD: Table<HoldState, HoldEvent> = {
     unreadable: "unknown",
     crashed: "unknown",
   },
+  // Another instance may be serving it: only what is held for this one is released.
+  checking: {
+    held: "releasing",
+    opened: "open",
+    weak: "unknown",
+    no_answer: "unknown",
+    anothers: "offered",
+    no: "offered",
+    unreadable: "unknown",
+    crashed: "unknown",
+  },
   // After a crash nobody was answered.
   serving: { served: "capturing", failed: "releasing", crashed: "releasing" },
-  // The voucher that came with it may buy a request after all.
-  open: { asked: "open", due: "releasing", over: "lapsed", crashed: "open" },
+  // The voucher that came with it may buy a request after all: it decides.
+  open: {
+    asked: "open",
+    opened: "open",
+    weak: "open",
+    no_answer: "open",
+    anothers: "open",
+    no: "open",
+    unreadable: "open",
+    due: "releasing",
+    over: "lapsed",
+    crashed: "open",
+  },
   // Verifiers can lose what they knew, and lie: a capture is good until its deadline.
   capturing: { final: "captured", undecided: "capturing", denied: "capturing", over: "lapsed", crashed: "capturing" },
   releasing: { final: "released", undecided: "releasing", denied: "lapsed", over: "lapsed", crashed: "releasing" },

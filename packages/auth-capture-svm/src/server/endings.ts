@@ -1,13 +1,9 @@
-/** Ends what is to be ended: settles signed captures and releases until the facilitator reports them final. */
+/** Ends what is to be ended, when it is time, and again until the facilitator reports it final. */
 
 import type { SettleResponse } from "@x402/core/types";
 
-import type { HoldState } from "../purchase/seller.js";
-import { endingOf } from "../purchase/verdict.js";
-import type { Authorizer } from "./authorizer.js";
-import type { Facilitator } from "./facilitator.js";
+import { type Ender, isBeingEnded, isOver } from "./ender.js";
 import type { Hold } from "./hold.js";
-import type { Ending } from "./line.js";
 import type { Records } from "./records.js";
 import { CLOCK_TOLERANCE_SECONDS } from "./terms.js";
 
@@ -29,8 +25,7 @@ const AT_ONCE = 16;
 const GRACE_SECONDS = 3600;
 
 export class Endings {
-  readonly #facilitator: Facilitator;
-  readonly #authorizer: Authorizer;
+  readonly #ender: Ender;
   readonly #records: Records;
   /** How long nobody must have used a stream; `undefined` if streams are not closed. */
   readonly #idleMilliseconds: number | undefined;
@@ -39,9 +34,8 @@ export class Endings {
   readonly #settling = new Map<string, Promise<SettleResponse | undefined>>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(facilitator: Facilitator, authorizer: Authorizer, records: Records, idleSeconds: number | undefined) {
-    this.#facilitator = facilitator;
-    this.#authorizer = authorizer;
+  constructor(ender: Ender, records: Records, idleSeconds: number | undefined) {
+    this.#ender = ender;
     this.#records = records;
     this.#idleMilliseconds = idleSeconds === undefined ? undefined : idleSeconds * 1000;
     this.#timer = setInterval(() => void this.settleDue(), INTERVAL_MILLISECONDS).unref();
@@ -68,30 +62,13 @@ export class Endings {
 
   /** Closes all streams that no request is paid out of, and settles that. */
   async closeStreams(): Promise<void> {
-    if (this.#idleMilliseconds === undefined) {
-      return;
-    }
-    const open = this.#records.all().filter(([, { state, underWay }]) => state === "open" && underWay.size === 0);
-    open.forEach(([paymentId]) => this.#release(paymentId));
-    await this.settleDue();
+    await this.#settleAllDue((hold) => this.#idleMilliseconds !== undefined && isUnused(hold));
   }
 
-  /** Does what is due now: releases, closes, settles again, forgets. */
+  /** Does what is due now: closes, settles again, forgets. */
   async settleDue(): Promise<void> {
     const now = Date.now();
-    for (const [paymentId, hold] of this.#records.all()) {
-      this.#review(paymentId, hold, now);
-    }
-    const isDue = ([paymentId, { state }]: [string, Hold]): boolean =>
-      isEnding(state) &&
-      !this.#settling.has(paymentId) &&
-      (this.#next.get(paymentId)?.at ?? 0) <= now;
-    await this.#settleAll(
-      this.#records
-        .all()
-        .filter(isDue)
-        .map(([paymentId]) => paymentId),
-    );
+    await this.#settleAllDue((hold) => isUnused(hold) && this.#isToBeClosed(hold, now));
   }
 
   /** Stops working in the background. */
@@ -99,10 +76,22 @@ export class Endings {
     clearInterval(this.#timer);
   }
 
-  async #settleAll(paymentIds: readonly string[]): Promise<void> {
-    const waiting = paymentIds.values();
+  async #settleAllDue(isToBeClosed: (hold: Hold) => boolean): Promise<void> {
+    const now = Date.now();
+    for (const [paymentId, hold] of this.#records.all()) {
+      if (isPast(hold, now / 1000)) {
+        this.#forget(paymentId, hold);
+      } else if (isToBeClosed(hold)) {
+        this.#ender.close(paymentId);
+      }
+    }
+    const isDue = ([paymentId, hold]: [string, Hold]): boolean =>
+      (isBeingEnded(hold) || isToBeChecked(hold, now / 1000)) &&
+      !this.#settling.has(paymentId) &&
+      (this.#next.get(paymentId)?.at ?? 0) <= now;
+    const due = this.#records.all().filter(isDue).values();
     const settle = async (): Promise<void> => {
-      for (const paymentId of waiting) {
+      for (const [paymentId] of due) {
         await this.#once(paymentId);
       }
     };
@@ -110,43 +99,19 @@ export class Endings {
     await Promise.all(Array.from({ length: free }, settle));
   }
 
-  /** What time makes of a payment. */
-  #review(paymentId: string, hold: Hold, milliseconds: number): void {
-    const { state, facts, underWay } = hold;
-    const now = milliseconds / 1000;
-    const { authorizeBy = 0, captureDeadline = 0 } = facts ?? {};
-    if (isEnded(hold)) {
-      if (now > captureDeadline + CLOCK_TOLERANCE_SECONDS) {
-        this.#change(paymentId, "over");
-      }
-    } else if (now > captureDeadline + GRACE_SECONDS && ["unknown", "open", "capturing", "releasing"].includes(state)) {
-      if (state === "capturing") {
-        console.error(`payment ${paymentId} was not captured by its deadline`);
-      }
-      this.#next.delete(paymentId);
-      this.#change(paymentId, "over");
-    } else if (state === "unknown" && now > authorizeBy + CLOCK_TOLERANCE_SECONDS && underWay.size === 0) {
-      this.#release(paymentId);
-    } else if (state === "open" && underWay.size === 0 && this.#isUnused(hold, milliseconds)) {
-      this.#release(paymentId);
+  #isToBeClosed({ accepted, facts, usedAt }: Hold, now: number): boolean {
+    const isIdle = this.#idleMilliseconds !== undefined && now - usedAt >= this.#idleMilliseconds;
+    const isUsedUp = accepted >= BigInt(facts?.requirements.amount ?? 0);
+    return isIdle || (this.#idleMilliseconds !== undefined && isUsedUp);
+  }
+
+  /** What could not be ended by now can't be any more, and what is over by now buys nothing any more. */
+  #forget(paymentId: string, { state }: Hold): void {
+    if (state === "capturing") {
+      console.error(`payment ${paymentId} was not captured by its deadline`);
     }
-  }
-
-  #isUnused({ accepted, facts, usedAt }: Hold, now: number): boolean {
-    return (
-      this.#idleMilliseconds !== undefined &&
-      (now - usedAt >= this.#idleMilliseconds || accepted >= BigInt(facts?.requirements.amount ?? 0))
-    );
-  }
-
-  /** Signs what gives the rest back. From then on nothing is sold for the payment. */
-  #release(paymentId: string): void {
-    this.#change(paymentId, "due", this.#releaseOf(paymentId));
-  }
-
-  #releaseOf(paymentId: string): Ending {
-    const { accepted } = this.#records.get(paymentId);
-    return accepted > 0n ? this.#authorizer.close(paymentId, accepted) : this.#authorizer.end(paymentId, 0n);
+    this.#next.delete(paymentId);
+    this.#ender.note(paymentId, { hold: ["over"] });
   }
 
   #once(paymentId: string): Promise<SettleResponse | undefined> {
@@ -154,36 +119,18 @@ export class Endings {
     if (before !== undefined) {
       return before;
     }
-    const settling = this.#settle(paymentId).finally(() => this.#settling.delete(paymentId));
+    const settling = this.#ender.end(paymentId).finally(() => {
+      this.#settling.delete(paymentId);
+      this.#wait(paymentId);
+    });
     this.#settling.set(paymentId, settling);
     return settling;
   }
 
-  async #settle(paymentId: string): Promise<SettleResponse | undefined> {
-    // What a crash left behind has no release yet.
-    const { facts, payload = this.#releaseOf(paymentId), state } = this.#records.get(paymentId);
-    if (facts === undefined || !isEnding(state)) {
-      return undefined;
-    }
-    let answer: SettleResponse | undefined;
-    try {
-      const accepted = facts.requirements;
-      answer = await this.#facilitator.settle({ x402Version: 2, accepted, payload }, accepted);
-    } catch (error) {
-      console.warn(`payment ${paymentId} is still to be finalized: ${(error as Error).message}`);
-    }
-    const event = answer === undefined ? "undecided" : endingOf(answer);
-    if (event === "denied") {
-      console.error(`payment ${paymentId} is not finalized: ${answer?.errorReason}: ${answer?.errorMessage}`);
-    }
-    this.#change(paymentId, event);
-    this.#wait(paymentId);
-    return answer;
-  }
-
   /** Settles it ever less often. */
   #wait(paymentId: string): void {
-    if (isEnded(this.#records.get(paymentId))) {
+    const hold = this.#records.get(paymentId);
+    if (!isBeingEnded(hold) && hold.state !== "unknown") {
       this.#next.delete(paymentId);
       return;
     }
@@ -191,21 +138,23 @@ export class Endings {
     const pause = before === undefined ? FIRST_PAUSE_MILLISECONDS : Math.min(2 * before, LONGEST_PAUSE_MILLISECONDS);
     this.#next.set(paymentId, { at: Date.now() + pause, pause });
   }
+}
 
-  #change(paymentId: string, hold: "due" | "over" | "final" | "undecided" | "denied", payload?: Ending): void {
-    try {
-      this.#records.change(paymentId, { hold: [hold], payload });
-    } catch (error) {
-      // It is done again later.
-      console.error(`payment ${paymentId}: what became of it could not be written down`, error);
-    }
+/** Returns whether no request is paid out of an open hold now. */
+function isUnused({ state, underWay }: Hold): boolean {
+  return state === "open" && underWay.size === 0;
+}
+
+/** Returns whether nobody can get a hold for the payment any more, and it may be held. */
+function isToBeChecked({ state, facts, underWay }: Hold, now: number): boolean {
+  return state === "unknown" && underWay.size === 0 && now > (facts?.authorizeBy ?? 0) + CLOCK_TOLERANCE_SECONDS;
+}
+
+function isPast(hold: Hold, now: number): boolean {
+  const { captureDeadline = 0 } = hold.facts ?? {};
+  if (isOver(hold)) {
+    return now > captureDeadline + CLOCK_TOLERANCE_SECONDS;
   }
-}
-
-function isEnding(state: HoldState): boolean {
-  return state === "capturing" || state === "releasing";
-}
-
-function isEnded({ state }: Hold): boolean {
-  return state === "captured" || state === "released" || state === "lapsed";
+  const isLeft = isBeingEnded(hold) || hold.state === "unknown" || hold.state === "open";
+  return isLeft && now > captureDeadline + GRACE_SECONDS;
 }

@@ -9,15 +9,15 @@ import {
   type VoucherEvent,
   type VoucherState,
 } from "../purchase/seller.js";
-import type { Ending, Facts, Line } from "./line.js";
+import type { Facts, Line } from "./line.js";
 
 /** What is known of one payment. */
 export interface Hold {
   readonly state: HoldState;
   /** Absent as long as it is not on disk. */
   readonly facts?: Facts;
-  /** How it ends, signed. */
-  readonly payload?: Ending;
+  /** How it ends, signed; of one that may be held, the client's payload. */
+  readonly payload?: Record<string, unknown>;
   /** The highest voucher that was accepted, in base units. */
   readonly accepted: bigint;
   /** Vouchers that bought something, in base units. */
@@ -34,7 +34,9 @@ export interface Change {
   readonly hold?: readonly HoldEvent[] | undefined;
   readonly voucher?: readonly [amount: bigint, event: VoucherEvent] | undefined;
   readonly facts?: Facts | undefined;
-  readonly payload?: Ending | undefined;
+  readonly payload?: Record<string, unknown> | undefined;
+  /** The highest voucher that was accepted, where nothing else says so. */
+  readonly accepted?: bigint | undefined;
 }
 
 /** What is known of a payment that never came. */
@@ -65,10 +67,10 @@ export function canVoucherFollow(hold: Hold, amount: bigint, event: VoucherEvent
  *
  * @throws {IllegalError} if that can't happen
  */
-export function follow(hold: Hold, { hold: events = [], voucher, ...more }: Change): Hold {
+export function follow(hold: Hold, { hold: events = [], voucher, accepted = 0n, ...more }: Change): Hold {
   const state = after(hold, events);
   const is = voucher === undefined ? undefined : nextOf(VOUCHER, voucherState(hold, voucher[0]), voucher[1]);
-  return put({ ...hold, state }, more, voucher?.[0], is);
+  return put({ ...hold, state, accepted: most(hold.accepted, accepted) }, more, voucher?.[0], is);
 }
 
 /** Returns a hold as a line of the record leaves it. */
@@ -110,7 +112,11 @@ function put(
 }
 
 /** What of a change is to be on disk, if anything is. Facts alone are not worth a line. */
-export function lineOf(id: string, before: Hold, { hold, voucher, facts, payload }: Change): Line | undefined {
+export function lineOf(
+  id: string,
+  before: Hold,
+  { hold, voucher, facts, payload, accepted }: Change,
+): Line | undefined {
   const state = after(before, hold ?? []);
   const isChanged = onDisk(state) !== onDisk(before.state);
   const was = voucher === undefined ? "offered" : voucherState(before, voucher[0]);
@@ -124,6 +130,7 @@ export function lineOf(id: string, before: Hold, { hold, voucher, facts, payload
     ...(isChanged ? { state: onDisk(state) } : {}),
     ...(facts === undefined ? {} : facts),
     ...(payload === undefined ? {} : { payload }),
+    ...(accepted === undefined ? {} : { accepted }),
     ...(isVoucherChanged && voucher !== undefined ? { voucher: { amount: voucher[0], state: onDisk(is) } } : {}),
   };
 }
@@ -144,7 +151,7 @@ export function whole(id: string, { state, facts, payload, accepted, served, und
 
 /** What is being asked is not on disk. */
 export function onDisk<State extends HoldState | VoucherState>(state: State): State {
-  const kept: Readonly<Record<string, string>> = { sent: "offered", sent_again: "unknown" };
+  const kept: Readonly<Record<string, string>> = { sent: "offered", sent_again: "unknown", checking: "unknown" };
   return (kept[state] ?? state) as State;
 }
 

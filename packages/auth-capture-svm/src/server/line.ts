@@ -10,6 +10,11 @@ import type { CapturePayload, ClosePayload, VoidPayload } from "../wire.js";
 /** How a payment ends, signed. */
 export type Ending = CapturePayload | ClosePayload | VoidPayload;
 
+/** Returns whether a payload ends a payment: a client's does not. */
+export function isEnding(payload: Record<string, unknown> | undefined): payload is Ending {
+  return ["capture", "close", "void"].includes(String(payload?.["type"]));
+}
+
 /** What a payment's ending needs. */
 export interface Facts {
   /** With which the ending is settled. */
@@ -24,7 +29,8 @@ export interface Facts {
 export interface Line extends Partial<Facts> {
   readonly hold: string;
   readonly state?: HoldState;
-  readonly payload?: Ending;
+  /** How it ends, signed; of one that may be held, the client's payload. */
+  readonly payload?: Record<string, unknown>;
   readonly voucher?: { readonly amount: bigint; readonly state: VoucherState };
   readonly accepted?: bigint;
   readonly served?: readonly bigint[];

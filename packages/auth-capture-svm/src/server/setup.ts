@@ -4,6 +4,7 @@ import type { Address } from "../bytes.js";
 import { Authorizer } from "./authorizer.js";
 import { checkConfig, type MerchantConfig } from "./config.js";
 import { Counter } from "./counter.js";
+import { Ender } from "./ender.js";
 import { Endings } from "./endings.js";
 import { Facilitator } from "./facilitator.js";
 import { openFolder } from "./folder.js";
@@ -67,7 +68,7 @@ function sell(
   const { captureWindowSeconds = 3600, refundWindowSeconds = 0, streamIdleSeconds = 60 } = config;
   const windows = { captureSeconds: captureWindowSeconds, refundSeconds: refundWindowSeconds };
   const idleSeconds = config.closesStreams === false ? undefined : streamIdleSeconds;
-  const endings = new Endings(facilitator, authorizer, records, idleSeconds);
+  const endings = new Endings(new Ender(facilitator, authorizer, records), records, idleSeconds);
   const till = new Till(facilitator, authorizer, records, endings, config.captureCommitment);
   return { windows, endings, counter: new Counter(till, windows, (reason) => support.refused(reason)) };
 }

@@ -130,10 +130,10 @@ export class Till {
     const event = verdict === "yes" && !isEnough ? "weak" : verdict;
     const facts = this.#records.get(paymentId).facts ?? this.#factsOf(accepted);
     try {
-      this.#records.change(paymentId, { ...changeOf(event), facts });
+      this.#records.change(paymentId, { ...this.#withIntent(accepted, changeOf(event)), facts });
     } catch (error) {
       console.error(`payment ${paymentId} is not served: it could not be written down`, error);
-      this.#records.remember(paymentId, { ...changeOf("no_answer"), facts });
+      this.#records.remember(paymentId, { ...this.#withIntent(accepted, changeOf("no_answer")), facts });
       return { refusal: comesAgain(payment.accepted) };
     }
     switch (event) {
@@ -151,16 +151,10 @@ export class Till {
 
   /** What an answer to a voucher is to its hold. */
   #holdEvents(accepted: Accepted, event: Event, opens: boolean): readonly HoldEvent[] {
-    const { state } = this.#records.get(accepted.paymentId);
-    // Another voucher of it may have been accepted meanwhile.
-    if (state === "open" || (!opens && event !== "yes")) {
-      return [];
+    if (event === "yes") {
+      return ["opened"];
     }
-    if (event !== "yes") {
-      return [this.#remembered(accepted, event)];
-    }
-    // Of a voucher alone another instance opened the hold, or the answer to its opening got lost.
-    return state === "sent" || state === "sent_again" ? ["opened"] : ["asked", "opened"];
+    return opens ? [this.#remembered(accepted, event)] : [];
   }
 
   /** A hold without an answer is kept to be released; but anyone can send junk, so only what is signed. */
@@ -172,6 +166,13 @@ export class Till {
       return isKept && sessionKey !== undefined && isSignedBy(payment, sessionKey) ? event : "no";
     }
     return event;
+  }
+
+  /** To a payment that becomes unknown, what the facilitator is to be asked again. */
+  #withIntent({ payment, paymentId }: Accepted, change: Change): Change {
+    const isNew = this.#records.get(paymentId).state === "sent";
+    const isUnknown = change.hold?.some((event) => event === "no_answer" || event === "weak") === true;
+    return isNew && isUnknown ? { ...change, payload: payment.payload } : change;
   }
 
   #isFinalEnough({ payment }: Accepted, { answer }: Answered): boolean {
@@ -194,7 +195,7 @@ export class Till {
 }
 
 /** States of a hold in which a voucher that comes alone may buy something. */
-const TAKES_VOUCHERS = ["offered", "sent", "sent_again", "unknown", "open"];
+const TAKES_VOUCHERS = ["offered", "sent", "sent_again", "unknown", "checking", "open"];
 
 /** How final that is: -1 for nothing that is on chain. */
 function rank(commitment: unknown): number {
