@@ -1,5 +1,7 @@
 /** Answers of others over HTTP. Nobody can fill the memory with a long one. */
 
+import { printable } from "./bytes.js";
+
 /** The longest answer that is read, in bytes. */
 export const LONGEST_ANSWER_BYTES = 1024 * 1024;
 
@@ -55,12 +57,12 @@ export async function readText(response: Response, longest = LONGEST_ANSWER_BYTE
   return Buffer.concat(chunks).toString();
 }
 
-/** The `code` and `message` of an answer that is an error, as far as they are there. */
+/** The `code` and the printable `message` of an answer that is an error, as far as they are there. */
 export function errorOf(json: unknown): { code?: string; message?: string } {
   const { error } = (json ?? {}) as { error?: { code?: unknown; message?: unknown } | null };
   return {
     ...(typeof error?.code === "string" ? { code: error.code } : {}),
-    ...(typeof error?.message === "string" ? { message: error.message } : {}),
+    ...(typeof error?.message === "string" ? { message: printable(error.message) } : {}),
   };
 }
 

@@ -10,6 +10,36 @@ export class NoncesError extends Error {
   override readonly name = "NoncesError";
 }
 
+/** The journal can't be used, so nothing was signed. */
+export class JournalError extends Error {
+  override readonly name = "JournalError";
+}
+
+/** The caller's key belongs to a purchase that may still be paid, or was. Nothing was signed. */
+export class KeyUsedError extends Error {
+  override readonly name = "KeyUsedError";
+}
+
+/** The request would be sent, or paid, where others can read it. */
+export class PlainHttpError extends Error {
+  override readonly name = "PlainHttpError";
+}
+
+/** An origin has as many holds as it may have. Nothing was signed. */
+export class TooManyHoldsError extends Error {
+  override readonly name = "TooManyHoldsError";
+
+  /** @param until when the first of them is over at the latest, unix seconds */
+  constructor(
+    readonly origin: string,
+    readonly until: number,
+  ) {
+    super(
+      `${origin} has two holds that are not over, and no other is opened until ${new Date(until * 1000).toISOString()}`,
+    );
+  }
+}
+
 /** A payment was sent and no answer came: it may settle or not. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";

@@ -1,10 +1,5 @@
 /** Holds that pay for many requests: what was signed for each of them, and whose turn it is. No I/O. */
 
-import { readHex, writeBase58 } from "../bytes.js";
-import { sign } from "../ed25519.js";
-import { captureSignedBytes } from "../messages.js";
-import type { VoucherPayload } from "../wire.js";
-
 /** A hold that is open. */
 export interface Stream {
   readonly paymentId: string;
@@ -42,6 +37,8 @@ const ENDS_HOLD = [
 export class Streams {
   readonly #open = new Map<string, Stream>();
   readonly #turns = new Map<string, Promise<void>>();
+  /** Payments out of which nothing more can be bought. */
+  readonly #usedUp = new Set<string>();
 
   /** Waits until nobody else pays out of the hold; the result is to be called when the request is answered. */
   async turn(key: string): Promise<() => void> {
@@ -69,12 +66,23 @@ export class Streams {
     const amount = served + price > signed ? served + price : signed;
     if (amount > hold || now >= captureDeadline) {
       this.#open.delete(key);
+      this.useUp(stream.paymentId);
       return undefined;
     }
     stream.isFresh = amount > signed || amount === early;
     stream.early = undefined;
     stream.signed = amount;
     return stream;
+  }
+
+  /** Returns whether nothing more can be bought out of a hold: it is used up, or over. */
+  isUsedUp(paymentId: string): boolean {
+    return this.#usedUp.has(paymentId);
+  }
+
+  /** Notes that nothing more can be bought out of a hold. */
+  useUp(paymentId: string): void {
+    this.#usedUp.add(paymentId);
   }
 
   open(key: string, stream: Stream): void {
@@ -109,11 +117,4 @@ export class Streams {
     }
     return ends && !opens ? 0 : undefined;
   }
-}
-
-/** A voucher for all that was bought so far. */
-export function signVoucher(secretKey: Uint8Array, { paymentId, signed }: Stream): VoucherPayload {
-  const message = { intentDigest: readHex(paymentId, 32, "paymentId"), amount: signed, fee: 0n, last: false };
-  const signature = writeBase58(sign(secretKey, captureSignedBytes(message)));
-  return { type: "voucher", paymentId, amount: signed.toString(), fee: "0", signature };
 }
