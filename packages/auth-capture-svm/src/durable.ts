@@ -85,7 +85,7 @@ export class LineFile {
     const length = this.#length;
     withFile(this.#path, "r+", (file) => {
       ftruncateSync(file, length);
-      for (let written = 0; written < line.length; ) {
+      for (let written = 0; written < line.length;) {
         written += writeSync(file, line, written, line.length - written, length + written);
       }
       fsyncSync(file);

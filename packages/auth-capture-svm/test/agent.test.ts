@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { decodePaymentSignatureHeader, encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
+import {
+  decodePaymentSignatureHeader,
+  encodePaymentRequiredHeader,
+  encodePaymentResponseHeader,
+} from "@x402/core/http";
 
 import { writeHex } from "../src/bytes.js";
 import type { Outcome } from "../src/client.js";
@@ -108,7 +112,10 @@ test("a key buys once, over restarts, and is found again", async () => {
   report = { state: "authorized", captured: "0" };
   assert.deepEqual(await restarted.lookup("order-1"), open);
 
-  await assert.rejects(restarted.resume("order-1", url, { method: "POST", body: "other" }), /another method, URL or body/);
+  await assert.rejects(
+    restarted.resume("order-1", url, { method: "POST", body: "other" }),
+    /another method, URL or body/,
+  );
   const resumed = await restarted.resume("order-1", url, { method: "POST", body: "hello" });
   assert.deepEqual([resumed.kind, new Set(payments).size, payments.length], ["served", 1, 4]);
   assert.equal(paymentIdOf(decodePaymentSignatureHeader(payments[3] ?? "")), payment.paymentId);
@@ -207,7 +214,12 @@ test("plain HTTP is refused but for this machine, unless it is asked for", async
   };
   const https = { verifier: "https://verifier.example" };
   const agent = await agentOf("", {}, https, { fetch: send });
-  for (const url of ["http://shop.example/a", "http://localhost.example/", "http://127.0.0.1.example/", "http://10.0.0.1/"]) {
+  for (const url of [
+    "http://shop.example/a",
+    "http://localhost.example/",
+    "http://127.0.0.1.example/",
+    "http://10.0.0.1/",
+  ]) {
     await assert.rejects(agent.fetch(url), { name: "PlainHttpError" });
   }
   assert.deepEqual(sent, []);

@@ -120,7 +120,12 @@ test("a verifier that drafts nothing is quoted", async () => {
 test("a price above the maximum is refused", async () => {
   const received: Received[] = [];
   const base = await shop(received);
-  await refused(base, payWith(await verifier(), { maximumAmount: 999n }), received, /1000 base units are above the maximum of 999/);
+  await refused(
+    base,
+    payWith(await verifier(), { maximumAmount: 999n }),
+    received,
+    /1000 base units are above the maximum of 999/,
+  );
 });
 
 test("an expired session signs nothing", async () => {

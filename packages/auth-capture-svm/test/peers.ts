@@ -95,7 +95,8 @@ export function agentOf(
   sessionChanges: Record<string, unknown> | Session = {},
   options: AgentOptions = {},
 ): Promise<Agent> {
-  const given = "files" in sessionChanges ? (sessionChanges as Session) : session({ verifier: verifierUrl, ...sessionChanges });
+  const given =
+    "files" in sessionChanges ? (sessionChanges as Session) : session({ verifier: verifierUrl, ...sessionChanges });
   return Agent.open(given, { maximumAmount: 1000n, ...limits }, options);
 }
 

@@ -19,7 +19,6 @@ import { AUTHORIZER, NETWORK } from "./fixture.js";
 import { Books, highest } from "./books.js";
 import { Buyer, PRICE } from "./buyer.js";
 
-
 /** What the verifier says instead of the truth. */
 const ANYTHING: (number | object | string)[] = [
   ...[400, 401, 404, 413, 429, 500, 502, 503, 504],

@@ -9,7 +9,6 @@ import type { Change } from "../src/server/hold.js";
 import { Records } from "../src/server/records.js";
 import { AUTHORIZER, freshFile, NOW, offer } from "./fixture.js";
 
-
 const facts = { requirements: offer(), authorizeBy: NOW, captureDeadline: NOW + 600 };
 const authorizer = new Authorizer(AUTHORIZER);
 

@@ -26,7 +26,10 @@ const wrong: [Partial<MerchantConfig>, RegExp][] = [
   [{ captureWindowSeconds: 2_592_001 }, /captureWindowSeconds/],
   [{ refundWindowSeconds: -1 }, /refundWindowSeconds: expected whole seconds from 0/],
   [{ streamIdleSeconds: 0.5 }, /streamIdleSeconds: expected whole seconds from 1/],
-  [{ captureCommitment: "certain" as "confirmed" }, /captureCommitment: expected one of processed, confirmed, finalized/],
+  [
+    { captureCommitment: "certain" as "confirmed" },
+    /captureCommitment: expected one of processed, confirmed, finalized/,
+  ],
 ];
 for (const [terms, message] of wrong) {
   test(`${JSON.stringify(terms)} shows at the start`, async () => {

@@ -115,7 +115,12 @@ type Terms = Partial<Omit<MerchantConfig, "facilitator" | "fetch" | "authorizer"
 export async function shop(
   facilitator = new Facilitator(),
   state = join(folder, String(files++)),
-  { wrapped = true, port = 0, parser = "raw", ...terms }: { wrapped?: boolean; port?: number; parser?: Parser } & Terms = {},
+  {
+    wrapped = true,
+    port = 0,
+    parser = "raw",
+    ...terms
+  }: { wrapped?: boolean; port?: number; parser?: Parser } & Terms = {},
 ) {
   const token = { mint: address(2), decimals: 6 };
   const scheme = await AuthCaptureSvmScheme.connect({

@@ -16,7 +16,9 @@ const server = new x402ResourceServer(scheme.facilitator).register(scheme.networ
 const accepts = scheme.price("$0.001", { hold: "$0.1" });
 
 let asked = 0;
-const app = express().use(scheme.wrap(paymentMiddleware({ "GET /tick": { accepts }, "GET /odd": { accepts } }, server)));
+const app = express().use(
+  scheme.wrap(paymentMiddleware({ "GET /tick": { accepts }, "GET /odd": { accepts } }, server)),
+);
 app.get("/tick", (_request, response) => void response.send("tick"));
 app.get("/odd", (_request, response) => {
   asked += 1;

@@ -210,7 +210,15 @@ test("a server that says that each hold is refused, or over, gets two of them, a
 
 test("a hold pays until its capture deadline", () => {
   const streams = new Streams();
-  const stream = { paymentId: "", hold: 1000n, captureDeadline: NOW, signed: 100n, served: 100n, isFresh: false };
+  const stream = {
+    paymentId: "",
+    hold: 1000n,
+    authorizeBy: NOW,
+    captureDeadline: NOW,
+    signed: 100n,
+    served: 100n,
+    isFresh: false,
+  };
   streams.open("shop", stream);
   assert.equal(streams.next("shop", 100n, NOW - 1)?.signed, 200n);
   assert.equal(streams.next("shop", 100n, NOW), undefined);

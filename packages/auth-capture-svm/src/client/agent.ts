@@ -4,12 +4,9 @@ import { setTimeout } from "node:timers/promises";
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { printable } from "../bytes.js";
-import { PURCHASE, type PurchaseState } from "../purchase/buyer.js";
-import { nextOf } from "../purchase/machine.js";
 import { takesIdentifiers } from "../payment_identifier.js";
 import { isPrivate, readWebUrl } from "../url.js";
-import { isSettled, refusalReason } from "../wire.js";
+import { isSettled } from "../wire.js";
 import { Call } from "./call.js";
 import { type Challenge, readChallenge } from "./challenge.js";
 import { checkOffer, RefusedError } from "./draft.js";
@@ -17,10 +14,11 @@ import { KeyUsedError, NoAnswerError, PlainHttpError } from "./errors.js";
 import { Journal, type Purchase } from "./journal.js";
 import { type BaseLimits, type Limits, readLimits } from "./limits.js";
 import { find } from "./lookup.js";
-import type { Found, Outcome, Receipt } from "./outcome.js";
+import { type Found, type Outcome, outcomeOf, stateAfter } from "./outcome.js";
 import { type Paying, Payer } from "./payer.js";
 import { type Sent, sendUntilAnswered } from "./sending.js";
 import { readSession, type Session } from "./session.js";
+import type { Wanted } from "./signer.js";
 import { Spending } from "./spending.js";
 import { signedHeader } from "./signing.js";
 import { Verifier } from "./verifier.js";
@@ -97,38 +95,25 @@ export class Agent {
   };
 
   /**
-   * Buys, and says what came of it and what may still come.
+   * Buys, and says what came of it and what may still come. Under the key of a purchase that is not
+   * decided the same payment is sent again.
    *
    * @throws if nothing was signed
    */
   async buy(input: RequestInfo | URL, init?: RequestInit, { key }: BuyOptions = {}): Promise<Outcome> {
     const call = await Call.of(input, init, this.#options.allowHttp);
+    const before = key === undefined ? undefined : await this.#journal.find(key);
+    if (before !== undefined && before.state !== "over") {
+      return this.#again(call, before);
+    }
     const response = await this.#options.fetch(call.request());
     const challenge = response.status === 402 && !call.isPaid ? readChallenge(response, this.#session) : undefined;
     if (challenge === undefined || challenge.offers.length === 0) {
       return response.ok ? { kind: "served", response } : { kind: "refused", response };
     }
     await response.body?.cancel();
-    const offer = this.#choose(call, challenge);
-    const isNamed = takesIdentifiers(challenge.extensions);
-    // A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays. One that came
-    // before its hold is final pays later.
-    for (let attempt = 1; ; attempt += 1) {
-      const paying = await this.#payer.begin(call, { offer, key, isNamed });
-      let sent: Sent;
-      let pause: number | undefined;
-      try {
-        sent = await this.#send(call, paying);
-        pause = await this.#payer.pauseBeforeAnother(paying, sent);
-      } finally {
-        paying.end();
-      }
-      if (attempt === MAXIMUM_ATTEMPTS || pause === undefined || key !== undefined) {
-        return this.#outcome(paying, sent, "sent");
-      }
-      // Throws if the caller has given up.
-      await setTimeout(pause, undefined, { signal: call.signal });
-    }
+    const wanted = { offer: this.#choose(call, challenge), key, isNamed: takesIdentifiers(challenge.extensions) };
+    return this.#buy(call, wanted);
   }
 
   /** What is known of a purchase under the caller's key, or a payment's id. Asks the verifier where it is not decided. */
@@ -144,11 +129,55 @@ export class Agent {
   async resume(key: string, input: RequestInfo | URL, init?: RequestInit): Promise<Outcome> {
     const call = await Call.of(input, init, this.#options.allowHttp);
     const purchase = await this.#journal.find(key);
-    if (purchase === undefined || !["unknown", "refused"].includes(purchase.state)) {
-      throw new KeyUsedError(`the purchase ${key} is ${purchase?.state ?? "not known"}: there is nothing to resume`);
+    if (purchase === undefined) {
+      throw new KeyUsedError(`there is no purchase ${key} to resume`);
+    }
+    return this.#again(call, purchase);
+  }
+
+  /**
+   * A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays.
+   * One that came before its hold is final pays later.
+   */
+  async #buy(call: Call, wanted: Wanted): Promise<Outcome> {
+    let outcome: Outcome | undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      let paying: Paying;
+      try {
+        paying = await this.#payer.begin(call, wanted);
+      } catch (error) {
+        if (outcome === undefined) {
+          throw error;
+        }
+        return outcome;
+      }
+      let pause: number | undefined;
+      try {
+        const sent = await this.#send(call, paying);
+        outcome = outcomeOf(paying, sent);
+        pause = this.#payer.pauseBeforeAnother(paying, sent);
+      } finally {
+        paying.end();
+      }
+      if (attempt === MAXIMUM_ATTEMPTS || pause === undefined || wanted.key !== undefined) {
+        return outcome;
+      }
+      // Throws if the caller has given up.
+      await setTimeout(pause, undefined, { signal: call.signal });
+    }
+  }
+
+  async #again(call: Call, purchase: Purchase): Promise<Outcome> {
+    if (purchase.state !== "unknown" && purchase.state !== "refused") {
+      const name = purchase.key ?? purchase.purchase;
+      throw new KeyUsedError(`the purchase ${name} is ${purchase.state}: there is nothing to resume, look it up`);
     }
     const paying = this.#payer.again(call, purchase);
-    return this.#outcome(paying, await this.#send(call, paying, purchase.state), "sent_again");
+    const outcome = outcomeOf(paying, await this.#send(call, paying));
+    if (outcome.kind === "served") {
+      this.#payer.served(purchase);
+    }
+    return outcome;
   }
 
   /** The first offer that can be taken. */
@@ -168,7 +197,7 @@ export class Agent {
     throw refused;
   }
 
-  async #send(call: Call, { payment, purchase, isNamed }: Paying, before: PurchaseState = "signed"): Promise<Sent> {
+  async #send(call: Call, { payment, purchase, isNamed }: Paying): Promise<Sent> {
     const header = signedHeader(payment, this.#session.secretKey);
     const send = (): Promise<Response> => this.#options.fetch(call.request(header));
     const sent = await sendUntilAnswered(send, isNamed, call.signal);
@@ -176,41 +205,8 @@ export class Agent {
     if (response !== undefined && (response.ok || isSettled(response))) {
       await this.#payer.held(purchase.purchase);
     }
-    await this.#note(purchase, stateAfter(sent, nextOf(PURCHASE, before, "send")));
+    // What was bought is bought: a journal that can't be written says that it is unknown.
+    await this.#journal.note(purchase.purchase, stateAfter(purchase.state, sent)).catch(() => undefined);
     return sent;
   }
-
-  async #note({ purchase }: Purchase, state: PurchaseState): Promise<void> {
-    // What was bought is bought: a journal that can't be written says that it is unknown.
-    await this.#journal.note(purchase, state).catch(() => undefined);
-  }
-
-  #outcome({ purchase, receipt }: Paying, sent: Sent, sending: "sent" | "sent_again"): Outcome {
-    const { response, sendings, cause } = sent;
-    const payment: Receipt = receipt;
-    const maySettleUntil = purchase.captureDeadline;
-    const said = response === undefined ? undefined : refusalReason(response);
-    const reason = said === undefined ? {} : { reason: printable(said) };
-    const state = stateAfter(sent, sending);
-    if (state === "served" && response !== undefined) {
-      return { kind: "served", response, payment };
-    }
-    if (state === "refused" && response !== undefined) {
-      return { kind: "refused", response, ...reason, payment, maySettleUntil };
-    }
-    // To what was sent twice a refusal is no answer.
-    const isBelieved = response !== undefined && !(response.status === 402 && (sendings > 1 || sending === "sent_again"));
-    const isLost = sent.event === "no_answer";
-    return {
-      ...{ kind: "unknown", reason: said === undefined ? "no answer came" : printable(said), payment, maySettleUntil },
-      ...(response !== undefined && (isBelieved || isLost) ? { response } : {}),
-      ...(cause === undefined ? {} : { cause }),
-    };
-  }
-}
-
-/** What becomes of a purchase that was sent so often, and answered so in the end. */
-function stateAfter({ event, sendings }: Sent, sending: PurchaseState): PurchaseState {
-  const last = sendings === 1 ? sending : "sent_again";
-  return nextOf(PURCHASE, last, event);
 }

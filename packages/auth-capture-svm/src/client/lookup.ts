@@ -2,6 +2,7 @@
 
 import { type PurchaseEvent, PURCHASE } from "../purchase/buyer.js";
 import { nextOf } from "../purchase/machine.js";
+import { readRequestPrice } from "../wire.js";
 import type { Journal, Purchase } from "./journal.js";
 import type { Found } from "./outcome.js";
 import type { Report, Verifier } from "./verifier.js";
@@ -65,7 +66,6 @@ function eventOf(purchase: Purchase, report: Report | null | undefined, now: num
 }
 
 /** What is captured at least if the purchase was, in base units. */
-function leastOf({ payment: { payload } }: Purchase): bigint {
-  const voucher = payload["type"] === "voucher" ? payload : (payload["voucher"] as Record<string, unknown> | undefined);
-  return voucher === undefined ? 1n : BigInt(String(voucher["amount"]));
+function leastOf({ payment: { accepted, payload } }: Purchase): bigint {
+  return payload["type"] === "voucher" ? BigInt(String(payload["amount"])) : (readRequestPrice(accepted) ?? 1n);
 }

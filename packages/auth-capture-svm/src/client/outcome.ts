@@ -1,5 +1,12 @@
 /** What came of a request, and what may still come of a payment for it. */
 
+import { printable } from "../bytes.js";
+import { PURCHASE, type PurchaseState } from "../purchase/buyer.js";
+import { nextOf } from "../purchase/machine.js";
+import { refusalReason } from "../wire.js";
+import type { Paying } from "./payer.js";
+import type { Sent } from "./sending.js";
+
 /** A payment that was signed. */
 export interface Receipt {
   /** 64 hex digits: any verifier that settled it knows it as `/payments/{id}`. */
@@ -50,4 +57,37 @@ export interface Found {
   readonly state: "served" | "charged" | "over" | "unknown" | "refused";
   /** Last second at which money can still be taken for it, unix; absent if that is decided. */
   readonly maySettleUntil?: number;
+}
+
+/** What becomes of a purchase that was sent so often, and answered so in the end. */
+export function stateAfter(before: PurchaseState, { event, sendings }: Sent): PurchaseState {
+  const sending = sendings === 1 ? nextOf(PURCHASE, before, "send") : "sent_again";
+  return nextOf(PURCHASE, sending, event);
+}
+
+/** What the caller is told. */
+export function outcomeOf({ purchase, receipt: payment }: Paying, sent: Sent): Outcome {
+  const { response, event, sendings, cause } = sent;
+  const maySettleUntil = purchase.captureDeadline;
+  const said = response === undefined ? undefined : refusalReason(response);
+  const state = stateAfter(purchase.state, sent);
+  if (state === "served" && response !== undefined) {
+    return { kind: "served", response, payment };
+  }
+  if (state === "refused" && response !== undefined) {
+    return {
+      kind: "refused",
+      response,
+      ...(said === undefined ? {} : { reason: printable(said) }),
+      payment,
+      maySettleUntil,
+    };
+  }
+  // To what was sent twice a refusal is no answer.
+  const isFirst = sendings === 1 && purchase.state === "signed";
+  return {
+    ...{ kind: "unknown", reason: said === undefined ? "no answer came" : printable(said), payment, maySettleUntil },
+    ...(response !== undefined && (isFirst || event === "no_answer") ? { response } : {}),
+    ...(cause === undefined ? {} : { cause }),
+  };
 }

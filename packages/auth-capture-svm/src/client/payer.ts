@@ -7,7 +7,7 @@ import { identifierExtension, PAYMENT_IDENTIFIER } from "../payment_identifier.j
 import { readRequestPrice, refusalReason } from "../wire.js";
 import type { Call } from "./call.js";
 import { checkOffer, type Expected } from "./draft.js";
-import { TooManyHoldsError } from "./errors.js";
+import { KeyUsedError, TooManyHoldsError } from "./errors.js";
 import type { Journal, Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
 import { isEnded, paymentIdOf } from "./lookup.js";
@@ -60,6 +60,13 @@ export class Payer {
     return this.#signer.held(paymentIdOf({ purchase }));
   }
 
+  /** Notes that a purchase from before was served. */
+  served({ purchase, payment: { payload } }: Purchase): void {
+    if (payload["type"] === "voucher") {
+      this.#streams.served(paymentIdOf({ purchase }), BigInt(String(payload["amount"])));
+    }
+  }
+
   /** A payment for the request. It is in the journal, and counted, before it is signed. */
   async begin(call: Call, wanted: Wanted): Promise<Paying> {
     const price = readRequestPrice(wanted.offer);
@@ -71,17 +78,17 @@ export class Payer {
   /**
    * The payment of a purchase from before.
    *
-   * @throws if it was for another request
+   * @throws {KeyUsedError} if it was for another request
    */
   again(call: Call, purchase: Purchase): Paying {
     if (purchase.resourceHash !== writeHex(call.resourceHash)) {
-      throw new Error(`the purchase ${purchase.purchase} was for another method, URL or body`);
+      throw new KeyUsedError(`the purchase ${purchase.purchase} was for another method, URL or body`);
     }
     return toPay(purchase);
   }
 
   /** In milliseconds; `undefined` if no other payment is worth it. Gives a hold up that its server says is over. */
-  async pauseBeforeAnother({ streamed }: Paying, { event, response, sendings }: Sent): Promise<number | undefined> {
+  pauseBeforeAnother({ streamed }: Paying, { event, response, sendings }: Sent): number | undefined {
     if (streamed === undefined || response === undefined || (event === "repeated" && sendings > 1)) {
       return undefined;
     }
@@ -98,19 +105,36 @@ export class Payer {
     try {
       const open = this.#streams.next(key, price, Date.now() / 1000);
       if (open !== undefined) {
-        const purchase = await this.#voucher(call, wanted, open, price);
+        const purchase =
+          open.isMissing === true
+            ? await this.#openAgain(call, wanted, open.paymentId)
+            : await this.#voucher(call, wanted, open, price);
+        open.isMissing = false;
         return { ...toPay(purchase), streamed: { key, stream: open }, end };
       }
       await this.#checkHolds(call.origin);
       const purchase = await this.#signer.begin(call, wanted);
-      const { amount: hold, captureDeadline } = purchase;
-      const stream = { paymentId: purchase.purchase, hold, captureDeadline, signed: price, served: 0n, isFresh: true };
+      const { amount: hold, captureDeadline, authorizeBy } = purchase;
+      const known = { paymentId: purchase.purchase, hold, captureDeadline, authorizeBy };
+      const stream: Stream = { ...known, signed: price, served: 0n, isFresh: true };
       this.#streams.open(key, stream);
       return { ...toPay(purchase), streamed: { key, stream }, end };
     } catch (error) {
       end();
       throw error;
     }
+  }
+
+  /** What opened a hold and never arrived, for another request. It locks nothing more than it did. */
+  async #openAgain(call: Call, { key }: Wanted, paymentId: string): Promise<Purchase> {
+    const opening = await this.#journal.find(paymentId);
+    if (opening === undefined) {
+      throw new Error(`the payment ${paymentId} is not in the journal any more`);
+    }
+    const { key: _before, ...rest } = opening;
+    const again = { ...rest, ...(key === undefined ? {} : { key }), resourceHash: writeHex(call.resourceHash) };
+    await this.#journal.begin(again, (others) => checkKey(key, others));
+    return again;
   }
 
   /** A voucher for all that was bought so far. It is in the journal if the caller has a key for it. */

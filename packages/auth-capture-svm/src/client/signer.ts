@@ -13,7 +13,6 @@ import type { Journal, Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
 import { SessionNonces, type Taken } from "./nonces.js";
 import type { Session } from "./session.js";
-import { unsignedVoucher } from "./signing.js";
 import type { Spending } from "./spending.js";
 import { NoDraftError, NONCE_REFUSED, type Verifier } from "./verifier.js";
 
@@ -126,12 +125,10 @@ export class Signer {
 
   #purchaseOf(call: Call, intent: Intent, { offer, key, isNamed }: Wanted, proof: readonly string[]): Purchase {
     const purchase = writeHex(intentDigest(intent));
-    const price = readRequestPrice(offer);
     const payload = {
       ...{ escrow: intent.escrow, sessionKey: intent.sessionKey, incarnation: this.#session.incarnation },
       ...{ nonce: intent.nonce.toString(), authorizeBy: Number(intent.authorizeBy) },
       ...(proof.length === 0 ? {} : { receiverProof: proof }),
-      ...(price === undefined ? {} : { voucher: unsignedVoucher(purchase, price) }),
     };
     const extensions = isNamed ? { extensions: identifierExtension(`pay_${purchase}`) } : {};
     const payment: PaymentPayload = { x402Version: 2, accepted: offer, payload, ...extensions };

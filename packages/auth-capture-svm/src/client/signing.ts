@@ -2,15 +2,18 @@
 
 import type { PaymentPayload } from "@x402/core/types";
 
-import { readHex, writeBase58 } from "../bytes.js";
+import { readHex, writeBase58, writeHex } from "../bytes.js";
 import { sign } from "../ed25519.js";
 import { Fields } from "../fields.js";
-import { captureSignedBytes, intentSignedBytes } from "../messages.js";
-import { intentOf, readExtra, readIntentPayload, type VoucherPayload } from "../wire.js";
+import { captureSignedBytes, intentDigest, intentSignedBytes } from "../messages.js";
+import { intentOf, readExtra, readIntentPayload, readRequestPrice, type VoucherPayload } from "../wire.js";
 
 /** A voucher that is not signed. */
-export function unsignedVoucher(paymentId: string, amount: bigint): Omit<VoucherPayload, "signature"> {
-  return { type: "voucher", paymentId, amount: amount.toString(), fee: "0" };
+export function unsignedVoucher(
+  paymentId: string,
+  amount: bigint,
+): Pick<VoucherPayload, "type" | "paymentId" | "amount"> {
+  return { type: "voucher", paymentId, amount: amount.toString() };
 }
 
 /** The header that pays: an intent, with the first voucher of a streamed hold, or a voucher. */
@@ -21,18 +24,19 @@ export function signedHeader(unsigned: PaymentPayload, secretKey: Uint8Array): s
 }
 
 function signIntent({ accepted, payload }: PaymentPayload, secretKey: Uint8Array): Record<string, unknown> {
-  const message = intentSignedBytes(intentOf(accepted, readExtra(accepted), readIntentPayload(payload)));
-  const { voucher } = payload;
-  return {
-    ...payload,
-    signature: writeBase58(sign(secretKey, message)),
-    ...(voucher === undefined ? {} : { voucher: signVoucher(voucher as Record<string, unknown>, secretKey) }),
-  };
+  const intent = intentOf(accepted, readExtra(accepted), readIntentPayload(payload));
+  const signature = writeBase58(sign(secretKey, intentSignedBytes(intent)));
+  const price = readRequestPrice(accepted);
+  if (price === undefined) {
+    return { ...payload, signature };
+  }
+  const voucher = unsignedVoucher(writeHex(intentDigest(intent)), price);
+  return { ...payload, signature, voucher: signVoucher(voucher, secretKey) };
 }
 
 function signVoucher(voucher: Record<string, unknown>, secretKey: Uint8Array): Record<string, unknown> {
-  const fields = new Fields(voucher, "voucher");
-  const intentDigest = readHex(voucher["paymentId"], 32, "voucher.paymentId");
-  const capture = { intentDigest, amount: fields.decimal("amount"), fee: fields.decimal("fee"), last: false };
-  return { ...voucher, signature: writeBase58(sign(secretKey, captureSignedBytes(capture))) };
+  const digest = readHex(voucher["paymentId"], 32, "voucher.paymentId");
+  const amount = new Fields(voucher, "voucher").decimal("amount");
+  const message = captureSignedBytes({ intentDigest: digest, amount, fee: 0n, last: false });
+  return { ...voucher, fee: "0", signature: writeBase58(sign(secretKey, message)) };
 }

@@ -15,17 +15,23 @@ export interface Stream {
   isFresh: boolean;
   /** The amount of a voucher that was refused as it came too early. */
   early?: bigint | undefined;
+  /** Last second to put the hold on chain, unix. */
+  readonly authorizeBy: number;
+  /** Whether the next request brings what opens it once more: it never arrived. */
+  isMissing?: boolean;
 }
 
 const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
 const HOLD_NOT_FINAL = "invalid_auth_capture_svm_voucher_hold_not_final";
+
+const NOT_FOUND = "invalid_auth_capture_svm_payment_not_found";
 
 /** How long to wait for a hold to get more final. */
 const PAUSE_MILLISECONDS = 1_000;
 
 /** Reasons for which a hold pays for nothing more. */
 const ENDS_HOLD = [
-  "invalid_auth_capture_svm_payment_not_found",
+  NOT_FOUND,
   "invalid_auth_capture_svm_voucher_wrong_hold",
   "invalid_auth_capture_svm_voucher_hold_closed",
   "invalid_auth_capture_svm_voucher_too_late",
@@ -89,6 +95,15 @@ export class Streams {
     this.#open.set(key, stream);
   }
 
+  /** Notes that a voucher of a hold was served after all. */
+  served(paymentId: string, amount: bigint): void {
+    for (const stream of this.#open.values()) {
+      if (stream.paymentId === paymentId && amount > stream.served) {
+        stream.served = amount;
+      }
+    }
+  }
+
   /**
    * Notes what a request with a voucher was answered. Returns after how many milliseconds another
    * try is worth it; `undefined` if none is.
@@ -111,6 +126,10 @@ export class Streams {
       return stream.isFresh ? undefined : 0;
     }
     const opens = stream.served === 0n;
+    if (reason === NOT_FOUND && opens && !stream.isMissing && Date.now() / 1000 < stream.authorizeBy) {
+      stream.isMissing = true;
+      return 0;
+    }
     const ends = ENDS_HOLD.includes(reason);
     if (ends || (opens && reason !== "settlement_pending")) {
       this.#open.delete(key);

@@ -100,7 +100,8 @@ export class Verifier {
         return null;
       }
       const fields = new Fields(json, "the payment");
-      return status === 200 ? { state: fields.text("state"), captured: fields.decimal("captured") } : undefined;
+      const captured = fields.has("captured") ? fields.decimal("captured") : 0n;
+      return status === 200 ? { state: fields.text("state"), captured } : undefined;
     } catch {
       return undefined;
     }

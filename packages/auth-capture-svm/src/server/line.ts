@@ -39,8 +39,7 @@ export interface Line extends Partial<Facts> {
 /** @throws {FieldError} if it can't be read */
 export function readLine(value: unknown): Line {
   const fields = new Fields(value, "");
-  const has = <T>(name: string, read: (name: string) => T): object =>
-    fields.has(name) ? { [name]: read(name) } : {};
+  const has = <T>(name: string, read: (name: string) => T): object => (fields.has(name) ? { [name]: read(name) } : {});
   return {
     hold: writeHex(fields.hex32("hold")),
     ...has("state", () => state(HOLD, fields)),

@@ -81,7 +81,10 @@ export class Repeats {
     const id = readIdentifier(payment.extensions);
     if (id === undefined) {
       if (offer === "required") {
-        throw new FieldError(`extensions.${PAYMENT_IDENTIFIER}.info.id`, "missing: this route sells nothing without it");
+        throw new FieldError(
+          `extensions.${PAYMENT_IDENTIFIER}.info.id`,
+          "missing: this route sells nothing without it",
+        );
       }
       return undefined;
     }

@@ -182,9 +182,7 @@ export class Till {
   #fail({ paymentId, isStreamed, amount }: Accepted): void {
     this.#records.remember(
       paymentId,
-      isStreamed
-        ? { voucher: [amount, "failed"] }
-        : { hold: ["failed"], payload: this.#authorizer.end(paymentId, 0n) },
+      isStreamed ? { voucher: [amount, "failed"] } : { hold: ["failed"], payload: this.#authorizer.end(paymentId, 0n) },
     );
   }
 
