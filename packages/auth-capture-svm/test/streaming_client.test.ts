@@ -87,6 +87,29 @@ test("requests at once take turns", async () => {
   assert.deepEqual(amounts(bought), [100, 200, 300, 400, 500]);
 });
 
+test("a server that takes its time holds up no other's requests", async () => {
+  const slow = await streamingShop([], () => 200);
+  const fast = await streamingShop([]);
+  const agent = await agentOf(
+    await verifier(),
+    { maximumHold: 1000n },
+    {},
+    { fetch: (input, init) => (new Request(input).url.startsWith(slow) ? hanging(input, init) : fetch(input, init)) },
+  );
+  let go = (): void => {};
+  const opened = new Promise<void>((resolve) => (go = resolve));
+  const hanging: typeof fetch = async (input, init) => {
+    const isPaid = input instanceof Request && input.headers.has("payment-signature");
+    await (isPaid ? opened : undefined);
+    return fetch(input, init);
+  };
+  const waiting = agent.fetch(slow);
+  assert.equal((await agent.fetch(fast)).status, 200);
+  assert.equal((await agent.fetch(fast)).status, 200);
+  go();
+  assert.equal((await waiting).status, 200);
+});
+
 test("a voucher that bought nothing is used again", async () => {
   const bought: Bought[] = [];
   const base = await streamingShop(bought, (count) => (count === 2 ? 500 : 200));

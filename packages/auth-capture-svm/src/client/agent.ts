@@ -6,15 +6,16 @@ import type { PaymentRequirements } from "@x402/core/types";
 
 import { takesIdentifiers } from "../payment_identifier.js";
 import { isPrivate, readWebUrl } from "../url.js";
-import { isSettled } from "../wire.js";
+import { isSettled } from "../settlement.js";
 import { Call } from "./call.js";
 import { type Challenge, readChallenge } from "./challenge.js";
-import { checkOffer, RefusedError } from "./draft.js";
-import { KeyUsedError, NoAnswerError, PlainHttpError } from "./errors.js";
+import { checkOffer } from "./draft.js";
+import { KeyUsedError, NoAnswerError, PlainHttpError, RefusedError } from "./errors.js";
 import { Journal, type Purchase } from "./journal.js";
 import { type BaseLimits, type Limits, readLimits } from "./limits.js";
 import { find } from "./lookup.js";
 import { type Found, type Outcome, outcomeOf, stateAfter } from "./outcome.js";
+import type { AgentOptions, BuyOptions } from "./options.js";
 import { type Paying, Payer } from "./payer.js";
 import { type Sent, sendUntilAnswered } from "./sending.js";
 import { readSession, type Session } from "./session.js";
@@ -25,23 +26,6 @@ import { Verifier } from "./verifier.js";
 
 /** How often a request is sent with a payment out of a streamed hold. */
 const MAXIMUM_ATTEMPTS = 3;
-
-/** How an agent works beyond its limits. */
-export interface AgentOptions {
-  /** What sends requests, also to the verifier; the global `fetch` if absent. */
-  readonly fetch?: typeof fetch;
-  /**
-   * Whether servers and the verifier may be asked over plain HTTP, where others can read and change
-   * what is paid. Without it only this machine may.
-   */
-  readonly allowHttp?: boolean;
-}
-
-/** How one purchase is made. */
-export interface BuyOptions {
-  /** The caller's own name for it: a purchase under one key is made once, over restarts. */
-  readonly key?: string;
-}
 
 export class Agent {
   readonly #session: Session;

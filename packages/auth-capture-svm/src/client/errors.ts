@@ -1,5 +1,18 @@
 /** Why an agent did not pay, or does not know whether it did. */
 
+import type { FieldError } from "../fields.js";
+
+/** An offer or a draft that is not signed. `field` says why. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+  readonly field: string;
+
+  constructor(cause: FieldError) {
+    super(`the payment is not what was asked for, so it was not signed: ${cause.message}`, { cause });
+    this.field = cause.field;
+  }
+}
+
 /** No further payment may be signed. */
 export class SpendingError extends Error {
   override readonly name = "SpendingError";

@@ -3,7 +3,7 @@
 import { printable } from "../bytes.js";
 import { PURCHASE, type PurchaseState } from "../purchase/buyer.js";
 import { nextOf } from "../purchase/machine.js";
-import { refusalReason } from "../wire.js";
+import { refusalReason } from "../settlement.js";
 import type { Paying } from "./payer.js";
 import type { Sent } from "./sending.js";
 

@@ -4,7 +4,8 @@ import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
 import { writeHex } from "../bytes.js";
 import { identifierExtension, PAYMENT_IDENTIFIER } from "../payment_identifier.js";
-import { readRequestPrice, refusalReason } from "../wire.js";
+import { refusalReason } from "../settlement.js";
+import { readRequestPrice } from "../wire.js";
 import type { Call } from "./call.js";
 import { checkOffer, type Expected } from "./draft.js";
 import { KeyUsedError, TooManyHoldsError } from "./errors.js";

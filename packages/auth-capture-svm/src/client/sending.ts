@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 
 import type { PurchaseEvent } from "../purchase/buyer.js";
 import { REPEATED, UNDECIDED } from "../purchase/verdict.js";
-import { refusalReason } from "../wire.js";
+import { refusalReason } from "../settlement.js";
 
 /** How often a payment is sent, the first time included. */
 const MAXIMUM_SENDINGS = 3;

@@ -19,7 +19,7 @@ const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
 const CLOSED = "invalid_auth_capture_svm_voucher_hold_closed";
 const BOUGHT = "the payment bought something before, or is being served";
 
-/** How many payments that may be held are remembered: more are forgotten, and go back at their deadline. */
+/** How many payments that may be held are remembered: others go back at their deadline. */
 const MOST_UNKNOWN = 65_536;
 
 /** A request that is paid for, until it is served or not. */
@@ -101,9 +101,8 @@ export class Till {
    * @returns what the client is to be told; a refusal if it must not be served
    */
   async end({ accepted, held }: Sale, amount: bigint): Promise<SettleResponse> {
-    const { paymentId, payment } = accepted;
+    const { paymentId, payment, isStreamed: isVoucher } = accepted;
     const event = amount === 0n ? "failed" : "served";
-    const isVoucher = accepted.isStreamed;
     const payload = isVoucher ? undefined : this.#authorizer.end(paymentId, amount);
     try {
       this.#records.change(paymentId, isVoucher ? { voucher: [accepted.amount, event] } : { hold: [event], payload });
@@ -116,6 +115,7 @@ export class Till {
       return held;
     }
     const answer = await this.#endings.settle(paymentId);
+    // Whoever is charged gets what it bought, whatever the facilitator says of the capture.
     return answer?.success === true ? answer : held;
   }
 
@@ -180,10 +180,8 @@ export class Till {
   }
 
   #fail({ paymentId, isStreamed, amount }: Accepted): void {
-    this.#records.remember(
-      paymentId,
-      isStreamed ? { voucher: [amount, "failed"] } : { hold: ["failed"], payload: this.#authorizer.end(paymentId, 0n) },
-    );
+    const payload = this.#authorizer.end(paymentId, 0n);
+    this.#records.remember(paymentId, isStreamed ? { voucher: [amount, "failed"] } : { hold: ["failed"], payload });
   }
 
   #factsOf({ payment, authorizeBy, captureDeadline }: Accepted): Facts {
