@@ -10,6 +10,7 @@ import { Fields } from "../fields.js";
 import { withLock } from "../lock.js";
 import { PURCHASE, type PurchaseState } from "../purchase/buyer.js";
 import { nextOf } from "../purchase/machine.js";
+import { readRequestPrice } from "../wire.js";
 import { JournalError, KeyUsedError, SpendingError, TooManyHoldsError } from "./errors.js";
 
 /** How long a purchase is kept after its capture deadline, in seconds. */
@@ -106,6 +107,11 @@ export class Journal {
   }
 }
 
+/** Whether a purchase is of an intent whose hold pays for many requests. */
+export function isStream({ payment }: Purchase): boolean {
+  return payment.payload["type"] === undefined && readRequestPrice(payment.accepted) !== undefined;
+}
+
 function follow(all: Map<string, Purchase>, line: unknown): void {
   const fields = new Fields(line, "");
   const purchase = fields.text("purchase");
@@ -129,7 +135,10 @@ function writePurchase({ amount, ...rest }: Purchase): unknown {
   return { ...rest, amount: amount.toString() };
 }
 
-function isWorthKeeping({ state, key, captureDeadline }: Purchase, now: number): boolean {
+/** What is finished is needed for its key, and as long as its hold may pay for more. */
+function isWorthKeeping(purchase: Purchase, now: number): boolean {
+  const { state, key, captureDeadline } = purchase;
   const isFinished = state === "served" || state === "charged" || state === "over";
-  return now <= captureDeadline + KEPT_SECONDS && (key !== undefined || !isFinished);
+  const isOpen = !isFinished || (isStream(purchase) && now <= captureDeadline);
+  return now <= captureDeadline + KEPT_SECONDS && (key !== undefined || isOpen);
 }

@@ -9,7 +9,7 @@ import { readRequestPrice } from "../wire.js";
 import type { Call } from "./call.js";
 import { checkDraft, checkOffer, type Expected, receiverProof } from "./draft.js";
 import { KeyUsedError, SpendingError } from "./errors.js";
-import type { Journal, Purchase } from "./journal.js";
+import { isStream, type Journal, type Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
 import { SessionNonces, type Taken } from "./nonces.js";
 import type { Session } from "./session.js";
@@ -158,11 +158,6 @@ export function checkKey(key: string | undefined, others: readonly Purchase[]): 
   if (other !== undefined && other.state !== "over") {
     throw new KeyUsedError(`the purchase ${key} is ${other.state}: resume it, or look it up`);
   }
-}
-
-/** Whether a purchase is of an intent whose hold pays for many requests. */
-export function isStream({ payment }: Purchase): boolean {
-  return payment.payload["type"] === undefined && readRequestPrice(payment.accepted) !== undefined;
 }
 
 /** Whether money may be held for a purchase that has bought nothing for it yet. */
