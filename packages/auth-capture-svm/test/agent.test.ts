@@ -265,6 +265,10 @@ test("long answers of a server or a verifier are not read", async () => {
 });
 
 test("text of others is escaped in errors", async () => {
+  const base = await shop([], (offered) => void (offered.asset = "\u001b[2J"));
+  await assert.rejects(payWith(await verifier())(base), (error: Error) => {
+    return error.name === "RefusedError" && error.message.includes("is \\u{1b}[2J, the escrow holds");
+  });
   const refusing = await serve((_request, response) => {
     const error = { code: "x", message: "no\u001b[31m way\u202e" };
     response.writeHead(422).end(JSON.stringify({ error, passedOver: [{ reason: "a\u0007b" }] }));

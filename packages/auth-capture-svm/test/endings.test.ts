@@ -164,3 +164,23 @@ test("sixteen are settled again at once, and all of them", async () => {
   assert.deepEqual([most, facilitator.asked.length], [16, 40]);
   endings.close();
 });
+
+test("a facilitator that takes its time is asked sixteen times at once, however often it is time again", async () => {
+  const facilitator = new Facilitator();
+  const endings = leftOver(facilitator, 40);
+  let go = (): void => {};
+  const waiting = new Promise<void>((resolve) => (go = resolve));
+  const settle = facilitator.settle.bind(facilitator);
+  facilitator.settle = async (payment) => {
+    facilitator.asked.push(payment);
+    await waiting;
+    facilitator.asked.pop();
+    return settle(payment);
+  };
+  const rounds = Array.from({ length: 10 }, () => endings.settleDue());
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(facilitator.asked.length, 16);
+  go();
+  await Promise.all(rounds);
+  endings.close();
+});

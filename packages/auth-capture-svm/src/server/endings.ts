@@ -95,7 +95,7 @@ export class Endings {
         await this.#once(paymentId);
       }
     };
-    const free = Math.max(AT_ONCE - this.#settling.size, 1);
+    const free = Math.max(AT_ONCE - this.#settling.size, 0);
     await Promise.all(Array.from({ length: free }, settle));
   }
 
