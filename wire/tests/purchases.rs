@@ -117,7 +117,8 @@ fn nothing_that_left_is_forgotten_by_a_crash() {
     for state in Purchase::ALL.iter().copied().filter(|state| *state != Purchase::Offered) {
         assert_ne!(state.next(Event::Crashed), Ok(Purchase::Offered));
     }
-    for state in [Hold::Unknown, Hold::SentAgain, Hold::Serving, Hold::Open, Hold::Capturing] {
+    for state in [Hold::Unknown, Hold::SentAgain, Hold::Checking, Hold::Serving, Hold::Open, Hold::Capturing]
+    {
         assert_ne!(state.next(HoldEvent::Crashed), Ok(Hold::Offered));
     }
 }
