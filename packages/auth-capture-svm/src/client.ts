@@ -1,8 +1,18 @@
-/** The agent's side: registers `auth-capture` with `@x402/fetch`. */
+/** The agent's side. */
 
-export { RefusedError } from "./client/draft.js";
-export { NoAnswerError, NoncesError, SpendingError } from "./client/errors.js";
-export { AuthCaptureSvmScheme } from "./client/scheme.js";
+export { Agent } from "./client/agent.js";
+export {
+  JournalError,
+  KeyUsedError,
+  NoAnswerError,
+  NoncesError,
+  PlainHttpError,
+  RefusedError,
+  SpendingError,
+  TooManyHoldsError,
+} from "./client/errors.js";
+export type { Amount, Limits } from "./client/limits.js";
+export type { Found, Outcome, Receipt } from "./client/outcome.js";
+export type { AgentOptions, BuyOptions } from "./client/options.js";
 export { parseSession, readSession, type Session, SessionError } from "./client/session.js";
-export type { Limits } from "./client/signer.js";
 export { NoDraftError } from "./client/verifier.js";

@@ -2,6 +2,7 @@
 
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -31,33 +32,76 @@ export function readJson(path: string): unknown {
 }
 
 /**
- * Reads a file of JSON lines; none if there is no file. A last line that has no end is dropped.
- *
- * @param each reads a line's JSON
- * @throws if the file can't be read, or `each` can't read a line
- */
-export function readLines(path: string, each: (line: unknown) => void): void {
-  const lines = (read(path) ?? "").split("\n").slice(0, -1);
-  for (const [index, line] of lines.entries()) {
-    try {
-      each(JSON.parse(line));
-    } catch {
-      throw new Error(`${path} is damaged: line ${index + 1} can't be read`);
-    }
-  }
-}
-
-/**
  * Replaces a file in one step, and has it on disk before it returns. Only its owner can read it.
  * One process at a time may do so.
  */
 export function writeJson(path: string, value: unknown): void {
-  writeLines(path, [value]);
+  replace(path, lineOf(value));
 }
 
-/** The same with a line for each value. Returns the length of the file, in bytes. */
-export function writeLines(path: string, values: readonly unknown[]): number {
-  const text = values.map(lineOf).join("");
+/**
+ * A file of JSON lines that grows. Only its owner can read it, and one process at a time may change
+ * it.
+ */
+export class LineFile {
+  readonly #path: string;
+  /** Of what is whole, in bytes. */
+  #length = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Reads all lines; none if there is no file. A last line that has no end is dropped.
+   *
+   * @throws if the file can't be read, or another line is not JSON
+   */
+  read(): unknown[] {
+    const text = read(this.#path) ?? "";
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    this.#length = Buffer.byteLength(whole);
+    return whole
+      .split("\n")
+      .slice(0, -1)
+      .map((line, index) => {
+        try {
+          return JSON.parse(line) as unknown;
+        } catch {
+          throw new Error(`${this.#path} is damaged: line ${index + 1} can't be read`);
+        }
+      });
+  }
+
+  /**
+   * Adds a line, and has it on disk before it returns. What a write that failed left behind is cut
+   * off.
+   */
+  append(value: unknown): void {
+    if (!existsSync(this.#path)) {
+      return this.rewrite([value]);
+    }
+    const line = Buffer.from(lineOf(value));
+    const length = this.#length;
+    withFile(this.#path, "r+", (file) => {
+      ftruncateSync(file, length);
+      for (let written = 0; written < line.length;) {
+        written += writeSync(file, line, written, line.length - written, length + written);
+      }
+      fsyncSync(file);
+    });
+    this.#length += line.length;
+  }
+
+  /** Replaces all lines in one step, and has that on disk before it returns. */
+  rewrite(values: readonly unknown[]): void {
+    const text = values.map(lineOf).join("");
+    replace(this.#path, text);
+    this.#length = Buffer.byteLength(text);
+  }
+}
+
+function replace(path: string, text: string): void {
   const unfinished = `${path}.new`;
   withFile(unfinished, "w", (file) => {
     writeFileSync(file, text);
@@ -65,23 +109,6 @@ export function writeLines(path: string, values: readonly unknown[]): number {
   });
   renameSync(unfinished, path);
   withFile(dirname(path), "r", fsyncSync);
-  return Buffer.byteLength(text);
-}
-
-/**
- * Adds a line to a file of `length` bytes, and has it on disk before it returns. What a write that
- * failed left behind is cut off. Returns the new length.
- */
-export function appendLine(path: string, length: number, value: unknown): number {
-  const line = Buffer.from(lineOf(value));
-  withFile(path, "r+", (file) => {
-    ftruncateSync(file, length);
-    for (let written = 0; written < line.length; ) {
-      written += writeSync(file, line, written, line.length - written, length + written);
-    }
-    fsyncSync(file);
-  });
-  return length + line.length;
 }
 
 function lineOf(value: unknown): string {

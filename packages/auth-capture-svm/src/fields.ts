@@ -1,6 +1,6 @@
 /** Reads JSON that came from others, and says which field is wrong. */
 
-import { type Address, readBase58, readHex, shown } from "./bytes.js";
+import { type Address, printable, readBase58, readHex, shown } from "./bytes.js";
 
 /** A field that is missing or can't be read, or is not what it must be. */
 export class FieldError extends Error {
@@ -11,7 +11,7 @@ export class FieldError extends Error {
     readonly field: string,
     readonly problem: string,
   ) {
-    super(`${field}: ${problem}`);
+    super(printable(`${field}: ${problem}`));
   }
 }
 

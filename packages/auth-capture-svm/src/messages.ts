@@ -2,10 +2,11 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 
-import { type Address, writeBase58 } from "./bytes.js";
+import { type Address, joined, writeBase58 } from "./bytes.js";
 import { Layout } from "./layout.js";
 
 export { sign, verify } from "./ed25519.js";
+export { resourceHash, resourceHashOfDigest, streamResourceHash } from "./resource_hash.js";
 
 /** The payer's permission to take up to `amount` out of its escrow for one receiver. */
 export interface Intent {
@@ -180,37 +181,6 @@ export function revokeSignedBytes(revoke: Revoke): Uint8Array {
   return tagged("x402:revoked:v1", sha256(revokeLayout(revoke)));
 }
 
-/**
- * What a payment is bound to: `SHA-256(method ‖ "\n" ‖ url ‖ "\n" ‖ SHA-256(body))`.
- *
- * @param method in upper case
- * @param url absolute, without fragment
- * @param body empty for none
- */
-export function resourceHash(method: string, url: string, body: Uint8Array): Uint8Array {
-  return resourceHashOfDigest(method, url, sha256(body));
-}
-
-/** The same, where only the body's SHA-256 is at hand. */
-export function resourceHashOfDigest(method: string, url: string, bodySha256: Uint8Array): Uint8Array {
-  return sha256(joined(new TextEncoder().encode(`${method}\n${url}\n`), bodySha256));
-}
-
-/**
- * What a streamed hold is bound to: everything that is sold under an origin, as
- * `https://shop.example`.
- */
-export function streamResourceHash(origin: string): Uint8Array {
-  return resourceHash("*", `${origin}/`, new Uint8Array());
-}
-
 function tagged(tag: string, digest: Uint8Array): Uint8Array {
   return joined(new TextEncoder().encode(tag), digest);
-}
-
-function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(left.length + right.length);
-  whole.set(left);
-  whole.set(right, left.length);
-  return whole;
 }

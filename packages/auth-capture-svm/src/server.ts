@@ -2,7 +2,7 @@
 
 export type { MerchantConfig, PriceOptions } from "./server/config.js";
 export type { IdentifierOffer } from "./payment_identifier.js";
+export { Facilitator, FacilitatorError } from "./server/facilitator.js";
 export { readKeypair } from "./server/keypair.js";
-export type { Token } from "./server/price.js";
 export { refund, type Refund, type Refunder } from "./server/refund.js";
 export { AuthCaptureSvmScheme } from "./server/scheme.js";

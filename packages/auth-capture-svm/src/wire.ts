@@ -134,25 +134,6 @@ export function readRequestPrice({ extra }: PaymentRequirements): bigint | undef
   return fields.has("requestPrice") ? fields.decimal("requestPrice") : undefined;
 }
 
-/** Why a server refused a payment, if it says so. */
-export function refusalReason(response: Response): string | undefined {
-  const { errorReason } = settlement(response);
-  return typeof errorReason === "string" ? errorReason : undefined;
-}
-
-/** Whether a server says that a payment is settled. */
-export function isSettled(response: Response): boolean {
-  return settlement(response).success === true;
-}
-
-function settlement({ headers }: Response): { errorReason?: unknown; success?: unknown } {
-  try {
-    return (JSON.parse(atob(headers.get("payment-response") ?? "")) ?? {}) as ReturnType<typeof settlement>;
-  } catch {
-    return {};
-  }
-}
-
 /**
  * Reads a client's payload. The signature is not part of the intent and not looked at.
  *

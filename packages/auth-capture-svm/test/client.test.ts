@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { decodePaymentSignatureHeader } from "@x402/core/http";
-import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 
 import { readBase58, writeHex } from "../src/bytes.js";
-import { AuthCaptureSvmScheme } from "../src/client.js";
 import { verify } from "../src/ed25519.js";
 import { intentDigest, intentSignedBytes, resourceHash } from "../src/messages.js";
 import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
@@ -122,7 +120,12 @@ test("a verifier that drafts nothing is quoted", async () => {
 test("a price above the maximum is refused", async () => {
   const received: Received[] = [];
   const base = await shop(received);
-  await refused(base, payWith(await verifier(), { maximumAmount: 999n }), received, /spendControls/);
+  await refused(
+    base,
+    payWith(await verifier(), { maximumAmount: 999n }),
+    received,
+    /1000 base units are above the maximum of 999/,
+  );
 });
 
 test("an expired session signs nothing", async () => {
@@ -170,17 +173,6 @@ test("a payment without an answer is named, so that it can be looked up", async 
   });
 });
 
-test("a request is paid for once, whatever a hook wants", async () => {
-  const received: Received[] = [];
-  const base = await shop(received);
-  const scheme = new AuthCaptureSvmScheme(session({ verifier: await verifier() }), { maximumAmount: 1000n });
-  const client = new x402Client().register(scheme.network, scheme).setSpendControls(scheme.spendControls);
-  client.onPaymentResponse(() => Promise.resolve({ recovered: true }));
-  await assert.rejects(scheme.wrap(wrapFetchWithPayment(fetch, client))(base), /was signed for this request before/);
-  assert.equal(received.filter(({ payment }) => payment !== undefined).length, 1);
-  assert.equal(scheme.signedFor, 1000n);
-});
-
 test("a redirect is handed back, and no payment follows it", async () => {
   const received: Received[] = [];
   const base = await shop(received);
@@ -188,12 +180,4 @@ test("a redirect is handed back, and no payment follows it", async () => {
   const response = await payWith(await verifier())(redirecting);
   assert.equal(response.status, 302);
   assert.deepEqual(received, []);
-});
-
-test("without wrap nothing is signed", async () => {
-  const received: Received[] = [];
-  const base = await shop(received);
-  const scheme = new AuthCaptureSvmScheme(session({ verifier: await verifier() }), { maximumAmount: 1000n });
-  const client = new x402Client().register(scheme.network, scheme).setSpendControls(scheme.spendControls);
-  await refused(base, wrapFetchWithPayment(fetch, client), received, /call what AuthCaptureSvmScheme\.wrap returns/);
 });

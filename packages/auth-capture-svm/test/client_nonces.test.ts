@@ -8,12 +8,11 @@ import {
   encodePaymentRequiredHeader,
   encodePaymentResponseHeader,
 } from "@x402/core/http";
-import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 
-import { AuthCaptureSvmScheme } from "../src/client.js";
+import { parseSession } from "../src/client.js";
 import { ReceiverList } from "../src/receivers.js";
-import { address, draft, session } from "./fixture.js";
-import { now, offerFor, type Received, serve, shop, verifier } from "./peers.js";
+import { address, draft, session, sessionJson } from "./fixture.js";
+import { agentOf, now, offerFor, payWith, type Received, serve, shop, verifier } from "./peers.js";
 
 interface Asked {
   nonce: string;
@@ -30,10 +29,9 @@ interface Noted {
 /** A fetch that pays, and its file of nonces. */
 function agent(url: string, changes: Record<string, unknown> = {}) {
   const opened = session({ verifier: url, ...changes });
-  const scheme = new AuthCaptureSvmScheme(opened, { maximumAmount: 1000n });
-  const client = new x402Client().register(scheme.network, scheme).setSpendControls(scheme.spendControls);
-  const noted = (): Noted => Object.values(JSON.parse(readFileSync(opened.nonces, "utf8")) as object)[0] as Noted;
-  return { pay: scheme.wrap(wrapFetchWithPayment(fetch, client)), noted };
+  const file = `${opened.files}.nonces`;
+  const noted = (): Noted => Object.values(JSON.parse(readFileSync(file, "utf8")) as object)[0] as Noted;
+  return { pay: payWith(url, {}, opened), noted };
 }
 
 /** A shop that answers payments as told. */
@@ -156,12 +154,10 @@ test("other refusals of the verifier are no word on the nonce", async () => {
 test("a file of nonces that can't be used stops payments", async () => {
   const received: Received[] = [];
   const base = await shop(received);
-  const opened = session({ verifier: await verifier() });
-  const scheme = new AuthCaptureSvmScheme({ ...opened, nonces: "/nowhere/nonces" }, { maximumAmount: 1000n });
-  const client = new x402Client().register(scheme.network, scheme).setSpendControls(scheme.spendControls);
-  const pay = scheme.wrap(wrapFetchWithPayment(fetch, client));
-  await assert.rejects(pay(base), { name: "NoncesError", message: /nothing was signed/ });
-  assert.deepEqual([payloads(received), scheme.signedFor], [[], 0n]);
+  const opened = parseSession({ ...sessionJson(), verifier: await verifier() }, "/nowhere/session.json");
+  const agent = await agentOf("", {}, opened);
+  await assert.rejects(agent.fetch(base), { name: "NoncesError", message: /nothing was signed/ });
+  assert.deepEqual([payloads(received), agent.signedFor], [[], 0n]);
 });
 
 test("a session with a list sends its proof, and asks nothing for a receiver that is not listed", async () => {

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
+import { Authorizer } from "../src/server/authorizer.js";
+import { Ender } from "../src/server/ender.js";
 import { Endings } from "../src/server/endings.js";
-import { Authorizer } from "../src/server/lifecycle.js";
+import { Facilitator as Client } from "../src/server/facilitator.js";
 import { paymentIdOf } from "../src/server/payment.js";
-import { Unsettled } from "../src/server/unsettled.js";
-import { freshFile, offer } from "./fixture.js";
+import { Records } from "../src/server/records.js";
+import { AUTHORIZER, offer } from "./fixture.js";
 import { Ledger } from "./ledger.js";
-import { AUTHORIZER, Facilitator, payment, send, shop } from "./shop.js";
+import { Facilitator, payment, send, shop } from "./shop.js";
 
 /** A yes to a capture that is not on chain as finally as can be. */
 const NOT_FINAL = ["unsettled", "processed", "confirmed"].map((status) => ({ extra: { state: "captured", status } }));
@@ -22,7 +24,7 @@ test("a capture is kept and sent again until the facilitator reports it final", 
   for (const answer of more) {
     facilitator.next.push(answer);
     await scheme.settleLeftOver();
-    assert.equal(noted()[paymentIdOf(paid)]?.payload.type, "capture");
+    assert.equal(noted()[paymentIdOf(paid)], "capturing");
   }
   await scheme.settleLeftOver();
   assert.deepEqual(noted(), {});
@@ -32,15 +34,19 @@ test("a capture is kept and sent again until the facilitator reports it final", 
   assert.ok(captures.every((capture) => capture["signature"] === captures[0]?.["signature"]));
 });
 
-test("what is not final is settled again in the background", async () => {
+test("what is not final is settled again in the background", async (context) => {
   const { base, facilitator, noted, on } = await shop();
   on((_request, response) => (facilitator.next.push(NOT_FINAL[0]), response.send("served")));
   await send(`${base}/report`, await payment(`${base}/report`));
-  mock.timers.tick(4_999);
-  assert.deepEqual(facilitator.settled(), ["hold", "capture"]);
-  mock.timers.tick(1);
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual([facilitator.settled(), noted()], [["capture"], {}]);
+  const now = Date.now();
+  mock.timers.tick(1_000);
+  assert.deepEqual(facilitator.settled(), ["hold", "capture"], "it has just been asked for");
+  context.mock.method(Date, "now", () => now + 5_000);
+  mock.timers.tick(1_000);
+  while (Object.keys(noted()).length > 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(facilitator.settled(), ["capture"]);
 });
 
 test("a release is kept until it is final, too", async () => {
@@ -48,7 +54,7 @@ test("a release is kept until it is final, too", async () => {
   const paid = await payment(`${base}/report`);
   on((_request, response) => (facilitator.next.push(NOT_FINAL[0]), response.status(500).send("failed")));
   assert.equal((await send(`${base}/report`, paid)).status, 500);
-  assert.equal(noted()[paymentIdOf(paid)]?.payload.type, "void");
+  assert.equal(noted()[paymentIdOf(paid)], "releasing");
   await scheme.settleLeftOver();
   assert.deepEqual([facilitator.settled(), noted()], [["hold", "void", "void"], {}]);
 });
@@ -70,7 +76,7 @@ test("no answer but that it is final makes a merchant forget a capture, over res
     running = await running.restart();
     facilitator.next.push(answer);
     await running.scheme.settleLeftOver();
-    assert.equal(running.noted()[paymentIdOf(paid)]?.payload.type, "capture");
+    assert.equal(running.noted()[paymentIdOf(paid)], "capturing");
   }
   running = await running.restart();
   await running.scheme.settleLeftOver();
@@ -98,7 +104,7 @@ test("an ending is forgotten an hour after its deadline", async (context) => {
 
 test("a payment whose capture is not final yet buys nothing from the next run either", async () => {
   const ledger = await Ledger.start();
-  ledger.isReserving = true;
+  ledger.books.isReserving = true;
   const first = await shop(ledger);
   const paid = await payment(`${first.base}/report`);
   assert.equal((await send(`${first.base}/report`, paid)).status, 200);
@@ -112,35 +118,38 @@ test("a payment whose capture is not final yet buys nothing from the next run ei
 });
 
 /** Endings of as many payments as an earlier run left over. */
-async function leftOver(facilitator: Facilitator, count: number): Promise<Endings> {
-  const unsettled = await Unsettled.open(freshFile());
-  for (let number = 0; number < count; number += 1) {
-    const paymentId = number.toString(16).padStart(64, "0");
-    const payload = new Authorizer(AUTHORIZER).end(paymentId, 1000n);
-    unsettled.add(paymentId, { requirements: offer(), payload, captureDeadline: Date.now() / 1000 + 3600 });
-  }
-  return new Endings(facilitator, unsettled);
+function leftOver(facilitator: Facilitator, count: number): Endings {
+  const authorizer = new Authorizer(AUTHORIZER);
+  const captureDeadline = Math.floor(Date.now() / 1000) + 3600;
+  const lines = Array.from({ length: count }, (_, number) => {
+    const hold = number.toString(16).padStart(64, "0");
+    const payload = authorizer.end(hold, 1000n);
+    return { hold, state: "capturing", requirements: offer(), authorizeBy: 1, captureDeadline, payload };
+  });
+  const records = new Records({ append: () => {}, rewrite: () => {} }, "00".repeat(16), lines);
+  const client = new Client(facilitator.url, (url, init) => facilitator.fetch(url, init));
+  return new Endings(new Ender(client, authorizer, records), records, undefined);
 }
 
 test("what is not final is asked for ever less often", async (context) => {
   const facilitator = new Facilitator();
-  const endings = await leftOver(facilitator, 1);
+  const endings = leftOver(facilitator, 1);
   context.mock.timers.enable({ apis: ["Date"], now: Date.now() });
   const asked: number[] = [];
   for (let seconds = 0; seconds <= 1200; seconds += 5) {
     facilitator.next.push(NOT_FINAL[0]);
-    await endings.settleDue(Date.now());
+    await endings.settleDue();
     facilitator.next.length = 0;
     asked.push(...facilitator.settled().map(() => seconds));
     context.mock.timers.tick(5000);
   }
-  assert.deepEqual(asked, [0, 10, 30, 70, 150, 310, 610, 910]);
+  assert.deepEqual(asked, [0, 5, 15, 35, 75, 155, 315, 615, 915]);
   endings.close();
 });
 
 test("sixteen are settled again at once, and all of them", async () => {
   const facilitator = new Facilitator();
-  const endings = await leftOver(facilitator, 40);
+  const endings = leftOver(facilitator, 40);
   const settle = facilitator.settle.bind(facilitator);
   let atOnce = 0;
   let most = 0;
@@ -153,5 +162,25 @@ test("sixteen are settled again at once, and all of them", async () => {
   };
   await endings.settleLeftOver();
   assert.deepEqual([most, facilitator.asked.length], [16, 40]);
+  endings.close();
+});
+
+test("a facilitator that takes its time is asked sixteen times at once, however often it is time again", async () => {
+  const facilitator = new Facilitator();
+  const endings = leftOver(facilitator, 40);
+  let go = (): void => {};
+  const waiting = new Promise<void>((resolve) => (go = resolve));
+  const settle = facilitator.settle.bind(facilitator);
+  facilitator.settle = async (payment) => {
+    facilitator.asked.push(payment);
+    await waiting;
+    facilitator.asked.pop();
+    return settle(payment);
+  };
+  const rounds = Array.from({ length: 10 }, () => endings.settleDue());
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(facilitator.asked.length, 16);
+  go();
+  await Promise.all(rounds);
   endings.close();
 });

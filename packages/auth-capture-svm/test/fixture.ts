@@ -28,6 +28,10 @@ export function freshFile(): string {
   return join(folder, `${files}.json`);
 }
 
+/** A merchant's key, and its address. */
+export const AUTHORIZER = new Uint8Array(32).fill(8);
+export const AUTHORIZER_ADDRESS = writeBase58(publicKey(AUTHORIZER));
+export const NETWORK = "solana:test";
 export const AGENT_SEED = new Uint8Array(32).fill(7);
 export const NOW = 1_700_000_000;
 export const RESOURCE_HASH = new Uint8Array(32).fill(6);

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 
 import { publicKey } from "../src/ed25519.js";
 import { readKeypair } from "../src/server.js";
-import { Authorizer } from "../src/server/lifecycle.js";
+import { Authorizer } from "../src/server/authorizer.js";
 import { writeBase58 } from "../src/bytes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "x402-keypair-"));

@@ -1,18 +1,14 @@
-/** A verifier over HTTP that knows what was bought, by the real one's rules, and fails where a test wants it to. */
+/** A verifier over HTTP with books, which fails where a test wants it to. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
 
-import { HTTPFacilitatorClient } from "@x402/core/server";
-import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import type { PaymentPayload } from "@x402/core/types";
 
-import { readBase58, readHex } from "../src/bytes.js";
-import { verify } from "../src/ed25519.js";
-import { captureSignedBytes, intentSignedBytes } from "../src/messages.js";
-import { paymentIdOf } from "../src/server/payment.js";
-import { intentOf, readExtra, readIntentPayload, readRequestPrice } from "../src/wire.js";
-import { Facilitator, NETWORK } from "./shop.js";
+import { NETWORK } from "./fixture.js";
+import { Books } from "./books.js";
+import { Facilitator, SUPPORTED } from "./shop.js";
 
 /** The verifier's JSON reader goes no deeper. */
 const DEEPEST = 127;
@@ -25,20 +21,11 @@ export interface Failure {
   readonly isAccepted?: boolean;
 }
 
-interface Hold {
-  readonly sessionKey: Uint8Array;
-  state: "authorized" | "captured" | "ended";
-  vouched: bigint;
-}
-
 export class Ledger extends Facilitator {
   /** How the next settlements fail. */
   readonly failures: (Failure | undefined)[] = [];
-  /** Whether captures and releases are only kept, and not on chain yet. */
-  isReserving = false;
+  readonly books = new Books();
   readonly #server: Server;
-  readonly #holds = new Map<string, Hold>();
-  #client!: HTTPFacilitatorClient;
 
   private constructor() {
     super();
@@ -51,12 +38,9 @@ export class Ledger extends Facilitator {
     const ledger = new Ledger();
     await new Promise<void>((resolve) => ledger.#server.listen(0, "127.0.0.1", resolve));
     const { port } = ledger.#server.address() as AddressInfo;
-    ledger.#client = new HTTPFacilitatorClient({ url: `http://127.0.0.1:${port}` });
+    ledger.url = `http://127.0.0.1:${port}`;
+    ledger.fetch = fetch;
     return ledger;
-  }
-
-  override settle(payment: PaymentPayload, requirements: PaymentRequirements): Promise<SettleResponse> {
-    return this.#client.settle(payment, requirements);
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -64,13 +48,17 @@ export class Ledger extends Facilitator {
     for await (const chunk of request) {
       chunks.push(chunk as Buffer);
     }
+    response.setHeader("content-type", "application/json");
+    if (request.url === "/supported") {
+      return void response.end(JSON.stringify(SUPPORTED));
+    }
     const text = Buffer.concat(chunks).toString();
     const failure = depth(text) > DEEPEST ? { status: 400 } : this.failures.shift();
-    const { paymentPayload } = JSON.parse(text) as { paymentPayload: PaymentPayload };
+    const { paymentPayload, claim } = JSON.parse(text) as { paymentPayload: PaymentPayload; claim?: string };
     this.asked.push(paymentPayload);
-    const answer = failure === undefined || failure.isAccepted === true ? this.#accept(paymentPayload) : {};
+    const isAccepted = failure === undefined || failure.isAccepted === true;
+    const answer = isAccepted ? this.books.settle(paymentPayload, claim) : {};
     if (failure === undefined) {
-      response.setHeader("content-type", "application/json");
       return void response.end(JSON.stringify({ success: true, transaction: "tx", network: NETWORK, ...answer }));
     }
     if (failure.status === undefined) {
@@ -78,69 +66,6 @@ export class Ledger extends Facilitator {
     }
     response.writeHead(failure.status).end(failure.body ?? JSON.stringify({ error: { code: "no_verdict" } }));
   }
-
-  #accept(payment: PaymentPayload): Partial<SettleResponse> {
-    switch (payment.payload["type"]) {
-      case undefined:
-        return this.#hold(payment);
-      case "voucher":
-        return this.#vouch(payment.payload, readRequestPrice(payment.accepted) ?? 0n);
-      default:
-        return this.#end(payment.payload);
-    }
-  }
-
-  #hold(payment: PaymentPayload): Partial<SettleResponse> {
-    const { accepted, payload } = payment;
-    const intent = intentOf(accepted, readExtra(accepted), readIntentPayload(payload));
-    const sessionKey = readBase58(intent.sessionKey, 32, "sessionKey");
-    if (!verify(sessionKey, intentSignedBytes(intent), readBase58(String(payload["signature"]), 64, "signature"))) {
-      return refused("signature");
-    }
-    const id = paymentIdOf(payment);
-    const known = this.#holds.get(id);
-    const hold: Hold = known ?? { sessionKey, state: "authorized", vouched: 0n };
-    this.#holds.set(id, hold);
-    const voucher = payload["voucher"] as Record<string, unknown> | undefined;
-    const repeats = voucher === undefined ? known !== undefined : this.#vouch(voucher, 0n).success === false;
-    return { extra: { state: hold.state, status: "confirmed", alreadySettled: repeats } };
-  }
-
-  #vouch(voucher: Record<string, unknown>, price: bigint): Partial<SettleResponse> {
-    const paymentId = String(voucher["paymentId"]);
-    const amount = BigInt(String(voucher["amount"]));
-    const hold = this.#holds.get(paymentId);
-    const signed = { intentDigest: readHex(paymentId, 32, "id"), amount, fee: 0n, last: false };
-    const signature = readBase58(String(voucher["signature"]), 64, "signature");
-    if (hold === undefined || !verify(hold.sessionKey, captureSignedBytes(signed), signature)) {
-      return refused(hold === undefined ? "payment_not_found" : "authorizer_signature");
-    }
-    if (amount <= hold.vouched || hold.state !== "authorized") {
-      const reason = amount < hold.vouched ? "decreased" : amount === hold.vouched ? "repeated" : "hold_closed";
-      return refused(`voucher_${reason}`);
-    }
-    if (amount - hold.vouched < price) {
-      return refused("voucher_below_price");
-    }
-    const added = amount - hold.vouched;
-    hold.vouched = amount;
-    return { amount: added.toString(), extra: { state: hold.state, status: "confirmed", alreadySettled: false } };
-  }
-
-  #end({ type, paymentId }: Record<string, unknown>): Partial<SettleResponse> {
-    const hold = this.#holds.get(String(paymentId));
-    if (hold === undefined) {
-      return refused("payment_not_found");
-    }
-    if (!this.isReserving) {
-      hold.state = type === "capture" ? "captured" : "ended";
-    }
-    return { extra: { state: hold.state, status: this.isReserving ? "unsettled" : "finalized" } };
-  }
-}
-
-function refused(reason: string): Partial<SettleResponse> {
-  return { success: false, errorReason: `invalid_auth_capture_svm_${reason}`, transaction: "" };
 }
 
 /** How deep the text nests. None of what is sent here has brackets in a string. */

@@ -6,10 +6,9 @@ import { after } from "node:test";
 
 import { encodePaymentRequiredHeader } from "@x402/core/http";
 import type { PaymentRequirements } from "@x402/core/types";
-import { wrapFetchWithPayment, x402Client } from "@x402/fetch";
 
 import { writeHex } from "../src/bytes.js";
-import { AuthCaptureSvmScheme, type Limits } from "../src/client.js";
+import { Agent, type AgentOptions, type Limits, type Session } from "../src/client.js";
 import { resourceHash } from "../src/messages.js";
 import { draft, offer, session } from "./fixture.js";
 
@@ -68,9 +67,17 @@ export async function shop(
   return base;
 }
 
-/** A verifier that drafts `change` on top of an honest draft. */
-export function verifier(change: Record<string, unknown> = {}, drafts: unknown[] = []): Promise<string> {
-  return serve((_request, response, body) => {
+/** A verifier that drafts `change` on top of an honest draft, and says what `report` does of payments. */
+export function verifier(
+  change: Record<string, unknown> = {},
+  drafts: unknown[] = [],
+  report: () => unknown = () => undefined,
+): Promise<string> {
+  return serve((request, response, body) => {
+    if (request.url !== "/intents") {
+      const reported = report();
+      return void response.writeHead(reported === undefined ? 404 : 200).end(JSON.stringify(reported ?? {}));
+    }
     const asked = JSON.parse(body) as { nonce: string; receiverProof?: string[] };
     drafts.push(asked);
     const { nonce, receiverProof } = asked;
@@ -79,11 +86,21 @@ export function verifier(change: Record<string, unknown> = {}, drafts: unknown[]
   });
 }
 
-export function payWith(verifierUrl: string, limits: Partial<Limits> = {}, sessionChanges = {}): typeof fetch {
-  const scheme = new AuthCaptureSvmScheme(session({ verifier: verifierUrl, ...sessionChanges }), {
-    maximumAmount: 1000n,
-    ...limits,
-  });
-  const client = new x402Client().register(scheme.network, scheme).setSpendControls(scheme.spendControls);
-  return scheme.wrap(wrapFetchWithPayment(fetch, client));
+/** An agent's, in base units. */
+export type TestLimits = Partial<Limits>;
+
+export function agentOf(
+  verifierUrl: string,
+  limits: TestLimits = {},
+  sessionChanges: Record<string, unknown> | Session = {},
+  options: AgentOptions = {},
+): Promise<Agent> {
+  const given =
+    "files" in sessionChanges ? (sessionChanges as Session) : session({ verifier: verifierUrl, ...sessionChanges });
+  return Agent.open(given, { maximumAmount: 1000n, ...limits }, options);
+}
+
+export function payWith(verifierUrl: string, limits: TestLimits = {}, sessionChanges = {}): typeof fetch {
+  const agent = agentOf(verifierUrl, limits, sessionChanges);
+  return async (input, init) => (await agent).fetch(input, init);
 }

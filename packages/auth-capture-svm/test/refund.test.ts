@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { HTTPFacilitatorClient } from "@x402/core/server";
-
 import { readBase58, readHex, writeBase58 } from "../src/bytes.js";
 import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { publicKey, verify } from "../src/ed25519.js";
 import { refund } from "../src/server.js";
 import { problemOf } from "../src/server/refund.js";
-import { address } from "./fixture.js";
+import { address, AUTHORIZER, AUTHORIZER_ADDRESS } from "./fixture.js";
 import { serve } from "./peers.js";
-import { AUTHORIZER, AUTHORIZER_ADDRESS, Facilitator } from "./shop.js";
+import { SUPPORTED } from "./shop.js";
 
 const COMPUTE_BUDGET = "ComputeBudget111111111111111111111111111111";
 const PAYMENT_ID = "0a".repeat(32);
@@ -135,7 +133,7 @@ async function refunding(message: Uint8Array) {
   const sent: [string | undefined, Record<string, unknown>][] = [];
   const url = await serve((request, response, body) => {
     if (request.url === "/supported") {
-      return void new Facilitator().getSupported().then((supported) => response.end(JSON.stringify(supported)));
+      return void response.end(JSON.stringify(SUPPORTED));
     }
     sent.push([request.url, JSON.parse(body) as Record<string, unknown>]);
     const drafted = { message: Buffer.from(message).toString("base64"), returns: "500" };
@@ -143,7 +141,7 @@ async function refunding(message: Uint8Array) {
     response.end(JSON.stringify(request.url === "/refunds" ? drafted : settled));
   });
   const merchant = {
-    facilitator: new HTTPFacilitatorClient({ url }),
+    facilitator: url,
     authorizer: AUTHORIZER,
     token: { mint: MINT, decimals: 6 },
   };
@@ -177,12 +175,12 @@ test("a draft of more than was asked for, or for another receiver, is not sent b
 test("the verifier's reason is quoted where it drafts nothing", async () => {
   const url = await serve((request, response) => {
     if (request.url === "/supported") {
-      return void new Facilitator().getSupported().then((supported) => response.end(JSON.stringify(supported)));
+      return void response.end(JSON.stringify(SUPPORTED));
     }
     response.writeHead(422).end(JSON.stringify({ error: { code: "x", message: "amount: 500 is refused" } }));
   });
   const merchant = {
-    facilitator: new HTTPFacilitatorClient({ url }),
+    facilitator: url,
     authorizer: AUTHORIZER,
     token: { mint: MINT, decimals: 6 },
   };

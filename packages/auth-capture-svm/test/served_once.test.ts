@@ -40,7 +40,7 @@ const PURCHASES: [string, (bought: { ledger: Ledger; base: string }) => Promise<
   [
     "a payment whose capture is only reserved",
     async ({ ledger, base }) => {
-      ledger.isReserving = true;
+      ledger.books.isReserving = true;
       return ["/report", await payment(`${base}/report`)];
     },
   ],

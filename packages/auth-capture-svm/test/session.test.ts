@@ -26,11 +26,11 @@ test("a session file is read", async () => {
   assert.equal(session.expiresAt, 4_000_000_000);
   assert.deepEqual(session.secretKey, AGENT_SEED);
   assert.equal(session.receivers, undefined);
-  assert.equal(session.nonces, join(folder, "session.json.nonces"));
+  assert.equal(session.files, join(folder, "session.json"));
 });
 
 test("a list of receivers is read, and an empty one stands for anyone", () => {
-  const receivers = (list: unknown) => parseSession({ ...sessionJson(), receivers: list }, "nonces").receivers;
+  const receivers = (list: unknown) => parseSession({ ...sessionJson(), receivers: list }, "session.json").receivers;
   const list = receivers([address(8), address(5), address(8)]);
   assert.deepEqual(list?.root, new ReceiverList([address(5), address(8)]).root);
   assert.equal(list?.proof(address(9)), undefined);
@@ -75,18 +75,18 @@ const refusals: [string, unknown, RegExp][] = [
 ];
 for (const [field, value, message] of refusals) {
   test(`${field} ${shown(value)}: refused`, () => {
-    assert.throws(() => parseSession({ ...sessionJson(), [field]: value }, "nonces"), message);
+    assert.throws(() => parseSession({ ...sessionJson(), [field]: value }, "session.json"), message);
   });
 }
 
 test("a secret key in another form is refused without showing it", () => {
   const error = { message: "secretKey: expected 32 bytes in base58" };
-  assert.throws(() => parseSession({ ...sessionJson(), secretKey: Array.from(AGENT_SEED) }, "nonces"), error);
-  assert.throws(() => parseSession({ ...sessionJson(), secretKey: "0OIl" }, "nonces"), error);
+  assert.throws(() => parseSession({ ...sessionJson(), secretKey: Array.from(AGENT_SEED) }, "session.json"), error);
+  assert.throws(() => parseSession({ ...sessionJson(), secretKey: "0OIl" }, "session.json"), error);
 });
 
 test("the secret key is not printed", () => {
-  const session = parseSession(sessionJson(), "nonces");
+  const session = parseSession(sessionJson(), "session.json");
   assert.doesNotMatch(inspect(session), /secretKey/);
   assert.doesNotMatch(JSON.stringify(session), /secretKey/);
 });

@@ -13,42 +13,62 @@ import {
   decodePaymentResponseHeader,
   encodePaymentSignatureHeader,
 } from "@x402/core/http";
-import type { FacilitatorClient } from "@x402/core/server";
-import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import type { PaymentPayload, PaymentRequirements, SettleResponse, SupportedResponse } from "@x402/core/types";
 import { paymentMiddleware, x402ResourceServer } from "@x402/express";
 import express from "express";
 
 import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { readHex, writeBase58 } from "../src/bytes.js";
-import { readLines } from "../src/durable.js";
-import { publicKey, sign } from "../src/ed25519.js";
+import { LineFile } from "../src/durable.js";
+import { sign } from "../src/ed25519.js";
 import { captureSignedBytes, intentSignedBytes } from "../src/messages.js";
 import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
-import { address, AGENT_SEED, draft } from "./fixture.js";
+import { address, AGENT_SEED, AUTHORIZER, draft, NETWORK } from "./fixture.js";
 
-export const AUTHORIZER = new Uint8Array(32).fill(8);
-export const AUTHORIZER_ADDRESS = writeBase58(publicKey(AUTHORIZER));
-export const NETWORK = "solana:test";
+export const SUPPORTED: SupportedResponse = {
+  kinds: [
+    {
+      x402Version: 2,
+      scheme: "auth-capture",
+      network: NETWORK,
+      extra: { paymentFlow: "escrow", program: LOCAL_PROGRAM, feePayer: address(4) },
+    },
+  ],
+  extensions: [],
+  signers: {},
+};
 
 /** Answers yes, remembers what it was asked, and fails where a test wants it to. */
-export class Facilitator implements FacilitatorClient {
+export class Facilitator {
+  url = "http://facilitator.test";
   readonly asked: PaymentPayload[] = [];
   readonly #held = new Set<string>();
   /** What the next settlements are answered instead; an error is thrown. */
   readonly next: (Partial<SettleResponse> | Error | undefined)[] = [];
 
-  verify(): Promise<never> {
-    return Promise.reject(new Error("the flow escrow doesn't verify"));
-  }
+  /** What the merchant asks with. */
+  fetch: typeof fetch = async (url, init) => {
+    if (String(url).endsWith("/supported")) {
+      return Response.json(await this.getSupported());
+    }
+    const { paymentPayload, paymentRequirements, claim } = JSON.parse(String(init?.body)) as {
+      paymentPayload: PaymentPayload;
+      paymentRequirements: PaymentRequirements;
+      claim?: string;
+    };
+    assert.deepEqual(paymentPayload.accepted, paymentRequirements);
+    const isOurs = ["capture", "void", "close"].includes(String(paymentPayload.payload["type"]));
+    assert.equal(claim === undefined, isOurs, "what a client sent has a claim, and nothing else");
+    return Response.json(await this.settle(paymentPayload));
+  };
 
-  settle(payment: PaymentPayload, requirements: PaymentRequirements): Promise<SettleResponse> {
-    assert.deepEqual(payment.accepted, requirements);
+  async settle(payment: PaymentPayload): Promise<SettleResponse> {
     this.asked.push(payment);
     const next = this.next.shift();
     if (next instanceof Error) {
-      return Promise.reject(next);
+      throw next;
     }
     const id = payment.payload["type"] === undefined ? paymentIdOf(payment) : undefined;
     const alreadySettled = id !== undefined && this.#held.has(id);
@@ -57,13 +77,11 @@ export class Facilitator implements FacilitatorClient {
     }
     const isEnding = ["capture", "void", "close"].includes(String(payment.payload["type"]));
     const extra = { state: "authorized", status: isEnding ? "finalized" : "confirmed", alreadySettled };
-    return Promise.resolve({ success: true, transaction: "tx", network: NETWORK, extra, ...next });
+    return { success: true, transaction: "tx", network: NETWORK, extra, ...next };
   }
 
-  getSupported(): ReturnType<FacilitatorClient["getSupported"]> {
-    const extra = { paymentFlow: "escrow", program: LOCAL_PROGRAM, feePayer: address(4) };
-    const kinds = [{ x402Version: 2, scheme: "auth-capture", network: NETWORK as `${string}:${string}`, extra }];
-    return Promise.resolve({ kinds, extensions: [], signers: {} });
+  getSupported(): Promise<SupportedResponse> {
+    return Promise.resolve(SUPPORTED);
   }
 
   /** The types of what was settled since the last look; a client's payment is a hold. */
@@ -88,23 +106,30 @@ mock.timers.enable({ apis: ["setInterval"] });
 
 let files = 0;
 
+/** How a shop gets the bytes of bodies: `lost` does not. */
+type Parser = "raw" | "kept" | "lost";
+
+type Terms = Partial<Omit<MerchantConfig, "facilitator" | "fetch" | "authorizer" | "state">>;
+
 /** A shop with a handler that can be told what to do, and a facilitator. */
 export async function shop(
   facilitator = new Facilitator(),
-  unsettled = join(folder, `${files++}.json`),
-  parsed = false,
+  state = join(folder, String(files++)),
   {
     wrapped = true,
     port = 0,
+    parser = "raw",
     ...terms
-  }: { wrapped?: boolean; port?: number } & Pick<MerchantConfig, "captureCommitment" | "program"> = {},
+  }: { wrapped?: boolean; port?: number; parser?: Parser } & Terms = {},
 ) {
   const token = { mint: address(2), decimals: 6 };
   const scheme = await AuthCaptureSvmScheme.connect({
-    facilitator,
+    facilitator: facilitator.url,
+    fetch: (url, init) => facilitator.fetch(url, init),
+    publicUrl: "host",
     authorizer: AUTHORIZER,
     token,
-    unsettled,
+    state,
     ...terms,
   });
   const routes = {
@@ -119,12 +144,13 @@ export async function shop(
   const app = express();
   let served = 0;
   let handle = (_request: express.Request, response: express.Response): unknown => response.send("served");
-  if (parsed) {
-    app.use(express.json());
-  } else {
-    app.use(express.raw({ type: () => true, inflate: false }));
-  }
-  const payments = paymentMiddleware(routes, new x402ResourceServer(facilitator).register(scheme.network, scheme));
+  app.use(
+    parser === "raw"
+      ? express.raw({ type: () => true, inflate: false })
+      : express.json(parser === "kept" ? { verify: scheme.keepBody } : {}),
+  );
+  const resources = new x402ResourceServer(scheme.facilitator).register(scheme.network, scheme);
+  const payments = paymentMiddleware(routes, resources);
   app.use(wrapped ? scheme.wrap(payments) : payments);
   app.use((request, response) => {
     served += 1;
@@ -143,27 +169,27 @@ export async function shop(
   return {
     facilitator,
     scheme,
-    unsettled,
+    state,
     /** Ends it, and runs it again as it is after a crash. */
     restart: async () => {
       scheme.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       const { port } = new URL(base);
-      return shop(facilitator, unsettled, parsed, { wrapped, port: Number(port), ...terms });
+      return shop(facilitator, state, { wrapped, port: Number(port), parser, ...terms });
     },
     base,
     served: () => served,
     on: (handler: typeof handle) => void (handle = handler),
-    /** What is on disk, by payment. */
+    /** What is on disk and not over, by payment. */
     noted: () => {
-      const noted: Record<string, { payload: { type: string } }> = {};
-      readLines(unsettled, (line) => {
-        const { paymentId, ending } = line as { paymentId: string; ending?: { payload: { type: string } } };
-        delete noted[paymentId];
-        Object.assign(noted, ending === undefined ? {} : { [paymentId]: ending });
-      });
-      return noted;
+      const noted: Record<string, string> = {};
+      for (const line of new LineFile(join(state, "purchases.jsonl")).read().slice(1)) {
+        const { hold, state: is } = line as { hold: string; state?: string };
+        Object.assign(noted, is === undefined ? {} : { [hold]: is });
+      }
+      const isOver = (is: string): boolean => ["captured", "released", "lapsed", "offered"].includes(is);
+      return Object.fromEntries(Object.entries(noted).filter(([, is]) => !isOver(is)));
     },
   };
 }

@@ -1,22 +1,24 @@
 /** A server whose routes are paid for out of one hold, a tenth of a cent each; every third request for /odd fails. */
 
-import { HTTPFacilitatorClient } from "@x402/core/server";
 import { paymentMiddleware, x402ResourceServer } from "@x402/express";
 import express from "express";
 
 import { AuthCaptureSvmScheme, readKeypair } from "../src/server.js";
 
-const [verifier = "", keypair = "", mint = "", port] = process.argv.slice(2);
-const facilitator = new HTTPFacilitatorClient({ url: verifier });
-const program = process.env["X402_ESCROW_PROGRAM_ID"];
-const merchant = { facilitator, program, authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } };
-const unsettled = "unsettled.json";
-const scheme = await AuthCaptureSvmScheme.connect({ ...merchant, unsettled, streamIdleSeconds: 5 });
-const server = new x402ResourceServer(facilitator).register(scheme.network, scheme);
+const [facilitator = "", keypair = "", mint = "", port] = process.argv.slice(2);
+const scheme = await AuthCaptureSvmScheme.connect({
+  ...{ facilitator, publicUrl: `http://127.0.0.1:${port}`, state: "merchant-state" },
+  ...{ authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } },
+  program: process.env["X402_ESCROW_PROGRAM_ID"],
+  streamIdleSeconds: 5,
+});
+const server = new x402ResourceServer(scheme.facilitator).register(scheme.network, scheme);
 const accepts = scheme.price("$0.001", { hold: "$0.1" });
 
 let asked = 0;
-const app = express().use(paymentMiddleware({ "GET /tick": { accepts }, "GET /odd": { accepts } }, server));
+const app = express().use(
+  scheme.wrap(paymentMiddleware({ "GET /tick": { accepts }, "GET /odd": { accepts } }, server)),
+);
 app.get("/tick", (_request, response) => void response.send("tick"));
 app.get("/odd", (_request, response) => {
   asked += 1;

@@ -15,7 +15,7 @@ import { verify } from "../src/ed25519.js";
 import { captureSignedBytes, streamResourceHash } from "../src/messages.js";
 import { paymentIdOf, voucherOf } from "../src/server/payment.js";
 import { NOW, offer, session } from "./fixture.js";
-import { now, payWith, serve, verifier } from "./peers.js";
+import { agentOf, now, payWith, serve, verifier } from "./peers.js";
 
 /** A hold of 1,000 for requests at 100 each under `origin`. */
 function streamedOffer(origin: string, captureDeadline = now() + 600): PaymentRequirements {
@@ -85,6 +85,29 @@ test("requests at once take turns", async () => {
   const pay = payWith(await verifier(), { maximumHold: 1000n });
   await Promise.all(Array.from({ length: 5 }, () => pay(base)));
   assert.deepEqual(amounts(bought), [100, 200, 300, 400, 500]);
+});
+
+test("a server that takes its time holds up no other's requests", async () => {
+  const slow = await streamingShop([], () => 200);
+  const fast = await streamingShop([]);
+  const agent = await agentOf(
+    await verifier(),
+    { maximumHold: 1000n },
+    {},
+    { fetch: (input, init) => (new Request(input).url.startsWith(slow) ? hanging(input, init) : fetch(input, init)) },
+  );
+  let go = (): void => {};
+  const opened = new Promise<void>((resolve) => (go = resolve));
+  const hanging: typeof fetch = async (input, init) => {
+    const isPaid = input instanceof Request && input.headers.has("payment-signature");
+    await (isPaid ? opened : undefined);
+    return fetch(input, init);
+  };
+  const waiting = agent.fetch(slow);
+  assert.equal((await agent.fetch(fast)).status, 200);
+  assert.equal((await agent.fetch(fast)).status, 200);
+  go();
+  assert.equal((await waiting).status, 200);
 });
 
 test("a voucher that bought nothing is used again", async () => {
@@ -184,18 +207,41 @@ test("a server that always says that a voucher is used gets no more than the pri
   assert.deepEqual(amounts(bought), [100, 200, 200, 300, 300, 400]);
 });
 
-test("a hold that was refused is forgotten", async () => {
-  const refused: Bought[] = [];
-  const refusing = await streamingShop(refused, () => "insufficient_funds");
-  const payAgain = payWith(await verifier(), { maximumHold: 1000n });
-  assert.equal((await payAgain(refusing)).status, 402);
-  assert.equal((await payAgain(refusing)).status, 402);
-  assert.deepEqual(opened(refused), [true, true]);
+test("a server that says that each hold is refused, or over, gets two of them, and no more until they are over", async () => {
+  const closed = "invalid_auth_capture_svm_voucher_hold_closed";
+  for (const reason of ["insufficient_funds", closed]) {
+    const bought: Bought[] = [];
+    const base = await streamingShop(bought, (count) => (reason === closed && count % 2 === 1 ? 200 : reason));
+    let report: unknown = { state: "authorized", captured: "0" };
+    const url = await verifier({}, [], () => report);
+    const file = session({ verifier: url });
+    const agent = await agentOf("", { maximumAmount: 100n, maximumHold: 1000n }, file);
+    for (let count = 0; count < 3; count += 1) {
+      await agent.buy(base).catch(() => undefined);
+    }
+    const refused = { name: "TooManyHoldsError", origin: new URL(base).origin };
+    for (let count = 0; count < 17; count += 1) {
+      await assert.rejects(agent.buy(base), refused);
+    }
+    await assert.rejects((await agentOf("", { maximumHold: 1000n }, file)).buy(base), refused, "after a restart");
+    assert.deepEqual([opened(bought).filter(Boolean).length, agent.signedFor], [2, 2000n]);
+    report = { state: "ended", captured: "0" };
+    await agent.buy(base);
+    assert.equal(opened(bought).filter(Boolean).length, 3);
+  }
 });
 
 test("a hold pays until its capture deadline", () => {
   const streams = new Streams();
-  const stream = { paymentId: "", hold: 1000n, captureDeadline: NOW, signed: 100n, served: 100n, isFresh: false };
+  const stream = {
+    paymentId: "",
+    hold: 1000n,
+    authorizeBy: NOW,
+    captureDeadline: NOW,
+    signed: 100n,
+    served: 100n,
+    isFresh: false,
+  };
   streams.open("shop", stream);
   assert.equal(streams.next("shop", 100n, NOW - 1)?.signed, 200n);
   assert.equal(streams.next("shop", 100n, NOW), undefined);

@@ -7,12 +7,13 @@ import { readBase58, readHex, writeHex } from "../src/bytes.js";
 import { publicKey, verify } from "../src/ed25519.js";
 import { releaseSignedBytes, streamResourceHash } from "../src/messages.js";
 import { paymentIdOf } from "../src/server/payment.js";
-import { address } from "./fixture.js";
-import { AUTHORIZER, AUTHORIZER_ADDRESS, opening, payment, send, shop, voucher } from "./shop.js";
+import { address, AUTHORIZER, AUTHORIZER_ADDRESS } from "./fixture.js";
+import { opening, payment, send, shop, voucher } from "./shop.js";
 
 const REPEATED = { success: false, errorReason: "invalid_auth_capture_svm_voucher_repeated" };
-/** The facilitator's answer to a voucher over the price. */
+/** The facilitator's answer to a voucher over the price, and the same again. */
 const VOUCHED = { amount: "100", extra: { status: "confirmed" } };
+const AGAIN = { amount: "100", extra: { status: "confirmed", alreadySettled: true, claimed: true } };
 
 test("the challenge asks for a hold that is bound to the origin, and tells each request's price", async () => {
   const { base } = await shop();
@@ -35,7 +36,7 @@ test("a hold is opened once, vouchers pay, and closing it is signed for the last
     assert.deepEqual([status, settlement?.amount], [200, "100"]);
   }
   assert.deepEqual(facilitator.settled(), ["hold", "voucher", "voucher"], "nothing is captured request by request");
-  assert.deepEqual([served(), noted()], [3, {}]);
+  assert.deepEqual([served(), noted()], [3, { [paymentId]: "open" }]);
 
   await scheme.closeStreams();
   const { signature, ...rest } = facilitator.asked[0]?.payload ?? {};
@@ -47,14 +48,44 @@ test("a hold is opened once, vouchers pay, and closing it is signed for the last
   assert.deepEqual(facilitator.settled(), [], "it is closed once");
 });
 
-test("a hold that can't be closed now is closed later", async () => {
-  const { base, facilitator, scheme } = await shop();
-  await send(`${base}/tick`, await opening(`${base}/tick`));
-  facilitator.next.push(new Error("no answer"), { success: false, errorReason: "settlement_pending" });
-  for (let count = 0; count < 4; count += 1) {
+test("a hold that can't be closed now is closed later, ever less often, and sells nothing more", async (context) => {
+  const { base, facilitator, noted, scheme } = await shop();
+  const opens = await opening(`${base}/tick`);
+  await send(`${base}/tick`, opens);
+  const start = Date.now();
+  let now = start;
+  context.mock.method(Date, "now", () => now);
+  const asked: number[] = [];
+  for (; now <= start + 300_000; now += 1_000) {
+    facilitator.next.push(new Error("no answer"));
     await scheme.closeStreams();
+    facilitator.next.length = 0;
+    asked.push(...facilitator.settled().map(() => (now - start) / 1000));
   }
-  assert.deepEqual(facilitator.settled(), ["hold", "close", "close", "close"]);
+  assert.deepEqual(asked, [0, 0, 5, 15, 35, 75, 155], "the hold, and then its closing");
+  const late = await send(`${base}/tick`, { ...opens, payload: voucher(paymentIdOf(opens), 200) });
+  assert.equal(late.reason, "invalid_auth_capture_svm_voucher_hold_closed");
+  await scheme.settleLeftOver();
+  assert.deepEqual([facilitator.settled(), noted()], [["close"], {}]);
+});
+
+test("a hold that another closed before is closed", async () => {
+  const { base, facilitator, noted, scheme } = await shop();
+  await send(`${base}/tick`, await opening(`${base}/tick`));
+  facilitator.next.push({ success: false, errorReason: "invalid_auth_capture_svm_release" });
+  await scheme.closeStreams();
+  await scheme.settleLeftOver();
+  assert.deepEqual([facilitator.settled(), noted()], [["hold", "close"], {}]);
+});
+
+test("holds are closed after a restart, and not at all where another instance sells out of them", async () => {
+  for (const closesStreams of [true, false]) {
+    const first = await shop(undefined, undefined, { closesStreams });
+    await send(`${first.base}/tick`, await opening(`${first.base}/tick`));
+    const next = await first.restart();
+    await next.scheme.closeStreams();
+    assert.deepEqual(next.facilitator.settled(), closesStreams ? ["hold", "close"] : ["hold"]);
+  }
 });
 
 test("a voucher that the facilitator refuses, or has seen, buys nothing", async () => {
@@ -68,7 +99,7 @@ test("a voucher that the facilitator refuses, or has seen, buys nothing", async 
   }
   assert.equal(served(), 1);
   const again = await send(`${base}/tick`, opens);
-  assert.deepEqual([again.status, again.reason, served()], [402, "duplicate_settlement", 1]);
+  assert.deepEqual([again.status, again.reason, served()], [402, REPEATED.errorReason, 1]);
 });
 
 test("a voucher whose request was not served pays for another, once", async () => {
@@ -82,7 +113,7 @@ test("a voucher whose request was not served pays for another, once", async () =
   on((_request, response) => response.send("served"));
   const answers: number[] = [];
   for (let count = 0; count < 2; count += 1) {
-    facilitator.next.push(REPEATED);
+    facilitator.next.push(AGAIN);
     answers.push((await send(`${base}/tick`, second)).status);
   }
   assert.deepEqual([answers, served()], [[200, 402], 3]);
@@ -93,7 +124,7 @@ test("a voucher without a verdict buys nothing, and the same voucher buys later"
   const opens = await opening(`${base}/tick`);
   await send(`${base}/tick`, opens);
   const second = { ...opens, payload: voucher(paymentIdOf(opens), 200) };
-  facilitator.next.push(new Error("no answer"), REPEATED);
+  facilitator.next.push(new Error("no answer"), AGAIN);
   assert.equal((await send(`${base}/tick`, second)).status, 402);
   assert.equal((await send(`${base}/tick`, second)).status, 200);
   assert.equal(served(), 2);

@@ -78,7 +78,7 @@ fn what_an_express_server_holds_when_it_is_killed_goes_back() {
     let url = express.url("/slow");
     thread::scope(|scope| {
         let buying = scope.spawn(|| buy(&shop, &[&url]));
-        let noted = || Ok(express.has_unsettled());
+        let noted = || Ok(express.is_serving());
         shop.local.chain.wait_until("the handler to run", Duration::from_secs(30), noted).unwrap();
         shop.wait_until_held(REPORT);
         express.assert_books(&shop, 0, REPORT);

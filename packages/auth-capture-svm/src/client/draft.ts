@@ -18,6 +18,7 @@ import {
 } from "../wire.js";
 import { equal } from "../bytes.js";
 import type { Intent } from "../messages.js";
+import { RefusedError } from "./errors.js";
 import type { Session } from "./session.js";
 import type { Own } from "./verifier.js";
 
@@ -40,17 +41,6 @@ export interface Expected {
   readonly maximumRequestPrice?: bigint;
   /** The present, in unix seconds. */
   readonly now: number;
-}
-
-/** An offer or a draft that is not signed. `field` says why. */
-export class RefusedError extends Error {
-  override readonly name = "RefusedError";
-  readonly field: string;
-
-  constructor(cause: FieldError) {
-    super(`the payment is not what was asked for, so it was not signed: ${cause.message}`, { cause });
-    this.field = cause.field;
-  }
 }
 
 /**

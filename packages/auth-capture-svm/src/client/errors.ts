@@ -1,5 +1,18 @@
 /** Why an agent did not pay, or does not know whether it did. */
 
+import type { FieldError } from "../fields.js";
+
+/** An offer or a draft that is not signed. `field` says why. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+  readonly field: string;
+
+  constructor(cause: FieldError) {
+    super(`the payment is not what was asked for, so it was not signed: ${cause.message}`, { cause });
+    this.field = cause.field;
+  }
+}
+
 /** No further payment may be signed. */
 export class SpendingError extends Error {
   override readonly name = "SpendingError";
@@ -8,6 +21,36 @@ export class SpendingError extends Error {
 /** No nonce can be used, or the file of nonces can't, so nothing was signed. */
 export class NoncesError extends Error {
   override readonly name = "NoncesError";
+}
+
+/** The journal can't be used, so nothing was signed. */
+export class JournalError extends Error {
+  override readonly name = "JournalError";
+}
+
+/** The caller's key belongs to a purchase that may still be paid, or was. Nothing was signed. */
+export class KeyUsedError extends Error {
+  override readonly name = "KeyUsedError";
+}
+
+/** The request would be sent, or paid, where others can read it. */
+export class PlainHttpError extends Error {
+  override readonly name = "PlainHttpError";
+}
+
+/** An origin has as many holds as it may have. Nothing was signed. */
+export class TooManyHoldsError extends Error {
+  override readonly name = "TooManyHoldsError";
+
+  /** @param until when the first of them is over at the latest, unix seconds */
+  constructor(
+    readonly origin: string,
+    readonly until: number,
+  ) {
+    super(
+      `${origin} has two holds that are not over, and no other is opened until ${new Date(until * 1000).toISOString()}`,
+    );
+  }
 }
 
 /** A payment was sent and no answer came: it may settle or not. */

@@ -34,8 +34,11 @@ export interface Session {
    * the list's root.
    */
   readonly receivers?: ReceiverList;
-  /** File of the nonces: all that sign for the session share it. */
-  readonly nonces: string;
+  /**
+   * What the files of nonces, spending and the journal are called, up to their extension: all that
+   * sign for the session share them.
+   */
+  readonly files: string;
   /** RFC 8032's 32-byte seed. */
   readonly secretKey: Uint8Array;
 }
@@ -59,7 +62,7 @@ export async function readSession(path: string): Promise<Session> {
     throw new SessionError((error as Error).message);
   }
   try {
-    return parseSession(JSON.parse(text), `${path}.nonces`);
+    return parseSession(JSON.parse(text), path);
   } catch (error) {
     // What JSON.parse says can quote the file, and with it the key.
     const reason = error instanceof SyntaxError ? "it is not JSON" : (error as Error).message;
@@ -70,11 +73,11 @@ export async function readSession(path: string): Promise<Session> {
 /**
  * Reads a session from what its file has, for agents that keep it elsewhere.
  *
- * @param nonces the file of nonces. All that sign for the session share it, on a disk that outlives
- * them
+ * @param files what the agent's files are called, up to their extension, such as `.nonces`. All that
+ * sign for the session share them, on a disk that outlives them
  * @throws if a field is missing or wrong; the message never has the secret key
  */
-export function parseSession(value: unknown, nonces: string): Session {
+export function parseSession(value: unknown, files: string): Session {
   const fields = new Fields(value, "");
   const network = fields.text("network");
   if (!isNetwork(network)) {
@@ -100,7 +103,7 @@ export function parseSession(value: unknown, nonces: string): Session {
     expiresAt: fields.integer("expiresAt"),
     verifier: verifier.replace(/\/+$/, ""),
     ...readReceivers(fields),
-    nonces,
+    files,
     secretKey,
   };
   // A session that is logged must not show its key.

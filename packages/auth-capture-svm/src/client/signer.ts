@@ -1,118 +1,120 @@
-/** Signs intents: for what the session pins and the request says, each with a nonce of its own. */
+/** Has intents drafted, and notes what will be signed, each with a nonce of its own: nothing is signed before. */
 
-import type { PaymentRequirements } from "@x402/core/types";
+import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
-import { writeBase58, writeHex } from "../bytes.js";
-import { sign } from "../ed25519.js";
-import { type Intent, intentDigest, intentSignedBytes, resourceHashOfDigest, streamResourceHash } from "../messages.js";
+import { writeHex } from "../bytes.js";
+import { type Intent, intentDigest, streamResourceHash } from "../messages.js";
+import { identifierExtension } from "../payment_identifier.js";
+import { readRequestPrice } from "../wire.js";
+import type { Call } from "./call.js";
 import { checkDraft, checkOffer, type Expected, receiverProof } from "./draft.js";
-import { SpendingError } from "./errors.js";
+import { KeyUsedError, SpendingError } from "./errors.js";
+import { isStream, type Journal, type Purchase } from "./journal.js";
+import type { BaseLimits } from "./limits.js";
 import { SessionNonces, type Taken } from "./nonces.js";
 import type { Session } from "./session.js";
-import { draftPayload, NoDraftError, NONCE_REFUSED, type PaidRequest } from "./verifier.js";
+import type { Spending } from "./spending.js";
+import { NoDraftError, NONCE_REFUSED, type Verifier } from "./verifier.js";
 
-/** What an agent may sign for, in base units. */
-export interface Limits {
-  /** The most for one request. */
-  readonly maximumAmount: bigint;
-  /**
-   * The most to hold at once for many requests, each paid by a voucher. Absent: offers of streamed
-   * holds are refused. What was signed is kept in this process: another opens a hold of its own.
-   */
-  readonly maximumHold?: bigint;
-  /**
-   * The most for all requests together. Counted in this process: what holds beyond it are the
-   * session's limits on chain.
-   */
-  readonly spendingLimit?: bigint;
+/** How a purchase is to be made. */
+export interface Wanted {
+  readonly offer: PaymentRequirements;
+  /** The caller's own name for it. */
+  readonly key: string | undefined;
+  /** Whether the server takes ids. */
+  readonly isNamed: boolean;
 }
 
-/** An intent, signed. */
-export interface SignedIntent {
-  readonly intent: Intent;
-  /** 64 hex digits. */
-  readonly paymentId: string;
-  /** Has only what was checked, and not what the verifier may have added. */
-  readonly payload: Record<string, unknown>;
-}
-
-/** Signs for one session, within limits. */
 export class Signer {
   readonly #session: Session;
-  readonly #limits: Limits;
+  readonly #limits: BaseLimits;
+  readonly #verifier: Verifier;
   readonly #nonces: SessionNonces;
-  #signedFor = 0n;
+  readonly #spending: Spending;
+  readonly #journal: Journal;
 
-  constructor(session: Session, limits: Limits) {
+  constructor(session: Session, limits: BaseLimits, verifier: Verifier, spending: Spending, journal: Journal) {
     this.#session = session;
     this.#limits = limits;
-    this.#nonces = new SessionNonces(session.nonces, session);
+    this.#verifier = verifier;
+    this.#nonces = new SessionNonces(`${session.files}.nonces`, session);
+    this.#spending = spending;
+    this.#journal = journal;
   }
 
-  /** All that was signed for, in base units. */
-  get signedFor(): bigint {
-    return this.#signedFor;
+  /** The facts that an offer must match. */
+  expected(call: Call, offer: PaymentRequirements): Expected {
+    const now = Math.floor(Date.now() / 1000);
+    const { expiresAt } = this.#session;
+    if (now > expiresAt) {
+      throw new Error(`the session expired at ${new Date(expiresAt * 1000).toISOString()}: ask its owner for another`);
+    }
+    const { maximumAmount, maximumHold } = this.#limits;
+    const pinned = { session: this.#session, now };
+    if (readRequestPrice(offer) === undefined || maximumHold === undefined) {
+      return { ...pinned, resourceHash: call.resourceHash, maximumAmount };
+    }
+    const resourceHash = streamResourceHash(call.origin);
+    return { ...pinned, resourceHash, maximumAmount: maximumHold, maximumRequestPrice: maximumAmount };
   }
 
   /**
-   * Has the verifier draft an intent for the offer, checks it, counts it as signed for, and signs
-   * it.
+   * Has the verifier draft an intent for the offer, checks it, writes it into the journal, and counts
+   * it as signed for. Then it may be signed.
    */
-  async sign(offer: PaymentRequirements, request: PaidRequest, expected: () => Expected): Promise<SignedIntent> {
-    checkOffer(offer, expected());
+  async begin(call: Call, wanted: Wanted): Promise<Purchase> {
+    const { offer } = wanted;
     const proof = receiverProof(offer, this.#session);
-    const { taken, drafted } = await this.#draft(offer, request, proof, expected);
+    const { taken, drafted } = await this.#draft(call, offer, proof);
     try {
-      const intent = checkDraft(offer, drafted, { nonce: taken.nonce, receiverProof: proof }, expected());
-      const paymentId = writeHex(intentDigest(intent));
-      this.#count(intent.amount);
-      await taken.sign(paymentId, Number(intent.authorizeBy));
-      return { intent, paymentId, payload: this.#payload(intent, proof) };
+      const own = { nonce: taken.nonce, receiverProof: proof };
+      const intent = checkDraft(offer, drafted, own, this.expected(call, offer));
+      const purchase = this.#purchaseOf(call, intent, wanted, proof);
+      await this.#journal.begin(purchase, (others) => {
+        checkKey(wanted.key, others);
+        this.#checkLocked(purchase, others);
+      });
+      try {
+        await this.#spending.add(intent.amount, this.#limits.spendingLimit);
+        await taken.sign(purchase.purchase, purchase.authorizeBy);
+      } catch (error) {
+        await this.#journal.note(purchase.purchase, "over");
+        throw error;
+      }
+      return purchase;
     } catch (error) {
-      await release(taken);
+      // If this fails, the nonce is free again by itself once its time has passed.
+      await taken.release().catch(() => undefined);
       throw error;
     }
   }
 
   /** Notes that a payment is held: its nonce is used for good. */
   async held(paymentId: string): Promise<void> {
-    // A failure loses nothing that was bought: a nonce that is tried again is refused and
-    // dropped.
+    // A failure loses nothing that was bought: a nonce that is tried again is refused and dropped.
     await this.#nonces.held(paymentId).catch(() => undefined);
   }
 
-  /** The facts that an offer for one request must match. */
-  expected({ method, url, bodySha256 }: PaidRequest): Expected {
-    const resourceHash = resourceHashOfDigest(method, url, bodySha256);
-    return { ...this.#pinned(), resourceHash, maximumAmount: this.#limits.maximumAmount };
-  }
-
-  /** The facts that an offer of a hold for many requests must match. */
-  expectedStream({ url }: PaidRequest, maximumHold: bigint): Expected {
-    const resourceHash = streamResourceHash(new URL(url).origin);
-    const maximumRequestPrice = this.#limits.maximumAmount;
-    return { ...this.#pinned(), resourceHash, maximumAmount: maximumHold, maximumRequestPrice };
-  }
-
   /**
-   * Asks with a nonce of our own. One that the verifier says is used is dropped for a higher one,
-   * in steps that double, so that few requests pass all that were used elsewhere.
+   * Asks with a nonce of our own. One that the verifier says is used is dropped for a higher one, in
+   * steps that double, so that few requests pass all that were used elsewhere.
    */
   async #draft(
+    call: Call,
     offer: PaymentRequirements,
-    request: PaidRequest,
     proof: readonly string[],
-    expected: () => Expected,
   ): Promise<{ taken: Taken; drafted: unknown }> {
     for (let above = 0n, step = 1n; ; step *= 2n) {
-      const taken = await this.#nonces.take(above, expected().now);
+      const expected = this.expected(call, offer);
+      checkOffer(offer, expected);
+      const taken = await this.#nonces.take(above, expected.now);
+      const { maximumAmount, resourceHash } = expected;
       const own = { nonce: taken.nonce, receiverProof: proof };
       try {
-        const { maximumAmount } = expected();
-        return { taken, drafted: await draftPayload(this.#session, request, offer, maximumAmount, own) };
+        return { taken, drafted: await this.#verifier.draft({ offer, maximumAmount, resourceHash }, own) };
       } catch (error) {
         if (!(error instanceof NoDraftError && error.code === NONCE_REFUSED)) {
-          await release(taken);
+          await taken.release().catch(() => undefined);
           throw error;
         }
         await taken.refuse();
@@ -121,43 +123,46 @@ export class Signer {
     }
   }
 
-  #payload(intent: Intent, proof: readonly string[]): Record<string, unknown> {
-    const signature = sign(this.#session.secretKey, intentSignedBytes(intent));
-    return {
-      escrow: intent.escrow,
-      sessionKey: intent.sessionKey,
-      incarnation: this.#session.incarnation,
-      nonce: intent.nonce.toString(),
-      authorizeBy: Number(intent.authorizeBy),
+  #purchaseOf(call: Call, intent: Intent, { offer, key, isNamed }: Wanted, proof: readonly string[]): Purchase {
+    const purchase = writeHex(intentDigest(intent));
+    const payload = {
+      ...{ escrow: intent.escrow, sessionKey: intent.sessionKey, incarnation: this.#session.incarnation },
+      ...{ nonce: intent.nonce.toString(), authorizeBy: Number(intent.authorizeBy) },
       ...(proof.length === 0 ? {} : { receiverProof: proof }),
-      signature: writeBase58(signature),
+    };
+    const extensions = isNamed ? { extensions: identifierExtension(`pay_${purchase}`) } : {};
+    const payment: PaymentPayload = { x402Version: 2, accepted: offer, payload, ...extensions };
+    return {
+      ...{ purchase, state: "signed", ...(key === undefined ? {} : { key }), at: Math.floor(Date.now() / 1000) },
+      ...{ origin: call.origin, resourceHash: writeHex(call.resourceHash), payTo: intent.receiver },
+      ...{ amount: intent.amount, authorizeBy: Number(intent.authorizeBy) },
+      ...{ captureDeadline: Number(intent.captureDeadline), payment },
     };
   }
 
-  #pinned(): { session: Session; now: number } {
-    const now = Math.floor(Date.now() / 1000);
-    const { expiresAt } = this.#session;
-    if (now > expiresAt) {
-      throw new Error(`the session expired at ${new Date(expiresAt * 1000).toISOString()}: ask its owner for another`);
-    }
-    return { session: this.#session, now };
-  }
-
-  /** Counts before a signature exists, with which anybody can put it on chain. */
-  #count(amount: bigint): void {
-    const { spendingLimit } = this.#limits;
-    const sum = this.#signedFor + amount;
-    if (spendingLimit !== undefined && sum > spendingLimit) {
-      const left = spendingLimit - this.#signedFor;
+  #checkLocked({ amount, at }: Purchase, others: readonly Purchase[]): void {
+    const { maximumLocked } = this.#limits;
+    const locked = others.filter((other) => isLocked(other, at)).reduce((sum, other) => sum + other.amount, 0n);
+    if (maximumLocked !== undefined && locked + amount > maximumLocked) {
       throw new SpendingError(
-        `the spending limit of ${spendingLimit} base units leaves ${left}, and this costs ${amount}`,
+        `${locked} base units may be held for purchases that are not over, and this would hold ${amount} more: the ` +
+          `limit maximumLocked is ${maximumLocked}`,
       );
     }
-    this.#signedFor = sum;
   }
 }
 
-/** If this fails, the nonce is free again by itself once its time has passed. */
-async function release(taken: Taken): Promise<void> {
-  await taken.release().catch(() => undefined);
+/** @throws {KeyUsedError} if the key belongs to a purchase that is not over */
+export function checkKey(key: string | undefined, others: readonly Purchase[]): void {
+  const other = key === undefined ? undefined : others.findLast((one) => one.key === key);
+  if (other !== undefined && other.state !== "over") {
+    throw new KeyUsedError(`the purchase ${key} is ${other.state}: resume it, or look it up`);
+  }
+}
+
+/** Whether money may be held for a purchase that has bought nothing for it yet. */
+function isLocked(purchase: Purchase, now: number): boolean {
+  const { state, captureDeadline, payment } = purchase;
+  const isOpen = state === "signed" || state === "unknown" || state === "refused";
+  return now <= captureDeadline && payment.payload["type"] === undefined && (isOpen || isStream(purchase));
 }

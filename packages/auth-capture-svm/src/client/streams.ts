@@ -1,10 +1,5 @@
 /** Holds that pay for many requests: what was signed for each of them, and whose turn it is. No I/O. */
 
-import { readHex, writeBase58 } from "../bytes.js";
-import { sign } from "../ed25519.js";
-import { captureSignedBytes } from "../messages.js";
-import type { VoucherPayload } from "../wire.js";
-
 /** A hold that is open. */
 export interface Stream {
   readonly paymentId: string;
@@ -20,17 +15,23 @@ export interface Stream {
   isFresh: boolean;
   /** The amount of a voucher that was refused as it came too early. */
   early?: bigint | undefined;
+  /** Last second to put the hold on chain, unix. */
+  readonly authorizeBy: number;
+  /** Whether the next request brings what opens it once more: it never arrived. */
+  isMissing?: boolean;
 }
 
 const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
 const HOLD_NOT_FINAL = "invalid_auth_capture_svm_voucher_hold_not_final";
+
+const NOT_FOUND = "invalid_auth_capture_svm_payment_not_found";
 
 /** How long to wait for a hold to get more final. */
 const PAUSE_MILLISECONDS = 1_000;
 
 /** Reasons for which a hold pays for nothing more. */
 const ENDS_HOLD = [
-  "invalid_auth_capture_svm_payment_not_found",
+  NOT_FOUND,
   "invalid_auth_capture_svm_voucher_wrong_hold",
   "invalid_auth_capture_svm_voucher_hold_closed",
   "invalid_auth_capture_svm_voucher_too_late",
@@ -42,6 +43,8 @@ const ENDS_HOLD = [
 export class Streams {
   readonly #open = new Map<string, Stream>();
   readonly #turns = new Map<string, Promise<void>>();
+  /** Payments out of which nothing more can be bought. */
+  readonly #usedUp = new Set<string>();
 
   /** Waits until nobody else pays out of the hold; the result is to be called when the request is answered. */
   async turn(key: string): Promise<() => void> {
@@ -69,6 +72,7 @@ export class Streams {
     const amount = served + price > signed ? served + price : signed;
     if (amount > hold || now >= captureDeadline) {
       this.#open.delete(key);
+      this.useUp(stream.paymentId);
       return undefined;
     }
     stream.isFresh = amount > signed || amount === early;
@@ -77,8 +81,27 @@ export class Streams {
     return stream;
   }
 
+  /** Returns whether nothing more can be bought out of a hold: it is used up, or over. */
+  isUsedUp(paymentId: string): boolean {
+    return this.#usedUp.has(paymentId);
+  }
+
+  /** Notes that nothing more can be bought out of a hold. */
+  useUp(paymentId: string): void {
+    this.#usedUp.add(paymentId);
+  }
+
   open(key: string, stream: Stream): void {
     this.#open.set(key, stream);
+  }
+
+  /** Notes that a voucher of a hold was served after all. */
+  served(paymentId: string, amount: bigint): void {
+    for (const stream of this.#open.values()) {
+      if (stream.paymentId === paymentId && amount > stream.served) {
+        stream.served = amount;
+      }
+    }
   }
 
   /**
@@ -103,17 +126,14 @@ export class Streams {
       return stream.isFresh ? undefined : 0;
     }
     const opens = stream.served === 0n;
+    if (reason === NOT_FOUND && opens && !stream.isMissing && Date.now() / 1000 < stream.authorizeBy) {
+      stream.isMissing = true;
+      return 0;
+    }
     const ends = ENDS_HOLD.includes(reason);
     if (ends || (opens && reason !== "settlement_pending")) {
       this.#open.delete(key);
     }
     return ends && !opens ? 0 : undefined;
   }
-}
-
-/** A voucher for all that was bought so far. */
-export function signVoucher(secretKey: Uint8Array, { paymentId, signed }: Stream): VoucherPayload {
-  const message = { intentDigest: readHex(paymentId, 32, "paymentId"), amount: signed, fee: 0n, last: false };
-  const signature = writeBase58(sign(secretKey, captureSignedBytes(message)));
-  return { type: "voucher", paymentId, amount: signed.toString(), fee: "0", signature };
 }

@@ -2,21 +2,12 @@
 
 import type { PaymentRequirements } from "@x402/core/types";
 
+import { type Answer, ask, type Asking, errorOf, reasonOf } from "../answer.js";
+import { printable, writeHex } from "../bytes.js";
 import { Fields } from "../fields.js";
-import { writeHex } from "../bytes.js";
 import type { Session } from "./session.js";
 
 const TIMEOUT_MILLISECONDS = 30_000;
-
-/** A request to a server that may ask for payment. */
-export interface PaidRequest {
-  /** As HTTP sends it. */
-  readonly method: string;
-  /** Absolute, without fragment. */
-  readonly url: string;
-  /** SHA-256 of the body. */
-  readonly bodySha256: Uint8Array;
-}
 
 /** The agent's part of an intent. */
 export interface Own {
@@ -47,66 +38,90 @@ export class NoDraftError extends Error {
   }
 }
 
-/**
- * What the verifier would add to the offer to make an intent. Not to be trusted: see `checkDraft`.
- *
- * @throws {NoDraftError} if there is no draft; the message has the verifier's reason
- */
-export async function draftPayload(
-  session: Session,
-  request: PaidRequest,
-  offer: PaymentRequirements,
-  maximumAmount: bigint,
-  { nonce, receiverProof }: Own,
-): Promise<unknown> {
-  const body = {
-    paymentRequired: { x402Version: 2, resource: { url: request.url }, accepts: [offer] },
-    session: { escrow: session.escrow, sessionKey: session.sessionKey },
-    request: { method: request.method, url: request.url, bodySha256: writeHex(request.bodySha256) },
-    maximumAmount: maximumAmount.toString(),
-    nonce: nonce.toString(),
-    ...(receiverProof.length === 0 ? {} : { receiverProof }),
-  };
-  let answer: unknown;
-  let response: Response;
-  try {
-    response = await fetch(`${session.verifier}/intents`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-      redirect: "error",
-      signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
-    });
-    answer = await response.json();
-  } catch (error) {
-    throw new NoDraftError(session, reason(error), undefined, { cause: error });
+/** What a verifier is asked to draft. It is told neither the request nor its URL. */
+export interface Wish {
+  readonly offer: PaymentRequirements;
+  /** The most to pay or to hold, in base units. */
+  readonly maximumAmount: bigint;
+  /** Of the request, or of the origin where a streamed hold pays. */
+  readonly resourceHash: Uint8Array;
+}
+
+/** Asks a session's verifier. */
+export class Verifier {
+  readonly #session: Session;
+  readonly #asking: Asking;
+
+  /** @param send what sends requests */
+  constructor(session: Session, send: typeof fetch) {
+    this.#session = session;
+    this.#asking = { fetch: send, timeoutMilliseconds: TIMEOUT_MILLISECONDS };
   }
-  if (!response.ok) {
-    const { code, message } = refusal(answer);
-    throw new NoDraftError(session, message ?? `HTTP status ${response.status}`, code);
+
+  /**
+   * What the verifier would add to the offer to make an intent. Not to be trusted: see `checkDraft`.
+   *
+   * @throws {NoDraftError} if there is no draft; the message has the verifier's reason
+   */
+  async draft({ offer, maximumAmount, resourceHash }: Wish, { nonce, receiverProof }: Own): Promise<unknown> {
+    const { escrow, sessionKey } = this.#session;
+    const hash = writeHex(resourceHash);
+    const body = {
+      paymentRequired: { x402Version: 2, resource: { url: `urn:sha256:${hash}` }, accepts: [offer] },
+      session: { escrow, sessionKey },
+      resourceHash: hash,
+      maximumAmount: maximumAmount.toString(),
+      nonce: nonce.toString(),
+      ...(receiverProof.length === 0 ? {} : { receiverProof }),
+    };
+    let answer: Answer;
+    try {
+      answer = await ask(`${this.#session.verifier}/intents`, body, this.#asking);
+    } catch (error) {
+      throw new NoDraftError(this.#session, reasonOf(error), undefined, { cause: error });
+    }
+    const { status, json } = answer;
+    if (status !== 200) {
+      const { code, message } = refusal(json);
+      throw new NoDraftError(this.#session, message ?? `HTTP status ${status}`, code);
+    }
+    try {
+      return new Fields(new Fields(json, "answer").object("unsigned"), "answer.unsigned").object("payload");
+    } catch (error) {
+      throw new NoDraftError(this.#session, reasonOf(error), undefined, { cause: error });
+    }
   }
-  try {
-    return new Fields(new Fields(answer, "answer").object("unsigned"), "answer.unsigned").object("payload");
-  } catch (error) {
-    throw new NoDraftError(session, reason(error), undefined, { cause: error });
+
+  /** What the verifier knows of a payment: `null` for nothing, `undefined` if it gives no answer. */
+  async look(paymentId: string): Promise<Report | null | undefined> {
+    try {
+      const { status, json } = await ask(`${this.#session.verifier}/payments/${paymentId}`, undefined, this.#asking);
+      if (status === 404) {
+        return null;
+      }
+      const fields = new Fields(json, "the payment");
+      const captured = fields.has("captured") ? fields.decimal("captured") : 0n;
+      return status === 200 ? { state: fields.text("state"), captured } : undefined;
+    } catch {
+      return undefined;
+    }
   }
+}
+
+/** What a verifier says of a payment. */
+export interface Report {
+  readonly state: string;
+  /** In base units. */
+  readonly captured: bigint;
 }
 
 /** The verifier's code, and its message with why it passed the offer over. */
 function refusal(answer: unknown): { code?: string; message?: string } {
-  const { error, passedOver } = (answer ?? {}) as {
-    error?: { code?: unknown; message?: unknown };
-    passedOver?: { reason?: unknown }[];
-  };
-  const reasons = Array.isArray(passedOver) ? passedOver.map((offer) => String(offer?.reason)) : [];
+  const { code, message } = errorOf(answer);
+  const { passedOver } = (answer ?? {}) as { passedOver?: ({ reason?: unknown } | null)[] };
+  const reasons = Array.isArray(passedOver) ? passedOver.map((offer) => printable(String(offer?.reason))) : [];
   return {
-    ...(typeof error?.code === "string" ? { code: error.code } : {}),
-    ...(typeof error?.message === "string" ? { message: [error.message, ...reasons].join("; ") } : {}),
+    ...(code === undefined ? {} : { code }),
+    ...(message === undefined ? {} : { message: [message, ...reasons].join("; ") }),
   };
-}
-
-/** `fetch` says "fetch failed", and the reason in its cause. */
-function reason(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }

@@ -1,176 +1,160 @@
-/** Settles signed captures and releases, again and again until the facilitator reports them final. */
+/** Ends what is to be ended, when it is time, and again until the facilitator reports it final. */
 
-import type { FacilitatorClient } from "@x402/core/server";
 import type { SettleResponse } from "@x402/core/types";
 
-import type { Ending, Unsettled } from "./unsettled.js";
-import { isDecided } from "./verdict.js";
+import { type Ender, isBeingEnded, isOver } from "./ender.js";
+import type { Hold } from "./hold.js";
+import type { Records } from "./records.js";
+import { CLOCK_TOLERANCE_SECONDS } from "./terms.js";
 
 /** How long a response waits for its capture. It is signed and on disk by then; the rest needs no client. */
 const PATIENCE_MILLISECONDS = 20_000;
 
-/** How often to look for what is to be settled again. */
-const INTERVAL_MILLISECONDS = 5_000;
+/** How often to look for what is to be done. */
+const INTERVAL_MILLISECONDS = 1_000;
 
-/** The pause before an ending is settled again doubles, up to this. */
+/** The pause before an ending is settled again doubles from this ... */
+const FIRST_PAUSE_MILLISECONDS = 5_000;
+/** ... up to this. */
 const LONGEST_PAUSE_MILLISECONDS = 300_000;
 
-/** How many are settled again at once: the facilitator takes up to a minute for each. */
+/** How many are settled at once: the facilitator takes up to a minute for each. */
 const AT_ONCE = 16;
 
 /** How long after the capture deadline a capture that was sent before may still be reported. */
 const GRACE_SECONDS = 3600;
 
 export class Endings {
-  readonly #facilitator: FacilitatorClient;
-  readonly #unsettled: Unsettled;
-  /** Payments that a request works on: it ends them itself. */
-  readonly #underWay = new Set<string>();
-  /** When to settle again, by payment id, in milliseconds; at once if absent. */
+  readonly #ender: Ender;
+  readonly #records: Records;
+  /** How long nobody must have used a stream; `undefined` if streams are not closed. */
+  readonly #idleMilliseconds: number | undefined;
+  /** When to settle again, by payment, in milliseconds; at once if absent. */
   readonly #next = new Map<string, { readonly at: number; readonly pause: number }>();
+  readonly #settling = new Map<string, Promise<SettleResponse | undefined>>();
   readonly #timer: NodeJS.Timeout;
-  #isSettling = false;
 
-  constructor(facilitator: FacilitatorClient, unsettled: Unsettled) {
-    this.#facilitator = facilitator;
-    this.#unsettled = unsettled;
-    this.#timer = setInterval(() => void this.#tick(), INTERVAL_MILLISECONDS).unref();
+  constructor(ender: Ender, records: Records, idleSeconds: number | undefined) {
+    this.#ender = ender;
+    this.#records = records;
+    this.#idleMilliseconds = idleSeconds === undefined ? undefined : idleSeconds * 1000;
+    this.#timer = setInterval(() => void this.settleDue(), INTERVAL_MILLISECONDS).unref();
   }
 
-  /** Returns whether the payment's ending is on disk: then it was served, or broke off. */
-  has(paymentId: string): boolean {
-    return this.#unsettled.get(paymentId) !== undefined;
-  }
-
-  /**
-   * Writes down how a payment ends if its request breaks off, be it by a crash.
-   *
-   * @throws if it can't be written
-   */
-  begin(paymentId: string, ending: Ending): void {
-    this.#underWay.add(paymentId);
-    this.#unsettled.add(paymentId, ending);
-  }
-
-  /** Ends a payment that was begun. Returns `undefined` if it can't be done now: then it is done later. */
-  async finish(paymentId: string, ending: Ending): Promise<SettleResponse | undefined> {
+  /** Settles a payment's ending, as long as a client waits. `undefined` if there is no answer by then. */
+  async settle(paymentId: string): Promise<SettleResponse | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), PATIENCE_MILLISECONDS);
+    });
     try {
-      this.#unsettled.add(paymentId, ending);
-    } catch (error) {
-      // Still worth a try. If that fails too, the release that is on disk goes out.
-      console.error(`the ending of payment ${paymentId} could not be written down`, error);
-    }
-    try {
-      const answer = await within(PATIENCE_MILLISECONDS, this.#settle(ending));
-      if (isDecided(answer)) {
-        // What is refused while its client waits is no sale.
-        if (!answer.success || isFinal(answer)) {
-          this.#forget(paymentId);
-        }
-        warnIfRefused(paymentId, answer);
-        return answer;
-      }
-      console.warn(`payment ${paymentId} is not finalized yet: ${answer.errorReason}`);
-    } catch (error) {
-      console.warn(`payment ${paymentId} is not finalized yet: ${(error as Error).message}`);
+      return await Promise.race([this.#once(paymentId), late]);
     } finally {
-      this.#underWay.delete(paymentId);
+      clearTimeout(timer);
     }
-    return undefined;
   }
 
-  /** Settles all that earlier requests, or an earlier run, left over. */
-  settleLeftOver(): Promise<void> {
-    return this.settleDue(Number.POSITIVE_INFINITY);
+  /** Settles all that is left over, without waiting for its turn. */
+  async settleLeftOver(): Promise<void> {
+    this.#next.clear();
+    await this.settleDue();
   }
 
-  /** Settles what is to be settled again by `now`, in milliseconds. */
-  async settleDue(now: number): Promise<void> {
-    const isDue = (paymentId: string): boolean => (this.#next.get(paymentId)?.at ?? 0) <= now;
-    const due = this.#unsettled.paymentIds.filter(isDue).values();
-    const settle = async (): Promise<void> => {
-      for (const paymentId of due) {
-        await this.#settleAgain(paymentId);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, settle));
+  /** Closes all streams that no request is paid out of, and settles that. */
+  async closeStreams(): Promise<void> {
+    await this.#settleAllDue((hold) => this.#idleMilliseconds !== undefined && isUnused(hold));
   }
 
-  /** Stops settling again, and lets another merchant use the file. */
+  /** Does what is due now: closes, settles again, forgets. */
+  async settleDue(): Promise<void> {
+    const now = Date.now();
+    await this.#settleAllDue((hold) => isUnused(hold) && this.#isToBeClosed(hold, now));
+  }
+
+  /** Stops working in the background. */
   close(): void {
     clearInterval(this.#timer);
-    this.#unsettled.close();
   }
 
-  async #tick(): Promise<void> {
-    if (this.#isSettling) {
-      return;
-    }
-    this.#isSettling = true;
-    try {
-      await this.settleDue(Date.now());
-    } finally {
-      this.#isSettling = false;
-    }
-  }
-
-  async #settleAgain(paymentId: string): Promise<void> {
-    const ending = this.#underWay.has(paymentId) ? undefined : this.#unsettled.get(paymentId);
-    if (ending === undefined) {
-      return;
-    }
-    try {
-      const answer = await this.#settle(ending);
-      if (isFinal(answer)) {
-        return this.#forget(paymentId);
+  async #settleAllDue(isToBeClosed: (hold: Hold) => boolean): Promise<void> {
+    const now = Date.now();
+    for (const [paymentId, hold] of this.#records.all()) {
+      if (isPast(hold, now / 1000)) {
+        this.#forget(paymentId, hold);
+      } else if (isToBeClosed(hold)) {
+        this.#ender.close(paymentId);
       }
-      warnIfRefused(paymentId, answer);
-    } catch (error) {
-      console.warn(`payment ${paymentId} is still to be finalized: ${(error as Error).message}`);
     }
-    if (Date.now() / 1000 > ending.captureDeadline + GRACE_SECONDS) {
-      console.error(`payment ${paymentId} could not be finalized before its deadline`);
-      return this.#forget(paymentId);
+    const isDue = ([paymentId, hold]: [string, Hold]): boolean =>
+      (isBeingEnded(hold) || isToBeChecked(hold, now / 1000)) &&
+      !this.#settling.has(paymentId) &&
+      (this.#next.get(paymentId)?.at ?? 0) <= now;
+    const due = this.#records.all().filter(isDue).values();
+    const settle = async (): Promise<void> => {
+      for (const [paymentId] of due) {
+        await this.#once(paymentId);
+      }
+    };
+    const free = Math.max(AT_ONCE - this.#settling.size, 0);
+    await Promise.all(Array.from({ length: free }, settle));
+  }
+
+  #isToBeClosed({ accepted, facts, usedAt }: Hold, now: number): boolean {
+    const isIdle = this.#idleMilliseconds !== undefined && now - usedAt >= this.#idleMilliseconds;
+    const isUsedUp = accepted >= BigInt(facts?.requirements.amount ?? 0);
+    return isIdle || (this.#idleMilliseconds !== undefined && isUsedUp);
+  }
+
+  /** What could not be ended by now can't be any more, and what is over by now buys nothing any more. */
+  #forget(paymentId: string, { state }: Hold): void {
+    if (state === "capturing") {
+      console.error(`payment ${paymentId} was not captured by its deadline`);
     }
-    const before = this.#next.get(paymentId)?.pause ?? INTERVAL_MILLISECONDS;
-    const pause = Math.min(2 * before, LONGEST_PAUSE_MILLISECONDS);
+    this.#next.delete(paymentId);
+    this.#ender.note(paymentId, { hold: ["over"] });
+  }
+
+  #once(paymentId: string): Promise<SettleResponse | undefined> {
+    const before = this.#settling.get(paymentId);
+    if (before !== undefined) {
+      return before;
+    }
+    const settling = this.#ender.end(paymentId).finally(() => {
+      this.#settling.delete(paymentId);
+      this.#wait(paymentId);
+    });
+    this.#settling.set(paymentId, settling);
+    return settling;
+  }
+
+  /** Settles it ever less often. */
+  #wait(paymentId: string): void {
+    const hold = this.#records.get(paymentId);
+    if (!isBeingEnded(hold) && hold.state !== "unknown") {
+      this.#next.delete(paymentId);
+      return;
+    }
+    const before = this.#next.get(paymentId)?.pause;
+    const pause = before === undefined ? FIRST_PAUSE_MILLISECONDS : Math.min(2 * before, LONGEST_PAUSE_MILLISECONDS);
     this.#next.set(paymentId, { at: Date.now() + pause, pause });
   }
-
-  #forget(paymentId: string): void {
-    this.#next.delete(paymentId);
-    try {
-      this.#unsettled.remove(paymentId);
-    } catch (error) {
-      // Settled again later, to no effect.
-      console.error(`payment ${paymentId} is settled and could not be taken off the list`, error);
-    }
-  }
-
-  #settle({ requirements, payload }: Ending): Promise<SettleResponse> {
-    return this.#facilitator.settle({ x402Version: 2, accepted: requirements, payload }, requirements);
-  }
 }
 
-/** Whether nothing can undo it: before, a verifier that lost its disk needs the signature again. */
-function isFinal(answer: SettleResponse): boolean {
-  return answer.success && answer.extra?.["status"] === "finalized";
+/** Returns whether no request is paid out of an open hold now. */
+function isUnused({ state, underWay }: Hold): boolean {
+  return state === "open" && underWay.size === 0;
 }
 
-function warnIfRefused(paymentId: string, { success, errorReason, errorMessage }: SettleResponse): void {
-  if (!success) {
-    console.error(`payment ${paymentId} is not finalized: ${errorReason}: ${errorMessage}`);
-  }
+/** Returns whether nobody can get a hold for the payment any more, and it may be held. */
+function isToBeChecked({ state, facts, underWay }: Hold, now: number): boolean {
+  return state === "unknown" && underWay.size === 0 && now > (facts?.authorizeBy ?? 0) + CLOCK_TOLERANCE_SECONDS;
 }
 
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the facilitator takes its time")), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
+function isPast(hold: Hold, now: number): boolean {
+  const { captureDeadline = 0 } = hold.facts ?? {};
+  if (isOver(hold)) {
+    return now > captureDeadline + CLOCK_TOLERANCE_SECONDS;
   }
+  const isLeft = isBeingEnded(hold) || hold.state === "unknown" || hold.state === "open";
+  return isLeft && now > captureDeadline + GRACE_SECONDS;
 }

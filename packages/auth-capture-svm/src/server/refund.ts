@@ -5,11 +5,12 @@
 
 import type { SettleResponse } from "@x402/core/types";
 
-import { type Address, equal, readHex, shown, writeBase58 } from "../bytes.js";
+import { type Address, equal, readHex, writeBase58 } from "../bytes.js";
 import { Fields } from "../fields.js";
 import { Layout } from "../layout.js";
 import type { MerchantConfig } from "./config.js";
-import { Authorizer } from "./lifecycle.js";
+import { Facilitator } from "./facilitator.js";
+import { Authorizer } from "./authorizer.js";
 import { readMessage } from "./message.js";
 import { deploymentOf } from "./support.js";
 
@@ -17,8 +18,6 @@ const COMPUTE_BUDGET_PROGRAM = "ComputeBudget111111111111111111111111111111";
 
 /** The program's instruction `deposit`, as in its IDL. */
 const DEPOSIT = 2;
-
-const TIMEOUT_MILLISECONDS = 90_000;
 
 /** A refund to make. */
 export interface Refund {
@@ -33,11 +32,8 @@ export interface Refund {
   readonly escrow?: Address;
 }
 
-/**
- * The receiver, who gives back: its key is `authorizer`. `facilitator` is an
- * `HTTPFacilitatorClient`.
- */
-export type Refunder = Pick<MerchantConfig, "facilitator" | "authorizer" | "token" | "program">;
+/** The receiver, who gives back: its key is `authorizer`. */
+export type Refunder = Pick<MerchantConfig, "facilitator" | "authorizer" | "token" | "program" | "fetch">;
 
 /**
  * Returns captured money to the payer's escrow until `amount` is refunded of the payment in all,
@@ -47,13 +43,10 @@ export type Refunder = Pick<MerchantConfig, "facilitator" | "authorizer" | "toke
  */
 export async function refund(merchant: Refunder, { paymentId, amount, escrow }: Refund): Promise<SettleResponse> {
   const authorizer = new Authorizer(merchant.authorizer);
-  const { program } = deploymentOf(await merchant.facilitator.getSupported(), merchant.program);
-  const { url } = merchant.facilitator as { url?: unknown };
-  if (typeof url !== "string") {
-    throw new TypeError("facilitator: expected an HTTPFacilitatorClient, whose URL is asked for the refund");
-  }
+  const facilitator = new Facilitator(merchant.facilitator, merchant.fetch);
+  const { program } = deploymentOf(await facilitator.getSupported(), merchant.program);
   const wanted = { paymentId, amount: amount.toString() };
-  const message = new Fields(await post(`${url}/refunds`, wanted), "the drafted refund").text("message");
+  const message = new Fields(await facilitator.ask("/refunds", wanted), "the drafted refund").text("message");
   const bytes = Buffer.from(message, "base64");
   const problem = problemOf(bytes, {
     program,
@@ -67,7 +60,7 @@ export async function refund(merchant: Refunder, { paymentId, amount, escrow }: 
     throw new Error(`the drafted refund was not signed: ${problem}`);
   }
   const signature = writeBase58(authorizer.sign(bytes));
-  return (await post(`${url}/refunds/signed`, { ...wanted, message, signature })) as SettleResponse;
+  return facilitator.refund({ ...wanted, message, signature });
 }
 
 /** The one deposit that the merchant's signature may make. */
@@ -121,20 +114,4 @@ function depositData(amount: bigint, digest: Uint8Array): Uint8Array {
   layout.byte(1); // a payment is named
   layout.bytes32(digest, "digest");
   return layout.whole();
-}
-
-async function post(url: string, body: unknown): Promise<unknown> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    redirect: "error",
-    signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
-  });
-  const answer: unknown = await response.json();
-  if (!response.ok) {
-    const message = (answer as { error?: { message?: unknown } } | null)?.error?.message;
-    throw new Error(`${url} answered ${response.status}: ${typeof message === "string" ? message : shown(answer)}`);
-  }
-  return answer;
 }

@@ -1,44 +1,73 @@
-/** The request that a challenge is bound to. */
+/** The request that a challenge is bound to: its method, its URL and the bytes of its body. */
 
-import type { HTTPTransportContext } from "@x402/core/server";
-import type { SchemePaymentRequiredContext } from "@x402/core/types";
+import type { IncomingMessage } from "node:http";
 
 import { resourceHash, streamResourceHash } from "../messages.js";
+import { readWebUrl } from "../url.js";
 
-/**
- * The resource hash of a request: its method, the challenge's `resource.url`, and its body. A streamed hold pays for many
- * requests, and is bound to the URL's origin.
- *
- * @throws if the body did not reach the payment middleware as bytes
- */
-export function requestHash(
-  { resourceInfo, transportContext }: SchemePaymentRequiredContext,
-  isStreamed: boolean,
-): Uint8Array {
-  const request = (transportContext as HTTPTransportContext | undefined)?.request;
-  if (request === undefined) {
-    throw new Error("the scheme auth-capture binds payments to HTTP requests, and there is none");
-  }
-  const url = new URL(resourceInfo.url);
-  if (isStreamed) {
-    return streamResourceHash(url.origin);
-  }
-  url.hash = "";
-  return resourceHash(request.method, url.href, bodyOf(request.adapter));
-}
+/** In place of a public URL: the scheme and the name that each request has. */
+export const HOST = "host";
 
-/** @throws if the body did not reach the payment middleware as bytes */
-export function bodyOf(adapter: Pick<HTTPTransportContext["request"]["adapter"], "getBody" | "getHeader">): Uint8Array {
-  const body = adapter.getBody?.();
-  if (body instanceof Uint8Array) {
-    return body;
+/** A request as Express has it. */
+export type WebRequest = IncomingMessage & { body?: unknown; originalUrl?: string; protocol?: string };
+
+/** Knows what was asked for, as the client knows it. */
+export class Requests {
+  /** `undefined` where each request's `Host` header is believed. */
+  readonly #base: string | undefined;
+  readonly #bodies = new WeakMap<IncomingMessage, Uint8Array>();
+
+  /**
+   * @param publicUrl the base URL under which clients reach the routes, or `HOST`
+   * @throws if it is neither
+   */
+  constructor(publicUrl: string) {
+    this.#base = publicUrl === HOST ? undefined : readWebUrl(publicUrl, "publicUrl").href.replace(/\/+$/, "");
   }
-  const length = adapter.getHeader("content-length") ?? "0";
-  if (/^0*$/.test(length) && adapter.getHeader("transfer-encoding") === undefined) {
-    return new Uint8Array();
+
+  /** Keeps the bytes of a body that is parsed: `express.json({ verify: keepBody })`. */
+  readonly keepBody = (request: IncomingMessage, _response: unknown, body: Uint8Array): void => {
+    // What was compressed has come in other bytes.
+    if ((request.headers["content-encoding"] ?? "identity") === "identity") {
+      this.#bodies.set(request, body);
+    }
+  };
+
+  /** The URL as clients know it, without a fragment. */
+  urlOf(request: WebRequest): URL {
+    const { originalUrl, url = "", protocol, headers } = request;
+    const target = originalUrl ?? url;
+    const base = this.#base ?? `${protocol ?? "http"}://${headers.host}`;
+    // A client may send a whole URL, of any host.
+    const { pathname, search } = target.startsWith("/") ? new URL(`${base}${target}`) : new URL(target, base);
+    return new URL(`${new URL(base).origin}${pathname}${search}`);
   }
-  throw new Error(
-    "a payment is bound to the body's bytes: before the payment middleware, put " +
-      "app.use(express.raw({ type: () => true, inflate: false }))",
-  );
+
+  /**
+   * The resource hash. A streamed hold pays for many requests, and is bound to the URL's origin.
+   *
+   * @throws if the body's bytes are not known
+   */
+  hashOf(request: WebRequest, isStreamed: boolean): Uint8Array {
+    const url = this.urlOf(request);
+    return isStreamed
+      ? streamResourceHash(url.origin)
+      : resourceHash(request.method ?? "", url.href, this.bodyOf(request));
+  }
+
+  /** @throws if the body's bytes are not known */
+  bodyOf(request: WebRequest): Uint8Array {
+    const { body, headers } = request;
+    const bytes = this.#bodies.get(request) ?? body;
+    if (bytes instanceof Uint8Array) {
+      return bytes;
+    }
+    if (/^0*$/.test(headers["content-length"] ?? "0") && headers["transfer-encoding"] === undefined) {
+      return new Uint8Array();
+    }
+    throw new Error(
+      "a payment is bound to the body's bytes: before the payment middleware, put " +
+        "app.use(express.json({ verify: scheme.keepBody })), and the same for other kinds of bodies",
+    );
+  }
 }

@@ -1,41 +1,31 @@
 /** The scheme for `@x402/core`'s resource server, and so for `@x402/express`. */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 
 import type { PaymentOption } from "@x402/core/http";
 import type {
   AssetAmount,
-  PaymentPayload,
   PaymentRequirements,
   Price,
   SchemeNetworkServer,
   SchemePaymentRequiredContext,
   SchemeServerHooks,
-  SettleContext,
-  SettleResponse,
   SupportedKind,
   VerifiedPaymentCanceledContext,
 } from "@x402/core/types";
 
-import { FieldError } from "../fields.js";
-import { identifierDeclaration, PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
-import { readRequestPrice, SCHEME } from "../wire.js";
-import type { Address } from "../bytes.js";
 import { writeHex } from "../bytes.js";
-import type { MerchantConfig, PriceOptions } from "./config.js";
-import { Endings } from "./endings.js";
-import { Authorizer } from "./lifecycle.js";
-import { isStreamed, paymentIdOf, voucherOf } from "./payment.js";
-import { parsePrice, type Token } from "./price.js";
-import { Purchases } from "./purchases.js";
-import { type Middleware, Repeats } from "./repeats.js";
-import { requestHash } from "./request.js";
-import { Sales } from "./sales.js";
-import { Streams } from "./streams.js";
-import { type Deployment, deploymentOf } from "./support.js";
-import { checkAccepted, deadlines, standingExtra, type Windows } from "./terms.js";
-import { Unsettled } from "./unsettled.js";
-import { CONFLICT, refused } from "./verdict.js";
+import { identifierDeclaration, PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
+import { SCHEME } from "../wire.js";
+import { checkCommitment, type MerchantConfig, type PriceOptions } from "./config.js";
+import type { Facilitator } from "./facilitator.js";
+import { current, type Middleware, pass, type Passing } from "./passing.js";
+import { isStreamed } from "./payment.js";
+import { parsePrice } from "./price.js";
+import { Repeats } from "./repeats.js";
+import type { Requests, WebRequest } from "./request.js";
+import { type Merchant, setUp } from "./setup.js";
+import { deadlines, standingExtra } from "./terms.js";
 
 type Network = SupportedKind["network"];
 
@@ -49,71 +39,78 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   readonly dynamicExtraFields = ["captureDeadline", "refundDeadline"];
   readonly schemeHooks: SchemeServerHooks = {
     // Core would settle the client's payload in every phase, and warn and go on if this threw.
-    onBeforeSettle: async (context) => ({ skip: true, result: await this.#settle(context) }),
+    onBeforeSettle: async (context) => ({ skip: true, result: await this.#merchant.counter.settle(context) }),
   };
-  /** The facilitator's cluster: what to register the scheme for. */
-  readonly network: Network;
-  readonly #program: Address;
-  readonly #token: Token;
-  readonly #payTo: Address;
-  readonly #authorizer: Authorizer;
-  readonly #windows: Windows;
-  readonly #purchases = new Purchases();
-  readonly #endings: Endings;
-  readonly #sales: Sales;
-  readonly #streams: Streams;
-  readonly #repeats = new Repeats();
-  /** What the vouchers of requests under way were answered. */
-  readonly #vouched = new WeakMap<object, SettleResponse>();
+  readonly #merchant: Merchant;
+  readonly #repeats: Repeats;
 
-  private constructor(config: MerchantConfig, { network, program }: Deployment, unsettled: Unsettled) {
-    this.network = network;
-    this.#program = program;
-    this.#token = config.token;
-    this.#authorizer = new Authorizer(config.authorizer);
-    this.#payTo = config.payTo ?? this.#authorizer.address;
-    this.#windows = {
-      captureSeconds: config.captureWindowSeconds ?? 3600,
-      refundSeconds: config.refundWindowSeconds ?? 0,
-    };
-    const { facilitator, captureCommitment, streamIdleSeconds = 60 } = config;
-    const buying = [facilitator, this.#authorizer, this.#purchases] as const;
-    this.#streams = new Streams(...buying, streamIdleSeconds, captureCommitment);
-    this.#endings = new Endings(facilitator, unsettled);
-    this.#sales = new Sales(...buying, this.#endings, captureCommitment);
+  private constructor(merchant: Merchant) {
+    this.#merchant = merchant;
+    this.#repeats = new Repeats(merchant.requests);
   }
 
   /**
-   * Asks the facilitator for its cluster, and settles what an earlier run left unsettled in the
-   * background.
+   * Checks the settings, asks the facilitator for its cluster, and ends what an earlier run left open
+   * in the background.
    *
-   * @throws if the facilitator doesn't answer or doesn't settle for the merchant's program, or the
-   * file can't be used
+   * @throws if a setting is wrong, the facilitator doesn't answer or doesn't settle for the
+   * merchant's program, or the folder can't be used
    */
   static async connect(config: MerchantConfig): Promise<AuthCaptureSvmScheme> {
-    const deployment = deploymentOf(await config.facilitator.getSupported(), config.program);
-    return new AuthCaptureSvmScheme(config, deployment, await Unsettled.open(config.unsettled));
+    return new AuthCaptureSvmScheme(await setUp(config));
   }
 
-  /** A way to pay `price`, for a route's `accepts`. */
+  /** What `x402ResourceServer` gets. */
+  get facilitator(): Facilitator {
+    return this.#merchant.facilitator;
+  }
+
+  /** For parsers of bodies, so that payments can be bound to them: `express.json({ verify: scheme.keepBody })`. */
+  get keepBody(): Requests["keepBody"] {
+    return this.#merchant.requests.keepBody;
+  }
+
+  /** The facilitator's cluster: what to register the scheme for. */
+  get network(): Network {
+    return this.#merchant.support.deployment.network;
+  }
+
+  /**
+   * A way to pay `price`, for a route's `accepts`.
+   *
+   * @throws if the price can't be read, or an option is wrong
+   */
   price(price: Price, { commitment, hold, identified }: PriceOptions = {}): PaymentOption {
+    checkCommitment(commitment, "commitment");
+    const { amount } = parsePrice(price, this.#merchant.token);
+    if (hold !== undefined && BigInt(parsePrice(hold, this.#merchant.token).amount) < BigInt(amount)) {
+      throw new TypeError(`hold: ${JSON.stringify(hold)} does not pay for one request`);
+    }
     const extra = {
       ...(identified === undefined ? {} : { [PAYMENT_IDENTIFIER_EXTRA]: identified }),
       ...(commitment === undefined ? {} : { commitment }),
-      ...(hold === undefined ? {} : { requestPrice: parsePrice(price, this.#token).amount }),
+      ...(hold === undefined ? {} : { requestPrice: amount }),
     };
-    return { scheme: SCHEME, network: this.network, payTo: this.#payTo, price: hold ?? price, extra };
+    return { scheme: SCHEME, network: this.network, payTo: this.#merchant.payTo, price: hold ?? price, extra };
   }
 
   /**
-   * Takes ids of purchases around what `paymentMiddleware` returns: a repeat of a paid request,
-   * equal in id, payment, method, URL and body, is answered as before without running the handler.
-   * For an hour, the last 1,024 answers of up to 64 KiB each, in memory.
+   * Goes around what `paymentMiddleware` returns; without it nothing is sold. Where a route takes ids
+   * of purchases, a repeat of a paid request, equal in id, payment, method, URL and body, is answered
+   * as before without running the handler: for an hour, the last 1,024 answers of up to 64 KiB each,
+   * in memory.
    */
-  wrap<Request extends IncomingMessage, Response extends ServerResponse>(
+  wrap<Request extends WebRequest, Response extends ServerResponse>(
     middleware: Middleware<Request, Response>,
   ): Middleware<Request, Response> {
-    return this.#repeats.wrap(middleware);
+    return async (request, response, next) => {
+      const passing: Passing = { request, response, isPaid: false };
+      try {
+        await pass(passing, () => this.#repeats.answer(passing, () => middleware(request, response, next)));
+      } finally {
+        await this.#merchant.counter.leave(passing);
+      }
+    };
   }
 
   /**
@@ -121,7 +118,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
    * seconds too.
    */
   settleLeftOver(): Promise<void> {
-    return this.#endings.settleLeftOver();
+    return this.#merchant.endings.settleLeftOver();
   }
 
   /**
@@ -129,33 +126,31 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
    * stops.
    */
   closeStreams(): Promise<void> {
-    return this.#streams.close();
+    return this.#merchant.endings.closeStreams();
   }
 
-  /** Stops settling in the background, and lets another merchant use the file. */
+  /** Stops settling in the background, and lets another merchant use the folder. */
   close(): void {
-    this.#streams.stop();
-    this.#endings.close();
+    this.#merchant.close();
   }
 
   parsePrice(price: Price): Promise<AssetAmount> {
-    return Promise.resolve(parsePrice(price, this.#token));
+    return Promise.resolve(parsePrice(price, this.#merchant.token));
   }
 
   getAssetDecimals(asset: string): number | undefined {
-    return asset === this.#token.mint ? this.#token.decimals : undefined;
+    return asset === this.#merchant.token.mint ? this.#merchant.token.decimals : undefined;
   }
 
   validateFacilitatorSupport(_network: Network, { extra }: SupportedKind): string | undefined {
-    return extra?.["program"] === this.#program ? undefined : `the facilitator's program is not ${this.#program}`;
+    const { program } = this.#merchant.support.deployment;
+    return extra?.["program"] === program ? undefined : `the facilitator's program is not ${program}`;
   }
 
-  enhancePaymentRequirements(
-    requirements: PaymentRequirements,
-    { extra }: SupportedKind,
-  ): Promise<PaymentRequirements> {
-    const standing = standingExtra(extra, this.#authorizer.address, isStreamed(requirements));
-    const dated = deadlines(unixSeconds(), this.#windows);
+  enhancePaymentRequirements(requirements: PaymentRequirements): Promise<PaymentRequirements> {
+    const { support, authorizer, windows } = this.#merchant;
+    const standing = standingExtra(support.deployment, authorizer, isStreamed(requirements));
+    const dated = deadlines(Math.floor(Date.now() / 1000), windows);
     return Promise.resolve({ ...requirements, extra: { ...requirements.extra, ...standing, ...dated } });
   }
 
@@ -163,101 +158,30 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   enrichPaymentRequiredResponse(context: SchemePaymentRequiredContext): Promise<PaymentRequirements[]> {
     const isOurs = ({ scheme, network }: PaymentRequirements): boolean => scheme === SCHEME && network === this.network;
     const ours = context.requirements.filter(isOurs);
+    if (ours.length === 0) {
+      return Promise.resolve(context.requirements);
+    }
+    const { request } = current();
+    const { paymentRequiredResponse: challenge } = context;
+    challenge.resource = { ...challenge.resource, url: this.#merchant.requests.urlOf(request).href };
     if (ours.some(isIdentified)) {
-      if (!this.#repeats.isWrapped) {
-        throw new Error("a route takes ids: put app.use(scheme.wrap(paymentMiddleware(routes, server)))");
-      }
       const needsId = ({ extra }: PaymentRequirements): boolean => extra[PAYMENT_IDENTIFIER_EXTRA] === "required";
       const declaration = identifierDeclaration(ours.every(needsId) ? "required" : "optional");
-      const { paymentRequiredResponse: challenge } = context;
       challenge.extensions = { ...challenge.extensions, [PAYMENT_IDENTIFIER]: declaration };
     }
-    return Promise.resolve(
-      context.requirements.map((requirements) => {
-        if (!isOurs(requirements)) {
-          return requirements;
-        }
-        const resourceHash = writeHex(requestHash(context, isStreamed(requirements)));
-        return { ...requirements, extra: { ...requirements.extra, resourceHash } };
-      }),
-    );
+    const bound = (requirements: PaymentRequirements): PaymentRequirements => {
+      const resourceHash = writeHex(this.#merchant.requests.hashOf(request, isStreamed(requirements)));
+      return { ...requirements, extra: { ...requirements.extra, resourceHash } };
+    };
+    return Promise.resolve(context.requirements.map((one) => (isOurs(one) ? bound(one) : one)));
   }
 
-  /**
-   * A handler that failed is not paid for: the hold is released, or the voucher may pay for another
-   * request.
-   */
-  settleOnCancel({ paymentPayload, requirements }: VerifiedPaymentCanceledContext): PaymentRequirements | void {
-    const payment = paymentPayload as PaymentPayload;
-    if (isStreamed(payment.accepted)) {
-      this.#purchases.fail(voucherOf(payment));
-      return;
-    }
+  /** A handler that failed is not paid for: the hold is released, or the voucher may pay for another request. */
+  settleOnCancel({ requirements }: VerifiedPaymentCanceledContext): PaymentRequirements {
     return requirements as PaymentRequirements;
-  }
-
-  async #settle({ paymentPayload, requirements, phase }: SettleContext): Promise<SettleResponse> {
-    // Read only, as core has them: but the facilitator's types don't say so.
-    const payment = paymentPayload as PaymentPayload;
-    const asked = requirements as PaymentRequirements;
-    try {
-      if (phase === "before-handler") {
-        const answer = await this.#authorize(payment, asked);
-        this.#vouched.set(payment, answer);
-        if (answer.errorReason === CONFLICT) {
-          this.#repeats.conflicts();
-        }
-        if (answer.success && isIdentified(asked)) {
-          this.#repeats.paid();
-        }
-        return answer;
-      }
-      if (isStreamed(payment.accepted)) {
-        // Paid before the handler, and captured with what follows.
-        return this.#vouched.get(payment) ?? refused(asked, "unexpected_settle_error", "the voucher is not known");
-      }
-      const amount = phase === "cancel" ? 0n : captureAmount(asked.amount, payment.accepted.amount);
-      return await this.#sales.end(paymentIdOf(payment), amount);
-    } catch (error) {
-      if (error instanceof FieldError) {
-        return refused(asked, "invalid_payment_requirements", error.message);
-      }
-      console.error("settling failed", error);
-      return refused(asked, "unexpected_settle_error", "the server failed");
-    }
-  }
-
-  /** Has the facilitator hold the amount, or keep the voucher. */
-  async #authorize(payment: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
-    const accepted = checkAccepted(payment, asked, this.#windows, unixSeconds());
-    const requestPrice = readRequestPrice(asked);
-    if (requestPrice === undefined) {
-      return this.#sales.hold(accepted);
-    }
-    if (accepted.sessionKey === undefined) {
-      return this.#streams.pay(accepted, requestPrice);
-    }
-    const answer = await this.#sales.holdStreamed(accepted);
-    if (answer.success) {
-      this.#streams.note(accepted);
-    }
-    return answer;
   }
 }
 
 function isIdentified({ extra }: PaymentRequirements): boolean {
   return extra[PAYMENT_IDENTIFIER_EXTRA] !== undefined;
-}
-
-/** What the handler wants, as `setSettlementOverrides` has it; never more than the price. */
-function captureAmount(wanted: string, price: string): bigint {
-  if (/^[0-9]+$/.test(wanted) && BigInt(wanted) <= BigInt(price)) {
-    return BigInt(wanted);
-  }
-  console.error(`a handler wants ${wanted} of a price of ${price} base units: capturing the price`);
-  return BigInt(price);
-}
-
-function unixSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }

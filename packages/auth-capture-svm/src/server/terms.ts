@@ -5,12 +5,16 @@ import { isDeepStrictEqual } from "node:util";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
 import type { Address } from "../bytes.js";
-import { FieldError, Fields } from "../fields.js";
+import { FieldError } from "../fields.js";
 import { SESSION_KEY, readExtra, readIntentPayload } from "../wire.js";
 import { paymentIdOf, typedPayment, voucherOf } from "./payment.js";
+import type { Deployment } from "./support.js";
 
 /** A capture needs this long to be put on chain; a challenge with less left is too old to pay. */
-const MINIMUM_CAPTURE_SECONDS = 60;
+export const MINIMUM_CAPTURE_SECONDS = 60;
+
+/** How far the clocks of one merchant's instances may be apart, in seconds. */
+export const CLOCK_TOLERANCE_SECONDS = 30;
 
 /** How long a merchant may keep what it holds. */
 export interface Windows {
@@ -30,8 +34,12 @@ export interface Accepted {
   readonly amount: bigint;
   /** Last second for captures, unix; the latest that it can be where the hold is there already. */
   readonly captureDeadline: number;
+  /** Last second to put the intent on chain, unix; 0 where the hold is there already. */
+  readonly authorizeBy: number;
   /** Who signs the intent; absent where a voucher comes alone, for a hold that is there already. */
   readonly sessionKey?: Address;
+  /** Whether a voucher pays. */
+  readonly isStreamed: boolean;
 }
 
 /** Solana's commitments, weakest first. */
@@ -54,12 +62,15 @@ export function deadlines(now: number, windows: Windows): Record<string, number>
 }
 
 /** The fields of `extra` that are the same for every challenge of a merchant. */
-export function standingExtra(supported: unknown, authorizer: Address, isStreamed: boolean): Record<string, unknown> {
-  const kind = new Fields(supported, "the facilitator's supported extra");
+export function standingExtra(
+  { program, feePayer }: Pick<Deployment, "program" | "feePayer">,
+  authorizer: Address,
+  isStreamed: boolean,
+): Record<string, unknown> {
   return {
     paymentFlow: "escrow",
-    program: kind.address("program"),
-    feePayer: kind.address("feePayer"),
+    program,
+    feePayer,
     captureAuthorizer: isStreamed ? SESSION_KEY : authorizer,
     receiverAuthorizer: authorizer,
     maxFeeBps: 0,
@@ -91,15 +102,17 @@ export function checkAccepted(
   if (isStreamed && payment.payload["type"] === "voucher") {
     const { paymentId, amount } = voucherOf(payment);
     // The deadline in its terms is any that the client likes. The hold's own is not known here.
-    return { payment: typedPayment(payment), paymentId, amount, captureDeadline: now + windows.captureSeconds };
+    const captureDeadline = now + windows.captureSeconds;
+    return { payment: typedPayment(payment), paymentId, amount, captureDeadline, authorizeBy: 0, isStreamed };
   }
-  if (issuedAt > now || extra.captureDeadline < now + MINIMUM_CAPTURE_SECONDS) {
+  if (issuedAt > now + CLOCK_TOLERANCE_SECONDS || extra.captureDeadline < now + MINIMUM_CAPTURE_SECONDS) {
     throw new FieldError("accepted.extra.captureDeadline", "the challenge is too old or not ours; ask for a new one");
   }
   if (Object.hasOwn(payment.payload, "type")) {
     throw new FieldError("payload.type", "a client's payload has none, or is a voucher");
   }
   const paymentId = paymentIdOf(payment);
+  const { sessionKey, authorizeBy } = readIntentPayload(payment.payload);
   const voucher = isStreamed ? voucherOf(payment) : undefined;
   if (voucher !== undefined && voucher.paymentId !== paymentId) {
     throw new FieldError("payload.voucher.paymentId", `must be ${paymentId}, the digest of this intent`);
@@ -109,7 +122,9 @@ export function checkAccepted(
     paymentId,
     amount: voucher?.amount ?? BigInt(accepted.amount),
     captureDeadline: extra.captureDeadline,
-    sessionKey: readIntentPayload(payment.payload).sessionKey,
+    authorizeBy,
+    sessionKey,
+    isStreamed,
   };
 }
 

@@ -57,10 +57,10 @@ impl Express {
         self.wait_until_ready(shop);
     }
 
-    /// Whether a payment is noted that is not settled yet.
-    pub(super) fn has_unsettled(&self) -> bool {
-        let file = self.folder.join("unsettled.json");
-        fs::read_to_string(file).is_ok_and(|noted| noted.contains("signature"))
+    /// Whether a payment is noted whose request is being served.
+    pub(super) fn is_serving(&self) -> bool {
+        let file = self.folder.join("merchant-state/purchases.jsonl");
+        fs::read_to_string(file).is_ok_and(|noted| noted.contains("serving"))
     }
 
     /// Fails unless the Express server has `earned`, `held` is held, and nothing was lost or made, where the Rust

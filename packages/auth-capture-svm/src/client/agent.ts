@@ -1,0 +1,196 @@
+/** Pays for requests out of an escrow, with a session's key and without a Solana node. */
+
+import { setTimeout } from "node:timers/promises";
+
+import type { PaymentRequirements } from "@x402/core/types";
+
+import { takesIdentifiers } from "../payment_identifier.js";
+import { isPrivate, readWebUrl } from "../url.js";
+import { isSettled } from "../settlement.js";
+import { Call } from "./call.js";
+import { type Challenge, readChallenge } from "./challenge.js";
+import { checkOffer } from "./draft.js";
+import { KeyUsedError, NoAnswerError, PlainHttpError, RefusedError } from "./errors.js";
+import { Journal, type Purchase } from "./journal.js";
+import { type BaseLimits, type Limits, readLimits } from "./limits.js";
+import { find } from "./lookup.js";
+import { type Found, type Outcome, outcomeOf, stateAfter } from "./outcome.js";
+import type { AgentOptions, BuyOptions } from "./options.js";
+import { type Paying, Payer } from "./payer.js";
+import { type Sent, sendUntilAnswered } from "./sending.js";
+import { readSession, type Session } from "./session.js";
+import type { Wanted } from "./signer.js";
+import { Spending } from "./spending.js";
+import { signedHeader } from "./signing.js";
+import { Verifier } from "./verifier.js";
+
+/** How often a request is sent with a payment out of a streamed hold. */
+const MAXIMUM_ATTEMPTS = 3;
+
+export class Agent {
+  readonly #session: Session;
+  readonly #options: Required<AgentOptions>;
+  readonly #verifier: Verifier;
+  readonly #journal: Journal;
+  readonly #spending: Spending;
+  readonly #payer: Payer;
+
+  private constructor(session: Session, limits: BaseLimits, options: Required<AgentOptions>) {
+    this.#session = session;
+    this.#options = options;
+    this.#verifier = new Verifier(session, options.fetch);
+    this.#journal = new Journal(`${session.files}.journal`);
+    this.#spending = new Spending(`${session.files}.spent`);
+    this.#payer = new Payer(session, limits, this.#verifier, this.#spending, this.#journal);
+  }
+
+  /**
+   * @param session a session, or its file
+   * @throws if the session can't be used, a limit is no amount, or the verifier would be asked over
+   * plain HTTP
+   */
+  static async open(session: Session | string, limits: Limits, options: AgentOptions = {}): Promise<Agent> {
+    const opened = typeof session === "string" ? await readSession(session) : session;
+    const { fetch: send = fetch, allowHttp = false } = options;
+    if (!allowHttp && !isPrivate(readWebUrl(opened.verifier, "verifier"))) {
+      throw new PlainHttpError(`${opened.verifier}: the session's verifier has no https; set allowHttp to ask it`);
+    }
+    return new Agent(opened, readLimits(limits, opened.decimals), { fetch: send, allowHttp });
+  }
+
+  /** All that was signed for, by all processes that share the session file, in base units. */
+  get signedFor(): bigint {
+    return this.#spending.signedFor;
+  }
+
+  /**
+   * A `fetch` that pays. Redirects are handed back: a payment is for one URL.
+   *
+   * @throws {NoAnswerError} if a payment was sent and it is not known what became of it
+   */
+  readonly fetch: typeof fetch = async (input, init) => {
+    const outcome = await this.buy(input, init);
+    if (outcome.kind !== "unknown" || outcome.response !== undefined) {
+      return outcome.response as Response;
+    }
+    const { payment, cause = new Error(outcome.reason) } = outcome;
+    const { url } = new Request(input, init);
+    throw new NoAnswerError(payment.paymentId, payment.amount, url, this.#session.verifier, cause);
+  };
+
+  /**
+   * Buys, and says what came of it and what may still come. Under the key of a purchase that is not
+   * decided the same payment is sent again.
+   *
+   * @throws if nothing was signed
+   */
+  async buy(input: RequestInfo | URL, init?: RequestInit, { key }: BuyOptions = {}): Promise<Outcome> {
+    const call = await Call.of(input, init, this.#options.allowHttp);
+    const before = key === undefined ? undefined : await this.#journal.find(key);
+    if (before !== undefined && before.state !== "over") {
+      return this.#again(call, before);
+    }
+    const response = await this.#options.fetch(call.request());
+    const challenge = response.status === 402 && !call.isPaid ? readChallenge(response, this.#session) : undefined;
+    if (challenge === undefined || challenge.offers.length === 0) {
+      return response.ok ? { kind: "served", response } : { kind: "refused", response };
+    }
+    await response.body?.cancel();
+    const wanted = { offer: this.#choose(call, challenge), key, isNamed: takesIdentifiers(challenge.extensions) };
+    return this.#buy(call, wanted);
+  }
+
+  /** What is known of a purchase under the caller's key, or a payment's id. Asks the verifier where it is not decided. */
+  lookup(key: string): Promise<Found | undefined> {
+    return find(key, this.#journal, this.#verifier);
+  }
+
+  /**
+   * Sends the same payment again: for the same request, which is not kept.
+   *
+   * @throws if there is no such purchase, it is decided, or the request is another
+   */
+  async resume(key: string, input: RequestInfo | URL, init?: RequestInit): Promise<Outcome> {
+    const call = await Call.of(input, init, this.#options.allowHttp);
+    const purchase = await this.#journal.find(key);
+    if (purchase === undefined) {
+      throw new KeyUsedError(`there is no purchase ${key} to resume`);
+    }
+    return this.#again(call, purchase);
+  }
+
+  /**
+   * A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays.
+   * One that came before its hold is final pays later.
+   */
+  async #buy(call: Call, wanted: Wanted): Promise<Outcome> {
+    let outcome: Outcome | undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      let paying: Paying;
+      try {
+        paying = await this.#payer.begin(call, wanted);
+      } catch (error) {
+        if (outcome === undefined) {
+          throw error;
+        }
+        return outcome;
+      }
+      let pause: number | undefined;
+      try {
+        const sent = await this.#send(call, paying);
+        outcome = outcomeOf(paying, sent);
+        pause = this.#payer.pauseBeforeAnother(paying, sent);
+      } finally {
+        paying.end();
+      }
+      if (attempt === MAXIMUM_ATTEMPTS || pause === undefined || wanted.key !== undefined) {
+        return outcome;
+      }
+      // Throws if the caller has given up.
+      await setTimeout(pause, undefined, { signal: call.signal });
+    }
+  }
+
+  async #again(call: Call, purchase: Purchase): Promise<Outcome> {
+    if (purchase.state !== "unknown" && purchase.state !== "refused") {
+      const name = purchase.key ?? purchase.purchase;
+      throw new KeyUsedError(`the purchase ${name} is ${purchase.state}: there is nothing to resume, look it up`);
+    }
+    const paying = this.#payer.again(call, purchase);
+    const outcome = outcomeOf(paying, await this.#send(call, paying));
+    if (outcome.kind === "served") {
+      this.#payer.served(purchase);
+    }
+    return outcome;
+  }
+
+  /** The first offer that can be taken. */
+  #choose(call: Call, { offers }: Challenge): PaymentRequirements {
+    let refused: unknown;
+    for (const offer of offers) {
+      try {
+        checkOffer(offer, this.#payer.expected(call, offer));
+        return offer;
+      } catch (error) {
+        if (!(error instanceof RefusedError)) {
+          throw error;
+        }
+        refused ??= error;
+      }
+    }
+    throw refused;
+  }
+
+  async #send(call: Call, { payment, purchase, isNamed }: Paying): Promise<Sent> {
+    const header = signedHeader(payment, this.#session.secretKey);
+    const send = (): Promise<Response> => this.#options.fetch(call.request(header));
+    const sent = await sendUntilAnswered(send, isNamed, call.signal);
+    const { response } = sent;
+    if (response !== undefined && (response.ok || isSettled(response))) {
+      await this.#payer.held(purchase.purchase);
+    }
+    // What was bought is bought: a journal that can't be written says that it is unknown.
+    await this.#journal.note(purchase.purchase, stateAfter(purchase.state, sent)).catch(() => undefined);
+    return sent;
+  }
+}

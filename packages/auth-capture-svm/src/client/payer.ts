@@ -1,0 +1,196 @@
+/** Makes payments for requests: each its own, or out of a hold that pays for many. */
+
+import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
+
+import { writeHex } from "../bytes.js";
+import { identifierExtension, PAYMENT_IDENTIFIER } from "../payment_identifier.js";
+import { refusalReason } from "../settlement.js";
+import { readRequestPrice } from "../wire.js";
+import type { Call } from "./call.js";
+import { checkOffer, type Expected } from "./draft.js";
+import { KeyUsedError, TooManyHoldsError } from "./errors.js";
+import { isStream, type Journal, type Purchase } from "./journal.js";
+import type { BaseLimits } from "./limits.js";
+import { isEnded, paymentIdOf } from "./lookup.js";
+import type { Receipt } from "./outcome.js";
+import type { Sent } from "./sending.js";
+import type { Session } from "./session.js";
+import { checkKey, Signer, type Wanted } from "./signer.js";
+import { unsignedVoucher } from "./signing.js";
+import type { Spending } from "./spending.js";
+import { type Stream, Streams } from "./streams.js";
+import type { Verifier } from "./verifier.js";
+
+/** How many holds one origin may have that are neither over nor used up: one, and the one before it. */
+const MAXIMUM_HOLDS = 2;
+
+/** A payment that may be signed and sent. */
+export interface Paying {
+  readonly payment: PaymentPayload;
+  readonly purchase: Purchase;
+  readonly receipt: Receipt;
+  /** Whether it has an id, by which it can be sent again. */
+  readonly isNamed: boolean;
+  /** Where it is paid out of a hold for many requests. */
+  readonly streamed?: { readonly key: string; readonly stream: Stream };
+  /** Lets others pay out of the same hold. */
+  readonly end: () => void;
+}
+
+export class Payer {
+  readonly #limits: BaseLimits;
+  readonly #verifier: Verifier;
+  readonly #journal: Journal;
+  readonly #signer: Signer;
+  readonly #streams = new Streams();
+
+  constructor(session: Session, limits: BaseLimits, verifier: Verifier, spending: Spending, journal: Journal) {
+    this.#limits = limits;
+    this.#verifier = verifier;
+    this.#journal = journal;
+    this.#signer = new Signer(session, limits, verifier, spending, journal);
+  }
+
+  /** The facts that an offer must match. */
+  expected(call: Call, offer: PaymentRequirements): Expected {
+    return this.#signer.expected(call, offer);
+  }
+
+  /** Notes that a purchase's payment is held. */
+  held(purchase: string): Promise<void> {
+    return this.#signer.held(paymentIdOf({ purchase }));
+  }
+
+  /** Notes that a purchase from before was served. */
+  served({ purchase, payment: { payload } }: Purchase): void {
+    if (payload["type"] === "voucher") {
+      this.#streams.served(paymentIdOf({ purchase }), BigInt(String(payload["amount"])));
+    }
+  }
+
+  /** A payment for the request. It is in the journal, and counted, before it is signed. */
+  async begin(call: Call, wanted: Wanted): Promise<Paying> {
+    const price = readRequestPrice(wanted.offer);
+    return price === undefined || this.#limits.maximumHold === undefined
+      ? toPay(await this.#signer.begin(call, wanted))
+      : this.#beginStreamed(call, wanted, price);
+  }
+
+  /**
+   * The payment of a purchase from before.
+   *
+   * @throws {KeyUsedError} if it was for another request
+   */
+  again(call: Call, purchase: Purchase): Paying {
+    if (purchase.resourceHash !== writeHex(call.resourceHash)) {
+      throw new KeyUsedError(`the purchase ${purchase.purchase} was for another method, URL or body`);
+    }
+    return toPay(purchase);
+  }
+
+  /** In milliseconds; `undefined` if no other payment is worth it. Gives a hold up that its server says is over. */
+  pauseBeforeAnother({ streamed }: Paying, { event, response, sendings }: Sent): number | undefined {
+    if (streamed === undefined || response === undefined || (event === "repeated" && sendings > 1)) {
+      return undefined;
+    }
+    const { key, stream } = streamed;
+    return this.#streams.answered(key, stream, response.status, refusalReason(response));
+  }
+
+  /** Pays out of an open hold, or opens one: the request that opens it is paid for too. */
+  async #beginStreamed(call: Call, wanted: Wanted, price: bigint): Promise<Paying> {
+    const { offer } = wanted;
+    checkOffer(offer, this.expected(call, offer));
+    const key = `${call.origin} ${offer.payTo}`;
+    const end = await this.#streams.turn(key);
+    try {
+      const open = this.#streams.next(key, price, Date.now() / 1000);
+      if (open !== undefined) {
+        const purchase =
+          open.isMissing === true
+            ? await this.#openAgain(call, wanted, open.paymentId)
+            : await this.#voucher(call, wanted, open, price);
+        open.isMissing = false;
+        return { ...toPay(purchase), streamed: { key, stream: open }, end };
+      }
+      await this.#checkHolds(call.origin);
+      const purchase = await this.#signer.begin(call, wanted);
+      const { amount: hold, captureDeadline, authorizeBy } = purchase;
+      const known = { paymentId: purchase.purchase, hold, captureDeadline, authorizeBy };
+      const stream: Stream = { ...known, signed: price, served: 0n, isFresh: true };
+      this.#streams.open(key, stream);
+      return { ...toPay(purchase), streamed: { key, stream }, end };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** What opened a hold and never arrived, for another request. It locks nothing more than it did. */
+  async #openAgain(call: Call, { key }: Wanted, paymentId: string): Promise<Purchase> {
+    const opening = await this.#journal.find(paymentId);
+    if (opening === undefined) {
+      throw new Error(`the payment ${paymentId} is not in the journal any more`);
+    }
+    const { key: _before, ...rest } = opening;
+    const again = { ...rest, ...(key === undefined ? {} : { key }), resourceHash: writeHex(call.resourceHash) };
+    await this.#journal.begin(again, (others) => checkKey(key, others));
+    return again;
+  }
+
+  /** A voucher for all that was bought so far. It is in the journal if the caller has a key for it. */
+  async #voucher(call: Call, { offer, key, isNamed }: Wanted, stream: Stream, price: bigint): Promise<Purchase> {
+    const { paymentId, signed, captureDeadline } = stream;
+    const id = `${paymentId}_${signed}`;
+    const payment: PaymentPayload = {
+      ...{ x402Version: 2, accepted: offer, payload: unsignedVoucher(paymentId, signed) },
+      ...(isNamed ? { extensions: identifierExtension(`pay_${id}`) } : {}),
+    };
+    const at = Math.floor(Date.now() / 1000);
+    const purchase: Purchase = {
+      ...{ purchase: id, state: "signed", ...(key === undefined ? {} : { key }), at, origin: call.origin },
+      ...{ resourceHash: writeHex(call.resourceHash), payTo: offer.payTo, amount: price },
+      ...{ authorizeBy: at, captureDeadline, payment },
+    };
+    if (key !== undefined) {
+      await this.#journal.begin(purchase, (others) => checkKey(key, others));
+    }
+    return purchase;
+  }
+
+  /**
+   * A server that says of every hold that it is over would have another opened each time: its word
+   * alone gets it one.
+   */
+  async #checkHolds(origin: string): Promise<void> {
+    const now = Date.now() / 1000;
+    const holds = (await this.#journal.all()).filter((one) => isStream(one) && one.origin === origin);
+    const open = holds.filter(
+      (one) => one.state !== "over" && now <= one.captureDeadline && !this.#streams.isUsedUp(one.purchase),
+    );
+    if (open.length < MAXIMUM_HOLDS) {
+      return;
+    }
+    let left = open.length;
+    for (const one of open) {
+      if (isEnded(one, await this.#verifier.look(one.purchase), now)) {
+        this.#streams.useUp(one.purchase);
+        left -= 1;
+      }
+    }
+    if (left >= MAXIMUM_HOLDS) {
+      throw new TooManyHoldsError(origin, Math.min(...open.map(({ captureDeadline }) => captureDeadline)));
+    }
+  }
+}
+
+function toPay(purchase: Purchase): Paying {
+  const { payment } = purchase;
+  const isNamed = payment.extensions?.[PAYMENT_IDENTIFIER] !== undefined;
+  return { payment, purchase, receipt: receiptOf(purchase), isNamed, end: () => {} };
+}
+
+function receiptOf(purchase: Purchase): Receipt {
+  const { amount, payTo } = purchase;
+  return { paymentId: paymentIdOf(purchase), amount, payTo };
+}

@@ -1,0 +1,114 @@
+/** Ends one payment: signs its release, settles its capture or release, or finds out whether it is held. */
+
+import type { SettleResponse } from "@x402/core/types";
+
+import { shown } from "../bytes.js";
+import type { HoldEvent, HoldState } from "../purchase/seller.js";
+import { endingOf } from "../purchase/verdict.js";
+import type { Authorizer } from "./authorizer.js";
+import type { Facilitator } from "./facilitator.js";
+import type { Change, Hold } from "./hold.js";
+import { type Ending, isEnding } from "./line.js";
+import { isStreamed } from "./payment.js";
+import type { Records } from "./records.js";
+import { ask } from "./verdict.js";
+
+export class Ender {
+  readonly #facilitator: Facilitator;
+  readonly #authorizer: Authorizer;
+  readonly #records: Records;
+
+  constructor(facilitator: Facilitator, authorizer: Authorizer, records: Records) {
+    this.#facilitator = facilitator;
+    this.#authorizer = authorizer;
+    this.#records = records;
+  }
+
+  /** Does what is next for a payment. Returns the answer to its ending, if there is one. */
+  end(paymentId: string): Promise<SettleResponse | undefined> {
+    return this.#records.get(paymentId).state === "unknown" ? this.#check(paymentId) : this.#settle(paymentId);
+  }
+
+  /** Signs what gives the rest of an open hold back. From then on nothing is sold for it. */
+  close(paymentId: string): void {
+    this.note(paymentId, { hold: ["due"], payload: this.#releaseOf(paymentId) });
+  }
+
+  /** Notes what became of a payment. Where that can't be written it is done again later. */
+  note(paymentId: string, change: Change): void {
+    try {
+      this.#records.change(paymentId, change);
+    } catch (error) {
+      console.error(`payment ${paymentId}: what became of it could not be written down`, error);
+    }
+  }
+
+  /**
+   * Asks again for a hold that bought nothing, once nobody can get it any more. Another instance may
+   * have it, and be serving it: only what is held for this one is released.
+   */
+  async #check(paymentId: string): Promise<undefined> {
+    const { facts, payload } = this.#records.get(paymentId);
+    if (facts === undefined || payload === undefined) {
+      return;
+    }
+    const { requirements: accepted } = facts;
+    this.note(paymentId, { hold: ["due"] });
+    const { verdict } = await ask(this.#facilitator, { x402Version: 2, accepted, payload }, this.#records.claim);
+    // A voucher of it may have been accepted meanwhile.
+    if (this.#records.get(paymentId).state !== "checking") {
+      return;
+    }
+    if (verdict !== "yes") {
+      this.note(paymentId, { hold: [verdict] });
+    } else if (isStreamed(accepted)) {
+      this.note(paymentId, { hold: ["opened"], accepted: openingAmount(payload) });
+    } else {
+      this.note(paymentId, { hold: ["held"], payload: this.#releaseOf(paymentId) });
+    }
+  }
+
+  async #settle(paymentId: string): Promise<SettleResponse | undefined> {
+    const hold = this.#records.get(paymentId);
+    if (hold.facts === undefined || !isBeingEnded(hold)) {
+      return undefined;
+    }
+    const { requirements: accepted } = hold.facts;
+    // What a crash left behind has no release yet.
+    const payload = isEnding(hold.payload) ? hold.payload : this.#releaseOf(paymentId);
+    let answer: SettleResponse | undefined;
+    try {
+      answer = await this.#facilitator.settle({ x402Version: 2, accepted, payload }, accepted);
+    } catch (error) {
+      console.warn(`payment ${paymentId} is still to be finalized: ${(error as Error).message}`);
+    }
+    const event: HoldEvent = answer === undefined ? "undecided" : endingOf(answer);
+    if (event === "denied") {
+      console.error(`payment ${paymentId} is not finalized: ${shown([answer?.errorReason, answer?.errorMessage])}`);
+    }
+    this.note(paymentId, { hold: [event] });
+    return answer;
+  }
+
+  #releaseOf(paymentId: string): Ending {
+    const { accepted } = this.#records.get(paymentId);
+    return accepted > 0n ? this.#authorizer.close(paymentId, accepted) : this.#authorizer.end(paymentId, 0n);
+  }
+}
+
+/** Returns whether an ending is signed, or to be signed, and not final. */
+export function isBeingEnded({ state }: Pick<Hold, "state">): boolean {
+  return state === "capturing" || state === "releasing";
+}
+
+const OVER: readonly HoldState[] = ["captured", "released", "lapsed"];
+
+/** Returns whether nothing is to be done for a payment any more. */
+export function isOver({ state }: Pick<Hold, "state">): boolean {
+  return OVER.includes(state);
+}
+
+/** What the voucher that came with an intent pays, in base units. */
+function openingAmount({ voucher }: Record<string, unknown>): bigint {
+  return BigInt((voucher as { amount?: string } | undefined)?.amount ?? 0);
+}
