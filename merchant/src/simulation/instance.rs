@@ -126,7 +126,7 @@ impl Instance {
 
     fn until_killed<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let dice = self.world.dice.clone();
-        let is_killed = !lock(&self.world.verifier).is_honest && dice.once_in(6);
+        let is_killed = !lock(&self.world.verifier).is_honest && dice.once_in(25);
         let life = self.life.as_ref()?;
         let done = life.runtime.block_on(async {
             if !is_killed {
