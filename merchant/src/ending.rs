@@ -105,7 +105,11 @@ async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
         let intent = book.get(&id)?.payload.clone()?;
         Some((intent, book.requirements(&id)?))
     });
-    let Some((intent, requirements)) = known else { return false };
+    let Some((intent, requirements)) = known else {
+        // A change that could not be written lost it: what is held goes back at the deadline.
+        _ = merchant.record.change(Change::of_hold(id, HoldEvent::No), merchant.now()).await;
+        return false;
+    };
     let claim = merchant.record.claim;
     let event = match merchant.facilitator.pay(intent, None, &requirements, claim).await {
         Ok(answer) => Verdict::of(&answer).of_hold(),

@@ -125,6 +125,10 @@ impl Entry {
         if matches!(state, Hold::Captured | Hold::Released | Hold::Lapsed) {
             self.requirements = None;
         }
+        if on_disk(state) == Hold::Offered {
+            // It is not on disk any more: if it comes again, all of it is written.
+            (self.requirements, self.authorize_by, self.capture_deadline) = (None, 0, 0);
+        }
         if !keeps_payload(state) {
             self.payload = None;
         }

@@ -125,6 +125,27 @@ fn a_stream_is_closed_when_no_voucher_is_under_way_and_for_good() {
 }
 
 #[test]
+fn a_stream_that_was_forgotten_between_two_answers_is_written_whole() {
+    let changes = [
+        voucher(10, Some(HoldEvent::Asked), VoucherEvent::Asked),
+        voucher(10, Some(HoldEvent::NoAnswer), VoucherEvent::NoAnswer),
+        voucher(10, Some(HoldEvent::Asked), VoucherEvent::Asked),
+        voucher(20, None, VoucherEvent::Asked),
+        voucher(10, Some(HoldEvent::Anothers), VoucherEvent::Anothers),
+        voucher(20, Some(HoldEvent::Opened), VoucherEvent::Held),
+    ];
+    let (mut book, mut read) = (Book::default(), Book::default());
+    for change in changes {
+        if let Some((line, _)) = book.change(change, NOW).unwrap() {
+            read.read(&line, NOW);
+        }
+    }
+    let entry = read.get(&ID).unwrap();
+    assert_eq!((entry.state, entry.capture_deadline), (Hold::Open, NOW + 3600));
+    assert!(entry.requirements.is_some());
+}
+
+#[test]
 fn an_ending_is_settled_again_more_and_more_rarely() {
     let mut book = book([HoldEvent::Asked, HoldEvent::Held, HoldEvent::Failed].map(hold));
     let (mut now, mut pauses) = (NOW, Vec::new());

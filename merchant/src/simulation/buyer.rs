@@ -78,7 +78,8 @@ impl Signed {
         let mut payment = self.payment.clone();
         let mut paid_by = self.first;
         if self.first.is_some() && !dice.once_in(4) {
-            let amount = PRICE * (1 + dice.below(HOLD / PRICE + 1)) - if dice.once_in(10) { 1 } else { 0 };
+            let amount = PRICE * (1 + dice.below(1 + dice.below(HOLD / PRICE + 1)))
+                - if dice.once_in(10) { 1 } else { 0 };
             payment.payload = json!(voucher(self.id, amount));
             paid_by = Some(amount);
         }

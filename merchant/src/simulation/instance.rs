@@ -70,7 +70,9 @@ impl Instance {
         let (url, base) = ("http://verifier.test".to_owned(), "https://shop.test".to_owned());
         let config =
             MerchantConfig::new(url.clone(), base.clone(), Base58([2; 32]), key, self.folder.clone());
-        let config = MerchantConfig { closes_streams: self.world.closes_streams, ..config };
+        let closes_streams = self.world.closes_streams;
+        // Streams are closed while their buyers still use them.
+        let config = MerchantConfig { closes_streams, stream_idle_seconds: 5, ..config };
         let (program, fee_payer) = (Base58([3; 32]), Base58([4; 32]));
         let support = Support { network: "solana:test".into(), program, fee_payer, tokens: Map::new() };
         let record = Record::open(&self.folder, self.world.dice.now()).unwrap();
@@ -126,7 +128,7 @@ impl Instance {
 
     fn until_killed<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let dice = self.world.dice.clone();
-        let is_killed = !lock(&self.world.verifier).is_honest && dice.once_in(6);
+        let is_killed = !lock(&self.world.verifier).is_honest && dice.once_in(25);
         let life = self.life.as_ref()?;
         let done = life.runtime.block_on(async {
             if !is_killed {

@@ -12,7 +12,7 @@ use x402_escrow_wire::{
     text::Hex32,
 };
 
-use super::dice::Dice;
+use super::{dice::Dice, instance::PRICE};
 use crate::exchange::Answered;
 
 /// What became of a hold.
@@ -37,9 +37,15 @@ impl Hold {
 pub(super) struct Verifier {
     pub(super) is_honest: bool,
     pub(super) holds: HashMap<Hex32, Hold>,
+    /// Captures and releases that it was shown. They are no secret: anyone may make them count.
+    shown: Vec<LifecyclePayload>,
     /// Holds of which it said no, another's, or that it can't read the request.
     pub(super) denied: BTreeSet<Hex32>,
 }
+
+/// So long before the deadline nothing more is sold out of a stream: it needs time to be ended, in
+/// seconds.
+const MARGIN: i64 = 600;
 
 const DUPLICATE: &str = "duplicate_settlement";
 const REPEATED: &str = "invalid_auth_capture_svm_voucher_repeated";
@@ -53,6 +59,13 @@ fn yes(amount: u64, status: &str, again: bool) -> Value {
         "extra": {"status": status, "alreadySettled": again, "claimed": again}})
 }
 
+/// It was told yes to somebody else: a verifier that knows of no claims may say so in another way.
+fn anothers(no: Value, dice: &Dice) -> Value {
+    let yes = json!({"success": true, "transaction": "", "network": "solana:test", "amount": PRICE.to_string(),
+        "extra": {"status": "finalized", "alreadySettled": true}});
+    if dice.once_in(2) { yes } else { no }
+}
+
 impl Verifier {
     pub(super) fn settle(&mut self, body: &[u8], dice: &Dice) -> Answered {
         let request: FacilitatorRequest = serde_json::from_slice(body).unwrap();
@@ -64,17 +77,26 @@ impl Verifier {
             Payload::Lifecycle(ending) => ending.payment_id(),
         };
         let lies = !self.is_honest;
+        if let Payload::Lifecycle(ending) = &payload {
+            self.shown.push(ending.clone());
+        }
+        if lies && dice.once_in(4) && !self.shown.is_empty() {
+            let late = self.shown.len().min(8) as u64;
+            let back = usize::try_from(dice.below(late)).unwrap();
+            self.end(&self.shown[self.shown.len() - 1 - back].clone());
+        }
         if lies && dice.once_in(8) {
             return self.lost(id, dice);
         }
-        if lies && dice.once_in(10) {
+        if lies && dice.once_in(6) {
             return Ok((200, self.lie(&payload, id, dice).to_string().into_bytes()));
         }
         let mut answer = self.judge(&payload, id, &extra, &request, dice.now(), dice);
         if lies && dice.once_in(8) {
             return self.lost(id, dice);
         }
-        if lies && answer["success"] == true && !matches!(payload, Payload::Lifecycle(_)) {
+        let is_theirs = answer["success"] == true && !answer["extra"]["claimed"].is_null();
+        if lies && is_theirs && !matches!(payload, Payload::Lifecycle(_)) {
             match dice.below(12) {
                 // Less than was asked for.
                 0 => answer = yes(0, "unsettled", false),
@@ -110,8 +132,8 @@ impl Verifier {
         let open = ["settlement_pending", "unexpected_settle_error", "unexpected_verify_error"];
         match payload {
             // Said to be stored, and lost.
-            Payload::Lifecycle(_) if dice.once_in(2) => yes(1, "unsettled", false),
-            Payload::Lifecycle(LifecyclePayload::Capture { .. }) if dice.once_in(2) => no(dice
+            Payload::Lifecycle(_) if dice.once_in(3) => yes(1, "unsettled", false),
+            Payload::Lifecycle(LifecyclePayload::Capture { .. }) if !dice.once_in(3) => no(dice
                 .pick(&["invalid_auth_capture_svm_payment_not_found", "invalid_auth_capture_svm_capture"])),
             Payload::Lifecycle(_) => no(dice.pick(&open)),
             _ if dice.once_in(2) => no(dice.pick(&open)),
@@ -137,6 +159,12 @@ impl Verifier {
             hold.expire(now);
         }
         let claim = request.claim;
+        let is_late =
+            self.holds.get(&id).is_some_and(|hold| hold.is_streamed && hold.deadline < now + MARGIN);
+        if is_late && !matches!(payload, Payload::Lifecycle(_)) {
+            self.denied.insert(id);
+            return no("invalid_auth_capture_svm_voucher_too_late");
+        }
         match (payload, self.holds.get_mut(&id)) {
             (Payload::Intent(intent), None) => {
                 if intent.authorize_by < now {
@@ -150,7 +178,10 @@ impl Verifier {
                 yes(request.payment_requirements.amount.0, status, false)
             }
             (Payload::Intent(_), Some(hold)) => {
-                if Some(hold.claim) != claim || hold.captured.is_some() && !dice.once_in(4) {
+                if Some(hold.claim) != claim {
+                    return anothers(no(DUPLICATE), dice);
+                }
+                if hold.captured.is_some() && !dice.once_in(4) {
                     return no(DUPLICATE);
                 }
                 yes(request.payment_requirements.amount.0, status, true)
@@ -162,7 +193,7 @@ impl Verifier {
                     Some((first, added)) if Some(*first) == claim && hold.captured.is_none() => {
                         return yes(*added, status, true);
                     }
-                    Some(_) => return no(REPEATED),
+                    Some(_) => return anothers(no(REPEATED), dice),
                     None if hold.captured.is_some() => {
                         return no("invalid_auth_capture_svm_voucher_hold_closed");
                     }
@@ -177,16 +208,19 @@ impl Verifier {
                 hold.vouchers.insert(amount, (claim.unwrap(), amount - last));
                 yes(amount - last, status, false)
             }
-            (Payload::Lifecycle(ending), Some(hold)) => {
-                let amount = match ending {
-                    LifecyclePayload::Capture { amount, .. } => amount.0,
-                    LifecyclePayload::Close { amount, .. } => amount.0.min(hold.vouched()),
-                    LifecyclePayload::Void { .. } => 0,
-                };
-                let captured = *hold.captured.get_or_insert(amount);
-                yes(captured, status, false)
-            }
+            (Payload::Lifecycle(ending), Some(_)) => yes(self.end(ending).unwrap(), status, false),
         }
+    }
+
+    /// Ends a hold, unless it has ended. Returns what is captured of it.
+    fn end(&mut self, ending: &LifecyclePayload) -> Option<u64> {
+        let hold = self.holds.get_mut(&ending.payment_id())?;
+        let amount = match ending {
+            LifecyclePayload::Capture { amount, .. } => amount.0,
+            LifecyclePayload::Close { amount, .. } => amount.0.min(hold.vouched()),
+            LifecyclePayload::Void { .. } => 0,
+        };
+        Some(*hold.captured.get_or_insert(amount))
     }
 }
 
