@@ -251,7 +251,7 @@ mod tests {
         let actions = [
             Action::Authorize,
             Action::Capture { amount, fee: 0, last: false, signature },
-            Action::Close { amount, fee: 0, signature, release: signature },
+            Action::Close { amount, bound: amount, fee: 0, signature, release: signature },
             Action::Void { amount, signature },
             Action::Reclaim,
         ];

@@ -94,8 +94,8 @@ pub fn on_hold(hold: &HoldTerms, action: &Action, state: &HoldState) -> Option<P
             let consent = Consent::Signature(signature);
             (instruction::capture(accounts, amount, &capture, consent), CAPTURE_COMPUTE_UNIT_LIMIT)
         }
-        Action::Close { amount, fee, signature, release } => {
-            let capture = Capture { intent_digest, amount, fee, last: false };
+        Action::Close { amount, bound, fee, signature, release } => {
+            let capture = Capture { intent_digest, amount: bound, fee, last: false };
             let consent = Consent::Signature(signature);
             let instruction = instruction::capture_and_release(accounts, amount, &capture, consent, &release);
             (instruction, CLOSE_COMPUTE_UNIT_LIMIT)

@@ -33,10 +33,12 @@ pub enum Action {
         /// By the receiver authorizer.
         signature: Signature,
     },
-    /// Pay the receiver what the last voucher of a streamed hold says, and release the rest.
+    /// Pay the receiver out of the last voucher of a streamed hold, and release the rest.
     Close {
-        /// The voucher's amount, in base units: what the payment ends at.
+        /// What the payment ends at, in base units: all that was bought and served.
         amount: u64,
+        /// The voucher's amount, in base units: at least that.
+        bound: u64,
         /// The most of it that goes to the fee recipient, in base units.
         fee: u64,
         /// The voucher's: by the capture authorizer, which is the session key.

@@ -13,7 +13,7 @@ use crate::{
 /// The action that the payload asks for.
 ///
 /// # Errors
-/// If it closes a hold at another amount than the last voucher's.
+/// If it would end a hold at an amount that its vouchers don't allow.
 pub fn action(payload: &LifecyclePayload, history: &History) -> Result<Action, Rejection> {
     Ok(match *payload {
         LifecyclePayload::Capture { amount, fee, last, signature, .. } => {
@@ -21,12 +21,23 @@ pub fn action(payload: &LifecyclePayload, history: &History) -> Result<Action, R
         }
         LifecyclePayload::Close { amount, signature, .. } => close(amount.0, signature.0, history)?,
         LifecyclePayload::Void { amount, signature, .. } => {
+            check_vouchers(amount.0, history)?;
             Action::Void { amount: amount.0, signature: signature.0 }
         }
     })
 }
 
-/// Captures the last voucher and releases the rest; where the voucher is captured already, only the rest is left.
+/// Nothing is voided that a voucher has bought: a merchant that served less closes the hold.
+fn check_vouchers(amount: u64, history: &History) -> Result<(), Rejection> {
+    let vouched = history.voucher.map_or(0, |voucher| voucher.amount);
+    require(amount >= vouched, ErrorCode::ReleaseInvalid, || {
+        format!(
+            "payload.amount: {amount} is below the last voucher, which is of {vouched}; close the hold instead"
+        )
+    })
+}
+
+/// Captures out of the last voucher and releases the rest; where that much is captured already, only the rest is left.
 fn close(amount: u64, release: Signature, history: &History) -> Result<Action, Rejection> {
     let mut known = history.operations.iter().map(|tracked| tracked.operation.action);
     let closed_at = |action: &Action| matches!(action, Action::Close { amount: at, .. } if *at == amount);
@@ -35,12 +46,14 @@ fn close(amount: u64, release: Signature, history: &History) -> Result<Action, R
     }
     let captured = history.accepted_sums().captured;
     let last = history.voucher.map_or(captured, |voucher| voucher.amount.max(captured));
-    require(amount == last, ErrorCode::ReleaseInvalid, || {
-        format!("payload.amount: must be that of the last voucher, {last}, is {amount}")
+    require((captured..=last).contains(&amount), ErrorCode::ReleaseInvalid, || {
+        format!(
+            "payload.amount: must be from {captured}, which is captured, to the last voucher, {last}; is {amount}"
+        )
     })?;
     Ok(match history.voucher {
-        Some(Voucher { fee, signature, .. }) if captured < amount => {
-            Action::Close { amount, fee, signature, release }
+        Some(Voucher { amount: bound, fee, signature }) if captured < amount => {
+            Action::Close { amount, bound, fee, signature, release }
         }
         _ => Action::Void { amount, signature: release },
     })
@@ -106,23 +119,10 @@ pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejecti
     match *action {
         Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => Ok(()),
         Action::Capture { amount, fee, last, .. } => check_capture(amount, fee, last, history, now),
-        Action::Close { amount, fee, .. } => {
-            check_vouchers(ErrorCode::CaptureInvalid, amount, history)?;
-            check_capture(amount, fee, false, history, now)
-        }
-        Action::Void { amount, .. } => {
-            check_vouchers(ErrorCode::ReleaseInvalid, amount, history)?;
-            check_authorized(ErrorCode::ReleaseInvalid, history)
-        }
+        // The fee was checked with the voucher.
+        Action::Close { amount, .. } => check_capture(amount, 0, false, history, now),
+        Action::Void { .. } => check_authorized(ErrorCode::ReleaseInvalid, history),
     }
-}
-
-/// Nothing may be released that a voucher has bought: a merchant that asks for it does not know its last voucher.
-fn check_vouchers(code: ErrorCode, amount: u64, history: &History) -> Result<(), Rejection> {
-    let vouched = history.voucher.map_or(0, |voucher| voucher.amount);
-    require(amount >= vouched, code, || {
-        format!("payload.amount: {amount} is below the last voucher, which is of {vouched}")
-    })
 }
 
 fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64) -> Result<(), Rejection> {

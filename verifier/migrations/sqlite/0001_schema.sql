@@ -41,6 +41,7 @@ CREATE TABLE operations (
     returns     TEXT NOT NULL, -- of a refund: what it adds to those before it
     signature   TEXT, -- NULL where the action needs none
     release_signature TEXT, -- of a close, which needs two
+    bound       TEXT, -- of a close: the amount of the voucher that it captures out of
     commitment  TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,
     state       TEXT NOT NULL,

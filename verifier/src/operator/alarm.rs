@@ -101,7 +101,7 @@ mod tests {
         let signature = [0; 64];
         let pays = [
             Action::Capture { amount: 1, fee: 0, last: false, signature },
-            Action::Close { amount: 1, fee: 0, signature, release: signature },
+            Action::Close { amount: 1, bound: 1, fee: 0, signature, release: signature },
         ];
         for action in pays {
             for state in [

@@ -64,12 +64,16 @@ async fn insert(
         Action::Close { signature, release, .. } => (Some(signature), Some(release)),
         Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => (None, None),
     };
+    let bound = match *action {
+        Action::Close { bound, .. } => Some(Decimal(bound).to_string()),
+        _ => None,
+    };
     let text = |signature: Option<Signature>| signature.map(|signature| Base58(signature).to_string());
     let inserted = sqlx::query(
         "INSERT INTO operations
          (payment_id, kind, amount, fee, last, returns, signature, release_signature, commitment, accepted_at, state,
-          closed)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0) RETURNING id",
+          closed, bound)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12) RETURNING id",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(kind)
@@ -82,6 +86,7 @@ async fn insert(
     .bind(commitment.as_str())
     .bind(now)
     .bind(OperationState::Queued.as_str())
+    .bind(bound)
     .fetch_one(connection)
     .await?;
     row::get(&inserted, "id")

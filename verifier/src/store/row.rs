@@ -94,6 +94,7 @@ pub(super) fn operation(row: &AnyRow) -> Result<Operation, StoreError> {
         },
         "close" => Action::Close {
             amount,
+            bound: parse::<Decimal>(row, "bound")?.0,
             fee: parse::<Decimal>(row, "fee")?.0,
             signature: signature()?,
             release: parse::<Base58<64>>(row, "release_signature")?.0,

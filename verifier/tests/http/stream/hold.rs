@@ -94,7 +94,6 @@ async fn a_merchant_can_not_release_what_a_voucher_has_bought() {
     channel.accept(300, 200).await;
     channel.refuse(&channel.world.void(channel.id, 0), "release").await;
     channel.refuse(&channel.world.void(channel.id, 299), "release").await;
-    channel.refuse(&channel.close(200), "release").await;
     channel.refuse(&channel.close(400), "release").await;
     // What no voucher has bought yet can go back while the stream goes on.
     channel.world.settled(&channel.world.void(channel.id, 400)).await;
@@ -102,6 +101,31 @@ async fn a_merchant_can_not_release_what_a_voucher_has_bought() {
     channel.accept(400, 100).await;
     channel.world.settled(&channel.close(400)).await;
     assert_eq!(channel.balances(), (FUNDS - 400, 0, 400));
+}
+
+#[tokio::test]
+async fn a_hold_is_closed_at_what_was_served_and_no_more_is_paid() {
+    for (served, kind) in [(200, "close"), (100, "close"), (0, "void")] {
+        let channel = Channel::open().await;
+        channel.accept(300, 200).await;
+        let answer = channel.world.settled(&channel.close(served)).await;
+        assert_eq!(answer["amount"], served.to_string(), "{answer}");
+        assert_eq!(channel.balances(), (FUNDS - served, 0, served));
+        let payment = channel.world.payment(channel.id).await;
+        assert_eq!((&payment["state"], &payment["operations"][1]["kind"]), (&json!("ended"), &json!(kind)));
+        // The last voucher stays worth nothing more, also after the deadline.
+        channel.world.cluster.pass_seconds(700);
+        assert_eq!(channel.balances(), (FUNDS - served, 0, served));
+        channel.refuse(&channel.voucher(400), "voucher_hold_closed").await;
+    }
+}
+
+#[tokio::test]
+async fn a_hold_is_not_closed_below_what_is_captured() {
+    let channel = Channel::open().await;
+    channel.accept(300, 200).await;
+    channel.world.settled(&channel.close(300)).await;
+    channel.refuse(&channel.close(200), "release").await;
 }
 
 #[tokio::test]
