@@ -9,6 +9,7 @@
 //! - [`exact`]: the fields of the scheme `exact`
 //! - [`payment_identifier`]: the extension by which a purchase is asked for again
 //! - [`purchase`]: what seller and buyer know of one purchase, as state machines
+//! - [`usdc`]: the token that most merchants ask for
 //! - [`v1`]: version 1's shapes and network names
 //! - [`field`]: reads JSON so that an error names the field
 //! - [`amount`]: decimal amounts of tokens
@@ -29,6 +30,7 @@ pub mod payment;
 pub mod payment_identifier;
 pub mod purchase;
 pub mod text;
+pub mod usdc;
 pub mod v1;
 
 /// The protocol version that this crate speaks; of version 1 it has what facilitators need, in [`v1`].

@@ -9,7 +9,8 @@ async fn tells_what_merchants_put_into_their_requirements() {
     let (status, body) = world.get("/supported").await;
     assert_eq!(status, StatusCode::OK);
     let extra = json!({ "feePayer": fee_payer });
-    let held = json!({ "paymentFlow": "escrow", "program": program().to_string(), "feePayer": fee_payer });
+    let held = json!({ "paymentFlow": "escrow", "program": program().to_string(), "feePayer": fee_payer,
+        "tokens": { "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU": { "decimals": 6 } } });
     let kinds = json!([
         { "x402Version": 2, "scheme": "auth-capture", "network": NETWORK, "extra": held },
         { "x402Version": 2, "scheme": "exact", "network": NETWORK, "extra": extra },

@@ -11,7 +11,7 @@ use x402_escrow_wire::{
     facilitator::{SupportedKind, SupportedResponse},
     payment_identifier,
     text::Key,
-    v1,
+    usdc, v1,
 };
 
 use crate::engine::app::App;
@@ -30,9 +30,15 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
         network: network.to_owned(),
         extra,
     };
+    // What merchants that state prices in tokens need to know.
+    let tokens: Map<_, _> = usdc::mint(network)
+        .map(|mint| (mint.to_owned(), json!({ "decimals": usdc::DECIMALS })))
+        .into_iter()
+        .collect();
     let program = Map::from_iter([
         ("paymentFlow".to_owned(), json!(ESCROW_FLOW)),
         ("program".to_owned(), json!(Key::from(app.rules.program))),
+        ("tokens".to_owned(), json!(tokens)),
         pays_fee(),
     ]);
     let mut kinds = vec![
