@@ -19,17 +19,11 @@ use x402_escrow_domain::{
     cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status, TokenBalance},
     payment::Attempt,
 };
-use x402_escrow_interface::{Address, deployment::LOCAL_PROGRAM_ID, instruction::Signature};
+use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
 
-/// The escrow program: the local one, or what `target/deploy` was built for.
-pub(crate) fn program() -> Address {
-    match std::env::var("X402_ESCROW_PROGRAM_ID") {
-        Ok(address) => address.parse().unwrap(),
-        Err(_) => LOCAL_PROGRAM_ID,
-    }
-}
+use crate::program::program;
 
 /// Blocks for which a blockhash is valid.
 const BLOCKHASH_BLOCKS: u64 = 150;

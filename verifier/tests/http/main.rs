@@ -29,6 +29,7 @@ mod nonces;
 mod openapi;
 mod payload;
 mod payments;
+mod program;
 mod receivers;
 mod reclaim;
 mod refunds;

@@ -30,7 +30,7 @@ use options::app;
 pub(crate) use requests::listen;
 
 use crate::cluster::Cluster;
-pub(crate) use crate::cluster::program;
+pub(crate) use crate::program::program;
 
 pub(crate) const METHOD: &str = "GET";
 pub(crate) const URL: &str = "https://merchant.example/report";
