@@ -12,7 +12,9 @@ export {
   TooManyHoldsError,
 } from "./client/errors.js";
 export type { Amount, Limits } from "./client/limits.js";
-export type { Found, Outcome, Receipt } from "./client/outcome.js";
+export type { Found } from "./client/lookup.js";
 export type { AgentOptions, BuyOptions } from "./client/options.js";
+export type { Outcome } from "./client/outcome.js";
+export type { Receipt } from "./client/receipt.js";
 export { parseSession, readSession, type Session, SessionError } from "./client/session.js";
 export { NoDraftError } from "./client/verifier.js";

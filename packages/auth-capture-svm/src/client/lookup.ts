@@ -4,11 +4,22 @@ import { type PurchaseEvent, PURCHASE } from "../purchase/buyer.js";
 import { nextOf } from "../purchase/machine.js";
 import { readRequestPrice } from "../wire.js";
 import type { Journal, Purchase } from "./journal.js";
-import type { Found } from "./outcome.js";
+import { paymentIdOf, type Receipt, receiptOf } from "./receipt.js";
 import type { Report, Verifier } from "./verifier.js";
 
 /** How far clocks may be apart, in seconds. */
 const MARGIN_SECONDS = 60;
+
+/** What is known of a purchase. */
+export interface Found extends Receipt {
+  /**
+   * `served`; `charged` without an answer that was paid for; `over`, with nothing charged; or
+   * `unknown` and `refused`, which may settle until then.
+   */
+  readonly state: "served" | "charged" | "over" | "unknown" | "refused";
+  /** Last second at which money can still be taken for it, unix; absent if that is decided. */
+  readonly maySettleUntil?: number;
+}
 
 /** What is known of the purchase under a key, or with an id. Asks the verifier where it is not decided. */
 export async function find(key: string, journal: Journal, verifier: Verifier): Promise<Found | undefined> {
@@ -16,24 +27,17 @@ export async function find(key: string, journal: Journal, verifier: Verifier): P
   if (purchase === undefined) {
     return undefined;
   }
-  const paymentId = paymentIdOf(purchase);
   let { state } = purchase;
   if (state === "unknown" || state === "refused") {
-    const event = eventOf(purchase, await verifier.look(paymentId), Date.now() / 1000);
+    const event = eventOf(purchase, await verifier.look(paymentIdOf(purchase)), Date.now() / 1000);
     if (event !== undefined) {
       state = nextOf(PURCHASE, state, event);
       await journal.note(purchase.purchase, state);
     }
   }
-  const { amount, payTo, captureDeadline } = purchase;
   const isOpen = state === "unknown" || state === "refused";
-  const found = { paymentId, amount, payTo, state: state as Found["state"] };
-  return isOpen ? { ...found, maySettleUntil: captureDeadline } : found;
-}
-
-/** The payment's id, of a voucher too. */
-export function paymentIdOf({ purchase }: Pick<Purchase, "purchase">): string {
-  return purchase.slice(0, 64);
+  const found = { ...receiptOf(purchase), state: state as Found["state"] };
+  return isOpen ? { ...found, maySettleUntil: purchase.captureDeadline } : found;
 }
 
 /** Whether a verifier's report says that nothing more can be taken out of a hold. */

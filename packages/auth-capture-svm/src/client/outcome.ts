@@ -5,16 +5,8 @@ import { PURCHASE, type PurchaseState } from "../purchase/buyer.js";
 import { nextOf } from "../purchase/machine.js";
 import { refusalReason } from "../settlement.js";
 import type { Paying } from "./payer.js";
+import type { Receipt } from "./receipt.js";
 import type { Sent } from "./sending.js";
-
-/** A payment that was signed. */
-export interface Receipt {
-  /** 64 hex digits: any verifier that settled it knows it as `/payments/{id}`. */
-  readonly paymentId: string;
-  /** What was signed for, in base units. The server may take less. */
-  readonly amount: bigint;
-  readonly payTo: string;
-}
 
 /** What came of a request. */
 export type Outcome =
@@ -43,21 +35,6 @@ export type Outcome =
       readonly maySettleUntil: number;
       readonly cause?: unknown;
     };
-
-/** What is known of a purchase. */
-export interface Found {
-  readonly paymentId: string;
-  /** In base units. */
-  readonly amount: bigint;
-  readonly payTo: string;
-  /**
-   * `served`; `charged` without an answer that was paid for; `over`, with nothing charged; or
-   * `unknown` and `refused`, which may settle until then.
-   */
-  readonly state: "served" | "charged" | "over" | "unknown" | "refused";
-  /** Last second at which money can still be taken for it, unix; absent if that is decided. */
-  readonly maySettleUntil?: number;
-}
 
 /** What becomes of a purchase that was sent so often, and answered so in the end. */
 export function stateAfter(before: PurchaseState, { event, sendings }: Sent): PurchaseState {

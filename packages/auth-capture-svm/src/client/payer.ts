@@ -11,8 +11,8 @@ import { checkOffer, type Expected } from "./draft.js";
 import { KeyUsedError, TooManyHoldsError } from "./errors.js";
 import { isStream, type Journal, type Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
-import { isEnded, paymentIdOf } from "./lookup.js";
-import type { Receipt } from "./outcome.js";
+import { isEnded } from "./lookup.js";
+import { paymentIdOf, type Receipt, receiptOf } from "./receipt.js";
 import type { Sent } from "./sending.js";
 import type { Session } from "./session.js";
 import { checkKey, Signer, type Wanted } from "./signer.js";
@@ -188,9 +188,4 @@ function toPay(purchase: Purchase): Paying {
   const { payment } = purchase;
   const isNamed = payment.extensions?.[PAYMENT_IDENTIFIER] !== undefined;
   return { payment, purchase, receipt: receiptOf(purchase), isNamed, end: () => {} };
-}
-
-function receiptOf(purchase: Purchase): Receipt {
-  const { amount, payTo } = purchase;
-  return { paymentId: paymentIdOf(purchase), amount, payTo };
 }
