@@ -20,7 +20,6 @@ use x402_escrow_wire::{
     payment_identifier,
 };
 
-use drafted::Wanted;
 pub use error::FetchError;
 pub use exchange::Request;
 use exchange::{Call, challenge, read};
@@ -28,6 +27,7 @@ pub use outcome::{Fetched, Outcome, Receipt};
 use paid::identifier;
 pub use resumed::Lookup;
 use streamed::Streaming;
+use verifier::Wanted;
 
 use crate::{
     draft::Limits, files::StateFiles, journal::purchase_id, nonces::SessionNonces, session_file::SessionFile,

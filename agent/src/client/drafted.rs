@@ -15,25 +15,13 @@ use super::{
     exchange::Call,
     paid::{Sending, step},
     unix_seconds,
-    verifier::Answer,
+    verifier::{Answer, Wanted},
 };
 use crate::{
     draft::{self, Expected},
     journal::{Begun, Purchase, Signed, purchase_id},
     nonces::Taken,
 };
-
-/// A draft to ask the verifier for.
-pub(super) struct Wanted<'a> {
-    /// The offers to choose from.
-    pub(super) challenge: &'a PaymentRequired,
-    /// Hash of what is paid for.
-    pub(super) resource_hash: [u8; 32],
-    /// In base units.
-    pub(super) maximum_amount: u64,
-    /// For a hold that pays for many requests: the most that each may cost, in base units.
-    pub(super) maximum_request_price: Option<u64>,
-}
 
 /// A draft that may be signed, with a nonce of the agent's own.
 pub(super) struct Drafted {

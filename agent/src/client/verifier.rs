@@ -14,7 +14,6 @@ use x402_escrow_wire::{
 
 use super::{
     AgentClient, FetchError,
-    drafted::Wanted,
     exchange::{is_private, read_body},
     found::Report,
 };
@@ -27,6 +26,18 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The verifier's code for a payment that it does not know.
 const PAYMENT_NOT_FOUND: &str = "payment_not_found";
+
+/// A draft to ask the verifier for.
+pub(super) struct Wanted<'a> {
+    /// The offers to choose from.
+    pub(super) challenge: &'a PaymentRequired,
+    /// Hash of what is paid for.
+    pub(super) resource_hash: [u8; 32],
+    /// In base units.
+    pub(super) maximum_amount: u64,
+    /// For a hold that pays for many requests: the most that each may cost, in base units.
+    pub(super) maximum_request_price: Option<u64>,
+}
 
 /// An answer to `POST /intents`.
 pub(super) enum Answer {

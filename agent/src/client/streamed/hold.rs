@@ -15,12 +15,12 @@ use x402_escrow_wire::{
 use crate::{
     client::{
         AgentClient, Bought, FetchError,
-        drafted::Wanted,
         exchange::Call,
         found,
         paid::{Sending, identifier},
         streamed::voucher::{offer_of_ids, request_price},
         unix_seconds,
+        verifier::Wanted,
     },
     journal::{Begun, Purchase, Signed, purchase_id},
     stream::Stream,
