@@ -1,4 +1,4 @@
-//! Builds what clients are answered. No I/O.
+//! Builds what clients are answered. Uses the terms; no I/O.
 
 use axum::{
     Json,

@@ -1,4 +1,5 @@
-//! The URL under which clients reach a merchant, written as clients write it. No I/O.
+//! The URL under which clients reach a merchant, written as clients write it. Uses
+//! nothing.
 
 use reqwest::Url;
 

@@ -1,4 +1,4 @@
-//! Checks whether a payment is what a route asks for. No I/O; time is a field of the terms.
+//! Checks whether a payment is what a route asks for. Uses the terms; no I/O, time is a field of them.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! States what a merchant sets up once, and signs with its key. No I/O.
+//! States what a merchant sets up once, and signs with its key. Uses `base`; no
+//! I/O.
 
 use std::path::PathBuf;
 

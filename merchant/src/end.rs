@@ -1,4 +1,5 @@
-//! Signs how payments end: by a capture, by a release, or by both at once. No I/O.
+//! Signs how payments end: by a capture, by a release, or by both at once. Uses the
+//! configuration; no I/O.
 
 use serde_json::{Value, json};
 use x402_escrow_interface::message::{Capture, Release};

@@ -1,5 +1,5 @@
-//! Sends requests to the facilitator and reads its answers, within a time and a size. The only module
-//! that uses the network.
+//! Sends requests to the facilitator and reads its answers, within a time and a size. Uses the
+//! network, which no other module does.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Asks the facilitator, through an exchange. No I/O of its own.
+//! Asks the facilitator. Uses an exchange, and no I/O of its own.
 
 use axum::http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,4 +1,5 @@
-//! Sells one request for one hold: it is held, served, and then captured or released.
+//! Sells one request for one hold: it is held, served, and then captured or released. Uses
+//! the facilitator, the record and the clock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +11,11 @@ use x402_escrow_wire::{facilitator::SettleResponse, purchase::seller::HoldEvent,
 
 use crate::{
     answer::{internal_error, served},
+    asked::{ask, not_sold, used},
     check::Accepted,
     end, ending,
     price::{CaptureAmount, Price},
     record::{Change, NotChanged},
-    sale::{ask, not_sold, used},
     shared::Shared,
     terms::Terms,
 };

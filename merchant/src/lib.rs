@@ -11,7 +11,7 @@
 //! Each module uses only those that come after it in this list:
 //!
 //! - `service`, `refund`: the layer, and money back
-//! - `sale`, `held`, `streamed`: one request, from challenge to answer
+//! - `sale`, `held`, `streamed`, `asked`: one request, from challenge to answer
 //! - `identified`, `ending`: repeats under an id, and how holds end
 //! - `shared`: what all requests of one merchant share
 //! - `answer`, `end`: what clients are answered, and what merchants sign
@@ -20,6 +20,7 @@
 //! - `config`, `base`, `price`: what merchants set up
 
 mod answer;
+mod asked;
 mod base;
 mod check;
 mod config;

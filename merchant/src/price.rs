@@ -1,4 +1,4 @@
-//! States what a route costs, and how final a payment must be. No I/O.
+//! States what a route costs, and how final a payment must be. Uses nothing.
 
 use x402_escrow_wire::{
     auth_capture::Commitment, facilitator::SettleResponse, field, payment_identifier::Offer,

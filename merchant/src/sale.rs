@@ -9,23 +9,18 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tower::{Service, ServiceExt};
-use tracing::{error, warn};
+use tracing::error;
 use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::{
-    error_code::ErrorCode,
-    facilitator::SettleResponse,
     field,
     payment::{PAYMENT_SIGNATURE, PaymentPayload},
-    purchase::verdict::Verdict,
     text::decode_header,
 };
 
 use crate::{
-    answer::{challenge, internal_error, no_verdict, problem, refusal, refused_settlement, untrustworthy},
-    check::Accepted,
-    facilitator::FacilitatorError,
+    answer::{challenge, internal_error, problem, refusal},
     held, identified,
     price::Price,
     shared::Shared,
@@ -118,56 +113,4 @@ fn payment(headers: &HeaderMap) -> Result<Option<PaymentPayload>, String> {
     let text = header.to_str().map_err(|_| format!("{PAYMENT_SIGNATURE} is not text"))?;
     let json: Value = decode_header(text).map_err(|error| format!("{PAYMENT_SIGNATURE}: {error}"))?;
     field::read(&json).map(Some).map_err(|error| format!("{PAYMENT_SIGNATURE}: {error}"))
-}
-
-/// Has the facilitator settle what the client sent, and reads its verdict.
-pub(crate) async fn ask(
-    merchant: &Arc<Shared>,
-    accepted: &Accepted,
-    extensions: Option<Map<String, Value>>,
-) -> (Verdict, Result<SettleResponse, FacilitatorError>) {
-    let payload = accepted.payload.clone();
-    let claim = merchant.record.claim;
-    let answer = merchant.facilitator.pay(payload, extensions, &accepted.requirements, claim).await;
-    let verdict = answer.as_ref().map_or_else(FacilitatorError::verdict, Verdict::of);
-    if let Ok(answer) = &answer
-        && answer.error_reason.as_deref() == Some(ErrorCode::InvalidExtra.as_str())
-    {
-        // The facilitator may have another fee payer by now.
-        let merchant = Arc::clone(merchant);
-        tokio::spawn(async move { merchant.ask_support().await });
-    }
-    (verdict, answer)
-}
-
-/// What a client is told whose payment or voucher buys nothing now.
-pub(crate) fn not_sold(
-    terms: &Terms<'_>,
-    accepted: &Accepted,
-    verdict: Verdict,
-    answer: &Result<SettleResponse, FacilitatorError>,
-) -> Response {
-    let id = accepted.payment_id;
-    match answer {
-        Ok(answer) if !answer.success => refused_settlement(terms, answer),
-        Ok(_) if verdict == Verdict::Anothers => used(terms, accepted),
-        Ok(_) => {
-            error!(payment_id = %id, "the facilitator said yes to less than payment {id} is for");
-            untrustworthy()
-        }
-        Err(error) => {
-            warn!(payment_id = %id, %error, "no verdict on payment {id}");
-            no_verdict(error, "the payment could not be settled now; send the same request again")
-        }
-    }
-}
-
-/// What a client is told whose payment or voucher bought something before, or is about to.
-pub(crate) fn used(terms: &Terms<'_>, accepted: &Accepted) -> Response {
-    if accepted.opens_hold {
-        let message = "the payment bought something before, or is being served in another request";
-        return refusal(terms, ErrorCode::DuplicateSettlement, message);
-    }
-    let message = "the voucher bought something before, or is being served in another request";
-    refusal(terms, ErrorCode::VoucherRepeated, message)
 }

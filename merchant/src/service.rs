@@ -1,4 +1,4 @@
-//! Shows a sale to `tower` as a layer. Spawns a task for each request.
+//! Shows a sale to `tower` as a layer. Uses `sale`, in a task for each request.
 
 use std::{
     convert::Infallible,

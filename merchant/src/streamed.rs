@@ -1,6 +1,6 @@
 //! Sells requests out of a streamed hold, each for a voucher. The facilitator has every voucher on
 //! disk before it is served, and captures the last one before the deadline whatever becomes of the
-//! merchant.
+//! merchant. Uses the facilitator, the record and the clock.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use x402_escrow_wire::{
 
 use crate::{
     answer::{internal_error, refusal, served},
+    asked::{ask, not_sold, used},
     check::Accepted,
     record::{Change, NotChanged},
-    sale::{ask, not_sold, used},
     shared::Shared,
     terms::Terms,
 };

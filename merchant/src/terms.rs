@@ -1,4 +1,4 @@
-//! States what a route asks for. No I/O; time is a field.
+//! States what a route asks for. Uses the configuration and the price; no I/O, time is a field.
 
 use serde_json::{Map, Value, json};
 use x402_escrow_wire::{

@@ -10,8 +10,8 @@ use x402_escrow_wire::{
 
 use crate::{
     client::Ask,
-    facilitator::{NETWORK, PROGRAM},
-    shop::{MINT, PRICE, PUBLIC_URL, Shop, router},
+    facilitator::{MINT, NETWORK, PROGRAM},
+    shop::{PRICE, PUBLIC_URL, Shop, router},
 };
 
 fn offer(challenge: &PaymentRequired) -> (PaymentRequirements, Extra) {

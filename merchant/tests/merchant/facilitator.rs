@@ -27,11 +27,11 @@ use x402_escrow_wire::{
     text::{Base58, Hex32, Key},
 };
 
-use crate::shop::MINT;
-
 pub(crate) const NETWORK: &str = "solana:test";
 /// The escrow program that it settles with.
 pub(crate) const PROGRAM: Key = Base58([13; 32]);
+/// The token that it knows.
+pub(crate) const MINT: Key = Base58([2; 32]);
 const FEE_PAYER: Key = Base58([14; 32]);
 
 /// How it answers what it is asked to settle.

@@ -6,7 +6,6 @@
 mod at_once;
 mod challenge;
 mod client;
-mod dependencies;
 mod facilitator;
 mod identified;
 mod outage;

@@ -28,13 +28,12 @@ use x402_escrow_wire::{
     text::{Base58, Key},
 };
 
-use crate::facilitator::Facilitator;
+use crate::facilitator::{Facilitator, MINT};
 
 /// Where clients reach it.
 pub(crate) const PUBLIC_URL: &str = "https://shop.test";
 /// What everything costs, in base units.
 pub(crate) const PRICE: u64 = 1000;
-pub(crate) const MINT: Key = Base58([2; 32]);
 /// What is held for a stream, in base units.
 pub(crate) const HOLD: u64 = 10 * PRICE;
 /// How long until a stream that nobody uses is closed.
