@@ -232,7 +232,7 @@ impl Merchant {
         Ok(settled)
     }
 
-    /// Starts it again after [`Self::kill`], with the same key, port and file of unsettled captures.
+    /// Starts it again after [`Self::kill`], with the same key, port and record.
     ///
     /// # Errors
     /// If it doesn't become ready.

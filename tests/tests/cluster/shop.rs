@@ -158,11 +158,20 @@ impl Shop {
         Ok(Answer { status: response.status().as_u16(), settlement: header(&response, PAYMENT_RESPONSE) })
     }
 
-    /// Waits until the handler for a payment runs: from then on its release is in the merchant's file.
+    /// The state of a payment in the merchant's record, as `docs/purchases.md` has it.
+    pub(super) fn recorded(&self, id: &str) -> Option<String> {
+        let file = self.local.folder().join("shop.state/purchases.jsonl");
+        let text = std::fs::read_to_string(file).unwrap();
+        // The last line may be halfway to the disk.
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let states = lines.filter(|line| line["hold"] == id);
+        states.filter_map(|line| line["state"].as_str().map(str::to_owned)).next_back()
+    }
+
+    /// Waits until the handler for a payment runs: from then on a crash of the merchant has it released.
     pub(super) fn wait_until_served(&self, payment: &PaymentPayload) {
-        let file = self.local.folder().join("shop.unsettled.json");
         let id = payment_id(payment);
-        let noted = || Ok(std::fs::read_to_string(&file).is_ok_and(|noted| noted.contains(&id)));
+        let noted = || Ok(self.recorded(&id).is_some());
         self.local.chain.wait_until("the handler to run", Duration::from_secs(30), noted).unwrap();
     }
 

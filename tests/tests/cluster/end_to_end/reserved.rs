@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     time::{Duration, Instant},
 };
 
@@ -126,9 +125,10 @@ fn captures_answered_reserved_outlive_a_verifier_that_sent_none_of_them() {
     shop.verifier.kill();
     shop.assert_payouts(&shop.merchant, &BTreeSet::new());
     shop.assert_books(0, 5 * WEATHER);
-    // The merchant was told yes and has forgotten them: all there is of these captures is on the verifier's disk.
-    let unsettled = fs::read_to_string(shop.local.folder().join("shop.unsettled.json")).unwrap();
-    assert!(ids.iter().all(|id| !unsettled.contains(id)), "{unsettled}");
+    // The merchant was told yes, and keeps its captures until they are final.
+    for id in &ids {
+        assert_eq!(shop.recorded(id).as_deref(), Some("capturing"), "{id}");
+    }
 
     // The sixth fills the transaction, and the verifier dies while it sends it, or a moment before or after.
     shop.verifier.restart().unwrap();
