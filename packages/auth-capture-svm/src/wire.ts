@@ -83,12 +83,12 @@ export type VoucherPayload = {
   signature: string;
 };
 
-/** Captures the last voucher of a streamed hold and releases the rest. */
+/** Captures what was served of a streamed hold and releases the rest. */
 export type ClosePayload = {
   type: "close";
   /** 64 hex digits. */
   paymentId: string;
-  /** The last voucher's amount, in base units. */
+  /** What is captured, in base units: at most the last voucher's amount. */
   amount: string;
   signature: string;
 };

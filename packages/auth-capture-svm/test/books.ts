@@ -111,13 +111,14 @@ export class Books {
     if (booked === undefined) {
       return refused("invalid_auth_capture_svm_payment_not_found");
     }
-    const takes = type === "void" ? 0n : BigInt(String(amount));
+    const takes = BigInt(String(amount));
     if (booked.state === "authorized") {
-      if (takes < highest(booked)) {
+      const last = highest(booked);
+      if ((type === "close" && takes > last) || (type === "void" && takes < last)) {
         return refused("invalid_auth_capture_svm_release");
       }
       booked.captured = takes;
-      booked.state = type === "void" ? "ended" : "captured";
+      booked.state = takes === 0n ? "ended" : "captured";
     }
     return { extra: { state: booked.state, status: this.isReserving ? "unsettled" : "finalized" } };
   }

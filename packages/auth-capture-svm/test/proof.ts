@@ -70,7 +70,7 @@ export class World {
   readonly served = new Map<string, number>();
   /** What went wrong. */
   readonly failures: unknown[] = [];
-  /** Payments whose handler took something, also where the merchant was killed before the answer left. */
+  /** Purchases whose handler took something, also where the merchant was killed before the answer left. */
   readonly taken = new Set<string>();
   #life: Life;
 
@@ -131,6 +131,8 @@ export class World {
       const last = highest(booked);
       // The verifier captures the last voucher of a stream that nobody closes.
       const paid = booked.state === "authorized" ? last : booked.captured;
+      const isServed = booked.captured === 0n || this.taken.has(`${id} ${booked.captured}`);
+      assert.ok(booked.vouchers.size === 0 || isServed, `${id}: ${booked.captured} was paid, and is not served`);
       assert.ok(paid >= BigInt(vouchers.length) * PRICE, `${id}: vouchers were served that are not paid for`);
       if (last === 0n && booked.vouchers.size === 0) {
         assert.equal(paid > 0n, this.taken.has(id), `${id}: ${paid} was paid`);
@@ -224,16 +226,17 @@ export class World {
     const { sale, life } = one;
     const { paymentId, amount, isStreamed } = sale.accepted;
     const takes = this.#random(4) === 0 ? 0n : BigInt(1 + this.#random(Number(amount)));
+    const purchase = isStreamed ? `${paymentId} ${amount}` : paymentId;
     const answered = life.till.end(sale, takes).then(({ success }) => {
-      const purchase = isStreamed ? `${paymentId} ${amount}` : paymentId;
       if (takes > 0n && success && life.isAlive) {
         this.served.set(purchase, (this.served.get(purchase) ?? 0) + 1);
         assert.equal(this.served.get(purchase), 1, `${purchase} was served twice`);
       }
     });
     this.#noting(answered);
-    if (takes > 0n && life.records.get(paymentId).state === "capturing") {
-      this.taken.add(paymentId);
+    const { state, served } = life.records.get(paymentId);
+    if (isStreamed ? served.has(amount) : takes > 0n && state === "capturing") {
+      this.taken.add(purchase);
     }
   }
 }

@@ -8,6 +8,7 @@ import { publicKey, verify } from "../src/ed25519.js";
 import { releaseSignedBytes, streamResourceHash } from "../src/messages.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { address, AUTHORIZER, AUTHORIZER_ADDRESS } from "./fixture.js";
+import { Ledger } from "./ledger.js";
 import { opening, payment, send, shop, voucher } from "./shop.js";
 
 const REPEATED = { success: false, errorReason: "invalid_auth_capture_svm_voucher_repeated" };
@@ -25,7 +26,7 @@ test("the challenge asks for a hold that is bound to the origin, and tells each 
   );
 });
 
-test("a hold is opened once, vouchers pay, and closing it is signed for the last", async () => {
+test("a hold is opened once, vouchers pay, and closing it is signed for the last that was served", async () => {
   const { base, facilitator, scheme, noted, served } = await shop();
   const opens = await opening(`${base}/tick`);
   const paymentId = paymentIdOf(opens);
@@ -47,6 +48,25 @@ test("a hold is opened once, vouchers pay, and closing it is signed for the last
   await scheme.closeStreams();
   assert.deepEqual(facilitator.settled(), [], "it is closed once");
 });
+
+for (const served of [0, 1, 2]) {
+  test(`a hold of which ${served} of 3 vouchers were served is closed at what they paid`, async () => {
+    const ledger = await Ledger.start();
+    const { base, on, noted, restart } = await shop(ledger);
+    const opens = await opening(`${base}/tick`);
+    const paymentId = paymentIdOf(opens);
+    for (const [index, payload] of [opens.payload, voucher(paymentId, 200), voucher(paymentId, 300)].entries()) {
+      const status = index < served ? 200 : 500;
+      on((_request, response) => response.status(status).send());
+      assert.equal((await send(`${base}/tick`, { ...opens, payload })).status, status);
+    }
+    const { scheme } = await restart();
+    await scheme.closeStreams();
+    assert.equal(ledger.books.payments.get(paymentId)?.captured, BigInt(100 * served));
+    assert.notEqual(ledger.books.payments.get(paymentId)?.state, "authorized");
+    assert.deepEqual(noted(), {});
+  });
+}
 
 test("a hold that can't be closed now is closed later, ever less often, and sells nothing more", async (context) => {
   const { base, facilitator, noted, scheme } = await shop();

@@ -43,8 +43,8 @@ export class Authorizer {
   }
 
   /**
-   * The capture of a streamed hold's last voucher, which is of `amount`, and the release of the
-   * rest.
+   * The capture of `amount` by a streamed hold's last voucher, which is of that or more, and the
+   * release of the rest.
    */
   close(paymentId: string, amount: bigint): ClosePayload {
     const release = { intentDigest: readHex(paymentId, 32, "paymentId"), amount };

@@ -7,7 +7,7 @@ import type { HoldEvent, HoldState } from "../purchase/seller.js";
 import { endingOf } from "../purchase/verdict.js";
 import type { Authorizer } from "./authorizer.js";
 import type { Facilitator } from "./facilitator.js";
-import type { Change, Hold } from "./hold.js";
+import { bought, type Change, type Hold } from "./hold.js";
 import { type Ending, isEnding } from "./line.js";
 import { isStreamed } from "./payment.js";
 import type { Records } from "./records.js";
@@ -90,9 +90,11 @@ export class Ender {
     return answer;
   }
 
+  /** Nobody pays for what was refused: a stream ends at what was served of it. */
   #releaseOf(paymentId: string): Ending {
-    const { accepted } = this.#records.get(paymentId);
-    return accepted > 0n ? this.#authorizer.close(paymentId, accepted) : this.#authorizer.end(paymentId, 0n);
+    const hold = this.#records.get(paymentId);
+    const isStream = hold.facts !== undefined && isStreamed(hold.facts.requirements);
+    return isStream ? this.#authorizer.close(paymentId, bought(hold)) : this.#authorizer.end(paymentId, 0n);
   }
 }
 

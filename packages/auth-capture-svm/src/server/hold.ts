@@ -44,6 +44,11 @@ export function nothing(): Hold {
   return { state: "offered", accepted: 0n, served: new Set(), underWay: new Map(), usedAt: 0 };
 }
 
+/** The highest voucher that bought something, in base units. */
+export function bought({ served }: Hold): bigint {
+  return [...served].reduce(most, 0n);
+}
+
 function after({ state }: Hold, events: readonly HoldEvent[]): HoldState {
   return events.reduce((before, event) => nextOf(HOLD, before, event), state);
 }
