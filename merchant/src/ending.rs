@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use x402_escrow_wire::{
     auth_capture::SESSION_KEY,
     facilitator::SettleResponse,
+    payment::PaymentRequirements,
     purchase::{
         seller::{Hold, HoldEvent},
         verdict::{self, Verdict},
@@ -115,7 +116,7 @@ async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
         Ok(answer) => Verdict::of(&answer).of_hold(),
         Err(error) => error.verdict().of_hold(),
     };
-    let is_streamed = requirements.extra.get("captureAuthorizer").is_some_and(|key| key == SESSION_KEY);
+    let is_streamed = is_streamed(&requirements);
     let yes = if is_streamed { HoldEvent::Opened } else { HoldEvent::Held };
     let changed = merchant.record.change(Change::of_hold(id, event.unwrap_or(yes)), merchant.now()).await;
     if let Err(error) = &changed {
@@ -129,18 +130,26 @@ async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
     is_held
 }
 
+fn is_streamed(requirements: &PaymentRequirements) -> bool {
+    requirements.extra.get("captureAuthorizer").is_some_and(|key| key == SESSION_KEY)
+}
+
 /// Settles a capture or a release that nobody else settles. Returns the facilitator's verdict, if
 /// there is one.
 pub(crate) async fn settle(merchant: &Arc<Shared>, id: Hex32) -> Option<SettleResponse> {
     let (ending, requirements) = merchant.record.with(|book| {
         let entry = book.get(&id)?;
         let bought = entry.bought();
+        let requirements = book.requirements(&id)?;
         let ending = match (&entry.payload, entry.state) {
             (Some(capture), Hold::Capturing) => capture.clone(),
-            (_, Hold::Releasing) if bought > 0 => end::close(&merchant.config, id, bought),
+            // A voucher may be accepted that bought nothing.
+            (_, Hold::Releasing) if bought > 0 || is_streamed(&requirements) => {
+                end::close(&merchant.config, id, bought)
+            }
             _ => end::void(&merchant.config, id),
         };
-        Some((ending, book.requirements(&id)?))
+        Some((ending, requirements))
     })?;
     let answer = merchant.facilitator.settle(ending, &requirements).await;
     let event = answer.as_ref().map_or(HoldEvent::Undecided, verdict::ending);

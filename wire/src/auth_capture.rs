@@ -114,11 +114,11 @@ pub enum LifecyclePayload {
         /// By the capture authorizer over the capture.
         signature: Base58<64>,
     },
-    /// Capture the last voucher of a streamed hold and release the rest.
+    /// Capture out of the last voucher of a streamed hold and release the rest.
     Close {
         /// Digest of the intent.
         payment_id: Hex32,
-        /// The last voucher's amount, in base units: what the payment ends at.
+        /// What the payment ends at, in base units: from what is captured to the last voucher's amount.
         amount: Decimal,
         /// By the receiver authorizer over the release.
         signature: Base58<64>,
