@@ -148,7 +148,7 @@ fn a_reserved_capture_near_its_deadline_waits_for_no_others_and_takes_those_that
     let start = |name, window| {
         Merchant::start_with(&shop.local, &shop.verifier, name, &["--capture-window", window]).unwrap()
     };
-    let (soon, late) = (start("soon", "140"), start("late", "60"));
+    let (soon, late) = (start("soon", "140"), start("late", "100"));
     let began = Instant::now();
     let mut ids = vec![shop.buy_reserved(&shop.merchant), shop.buy_reserved(&shop.merchant)];
     ids.push(shop.buy_reserved(&soon));
