@@ -16,8 +16,10 @@ use x402_escrow_interface::{
     message::{Capture, Release},
 };
 
-use crate::cluster::Blockhash;
-use crate::payment::{Action, HoldTerms};
+use crate::{
+    cluster::Blockhash,
+    payment::{Action, HoldTerms},
+};
 
 /// Index of the first operation's instruction in every transaction: after those that set the compute budget.
 pub const ESCROW_INSTRUCTION: u8 = 2;

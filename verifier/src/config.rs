@@ -15,15 +15,16 @@ use std::{ffi::OsString, path::Path, time::Duration};
 
 use solana_sdk::signer::keypair::Keypair;
 use tracing_subscriber::EnvFilter;
+use x402_escrow_domain::policy::Policy;
 
 use crate::{
     engine::app::{Deployment, Settings},
     store::Database,
     telemetry::LogFormat,
 };
+
 use keys::Keys;
 use source::Source;
-use x402_escrow_domain::policy::Policy;
 
 pub use keys::KEYS;
 pub use source::ConfigError;

@@ -21,6 +21,8 @@ mod write;
 use std::sync::{Arc, atomic::AtomicI64};
 
 use sqlx::AnyPool;
+
+use vouchers::OfferedVouchers;
 use write::{Turns, Write};
 
 pub use accept::{Accepted, Asked};
@@ -29,7 +31,6 @@ pub use leader::{Leader, PROGRESS, TO_SEND};
 pub use outstanding::{Outstanding, Uncaptured};
 pub use overview::{Place, Turnover, Undelivered};
 pub use progress::TakenBack;
-use vouchers::OfferedVouchers;
 pub use vouchers::{AcceptedVoucher, ClaimedVoucher, DecideVoucher, KeptBeside};
 
 /// The store.

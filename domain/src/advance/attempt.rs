@@ -3,8 +3,8 @@
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::cluster::Status;
 use crate::{
+    cluster::Status,
     failure,
     payment::{Action, Attempt, AttemptState, Landing, Problem},
 };

@@ -8,8 +8,8 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::error_code::ErrorCode;
 
-use crate::exact::requirements::Requirements;
 use crate::{
+    exact::requirements::Requirements,
     policy::FeeBounds,
     verify::{Rejection, require},
 };

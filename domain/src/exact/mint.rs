@@ -7,8 +7,10 @@ use spl_token_2022_interface::{
 use x402_escrow_interface::address::TOKEN_2022_PROGRAM_ID;
 use x402_escrow_wire::error_code::ErrorCode;
 
-use crate::cluster::Account;
-use crate::verify::{Rejection, require};
+use crate::{
+    cluster::Account,
+    verify::{Rejection, require},
+};
 
 /// Refuses a mint of Token-2022 that withholds a fee from what is transferred, now or in the epoch to come.
 ///

@@ -7,13 +7,13 @@ use std::{
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
+use x402_escrow_domain::facts::{CLOCK_ID, unix_timestamp};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
     Chain, ChainError,
     agreement::{self, Probe, disagree},
 };
-use x402_escrow_domain::facts::{CLOCK_ID, unix_timestamp};
 
 /// How long a node may take to say how it is.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -4,9 +4,6 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
-use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status, TokenBalance,
-};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -25,6 +22,9 @@ use solana_transaction_status_client_types::{
     EncodedConfirmedTransactionWithStatusMeta, EncodedTransactionWithStatusMeta,
     TransactionConfirmationStatus, TransactionDetails, TransactionStatus, UiTransactionTokenBalance,
     option_serializer::OptionSerializer,
+};
+use x402_escrow_domain::cluster::{
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status, TokenBalance,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};

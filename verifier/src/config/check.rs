@@ -8,6 +8,11 @@ use std::{
     time::Duration,
 };
 
+use x402_escrow_domain::{
+    gather::GatherSettings,
+    policy::{FeeBounds, Finality, FinalityError, Policy, Tier},
+    verify,
+};
 use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
 
 use super::{
@@ -22,11 +27,6 @@ use crate::{
     },
     store::Database,
     telemetry,
-};
-use x402_escrow_domain::{
-    gather::GatherSettings,
-    policy::{FeeBounds, Finality, FinalityError, Policy, Tier},
-    verify,
 };
 
 /// Time that a request may take besides waiting for the chain.

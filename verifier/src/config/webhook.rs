@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use x402_escrow_domain::webhook::Webhook;
 
 use super::{ConfigError, secret};
-use x402_escrow_domain::webhook::Webhook;
 
 /// What the standard asks of a secret's length.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;

@@ -8,10 +8,15 @@ use std::{
     },
     time::Duration,
 };
-use x402_escrow_domain::webhook::Webhook;
 
 use solana_sdk::signer::{Signer, keypair::Keypair};
 use tokio::sync::{Notify, Semaphore, watch};
+use x402_escrow_domain::{
+    gather::GatherSettings,
+    policy::Policy,
+    verify::{self, NoProgram, Rules},
+    webhook::Webhook,
+};
 use x402_escrow_interface::Address;
 
 use crate::{
@@ -21,11 +26,6 @@ use crate::{
         metrics::{Measured, Metrics},
     },
     store::Store,
-};
-use x402_escrow_domain::{
-    gather::GatherSettings,
-    policy::Policy,
-    verify::{self, NoProgram, Rules},
 };
 
 /// The service's parts.

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use x402_escrow_domain::{cluster::Status, payment::AttemptState};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::chain::{Chain, ChainError, STATUSES_PER_REQUEST};
-use x402_escrow_domain::cluster::Status;
-use x402_escrow_domain::payment::AttemptState;
 
 /// A transaction that is asked about.
 #[derive(Clone, Copy, Debug)]

@@ -1,16 +1,22 @@
 //! Ends what nobody ended: after its capture deadline a hold is reclaimed, so that the payer has its money back and
 //! the rent payer its rent.
 
-use crate::chain::facts;
 use std::{convert::Infallible, sync::Arc};
-use x402_escrow_domain::review::{AGAIN_SECONDS, Review, review};
 
 use tokio::time::MissedTickBehavior;
+use x402_escrow_domain::{
+    payment::History,
+    review::{AGAIN_SECONDS, Review, review},
+    verify::lifecycle,
+};
 use x402_escrow_wire::text::Hex32;
 
-use crate::engine::{app::App, not_accepted::Interrupted};
-use crate::{clock::unix_now, store::Asked};
-use x402_escrow_domain::{payment::History, verify::lifecycle};
+use crate::{
+    chain::facts,
+    clock::unix_now,
+    engine::{app::App, not_accepted::Interrupted},
+    store::Asked,
+};
 
 /// Reviews payments when they are due, for ever.
 pub async fn run(app: Arc<App>) -> Infallible {

@@ -4,23 +4,23 @@ mod prepare;
 
 use futures_util::future::join_all;
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::text::{Base58, Hex32};
-
-use prepare::{Prepared, prepare};
-
-use crate::clock::unix_now;
-use crate::{
-    chain::{ChainError, SendError},
-    engine::app::App,
-    store::{StoreError, TakenBack},
-};
 use x402_escrow_domain::{
     failure::{self, Prospect},
     payment::{Attempt, AttemptState, Operation},
     priority_fee,
     transaction::{self, Part, Terms},
 };
+use x402_escrow_interface::{Address, message::Digest};
+use x402_escrow_wire::text::{Base58, Hex32};
+
+use crate::{
+    chain::{ChainError, SendError},
+    clock::unix_now,
+    engine::app::App,
+    store::{StoreError, TakenBack},
+};
+
+use prepare::{Prepared, prepare};
 
 /// Why nothing was sent; the operations stay as they are and are tried again.
 #[derive(Debug, thiserror::Error)]

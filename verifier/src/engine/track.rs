@@ -8,15 +8,19 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use x402_escrow_domain::review::{Review, review};
 
-use sending::Sending;
 use tokio::sync::watch;
+use x402_escrow_domain::{
+    advance::{self, Next, Observation},
+    gather::{self, Ready},
+    payment::{Action, Operation, OperationState, Sums, Tracked},
+    review::{Review, review},
+};
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::{Base58, Hex32};
 
-use crate::clock::unix_now;
 use crate::{
+    clock::unix_now,
     engine::{
         app::App,
         not_accepted::Interrupted,
@@ -24,11 +28,8 @@ use crate::{
     },
     store::StoreError,
 };
-use x402_escrow_domain::{
-    advance::{self, Next, Observation},
-    gather::{self, Ready},
-    payment::{Action, Operation, OperationState, Sums, Tracked},
-};
+
+use sending::Sending;
 
 /// How often the cluster is asked without having been heard, while a node announces its blocks.
 const LIVE_POLL_INTERVAL: Duration = Duration::from_secs(2);

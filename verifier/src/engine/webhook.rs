@@ -2,16 +2,17 @@
 //! (<https://www.standardwebhooks.com>). What is still to be told is in the store.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
-use x402_escrow_domain::report::{self, PaymentReport};
-use x402_escrow_domain::webhook::{Delivery, Next, Webhook, next};
 
 use futures_util::future::join_all;
 use reqwest::{Client, redirect};
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
+use x402_escrow_domain::{
+    report::{self, PaymentReport},
+    webhook::{Delivery, Next, Webhook, next},
+};
 
-use crate::clock::unix_now;
-use crate::{engine::app::App, store::StoreError};
+use crate::{clock::unix_now, engine::app::App, store::StoreError};
 
 /// The most deliveries that are under way at once.
 const DELIVERIES_AT_ONCE: u32 = 16;

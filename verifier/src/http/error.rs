@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use x402_escrow_domain::verify::Rejection;
 use x402_escrow_wire::{
     error_code::ErrorCode,
     field::FieldError,
@@ -18,7 +19,6 @@ use crate::{
     http::answer::Decision,
     store::StoreError,
 };
-use x402_escrow_domain::verify::Rejection;
 
 /// The media type of pages for people.
 pub const HTML: &str = "text/html; charset=utf-8";

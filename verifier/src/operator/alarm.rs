@@ -2,14 +2,15 @@
 //! has, from which the metrics tell when it is spent.
 
 use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
-use x402_escrow_domain::payment::ListedOperation;
 
 use tokio::time::MissedTickBehavior;
+use x402_escrow_domain::payment::{Action, ListedOperation};
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::clock::unix_now;
-use crate::engine::{app::App, not_accepted::Interrupted};
-use x402_escrow_domain::payment::Action;
+use crate::{
+    clock::unix_now,
+    engine::{app::App, not_accepted::Interrupted},
+};
 
 /// How long before its deadline a capture must be confirmed.
 pub const CAPTURE_MARGIN_SECONDS: i64 = 600;

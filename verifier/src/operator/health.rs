@@ -4,11 +4,10 @@ use std::sync::{Arc, atomic::Ordering};
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
+use x402_escrow_domain::facts;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::clock::unix_now;
-use crate::{chain::NodeReport, engine::app::App};
-use x402_escrow_domain::facts;
+use crate::{chain::NodeReport, clock::unix_now, engine::app::App};
 
 /// Answer of `GET /health`.
 #[derive(Clone, Debug, Serialize)]

@@ -10,11 +10,10 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
+use x402_escrow_domain::{facts, payment::OperationState};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::clock::unix_now;
-use crate::{engine::app::App, operator::alarm, store::StoreError};
-use x402_escrow_domain::{facts, payment::OperationState};
+use crate::{clock::unix_now, engine::app::App, operator::alarm, store::StoreError};
 
 type Number = Gauge<f64, AtomicU64>;
 

@@ -14,14 +14,15 @@ use std::collections::BTreeMap;
 use x402_escrow_domain::payment::History;
 use x402_escrow_interface::Address;
 
+use crate::store::{Place, Undelivered};
+
+use stuck::Stuck;
+use sums::TokenSums;
+
 pub use page::{overview, refusal};
 pub use payment::payment;
 pub use read::{decimals, read};
 pub use style::content_security_policy;
-
-use crate::store::{Place, Undelivered};
-use stuck::Stuck;
-use sums::TokenSums;
 
 /// How many payments a page lists.
 const PAYMENTS_PER_PAGE: u32 = 25;

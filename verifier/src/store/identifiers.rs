@@ -1,6 +1,7 @@
 //! Which ids are bound, and to what.
 
 use sqlx::AnyConnection;
+use x402_escrow_domain::identifier::{Binding, KEPT_OF_ONE_KEY, KEPT_SECONDS};
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{
     payment_identifier::PaymentIdentifier,
@@ -8,7 +9,6 @@ use x402_escrow_wire::{
 };
 
 use super::{Store, StoreError, row};
-use x402_escrow_domain::identifier::{Binding, KEPT_OF_ONE_KEY, KEPT_SECONDS};
 
 impl Store {
     /// The binding that is known by an id of `signer` at `now` (unix seconds).

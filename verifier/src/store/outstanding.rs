@@ -1,14 +1,13 @@
 //! What is outstanding: read when it is asked for, so that it can't drift from what is stored.
 
 use std::collections::BTreeMap;
-use x402_escrow_domain::payment::ListedOperation;
 
 use sqlx::any::AnyRow;
+use x402_escrow_domain::payment::{Action, ListedOperation, Operation, OperationState, Sums};
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Decimal, Hex32, Key};
 
 use super::{Store, StoreError, row};
-use x402_escrow_domain::payment::{Action, Operation, OperationState, Sums};
 
 /// A payment of which something can still happen.
 #[derive(Clone, Debug, PartialEq, Eq)]

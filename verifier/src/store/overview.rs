@@ -1,11 +1,10 @@
 //! What the status page shows: payments from the newest on, what they came to, and what came to nothing.
 
-use x402_escrow_domain::payment::ListedOperation;
+use x402_escrow_domain::payment::{History, ListedOperation, Operation, Payment};
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Decimal, Hex32, Key};
 
 use super::{Store, StoreError, outstanding, payments, row};
-use x402_escrow_domain::payment::{History, Operation, Payment};
 
 /// A place in the list of all payments: by when they were accepted (unix seconds), then by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,10 @@ use std::str::FromStr;
 
 use borsh::BorshDeserialize;
 use sqlx::{Any, Decode, Row, Type, any::AnyRow};
+use x402_escrow_domain::payment::{
+    Action, Attempt, AttemptState, HoldTerms, Landing, Operation, OperationState, Payment, Problem, Terms,
+    TransferTerms, Voucher,
+};
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     auth_capture::{Commitment, Level},
@@ -12,10 +16,6 @@ use x402_escrow_wire::{
 };
 
 use super::StoreError;
-use x402_escrow_domain::payment::{
-    Action, Attempt, AttemptState, HoldTerms, Landing, Operation, OperationState, Payment, Problem, Terms,
-    TransferTerms, Voucher,
-};
 
 /// Reads a column that is stored as it is.
 pub(super) fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T, StoreError>

@@ -7,6 +7,11 @@ use std::{
 
 use sqlx::AnyConnection;
 use tokio::sync::oneshot;
+use x402_escrow_domain::{
+    identifier::Binding,
+    payment::{History, Voucher},
+    verify::Rejection,
+};
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{
     claim::Claim,
@@ -15,11 +20,6 @@ use x402_escrow_wire::{
 };
 
 use super::{Store, StoreError, identifiers, payments, row, write::Turn};
-use x402_escrow_domain::{
-    identifier::Binding,
-    payment::{History, Voucher},
-    verify::Rejection,
-};
 
 /// What became of a voucher that was to be kept.
 #[derive(Clone, Debug, PartialEq)]

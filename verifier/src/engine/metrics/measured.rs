@@ -1,12 +1,12 @@
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
+use x402_escrow_domain::cluster::{Blockhash, Executed, Snapshot, Status};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::Metrics;
 use crate::chain::{Chain, ChainError, NodeReport, SendError};
-use x402_escrow_domain::cluster::{Blockhash, Executed, Snapshot, Status};
 
 /// A [`Chain`] whose requests are counted and timed.
 pub struct Measured {

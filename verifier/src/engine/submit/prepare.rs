@@ -1,15 +1,15 @@
 //! Makes operations ready to be sent: looks at their holds as they are now.
 
-use x402_escrow_domain::cluster::Snapshot;
+use x402_escrow_domain::{
+    cluster::Snapshot,
+    payment::{Action, History, HoldTerms, Operation, Payment, Problem},
+    transaction::{self, HoldState, Part},
+};
 use x402_escrow_interface::account::{Escrow, Hold};
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::SubmitError;
 use crate::{chain::ChainError, engine::app::App};
-use x402_escrow_domain::{
-    payment::{Action, History, HoldTerms, Operation, Payment, Problem},
-    transaction::{self, HoldState, Part},
-};
 
 /// An operation with what carries it out.
 pub(super) struct Prepared {

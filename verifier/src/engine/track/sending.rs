@@ -7,11 +7,11 @@ use std::{
 };
 
 use tokio::{task::JoinSet, time::Instant};
+use x402_escrow_domain::payment::{AttemptState, Operation, Tracked};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::text::Hex32;
 
 use crate::engine::{app::App, submit};
-use x402_escrow_domain::payment::{AttemptState, Operation, Tracked};
 
 /// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(2);

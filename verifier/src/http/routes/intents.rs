@@ -15,6 +15,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use solana_sdk::hash::hash;
+use x402_escrow_domain::{
+    facts::{self, Facts, Subject},
+    nonce,
+    promises::Promises,
+    translate::{self, Choice, PassedOver, Wish},
+};
 use x402_escrow_interface::{
     Address,
     message::{Intent, PaymentFlow},
@@ -32,12 +38,6 @@ use crate::{
     chain,
     engine::app::App,
     http::{body::JsonBody, error::ApiError},
-};
-use x402_escrow_domain::{
-    facts::{self, Facts, Subject},
-    nonce,
-    promises::Promises,
-    translate::{self, Choice, PassedOver, Wish},
 };
 
 /// Body of `POST /intents`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use x402_escrow_domain::report;
 use x402_escrow_wire::{
     error_code::ErrorCode,
     facilitator::{RefundDraft, RefundRequest, SettleResponse, SignedRefund},
@@ -18,7 +19,6 @@ use crate::{
         error::{ApiError, rejection},
     },
 };
-use x402_escrow_domain::report;
 
 /// `POST /refunds`: drafts the transaction that the receiver signs. Changes nothing.
 pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<RefundDraft>, ApiError> {

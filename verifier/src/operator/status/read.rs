@@ -14,8 +14,8 @@ use super::{
     stuck::{self, Stuck},
     sums, text,
 };
-use crate::clock::unix_now;
 use crate::{
+    clock::unix_now,
     engine::app::App,
     operator::{alarm::CAPTURE_MARGIN_SECONDS, health},
     store::StoreError,
