@@ -10,7 +10,7 @@ mod resumed;
 mod streamed;
 mod verifier;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use reqwest::{StatusCode, redirect};
@@ -20,18 +20,19 @@ use x402_escrow_wire::{
     payment_identifier,
 };
 
-pub use error::FetchError;
-pub use exchange::Request;
-use exchange::{Call, challenge, read};
-pub use outcome::{Fetched, Outcome, Receipt};
-use paid::identifier;
-pub use resumed::Lookup;
-use streamed::Streaming;
-use verifier::Wanted;
-
 use crate::{
     draft::Limits, files::StateFiles, journal::purchase_id, nonces::SessionNonces, session_file::SessionFile,
 };
+
+use exchange::{Call, challenge, read};
+use paid::identifier;
+use streamed::Streaming;
+use verifier::Wanted;
+
+pub use error::FetchError;
+pub use exchange::Request;
+pub use outcome::{Fetched, Outcome, Receipt};
+pub use resumed::Lookup;
 
 /// A merchant may wait for a block to become final before it serves.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -180,9 +181,4 @@ enum Bought {
     For(Box<Outcome>),
     /// The server refused a voucher and takes no more out of its hold: another may be opened.
     Refused(Box<Outcome>),
-}
-
-fn unix_seconds() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }

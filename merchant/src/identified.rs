@@ -22,7 +22,7 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    kept::Purchase,
+    kept::PurchaseKey,
     price::Price,
     shared::{Shared, lock},
 };
@@ -34,7 +34,7 @@ const LONGEST_BYTES: usize = 64 * 1024;
 /// that wait go on.
 struct Turn {
     shared: Arc<Shared>,
-    purchase: Purchase,
+    purchase: PurchaseKey,
     /// Dropped after the purchase was taken out of those under way.
     _end: watch::Sender<()>,
 }
@@ -53,7 +53,7 @@ pub(crate) fn purchase(
     price: &Price,
     payment: &PaymentPayload,
     resource_hash: &[u8; 32],
-) -> Result<Option<Purchase>, FieldError> {
+) -> Result<Option<PurchaseKey>, FieldError> {
     if price.identified.is_none() {
         return Ok(None);
     }
@@ -94,7 +94,7 @@ impl Shared {
     /// waited for; where its answer is not kept, the sale says what this one gets.
     pub(crate) async fn sell_once(
         self: &Arc<Self>,
-        purchase: Purchase,
+        purchase: PurchaseKey,
         sale: impl Future<Output = Response>,
     ) -> Response {
         let _turn = self.turn(purchase).await;
@@ -106,7 +106,7 @@ impl Shared {
 
     /// Takes the turn to serve a purchase. Waits for one other to end, not for all that wait with
     /// this one: of those, one has the next turn, and the rest go on without.
-    async fn turn(self: &Arc<Self>, purchase: Purchase) -> Option<Turn> {
+    async fn turn(self: &Arc<Self>, purchase: PurchaseKey) -> Option<Turn> {
         match self.try_turn(purchase) {
             Ok(turn) => Some(turn),
             Err(mut other) => {
@@ -118,7 +118,7 @@ impl Shared {
     }
 
     /// Takes the turn, or says whose end to wait for.
-    fn try_turn(self: &Arc<Self>, purchase: Purchase) -> Result<Turn, watch::Receiver<()>> {
+    fn try_turn(self: &Arc<Self>, purchase: PurchaseKey) -> Result<Turn, watch::Receiver<()>> {
         match lock(&self.under_way).entry(purchase) {
             Entry::Occupied(other) => Err(other.get().clone()),
             Entry::Vacant(none) => {
@@ -130,13 +130,13 @@ impl Shared {
     }
 
     /// What was answered to this purchase before.
-    fn answered(&self, purchase: &Purchase) -> Option<Response> {
+    fn answered(&self, purchase: &PurchaseKey) -> Option<Response> {
         let (parts, body) = lock(&self.answered).get(purchase)?;
         Some(Response::from_parts(parts, Body::from(body)))
     }
 
     /// Keeps what is answered to a purchase that was paid.
-    async fn keep_answer(&self, purchase: Purchase, response: Response) -> Response {
+    async fn keep_answer(&self, purchase: PurchaseKey, response: Response) -> Response {
         let is_short = response.body().size_hint().upper().is_some_and(|bytes| bytes <= LONGEST_BYTES as u64);
         if !response.status().is_success() || !is_short {
             return response;

@@ -15,21 +15,21 @@ const KEPT: Duration = Duration::from_secs(3600);
 const MOST: usize = 1024;
 
 /// What a purchase is known by: hash of its id, the payment and the request.
-pub(crate) type Purchase = [u8; 32];
+pub(crate) type PurchaseKey = [u8; 32];
 
 /// What was answered to purchases, oldest first.
 #[derive(Default)]
 pub(crate) struct KeptAnswers {
-    answers: HashMap<Purchase, (Parts, Bytes)>,
-    order: VecDeque<(Instant, Purchase)>,
+    answers: HashMap<PurchaseKey, (Parts, Bytes)>,
+    order: VecDeque<(Instant, PurchaseKey)>,
 }
 
 impl KeptAnswers {
-    pub(crate) fn get(&self, purchase: &Purchase) -> Option<(Parts, Bytes)> {
+    pub(crate) fn get(&self, purchase: &PurchaseKey) -> Option<(Parts, Bytes)> {
         self.answers.get(purchase).cloned()
     }
 
-    pub(crate) fn add(&mut self, purchase: Purchase, answer: (Parts, Bytes)) {
+    pub(crate) fn add(&mut self, purchase: PurchaseKey, answer: (Parts, Bytes)) {
         while self.order.len() >= MOST || self.order.front().is_some_and(|(at, _)| at.elapsed() >= KEPT) {
             let Some((_, oldest)) = self.order.pop_front() else { break };
             self.answers.remove(&oldest);
@@ -41,7 +41,7 @@ impl KeptAnswers {
 }
 
 /// Purchases that are being served: their receivers learn of the end.
-pub(crate) type UnderWay = HashMap<Purchase, watch::Receiver<()>>;
+pub(crate) type UnderWay = HashMap<PurchaseKey, watch::Receiver<()>>;
 
 #[cfg(test)]
 mod tests {

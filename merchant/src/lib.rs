@@ -43,6 +43,7 @@ mod streamed;
 mod terms;
 
 use std::sync::Arc;
+use x402_escrow_wire::clock::unix_now;
 
 use x402_escrow_wire::{
     amount::{self, AmountError},
@@ -58,7 +59,7 @@ use record::Record;
 pub use record::RecordError;
 pub use refund::RefundError;
 pub use service::{PaymentLayer, PaymentService};
-use shared::{Shared, unix_seconds};
+use shared::Shared;
 
 /// Why a merchant can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -108,10 +109,9 @@ impl Merchant {
         let support = facilitator.support().await?;
         check_decimals(&config, support.decimals(&config.asset))?;
         let folder = config.state_folder.clone();
-        let record = tokio::task::spawn_blocking(move || Record::open(&folder, unix_seconds())).await;
+        let record = tokio::task::spawn_blocking(move || Record::open(&folder, unix_now())).await;
         let record = record.unwrap_or_else(|cause| std::panic::resume_unwind(cause.into_panic()))?;
-        let shared =
-            Arc::new(Shared::new(config, base, support, facilitator, record, Arc::new(unix_seconds)));
+        let shared = Arc::new(Shared::new(config, base, support, facilitator, record, Arc::new(unix_now)));
         tokio::spawn(ending::run(Arc::downgrade(&shared)));
         tokio::spawn(shared::follow_support(Arc::downgrade(&shared)));
         Ok(Self { shared })

@@ -1,4 +1,4 @@
-//! Everything that acts: accepts, keeps vouchers, sends, follows, finishes, delivers. Uses `store`, `chain`, `clock` and
+//! Everything that acts: accepts, keeps vouchers, sends, follows, finishes, delivers. Uses `store`, `chain` and
 //! `domain`.
 
 pub mod app;

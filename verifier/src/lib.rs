@@ -2,7 +2,6 @@
 //! final they are. ARCHITECTURE.md follows one request through it.
 
 pub mod chain;
-pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod http;

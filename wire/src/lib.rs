@@ -4,6 +4,7 @@
 //! - [`payment`]: challenge and payment, as headers carry them
 //! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
 //! - [`claim`]: by what a verifier tells apart who asks
+//! - [`clock`]: this machine's time
 //! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
 //! - [`durable`]: files that outlive a crash
 //! - [`exact`]: the fields of the scheme `exact`
@@ -21,6 +22,7 @@
 pub mod amount;
 pub mod auth_capture;
 pub mod claim;
+pub mod clock;
 pub mod durable;
 pub mod error_code;
 pub mod exact;

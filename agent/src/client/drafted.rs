@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     auth_capture::{IntentPayload, SCHEME},
+    clock::unix_now,
     field,
     payment::{PaymentPayload, PaymentRequired, PaymentRequirements},
     purchase::buyer::{self, Event},
@@ -14,7 +15,6 @@ use super::{
     AgentClient, FetchError,
     exchange::Call,
     paid::{Sending, step},
-    unix_seconds,
     verifier::{Answer, Wanted},
 };
 use crate::{
@@ -73,13 +73,13 @@ impl AgentClient {
     /// elsewhere.
     pub(super) async fn draft(&self, wanted: &Wanted<'_>) -> Result<Drafted, FetchError> {
         let expires_at = self.session.expires_at;
-        if unix_seconds() > expires_at {
+        if unix_now() > expires_at {
             return Err(FetchError::SessionExpired { expires_at });
         }
         let proof = self.receiver_proof(wanted.challenge);
         let (mut above, mut step) = (0, 1);
         loop {
-            let nonce = self.nonces.take(above, unix_seconds())?;
+            let nonce = self.nonces.take(above, unix_now())?;
             let number = nonce.nonce();
             let payment = match self.ask_for_draft(wanted, number, &proof).await? {
                 Answer::Draft(payment) => *payment,
@@ -98,7 +98,7 @@ impl AgentClient {
                 maximum_request_price: wanted.maximum_request_price,
                 nonce: number,
                 receiver_proof: &proof,
-                now: unix_seconds(),
+                now: unix_now(),
             };
             let intent = draft::check(&payment, &expected)?;
             return Ok(Drafted { payment: without_extras(payment, wanted.challenge)?, intent, nonce });
@@ -119,7 +119,7 @@ impl AgentClient {
             key: call.key().map(str::to_owned),
             state: step(buyer::Purchase::Offered, Event::Sign),
             signed: Signed {
-                at: unix_seconds(),
+                at: unix_now(),
                 origin: call.origin.clone(),
                 resource_hash: call.resource_hash,
                 pay_to: payment.accepted.pay_to,
@@ -147,12 +147,12 @@ impl AgentClient {
     /// verifier is asked once what of it still is.
     pub(super) async fn begin(&self, purchase: &Purchase) -> Result<bool, FetchError> {
         let Some(limit) = self.limits.maximum_locked.filter(|_| purchase.vouched().is_none()) else {
-            return Ok(self.files.journal.begin(purchase, unix_seconds(), |_| None)? != Begun::KeyTaken);
+            return Ok(self.files.journal.begin(purchase, unix_now(), |_| None)? != Begun::KeyTaken);
         };
         let amount = purchase.signed.amount.0;
         let mut was_refreshed = false;
         loop {
-            let (now, streams) = (unix_seconds(), self.files.streams.read()?);
+            let (now, streams) = (unix_now(), self.files.streams.read()?);
             let streamed = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.locked(now)));
             let is_streamed = |id: &str| streams.iter().any(|stream| stream.payment_id.to_string() == id);
             let begun = self.files.journal.begin(purchase, now, |entries| {

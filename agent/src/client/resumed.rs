@@ -4,6 +4,7 @@ use ed25519_dalek::Signer;
 use serde_json::json;
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload},
+    clock::unix_now,
     field,
     purchase::buyer::{self, Event},
     text::{Base58, Decimal, Hex32},
@@ -14,7 +15,6 @@ use super::{
     exchange::Call,
     found::{self, Report},
     paid::{Sending, step},
-    unix_seconds,
 };
 use crate::journal::Purchase;
 
@@ -41,8 +41,7 @@ impl AgentClient {
         }
         let (purchase, report) = self.refresh(purchase).await?;
         let is_held = report.as_ref().is_ok_and(|report| {
-            report.is_some()
-                && found::event(&purchase, report.as_ref(), unix_seconds()) == Some(Event::FoundHeld)
+            report.is_some() && found::event(&purchase, report.as_ref(), unix_now()) == Some(Event::FoundHeld)
         });
         let signed = &purchase.signed;
         let until = if is_held { signed.capture_deadline } else { signed.authorize_by };
@@ -73,7 +72,7 @@ impl AgentClient {
         if purchase.signed.resource_hash != call.resource_hash {
             return Err(FetchError::KeyConflict { key: key.to_owned() });
         }
-        let is_overdue = unix_seconds() > purchase.signed.authorize_by;
+        let is_overdue = unix_now() > purchase.signed.authorize_by;
         let purchase =
             if is_overdue && !purchase.is_finished() { self.refresh(purchase).await?.0 } else { purchase };
         if purchase.state == buyer::Purchase::Over {
@@ -107,7 +106,7 @@ impl AgentClient {
         purchase.state = step(purchase.state, Event::Crashed);
         let report = self.ask_about(purchase.payment_id()).await?;
         if let Ok(report) = &report
-            && let Some(event) = found::event(&purchase, report.as_ref(), unix_seconds())
+            && let Some(event) = found::event(&purchase, report.as_ref(), unix_now())
         {
             let state = purchase.state.next(event).unwrap_or(purchase.state);
             if state != purchase.state {

@@ -16,7 +16,7 @@ use crate::{
 
 /// A payment that is right by itself.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct SoundTransfer {
     /// SHA-256 of the transaction's message.
     pub id: Digest,
     /// Who pays.
@@ -28,7 +28,7 @@ pub struct Checked {
 }
 
 /// Binds the request's id, if it has one, to what was signed, at `now`, unix seconds.
-pub fn bind(request: &Request, checked: &Checked, now: i64) -> Option<Binding> {
+pub fn bind(request: &Request, checked: &SoundTransfer, now: i64) -> Option<Binding> {
     let identifier = request.identifier.as_ref()?;
     Some(identifier.bind(checked.payer, identifier::hash(&[&checked.id]), request.requirements.amount, now))
 }
@@ -37,12 +37,12 @@ pub fn bind(request: &Request, checked: &Checked, now: i64) -> Option<Binding> {
 ///
 /// # Errors
 /// With the code of the rule that is broken.
-pub fn check(request: &Request, rules: &Rules) -> Result<Checked, Rejection> {
+pub fn check(request: &Request, rules: &Rules) -> Result<SoundTransfer, Rejection> {
     let transaction = transaction::decode(&request.transaction)?;
     let payer = transaction::check_signers(&transaction, &rules.fee_payer)?;
     let bounds = rules.policy.exact_fee_bounds;
     let transfer = instructions::check(&transaction.message, &payer, &request.requirements, bounds)?;
-    Ok(Checked { id: transaction::payment_id(&transaction), payer, transfer, transaction })
+    Ok(SoundTransfer { id: transaction::payment_id(&transaction), payer, transfer, transaction })
 }
 
 /// The verdict on a payment that somebody was already told is paid.

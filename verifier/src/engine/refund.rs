@@ -15,11 +15,10 @@ use x402_escrow_domain::{
     },
 };
 use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Digest};
-use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, error_code::ErrorCode, text::Hex32};
 
 use crate::{
     chain::ChainError,
-    clock::unix_now,
     engine::{
         app::App,
         not_accepted::NotAccepted,

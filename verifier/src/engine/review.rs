@@ -9,11 +9,10 @@ use x402_escrow_domain::{
     review::{AGAIN_SECONDS, Review, review},
     verify::lifecycle,
 };
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_wire::{clock::unix_now, text::Hex32};
 
 use crate::{
     chain::facts,
-    clock::unix_now,
     engine::{app::App, not_accepted::Interrupted},
     store::Asked,
 };

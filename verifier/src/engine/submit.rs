@@ -11,11 +11,13 @@ use x402_escrow_domain::{
     transaction::{self, Part, Terms},
 };
 use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::text::{Base58, Hex32};
+use x402_escrow_wire::{
+    clock::unix_now,
+    text::{Base58, Hex32},
+};
 
 use crate::{
     chain::{ChainError, SendError},
-    clock::unix_now,
     engine::app::App,
     store::{StoreError, TakenBack},
 };

@@ -17,10 +17,12 @@ use x402_escrow_domain::{
     review::{Review, review},
 };
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::text::{Base58, Hex32};
+use x402_escrow_wire::{
+    clock::unix_now,
+    text::{Base58, Hex32},
+};
 
 use crate::{
-    clock::unix_now,
     engine::{
         app::App,
         not_accepted::Interrupted,

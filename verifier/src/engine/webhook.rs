@@ -11,8 +11,9 @@ use x402_escrow_domain::{
     report::{self, PaymentReport},
     webhook::{Delivery, Next, Webhook, next},
 };
+use x402_escrow_wire::clock::unix_now;
 
-use crate::{clock::unix_now, engine::app::App, store::StoreError};
+use crate::{engine::app::App, store::StoreError};
 
 /// The most deliveries that are under way at once.
 const DELIVERIES_AT_ONCE: u32 = 16;

@@ -5,12 +5,9 @@ use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::time::MissedTickBehavior;
 use x402_escrow_domain::payment::{Action, ListedOperation};
-use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, text::Hex32};
 
-use crate::{
-    clock::unix_now,
-    engine::{app::App, not_accepted::Interrupted},
-};
+use crate::engine::{app::App, not_accepted::Interrupted};
 
 /// How long before its deadline a capture must be confirmed.
 pub const CAPTURE_MARGIN_SECONDS: i64 = 600;

@@ -5,9 +5,9 @@ use std::sync::{Arc, atomic::Ordering};
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use x402_escrow_domain::facts;
-use x402_escrow_wire::auth_capture::Commitment;
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now};
 
-use crate::{chain::NodeReport, clock::unix_now, engine::app::App};
+use crate::{chain::NodeReport, engine::app::App};
 
 /// Answer of `GET /health`.
 #[derive(Clone, Debug, Serialize)]

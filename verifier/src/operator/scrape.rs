@@ -11,9 +11,9 @@ use prometheus_client::{
     registry::Registry,
 };
 use x402_escrow_domain::{facts, payment::OperationState};
-use x402_escrow_wire::auth_capture::Commitment;
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now};
 
-use crate::{clock::unix_now, engine::app::App, operator::alarm, store::StoreError};
+use crate::{engine::app::App, operator::alarm, store::StoreError};
 
 type Number = Gauge<f64, AtomicU64>;
 

@@ -10,18 +10,17 @@ use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::Value;
+use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
     facts::{Subject, receiver_token_accounts},
     payment::{HoldTerms, Payment},
     policy::Policy,
     verify::intent::{self, Proposal},
 };
-use x402_escrow_verifier::{
-    clock::unix_now,
-    store::{Accepted, Database, StoreError},
-};
+use x402_escrow_verifier::store::{Accepted, Database, StoreError};
 use x402_escrow_wire::{
     auth_capture::{Extra, Level},
+    clock::unix_now,
     error_code::ErrorCode,
     payment::PaymentRequirements,
 };
@@ -30,7 +29,6 @@ use crate::{
     wait,
     world::{FUNDS, Options, PAYER, World, keypair, program},
 };
-use solana_sdk::signer::Signer;
 
 /// Two verifiers over one PostgreSQL, the leader first.
 async fn two(options: Options) -> (World, World) {

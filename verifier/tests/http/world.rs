@@ -16,20 +16,22 @@ use tokio::{sync::watch, task::JoinHandle};
 use x402_escrow_interface::{Address, address};
 use x402_escrow_verifier::{
     chain::Chain,
-    clock::unix_now,
     engine::app::App,
     router::{operator_router, router},
     run_background,
     store::StoreError,
 };
-
-pub(crate) use bodies::{envelope, identified, sign};
-use database::TestDatabase;
-pub(crate) use options::Options;
-use options::app;
-pub(crate) use requests::listen;
+use x402_escrow_wire::clock::unix_now;
 
 use crate::cluster::Cluster;
+
+use database::TestDatabase;
+use options::app;
+
+pub(crate) use bodies::{envelope, identified, sign};
+pub(crate) use options::Options;
+pub(crate) use requests::listen;
+
 pub(crate) use crate::program::program;
 
 pub(crate) const METHOD: &str = "GET";

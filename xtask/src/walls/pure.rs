@@ -6,7 +6,7 @@ use super::{
 };
 
 /// What reaches the world outside of a function's arguments.
-const OUTSIDE: [&str; 11] = [
+const OUTSIDE: [&str; 13] = [
     "std::env",
     "std::fs",
     "std::io",
@@ -18,6 +18,8 @@ const OUTSIDE: [&str; 11] = [
     "rand",
     "solana_client",
     "tokio",
+    "x402_escrow_wire::clock",
+    "x402_escrow_wire::durable",
 ];
 
 /// What the modules of a crate mention and must not.

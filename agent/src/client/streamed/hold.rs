@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use x402_escrow_wire::{
     auth_capture::stream_resource_hash,
+    clock::unix_now,
     payment::{PaymentRequired, PaymentRequirements},
     payment_identifier,
     purchase::buyer,
@@ -19,7 +20,6 @@ use crate::{
         found,
         paid::{Sending, identifier},
         streamed::voucher::{offer_of_ids, request_price},
-        unix_seconds,
         verifier::Wanted,
     },
     journal::{Begun, Purchase, Signed, purchase_id},
@@ -102,11 +102,11 @@ impl AgentClient {
         let again = Purchase {
             key: call.key().map(str::to_owned),
             state: buyer::Purchase::Unknown,
-            signed: Signed { at: unix_seconds(), resource_hash: call.resource_hash, ..opening.signed },
+            signed: Signed { at: unix_now(), resource_hash: call.resource_hash, ..opening.signed },
             ..opening
         };
         // It locks nothing more than it did.
-        if self.files.journal.begin(&again, unix_seconds(), |_| None)? == Begun::KeyTaken {
+        if self.files.journal.begin(&again, unix_now(), |_| None)? == Begun::KeyTaken {
             return Ok(Some(Bought::KeyTaken));
         }
         let sending = self.signed_again(&again)?;
@@ -116,7 +116,7 @@ impl AgentClient {
     /// Takes no more out of a hold that its server says is over. It is forgotten if the verifier says so too.
     pub(super) async fn give_up(&self, stream: Stream) -> Result<(), FetchError> {
         let report = self.ask_about(&stream.payment_id.to_string()).await?;
-        if report.is_ok_and(|report| found::is_over(&stream, report.as_ref(), unix_seconds())) {
+        if report.is_ok_and(|report| found::is_over(&stream, report.as_ref(), unix_now())) {
             self.files.streams.remove(stream.payment_id)?;
         } else {
             self.files.streams.put(Stream { given_up: true, ..stream })?;
@@ -130,7 +130,7 @@ impl AgentClient {
         let all = self.files.streams.read()?;
         let (mut deadlines, mut unheld) = (Vec::new(), None);
         for stream in all.into_iter().filter(|stream| stream.origin == call.origin) {
-            let now = unix_seconds();
+            let now = unix_now();
             let mut is_over = now > stream.capture_deadline;
             if stream.given_up {
                 let report = self.ask_about(&stream.payment_id.to_string()).await?;

@@ -8,6 +8,7 @@ use serde_json::json;
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{Extra, VOUCHER, VoucherPayload},
+    clock::unix_now,
     error_code::ErrorCode,
     payment::{PaymentPayload, PaymentRequirements},
     payment_identifier::{self, Offer},
@@ -20,7 +21,6 @@ use crate::{
         AgentClient, Bought, FetchError, Receipt,
         exchange::{Call, challenge},
         paid::{PAUSE, Sending, Sent, identifier, is_repeated, step},
-        unix_seconds,
     },
     journal::{Begun, Purchase, Signed, purchase_id},
     stream::Stream,
@@ -51,7 +51,7 @@ impl AgentClient {
                 self.files.streams.put(stream)?;
                 return Ok(refused);
             };
-            let Some(amount) = stream.next_amount(price, unix_seconds()) else {
+            let Some(amount) = stream.next_amount(price, unix_now()) else {
                 self.files.streams.remove(stream.payment_id)?;
                 return Ok(refused);
             };
@@ -109,7 +109,7 @@ impl AgentClient {
         }
         if reason == ErrorCode::PaymentNotFound.as_str()
             && stream.served == Decimal(0)
-            && unix_seconds() < stream.authorize_by
+            && unix_now() < stream.authorize_by
             && let Some(bought) = self.open_again(call, stream.clone()).await?
         {
             return Ok(Next::Bought(bought));
@@ -201,7 +201,7 @@ impl AgentClient {
                 key: call.key().map(str::to_owned),
                 state,
                 signed: Signed {
-                    at: unix_seconds(),
+                    at: unix_now(),
                     origin: call.origin.clone(),
                     resource_hash: call.resource_hash,
                     pay_to: stream.pay_to,
@@ -211,7 +211,7 @@ impl AgentClient {
                     payment: payment.clone(),
                 },
             };
-            if self.files.journal.begin(&purchase, unix_seconds(), |_| None)? == Begun::KeyTaken {
+            if self.files.journal.begin(&purchase, unix_now(), |_| None)? == Begun::KeyTaken {
                 return Ok(None);
             }
         }

@@ -1,7 +1,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -19,6 +19,7 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::{
     amount,
+    clock::unix_now,
     text::{Base58, Key},
 };
 
@@ -67,9 +68,10 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
     }
     let escrow = owner.escrow().await?;
     let parse = |text: &str| amount::parse(text, escrow.decimals);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let limits = SessionLimits {
-        expires_at: i64::try_from(now.saturating_add(open.expires.as_secs()))
+        expires_at: i64::try_from(open.expires.as_secs())
+            .ok()
+            .and_then(|seconds| unix_now().checked_add(seconds))
             .context("--expires is too far off")?,
         maximum_payment: parse(&open.max_payment).context("--max-payment")?,
         maximum_total: parse(&open.max_total).context("--max-total")?,

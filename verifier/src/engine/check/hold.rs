@@ -21,13 +21,13 @@ use x402_escrow_interface::{Address, account::Escrow};
 use x402_escrow_wire::{
     auth_capture::{Commitment, IntentPayload},
     claim::Claim,
+    clock::unix_now,
     error_code::ErrorCode,
 };
 
 use super::Purpose;
 use crate::{
     chain::facts,
-    clock::unix_now,
     engine::{app::App, identifier, not_accepted::NotAccepted},
 };
 

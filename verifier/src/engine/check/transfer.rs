@@ -3,7 +3,7 @@
 use x402_escrow_domain::{
     assurance::{Assurance, Observed},
     exact::{
-        check::{self, Checked as SoundTransfer, already_told},
+        check::{self, SoundTransfer, already_told},
         failure, mint,
         requirements::Request,
         transaction,
@@ -14,12 +14,11 @@ use x402_escrow_domain::{
     verify::Rejection,
 };
 use x402_escrow_interface::{Address, address::TOKEN_2022_PROGRAM_ID};
-use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, error_code::ErrorCode};
 
 use super::Purpose;
 use crate::{
     chain::SendError,
-    clock::unix_now,
     engine::{app::App, identifier::find, not_accepted::NotAccepted},
 };
 

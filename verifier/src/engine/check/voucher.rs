@@ -17,13 +17,11 @@ use x402_escrow_domain::{
 use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
     claim::Claim,
+    clock::unix_now,
     error_code::ErrorCode,
 };
 
-use crate::{
-    clock::unix_now,
-    engine::{app::App, identifier::find, not_accepted::NotAccepted},
-};
+use crate::engine::{app::App, identifier::find, not_accepted::NotAccepted};
 
 /// A voucher that is sound.
 #[derive(Clone, Debug)]

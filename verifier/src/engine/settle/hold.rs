@@ -10,16 +10,13 @@ use x402_escrow_domain::{
     verify::intent::{self, Proposal},
 };
 use x402_escrow_interface::Address;
-use x402_escrow_wire::auth_capture::Level;
+use x402_escrow_wire::{auth_capture::Level, clock::unix_now};
 
 use super::{Wanted, accepted, voucher, wait};
-use crate::{
-    clock::unix_now,
-    engine::{
-        app::App,
-        check::{CheckedHold, FoundHold, already_settled},
-        not_accepted::NotAccepted,
-    },
+use crate::engine::{
+    app::App,
+    check::{CheckedHold, FoundHold, already_settled},
+    not_accepted::NotAccepted,
 };
 
 pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, NotAccepted> {

@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 use x402_escrow_domain::{payment::History, report::Progress, verify::lifecycle};
+use x402_escrow_wire::clock::unix_now;
 
 use super::{Wanted, accepted, wait};
 use crate::{
-    clock::unix_now,
     engine::{app::App, check::CheckedOperation, not_accepted::NotAccepted},
     store::Asked,
 };

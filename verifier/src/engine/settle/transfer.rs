@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use x402_escrow_domain::{
     exact::{
-        check::{Checked as SoundTransfer, already_told, bind},
+        check::{SoundTransfer, already_told, bind},
         receipt,
         requirements::Request,
         transaction,
@@ -16,16 +16,13 @@ use x402_escrow_domain::{
     report::Progress,
     verify::Rejection,
 };
-use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, error_code::ErrorCode};
 
 use super::{Wanted, accepted, wait};
-use crate::{
-    clock::unix_now,
-    engine::{
-        app::App,
-        check::{CheckedTransfer, is_told_again},
-        not_accepted::NotAccepted,
-    },
+use crate::engine::{
+    app::App,
+    check::{CheckedTransfer, is_told_again},
+    not_accepted::NotAccepted,
 };
 
 /// Most blocks for which a blockhash is valid. The transaction's is older than now, so none can take it above that.

@@ -11,11 +11,11 @@ use x402_escrow_domain::{
 use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
     claim::Claim,
+    clock::unix_now,
     error_code::ErrorCode::{VoucherDecreased, VoucherRepeated},
 };
 
 use crate::{
-    clock::unix_now,
     engine::{
         app::App,
         check::{Again, CheckedVoucher, accepted_before, check_amount},

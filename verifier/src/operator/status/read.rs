@@ -7,7 +7,7 @@ use std::{
 
 use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
 use x402_escrow_interface::Address;
-use x402_escrow_wire::auth_capture::Commitment;
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now};
 
 use super::{
     Decimals, LISTED, Overview, PAYMENTS_IN_SUMS, PAYMENTS_PER_PAGE, Question,
@@ -15,7 +15,6 @@ use super::{
     sums, text,
 };
 use crate::{
-    clock::unix_now,
     engine::app::App,
     operator::{alarm::CAPTURE_MARGIN_SECONDS, health},
     store::StoreError,

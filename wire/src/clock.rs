@@ -1,4 +1,4 @@
-//! This machine's clock. Uses nothing of this crate.
+//! This machine's clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
