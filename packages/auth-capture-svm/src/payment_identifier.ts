@@ -30,15 +30,22 @@ export function identifierDeclaration(offer: IdentifierOffer): Record<string, un
   };
 }
 
-/** Whether a server's challenge has the extension. */
-export function takesIdentifiers(extensions: Readonly<Record<string, unknown>> | undefined): boolean {
-  const extension = extensions?.[PAYMENT_IDENTIFIER] as { info?: unknown } | null | undefined;
-  return typeof extension?.info === "object" && extension.info !== null;
+/** The extension as a server declared it in its challenge: clients echo it, whatever it has besides `info`. */
+export interface IdentifierDeclared {
+  readonly info: Readonly<Record<string, unknown>>;
 }
 
-/** What a client adds to the extension. */
-export function identifierExtension(id: string): Record<string, unknown> {
-  return { [PAYMENT_IDENTIFIER]: { info: { id } } };
+/** The extension of a server's challenge; `undefined` where it takes no ids. */
+export function identifierDeclared(
+  extensions: Readonly<Record<string, unknown>> | undefined,
+): IdentifierDeclared | undefined {
+  const extension = extensions?.[PAYMENT_IDENTIFIER] as { info?: unknown } | null | undefined;
+  return typeof extension?.info === "object" && extension.info !== null ? (extension as IdentifierDeclared) : undefined;
+}
+
+/** The extension as a client sends it: what the server declared, and the id. */
+export function identifierExtension(id: string, declared?: IdentifierDeclared): Record<string, unknown> {
+  return { [PAYMENT_IDENTIFIER]: { ...declared, info: { ...declared?.info, id } } };
 }
 
 /**

@@ -97,6 +97,15 @@ describe("the same payment is sent again under its id, and nothing else is signe
   }
 });
 
+test("the server's declaration comes back with the id in it, as its middleware wants", async () => {
+  const payments: string[] = [];
+  assert.equal((await payWith(await verifier())(await namedShop(payments, [served], "required"))).status, 200);
+  const [payment = ""] = payments;
+  const declared = identifierDeclaration("required") as { info: object; schema: object };
+  const echoed = decodePaymentSignatureHeader(payment).extensions?.[EXTENSION];
+  assert.deepEqual(echoed, { ...declared, info: { ...declared.info, id: idOf(payment) } });
+});
+
 test("a payment is sent three times at most", async () => {
   const payments: string[] = [];
   const url = await verifier();

@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { takesIdentifiers } from "../payment_identifier.js";
+import { identifierDeclared } from "../payment_identifier.js";
 import { isPrivate, readWebUrl } from "../url.js";
 import { isSettled } from "../settlement.js";
 import { Call } from "./call.js";
@@ -96,7 +96,7 @@ export class Agent {
       return response.ok ? { kind: "served", response } : { kind: "refused", response };
     }
     await response.body?.cancel();
-    const wanted = { offer: this.#choose(call, challenge), key, isNamed: takesIdentifiers(challenge.extensions) };
+    const wanted = { offer: this.#choose(call, challenge), key, declared: identifierDeclared(challenge.extensions) };
     return this.#buy(call, wanted);
   }
 

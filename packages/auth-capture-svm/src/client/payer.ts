@@ -139,12 +139,12 @@ export class Payer {
   }
 
   /** A voucher for all that was bought so far. It is in the journal if the caller has a key for it. */
-  async #voucher(call: Call, { offer, key, isNamed }: Wanted, stream: Stream, price: bigint): Promise<Purchase> {
+  async #voucher(call: Call, { offer, key, declared }: Wanted, stream: Stream, price: bigint): Promise<Purchase> {
     const { paymentId, signed, captureDeadline } = stream;
     const id = `${paymentId}_${signed}`;
     const payment: PaymentPayload = {
       ...{ x402Version: 2, accepted: offer, payload: unsignedVoucher(paymentId, signed) },
-      ...(isNamed ? { extensions: identifierExtension(`pay_${id}`) } : {}),
+      ...(declared === undefined ? {} : { extensions: identifierExtension(`pay_${id}`, declared) }),
     };
     const at = Math.floor(Date.now() / 1000);
     const purchase: Purchase = {

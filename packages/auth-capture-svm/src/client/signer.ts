@@ -4,7 +4,7 @@ import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
 import { writeHex } from "../bytes.js";
 import { type Intent, intentDigest, streamResourceHash } from "../messages.js";
-import { identifierExtension } from "../payment_identifier.js";
+import { type IdentifierDeclared, identifierExtension } from "../payment_identifier.js";
 import { readRequestPrice } from "../wire.js";
 import type { Call } from "./call.js";
 import { checkDraft, checkOffer, type Expected, receiverProof } from "./draft.js";
@@ -21,8 +21,8 @@ export interface Wanted {
   readonly offer: PaymentRequirements;
   /** The caller's own name for it. */
   readonly key: string | undefined;
-  /** Whether the server takes ids. */
-  readonly isNamed: boolean;
+  /** How the server takes ids, if it does. */
+  readonly declared: IdentifierDeclared | undefined;
 }
 
 export class Signer {
@@ -123,14 +123,15 @@ export class Signer {
     }
   }
 
-  #purchaseOf(call: Call, intent: Intent, { offer, key, isNamed }: Wanted, proof: readonly string[]): Purchase {
+  #purchaseOf(call: Call, intent: Intent, { offer, key, declared }: Wanted, proof: readonly string[]): Purchase {
     const purchase = writeHex(intentDigest(intent));
     const payload = {
       ...{ escrow: intent.escrow, sessionKey: intent.sessionKey, incarnation: this.#session.incarnation },
       ...{ nonce: intent.nonce.toString(), authorizeBy: Number(intent.authorizeBy) },
       ...(proof.length === 0 ? {} : { receiverProof: proof }),
     };
-    const extensions = isNamed ? { extensions: identifierExtension(`pay_${purchase}`) } : {};
+    const extensions =
+      declared === undefined ? {} : { extensions: identifierExtension(`pay_${purchase}`, declared) };
     const payment: PaymentPayload = { x402Version: 2, accepted: offer, payload, ...extensions };
     return {
       ...{ purchase, state: "signed", ...(key === undefined ? {} : { key }), at: Math.floor(Date.now() / 1000) },
