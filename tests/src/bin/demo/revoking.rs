@@ -36,7 +36,7 @@ pub(crate) fn show(
     let wanted = Wanted { merchant: listed, path: PATH, body: None };
     tell(&format!("its agent buys {}, and tries to buy from {}", wanted.label(), other.name));
     let bought = Purchase::make(&agent, &wanted)?;
-    let unlisted = Refusal::provoke(&agent, other, PATH, "none of the 1 receivers")?;
+    let unlisted = Refusal::provoke(&agent, other, PATH, "not the one receiver that the session may pay")?;
 
     tell("the owner names a guardian, who signs a revocation without having SOL, and the owner relays it");
     let (guardian, guardian_file) = local.key_file("guardian")?;
