@@ -12,6 +12,13 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32, Key},
 };
 
+use crate::{
+    assurance::{Assurance, Observed},
+    payment::{
+        Action, Attempt, AttemptState, History, Operation, OperationState, Problem, Terms, Tracked, Voucher,
+    },
+    verify::Rejection,
+};
 use payment::HoldReport;
 use transfer::TransferReport;
 
@@ -34,14 +41,6 @@ pub fn payment(network: &str, history: &History) -> PaymentReport {
         }
     }
 }
-
-use crate::{
-    assurance::{Assurance, Observed},
-    payment::{
-        Action, Attempt, AttemptState, History, Operation, OperationState, Problem, Terms, Tracked, Voucher,
-    },
-    verify::Rejection,
-};
 
 /// An operation as far as it got in the time that a caller waits.
 #[derive(Clone, Debug)]
@@ -91,8 +90,10 @@ pub fn settled(network: &str, progress: &Progress) -> SettleResponse {
     let Progress { history, tracked, commitment_required, objection, .. } = progress;
     let operation = &tracked.operation;
     let attempt = tracked.decisive_attempt();
-    let objection = objection.clone().map(|Rejection { code, message }| Problem { code, message });
-    let problem = objection.or_else(|| unsettled_because(operation, attempt, *commitment_required));
+    let problem = objection
+        .clone()
+        .map(Problem::from)
+        .or_else(|| unsettled_because(operation, attempt, *commitment_required));
     SettleResponse {
         success: problem.is_none(),
         error_reason: problem.as_ref().map(|problem| problem.code.to_string()),

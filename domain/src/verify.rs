@@ -70,6 +70,12 @@ impl From<Problem> for Rejection {
     }
 }
 
+impl From<Rejection> for Problem {
+    fn from(Rejection { code, message }: Rejection) -> Self {
+        Self { code, message }
+    }
+}
+
 /// Rejects with `code` and the message unless `condition` holds.
 pub(crate) fn require(
     condition: bool,

@@ -9,6 +9,7 @@ use x402_escrow_wire::{
 
 use super::{Rejection, lifecycle::hold, require};
 use crate::{
+    identifier::{self, Binding, Identifier},
     payment::{History, Voucher},
     policy::Policy,
     signature,
@@ -17,6 +18,17 @@ use crate::{
 /// What is to be kept of the payload.
 pub fn voucher(payload: &VoucherPayload) -> Voucher {
     Voucher { amount: payload.amount.0, fee: payload.fee.0, signature: payload.signature.0 }
+}
+
+/// Binds a voucher's id to what was signed for it, which adds `increment` base units, at `now`, unix seconds.
+pub fn bind(
+    identifier: &Identifier,
+    payload: &VoucherPayload,
+    intent: &Intent,
+    increment: u64,
+    now: i64,
+) -> Binding {
+    identifier.bind(intent.session_key, identifier::hash(&[&payload.signed_bytes()]), increment, now)
 }
 
 /// What a request costs by the requirements, in base units.

@@ -159,17 +159,8 @@ fn join(operations: Vec<Operation>, attempts: Vec<Attempt>) -> Vec<Tracked> {
 }
 
 pub(super) async fn update(connection: &mut AnyConnection, operation: &Operation) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE operations SET state = $1, closed = $2, error_code = $3, error = $4 WHERE id = $5 AND closed = 0",
-    )
-    .bind(operation.state.as_str())
-    .bind(i64::from(operation.closed))
-    .bind(operation.problem.as_ref().map(|problem| problem.code.as_str()))
-    .bind(operation.problem.as_ref().map(|problem| &problem.message))
-    .bind(operation.id)
-    .execute(connection)
-    .await?;
-    Ok(())
+    let Operation { id, state, closed, problem, .. } = operation;
+    set_state(connection, *id, *state, *closed, problem.as_ref()).await
 }
 
 /// Says why an operation is not sent, now or ever (`refused`).
@@ -180,14 +171,24 @@ pub(super) async fn set_problem(
     refused: bool,
 ) -> Result<(), StoreError> {
     let state = if refused { OperationState::Refused } else { OperationState::Queued };
+    set_state(connection, operation_id, state, refused, problem).await
+}
+
+async fn set_state(
+    connection: &mut AnyConnection,
+    id: i64,
+    state: OperationState,
+    closed: bool,
+    problem: Option<&Problem>,
+) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE operations SET state = $1, closed = $2, error_code = $3, error = $4 WHERE id = $5 AND closed = 0",
     )
     .bind(state.as_str())
-    .bind(i64::from(refused))
+    .bind(i64::from(closed))
     .bind(problem.map(|problem| problem.code.as_str()))
     .bind(problem.map(|problem| &problem.message))
-    .bind(operation_id)
+    .bind(id)
     .execute(connection)
     .await?;
     Ok(())

@@ -30,7 +30,7 @@ pub enum AcceptedVoucher {
     Refused(Rejection),
     /// There is no such payment.
     UnknownPayment,
-    /// Its id is another binding's of the same session.
+    /// Its id is another payment's of the same session key.
     IdentifierTaken(PaymentIdentifier),
 }
 

@@ -8,7 +8,6 @@ use x402_escrow_domain::{
         requirements::Request,
         transaction,
     },
-    identifier,
     payment::{History, Operation, RestsOn},
     policy::Policy,
     verify::Rejection,
@@ -61,9 +60,9 @@ pub async fn is_told_again(
     request: &Request,
     transfer: &SoundTransfer,
 ) -> Result<bool, NotAccepted> {
-    let Some(identifier) = &request.identifier else { return Ok(false) };
-    let binding = identifier.bind(transfer.payer, identifier::hash(&[&transfer.id]), 0, unix_now());
-    Ok(find(app, &binding).await?.is_some() && identifier.is_told_again)
+    let Some(binding) = check::bind(request, transfer, unix_now()) else { return Ok(false) };
+    let is_accepted = find(app, &binding).await?.is_some();
+    Ok(is_accepted && request.identifier.as_ref().is_some_and(|identifier| identifier.is_told_again))
 }
 
 async fn simulate(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(), NotAccepted> {

@@ -4,7 +4,7 @@
 use x402_escrow_domain::{
     assurance::{Assurance, Observed},
     claim::{self, Standing},
-    identifier::{self, Identifier},
+    identifier::Identifier,
     payment::History,
     policy::Policy,
     request::AuthCaptureRequest,
@@ -106,8 +106,7 @@ pub async fn accepted_before(
         };
     }
     let Some(identifier) = identifier else { return Ok(None) };
-    let hash = identifier::hash(&[&payload.signed_bytes()]);
-    let binding = identifier.bind(hold.intent.session_key, hash, 0, unix_now());
+    let binding = voucher::bind(identifier, payload, &hold.intent, 0, unix_now());
     let known = find(app, &binding).await?.filter(|_| identifier.is_told_again);
     Ok(known.map(|known| Again { increment: known.amount, claimed: false }))
 }

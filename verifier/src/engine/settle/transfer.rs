@@ -21,7 +21,7 @@ use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, error_code::Er
 use super::{Wanted, accepted, wait};
 use crate::engine::{
     app::App,
-    check::{CheckedTransfer, is_told_again},
+    check::{self, CheckedTransfer},
     not_accepted::NotAccepted,
 };
 
@@ -35,14 +35,17 @@ const REVIEW_SECONDS: i64 = 600;
 const RECEIPT_PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) async fn settle(app: &App, checked: CheckedTransfer) -> Result<Progress, NotAccepted> {
-    let CheckedTransfer { request, transfer, known, .. } = checked;
+    let CheckedTransfer { request, transfer, known, mut is_told_again } = checked;
     let (payment_id, commitment_asked) = (transfer.id, request.requirements.extra.commitment);
     let known = known.as_ref().and_then(|history| history.operations.first());
     let (operation_id, is_new) = match known {
         Some(known) => (known.operation.id, false),
-        None => accept(app, &request, &transfer).await?,
+        None => {
+            let accepted = accept(app, &request, &transfer).await?;
+            is_told_again = check::is_told_again(app, &request, &transfer).await?;
+            accepted
+        }
     };
-    let is_told_again = is_told_again(app, &request, &transfer).await?;
     let until = Instant::now() + app.settings.settle_timeout;
     let wanted =
         Wanted { payment_id, operation_id, commitment_asked, now: unix_now(), repeated: !is_new, until };

@@ -3,7 +3,7 @@
 
 use x402_escrow_domain::{
     assurance::Assurance,
-    identifier::{self, Identifier},
+    identifier::Identifier,
     payment::{History, Voucher},
     report::Vouched,
     verify::{Rejection, lifecycle::unknown_payment, voucher},
@@ -92,8 +92,7 @@ async fn keep(
             check_amount(&policy, &payload, &extra, history)?;
             let increment = increment(history, &voucher);
             let binding = identifier.zip(history.hold()).map(|(identifier, hold)| {
-                let hash = identifier::hash(&[&payload.signed_bytes()]);
-                identifier.bind(hold.intent.session_key, hash, increment, unix_now())
+                voucher::bind(&identifier, &payload, &hold.intent, increment, unix_now())
             });
             Ok(KeptBeside { increment, binding, claim })
         })
