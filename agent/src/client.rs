@@ -81,7 +81,7 @@ impl AgentClient {
     ///
     /// # Errors
     /// If nothing was signed: the server can't be reached, its price is not one to pay, or the key has bought already.
-    /// Whatever came after a signature is an [`Outcome`].
+    /// Once something was signed, the answer is always an [`Outcome`].
     pub async fn fetch(&self, request: &Request) -> Result<Outcome, FetchError> {
         let call = Call::new(request, self.allows_http)?;
         loop {
@@ -172,7 +172,7 @@ impl AgentClient {
     }
 }
 
-/// What a way to pay came to.
+/// How an attempt to pay ended.
 enum Bought {
     /// It is not for this request, or not any more.
     NotFor,

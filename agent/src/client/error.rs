@@ -105,15 +105,15 @@ pub enum FetchError {
     LockedLimit {
         /// The limit, in base units.
         limit: u64,
-        /// What is locked, in base units.
+        /// The sum of all holds that are open or may still be, in base units.
         locked: u64,
-        /// What this would lock, in base units.
+        /// The amount that the new hold would add, in base units.
         amount: u64,
     },
     /// The server has had its hold and a replacement for it.
     #[error(
-        "{origin} takes nothing more out of the two holds that it has, and they may stay locked until {until} (unix time); \
-         nothing was signed"
+        "{origin} refused to use both of its holds any further. They may stay locked until {until} (unix time), and a third \
+         is not opened; nothing was signed"
     )]
     TooManyHolds {
         /// The server.
@@ -153,7 +153,7 @@ pub enum FetchError {
     AlreadyBought {
         /// The caller's key.
         key: String,
-        /// What the journal calls the purchase.
+        /// The purchase's id in the journal.
         purchase: String,
         /// `served`, or `charged` where its answer got lost.
         state: &'static str,
@@ -161,7 +161,7 @@ pub enum FetchError {
     /// The journal has a purchase that this session did not make.
     #[error("the purchase {purchase} in the journal was not signed by this session's key")]
     AnotherSession {
-        /// What the journal calls the purchase.
+        /// The purchase's id in the journal.
         purchase: String,
     },
 }

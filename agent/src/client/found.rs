@@ -1,4 +1,4 @@
-//! What the verifier knows of a payment, and what that says of a purchase. No I/O.
+//! What the verifier's answer about a payment means for the purchase. No I/O.
 
 use serde::Deserialize;
 use x402_escrow_wire::{purchase::buyer::Event, text::Decimal};
@@ -12,7 +12,7 @@ const MARGIN_SECONDS: i64 = 60;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(super) struct Report {
     state: String,
-    /// What is captured on chain, in base units.
+    /// What was captured on chain so far, in base units.
     #[serde(default)]
     captured: Decimal,
     /// The last voucher's amount, in base units.
@@ -37,9 +37,13 @@ impl Report {
     }
 }
 
+fn has_passed(deadline: i64, now: i64) -> bool {
+    now > deadline.saturating_add(MARGIN_SECONDS)
+}
+
 /// What a report, or that there is none, says of a purchase at `now` (unix seconds). `None` if nothing new.
 pub(super) fn event(purchase: &Purchase, report: Option<&Report>, now: i64) -> Option<Event> {
-    let has_passed = |deadline: i64| now > deadline.saturating_add(MARGIN_SECONDS);
+    let has_passed = |deadline| has_passed(deadline, now);
     let signed = &purchase.signed;
     let captured = report.map_or(0, |report| report.captured.0);
     match report {
@@ -54,7 +58,7 @@ pub(super) fn event(purchase: &Purchase, report: Option<&Report>, now: i64) -> O
 
 /// Whether nothing of a hold is locked any more, by what the verifier says: `None` if it knows no such payment.
 pub(super) fn is_over(stream: &Stream, report: Option<&Report>, now: i64) -> bool {
-    let has_passed = |deadline: i64| now > deadline.saturating_add(MARGIN_SECONDS);
+    let has_passed = |deadline| has_passed(deadline, now);
     match report {
         _ if has_passed(stream.capture_deadline) => true,
         Some(report) if report.has_ended() => true,
