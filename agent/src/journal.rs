@@ -2,6 +2,8 @@
 //! Processes share the file; each locks it while it reads and appends.
 
 mod entries;
+#[cfg(test)]
+pub(crate) mod fixture;
 
 use std::{fs::File, io, path::PathBuf};
 

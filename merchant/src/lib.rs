@@ -28,6 +28,8 @@ mod end;
 mod ending;
 mod exchange;
 mod facilitator;
+#[cfg(test)]
+mod fixture;
 mod held;
 mod identified;
 mod kept;

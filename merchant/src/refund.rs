@@ -107,7 +107,6 @@ fn check(
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::SigningKey;
     use solana_instruction::Instruction;
     use solana_message::Message;
     use x402_escrow_interface::{
@@ -115,31 +114,12 @@ mod tests {
         address::{TOKEN_PROGRAM_ID, escrow},
         instruction as build,
     };
-    use x402_escrow_wire::text::Base58;
 
     use super::*;
+    use crate::fixture::{config, support};
 
     const PAYMENT: Hex32 = Hex32([6; 32]);
     const RETURNS: u64 = 300;
-
-    fn config() -> MerchantConfig {
-        MerchantConfig::new(
-            "http://facilitator.test".into(),
-            "https://shop.test".into(),
-            Base58([2; 32]),
-            SigningKey::from_bytes(&[7; 32]),
-            "state".into(),
-        )
-    }
-
-    fn support() -> Support {
-        Support {
-            tokens: serde_json::Map::new(),
-            network: "solana:test".into(),
-            program: Base58([3; 32]),
-            fee_payer: Base58([4; 32]),
-        }
-    }
 
     /// The escrow that was paid from, and its address.
     fn escrow_of(payer: Address) -> (Address, Escrow) {

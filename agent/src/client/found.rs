@@ -71,45 +71,16 @@ pub(super) fn is_over(stream: &Stream, report: Option<&Report>, now: i64) -> boo
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::json;
     use x402_escrow_wire::{
-        payment::{PaymentPayload, PaymentRequirements},
         purchase::buyer,
         text::{Base58, Hex32},
     };
 
     use super::*;
-    use crate::journal::{Signed, purchase_id};
-
-    const NOW: i64 = 1_700_000_000;
+    use crate::journal::fixture::{self, NOW};
 
     fn purchase(vouched: Option<u64>) -> Purchase {
-        let accepted = PaymentRequirements {
-            scheme: "auth-capture".into(),
-            network: "solana:test".into(),
-            amount: Decimal(1000),
-            asset: Base58([2; 32]),
-            pay_to: Base58([3; 32]),
-            max_timeout_seconds: 60,
-            extra: serde_json::Map::new(),
-        };
-        let payload = json!({});
-        let payment = PaymentPayload { x402_version: 2, resource: None, accepted, payload, extensions: None };
-        Purchase {
-            id: purchase_id(Hex32([1; 32]), vouched),
-            key: None,
-            state: buyer::Purchase::Unknown,
-            signed: Signed {
-                at: NOW,
-                origin: "https://a.test".into(),
-                resource_hash: Hex32([4; 32]),
-                pay_to: Base58([3; 32]),
-                amount: Decimal(1000),
-                authorize_by: NOW + 60,
-                capture_deadline: NOW + 600,
-                payment,
-            },
-        }
+        Purchase { state: buyer::Purchase::Unknown, ..fixture::purchase([1; 32], vouched) }
     }
 
     fn report(state: &str, captured: u64) -> Report {

@@ -1,14 +1,6 @@
 use std::fs;
 
-use serde_json::json;
-use x402_escrow_wire::{
-    payment::PaymentRequirements,
-    text::{Base58, Decimal, Hex32},
-};
-
-use super::{buyer::Purchase as State, *};
-
-const NOW: i64 = 1_700_000_000;
+use super::{buyer::Purchase as State, fixture::NOW, *};
 
 fn journal() -> (tempfile::TempDir, Journal) {
     let folder = tempfile::tempdir().unwrap();
@@ -19,36 +11,7 @@ fn journal() -> (tempfile::TempDir, Journal) {
 fn purchase(number: u16, key: Option<&str>) -> Purchase {
     let mut id = [0; 32];
     id[..2].copy_from_slice(&number.to_le_bytes());
-    let payment = x402_escrow_wire::payment::PaymentPayload {
-        x402_version: 2,
-        resource: None,
-        accepted: PaymentRequirements {
-            scheme: "auth-capture".into(),
-            network: "solana:test".into(),
-            amount: Decimal(1000),
-            asset: Base58([2; 32]),
-            pay_to: Base58([3; 32]),
-            max_timeout_seconds: 60,
-            extra: serde_json::Map::new(),
-        },
-        payload: json!({ "nonce": "1" }),
-        extensions: None,
-    };
-    Purchase {
-        id: purchase_id(Hex32(id), None),
-        key: key.map(str::to_owned),
-        state: State::Signed,
-        signed: Signed {
-            at: NOW,
-            origin: "https://a.test".into(),
-            resource_hash: Hex32([4; 32]),
-            pay_to: Base58([3; 32]),
-            amount: Decimal(1000),
-            authorize_by: NOW + 60,
-            capture_deadline: NOW + 600,
-            payment,
-        },
-    }
+    Purchase { key: key.map(str::to_owned), ..fixture::purchase(id, None) }
 }
 
 fn begin(journal: &Journal, purchase: &Purchase) -> Begun {

@@ -1,29 +1,17 @@
 use ed25519_dalek::{Signer, SigningKey};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use x402_escrow_wire::{
     auth_capture::ESCROW_FLOW,
     text::{Base58, Decimal},
 };
 
 use super::*;
-use crate::{facilitator::Support, price::Price};
+use crate::{
+    fixture::{config, support},
+    price::Price,
+};
 
 const NOW: i64 = 1_700_000_000;
-
-fn config() -> MerchantConfig {
-    MerchantConfig::new(
-        "http://facilitator.test".into(),
-        "https://shop.test".into(),
-        Base58([2; 32]),
-        SigningKey::from_bytes(&[7; 32]),
-        "state".into(),
-    )
-}
-
-fn support() -> Support {
-    let (program, fee_payer) = (Base58([3; 32]), Base58([4; 32]));
-    Support { network: "solana:test".into(), program, fee_payer, tokens: Map::new() }
-}
 
 /// Checks a payment for terms of `issued`, altered, at `NOW`.
 fn check(issued: i64, alter: impl Fn(&mut PaymentPayload)) -> Result<Accepted, String> {
