@@ -164,8 +164,13 @@ impl Entries {
             let may_be_asked_for = purchase.key.is_some() || !purchase.is_finished();
             may_be_asked_for && now <= purchase.signed.capture_deadline.saturating_add(KEY_SECONDS)
         };
+        // The last purchase of a key stays its last, also where two are of one second or the clock went back.
+        let is_last = |purchase: &Purchase| {
+            let last = purchase.key.as_ref().and_then(|key| self.of_key.get(key));
+            last == Some(&purchase.id)
+        };
         let mut needed: Vec<&Purchase> = self.all.values().filter(is_needed).collect();
-        needed.sort_by_key(|purchase| purchase.signed.at);
+        needed.sort_by_key(|purchase| (is_last(purchase), purchase.signed.at));
         needed.into_iter().map(Line::signed).collect()
     }
 }

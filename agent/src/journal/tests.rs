@@ -97,6 +97,23 @@ fn the_file_is_written_anew_without_what_nobody_asks_for() {
 }
 
 #[test]
+fn the_last_purchase_of_a_key_stays_its_last_when_the_file_is_written_anew() {
+    let (folder, journal) = journal();
+    let path = folder.path().join("session.json.journal");
+    // The first has the larger id, and both are of one second.
+    let (first, last) = (purchase(2, Some("order 7")), purchase(1, Some("order 7")));
+    begin(&journal, &first);
+    journal.note(&first.id, State::Over).unwrap();
+    begin(&journal, &last);
+    journal.note(&last.id, State::Served).unwrap();
+    fs::write(&path, fs::read_to_string(&path).unwrap().repeat(300)).unwrap();
+    begin(&journal, &purchase(3, None));
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+    let found = journal.find("order 7").unwrap().unwrap();
+    assert_eq!((found.id, found.state), (last.id, State::Served));
+}
+
+#[test]
 fn what_is_locked_counts_until_it_is_served_or_over() {
     let (_folder, journal) = journal();
     for number in 1..=3 {
