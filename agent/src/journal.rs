@@ -31,16 +31,6 @@ pub struct JournalError {
     source: io::Error,
 }
 
-/// What became of the wish to begin a purchase.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Begun {
-    Yes,
-    /// Another purchase has the key.
-    KeyTaken,
-    /// As much is locked already, in base units.
-    Locked(u64),
-}
-
 /// The journal while nobody else uses it.
 struct Opened {
     lines: Lines,
@@ -70,26 +60,24 @@ impl Journal {
         self.with(|opened| Ok(opened.entries.unfinished().cloned().collect()))
     }
 
-    /// Writes a purchase down that is to be signed, durably, unless its key has another that is not over or `locked`
-    /// says that too much is locked.
-    pub(crate) fn begin(
+    /// Writes a purchase down that is to be signed, durably, once `admit` agrees: nobody finds it, and may send it,
+    /// before. `false` if its key has another that is not over.
+    pub(crate) fn begin<E: From<JournalError>>(
         &self,
         purchase: &Purchase,
         now: i64,
-        locked: impl FnOnce(&Entries) -> Option<u64>,
-    ) -> Result<Begun, JournalError> {
-        self.with(|opened| {
-            let of_key = purchase.key.as_deref().and_then(|key| opened.entries.of_key(key));
-            if of_key.is_some_and(|other| other.state != buyer::Purchase::Over && other.id != purchase.id) {
-                return Ok(Begun::KeyTaken);
-            }
-            if let Some(locked) = locked(&opened.entries) {
-                return Ok(Begun::Locked(locked));
-            }
-            opened.append(Line::signed(purchase))?;
-            opened.compact(now)?;
-            Ok(Begun::Yes)
-        })
+        admit: impl FnOnce(&Entries) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let failed = |source| self.failed(source);
+        let mut opened = self.open().map_err(failed)?;
+        let of_key = purchase.key.as_deref().and_then(|key| opened.entries.of_key(key));
+        if of_key.is_some_and(|other| other.state != buyer::Purchase::Over && other.id != purchase.id) {
+            return Ok(false);
+        }
+        admit(&opened.entries)?;
+        opened.compact(now).map_err(failed)?;
+        opened.append(Line::signed(purchase)).map_err(failed)?;
+        Ok(true)
     }
 
     /// Writes down what became of a purchase. One that is finished stays so.
@@ -103,9 +91,11 @@ impl Journal {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Opened) -> io::Result<T>) -> Result<T, JournalError> {
-        self.open()
-            .and_then(|mut opened| work(&mut opened))
-            .map_err(|source| JournalError { path: self.file.path().to_owned(), source })
+        self.open().and_then(|mut opened| work(&mut opened)).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> JournalError {
+        JournalError { path: self.file.path().to_owned(), source }
     }
 
     fn open(&self) -> io::Result<Opened> {

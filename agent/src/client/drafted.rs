@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     draft::{self, Expected},
-    journal::{Begun, Purchase, Signed, purchase_id},
+    journal::{Entries, Purchase, Signed, purchase_id},
     nonces::Taken,
+    stream::Stream,
 };
 
 /// A draft that may be signed, with a nonce of the agent's own.
@@ -105,7 +106,7 @@ impl AgentClient {
         }
     }
 
-    /// Writes the purchase into the journal, counts what is signed for, writes down that the nonce is signed, and signs.
+    /// Counts what is signed for, writes down that the nonce is signed, writes the purchase into the journal, and signs.
     /// The signature must not leave before. `None` if another purchase has taken the key meanwhile.
     pub(super) async fn sign(
         &self,
@@ -129,13 +130,8 @@ impl AgentClient {
                 payment: PaymentPayload { resource: None, ..payment.clone() },
             },
         };
-        if !self.begin(&purchase).await? {
+        if !self.begin(&purchase, payment_id, nonce).await? {
             return Ok(None);
-        }
-        if let Err(error) = self.count(&intent, payment_id, nonce) {
-            // Nothing was signed.
-            self.files.journal.note(&purchase.id, step(purchase.state, Event::Expired))?;
-            return Err(error);
         }
         let mut sending = self.signed_again(&purchase)?;
         sending.payment.resource = payment.resource;
@@ -143,39 +139,49 @@ impl AgentClient {
         Ok(Some(sending))
     }
 
-    /// Writes down that the purchase is to be signed; `false` if another has its key. Where too much is locked, the
-    /// verifier is asked once what of it still is.
-    pub(super) async fn begin(&self, purchase: &Purchase) -> Result<bool, FetchError> {
-        let Some(limit) = self.limits.maximum_locked.filter(|_| purchase.vouched().is_none()) else {
-            return Ok(self.files.journal.begin(purchase, unix_now(), |_| None)? != Begun::KeyTaken);
-        };
-        let amount = purchase.signed.amount.0;
-        let mut was_refreshed = false;
+    /// Counts the purchase and writes it down; `false` if another has its key. Where too much is locked, the verifier is
+    /// asked once what of it still is.
+    async fn begin(&self, purchase: &Purchase, payment_id: Hex32, nonce: Taken) -> Result<bool, FetchError> {
+        let signed = &purchase.signed;
+        let (mut nonce, mut was_refreshed) = (Some(nonce), false);
         loop {
             let (now, streams) = (unix_now(), self.files.streams.read()?);
-            let streamed = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.locked(now)));
-            let is_streamed = |id: &str| streams.iter().any(|stream| stream.payment_id.to_string() == id);
             let begun = self.files.journal.begin(purchase, now, |entries| {
-                let locked = entries.locked(now, is_streamed).saturating_add(streamed);
-                locked.checked_add(amount).is_none_or(|sum| sum > limit).then_some(locked)
-            })?;
-            match begun {
-                Begun::Yes => return Ok(true),
-                Begun::KeyTaken => return Ok(false),
-                Begun::Locked(locked) if was_refreshed => {
-                    return Err(FetchError::LockedLimit { limit, locked, amount });
+                self.check_locked(entries, &streams, signed.amount.0, now)?;
+                // Whoever finds the purchase may send it, so it is counted before.
+                let limit = self.limits.spending_limit.unwrap_or(u64::MAX);
+                self.files.spending.add(signed.amount.0, limit)?;
+                match nonce.take() {
+                    Some(nonce) => Ok(nonce.sign(payment_id, signed.authorize_by)?),
+                    None => Ok(()),
                 }
-                Begun::Locked(_) => {
+            });
+            match begun {
+                Err(FetchError::LockedLimit { .. }) if !was_refreshed => {
                     self.refresh_all().await?;
                     was_refreshed = true;
                 }
+                begun => return begun,
             }
         }
     }
 
-    fn count(&self, intent: &Intent, payment_id: Hex32, nonce: Taken) -> Result<(), FetchError> {
-        self.files.spending.add(intent.amount, self.limits.spending_limit.unwrap_or(u64::MAX))?;
-        Ok(nonce.sign(payment_id, intent.authorize_by)?)
+    /// Refuses to lock `amount` more at `now` (unix seconds) if that would be too much.
+    fn check_locked(
+        &self,
+        entries: &Entries,
+        streams: &[Stream],
+        amount: u64,
+        now: i64,
+    ) -> Result<(), FetchError> {
+        let Some(limit) = self.limits.maximum_locked else { return Ok(()) };
+        let streamed = streams.iter().fold(0_u64, |sum, stream| sum.saturating_add(stream.locked(now)));
+        let is_streamed = |id: &str| streams.iter().any(|stream| stream.payment_id.to_string() == id);
+        let locked = entries.locked(now, is_streamed).saturating_add(streamed);
+        match locked.checked_add(amount) {
+            Some(sum) if sum <= limit => Ok(()),
+            _ => Err(FetchError::LockedLimit { limit, locked, amount }),
+        }
     }
 }
 

@@ -52,6 +52,25 @@ async fn a_payment_is_in_the_journal_before_its_signature_leaves() {
     assert!(!journal.contains("/report"), "it holds no URL");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_purchase_is_counted_before_anybody_finds_it_in_the_journal() {
+    let peers = Peers::start().await;
+    let file = |name: &str| peers.session_path().with_added_extension(name);
+    let counting = std::fs::File::create(file("spent.lock")).unwrap();
+    counting.lock().unwrap();
+    let (agent, request) = (peers.agent(PRICE), report(&peers));
+    let bought = tokio::spawn(async move { in_short(&agent.fetch(&request).await.unwrap()).to_string() });
+    while peers.asked().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // It waits for its turn to count.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(std::fs::read_to_string(file("journal")).unwrap_or_default(), "");
+    counting.unlock().unwrap();
+    assert_eq!(bought.await.unwrap(), "served");
+    assert_eq!(state(&peers), State::Served);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_that_was_given_up_after_it_was_signed_is_found_and_sent_again() {
     let peers = Peers::start().await;

@@ -22,7 +22,7 @@ use crate::{
         streamed::voucher::{offer_of_ids, request_price},
         verifier::Wanted,
     },
-    journal::{Begun, Purchase, Signed, purchase_id},
+    journal::{Purchase, Signed, purchase_id},
     stream::Stream,
 };
 
@@ -106,7 +106,7 @@ impl AgentClient {
             ..opening
         };
         // It locks nothing more than it did.
-        if self.files.journal.begin(&again, unix_now(), |_| None)? == Begun::KeyTaken {
+        if !self.files.journal.begin(&again, unix_now(), |_| Ok::<_, FetchError>(()))? {
             return Ok(Some(Bought::KeyTaken));
         }
         let sending = self.signed_again(&again)?;

@@ -22,7 +22,7 @@ use crate::{
         exchange::{Call, challenge},
         paid::{PAUSE, Sending, Sent, identifier, is_repeated, step},
     },
-    journal::{Begun, Purchase, Signed, purchase_id},
+    journal::{Purchase, Signed, purchase_id},
     stream::Stream,
 };
 
@@ -211,7 +211,7 @@ impl AgentClient {
                     payment: payment.clone(),
                 },
             };
-            if self.files.journal.begin(&purchase, unix_now(), |_| None)? == Begun::KeyTaken {
+            if !self.files.journal.begin(&purchase, unix_now(), |_| Ok::<_, FetchError>(()))? {
                 return Ok(None);
             }
         }
