@@ -18,6 +18,7 @@ use x402_escrow_domain::{
     webhook::Webhook,
 };
 use x402_escrow_interface::Address;
+use x402_escrow_wire::clock::unix_now;
 
 use crate::{
     chain::{Chain, ChainError, live::Blocks},
@@ -27,6 +28,9 @@ use crate::{
     },
     store::Store,
 };
+
+/// Returns the time in unix seconds.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The service's parts.
 pub struct App {
@@ -42,6 +46,8 @@ pub struct App {
     pub fee_payer: Keypair,
     /// How it runs.
     pub settings: Settings,
+    /// This machine's time.
+    pub clock: Clock,
     /// What was asked lately.
     pub limits: Limits,
     /// Wakes the tracker when there is something to send.
@@ -150,6 +156,7 @@ impl App {
             fee_payer,
             limits: Limits::new(&settings.limits),
             settings,
+            clock: Arc::new(unix_now),
             to_send: Notify::new(),
             blocks: Arc::default(),
             is_leading: AtomicBool::new(false),
@@ -159,5 +166,17 @@ impl App {
             followers: Arc::new(Semaphore::new(MAXIMUM_FOLLOWERS)),
             suggestions: AtomicU64::new(0),
         })
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// This machine's time, unix seconds.
+    pub fn now(&self) -> i64 {
+        (self.clock)()
     }
 }

@@ -15,7 +15,7 @@ use x402_escrow_domain::{
     },
 };
 use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Digest};
-use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, error_code::ErrorCode, text::Hex32};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
 
 use crate::{
     chain::ChainError,
@@ -62,7 +62,7 @@ pub async fn send(
     message: &[u8],
     by_receiver: &Signature,
 ) -> Result<Progress, NotAccepted> {
-    let (payment_id, now) = (*payment_id, unix_now());
+    let (payment_id, now) = (*payment_id, app.now());
     let until = Instant::now() + app.settings.settle_timeout;
     let wanted = |operation_id, repeated| Wanted {
         payment_id,
@@ -123,7 +123,7 @@ async fn accept(
         .map_err(|error| ChainError { request: "sendTransaction", message: error.to_string() })?;
     // The message's own blockhash dies no later than the newest.
     let last_valid_block_height = app.chain.blockhash().await?.last_valid_block_height;
-    let (action, now) = (Action::Refund { amount, returns }, unix_now());
+    let (action, now) = (Action::Refund { amount, returns }, app.now());
     let attempt = Attempt::only(transaction.signature, transaction.bytes, last_valid_block_height);
     let asked = Asked { payment_id, action: &action, attempt: Some(attempt.clone()), now };
     let required = |history: &History| app.rules.policy.required(history, &action, None, now);

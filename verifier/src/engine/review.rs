@@ -9,7 +9,7 @@ use x402_escrow_domain::{
     review::{AGAIN_SECONDS, Review, review},
     verify::lifecycle,
 };
-use x402_escrow_wire::{clock::unix_now, text::Hex32};
+use x402_escrow_wire::text::Hex32;
 
 use crate::{
     chain::facts,
@@ -39,7 +39,7 @@ async fn review_due(app: &App) -> Result<(), Interrupted> {
             Review::Act(action) => {
                 tracing::info!(payment = %Hex32(id), kind = action.kind(), "ending what nobody ended");
                 let required = |history: &History| app.rules.policy.required(history, &action, None, now);
-                let asked = Asked { payment_id: &id, action: &action, attempt: None, now: unix_now() };
+                let asked = Asked { payment_id: &id, action: &action, attempt: None, now: app.now() };
                 let decide = |history: &History| lifecycle::decide(&action, history, now);
                 app.store.accept_operation(asked, required, decide).await?;
                 app.to_send.notify_one();

@@ -11,10 +11,7 @@ use x402_escrow_domain::{
     transaction::{self, Part, Terms},
 };
 use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::{
-    clock::unix_now,
-    text::{Base58, Hex32},
-};
+use x402_escrow_wire::text::{Base58, Hex32};
 
 use crate::{
     chain::{ChainError, SendError},
@@ -92,7 +89,7 @@ async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<Attempt>, Submit
         tracing::debug!(%error, "recent prices not known: offering the least");
         Vec::new()
     });
-    let now = unix_now();
+    let now = app.now();
     let is_urgent = operations.iter().any(|prepared| {
         let deadline = prepared.payment.capture_deadline();
         priority_fee::is_urgent(&prepared.operation.action, deadline, now)

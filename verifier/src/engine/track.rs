@@ -17,10 +17,7 @@ use x402_escrow_domain::{
     review::{Review, review},
 };
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::{
-    clock::unix_now,
-    text::{Base58, Hex32},
-};
+use x402_escrow_wire::text::{Base58, Hex32};
 
 use crate::{
     engine::{
@@ -161,7 +158,7 @@ impl Tracker {
             }));
         }
         let candidate_count = candidates.len();
-        let groups = gather::gather(candidates, unix_now(), &self.app.settings.gather);
+        let groups = gather::gather(candidates, self.app.now(), &self.app.settings.gather);
         let sent: usize = groups.iter().map(Vec::len).sum();
         self.app.metrics.gathering.set(i64::try_from(candidate_count - sent).unwrap_or(i64::MAX));
         for group in groups {
@@ -206,7 +203,7 @@ fn advance(tracked: &mut Tracked, seen: &Seen, app: &App) -> Next {
     let observation = Observation {
         block_height: seen.block_height,
         statuses: &statuses,
-        now: unix_now(),
+        now: app.now(),
         settle_timeout_seconds: seconds,
     };
     let next = advance::advance(tracked, &observation);

@@ -11,7 +11,6 @@ use x402_escrow_domain::{
     report::{self, PaymentReport},
     webhook::{Delivery, Next, Webhook, next},
 };
-use x402_escrow_wire::clock::unix_now;
 
 use crate::{engine::app::App, store::StoreError};
 
@@ -55,7 +54,7 @@ pub async fn run(app: Arc<App>, webhook: Webhook) -> Infallible {
 
 /// Delivers what is due. Returns how much that was.
 async fn deliver_due(app: &App, webhook: &Webhook, client: &Client) -> Result<usize, StoreError> {
-    let due = app.store.due_deliveries(unix_now(), DELIVERIES_AT_ONCE).await?;
+    let due = app.store.due_deliveries(app.now(), DELIVERIES_AT_ONCE).await?;
     let done = join_all(due.iter().map(|delivery| deliver(app, webhook, client, delivery))).await;
     done.into_iter().collect::<Result<Vec<()>, _>>()?;
     Ok(due.len())
@@ -71,7 +70,7 @@ async fn deliver(
     let Some(history) = app.store.history(&payment.0).await? else {
         return app.store.delivered(delivery).await;
     };
-    let now = unix_now();
+    let now = app.now();
     let body = serde_json::to_string(&Message {
         kind: "payment",
         timestamp: now,

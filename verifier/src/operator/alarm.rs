@@ -5,7 +5,7 @@ use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::time::MissedTickBehavior;
 use x402_escrow_domain::payment::{Action, ListedOperation};
-use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, text::Hex32};
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::engine::{app::App, not_accepted::Interrupted};
 
@@ -42,7 +42,7 @@ pub async fn run(app: Arc<App>) -> Infallible {
 }
 
 async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
-    let now = unix_now();
+    let now = app.now();
     let open = app.store.unfinished().await?;
     warned.retain(|id| open.iter().any(|open| open.operation.id == *id));
     for open in open.iter().filter(|open| is_endangered(open, now)) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use x402_escrow_domain::facts;
-use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now};
+use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{chain::NodeReport, engine::app::App};
 
@@ -73,7 +73,7 @@ async fn check_chain(app: &App, health: &mut Health) {
     let mut accounts = snapshot.accounts.into_iter();
     let mut next = || accounts.next().flatten();
 
-    let age = next().as_ref().and_then(facts::unix_timestamp).map(|time| unix_now().saturating_sub(time));
+    let age = next().as_ref().and_then(facts::unix_timestamp).map(|time| app.now().saturating_sub(time));
     health.slot_age_seconds = age;
     let maximum = app.settings.maximum_slot_age_seconds;
     match age {

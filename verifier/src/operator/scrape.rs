@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use x402_escrow_domain::{facts, payment::OperationState};
-use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now};
+use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{engine::app::App, operator::alarm, store::StoreError};
 
@@ -70,7 +70,7 @@ pub async fn scrape(app: &App) -> Result<String, StoreError> {
 }
 
 async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
-    let now = unix_now();
+    let now = app.now();
     let promised: Family<PromisedLabels, Number> = Family::default();
     let [held, uncaptured]: [Family<AmountLabels, Number>; 2] = Default::default();
     let promise = |scheme: &str, asset: &str, amount: u64, since: i64| {
@@ -138,7 +138,7 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     register(registry, "chain_slots_behind", help, behind as f64);
     let account = |index: usize| snapshot.accounts.get(index)?.as_ref();
     if let Some(time) = account(0).and_then(facts::unix_timestamp) {
-        let seconds = unix_now().saturating_sub(time);
+        let seconds = app.now().saturating_sub(time);
         register(registry, "chain_seconds_behind", "This machine's time less the cluster's", seconds as f64);
     }
     let lamports = account(1).map_or(0, |account| account.lamports);

@@ -21,7 +21,6 @@ use x402_escrow_interface::{Address, account::Escrow};
 use x402_escrow_wire::{
     auth_capture::{Commitment, IntentPayload},
     claim::Claim,
-    clock::unix_now,
     error_code::ErrorCode,
 };
 
@@ -76,7 +75,7 @@ pub(super) async fn check(
     payload: &IntentPayload,
     purpose: Purpose,
 ) -> Result<CheckedHold, NotAccepted> {
-    let now = unix_now();
+    let now = app.now();
     let signed = request::read_intent(&app.rules, &request.body, payload, now)?;
     let (intent, asked) = (&signed.intent, &request.body.payment_requirements);
     let (binding, is_told_again) = match &request.identifier {

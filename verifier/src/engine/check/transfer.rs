@@ -13,7 +13,7 @@ use x402_escrow_domain::{
     verify::Rejection,
 };
 use x402_escrow_interface::{Address, address::TOKEN_2022_PROGRAM_ID};
-use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, error_code::ErrorCode};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::Purpose;
 use crate::{
@@ -60,7 +60,7 @@ pub async fn is_told_again(
     request: &Request,
     transfer: &SoundTransfer,
 ) -> Result<bool, NotAccepted> {
-    let Some(binding) = check::bind(request, transfer, unix_now()) else { return Ok(false) };
+    let Some(binding) = check::bind(request, transfer, app.now()) else { return Ok(false) };
     let is_accepted = find(app, &binding).await?.is_some();
     Ok(is_accepted && request.identifier.as_ref().is_some_and(|identifier| identifier.is_told_again))
 }

@@ -17,7 +17,6 @@ use x402_escrow_domain::{
 use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
     claim::Claim,
-    clock::unix_now,
     error_code::ErrorCode,
 };
 
@@ -69,7 +68,7 @@ pub(super) async fn check(
     let claim = request.body.claim;
     let again = accepted_before(app, payload, request.identifier.as_ref(), claim, &history).await?;
     if again.is_none() {
-        check_amount(policy, payload, &extra, &history)?;
+        check_amount(policy, payload, &extra, &history, app.now())?;
     }
     let assurance = Assurance {
         rests_on: history.rests_on_hold(),
@@ -97,7 +96,7 @@ pub async fn accepted_before(
     if history.voucher.is_some_and(|last| payload.amount.0 <= last.amount)
         && let Some(first) = app.store.voucher_claim(&history.payment.id, payload.amount.0).await?
     {
-        return match claim::standing(Some(first.claim), claim, history, unix_now()) {
+        return match claim::standing(Some(first.claim), claim, history, app.now()) {
             Standing::Asking => Ok(Some(Again { increment: first.increment, claimed: true })),
             Standing::Nobodys | Standing::Anothers => {
                 let message = "amount: this voucher was accepted before, and pays one request";
@@ -106,12 +105,12 @@ pub async fn accepted_before(
         };
     }
     let Some(identifier) = identifier else { return Ok(None) };
-    let binding = voucher::bind(identifier, payload, &hold.intent, 0, unix_now());
+    let binding = voucher::bind(identifier, payload, &hold.intent, 0, app.now());
     let known = find(app, &binding).await?.filter(|_| identifier.is_told_again);
     Ok(known.map(|known| Again { increment: known.amount, claimed: false }))
 }
 
-/// Checks the voucher against all that was accepted before.
+/// Checks the voucher against all that was accepted before `now`, unix seconds.
 ///
 /// # Errors
 /// If it buys nothing, or might not be captured.
@@ -120,8 +119,9 @@ pub fn check_amount(
     payload: &VoucherPayload,
     extra: &Extra,
     history: &History,
+    now: i64,
 ) -> Result<(), Rejection> {
     let price = voucher::request_price(extra)?;
     let commitment = policy.on_balance(history.payment.amount, extra.commitment);
-    voucher::check(&voucher::voucher(payload), history, price, commitment, unix_now(), policy)
+    voucher::check(&voucher::voucher(payload), history, price, commitment, now, policy)
 }

@@ -10,7 +10,7 @@ use x402_escrow_domain::{
     verify::intent::{self, Proposal},
 };
 use x402_escrow_interface::Address;
-use x402_escrow_wire::{auth_capture::Level, clock::unix_now};
+use x402_escrow_wire::auth_capture::Level;
 
 use super::{Wanted, accepted, voucher, wait};
 use crate::engine::{
@@ -36,7 +36,7 @@ pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, 
             };
             // Of all that the requirements ask, only how final the hold must be is up to each caller.
             let commitment = app.rules.policy.on_balance(hold.intent.amount, extra.commitment);
-            let payment = Payment::held(hold.clone(), escrow.payer, escrow.mint, unix_now());
+            let payment = Payment::held(hold.clone(), escrow.payer, escrow.mint, app.now());
             let payment = Payment { claim, ..payment };
             accept(app, &payment, &hold, &asset, &facts, binding.as_ref(), commitment.into()).await?
         }
@@ -47,7 +47,7 @@ pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, 
             payment_id,
             operation_id,
             commitment_asked: extra.commitment,
-            now: unix_now(),
+            now: app.now(),
             repeated: !is_new,
             until: Instant::now() + app.settings.settle_timeout,
         },
@@ -55,7 +55,7 @@ pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, 
     .await?;
     // An equal request at the same time may have been faster, and another's.
     if !is_new && !claimed {
-        match claim::standing(progress.history.payment.claim, claim, &progress.history, unix_now()) {
+        match claim::standing(progress.history.payment.claim, claim, &progress.history, app.now()) {
             Standing::Nobodys => {}
             Standing::Asking => claimed = true,
             Standing::Anothers => return Err(already_settled(&progress.history).into()),

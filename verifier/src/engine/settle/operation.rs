@@ -2,7 +2,6 @@
 
 use tokio::time::Instant;
 use x402_escrow_domain::{payment::History, report::Progress, verify::lifecycle};
-use x402_escrow_wire::clock::unix_now;
 
 use super::{Wanted, accepted, wait};
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
 pub(super) async fn settle(app: &App, checked: CheckedOperation) -> Result<Progress, NotAccepted> {
     let CheckedOperation { history, action, commitment_asked, now, .. } = checked;
     let payment_id = history.payment.id;
-    let asked = Asked { payment_id: &payment_id, action: &action, attempt: None, now: unix_now() };
+    let asked = Asked { payment_id: &payment_id, action: &action, attempt: None, now: app.now() };
     let required = |history: &History| app.rules.policy.required(history, &action, commitment_asked, now);
     let decide = |history: &History| lifecycle::decide(&action, history, now);
     let outcome = app.store.accept_operation(asked, required, decide).await?;

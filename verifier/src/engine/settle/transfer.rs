@@ -16,7 +16,7 @@ use x402_escrow_domain::{
     report::Progress,
     verify::Rejection,
 };
-use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, error_code::ErrorCode};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::{Wanted, accepted, wait};
 use crate::engine::{
@@ -48,7 +48,7 @@ pub(super) async fn settle(app: &App, checked: CheckedTransfer) -> Result<Progre
     };
     let until = Instant::now() + app.settings.settle_timeout;
     let wanted =
-        Wanted { payment_id, operation_id, commitment_asked, now: unix_now(), repeated: !is_new, until };
+        Wanted { payment_id, operation_id, commitment_asked, now: app.now(), repeated: !is_new, until };
     loop {
         let mut progress = wait(app, wanted).await?;
         if !progress.is_sure_enough() {
@@ -72,7 +72,7 @@ pub(super) async fn settle(app: &App, checked: CheckedTransfer) -> Result<Progre
 /// Signs the transaction and has it sent, unless somebody else did meanwhile.
 async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(i64, bool), NotAccepted> {
     let last_valid_block_height = app.chain.block_height().await?.saturating_add(BLOCKHASH_BLOCKS);
-    let now = unix_now();
+    let now = app.now();
     let binding = bind(request, transfer, now);
     let requirements = &request.requirements;
     let signed = transaction::sign(transfer.transaction.clone(), &app.fee_payer)?;

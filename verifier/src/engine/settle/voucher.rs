@@ -1,6 +1,8 @@
 //! Keeps vouchers. Of equal ones exactly one is accepted; a server that keeps payments apart by their ids is told again
 //! what became of it.
 
+use std::sync::Arc;
+
 use x402_escrow_domain::{
     assurance::Assurance,
     identifier::Identifier,
@@ -11,7 +13,6 @@ use x402_escrow_domain::{
 use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
     claim::Claim,
-    clock::unix_now,
     error_code::ErrorCode::{VoucherDecreased, VoucherRepeated},
 };
 
@@ -87,13 +88,16 @@ async fn keep(
     let policy = &app.rules.policy;
     let decide = {
         let (policy, payload, extra) = (policy.clone(), *payload, extra.clone());
+        let clock = Arc::clone(&app.clock);
         let identifier = identifier.cloned();
         Box::new(move |history: &History| {
-            check_amount(&policy, &payload, &extra, history)?;
+            // Read now: what was queued may have waited.
+            let now = clock();
+            check_amount(&policy, &payload, &extra, history, now)?;
             let increment = increment(history, &voucher);
-            let binding = identifier.zip(history.hold()).map(|(identifier, hold)| {
-                voucher::bind(&identifier, &payload, &hold.intent, increment, unix_now())
-            });
+            let binding = identifier
+                .zip(history.hold())
+                .map(|(identifier, hold)| voucher::bind(&identifier, &payload, &hold.intent, increment, now));
             Ok(KeptBeside { increment, binding, claim })
         })
     };

@@ -7,7 +7,7 @@ use std::{
 
 use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
 use x402_escrow_interface::Address;
-use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now};
+use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
     Decimals, LISTED, Overview, PAYMENTS_IN_SUMS, PAYMENTS_PER_PAGE, Question,
@@ -30,7 +30,7 @@ const MAXIMUM_MINTS: usize = 100;
 /// # Errors
 /// If the store fails. What the chain does not tell is left out.
 pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError> {
-    let now = unix_now();
+    let now = app.now();
     let since = now.saturating_sub(DAY_SECONDS.saturating_mul(i64::from(question.days)));
     let receiver = question.receiver.as_ref();
     let store = &app.store;
