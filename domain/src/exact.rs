@@ -1,6 +1,6 @@
 //! The scheme `exact` on Solana, versions 1 and 2: a client's transaction with one token transfer, which this
-//! facilitator signs as fee payer. Uses `cluster`, `identifier`, `payment`, `policy`, `signature`, `transaction`,
-//! `verify`.
+//! facilitator signs as fee payer. Uses `cluster`, `identifier`, `payment`, `policy`, `signature`, `tokens`,
+//! `transaction`, `verify`.
 
 pub mod check;
 pub mod failure;

@@ -20,6 +20,7 @@ pub mod report;
 pub mod request;
 pub mod review;
 pub mod signature;
+pub mod tokens;
 pub mod transaction;
 pub mod translate;
 pub mod verify;

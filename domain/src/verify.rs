@@ -1,5 +1,5 @@
 //! Decides whether a payment would settle: payload, requirements, chain facts and policy in, verdict out. Uses
-//! `decision`, `facts`, `identifier`, `payment`, `policy`, `promises`, `signature`.
+//! `decision`, `facts`, `identifier`, `payment`, `policy`, `promises`, `signature`, `tokens`.
 //!
 //! - [`requirements`]: what a merchant asks, and whether this facilitator can settle it
 //! - [`intent`]: what a payer signed, against the requirements and the chain
@@ -15,7 +15,7 @@ pub mod voucher;
 use x402_escrow_interface::{Address, deployment};
 use x402_escrow_wire::error_code::ErrorCode;
 
-use crate::{payment::Problem, policy::Policy};
+use crate::{payment::Problem, policy::Policy, tokens::Tokens};
 
 /// Who decides: what the pure checks need to know of this verifier.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Rules {
     pub program: Address,
     /// Pays fees and rent.
     pub fee_payer: Address,
+    /// What it serves.
+    pub tokens: Tokens,
     /// Its bounds.
     pub policy: Policy,
 }

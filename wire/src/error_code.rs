@@ -56,6 +56,8 @@ error_codes! {
     UnsupportedPaymentFlow = "invalid_auth_capture_svm_unsupported_payment_flow",
     /// The amount is below what this facilitator holds.
     AmountTooSmall = "invalid_auth_capture_svm_amount_too_small",
+    /// A token that this facilitator does not hold.
+    UnsupportedAsset = "invalid_auth_capture_svm_unsupported_asset",
     /// The escrow has as many payments that are not over as this facilitator allows.
     TooManyOpenHolds = "invalid_auth_capture_svm_too_many_open_holds",
     /// The escrow account doesn't exist.
@@ -120,6 +122,10 @@ error_codes! {
     ExactFeePayerMissing = "invalid_exact_svm_payload_missing_fee_payer",
     /// `extra.feePayer` is not this facilitator's.
     ExactFeePayerNotManaged = "invalid_exact_svm_fee_payer_not_managed_by_facilitator",
+    /// A token that this facilitator does not transfer.
+    ExactUnsupportedAsset = "invalid_exact_svm_unsupported_asset",
+    /// The amount is 0, or below what this facilitator transfers of the token.
+    ExactAmountTooSmall = "invalid_exact_svm_amount_too_small",
     /// `payload.transaction` is not one legacy or version 0 transaction in base64.
     ExactTransactionNotDecoded = "invalid_exact_svm_payload_transaction_could_not_be_decoded",
     /// The transaction's fee payer is not `extra.feePayer`.

@@ -6,12 +6,13 @@ use x402_escrow_wire::error_code::ErrorCode;
 
 use super::{
     instructions::{self, Transfer},
-    requirements::Request,
+    requirements::{Request, Requirements},
     transaction,
 };
 use crate::{
     identifier::{self, Binding},
-    verify::{Rejection, Rules},
+    tokens::Tokens,
+    verify::{Rejection, Rules, require},
 };
 
 /// A payment that is right by itself.
@@ -43,6 +44,30 @@ pub fn check(request: &Request, rules: &Rules) -> Result<SoundTransfer, Rejectio
     let bounds = rules.policy.exact_fee_bounds;
     let transfer = instructions::check(&transaction.message, &payer, &request.requirements, bounds)?;
     Ok(SoundTransfer { id: transaction::payment_id(&transaction), payer, transfer, transaction })
+}
+
+/// Checks that the operator pays for transfers of this token, and of so little.
+///
+/// # Errors
+/// If not.
+pub fn check_token(requirements: &Requirements, tokens: &Tokens) -> Result<(), Rejection> {
+    let minimum = tokens.minimum(&requirements.mint).ok_or_else(|| {
+        Rejection::new(
+            ErrorCode::ExactUnsupportedAsset,
+            format!(
+                "paymentRequirements.asset: {} is not served here; ask for one of {} (see GET /supported)",
+                requirements.mint,
+                tokens.list()
+            ),
+        )
+    })?;
+    require(requirements.amount >= minimum, ErrorCode::ExactAmountTooSmall, || {
+        let units = if minimum == 1 { "unit" } else { "units" };
+        format!(
+            "paymentRequirements: the amount must be at least {minimum} base {units} of this token, is {}",
+            requirements.amount
+        )
+    })
 }
 
 /// The verdict on a payment that somebody was already told is paid.

@@ -24,6 +24,7 @@ use crate::{
     policy::Policy,
     promises::Promises,
     signature,
+    tokens::Tokens,
 };
 
 /// The intent that requirements and payload make together.
@@ -55,6 +56,16 @@ pub fn check_signature(intent: &Intent, by: &Signature) -> Result<(), Rejection>
                 .to_owned()
         },
     )
+}
+
+/// Checks that the operator locks rent for holds of this token.
+///
+/// # Errors
+/// If not.
+pub fn check_token(asset: &Address, tokens: &Tokens) -> Result<(), Rejection> {
+    require(tokens.minimum(asset).is_some(), ErrorCode::UnsupportedAsset, || {
+        format!("asset: {asset} is not served here; ask for one of {} (see GET /supported)", tokens.list())
+    })
 }
 
 /// An intent that is to be authorized.

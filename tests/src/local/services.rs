@@ -64,6 +64,7 @@ impl Verifier {
             ("X402_RPC_URL", local.rpc_url().to_owned()),
             ("X402_PROGRAM_ID", program_id().to_string()),
             ("X402_FEE_PAYER", key_file.display().to_string()),
+            ("X402_TOKENS", format!("[{{ mint = '{}', minimum = '1' }}]", local.mint)),
             ("X402_DATABASE", local.folder().join("verifier.sqlite").display().to_string()),
             // Balances are looked at as soon as a capture is answered.
             ("X402_FINALITY_ON_CONFIRMED_HOLD", "[{ commitment = 'confirmed' }]".to_owned()),

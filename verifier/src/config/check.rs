@@ -11,6 +11,7 @@ use std::{
 use x402_escrow_domain::{
     gather::GatherSettings,
     policy::{FeeBounds, Finality, FinalityError, Policy, Tier},
+    tokens::Tokens,
     verify,
 };
 use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
@@ -42,13 +43,28 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
     }
     let operator_listen =
         error.sound("operator_listen", operator_address(keys.operator_listen, &keys.listen));
-    let deployment = Deployment { network: keys.network, program: keys.program_id.map(Address::from) };
+    let tokens = keys.tokens.map(|tokens| {
+        error.sound(
+            "tokens",
+            Tokens::new(tokens.into_iter().map(|token| (token.mint.into(), token.minimum.0))),
+        )
+    });
+    let deployment = Deployment {
+        network: keys.network,
+        program: keys.program_id.map(Address::from),
+        tokens: tokens.clone().flatten(),
+    };
     match &deployment.network {
         Some(network) if !is_solana_network(network) => {
             let message = "must be `solana:` and the first 32 characters of the cluster's genesis hash";
             error.note("network", message);
         }
-        Some(network) => _ = error.sound("program_id", verify::program(network, deployment.program)),
+        Some(network) => {
+            error.sound("program_id", verify::program(network, deployment.program));
+            if tokens.is_none() {
+                error.sound("tokens", Tokens::known(network));
+            }
+        }
         None => {}
     }
     let rpc_urls = error.sound("rpc_url", urls::nodes(&keys.rpc_url));

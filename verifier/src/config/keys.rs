@@ -29,6 +29,14 @@ fn above<L>(commitment: L) -> FinalityKey<L> {
     FinalityKey { up_to: None, commitment }
 }
 
+/// A token that is served.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenKey {
+    pub(super) mint: Key,
+    pub(super) minimum: Decimal,
+}
+
 /// Makes of one list the struct, the names, and what reads them: a key that is in one is in all.
 macro_rules! keys {
     ($($name:ident: $type:ty $(= $default:expr)?;)+) => {
@@ -76,6 +84,7 @@ keys! {
     minimum_capture_seconds: i64 = 30;
     maximum_capture_seconds: i64 = MAXIMUM_CAPTURE_SECONDS;
     voucher_margin_seconds: i64 = 300;
+    tokens: Option<Vec<TokenKey>> = None;
     exact_maximum_compute_units: u32 = 400_000;
     exact_maximum_compute_unit_price_micro_lamports: u64 = 5_000_000;
     settle_timeout_seconds: u64 = 45;

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use x402_escrow_domain::{
     gather::GatherSettings,
     policy::Policy,
+    tokens::{NoTokens, Tokens},
     verify::{self, NoProgram, Rules},
     webhook::Webhook,
 };
@@ -68,13 +69,15 @@ pub struct App {
     pub suggestions: AtomicU64,
 }
 
-/// Which escrow program, on which cluster; `None` is what the node and the interface say.
+/// Which escrow program and tokens, on which cluster; `None` is what the node says, and what is known of its cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deployment {
     /// The cluster, as a CAIP-2 id.
     pub network: Option<String>,
     /// The escrow program.
     pub program: Option<Address>,
+    /// What is served.
+    pub tokens: Option<Tokens>,
 }
 
 /// Why the parts can't be put together.
@@ -86,6 +89,9 @@ pub enum StartError {
     /// The escrow program is not known.
     #[error("program_id (or X402_PROGRAM_ID): {0}")]
     NoProgram(#[from] NoProgram),
+    /// Nothing says what is served.
+    #[error("tokens (or X402_TOKENS): {0}")]
+    NoTokens(#[from] NoTokens),
 }
 
 /// The most clients that can follow payments at once: each reads the store as often as its payment gets further.
@@ -124,7 +130,7 @@ impl App {
     /// Puts the parts together, and asks the node which cluster it is.
     ///
     /// # Errors
-    /// If the node doesn't answer, or nothing says which program the escrow program is.
+    /// If the node doesn't answer, or nothing says which program the escrow program is, or which tokens are served.
     pub async fn new(
         chain: Arc<dyn Chain>,
         deployment: Deployment,
@@ -148,8 +154,9 @@ impl App {
             None => node_network,
         };
         let program = verify::program(&network, deployment.program)?;
+        let tokens = deployment.tokens.map_or_else(|| Tokens::known(&network), Ok)?;
         Ok(Self {
-            rules: Rules { network, program, fee_payer: fee_payer.pubkey(), policy },
+            rules: Rules { network, program, fee_payer: fee_payer.pubkey(), tokens, policy },
             chain,
             store,
             metrics,

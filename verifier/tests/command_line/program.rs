@@ -54,11 +54,21 @@ fn a_public_cluster_needs_the_programs_address_and_the_error_says_where_to_put_i
     }
 }
 
+#[test]
+fn a_local_cluster_needs_tokens_and_the_error_says_where_to_name_them() {
+    let (status, text) = started(LOCAL, &[]);
+    assert_eq!(status, Some(1), "{text}");
+    for part in ["tokens (or X402_TOKENS)", "no USDC is known on solana:4sGj", "name the mints"] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+}
+
 /// They get as far as listening, at an address that no machine has.
 #[test]
 fn a_local_cluster_has_a_default_and_any_cluster_takes_an_address() {
     let address = "11111111111111111111111111111112";
-    for (genesis_hash, variables) in [(LOCAL, &[][..]), (DEVNET, &[("X402_PROGRAM_ID", address)])] {
+    let tokens = ("X402_TOKENS", "[{ mint = '11111111111111111111111111111112', minimum = '1' }]");
+    for (genesis_hash, variables) in [(LOCAL, &[tokens][..]), (DEVNET, &[("X402_PROGRAM_ID", address)])] {
         let (status, text) = started(genesis_hash, variables);
         assert_eq!(status, Some(1), "{text}");
         assert!(text.contains("listen: can't listen on 192.0.2.1:1"), "{text}");

@@ -34,6 +34,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("minimum_capture_seconds", "10"),
         ("maximum_capture_seconds", "3600"),
         ("voucher_margin_seconds", "200"),
+        ("tokens", r#"[{ mint = "EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T", minimum = "5" }]"#),
         ("exact_maximum_compute_units", "300000"),
         ("exact_maximum_compute_unit_price_micro_lamports", "100000"),
         ("settle_timeout_seconds", "20"),
@@ -146,6 +147,16 @@ fn a_wrong_value_names_its_key() {
         (
             "network = \"solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1\"",
             ["program_id (or X402_PROGRAM_ID)", "no known address on solana:EtWT"],
+        ),
+        ("tokens = []", ["tokens (or X402_TOKENS)", "is empty"]),
+        ("tokens = [{ mint = \"usdc\", minimum = \"1\" }]", ["tokens[0].mint", "32 bytes as base58"]),
+        (
+            "tokens = [{ mint = \"EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T\", minimum = \"0\" }]",
+            ["tokens (or X402_TOKENS)", "must be at least 1 base unit"],
+        ),
+        (
+            "network = \"solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z\"",
+            ["tokens (or X402_TOKENS)", "no USDC is known on solana:4uhc"],
         ),
         ("rpc_timeout_seconds = \"x\"", ["rpc_timeout_seconds", "string"]),
         ("trusted_proxies = [\"proxy\"]", ["trusted_proxies", "IP address"]),

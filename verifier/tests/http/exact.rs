@@ -7,6 +7,7 @@ mod requirements;
 mod rules;
 mod settle;
 mod token_2022;
+mod tokens;
 mod tracking;
 mod v1;
 pub(crate) mod wallet;

@@ -111,7 +111,7 @@ async fn an_option_that_would_not_settle_is_passed_over_with_its_reason() {
         (with("/amount", json!("x")), "amount"),
         (with("/amount", json!("0")), "above zero"),
         (with("/amount", json!("5000001")), "limit_exceeded"),
-        (with("/asset", json!(other)), "asset_mismatch"),
+        (with("/asset", json!(other)), "unsupported_asset"),
         (with("/payTo", json!(other)), "receiver_token_account"),
         (with("/maxTimeoutSeconds", json!(4)), "intent_expired"),
         (with("/extra/program", json!(other)), "program_mismatch"),

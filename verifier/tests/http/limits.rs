@@ -140,6 +140,25 @@ async fn too_little_is_not_held() {
 }
 
 #[tokio::test]
+async fn rent_is_locked_only_for_tokens_that_are_served_and_what_was_accepted_is_carried_out() {
+    let mut world = World::new().await;
+    let held = world.authorize(1000, 1).await;
+    let served = Options { mints: &[41], ..Options::default() };
+    world.restart(served).await;
+    let body = world.body(&world.requirements(1000), 2);
+    let before = world.everything().await;
+    let code = "invalid_auth_capture_svm_unsupported_asset";
+    assert_eq!(world.settle(&body).await["errorReason"], code);
+    assert_eq!(world.post("/verify", &body).await.1["invalidReason"], code);
+    assert_eq!(world.everything().await, before);
+    let challenge = crate::intents::request(&world, serde_json::json!([world.requirements(1000)]));
+    let (status, answer) = world.post("/intents", &challenge).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer["passedOver"][0]["reason"].as_str().unwrap().contains("is not served here"), "{answer}");
+    world.settled(&world.capture(held, 1000, true)).await;
+}
+
+#[tokio::test]
 async fn who_listens_knows_its_clients() {
     let options = Options { requests_per_minute_per_client: NonZeroU32::new(1), ..Options::default() };
     let mut world = World::with(options).await;

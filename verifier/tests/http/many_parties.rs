@@ -18,7 +18,7 @@ use x402_escrow_wire::{
 use crate::{
     gather::{short, store_all},
     stream::signed as voucher,
-    world::{FUNDS, World, envelope, keypair, program, signing_key},
+    world::{FUNDS, Options, World, envelope, keypair, program, signing_key},
 };
 
 const HOLD: u64 = 1000;
@@ -70,10 +70,13 @@ struct Market {
     sales: Vec<Sale>,
 }
 
+/// Seeds of the tokens there can be.
+const MINTS: [u8; 12] = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111];
+
 impl Market {
     /// Each buyer has an escrow of [`FUNDS`]; they share `mints` tokens. Everybody can be paid in each.
     async fn open(buyers: u8, mints: u8, sellers: u8) -> Self {
-        let world = World::new().await;
+        let world = World::with(Options { mints: &MINTS, ..Options::default() }).await;
         let mint = |index: u8| keypair(100 + index % mints).pubkey();
         let sellers: Vec<_> = (0..sellers)
             .map(|index| Seller {

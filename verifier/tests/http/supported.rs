@@ -1,16 +1,17 @@
-use crate::world::{NETWORK, World, program};
+use crate::world::{NETWORK, Options, World, program};
 use axum::http::StatusCode;
 use serde_json::json;
 
 #[tokio::test]
 async fn tells_what_merchants_put_into_their_requirements() {
-    let world = World::new().await;
+    let world = World::with(Options { minimum_hold_amount: 100, ..Options::default() }).await;
     let fee_payer = world.fee_payer().to_string();
     let (status, body) = world.get("/supported").await;
     assert_eq!(status, StatusCode::OK);
-    let extra = json!({ "feePayer": fee_payer });
+    let mint = world.mint.to_string();
+    let extra = json!({ "feePayer": fee_payer, "tokens": { &mint: { "minimum": "1" } } });
     let held = json!({ "paymentFlow": "escrow", "program": program().to_string(), "feePayer": fee_payer,
-        "tokens": { "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU": { "decimals": 6 } } });
+        "tokens": { &mint: { "minimum": "100" } } });
     let kinds = json!([
         { "x402Version": 2, "scheme": "auth-capture", "network": NETWORK, "extra": held },
         { "x402Version": 2, "scheme": "exact", "network": NETWORK, "extra": extra },

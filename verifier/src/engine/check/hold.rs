@@ -97,6 +97,7 @@ pub(super) async fn check(
             return Ok(checked(signed, found));
         }
     }
+    intent::check_token(&asset, &app.rules.tokens)?;
     if purpose == Purpose::Settle {
         app.limits.count_payment(intent.escrow, intent.session_key).map_err(NotAccepted::TooMany)?;
     }

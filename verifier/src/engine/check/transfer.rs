@@ -43,6 +43,7 @@ pub(super) async fn check(
     let is_told_again = is_told_again(app, request, &transfer).await?;
     let known = app.store.history(&transfer.id).await?;
     if known.is_none() {
+        check::check_token(&request.requirements, &app.rules.tokens)?;
         if purpose == Purpose::Settle {
             app.limits.count_exact_payment(transfer.payer).map_err(NotAccepted::TooMany)?;
         }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
+use x402_escrow_domain::verify::Rules;
+use x402_escrow_interface::Address;
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{self, ESCROW_FLOW},
     exact,
     facilitator::{SupportedKind, SupportedResponse},
     payment_identifier,
-    text::Key,
+    text::{Decimal, Key},
     usdc, v1,
 };
 
@@ -30,23 +32,22 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
         network: network.to_owned(),
         extra,
     };
-    // What merchants that state prices in tokens need to know.
-    let tokens: Map<_, _> = usdc::mint(network)
-        .map(|mint| (mint.to_owned(), json!({ "decimals": usdc::DECIMALS })))
-        .into_iter()
-        .collect();
+    let Rules { tokens, policy, .. } = &app.rules;
+    let held = tokens_from(network, tokens.iter().map(|(mint, _)| (mint, policy.minimum_hold_amount)));
+    let transferred = tokens_from(network, tokens.iter());
     let program = Map::from_iter([
         ("paymentFlow".to_owned(), json!(ESCROW_FLOW)),
         ("program".to_owned(), json!(Key::from(app.rules.program))),
-        ("tokens".to_owned(), json!(tokens)),
+        ("tokens".to_owned(), held),
         pays_fee(),
     ]);
+    let transfers = || Map::from_iter([("tokens".to_owned(), transferred.clone()), pays_fee()]);
     let mut kinds = vec![
         kind(X402_VERSION, auth_capture::SCHEME, network, program),
-        kind(X402_VERSION, exact::SCHEME, network, Map::from_iter([pays_fee()])),
+        kind(X402_VERSION, exact::SCHEME, network, transfers()),
     ];
     if let Some(name) = v1::network_name(network) {
-        kinds.push(kind(v1::X402_VERSION, exact::SCHEME, name, Map::from_iter([pays_fee()])));
+        kinds.push(kind(v1::X402_VERSION, exact::SCHEME, name, transfers()));
     }
     // One key for every Solana network, written as x402 does; and under the id, for whoever looks it up there.
     let signers = [network.clone(), SOLANA.to_owned()].map(|id| (id, json!([fee_payer])));
@@ -55,4 +56,18 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
         extensions: vec![payment_identifier::EXTENSION.to_owned()],
         signers: Map::from_iter(signers),
     })
+}
+
+/// What is served, by mint: the least amount, and for merchants that state prices in tokens, its decimals where they are
+/// known.
+fn tokens_from<'a>(network: &str, tokens: impl Iterator<Item = (&'a Address, u64)>) -> Value {
+    let token = |(mint, minimum): (&Address, u64)| {
+        let (mint, minimum) = (mint.to_string(), Decimal(minimum));
+        let told = match usdc::mint(network) {
+            Some(usdc) if usdc == mint => json!({ "minimum": minimum, "decimals": usdc::DECIMALS }),
+            _ => json!({ "minimum": minimum }),
+        };
+        (mint, told)
+    };
+    Value::Object(tokens.map(token).collect())
 }

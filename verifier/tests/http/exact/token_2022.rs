@@ -17,7 +17,7 @@ use x402_escrow_interface::{
 use x402_escrow_wire::payment::PaymentRequirements;
 
 use super::wallet::{Draft, assert_refused, body, buyer, draft, requirements, transfer_checked};
-use crate::world::{World, keypair};
+use crate::world::{Options, World, keypair};
 
 const MINT: u8 = 50;
 
@@ -103,7 +103,7 @@ fn payment(world: &World) -> (PaymentRequirements, Draft) {
 #[tokio::test]
 async fn a_token_without_a_fee_is_paid() {
     for fees in [None, Some([(0, 5), (5, 0)])] {
-        let world = World::new().await;
+        let world = World::with(Options { mints: &[MINT], ..Options::default() }).await;
         put_mint(&world, fees);
         put_tokens(&world, buyer().pubkey(), 5000);
         put_tokens(&world, world.merchant(), 0);
@@ -115,7 +115,7 @@ async fn a_token_without_a_fee_is_paid() {
 
 #[tokio::test]
 async fn a_mint_that_withholds_a_fee_now_or_soon_is_refused() {
-    let world = World::new().await;
+    let world = World::with(Options { mints: &[MINT], ..Options::default() }).await;
     put_tokens(&world, buyer().pubkey(), 5000);
     put_tokens(&world, world.merchant(), 0);
     for fees in [[(100, 5), (0, 0)], [(0, 0), (1, 1)]] {
@@ -130,7 +130,7 @@ async fn a_mint_that_withholds_a_fee_now_or_soon_is_refused() {
 
 #[tokio::test]
 async fn what_is_no_mint_is_named() {
-    let world = World::new().await;
+    let world = World::with(Options { mints: &[MINT], ..Options::default() }).await;
     let (asked, draft) = payment(&world);
     let body = body(&asked, &draft.signed(&world));
     assert_refused(&world, &body, "invalid_exact_svm_payload_mint_mismatch", "is no mint").await;

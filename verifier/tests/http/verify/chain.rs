@@ -8,7 +8,7 @@ use x402_escrow_wire::{
 };
 
 use super::{SVM, assert_refused};
-use crate::world::{FUNDS, World, envelope, keypair, sign};
+use crate::world::{FUNDS, Options, World, envelope, keypair, sign};
 
 #[tokio::test]
 async fn an_intent_that_is_expired_or_nearly_so_is_refused() {
@@ -71,7 +71,7 @@ async fn a_payment_that_was_settled_is_no_longer_valid() {
 
 #[tokio::test]
 async fn an_unknown_escrow_session_or_mint_is_refused() {
-    let world = World::new().await;
+    let world = World::with(Options { mints: &[8, 9], ..Options::default() }).await;
     let mut requirements = world.requirements(1000);
     let signed = |requirements: &PaymentRequirements, escrow: Address| {
         let mut payload = world.payload(requirements, 1);

@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
+use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
     gather::GatherSettings,
     policy::{FeeBounds, Finality, Policy, Tier},
+    tokens::Tokens,
     webhook::Webhook,
 };
 use x402_escrow_verifier::{
@@ -36,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) compute_unit_price: u64,
     /// How long operations wait for others.
     pub(crate) gather: GatherSettings,
+    /// Seeds of the mints that are served.
+    pub(crate) mints: &'static [u8],
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
     pub(crate) maximum_concurrent_requests: usize,
@@ -54,6 +58,7 @@ impl Default for Options {
             webhook: None,
             compute_unit_price: 10,
             gather: GatherSettings { seconds: 0, value: 0 },
+            mints: &[9],
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
             maximum_concurrent_requests: 1024,
@@ -113,6 +118,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
     };
-    let deployment = Deployment { network: None, program: Some(program()) };
+    let tokens = Tokens::new(options.mints.iter().map(|seed| (keypair(*seed).pubkey(), 1))).unwrap();
+    let deployment = Deployment { network: None, program: Some(program()), tokens: Some(tokens) };
     Arc::new(App::new(chain, deployment, store, keypair(FEE_PAYER), policy, settings).await.unwrap())
 }
