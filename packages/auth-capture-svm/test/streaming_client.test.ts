@@ -1,69 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  decodePaymentSignatureHeader,
-  encodePaymentRequiredHeader,
-  encodePaymentResponseHeader,
-} from "@x402/core/http";
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { readBase58, readHex, writeHex } from "../src/bytes.js";
+import { writeHex } from "../src/bytes.js";
 import { checkOffer } from "../src/client/draft.js";
 import { Streams } from "../src/client/streams.js";
-import { verify } from "../src/ed25519.js";
-import { captureSignedBytes, streamResourceHash } from "../src/messages.js";
-import { paymentIdOf, voucherOf } from "../src/server/payment.js";
+import { streamResourceHash } from "../src/messages.js";
 import { NOW, offer, session } from "./fixture.js";
-import { agentOf, now, payWith, serve, verifier } from "./peers.js";
-
-/** A hold of 1,000 for requests at 100 each under `origin`. */
-function streamedOffer(origin: string, captureDeadline = now() + 600): PaymentRequirements {
-  const resourceHash = writeHex(streamResourceHash(origin));
-  const extra = { captureAuthorizer: "sessionKey", requestPrice: "100", captureDeadline, resourceHash };
-  return { ...offer(), extra: { ...offer().extra, ...extra } };
-}
-
-interface Bought {
-  opens: boolean;
-  paymentId: string;
-  amount: bigint;
-}
-
-/** A server that takes vouchers, and answers what `answer` says to each: a status, or the reason for a 402. */
-async function streamingShop(
-  bought: Bought[],
-  answer: (count: number) => number | string = () => 200,
-): Promise<string> {
-  const base = await serve((request, response) => {
-    const header = request.headers["payment-signature"] as string | undefined;
-    if (header === undefined) {
-      const challenge = { x402Version: 2, resource: { url: `${base}${request.url}` }, accepts: [streamedOffer(base)] };
-      return void response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
-    }
-    const payment = decodePaymentSignatureHeader(header);
-    const opens = payment.payload["type"] === undefined;
-    const voucher = voucherOf(payment);
-    if (opens) {
-      assert.equal(paymentIdOf(payment), voucher.paymentId);
-    }
-    const { signature } = (opens ? payment.payload["voucher"] : payment.payload) as { signature: string };
-    const intentDigest = readHex(voucher.paymentId, 32, "id");
-    const message = captureSignedBytes({ intentDigest, amount: voucher.amount, fee: 0n, last: false });
-    assert.ok(verify(readBase58(session().sessionKey, 32, "key"), message, readBase58(signature, 64, "signature")));
-    bought.push({ opens, ...voucher });
-    const answered = answer(bought.length);
-    if (typeof answered === "number") {
-      return void response.writeHead(answered).end();
-    }
-    const refusal = { success: false, errorReason: answered, transaction: "", network: session().network };
-    response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
-  });
-  return base;
-}
-
-const amounts = (bought: Bought[]): number[] => bought.map(({ amount }) => Number(amount));
-const opened = (bought: Bought[]): boolean[] => bought.map(({ opens }) => opens);
+import { agentOf, payWith, verifier } from "./peers.js";
+import { amounts, type Bought, opened, streamedOffer, streamingShop } from "./streaming_shop.js";
 
 test("the first request opens a hold and is paid for, the next bring vouchers of it", async () => {
   const bought: Bought[] = [];
