@@ -52,8 +52,9 @@ export function isEnded(
   return report === null ? now > authorizeBy + MARGIN_SECONDS : report !== undefined && !isOpen(report);
 }
 
+/** Of a hold that is `captured` a part is: the rest can still be. A state that is new here is taken for an open one. */
 function isOpen({ state }: Report): boolean {
-  return state === "authorized" || state === "unsettled";
+  return !["ended", "failed", "refused"].includes(state);
 }
 
 function eventOf(purchase: Purchase, report: Report | null | undefined, now: number): PurchaseEvent | undefined {

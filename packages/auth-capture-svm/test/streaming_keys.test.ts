@@ -1,0 +1,42 @@
+/** Purchases under a key out of a hold for many requests, and what becomes of those that got no answer. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { session } from "./fixture.js";
+import { agentOf, verifier } from "./peers.js";
+import { amounts, type Bought, opened, streamingShop } from "./streaming_shop.js";
+
+/** An agent, a server that answers its payments as told, and a verifier that says `report` of them. */
+async function market(...answers: (number | string)[]) {
+  const bought: Bought[] = [];
+  const base = await streamingShop(bought, (count) => answers[count - 1] ?? 200);
+  const market = { bought, base, report: undefined as unknown };
+  const url = await verifier({}, [], () => market.report);
+  const file = session({ verifier: url });
+  const agent = await agentOf("", { maximumAmount: 150n, maximumHold: 1000n }, file);
+  const buy = async (key?: string, path = "/a"): Promise<string> => {
+    const outcome = await agent.buy(`${base}${path}`, undefined, key === undefined ? {} : { key });
+    return outcome.kind;
+  };
+  return Object.assign(market, { agent, file, buy });
+}
+
+test("a hold of which a part is captured still pays: its voucher in doubt is not over", async () => {
+  const shop = await market(200, 0);
+  assert.deepEqual([await shop.buy(), await shop.buy("k")], ["served", "unknown"]);
+  shop.report = { state: "captured", captured: "100" };
+  assert.equal((await shop.agent.lookup("k"))?.state, "unknown");
+  assert.equal(await shop.buy("k"), "served");
+  assert.deepEqual(amounts(shop.bought), [100, 200, 200]);
+});
+
+test("a server has no third hold while parts of two are captured", async () => {
+  const closed = "invalid_auth_capture_svm_voucher_hold_closed";
+  const shop = await market(200, closed, 200, closed, 200);
+  shop.report = { state: "captured", captured: "100" };
+  assert.deepEqual([await shop.buy(), await shop.buy()], ["served", "served"]);
+  await shop.buy();
+  await assert.rejects(shop.buy(), { name: "TooManyHoldsError" });
+  assert.equal(opened(shop.bought).filter(Boolean).length, 2);
+});
