@@ -173,6 +173,16 @@ test("a payment without an answer is named, so that it can be looked up", async 
   });
 });
 
+test("a payment without an answer is named where a Request with a body asked for it, too", async () => {
+  const base = await shop([]);
+  const asked = new Request(`${base}/hangs-up`, { method: "POST", body: "hello" });
+  await assert.rejects(payWith(await verifier())(asked), (error: Error & { paymentId?: string }) => {
+    assert.deepEqual([error.name, error.paymentId?.length], ["NoAnswerError", 64]);
+    assert.ok(error.message.includes(` was sent to ${base}/hangs-up and no answer came`));
+    return true;
+  });
+});
+
 test("a redirect is handed back, and no payment follows it", async () => {
   const received: Received[] = [];
   const base = await shop(received);

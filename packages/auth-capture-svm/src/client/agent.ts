@@ -74,7 +74,8 @@ export class Agent {
       return outcome.response as Response;
     }
     const { payment, cause = new Error(outcome.reason) } = outcome;
-    const { url } = new Request(input, init);
+    // A request whose body was read can't be made into another.
+    const url = input instanceof Request ? input.url : String(input);
     throw new NoAnswerError(payment.paymentId, payment.amount, url, this.#session.verifier, cause);
   };
 
