@@ -133,7 +133,9 @@ export class Payer {
       throw new Error(`the payment ${paymentId} is not in the journal any more`);
     }
     const { key: _before, ...rest } = opening;
-    const again = { ...rest, ...(key === undefined ? {} : { key }), resourceHash: writeHex(call.resourceHash) };
+    // What is sent again is in doubt again, whatever became of the purchase that it was for.
+    const known: Purchase = { ...rest, state: "unknown", resourceHash: writeHex(call.resourceHash) };
+    const again = key === undefined ? known : { ...known, key };
     await this.#journal.begin(again, (others) => checkKey(key, others));
     return again;
   }
