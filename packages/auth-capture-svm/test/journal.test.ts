@@ -66,3 +66,12 @@ test("a purchase that another run noted under another key goes on under that", a
   assert.equal(await journal.find("first"), undefined);
   assert.equal((await journal.find("second"))?.state, "unknown");
 });
+
+test("what is begun again under a key is the key's last purchase", async () => {
+  const journal = new Journal(freshFile());
+  await journal.begin(purchase(1), () => {});
+  await journal.begin(purchase(2, { key: "one" }), () => {});
+  await journal.note(purchase(2).purchase, "over");
+  await journal.begin(purchase(1, { key: "one", state: "unknown" }), () => {});
+  assert.equal((await journal.find("one"))?.purchase, purchase(1).purchase);
+});

@@ -118,7 +118,13 @@ function follow(all: Map<string, Purchase>, line: unknown): void {
   const written = fields.text("state");
   const state = Object.hasOwn(PURCHASE, written) ? nextOf(PURCHASE, written as PurchaseState, "crashed") : "unknown";
   const before = all.get(purchase);
-  all.set(purchase, before !== undefined && !fields.has("payment") ? { ...before, state } : read(fields, state));
+  if (before !== undefined && !fields.has("payment")) {
+    all.set(purchase, { ...before, state });
+    return;
+  }
+  // What is begun again comes last: it is its key's last purchase.
+  all.delete(purchase);
+  all.set(purchase, read(fields, state));
 }
 
 function read(fields: Fields, state: PurchaseState): Purchase {
