@@ -52,3 +52,11 @@ test("what opened a hold and never arrived is sent again, though its own purchas
   assert.deepEqual([amounts(shop.bought), opened(shop.bought)], [[100, 100, 100], [true, false, true]]);
   assert.equal((await shop.agent.lookup(shop.bought[0]?.paymentId ?? ""))?.state, "served");
 });
+
+test("a voucher that a resumed opening paid with pays for no other purchase", async () => {
+  const shop = await market(0);
+  assert.equal(await shop.buy("k"), "unknown");
+  assert.equal((await shop.agent.resume("k", `${shop.base}/a`)).kind, "served");
+  assert.equal(await shop.buy("m"), "served");
+  assert.deepEqual(amounts(shop.bought), [100, 100, 200]);
+});

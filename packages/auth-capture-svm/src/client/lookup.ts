@@ -71,6 +71,6 @@ function eventOf(purchase: Purchase, report: Report | null | undefined, now: num
 }
 
 /** What is captured at least if the purchase was, in base units. */
-function leastOf({ payment: { accepted, payload } }: Purchase): bigint {
+export function leastOf({ payment: { accepted, payload } }: Purchase): bigint {
   return payload["type"] === "voucher" ? BigInt(String(payload["amount"])) : (readRequestPrice(accepted) ?? 1n);
 }

@@ -11,7 +11,7 @@ import { checkOffer, type Expected } from "./draft.js";
 import { KeyUsedError, TooManyHoldsError } from "./errors.js";
 import { isStream, type Journal, type Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
-import { isEnded } from "./lookup.js";
+import { isEnded, leastOf } from "./lookup.js";
 import { paymentIdOf, type Receipt, receiptOf } from "./receipt.js";
 import type { Sent } from "./sending.js";
 import type { Session } from "./session.js";
@@ -61,11 +61,9 @@ export class Payer {
     return this.#signer.held(paymentIdOf({ purchase }));
   }
 
-  /** Notes that a purchase from before was served. */
-  served({ purchase, payment: { payload } }: Purchase): void {
-    if (payload["type"] === "voucher") {
-      this.#streams.served(paymentIdOf({ purchase }), BigInt(String(payload["amount"])));
-    }
+  /** Notes that a purchase from before was served. One that is out of no open hold changes nothing. */
+  served(purchase: Purchase): void {
+    this.#streams.served(paymentIdOf(purchase), leastOf(purchase));
   }
 
   /** A payment for the request. It is in the journal, and counted, before it is signed. */
