@@ -1,6 +1,7 @@
 /** Purchases under a key out of a hold for many requests, and what becomes of those that got no answer. */
 
 import assert from "node:assert/strict";
+import { existsSync, rmSync } from "node:fs";
 import { test } from "node:test";
 
 import { session } from "./fixture.js";
@@ -59,4 +60,17 @@ test("a voucher that a resumed opening paid with pays for no other purchase", as
   assert.equal((await shop.agent.resume("k", `${shop.base}/a`)).kind, "served");
   assert.equal(await shop.buy("m"), "served");
   assert.deepEqual(amounts(shop.bought), [100, 100, 200]);
+});
+
+test("a voucher without a key of a hold that is known to be held takes no lock", async () => {
+  const shop = await market();
+  await shop.buy();
+  const locks = ["journal", "nonces", "spent"].map((name) => `${shop.file.files}.${name}.lock`);
+  locks.forEach((lock) => rmSync(lock));
+  await shop.buy();
+  await shop.buy();
+  assert.deepEqual(locks.filter(existsSync), []);
+  await shop.buy("k");
+  assert.deepEqual(locks.filter(existsSync), locks.slice(0, 1));
+  assert.deepEqual(amounts(shop.bought), [100, 200, 300, 400]);
 });

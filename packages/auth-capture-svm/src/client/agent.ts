@@ -182,16 +182,19 @@ export class Agent {
     throw refused;
   }
 
-  async #send(call: Call, { payment, purchase, isNamed }: Paying): Promise<Sent> {
+  async #send(call: Call, paying: Paying): Promise<Sent> {
+    const { payment, purchase, isNamed, isJournaled } = paying;
     const header = signedHeader(payment, this.#session.secretKey);
     const send = (): Promise<Response> => this.#options.fetch(call.request(header));
     const sent = await sendUntilAnswered(send, isNamed, call.signal);
     const { response } = sent;
     if (response !== undefined && (response.ok || isSettled(response))) {
-      await this.#payer.held(purchase.purchase);
+      await this.#payer.held(paying);
     }
-    // What was bought is bought: a journal that can't be written says that it is unknown.
-    await this.#journal.note(purchase.purchase, stateAfter(purchase.state, sent)).catch(() => undefined);
+    if (isJournaled) {
+      // What was bought is bought: a journal that can't be written says that it is unknown.
+      await this.#journal.note(purchase.purchase, stateAfter(purchase.state, sent)).catch(() => undefined);
+    }
     return sent;
   }
 }

@@ -31,6 +31,8 @@ export interface Paying {
   readonly receipt: Receipt;
   /** Whether it has an id, by which it can be sent again. */
   readonly isNamed: boolean;
+  /** Whether the journal has it: a voucher without a key is not there. */
+  readonly isJournaled: boolean;
   /** Where it is paid out of a hold for many requests. */
   readonly streamed?: { readonly key: string; readonly stream: Stream };
   /** Lets others pay out of the same hold. */
@@ -56,9 +58,15 @@ export class Payer {
     return this.#signer.expected(call, offer);
   }
 
-  /** Notes that a purchase's payment is held. */
-  held(purchase: string): Promise<void> {
-    return this.#signer.held(paymentIdOf({ purchase }));
+  /** Notes that a payment is held: of an open hold once, since that takes a lock. */
+  async held({ purchase, streamed }: Paying): Promise<void> {
+    if (streamed?.stream.isHeld === true) {
+      return;
+    }
+    await this.#signer.held(paymentIdOf(purchase));
+    if (streamed !== undefined) {
+      streamed.stream.isHeld = true;
+    }
   }
 
   /** Notes that a purchase from before was served. One that is out of no open hold changes nothing. */
@@ -185,7 +193,8 @@ export class Payer {
 }
 
 function toPay(purchase: Purchase): Paying {
-  const { payment } = purchase;
+  const { payment, key } = purchase;
   const isNamed = payment.extensions?.[PAYMENT_IDENTIFIER] !== undefined;
-  return { payment, purchase, receipt: receiptOf(purchase), isNamed, end: () => {} };
+  const isJournaled = key !== undefined || payment.payload["type"] !== "voucher";
+  return { payment, purchase, receipt: receiptOf(purchase), isNamed, isJournaled, end: () => {} };
 }

@@ -19,6 +19,8 @@ export interface Stream {
   readonly authorizeBy: number;
   /** Whether the next request brings what opens it once more: it never arrived. */
   isMissing?: boolean;
+  /** Whether an answer said that it is held, and its nonce is noted as used. */
+  isHeld?: boolean;
 }
 
 const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
