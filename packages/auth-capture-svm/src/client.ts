@@ -2,6 +2,7 @@
 
 export { Agent } from "./client/agent.js";
 export {
+  InDoubtError,
   JournalError,
   KeyUsedError,
   NoAnswerError,

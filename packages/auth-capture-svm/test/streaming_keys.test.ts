@@ -62,6 +62,45 @@ test("a voucher that a resumed opening paid with pays for no other purchase", as
   assert.deepEqual(amounts(shop.bought), [100, 100, 200]);
 });
 
+test("a voucher in doubt goes to another purchase only if the verifier has not accepted it", async () => {
+  for (const [vouched, paid, states] of [
+    ["200", [100, 200, 300], ["unknown", "served", "unknown"]],
+    // Where the other purchase has a key too, it has the voucher's place in the journal.
+    ["100", [100, 200, 200], ["over", "served", undefined]],
+  ] as const) {
+    for (const [index, [first, second]] of [["k"], [undefined, "k"], ["k", "m"]].entries()) {
+      const shop = await market(200, 0);
+      assert.deepEqual([await shop.buy(), await shop.buy(first)], ["served", "unknown"]);
+      shop.report = { state: "authorized", captured: "0", vouched };
+      assert.equal(await shop.buy(second), "served");
+      assert.deepEqual(amounts(shop.bought), paid);
+      assert.equal((await shop.agent.lookup("k"))?.state, states[index]);
+    }
+  }
+});
+
+test("of two purchases in doubt each is decided by its own amount", async () => {
+  const shop = await market(0, 0);
+  assert.equal(await shop.buy("k"), "unknown");
+  shop.report = { state: "authorized", captured: "0", vouched: "100" };
+  assert.deepEqual([await shop.buy("m"), await shop.buy()], ["unknown", "served"]);
+  const states = ["k", "m"].map(async (key) => (await shop.agent.lookup(key))?.state);
+  assert.deepEqual(await Promise.all(states), ["unknown", "over"]);
+  assert.deepEqual(amounts(shop.bought), [100, 200, 200]);
+});
+
+test("where the verifier does not say whether a voucher under a key was accepted, nothing is signed", async () => {
+  const shop = await market(200, 0);
+  assert.deepEqual([await shop.buy(), await shop.buy("k")], ["served", "unknown"]);
+  shop.report = "not a report";
+  await assert.rejects(shop.buy(), { name: "InDoubtError" });
+  await assert.rejects(shop.buy("m"), { name: "InDoubtError" });
+  assert.equal(await shop.agent.lookup("m"), undefined);
+  shop.report = { state: "authorized", captured: "200" };
+  assert.equal(await shop.buy(), "served");
+  assert.deepEqual(amounts(shop.bought), [100, 200, 300]);
+});
+
 test("a voucher without a key of a hold that is known to be held takes no lock", async () => {
   const shop = await market();
   await shop.buy();

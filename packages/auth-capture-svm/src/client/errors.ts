@@ -53,6 +53,21 @@ export class TooManyHoldsError extends Error {
   }
 }
 
+/** A voucher may have bought something under a key: the verifier does not say. Nothing was signed. */
+export class InDoubtError extends Error {
+  override readonly name = "InDoubtError";
+
+  constructor(
+    readonly paymentId: string,
+    verifier: string,
+  ) {
+    super(
+      `the last voucher of payment ${paymentId} may have bought something under a key, and the verifier ${verifier} ` +
+        `does not say; nothing was signed. Try again`,
+    );
+  }
+}
+
 /** A payment was sent and no answer came: it may settle or not. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";

@@ -107,6 +107,11 @@ export class Journal {
   }
 }
 
+/** Whether nothing can become of a purchase any more. */
+export function isFinished({ state }: Purchase): boolean {
+  return state === "served" || state === "charged" || state === "over";
+}
+
 /** Whether a purchase is of an intent whose hold pays for many requests. */
 export function isStream({ payment }: Purchase): boolean {
   return payment.payload["type"] === undefined && readRequestPrice(payment.accepted) !== undefined;
@@ -143,8 +148,7 @@ function writePurchase({ amount, ...rest }: Purchase): unknown {
 
 /** What is finished is needed for its key, and as long as its hold may pay for more. */
 function isWorthKeeping(purchase: Purchase, now: number): boolean {
-  const { state, key, captureDeadline } = purchase;
-  const isFinished = state === "served" || state === "charged" || state === "over";
-  const isOpen = !isFinished || (isStream(purchase) && now <= captureDeadline);
+  const { key, captureDeadline } = purchase;
+  const isOpen = !isFinished(purchase) || (isStream(purchase) && now <= captureDeadline);
   return now <= captureDeadline + KEPT_SECONDS && (key !== undefined || isOpen);
 }

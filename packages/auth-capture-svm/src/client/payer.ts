@@ -7,6 +7,7 @@ import { identifierExtension, PAYMENT_IDENTIFIER } from "../payment_identifier.j
 import { refusalReason } from "../settlement.js";
 import { readRequestPrice } from "../wire.js";
 import type { Call } from "./call.js";
+import { decideDoubt } from "./doubt.js";
 import { checkOffer, type Expected } from "./draft.js";
 import { KeyUsedError, TooManyHoldsError } from "./errors.js";
 import { isStream, type Journal, type Purchase } from "./journal.js";
@@ -110,6 +111,7 @@ export class Payer {
     const key = `${call.origin} ${offer.payTo}`;
     const end = await this.#streams.turn(key);
     try {
+      await this.#decideDoubt(key, wanted.key);
       const open = this.#streams.next(key, price, Date.now() / 1000);
       if (open !== undefined) {
         const purchase =
@@ -129,6 +131,14 @@ export class Payer {
     } catch (error) {
       end();
       throw error;
+    }
+  }
+
+  async #decideDoubt(stream: string, key: string | undefined): Promise<void> {
+    const doubted = this.#streams.inDoubt(stream);
+    if (doubted !== undefined) {
+      const bought = await decideDoubt(doubted, key, this.#journal, this.#verifier);
+      this.#streams.served(doubted.paymentId, bought);
     }
   }
 

@@ -61,6 +61,12 @@ export class Streams {
     return end;
   }
 
+  /** The open hold, if its last voucher may have bought something or not. */
+  inDoubt(key: string): Stream | undefined {
+    const stream = this.#open.get(key);
+    return stream !== undefined && stream.signed > stream.served ? stream : undefined;
+  }
+
   /**
    * The open hold, with `signed` raised by what one more request costs; none if it has not that much left or ends by
    * `now`. A voucher that bought nothing yet is used again.

@@ -58,6 +58,10 @@ export class Verifier {
     this.#asking = { fetch: send, timeoutMilliseconds: TIMEOUT_MILLISECONDS };
   }
 
+  get url(): string {
+    return this.#session.verifier;
+  }
+
   /**
    * What the verifier would add to the offer to make an intent. Not to be trusted: see `checkDraft`.
    *
@@ -100,8 +104,11 @@ export class Verifier {
         return null;
       }
       const fields = new Fields(json, "the payment");
-      const captured = fields.has("captured") ? fields.decimal("captured") : 0n;
-      return status === 200 ? { state: fields.text("state"), captured } : undefined;
+      const amount = (name: string): bigint => (fields.has(name) ? fields.decimal(name) : 0n);
+      const captured = amount("captured");
+      const vouched = amount("vouched");
+      const accepted = vouched > captured ? vouched : captured;
+      return status === 200 ? { state: fields.text("state"), captured, accepted } : undefined;
     } catch {
       return undefined;
     }
@@ -113,6 +120,8 @@ export interface Report {
   readonly state: string;
   /** In base units. */
   readonly captured: bigint;
+  /** What was bought by vouchers that were accepted, in base units. */
+  readonly accepted: bigint;
 }
 
 /** The verifier's code, and its message with why it passed the offer over. */
