@@ -169,6 +169,28 @@ test("what can't be written did not happen", () => {
   assert.equal(records.get(idOf(1)).state, "sent");
 });
 
+test("what only memory knows is on disk with the next change", () => {
+  let isFull = false;
+  let lines: readonly unknown[] = [];
+  const write = (all: readonly unknown[]): void => {
+    if (isFull) {
+      throw new Error("the disk is full");
+    }
+    lines = all;
+  };
+  const log = { append: (line: unknown) => write([...lines, line]), rewrite: write };
+  const records = new Records(log, "00".repeat(16), []);
+  const unanswered: Change = { hold: ["no_answer"], facts, payload: { nonce: "1" } };
+  follow(records, idOf(1), [{ hold: ["asked"] }]);
+  isFull = true;
+  assert.throws(() => records.change(idOf(1), unanswered), /the disk is full/);
+  records.remember(idOf(1), unanswered);
+  isFull = false;
+  follow(records, idOf(2), HELD);
+  const { state, facts: known, payload } = new Records(log, records.claim, lines.slice(1)).get(idOf(1));
+  assert.deepEqual([state, known, payload], ["unknown", facts, unanswered.payload]);
+});
+
 test("two can't use one folder at once", async () => {
   const folder = freshFolder();
   await run(folder, () => {});

@@ -83,11 +83,16 @@ export class Records {
       this.#log.append(writeLine(line));
       this.#lines += 1;
     }
-    this.remember(id, change);
+    this.#follow(id, change);
   }
 
-  /** Notes what happened in memory only, for when the disk takes nothing. */
+  /** Notes what happened in memory only, where the disk takes nothing. The next line writes it too. */
   remember(id: string, change: Change): void {
+    this.#follow(id, change);
+    this.#enough = 0;
+  }
+
+  #follow(id: string, change: Change): void {
     this.#put(id, follow(this.get(id), change));
   }
 
