@@ -5,6 +5,7 @@ import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import { writeHex } from "../bytes.js";
 import { type Intent, intentDigest, streamResourceHash } from "../messages.js";
 import { type IdentifierDeclared, identifierExtension } from "../payment_identifier.js";
+import { NONCE_REFUSED } from "../reasons.js";
 import { readRequestPrice } from "../wire.js";
 import type { Call } from "./call.js";
 import { checkDraft, checkOffer, type Expected, receiverProof } from "./draft.js";
@@ -14,7 +15,7 @@ import type { BaseLimits } from "./limits.js";
 import { SessionNonces, type Taken } from "./nonces.js";
 import type { Session } from "./session.js";
 import type { Spending } from "./spending.js";
-import { NoDraftError, NONCE_REFUSED, type Verifier } from "./verifier.js";
+import { NoDraftError, type Verifier } from "./verifier.js";
 
 /** How a purchase is to be made. */
 export interface Wanted {

@@ -1,5 +1,17 @@
 /** Holds that pay for many requests: what was signed for each of them, and whose turn it is. No I/O. */
 
+import {
+  PAYMENT_NOT_FOUND,
+  PENDING,
+  VOUCHER_ABOVE_HOLD,
+  VOUCHER_DECREASED,
+  VOUCHER_HOLD_CLOSED,
+  VOUCHER_HOLD_NOT_FINAL,
+  VOUCHER_REPEATED,
+  VOUCHER_TOO_LATE,
+  VOUCHER_WRONG_HOLD,
+} from "../reasons.js";
+
 /** A hold that is open. */
 export interface Stream {
   readonly paymentId: string;
@@ -23,22 +35,17 @@ export interface Stream {
   isHeld?: boolean;
 }
 
-const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
-const HOLD_NOT_FINAL = "invalid_auth_capture_svm_voucher_hold_not_final";
-
-const NOT_FOUND = "invalid_auth_capture_svm_payment_not_found";
-
 /** How long to wait for a hold to get more final. */
 const PAUSE_MILLISECONDS = 1_000;
 
 /** Reasons for which a hold pays for nothing more. */
-const ENDS_HOLD = [
-  NOT_FOUND,
-  "invalid_auth_capture_svm_voucher_wrong_hold",
-  "invalid_auth_capture_svm_voucher_hold_closed",
-  "invalid_auth_capture_svm_voucher_too_late",
-  "invalid_auth_capture_svm_voucher_decreased",
-  "invalid_auth_capture_svm_voucher_above_hold",
+const ENDS_HOLD: readonly string[] = [
+  PAYMENT_NOT_FOUND,
+  VOUCHER_WRONG_HOLD,
+  VOUCHER_HOLD_CLOSED,
+  VOUCHER_TOO_LATE,
+  VOUCHER_DECREASED,
+  VOUCHER_ABOVE_HOLD,
 ];
 
 /** The open holds of a process, by what they pay for: an origin and a receiver. */
@@ -124,22 +131,22 @@ export class Streams {
     if (status !== 402 || reason === undefined) {
       return undefined;
     }
-    if (reason === HOLD_NOT_FINAL) {
+    if (reason === VOUCHER_HOLD_NOT_FINAL) {
       stream.early = stream.isFresh ? stream.signed : undefined;
       return PAUSE_MILLISECONDS;
     }
-    if (reason === REPEATED) {
+    if (reason === VOUCHER_REPEATED) {
       // Of a voucher in doubt it is the answer. Else nothing more is signed: each request costs its price once.
       stream.served = stream.isFresh ? stream.served : stream.signed;
       return stream.isFresh ? undefined : 0;
     }
     const opens = stream.served === 0n;
-    if (reason === NOT_FOUND && opens && !stream.isMissing && Date.now() / 1000 < stream.authorizeBy) {
+    if (reason === PAYMENT_NOT_FOUND && opens && !stream.isMissing && Date.now() / 1000 < stream.authorizeBy) {
       stream.isMissing = true;
       return 0;
     }
     const ends = ENDS_HOLD.includes(reason);
-    if (ends || (opens && reason !== "settlement_pending")) {
+    if (ends || (opens && reason !== PENDING)) {
       this.#open.delete(key);
     }
     return ends && !opens ? 0 : undefined;

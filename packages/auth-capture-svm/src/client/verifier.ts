@@ -20,9 +20,6 @@ export interface Own {
   readonly receiverProof: readonly string[];
 }
 
-/** The verifier's code for a nonce that can't be used. */
-export const NONCE_REFUSED = "invalid_auth_capture_svm_nonce";
-
 /** No draft: the verifier can't be reached, or sees no way to pay. */
 export class NoDraftError extends Error {
   override readonly name = "NoDraftError";

@@ -2,6 +2,8 @@
 
 import type { SettleResponse } from "@x402/core/types";
 
+import { DUPLICATE, PENDING, SETTLE_ERROR, VERIFY_ERROR, VOUCHER_REPEATED } from "../reasons.js";
+
 /** What an answer to an intent or a voucher says. */
 export type Verdict =
   | "yes" // it is held or accepted, for whoever asked
@@ -11,10 +13,10 @@ export type Verdict =
   | "no_answer";
 
 /** Reasons of a "no" for what bought something before. */
-export const REPEATED = ["duplicate_settlement", "invalid_auth_capture_svm_voucher_repeated"];
+export const REPEATED: readonly string[] = [DUPLICATE, VOUCHER_REPEATED];
 
 /** Reasons of a "no" that asking again may change. */
-export const UNDECIDED = ["settlement_pending", "unexpected_settle_error", "unexpected_verify_error"];
+export const UNDECIDED: readonly string[] = [PENDING, SETTLE_ERROR, VERIFY_ERROR];
 
 /** Statuses of requests that are not read. */
 const UNREADABLE = [400, 413];

@@ -6,11 +6,12 @@ import type { PaymentPayload, PaymentRequirements, SettleContext, SettleResponse
 import { shown } from "../bytes.js";
 import { FieldError } from "../fields.js";
 import { PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
+import { CONFLICT, INVALID_REQUIREMENTS, SETTLE_ERROR } from "../reasons.js";
 import { readRequestPrice } from "../wire.js";
 import { current, isSuccess, type Passing } from "./passing.js";
 import type { Sale, Till } from "./till.js";
 import { checkAccepted, type Windows } from "./terms.js";
-import { CONFLICT, refused } from "./verdict.js";
+import { refused } from "./verdict.js";
 
 /** Response header by which a handler takes less than the price. */
 const OVERRIDES = "settlement-overrides";
@@ -45,10 +46,10 @@ export class Counter {
       return await this.#end(current(), amount, asked);
     } catch (error) {
       if (error instanceof FieldError) {
-        return refused(asked, "invalid_payment_requirements", error.message);
+        return refused(asked, INVALID_REQUIREMENTS, error.message);
       }
       console.error("settling failed", error);
-      return refused(asked, "unexpected_settle_error", "the server failed");
+      return refused(asked, SETTLE_ERROR, "the server failed");
     }
   }
 
@@ -87,7 +88,7 @@ export class Counter {
   async #end(passing: Passing, amount: bigint | undefined, asked: PaymentRequirements): Promise<SettleResponse> {
     const sale = this.#sales.get(passing);
     if (sale === undefined) {
-      return refused(asked, "unexpected_settle_error", "nothing was sold to this request");
+      return refused(asked, SETTLE_ERROR, "nothing was sold to this request");
     }
     this.#sales.delete(passing);
     const isPaid = amount !== undefined && isSuccess(passing.response.statusCode);
@@ -95,7 +96,7 @@ export class Counter {
     if (amount === undefined || !answer.success) {
       const message = "the server failed; nothing was charged";
       passing.problem = { status: 500, code: "internal_error", message };
-      return refused(asked, "unexpected_settle_error", message);
+      return refused(asked, SETTLE_ERROR, message);
     }
     return answer;
   }

@@ -10,6 +10,7 @@ import type { PaymentPayload } from "@x402/core/types";
 
 import { FieldError } from "../fields.js";
 import { PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_EXTRA, readIdentifier } from "../payment_identifier.js";
+import { INVALID_PAYLOAD } from "../reasons.js";
 import { Answered, record, replay } from "./answered.js";
 import { isSuccess, type Passing, type Problem } from "./passing.js";
 import type { Requests, WebRequest } from "./request.js";
@@ -31,7 +32,7 @@ export class Repeats {
     } catch (error) {
       if (error instanceof FieldError) {
         const message = `payment-signature: ${error.message}`;
-        return refuse(passing.response, { status: 400, code: "invalid_payload", message });
+        return refuse(passing.response, { status: 400, code: INVALID_PAYLOAD, message });
       }
       throw error;
     }

@@ -8,14 +8,12 @@ import type { SupportedKind, SupportedResponse } from "@x402/core/types";
 import type { Address } from "../bytes.js";
 import { LOCAL_PROGRAM, programOn } from "../deployment.js";
 import { Fields } from "../fields.js";
+import { INVALID_EXTRA } from "../reasons.js";
 import { SCHEME } from "../wire.js";
 import type { Facilitator } from "./facilitator.js";
 
 /** How often the facilitator is asked again who pays fees. */
 const INTERVAL_MILLISECONDS = 60_000;
-
-/** Of a payment's terms that were right a while ago. */
-const OUTDATED = "invalid_auth_capture_svm_extra";
 
 export interface Deployment {
   readonly network: SupportedKind["network"];
@@ -49,7 +47,7 @@ export class Support {
 
   /** Looks at once whether another pays fees, if that is a reason why a payment was refused. */
   refused(reason: string | undefined): void {
-    if (reason === OUTDATED) {
+    if (reason === INVALID_EXTRA) {
       void this.#refresh();
     }
   }

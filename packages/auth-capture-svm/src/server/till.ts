@@ -4,6 +4,7 @@ import type { SettleResponse } from "@x402/core/types";
 
 import type { HoldEvent } from "../purchase/seller.js";
 import type { Verdict } from "../purchase/verdict.js";
+import { DUPLICATE, SETTLE_ERROR, VOUCHER_HOLD_CLOSED, VOUCHER_REPEATED } from "../reasons.js";
 import type { Authorizer } from "./authorizer.js";
 import type { Endings } from "./endings.js";
 import type { Facilitator } from "./facilitator.js";
@@ -14,9 +15,6 @@ import type { Records } from "./records.js";
 import { type Accepted, COMMITMENTS, type Commitment, lifecycleRequirements } from "./terms.js";
 import { type Answered, ask, comesAgain, refused } from "./verdict.js";
 
-const DUPLICATE = "duplicate_settlement";
-const REPEATED = "invalid_auth_capture_svm_voucher_repeated";
-const CLOSED = "invalid_auth_capture_svm_voucher_hold_closed";
 const BOUGHT = "the payment bought something before, or is being served";
 
 /** How many payments that may be held are remembered: others go back at their deadline. */
@@ -78,10 +76,10 @@ export class Till {
       return { refusal: refused(payment.accepted, DUPLICATE, BOUGHT) };
     }
     if (!canVoucherFollow(known, amount, "asked")) {
-      return { refusal: refused(payment.accepted, REPEATED, BOUGHT) };
+      return { refusal: refused(payment.accepted, VOUCHER_REPEATED, BOUGHT) };
     }
     if (!opens && !TAKES_VOUCHERS.includes(known.state)) {
-      return { refusal: refused(payment.accepted, CLOSED, "the hold takes no vouchers any more") };
+      return { refusal: refused(payment.accepted, VOUCHER_HOLD_CLOSED, "the hold takes no vouchers any more") };
     }
     this.#records.change(paymentId, { hold: opens ? ["asked"] : [], voucher: [amount, "asked"] });
     const answered = await ask(this.#facilitator, payment, this.#records.claim);
@@ -109,7 +107,7 @@ export class Till {
     } catch (error) {
       console.error(`payment ${paymentId} is not served: it could not be written down`, error);
       this.#fail(accepted);
-      return refused(payment.accepted, "unexpected_settle_error", "the server failed; nothing was charged");
+      return refused(payment.accepted, SETTLE_ERROR, "the server failed; nothing was charged");
     }
     if (isVoucher) {
       return held;
@@ -143,7 +141,7 @@ export class Till {
         console.error(`the facilitator said yes to less of payment ${paymentId} than was asked for`);
         return { refusal: comesAgain(payment.accepted) };
       case "anothers":
-        return { refusal: refused(payment.accepted, accepted.isStreamed ? REPEATED : DUPLICATE, BOUGHT) };
+        return { refusal: refused(payment.accepted, accepted.isStreamed ? VOUCHER_REPEATED : DUPLICATE, BOUGHT) };
       default:
         return { refusal: answer.success ? comesAgain(payment.accepted) : answer };
     }

@@ -3,10 +3,8 @@
 import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 
 import { type Verdict, verdictOf, verdictOfStatus } from "../purchase/verdict.js";
+import { CONFLICT, INVALID_PAYLOAD, SETTLE_ERROR } from "../reasons.js";
 import { type Facilitator, FacilitatorError } from "./facilitator.js";
-
-/** The `errorReason` where the id is another payment's. */
-export const CONFLICT = "payment_identifier_conflict";
 
 /** What a client's payment was answered. */
 export interface Answered {
@@ -45,9 +43,9 @@ export function refused(requirements: PaymentRequirements, errorReason: string, 
 /** What a client is told that may send the same payment again. */
 export function comesAgain(requirements: PaymentRequirements): SettleResponse {
   const message = "the payment could not be settled now; send the same request again";
-  return refused(requirements, "unexpected_settle_error", message);
+  return refused(requirements, SETTLE_ERROR, message);
 }
 
 function unreadable(requirements: PaymentRequirements): SettleResponse {
-  return refused(requirements, "invalid_payload", "the facilitator can't read the payment");
+  return refused(requirements, INVALID_PAYLOAD, "the facilitator can't read the payment");
 }
