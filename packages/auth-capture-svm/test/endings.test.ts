@@ -7,7 +7,7 @@ import { Endings } from "../src/server/endings.js";
 import { Facilitator as Client } from "../src/server/facilitator.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { Records } from "../src/server/records.js";
-import { AUTHORIZER, offer } from "./fixture.js";
+import { AUTHORIZER, FEE_PAYER, offer } from "./fixture.js";
 import { Ledger } from "./ledger.js";
 import { Facilitator, payment, send, shop } from "./shop.js";
 
@@ -128,7 +128,7 @@ function leftOver(facilitator: Facilitator, count: number): Endings {
   });
   const records = new Records({ append: () => {}, rewrite: () => {} }, "00".repeat(16), lines);
   const client = new Client(facilitator.url, (url, init) => facilitator.fetch(url, init));
-  return new Endings(new Ender(client, authorizer, records), records, undefined);
+  return new Endings(new Ender(client, authorizer, records, FEE_PAYER), records, undefined);
 }
 
 test("what is not final is asked for ever less often", async (context) => {

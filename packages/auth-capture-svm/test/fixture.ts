@@ -78,6 +78,9 @@ export function offer(): PaymentRequirements {
   };
 }
 
+/** Who pays fees of what `offer` is. */
+export const FEE_PAYER = { deployment: { feePayer: address(4) }, refused: () => {} };
+
 export function draft(): Record<string, unknown> {
   const { escrow, sessionKey, incarnation } = session();
   return { escrow, sessionKey, incarnation, nonce: "1", authorizeBy: NOW + 60 };

@@ -1,13 +1,14 @@
 /** Answers that get lost, are late, or too long, and what a merchant makes of them. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
 
 import type { PaymentPayload } from "@x402/core/types";
 
 import { Facilitator as Client, FacilitatorError } from "../src/server.js";
 import { paymentIdOf } from "../src/server/payment.js";
-import { NETWORK } from "./fixture.js";
+import { address, NETWORK } from "./fixture.js";
 import { serve } from "./peers.js";
 import { Ledger } from "./ledger.js";
 import { Facilitator, opening, payment, send, shop, voucher } from "./shop.js";
@@ -29,6 +30,40 @@ test("a payment without a verdict is released once its authorize-by time has pas
     assert.deepEqual([noted()[id], facilitator.settled()], [state, settled]);
   }
   assert.equal((await send(`${base}/report`, paid)).status, 402);
+});
+
+/** A shop that got no answer to a payment, and what it does seconds after the authorize-by time. */
+async function lost(path: string, init: RequestInit = {}) {
+  const market = await shop();
+  const { base, facilitator, noted, scheme } = market;
+  const extensions = { "payment-identifier": { info: { required: true, id: "pay_0123456789abcdef" } } };
+  const paid = { ...(await payment(`${base}${path}`, init)), extensions };
+  facilitator.next.push(new Error("no answer"));
+  await send(`${base}${path}`, paid, init);
+  assert.deepEqual(facilitator.settled(), ["hold"]);
+  const authorizeBy = Number(paid.payload["authorizeBy"]);
+  const settleLeftOver = async (context: TestContext, seconds: number): Promise<unknown[]> => {
+    context.mock.method(Date, "now", () => (authorizeBy + seconds) * 1000);
+    await scheme.settleLeftOver();
+    // It may be asking who pays fees.
+    await setImmediate();
+    return [noted()[paymentIdOf(paid)], facilitator.settled()];
+  };
+  return { ...market, settleLeftOver };
+}
+
+test("a payment without a verdict is released where purchases must have ids", async (context) => {
+  const { settleLeftOver } = await lost("/must-be-named", { method: "POST" });
+  assert.deepEqual(await settleLeftOver(context, 31), ["releasing", ["hold"]]);
+  assert.deepEqual(await settleLeftOver(context, 32), [undefined, ["void"]]);
+});
+
+test("a payment without a verdict is released though another pays fees by then", async (context) => {
+  const { facilitator, settleLeftOver } = await lost("/report");
+  facilitator.feePayer = address(9);
+  assert.deepEqual(await settleLeftOver(context, 31), ["unknown", ["hold"]], "the old one is asked with");
+  assert.deepEqual(await settleLeftOver(context, 32), ["releasing", ["hold"]]);
+  assert.deepEqual(await settleLeftOver(context, 33), [undefined, ["void"]]);
 });
 
 test("nobody's junk is written down", async () => {

@@ -15,7 +15,7 @@ import { Facilitator } from "../src/server/facilitator.js";
 import { type Log, Records } from "../src/server/records.js";
 import type { Accepted } from "../src/server/terms.js";
 import { type Sale, Till } from "../src/server/till.js";
-import { AUTHORIZER, NETWORK } from "./fixture.js";
+import { AUTHORIZER, FEE_PAYER, NETWORK } from "./fixture.js";
 import { Books, highest } from "./books.js";
 import { Buyer, PRICE } from "./buyer.js";
 
@@ -161,7 +161,7 @@ export class World {
     const records = new Records(log, claim, lines);
     const authorizer = new Authorizer(AUTHORIZER);
     const facilitator = new Facilitator("http://verifier.test", (_url, init) => this.#ask(String(init?.body)));
-    const endings = new Endings(new Ender(facilitator, authorizer, records), records, 10);
+    const endings = new Endings(new Ender(facilitator, authorizer, records, FEE_PAYER), records, 10);
     const till = new Till(facilitator, authorizer, records, endings);
     return Object.assign(life, { records, till, endings });
   }

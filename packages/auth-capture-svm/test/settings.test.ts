@@ -74,11 +74,9 @@ test("a token's decimals are the facilitator's where it knows them", async () =>
 });
 
 test("another fee payer of the facilitator's is noticed, at once where a payment is refused for it", async () => {
-  const facilitator = new Saying({});
-  const { base } = await shop(facilitator);
+  const { base, facilitator } = await shop();
   const old = await payment(`${base}/report`);
-  facilitator.supported = saying({ feePayer: address(14) });
-  facilitator.next.push({ success: false, errorReason: "invalid_auth_capture_svm_extra" });
+  facilitator.feePayer = address(14);
   assert.equal((await send(`${base}/report`, old)).reason, "invalid_auth_capture_svm_extra");
   let paid = await payment(`${base}/report`);
   while (paid.accepted.extra["feePayer"] !== address(14)) {

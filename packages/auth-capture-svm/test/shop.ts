@@ -23,6 +23,7 @@ import { LineFile } from "../src/durable.js";
 import { sign } from "../src/ed25519.js";
 import { captureSignedBytes, intentSignedBytes } from "../src/messages.js";
 import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
+import { PAYMENT_IDENTIFIER_EXTRA, readIdentifier } from "../src/payment_identifier.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
 import { address, AGENT_SEED, AUTHORIZER, draft, NETWORK } from "./fixture.js";
@@ -45,6 +46,8 @@ export class Facilitator {
   url = "http://facilitator.test";
   readonly asked: PaymentPayload[] = [];
   readonly #held = new Set<string>();
+  /** Who pays fees now. */
+  feePayer = address(4);
   /** What the next settlements are answered instead; an error is thrown. */
   readonly next: (Partial<SettleResponse> | Error | undefined)[] = [];
 
@@ -61,7 +64,9 @@ export class Facilitator {
     assert.deepEqual(paymentPayload.accepted, paymentRequirements);
     const isOurs = ["capture", "void", "close"].includes(String(paymentPayload.payload["type"]));
     assert.equal(claim === undefined, isOurs, "what a client sent has a claim, and nothing else");
-    return Response.json(await this.settle(paymentPayload));
+    return !isOurs && lacksId(paymentPayload)
+      ? Response.json({ error: { code: "bad_request", message: "the id is missing" } }, { status: 400 })
+      : Response.json(await this.settle(paymentPayload));
   };
 
   async settle(payment: PaymentPayload): Promise<SettleResponse> {
@@ -69,6 +74,9 @@ export class Facilitator {
     const next = this.next.shift();
     if (next instanceof Error) {
       throw next;
+    }
+    if (payment.payload["type"] === undefined && payment.accepted.extra["feePayer"] !== this.feePayer) {
+      return { success: false, errorReason: "invalid_auth_capture_svm_extra", transaction: "", network: NETWORK };
     }
     const id = payment.payload["type"] === undefined ? paymentIdOf(payment) : undefined;
     const alreadySettled = id !== undefined && this.#held.has(id);
@@ -81,13 +89,19 @@ export class Facilitator {
   }
 
   getSupported(): Promise<SupportedResponse> {
-    return Promise.resolve(SUPPORTED);
+    const kinds = SUPPORTED.kinds.map((kind) => ({ ...kind, extra: { ...kind.extra, feePayer: this.feePayer } }));
+    return Promise.resolve({ ...SUPPORTED, kinds });
   }
 
   /** The types of what was settled since the last look; a client's payment is a hold. */
   settled(): string[] {
     return this.asked.splice(0).map(({ payload }) => String(payload["type"] ?? "hold"));
   }
+}
+
+/** Whether a client's payment has no id where the server says that it must have one. */
+function lacksId({ accepted, extensions }: PaymentPayload): boolean {
+  return accepted.extra[PAYMENT_IDENTIFIER_EXTRA] === "required" && readIdentifier(extensions) === undefined;
 }
 
 export const folder = mkdtempSync(join(tmpdir(), "x402-server-"));

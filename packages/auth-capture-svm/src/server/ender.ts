@@ -5,23 +5,34 @@ import type { SettleResponse } from "@x402/core/types";
 import { shown } from "../bytes.js";
 import type { HoldEvent, HoldState } from "../purchase/seller.js";
 import { endingOf } from "../purchase/verdict.js";
+import { INVALID_EXTRA } from "../reasons.js";
 import type { Authorizer } from "./authorizer.js";
 import type { Facilitator } from "./facilitator.js";
 import { bought, type Change, type Hold } from "./hold.js";
 import { type Ending, isEnding } from "./line.js";
 import { isStreamed } from "./payment.js";
 import type { Records } from "./records.js";
+import type { Deployment } from "./support.js";
+import { recheckRequirements } from "./terms.js";
 import { ask } from "./verdict.js";
+
+/** Knows who pays fees now, and asks again where a refusal says that it is another. */
+export interface FeePayer {
+  readonly deployment: Pick<Deployment, "feePayer">;
+  refused(reason: string | undefined): void;
+}
 
 export class Ender {
   readonly #facilitator: Facilitator;
   readonly #authorizer: Authorizer;
   readonly #records: Records;
+  readonly #support: FeePayer;
 
-  constructor(facilitator: Facilitator, authorizer: Authorizer, records: Records) {
+  constructor(facilitator: Facilitator, authorizer: Authorizer, records: Records, support: FeePayer) {
     this.#facilitator = facilitator;
     this.#authorizer = authorizer;
     this.#records = records;
+    this.#support = support;
   }
 
   /** Does what is next for a payment. Returns the answer to its ending, if there is one. */
@@ -52,9 +63,13 @@ export class Ender {
     if (facts === undefined || payload === undefined) {
       return;
     }
-    const { requirements: accepted } = facts;
+    const accepted = recheckRequirements(facts.requirements, this.#support.deployment.feePayer);
     this.note(paymentId, { hold: ["due"] });
-    const { verdict } = await ask(this.#facilitator, { x402Version: 2, accepted, payload }, this.#records.claim);
+    const asked = await ask(this.#facilitator, { x402Version: 2, accepted, payload }, this.#records.claim);
+    const { errorReason } = asked.answer;
+    this.#support.refused(errorReason);
+    // Another may pay fees by now: that says nothing of the hold.
+    const verdict = errorReason === INVALID_EXTRA ? "no_answer" : asked.verdict;
     // A voucher of it may have been accepted meanwhile.
     if (this.#records.get(paymentId).state !== "checking") {
       return;

@@ -68,7 +68,7 @@ function sell(
   const { captureWindowSeconds = 3600, refundWindowSeconds = 0, streamIdleSeconds = 60 } = config;
   const windows = { captureSeconds: captureWindowSeconds, refundSeconds: refundWindowSeconds };
   const idleSeconds = config.closesStreams === false ? undefined : streamIdleSeconds;
-  const endings = new Endings(new Ender(facilitator, authorizer, records), records, idleSeconds);
+  const endings = new Endings(new Ender(facilitator, authorizer, records, support), records, idleSeconds);
   const till = new Till(facilitator, authorizer, records, endings, config.captureCommitment);
   return { windows, endings, counter: new Counter(till, windows, (reason) => support.refused(reason)) };
 }

@@ -6,6 +6,7 @@ import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
 import type { Address } from "../bytes.js";
 import { FieldError } from "../fields.js";
+import { PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
 import { SESSION_KEY, readExtra, readIntentPayload } from "../wire.js";
 import { paymentIdOf, typedPayment, voucherOf } from "./payment.js";
 import type { Deployment } from "./support.js";
@@ -51,6 +52,15 @@ export type Commitment = (typeof COMMITMENTS)[number];
 export function lifecycleRequirements(requirements: PaymentRequirements, commitment?: Commitment): PaymentRequirements {
   const { commitment: _hold, ...extra } = requirements.extra;
   return { ...requirements, extra: commitment === undefined ? extra : { ...extra, commitment } };
+}
+
+/**
+ * What a hold is asked for with again, to find out whether it is there: without the client's id,
+ * and with who pays fees now. Neither is signed.
+ */
+export function recheckRequirements(requirements: PaymentRequirements, feePayer: Address): PaymentRequirements {
+  const { [PAYMENT_IDENTIFIER_EXTRA]: _ids, ...extra } = requirements.extra;
+  return { ...requirements, extra: { ...extra, feePayer } };
 }
 
 /** The fields of `extra` that follow from the time of the challenge. */
