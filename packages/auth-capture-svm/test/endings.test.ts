@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
+import { LineFile } from "../src/durable.js";
 import { Authorizer } from "../src/server/authorizer.js";
 import { Ender } from "../src/server/ender.js";
 import { Endings } from "../src/server/endings.js";
@@ -145,6 +146,25 @@ test("what is not final is asked for ever less often", async (context) => {
   }
   assert.deepEqual(asked, [0, 5, 15, 35, 75, 155, 315, 615, 915]);
   endings.close();
+});
+
+test("a hold whose check could not be written down is checked again", async (context) => {
+  context.mock.method(console, "error", () => {});
+  const { base, facilitator, noted, scheme } = await shop();
+  const paid = await payment(`${base}/report`);
+  facilitator.next.push(new Error("no answer"));
+  await send(`${base}/report`, paid);
+  const authorizeBy = Number(paid.payload["authorizeBy"]);
+  context.mock.method(Date, "now", () => (authorizeBy + 31) * 1000);
+  const full = context.mock.method(LineFile.prototype, "append", () => {
+    throw new Error("the disk is full");
+  });
+  await scheme.settleLeftOver();
+  assert.equal(noted()[paymentIdOf(paid)], "unknown");
+  full.mock.restore();
+  facilitator.next.push({ extra: { status: "confirmed", alreadySettled: true, claimed: true } });
+  await scheme.settleLeftOver();
+  assert.equal(noted()[paymentIdOf(paid)], "releasing");
 });
 
 test("sixteen are settled again at once, and all of them", async () => {

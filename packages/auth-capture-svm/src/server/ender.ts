@@ -81,6 +81,10 @@ export class Ender {
     } else {
       this.note(paymentId, { hold: ["held"], payload: this.#releaseOf(paymentId) });
     }
+    if (this.#records.get(paymentId).state === "checking") {
+      // What could not be written down is asked again.
+      this.#records.remember(paymentId, { hold: ["no_answer"] });
+    }
   }
 
   async #settle(paymentId: string): Promise<SettleResponse | undefined> {
