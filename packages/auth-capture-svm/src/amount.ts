@@ -1,4 +1,4 @@
-/** Amounts as people write them, exact in both directions. */
+/** Amounts as people write them, read exactly. */
 
 import { shown } from "./bytes.js";
 
@@ -21,12 +21,4 @@ export function parseAmount(text: string, decimals: number, field: string): bigi
     throw new TypeError(`${field}: ${shown(text)} is more than a token account can hold`);
   }
   return amount;
-}
-
-/** Writes base units as a decimal amount, as `1.5`. */
-export function formatAmount(units: bigint, decimals: number): string {
-  const digits = units.toString().padStart(decimals + 1, "0");
-  const whole = digits.slice(0, digits.length - decimals);
-  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, "");
-  return fraction === "" ? whole : `${whole}.${fraction}`;
 }

@@ -3,7 +3,7 @@
 import { printable } from "./bytes.js";
 
 /** The longest answer that is read, in bytes. */
-export const LONGEST_ANSWER_BYTES = 1024 * 1024;
+const LONGEST_BYTES = 1024 * 1024;
 
 /** An answer, read whole. */
 export interface Answer {
@@ -39,18 +39,14 @@ export async function ask(url: string, body: unknown, { fetch, timeoutMillisecon
   }
 }
 
-/**
- * Reads a body.
- *
- * @throws if it is longer than that many bytes: the rest is not read
- */
-export async function readText(response: Response, longest = LONGEST_ANSWER_BYTES): Promise<string> {
+/** @throws if the body is too long: the rest is not read */
+async function readText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length;
-    if (bytes > longest) {
-      throw new Error(`the answer is longer than ${longest} bytes`);
+    if (bytes > LONGEST_BYTES) {
+      throw new Error(`the answer is longer than ${LONGEST_BYTES} bytes`);
     }
     chunks.push(chunk);
   }
