@@ -22,6 +22,11 @@ export function readWebUrl(text: unknown, field: string): URL {
   return url;
 }
 
+/** Reads the same as a base: without a slash at its end. */
+export function readBaseUrl(text: unknown, field: string): string {
+  return readWebUrl(text, field).href.replace(/\/+$/, "");
+}
+
 /** Returns whether nobody between can read or change what is sent to a URL. */
 export function isPrivate({ protocol, hostname }: URL): boolean {
   return protocol === "https:" || LOOPBACK.test(hostname);

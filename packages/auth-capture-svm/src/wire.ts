@@ -110,7 +110,7 @@ export type VoidPayload = {
  */
 export function readExtra(requirements: PaymentRequirements): Extra {
   const extra = new Fields(requirements.extra, "accepted.extra");
-  const requestPrice = extra.has("requestPrice") ? extra.decimal("requestPrice") : undefined;
+  const requestPrice = readRequestPrice(requirements);
   const isStreamed = extra.text("captureAuthorizer") === SESSION_KEY;
   const feeRecipient = extra.has("feeRecipient") ? extra.address("feeRecipient") : undefined;
   return {

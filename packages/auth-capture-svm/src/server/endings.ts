@@ -100,9 +100,8 @@ export class Endings {
   }
 
   #isToBeClosed({ accepted, facts, usedAt }: Hold, now: number): boolean {
-    const isIdle = this.#idleMilliseconds !== undefined && now - usedAt >= this.#idleMilliseconds;
     const isUsedUp = accepted >= BigInt(facts?.requirements.amount ?? 0);
-    return isIdle || (this.#idleMilliseconds !== undefined && isUsedUp);
+    return this.#idleMilliseconds !== undefined && (isUsedUp || now - usedAt >= this.#idleMilliseconds);
   }
 
   /** What could not be ended by now can't be any more, and what is over by now buys nothing any more. */

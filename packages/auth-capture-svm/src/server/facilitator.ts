@@ -12,7 +12,7 @@ import type {
 import { ask, errorOf, reasonOf } from "../answer.js";
 import { shown } from "../bytes.js";
 import { Fields } from "../fields.js";
-import { readWebUrl } from "../url.js";
+import { readBaseUrl } from "../url.js";
 
 /** The facilitator itself waits up to a minute for a payment to become final. */
 const TIMEOUT_MILLISECONDS = 90_000;
@@ -46,7 +46,7 @@ export class Facilitator implements FacilitatorClient {
    * @throws if the URL can't be one
    */
   constructor(url: string, send: typeof fetch = fetch) {
-    this.#url = readWebUrl(url, "facilitator").href.replace(/\/+$/, "");
+    this.#url = readBaseUrl(url, "facilitator");
     this.#fetch = send;
   }
 

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 
 import { resourceHash, streamResourceHash } from "../messages.js";
-import { readWebUrl } from "../url.js";
+import { readBaseUrl } from "../url.js";
 
 /** In place of a public URL: the scheme and the name that each request has. */
 export const HOST = "host";
@@ -22,7 +22,7 @@ export class Requests {
    * @throws if it is neither
    */
   constructor(publicUrl: string) {
-    this.#base = publicUrl === HOST ? undefined : readWebUrl(publicUrl, "publicUrl").href.replace(/\/+$/, "");
+    this.#base = publicUrl === HOST ? undefined : readBaseUrl(publicUrl, "publicUrl");
   }
 
   /** Keeps the bytes of a body that is parsed: `express.json({ verify: keepBody })`. */
