@@ -128,7 +128,6 @@ test("what a verifier found out about a purchase is kept, and a key whose purcha
   for (const [report, state, buysAgain] of [
     [{ state: "captured", captured: "1000" }, "charged", false],
     [{ state: "ended", captured: "0" }, "over", true],
-    [{ state: "refused", captured: "0" }, "over", true],
   ] as const) {
     const url = await answering(["insufficient_funds", 200]);
     const opened = session({ verifier: await verifier({}, [], () => report) });
@@ -138,6 +137,24 @@ test("what a verifier found out about a purchase is kept, and a key whose purcha
     assert.equal(lines(opened.files).at(-1)?.["state"], state);
     const again = agent.buy(url, undefined, { key: "one" });
     await (buysAgain ? again : assert.rejects(again, { name: "KeyUsedError" }));
+  }
+});
+
+test("a purchase that its verifier refused is over only when it can't be held any more", async (context) => {
+  for (const state of ["refused", "failed"]) {
+    const url = await answering(["insufficient_funds", 200]);
+    const report = { state, captured: "0" };
+    const agent = await agentOf("", {}, session({ verifier: await verifier({}, [], () => report) }));
+    const stateAfter = async (seconds: number): Promise<string | undefined> => {
+      const at = Date.now() + seconds * 1000;
+      const clock = context.mock.method(Date, "now", () => at);
+      const found = await agent.lookup("one");
+      clock.mock.restore();
+      return found?.state;
+    };
+    assert.equal((await agent.buy(url, undefined, { key: "one" })).kind, "refused");
+    assert.deepEqual([await stateAfter(110), await stateAfter(125)], ["refused", "over"]);
+    assert.equal((await agent.buy(url, undefined, { key: "one" })).kind, "served");
   }
 });
 

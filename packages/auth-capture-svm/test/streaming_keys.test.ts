@@ -47,7 +47,7 @@ const NOT_FOUND = "invalid_auth_capture_svm_payment_not_found";
 test("what opened a hold and never arrived is sent again, though its own purchase is over", async () => {
   const shop = await market(0, NOT_FOUND, 200, 200);
   assert.equal(await shop.buy("k"), "unknown");
-  shop.report = { state: "refused", captured: "0" };
+  shop.report = { state: "ended", captured: "0" };
   assert.equal((await shop.agent.lookup("k"))?.state, "over");
   assert.equal(await shop.buy(), "served");
   assert.deepEqual([amounts(shop.bought), opened(shop.bought)], [[100, 100, 100], [true, false, true]]);

@@ -46,28 +46,31 @@ export function isEnded(
   report: Report | null | undefined,
   now: number,
 ): boolean {
-  if (now > captureDeadline + MARGIN_SECONDS) {
+  if (now > captureDeadline + MARGIN_SECONDS || report?.state === "ended") {
     return true;
   }
-  return report === null ? now > authorizeBy + MARGIN_SECONDS : report !== undefined && !isOpen(report);
+  return report !== undefined && isUnheld(report) && now > authorizeBy + MARGIN_SECONDS;
 }
 
-/** Of a hold that is `captured` a part is: the rest can still be. A state that is new here is taken for an open one. */
-function isOpen({ state }: Report): boolean {
-  return !["ended", "failed", "refused"].includes(state);
+/**
+ * Nothing was ever put on chain. While the authorize-by time has not passed, it still can be. Of a
+ * hold that is `captured` a part is, and a state that is new here is taken for an open one.
+ */
+function isUnheld(report: Report | null): boolean {
+  return report === null || ["refused", "failed"].includes(report.state);
 }
 
 function eventOf(purchase: Purchase, report: Report | null | undefined, now: number): PurchaseEvent | undefined {
   if (report === undefined) {
     return undefined;
   }
-  if (report === null) {
-    return isEnded(purchase, report, now) ? "expired" : undefined;
-  }
-  if (report.captured >= leastOf(purchase)) {
+  if (report !== null && report.captured >= leastOf(purchase)) {
     return "found_captured";
   }
-  return isOpen(report) ? "found_held" : "found_released";
+  if (isEnded(purchase, report, now)) {
+    return report?.state === "ended" ? "found_released" : "expired";
+  }
+  return isUnheld(report) ? undefined : "found_held";
 }
 
 /** What is captured at least if the purchase was, in base units. */
