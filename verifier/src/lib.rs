@@ -80,6 +80,7 @@ async fn serve_operator(listener: TcpListener, app: Arc<App>) -> std::io::Result
 /// If another verifier has the SQLite file.
 pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) -> Result<(), StoreError> {
     tokio::select! {
+        biased;
         done = lead::run(Arc::clone(&app), stop) => done,
         never = lead::hear(Arc::clone(&app)) => match never {},
         never = alarm::run(app) => match never {},

@@ -4,6 +4,7 @@
 
 mod accept;
 mod attempts;
+mod connections;
 mod database;
 mod deliveries;
 mod identifiers;
@@ -20,12 +21,12 @@ mod write;
 
 use std::sync::{Arc, atomic::AtomicI64};
 
-use sqlx::AnyPool;
-
+use connections::Connections;
 use vouchers::OfferedVouchers;
 use write::{Turns, Write};
 
 pub use accept::{Accepted, Asked};
+pub use connections::{Gate, Permit, Step};
 pub use database::Database;
 pub use leader::{Leader, PROGRESS, TO_SEND};
 pub use outstanding::{Outstanding, Uncaptured};
@@ -36,7 +37,7 @@ pub use vouchers::{AcceptedVoucher, ClaimedVoucher, DecideVoucher, KeptBeside};
 /// The store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: AnyPool,
+    pool: Connections,
     database: Database,
     turns: Turns,
     offered: OfferedVouchers,
@@ -95,6 +96,14 @@ impl Store {
     /// # Errors
     /// If it can't be opened, can lose what it has committed, or its schema is not one of this program's.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        Self::gated(database, None).await
+    }
+
+    /// The same behind a gate, if there is one.
+    ///
+    /// # Errors
+    /// If it can't be opened, can lose what it has committed, or its schema is not one of this program's.
+    pub async fn gated(database: &Database, gate: Option<Gate>) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::Open { database: database.to_string(), cause };
         let pool = database.connect().await.map_err(failed)?;
         match database {
@@ -102,7 +111,7 @@ impl Store {
             Database::Postgres(_) => sqlx::migrate!("migrations/postgres").run(&pool).await?,
         }
         Ok(Self {
-            pool,
+            pool: Connections::new(pool, gate),
             database: database.clone(),
             turns: Turns::default(),
             offered: OfferedVouchers::default(),
@@ -128,6 +137,6 @@ impl Store {
 
     /// Waits for what is being written and closes it.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.pool.pool().close().await;
     }
 }

@@ -32,6 +32,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
     loop {
         let leader = tokio::select! {
+            biased;
             leader = start(&app) => leader,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
@@ -40,6 +41,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) -> Result<(), S
                 tracing::info!("leading: following, sending and delivering");
                 app.is_leading.store(true, Ordering::Relaxed);
                 let lost = tokio::select! {
+                    biased;
                     () = work(&app, stop.clone()) => None,
                     cause = leader.lost() => Some(cause),
                 };
@@ -74,6 +76,7 @@ async fn work(app: &Arc<App>, stop: watch::Receiver<bool>) {
         tasks.spawn(async move { match webhook::run(app, webhook).await {} });
     }
     tokio::select! {
+        biased;
         () = track::run(Arc::clone(app), stop) => {}
         never = review::run(Arc::clone(app)) => match never {},
     }

@@ -59,12 +59,14 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         };
         let is_following = pause.is_some_and(|pause| pause != FAILURE_PAUSE);
+        // In this order, so that a simulation can repeat what happened.
         tokio::select! {
-            () = sleep => {}
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = tracker.sending.next_done() => {}
             () = app.to_send.notified() => {}
             () = app.blocks.announced.notified(), if is_following => {}
-            () = tracker.sending.next_done() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = sleep => {}
         }
     }
     tracker.sending.finish().await;

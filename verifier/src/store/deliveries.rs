@@ -31,7 +31,7 @@ impl Store {
             sqlx::query("SELECT * FROM webhook_deliveries WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
                 .bind(now)
                 .bind(i64::from(count))
-                .fetch_all(&self.pool)
+                .fetch_all(&mut *self.pool.acquire().await?)
                 .await?;
         let delivery = |row| {
             Ok(Delivery {
@@ -52,7 +52,7 @@ impl Store {
         sqlx::query("UPDATE webhook_deliveries SET due_at = NULL WHERE payment_id = $1 AND version = $2")
             .bind(delivery.payment_id.to_string())
             .bind(delivery.version)
-            .execute(&self.pool)
+            .execute(&mut *self.pool.acquire().await?)
             .await?;
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Store {
         .bind(now)
         .bind(delivery.payment_id.to_string())
         .bind(delivery.version)
-        .execute(&self.pool)
+        .execute(&mut *self.pool.acquire().await?)
         .await?;
         Ok(())
     }

@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn open_operations(&self) -> Result<Vec<Tracked>, StoreError> {
-        let mut transaction = self.database.begin_read(&self.pool).await?;
+        let mut transaction = self.pool.begin_read(&self.database).await?;
         let rows = sqlx::query("SELECT * FROM operations WHERE closed = 0 ORDER BY id")
             .fetch_all(&mut *transaction)
             .await?;

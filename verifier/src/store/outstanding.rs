@@ -48,7 +48,7 @@ impl Store {
              FROM payments JOIN operations ON payment_id = payments.id
              WHERE review_at IS NOT NULL ORDER BY operations.id",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.pool.acquire().await?)
         .await?;
         let mut payments: BTreeMap<Digest, Listed> = BTreeMap::new();
         for row in &rows {
@@ -79,7 +79,7 @@ impl Store {
              FROM operations JOIN payments ON payment_id = payments.id
              WHERE closed = 0 ORDER BY operations.id",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.pool.acquire().await?)
         .await?;
         rows.iter().map(read_listed).collect()
     }

@@ -109,7 +109,7 @@ impl Store {
             query = query.bind(receiver.to_string());
         }
         let mut turnover: Vec<Turnover> = Vec::new();
-        for row in &query.fetch_all(&self.pool).await? {
+        for row in &query.fetch_all(&mut *self.pool.acquire().await?).await? {
             let operation = row::operation(row)?;
             match turnover.last_mut().filter(|last| last.id == operation.payment_id) {
                 Some(last) => last.operations.push(operation),
@@ -151,7 +151,12 @@ impl Store {
         if let Some(receiver) = receiver {
             query = query.bind(receiver.to_string());
         }
-        query.fetch_all(&self.pool).await?.iter().map(outstanding::read_listed).collect()
+        query
+            .fetch_all(&mut *self.pool.acquire().await?)
+            .await?
+            .iter()
+            .map(outstanding::read_listed)
+            .collect()
     }
 
     /// What the webhook did not take, though it was offered; `None` if there is nothing.
@@ -163,7 +168,7 @@ impl Store {
             "SELECT count(*) AS payments, min(failing_since) AS since FROM webhook_deliveries
              WHERE due_at IS NOT NULL AND failing_since IS NOT NULL",
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *self.pool.acquire().await?)
         .await?;
         let since: Option<i64> = row::get(&row, "since")?;
         let payments = row::get_u64(&row, "payments")?;

@@ -42,7 +42,7 @@ impl Store {
     pub async fn tell_transfer(&self, id: &Digest) -> Result<bool, StoreError> {
         let told = sqlx::query("UPDATE payments SET told = 1 WHERE id = $1 AND told = 0")
             .bind(Hex32(*id).to_string())
-            .execute(&self.pool)
+            .execute(&mut *self.pool.acquire().await?)
             .await?;
         Ok(told.rows_affected() == 1)
     }

@@ -123,7 +123,7 @@ impl Store {
             sqlx::query("SELECT claim, increment FROM voucher_claims WHERE payment_id = $1 AND amount = $2")
                 .bind(Hex32(*payment_id).to_string())
                 .bind(Decimal(amount).to_string())
-                .fetch_optional(&self.pool)
+                .fetch_optional(&mut *self.pool.acquire().await?)
                 .await?;
         let claimed = |row| {
             let increment = row::parse::<Decimal>(row, "increment")?.0;

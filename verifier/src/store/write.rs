@@ -5,10 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use sqlx::AnyConnection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::Database;
+use super::{
+    Database,
+    connections::{Begun, Connections},
+};
 
 /// Where the writers of this process wait for each other, first come, first served. At the database's own lock those of
 /// SQLite would sleep and try again, and those of PostgreSQL would each keep a connection from a reader.
@@ -22,7 +25,7 @@ pub(super) struct Turn {
 
 /// A transaction with the write lock. Dropped without a commit, it has changed nothing.
 pub(super) struct Write {
-    transaction: Transaction<'static, Any>,
+    transaction: Begun,
     _turn: Turn,
 }
 
@@ -38,8 +41,8 @@ impl Turn {
     ///
     /// # Errors
     /// If the database fails.
-    pub(super) async fn begin(self, database: &Database, pool: &AnyPool) -> Result<Write, sqlx::Error> {
-        Ok(Write { transaction: database.begin_write(pool).await?, _turn: self })
+    pub(super) async fn begin(self, database: &Database, pool: &Connections) -> Result<Write, sqlx::Error> {
+        Ok(Write { transaction: pool.begin_write(database).await?, _turn: self })
     }
 }
 
