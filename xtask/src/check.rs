@@ -1,7 +1,6 @@
 //! `cargo xtask check`: what a change most likely breaks, in two minutes.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -37,7 +36,7 @@ fn all(steps: &mut Steps) -> Result<()> {
     let root = checkout::root()?;
     steps.run("Format", || {
         cargo(&root, &["fmt", "--all", "--check"])?;
-        for manifest in other_workspaces(&root)? {
+        for manifest in checkout::other_workspaces(&root)? {
             let mut fmt = checkout::cargo()?;
             succeed(fmt.args(["fmt", "--check", "--manifest-path"]).arg(manifest))?;
         }
@@ -56,19 +55,6 @@ fn all(steps: &mut Steps) -> Result<()> {
         command.args(LEFT_TO_TEST.iter().flat_map(|module| ["--skip", module]));
         succeed(command.env(crate::toolchain::PROGRAM_ID, program_id))
     })
-}
-
-/// The manifests of the workspaces beside the root's.
-fn other_workspaces(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut manifests = vec![root.join("fuzz/Cargo.toml")];
-    for folder in ["programs", "toolchain"] {
-        let folder = root.join(folder);
-        for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
-            manifests.push(entry?.path().join("Cargo.toml"));
-        }
-    }
-    manifests.retain(|manifest| manifest.is_file());
-    Ok(manifests)
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,6 +13,19 @@ pub(crate) fn root() -> Result<PathBuf> {
     let xtask = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask …`")?;
     let root = Path::new(&xtask).parent().context("xtask has no parent folder")?;
     Ok(root.to_owned())
+}
+
+/// The manifests of the workspaces beside the root's.
+pub(crate) fn other_workspaces(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut manifests = vec![root.join("fuzz/Cargo.toml")];
+    for folder in ["programs", "toolchain"] {
+        let folder = root.join(folder);
+        for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+            manifests.push(entry?.path().join("Cargo.toml"));
+        }
+    }
+    manifests.retain(|manifest| manifest.is_file());
+    Ok(manifests)
 }
 
 /// Where compiled programs are put, for Anchor, the demo and the tests alike.

@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::source::Crate;
+use crate::checkout;
 
 /// The folder that has everything.
 pub(super) fn root() -> PathBuf {
@@ -45,11 +46,8 @@ impl Package {
 
 /// All packages: those of the root's workspace, and those that are a workspace of their own.
 pub(super) fn packages() -> Vec<Package> {
-    let folders = ["programs", "toolchain"].map(|name| root().join(name));
-    let inside = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
-    let mut manifests: Vec<_> = inside.map(|entry| entry.unwrap().path().join("Cargo.toml")).collect();
-    manifests.extend(["Cargo.toml", "fuzz/Cargo.toml"].map(|manifest| root().join(manifest)));
-    manifests.iter().filter(|manifest| manifest.exists()).flat_map(|manifest| workspace(manifest)).collect()
+    let others = checkout::other_workspaces(&root()).unwrap();
+    [root().join("Cargo.toml")].iter().chain(&others).flat_map(|manifest| workspace(manifest)).collect()
 }
 
 /// The package in `folder`.
