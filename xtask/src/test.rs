@@ -86,24 +86,21 @@ fn all(arguments: &Arguments, steps: &mut Steps, tally: &mut Tally) -> Result<Ve
     }
     runner("cargo test", &mut cargo)?;
     // Again with the store in PostgreSQL, and what needs several verifiers over one.
-    let again = [
-        ("on PostgreSQL", "x402-escrow-verifier", HTTP, "--include-ignored"),
-        ("on PostgreSQL", "x402-escrow-tests", CLUSTER, "--ignored"),
+    let mut again = vec![
+        ("x402-escrow-verifier", HTTP, "", "--include-ignored"),
+        ("x402-escrow-tests", CLUSTER, "end_to_end::", "--ignored"),
     ];
-    let server = if needed.has(HTTP, "") || needed.has(CLUSTER, "end_to_end::") {
-        Some(postgres::Server::start()?)
-    } else {
-        None
-    };
-    for (title, package, test, which) in again {
-        let Some(server) = server.as_ref().filter(|_| needed.has(test, "")) else { continue };
-        let mut cargo = checkout::cargo()?;
-        cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
-        cargo.args(filter).current_dir(&root);
-        cargo.envs(places.iter().cloned()).env("X402_TEST_POSTGRES", server.url());
-        runner(title, &mut cargo)?;
+    again.retain(|(_, test, module, _)| needed.has(test, module));
+    if !again.is_empty() {
+        let server = postgres::Server::start()?;
+        for (package, test, _, which) in again {
+            let mut cargo = checkout::cargo()?;
+            cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
+            cargo.args(filter).current_dir(&root);
+            cargo.envs(places.iter().cloned()).env("X402_TEST_POSTGRES", server.url());
+            runner("on PostgreSQL", &mut cargo)?;
+        }
     }
-    drop(server);
     if filter.is_none() {
         let mut python = Command::new(python_with_cryptography()?);
         python.arg(root.join("tests/golden_vectors.py")).current_dir(&root);
