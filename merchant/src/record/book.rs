@@ -148,7 +148,7 @@ impl Book {
         std::iter::once(claim).chain(self.holds.iter().flat_map(|(id, entry)| entry.lines(*id))).collect()
     }
 
-    /// Takes a hold's ending for the caller, who gives it back by [`Self::end_later`]. `None` if
+    /// Takes a hold's ending for the caller, who gives it back by [`Self::end_later`]. False if
     /// somebody else has it.
     pub(crate) fn take_ending(&mut self, id: &Hex32) -> bool {
         let entry = self.holds.get_mut(id).filter(|entry| !entry.is_ending);
