@@ -50,9 +50,8 @@ pub(crate) async fn round(merchant: &Arc<Shared>) {
     let now = merchant.now();
     let idle = merchant.config.closes_streams.then_some(merchant.config.stream_idle_seconds);
     let idle = idle.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
-    for change in merchant.record.with(|book| book.over(now)) {
-        lapse(merchant, change).await;
-    }
+    let over = merchant.record.with(|book| book.over(now));
+    stream::iter(over).for_each_concurrent(AT_ONCE, |change| lapse(merchant, change)).await;
     let due = merchant.record.with(|book| book.to_end(now, idle));
     stream::iter(due).for_each_concurrent(AT_ONCE, |change| async { _ = end(merchant, change).await }).await;
     let unsettled = merchant.record.with(|book| book.unsettled(now));
