@@ -136,7 +136,7 @@ impl Merchant {
     /// If it is not exactly a number of base units, or the token's decimals are not known.
     pub fn tokens(&self, amount: &str) -> Result<u64, PriceError> {
         let config = &self.shared.config;
-        let decimals = self.shared.support().decimals(&config.asset).or(config.decimals);
+        let decimals = config.decimals.or_else(|| self.shared.support().decimals(&config.asset));
         Ok(amount::parse(amount, decimals.ok_or(PriceError::UnknownDecimals)?)?)
     }
 
