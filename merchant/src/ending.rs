@@ -102,8 +102,8 @@ async fn end(merchant: &Arc<Shared>, change: Change) -> bool {
 /// another instance sold. Returns whether it is to be released.
 async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
     let known = merchant.record.with(|book| {
-        let intent = book.get(&id)?.payload.clone()?;
-        Some((intent, book.requirements(&id)?))
+        let entry = book.get(&id)?;
+        entry.payload.clone().zip(entry.requirements.clone())
     });
     let Some((intent, requirements)) = known else {
         // A change that could not be written lost it: what is held goes back at the deadline.
@@ -136,20 +136,22 @@ fn is_streamed(requirements: &PaymentRequirements) -> bool {
 /// Settles a capture or a release that nobody else settles. Returns the facilitator's verdict, if
 /// there is one.
 pub(crate) async fn settle(merchant: &Arc<Shared>, id: Hex32) -> Option<SettleResponse> {
-    let (ending, requirements) = merchant.record.with(|book| {
+    let known = merchant.record.with(|book| {
         let entry = book.get(&id)?;
-        let bought = entry.bought();
-        let requirements = book.requirements(&id)?;
-        let ending = match (&entry.payload, entry.state) {
-            (Some(capture), Hold::Capturing) => capture.clone(),
+        let requirements = entry.requirements.clone()?;
+        let ending = match (entry.state, entry.bought()) {
+            (Hold::Capturing, _) => entry.payload.clone()?,
+            (Hold::Releasing, 0) if !is_streamed(&requirements) => end::void(&merchant.config, id),
             // A voucher may be accepted that bought nothing.
-            (_, Hold::Releasing) if bought > 0 || is_streamed(&requirements) => {
-                end::close(&merchant.config, id, bought)
-            }
-            _ => end::void(&merchant.config, id),
+            (Hold::Releasing, bought) => end::close(&merchant.config, id, bought),
+            _ => return None,
         };
         Some((ending, requirements))
-    })?;
+    });
+    let Some((ending, requirements)) = known else {
+        merchant.record.with(|book| book.end_later(&id, merchant.now()));
+        return None;
+    };
     let answer = merchant.facilitator.settle(ending, &requirements).await;
     let event = answer.as_ref().map_or(HoldEvent::Undecided, verdict::ending);
     match &answer {

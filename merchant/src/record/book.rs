@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use x402_escrow_wire::{
     claim::Claim,
-    payment::PaymentRequirements,
     purchase::{
         Illegal,
         seller::{Hold, HoldEvent, Voucher},
@@ -160,11 +159,6 @@ impl Book {
         if let Some(entry) = self.holds.get_mut(id) {
             entry.end_later(now);
         }
-    }
-
-    /// How a hold's ending is settled.
-    pub(crate) fn requirements(&self, id: &Hex32) -> Option<PaymentRequirements> {
-        self.holds.get(id)?.requirements.clone()
     }
 
     /// The event, or a "no" where there is no room for another hold without a verdict.

@@ -25,7 +25,7 @@ const LONGEST_PAUSE: i64 = 300;
 pub(crate) struct Entry {
     pub(crate) state: Hold,
     /// With which the ending is settled; `None` once it is over.
-    pub(super) requirements: Option<PaymentRequirements>,
+    pub(crate) requirements: Option<PaymentRequirements>,
     /// The intent of a hold without a verdict, or the signed capture.
     pub(crate) payload: Option<Value>,
     pub(super) authorize_by: i64,
