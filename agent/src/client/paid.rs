@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use x402_escrow_wire::{
-    error_code::ErrorCode,
     payment::PaymentPayload,
     payment_identifier::{self, Info, PaymentIdentifier},
-    purchase::buyer::{Event, Purchase},
+    purchase::{
+        buyer::{Event, Purchase},
+        verdict::{is_repeated, is_undecided},
+    },
 };
 
 use super::{
@@ -108,17 +110,6 @@ fn is_unanswered(fetched: &Fetched) -> bool {
     let is_payment_required = fetched.status == StatusCode::PAYMENT_REQUIRED.as_u16();
     matches!(fetched.status, 502..=504)
         || is_payment_required && fetched.refusal_reason().is_some_and(is_undecided)
-}
-
-fn is_undecided(reason: &str) -> bool {
-    [ErrorCode::SettlementPending, ErrorCode::UnexpectedSettleError, ErrorCode::UnexpectedVerifyError]
-        .iter()
-        .any(|code| code.as_str() == reason)
-}
-
-/// Whether the server says that it has had the payment before.
-pub(super) fn is_repeated(reason: &str) -> bool {
-    [ErrorCode::DuplicateSettlement, ErrorCode::VoucherRepeated].iter().any(|code| code.as_str() == reason)
 }
 
 fn outcome(state: Purchase, sending: &Sending, answer: Result<Fetched, reqwest::Error>) -> Outcome {

@@ -30,8 +30,8 @@ impl Verdict {
             _ if answer.success && says("alreadySettled") && !says("claimed") => Self::Anothers,
             _ if answer.success => Self::Yes,
             None => Self::Missing,
-            Some(reason) if is_one_of(reason, &REPEATED) => Self::Anothers,
-            Some(reason) if is_one_of(reason, &UNDECIDED) => Self::Missing,
+            Some(reason) if is_repeated(reason) => Self::Anothers,
+            Some(reason) if is_undecided(reason) => Self::Missing,
             Some(_) => Self::No,
         }
     }
@@ -71,17 +71,22 @@ pub fn ending(answer: &SettleResponse) -> HoldEvent {
         _ if answer.success && status == Some("finalized") => HoldEvent::Final,
         _ if answer.success => HoldEvent::Undecided,
         None => HoldEvent::Undecided,
-        Some(reason) if is_one_of(reason, &UNDECIDED) => HoldEvent::Undecided,
+        Some(reason) if is_undecided(reason) => HoldEvent::Undecided,
         Some(_) => HoldEvent::Denied,
     }
 }
 
-/// The payment or voucher bought something before.
-const REPEATED: [ErrorCode; 2] = [ErrorCode::DuplicateSettlement, ErrorCode::VoucherRepeated];
+/// Whether the reason says that the payment or voucher bought something before.
+pub fn is_repeated(reason: &str) -> bool {
+    is_one_of(reason, &[ErrorCode::DuplicateSettlement, ErrorCode::VoucherRepeated])
+}
 
-/// Asking again may change the answer.
-const UNDECIDED: [ErrorCode; 3] =
-    [ErrorCode::SettlementPending, ErrorCode::UnexpectedSettleError, ErrorCode::UnexpectedVerifyError];
+/// Whether asking again may change the answer.
+pub fn is_undecided(reason: &str) -> bool {
+    let undecided =
+        [ErrorCode::SettlementPending, ErrorCode::UnexpectedSettleError, ErrorCode::UnexpectedVerifyError];
+    is_one_of(reason, &undecided)
+}
 
 fn is_one_of(reason: &str, codes: &[ErrorCode]) -> bool {
     codes.iter().any(|code| code.as_str() == reason)

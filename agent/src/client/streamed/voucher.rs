@@ -12,7 +12,10 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
     payment::{PaymentPayload, PaymentRequirements},
     payment_identifier::{self, Offer},
-    purchase::buyer::{self, Event},
+    purchase::{
+        buyer::{self, Event},
+        verdict::is_repeated,
+    },
     text::{Base58, Decimal, Hex32},
 };
 
@@ -20,7 +23,7 @@ use crate::{
     client::{
         AgentClient, Bought, FetchError, Receipt,
         exchange::{Call, challenge},
-        paid::{PAUSE, Sending, Sent, identifier, is_repeated, step},
+        paid::{PAUSE, Sending, Sent, identifier, step},
     },
     journal::{Purchase, Signed, purchase_id},
     stream::Stream,
