@@ -18,11 +18,7 @@ use x402_escrow_interface::{
     deployment,
     error::EscrowError,
 };
-
-/// USDC on mainnet and devnet, whose decimals no node has to tell.
-const USDC: [&str; 2] =
-    ["EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU"];
-const USDC_DECIMALS: u8 = 6;
+use x402_escrow_wire::usdc;
 
 /// A node of a cluster, and the escrow program there.
 pub(crate) struct Chain {
@@ -87,9 +83,10 @@ impl Chain {
         // Token-2022 keeps its extensions behind the part that both programs share.
         let data = account.data.get(..Mint::LEN).with_context(not_a_mint)?;
         let decimals = Mint::unpack(data).with_context(not_a_mint)?.decimals;
-        if USDC.contains(&mint.to_string().as_str()) {
+        // No node has to tell USDC's.
+        if [usdc::MAINNET_MINT, usdc::DEVNET_MINT].contains(&mint.to_string().as_str()) {
             ensure!(
-                decimals == USDC_DECIMALS,
+                decimals == usdc::DECIMALS,
                 "the node says that USDC has {decimals} decimals: it lies, ask another with --rpc-url"
             );
         }

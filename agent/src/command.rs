@@ -11,14 +11,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use x402_escrow_wire::text::Key;
+use x402_escrow_wire::{text::Key, usdc};
 
 use crate::{chain::Chain, owner};
 pub(crate) use exit::{Exit, print_error};
 use terminal::escaped;
-
-/// USDC on mainnet.
-const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
 /// Pays HTTP 402 challenges out of a USDC escrow on Solana.
 ///
@@ -100,7 +97,7 @@ struct Owner {
     #[command(flatten)]
     node: Node,
     /// The token's mint; USDC on mainnet if not given
-    #[arg(long, env = "X402_MINT", value_name = "ADDRESS", default_value = USDC)]
+    #[arg(long, env = "X402_MINT", value_name = "ADDRESS", default_value = usdc::MAINNET_MINT)]
     mint: Key,
 }
 
