@@ -9,7 +9,7 @@ use x402_escrow_agent::{
 };
 use x402_escrow_wire::amount;
 
-use super::{Exit, print};
+use super::{Exit, print, terminal::time};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -114,9 +114,4 @@ fn lines(purchase: &Purchase, decimals: u8) -> Vec<(&'static str, String)> {
         ("signed", time(signed.at)),
     ]);
     lines
-}
-
-fn time(unix: i64) -> String {
-    let seconds = std::time::Duration::from_secs(unix.try_into().unwrap_or_default());
-    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + seconds).to_string()
 }

@@ -1,9 +1,11 @@
-//! Text of strangers on a terminal. Control characters could move the cursor and overwrite what is there, and marks of
-//! direction could show an address or an amount backwards: both are shown as escapes.
+//! What people read on a terminal: times, and text of strangers. Its control characters could move the cursor and
+//! overwrite what is there, and marks of direction could show an address or an amount backwards: both are shown as
+//! escapes.
 
 use std::{
     borrow::Cow,
     io::{self, IsTerminal, Write},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use serde_json::Value;
@@ -28,6 +30,12 @@ pub(super) fn write_body(body: &[u8]) -> io::Result<()> {
     let text = String::from_utf8_lossy(body);
     let escape = |character: char| character.escape_unicode().to_string();
     output.write_all(escaped_but(&text, &['\n', '\t'], escape).as_bytes())
+}
+
+/// A time in unix seconds, as people read it: `2026-01-31T12:00:00Z`.
+pub(super) fn time(unix: i64) -> String {
+    let since_epoch = Duration::from_secs(unix.try_into().unwrap_or_default());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string()
 }
 
 fn escaped_but<'a>(text: &'a str, kept: &[char], escape: impl Fn(char) -> String) -> Cow<'a, str> {

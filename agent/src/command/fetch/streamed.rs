@@ -1,7 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -12,7 +9,7 @@ use x402_escrow_agent::{
 use x402_escrow_wire::{amount, text::Hex32};
 
 use super::{Exit, answer::Answer};
-use crate::command::terminal::{self, write_body};
+use crate::command::terminal::{self, time, write_body};
 
 /// How to say what came of it.
 pub(super) struct Output {
@@ -99,8 +96,6 @@ impl Output {
                 eprintln!("{served} served out of payment {payment_id}, which is used up");
                 continue;
             };
-            let deadline = Duration::from_secs(stream.capture_deadline.try_into().unwrap_or_default());
-            let deadline = UNIX_EPOCH + deadline;
             let tokens = |base_units| amount::format(base_units, self.decimals);
             eprintln!(
                 "{served} served out of payment {payment_id}: signed for {} of {} held for {}; the rest goes back once \
@@ -108,7 +103,7 @@ impl Output {
                 tokens(stream.signed.0),
                 tokens(stream.hold.0),
                 stream.pay_to,
-                humantime::format_rfc3339_seconds(deadline),
+                time(stream.capture_deadline),
             );
         }
         Ok(())

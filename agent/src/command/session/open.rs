@@ -1,7 +1,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -23,7 +22,10 @@ use x402_escrow_wire::{
     text::{Base58, Key},
 };
 
-use crate::{command::print, owner::Owner};
+use crate::{
+    command::{print, terminal::time},
+    owner::Owner,
+};
 
 #[derive(Args)]
 pub(in crate::command) struct Open {
@@ -124,7 +126,6 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
         "transaction": signature,
     });
     let signature = signature.unwrap_or_else(|| "none: it was open already".into());
-    let until = UNIX_EPOCH + Duration::from_secs(file.expires_at.unsigned_abs());
     let receivers = match file.receivers.len() {
         0 => "anyone".into(),
         count => format!("{count} listed, without fees"),
@@ -137,7 +138,7 @@ pub(super) async fn run(open: Open, json: bool) -> Result<()> {
             ("per payment", amount::format(session.maximum_payment, escrow.decimals)),
             ("in total", amount::format(session.maximum_total, escrow.decimals)),
             ("pays", receivers),
-            ("until", humantime::format_rfc3339_seconds(until).to_string()),
+            ("until", time(file.expires_at)),
             ("transaction", signature),
             ("session file", format!("{} (secret: hand it to the agent only)", open.out.display())),
         ],
