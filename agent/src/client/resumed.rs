@@ -170,8 +170,7 @@ impl AgentClient {
         let open = file.read()?;
         let hold = open.into_iter().find(|stream| stream.payment_id.to_string() == purchase.payment_id());
         let Some(mut stream) = hold else { return Ok(()) };
-        let price = || Extra::read(&purchase.signed.payment.accepted).ok()?.request_price;
-        let bought = purchase.vouched().map(Decimal).or_else(price).unwrap_or_default();
+        let bought = Decimal(purchase.signed_of_hold().unwrap_or_default());
         if bought > stream.served {
             stream.served = bought;
             file.put(stream)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use x402_escrow_wire::{
-    auth_capture::SESSION_KEY,
+    auth_capture::{Extra, SESSION_KEY},
     payment::PaymentPayload,
     purchase::buyer,
     text::{Decimal, Hex32, Key},
@@ -69,6 +69,13 @@ impl Purchase {
     /// Of a voucher, all that was signed for, itself included, in base units.
     pub fn vouched(&self) -> Option<u64> {
         self.id.split_once('_')?.1.parse().ok()
+    }
+
+    /// Of a voucher, and of what opens a hold for many requests: how much of the hold was signed for, itself included,
+    /// in base units.
+    pub(crate) fn signed_of_hold(&self) -> Option<u64> {
+        let price = || Extra::read(&self.signed.payment.accepted).ok()?.request_price;
+        self.vouched().or_else(|| price().map(|price| price.0))
     }
 }
 

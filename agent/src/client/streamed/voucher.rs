@@ -173,8 +173,7 @@ impl AgentClient {
         let accepted = report.map_or(Decimal(0), |report| report.accepted());
         stream.served = stream.served.max(accepted.min(stream.signed));
         for other in others {
-            let price = || request_price(&other.signed.payment.accepted);
-            if other.vouched().or_else(price).is_none_or(|amount| amount > accepted.0) {
+            if other.signed_of_hold().is_none_or(|amount| amount > accepted.0) {
                 // Its voucher goes to this request: nothing is charged for the other one.
                 self.files.journal.note(&other.id, buyer::Purchase::Over)?;
             }
