@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -77,7 +77,8 @@ impl Lines {
     /// If the file can't be read or written, or a line before the last can't be read.
     pub fn open<T: DeserializeOwned>(path: PathBuf) -> io::Result<(Self, Vec<T>)> {
         let mut file = private(&path, OpenOptions::new().read(true).write(true).create(true))?;
-        let content = fs::read(&path)?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
         let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let lines = content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let read = |(number, line)| {
@@ -91,7 +92,6 @@ impl Lines {
         if whole < content.len() {
             file.set_len(length)?;
         }
-        file.seek(SeekFrom::Start(length))?;
         file.sync_all()?;
         sync_folder(&path)?;
         Ok((Self { path, file, length }, lines))
