@@ -64,6 +64,29 @@ impl AgentClient {
 
     /// Goes on with the purchase of the call's key. `None` if there is none, or nothing can become of it any more.
     pub(super) async fn go_on(&self, call: &Call<'_>) -> Result<Option<Outcome>, FetchError> {
+        let Some(mut purchase) = self.unfinished_of(call).await? else { return Ok(None) };
+        let _turn = match purchase.is_out_of_stream() {
+            true => Some(self.turn(&call.origin).await?),
+            false => None,
+        };
+        if purchase.is_out_of_stream() {
+            // Whoever had the turn before may have finished it, or used its voucher for something else.
+            let Some(found) = self.unfinished_of(call).await? else { return Ok(None) };
+            purchase = found;
+        }
+        let sent = self.send_paid(call, self.signed_again(&purchase)?).await?;
+        if sent.state == buyer::Purchase::Served && purchase.is_out_of_stream() {
+            // What was bought is not lost over this: a voucher that was used is refused and then passed over.
+            _ = self.note_resumed(&purchase);
+        }
+        Ok(Some(sent.outcome))
+    }
+
+    /// The purchase of the call's key. `None` if there is none, or nothing can become of it any more.
+    ///
+    /// # Errors
+    /// If it is for another request, or has bought something.
+    async fn unfinished_of(&self, call: &Call<'_>) -> Result<Option<Purchase>, FetchError> {
         let Some(key) = call.key() else { return Ok(None) };
         let Some(purchase) = self.files.journal.find(key)? else { return Ok(None) };
         if purchase.state == buyer::Purchase::Over {
@@ -85,16 +108,7 @@ impl AgentClient {
                 state: purchase.state.as_str(),
             });
         }
-        let _turn = match purchase.is_out_of_stream() {
-            true => Some(self.turn(&call.origin).await?),
-            false => None,
-        };
-        let sent = self.send_paid(call, self.signed_again(&purchase)?).await?;
-        if sent.state == buyer::Purchase::Served && purchase.is_out_of_stream() {
-            // What was bought is not lost over this: a voucher that was used is refused and then passed over.
-            _ = self.note_resumed(&purchase);
-        }
-        Ok(Some(sent.outcome))
+        Ok(Some(purchase))
     }
 
     /// Asks the verifier about a purchase, and writes down what it says.

@@ -248,3 +248,19 @@ async fn a_client_that_does_not_stream_resumes_a_voucher_and_notes_what_it_bough
     let stream = peers.files().streams.read().unwrap().remove(0);
     assert_eq!((stream.signed, stream.served), (Decimal(2 * PRICE), Decimal(2 * PRICE)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voucher_that_bought_something_while_another_fetch_waited_is_not_sent_again() {
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
+    assert_eq!(told(&peers, &agent, "/report").await, "served");
+    peers.answer_next([Paid::HangUp]);
+    assert_eq!(told_of(&agent, &report(&peers)).await, "unknown");
+    peers.answer_next([Paid::ServeLate(Duration::from_secs(1))]);
+    let (request, other) = (report(&peers), crate::streams::agent(&peers));
+    let (first, second) = tokio::join!(told_of(&agent, &request), told_of(&other, &request));
+    let mut both = [first, second];
+    both.sort();
+    assert_eq!(both, ["error already_bought", "served"]);
+    assert_eq!(peers.vouchers(), amounts([1, 2, 2]));
+}
