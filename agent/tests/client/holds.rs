@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::{
-    peers::{CLOSED, NOT_FINAL, NOT_FOUND, PRICE, Paid, told},
+    peers::{CLOSED, NOT_FINAL, NOT_FOUND, PRICE, Paid, Peers, REPEATED, told},
     streams::{agent, amounts, ask, pay_to, streaming_server},
 };
 
@@ -131,4 +131,32 @@ async fn a_refused_voucher_is_told_though_nothing_could_be_paid_in_its_place() {
     assert_eq!(told(&peers, &agent, "/report").await, format!("refused 402 {CLOSED}"));
     assert_eq!(told(&peers, &agent, "/report").await, "error too_many_holds");
     assert_eq!(peers.vouchers(), amounts([1, 2, 1, 2]));
+}
+
+/// Makes the file of holds unreadable once the server has got so many payments.
+async fn damage_holds_after(peers: &Peers, payments: usize) {
+    while peers.payments().len() < payments {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    std::fs::write(peers.session_path().with_added_extension("streams"), "[{").unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_opening_is_told_though_its_hold_can_not_be_given_up() {
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
+    peers.answer_next([Paid::SayLate(Duration::from_secs(1), "insufficient_funds")]);
+    let (told, ()) = tokio::join!(told(&peers, &agent, "/report"), damage_holds_after(&peers, 1));
+    assert_eq!(told, "refused 402 insufficient_funds");
+}
+
+#[tokio::test]
+async fn a_refused_voucher_is_told_though_the_next_one_can_not_be_written_down() {
+    let peers = streaming_server().await;
+    let agent = agent(&peers);
+    peers.answer_next([Paid::Serve, Paid::HangUp, Paid::SayLate(Duration::from_secs(1), REPEATED)]);
+    assert_eq!(told(&peers, &agent, "/report").await, "served");
+    assert_eq!(told(&peers, &agent, "/report").await, "unknown");
+    let (told, ()) = tokio::join!(told(&peers, &agent, "/report"), damage_holds_after(&peers, 3));
+    assert_eq!(told, "unknown");
 }

@@ -75,6 +75,8 @@ pub(crate) enum Paid {
     Refuse,
     /// It says "no" for this reason.
     Say(&'static str),
+    /// The same, after this time.
+    SayLate(Duration, &'static str),
     /// What a proxy answers for it.
     Status(u16),
     /// It serves after this time.

@@ -42,27 +42,43 @@ impl AgentClient {
             stream.served = stream.served.max(served);
         }
         self.decide_doubt(call, &mut stream).await?;
+        let mut refused = Bought::NotFor;
+        match self.pay_by_vouchers(call, stream, &mut refused).await {
+            Ok(Some(bought)) => Ok(bought),
+            Err(error) if matches!(refused, Bought::NotFor) => Err(error),
+            // The server has the voucher that it refused, whatever fails after that.
+            Ok(None) | Err(_) => Ok(refused),
+        }
+    }
+
+    /// Sends one voucher after the other. `None` if no more can be paid out of the hold for the call; `refused` is the
+    /// answer to the last voucher that bought nothing.
+    async fn pay_by_vouchers(
+        &self,
+        call: &Call<'_>,
+        mut stream: Stream,
+        refused: &mut Bought,
+    ) -> Result<Option<Bought>, FetchError> {
         // A voucher that was in doubt may turn out to be used; then the next one pays. A server that says so of one that
         // it sees for the first time lies, and gets no other. A price may have changed, once.
-        let mut refused = Bought::NotFor;
         for _ in 0..MAXIMUM_VOUCHERS {
-            let Some(terms) = stream.routes.get(&call.route).cloned() else { return Ok(refused) };
+            let Some(terms) = stream.routes.get(&call.route).cloned() else { return Ok(None) };
             let Some(price) = request_price(&terms).filter(|price| *price <= self.limits.maximum_amount)
             else {
                 // The hold may pay for other routes.
                 stream.routes.remove(&call.route);
                 self.files.streams.put(stream)?;
-                return Ok(refused);
+                return Ok(None);
             };
             let Some(amount) = stream.next_amount(price, unix_now()) else {
                 self.files.streams.remove(stream.payment_id)?;
-                return Ok(refused);
+                return Ok(None);
             };
             let was_in_doubt = amount <= stream.signed.0;
             stream.signed = Decimal(amount);
             self.files.streams.put(stream.clone())?;
             let Some(sending) = self.sign_voucher(call, &stream, terms.clone(), price)? else {
-                return Ok(Bought::KeyTaken);
+                return Ok(Some(Bought::KeyTaken));
             };
             let sent = self.send_until_final(call, sending).await?;
             if sent.state == buyer::Purchase::Served {
@@ -77,17 +93,17 @@ impl AgentClient {
                     // What was bought is not lost over this: a file that can't be written refuses the next voucher.
                     _ = self.files.streams.put(stream);
                 }
-                return Ok(Bought::For(Box::new(sent.outcome)));
+                return Ok(Some(Bought::For(Box::new(sent.outcome))));
             }
             match self.after_refusal(call, &mut stream, &sent, was_in_doubt).await {
-                Ok(Next::Voucher) => refused = Bought::Refused(Box::new(sent.outcome)),
-                Ok(Next::NewHold) => return Ok(Bought::Refused(Box::new(sent.outcome))),
-                Ok(Next::Bought(bought)) => return Ok(bought),
+                Ok(Next::Voucher) => *refused = Bought::Refused(Box::new(sent.outcome)),
+                Ok(Next::NewHold) => return Ok(Some(Bought::Refused(Box::new(sent.outcome)))),
+                Ok(Next::Bought(bought)) => return Ok(Some(bought)),
                 // The server has the voucher, whatever fails after that.
-                Ok(Next::Answer) | Err(_) => return Ok(Bought::For(Box::new(sent.outcome))),
+                Ok(Next::Answer) | Err(_) => return Ok(Some(Bought::For(Box::new(sent.outcome)))),
             }
         }
-        Ok(refused)
+        Ok(None)
     }
 
     async fn after_refusal(

@@ -87,7 +87,7 @@ impl Inner {
         let paid = decided.or(next).unwrap_or(*self.paid.lock().unwrap());
         let settlement = |success: bool| {
             let reason = match paid {
-                Paid::Say(reason) => reason,
+                Paid::Say(reason) | Paid::SayLate(_, reason) => reason,
                 _ => "insufficient_funds",
             };
             let reason = (!success).then_some(reason);
@@ -101,6 +101,10 @@ impl Inner {
             Paid::ServeLate(time) => {
                 tokio::time::sleep(time).await;
                 (settlement(true), "sold").into_response()
+            }
+            Paid::SayLate(time, _) => {
+                tokio::time::sleep(time).await;
+                (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response()
             }
             Paid::Refuse | Paid::Say(_) => (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response(),
             Paid::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
