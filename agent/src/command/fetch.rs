@@ -55,7 +55,8 @@ pub(super) struct Arguments {
     /// --spending-limit counts a hold in full.
     #[arg(long, value_name = "AMOUNT")]
     stream: Option<String>,
-    /// How often to send the request, one after the other; ends at the first that is not served
+    /// How often to send the request, one after the other; ends at the first that is not served, or
+    /// whose answer is cut off
     #[arg(long, value_name = "N", default_value_t = 1, requires = "stream")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     peers::{Paid, Peers},
-    streams::streaming_server,
+    streams::{amounts, streaming_server},
 };
 
 /// Runs `agent` with the peers' session file.
@@ -76,6 +76,20 @@ async fn each_request_of_many_prints_one_object_also_the_one_that_is_not_served(
         printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["outcome"].clone()).collect();
     assert_eq!(outcomes, ["served", "served", "refused"]);
     assert_eq!(output.status.code(), Some(3));
+}
+
+#[tokio::test]
+async fn the_first_of_many_answers_that_is_cut_off_is_served_and_the_last() {
+    let peers = streaming_server().await;
+    peers.answer_next([Paid::Serve, Paid::ServeMuch]);
+    let url = format!("{}/report", peers.url);
+    let fetch = ["fetch", &url, "--stream", "0.01", "--max-amount", "0.001", "--count", "3"];
+    let output = agent(&peers, &fetch).await;
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), peers.vouchers()), (Some(5), amounts([1, 2])), "{told}");
+    assert!(told.starts_with("2 served out of payment "), "{told}");
+    assert!(told.ends_with("error: the response is longer than 32 MiB and was cut off\n"), "{told}");
+    assert!(!told.contains("not served"), "{told}");
 }
 
 #[tokio::test]

@@ -81,6 +81,8 @@ pub(crate) enum Paid {
     Status(u16),
     /// It serves after this time.
     ServeLate(Duration),
+    /// It serves more than an agent reads.
+    ServeMuch,
     HangUp,
     /// It serves, and the first answer gets lost.
     LoseAnswer,

@@ -19,7 +19,8 @@ pub(super) struct Output {
     pub(super) file: StreamsFile,
 }
 
-/// Sends the request `count` times, one after the other, paid out of one hold. Ends at the first that is not served.
+/// Sends the request `count` times, one after the other, paid out of one hold. Ends at the first that is not served, or
+/// whose answer is cut off.
 pub(super) async fn run(agent: &AgentClient, request: &Request, count: u64, output: &Output) -> Result<Exit> {
     let mut served_of = BTreeMap::new();
     for number in 1..=count {
@@ -40,6 +41,11 @@ pub(super) async fn run(agent: &AgentClient, request: &Request, count: u64, outp
         }
         if let Some(receipt) = answer.outcome.payment() {
             *served_of.entry(receipt.payment_id).or_insert(0) += 1;
+        }
+        if answer.exit() != Exit::Done {
+            output.tell(&served_of)?;
+            answer.complain();
+            return Ok(answer.exit());
         }
     }
     output.tell(&served_of)?;

@@ -102,6 +102,7 @@ impl Inner {
                 tokio::time::sleep(time).await;
                 (settlement(true), "sold").into_response()
             }
+            Paid::ServeMuch => (settlement(true), vec![b'a'; 33 * 1024 * 1024]).into_response(),
             Paid::SayLate(time, _) => {
                 tokio::time::sleep(time).await;
                 (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response()
