@@ -108,11 +108,15 @@ impl Lines {
     /// If they can't be written; then none of them is there.
     pub fn append<T: Serialize>(&mut self, lines: &[T]) -> io::Result<()> {
         let content = json_lines(lines)?;
-        // What a failed write left is overwritten, or cut off at the next start.
+        // A failed append may have left something that it could not cut off.
         self.file.set_len(self.length)?;
         self.file.seek(SeekFrom::Start(self.length))?;
-        self.file.write_all(&content)?;
-        self.file.sync_data()?;
+        let written = self.file.write_all(&content).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            // Whole lines of it would count at the next start.
+            _ = self.file.set_len(self.length).and_then(|()| self.file.sync_data());
+            return written;
+        }
         self.length += content.len() as u64;
         Ok(())
     }

@@ -72,3 +72,26 @@ fn only_the_owner_can_read_them() {
     let _lock = lock(&folder.join("lock")).unwrap();
     assert_eq!([mode(&path), mode(&folder.join("lock"))], [0o600; 2]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_failed_append_leaves_none_of_its_lines() {
+    const FILE: &str = "X402_TEST_LINES";
+    if let Some(path) = std::env::var_os(FILE) {
+        let (mut lines, _) = open(Path::new(&path));
+        lines.append(&[1]).unwrap();
+        lines.append(&[2; 4096]).unwrap_err();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    // In a process that may write so little that some lines of the second append fit, and not all.
+    let child = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" a_failed_append_leaves_none_of_its_lines"])
+        .arg(std::env::current_exe().unwrap())
+        .env(FILE, &path)
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+    assert_eq!(open(&path).1, [1]);
+}
