@@ -10,15 +10,17 @@ use reqwest::Url;
 /// # Errors
 /// If it is no URL of HTTP, or has what a base can't have.
 pub(crate) fn normalise(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?}: {error}"))?;
+    // Errors are logged, and never show a password.
+    let shown = text.rsplit_once('@').map_or(text, |(_user, rest)| rest);
+    let url = Url::parse(text).map_err(|error| format!("{shown:?}: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("{:?} has a user; leave it out", url.host_str().unwrap_or_default()));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("{text:?} must start with http:// or https://"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(format!("{text:?} has a query or a fragment; leave it out"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("{:?} has a user; leave it out", url.host_str().unwrap_or_default()));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -43,9 +45,21 @@ mod tests {
 
     #[test]
     fn what_is_no_base_is_told() {
-        for text in
-            ["shop.example", "ftp://shop.example", "https://shop.example?a", "https://u:p@shop.example"]
+        for text in ["shop.example", "ftp://shop.example", "https://shop.example?a", "https://shop.example#a"]
         {
+            normalise(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_password_is_in_no_error() {
+        for text in [
+            "https://u:p@shop.example",
+            "https://u:p@shop.example?a",
+            "ftp://u:p@x",
+            "https://u:p@",
+            "https://u:p@x:99999",
+        ] {
             let error = normalise(text).unwrap_err();
             assert!(!error.contains("u:p"), "{error}");
         }
