@@ -10,11 +10,14 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
 use tracing::{error, info, warn};
 use x402_escrow_wire::{
     auth_capture::SESSION_KEY,
+    error_code::ErrorCode,
     facilitator::SettleResponse,
     payment::PaymentRequirements,
+    payment_identifier::EXTRA,
     purchase::{
         seller::{Hold, HoldEvent},
         verdict::{self, Verdict},
@@ -110,11 +113,7 @@ async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
         _ = merchant.record.change(Change::of_hold(id, HoldEvent::No), merchant.now()).await;
         return false;
     };
-    let claim = merchant.record.claim;
-    let event = match merchant.facilitator.pay(intent, None, &requirements, claim).await {
-        Ok(answer) => Verdict::of(&answer).of_hold(),
-        Err(error) => error.verdict().of_hold(),
-    };
+    let event = ask_again(merchant, intent, &requirements).await;
     let is_streamed = is_streamed(&requirements);
     let yes = if is_streamed { HoldEvent::Opened } else { HoldEvent::Held };
     let changed = merchant.record.change(Change::of_hold(id, event.unwrap_or(yes)), merchant.now()).await;
@@ -127,6 +126,28 @@ async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
         merchant.record.with(|book| book.end_later(&id, merchant.now()));
     }
     is_held
+}
+
+/// Settles a hold's intent again. Returns what the facilitator's answer is to the hold; `None` of a
+/// yes.
+async fn ask_again(
+    merchant: &Arc<Shared>,
+    intent: Value,
+    requirements: &PaymentRequirements,
+) -> Option<HoldEvent> {
+    let mut requirements = requirements.clone();
+    // Neither is signed. The id is not kept, and the fee payer may be another than it was.
+    requirements.extra.remove(EXTRA);
+    requirements.extra.insert("feePayer".to_owned(), json!(merchant.support().fee_payer));
+    let answer = match merchant.facilitator.pay(intent, None, &requirements, merchant.record.claim).await {
+        Ok(answer) => answer,
+        Err(error) => return error.verdict().of_hold(),
+    };
+    if answer.error_reason.as_deref() == Some(ErrorCode::InvalidExtra.as_str()) {
+        merchant.ask_support().await;
+        return Some(HoldEvent::NoAnswer);
+    }
+    Verdict::of(&answer).of_hold()
 }
 
 fn is_streamed(requirements: &PaymentRequirements) -> bool {

@@ -14,6 +14,7 @@ use x402_escrow_wire::{
     auth_capture::{Extra, LifecyclePayload, Payload, VoucherPayload},
     claim::Claim,
     facilitator::FacilitatorRequest,
+    payment_identifier::{self, Offer},
     text::Hex32,
 };
 
@@ -42,7 +43,17 @@ pub(super) async fn settle(
     let extra = Extra::read(&request.payment_requirements).unwrap();
     let asked = json!([request.payment_payload.payload, request.payment_payload.extensions]);
     inner.books.lock().unwrap().asked.push(asked);
-    match Payload::read(&request.payment_payload.payload).unwrap() {
+    let payload = Payload::read(&request.payment_payload.payload).unwrap();
+    if !matches!(payload, Payload::Lifecycle(_)) {
+        if lacks_id(&request) {
+            return (StatusCode::BAD_REQUEST, "the id is missing").into_response();
+        }
+        let fee_payer = inner.books.lock().unwrap().fee_payer.unwrap_or(FEE_PAYER);
+        if extra.fee_payer != fee_payer {
+            return refused("invalid_auth_capture_svm_extra");
+        }
+    }
+    match payload {
         Payload::Intent(payload) => {
             {
                 let mut books = inner.books.lock().unwrap();
@@ -69,6 +80,13 @@ pub(super) async fn settle(
             inner.end(&payload, &request)
         }
     }
+}
+
+/// Whether a client's payment has no id where the server says that it must have one.
+fn lacks_id(request: &FacilitatorRequest) -> bool {
+    let offer = payment_identifier::offer(&request.payment_requirements.extra).unwrap();
+    let info = payment_identifier::read(request.payment_payload.extensions.as_ref()).unwrap();
+    offer == Some(Offer::Required) && info.is_none_or(|info| info.id.is_none())
 }
 
 impl Inner {
