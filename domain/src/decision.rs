@@ -5,6 +5,17 @@
 pub enum Decision {
     /// It is done, or under way, by the operation with this id.
     Before(i64),
-    /// It is to be done; by the operation with this id, where one came to nothing that can be taken up again.
-    New(Option<i64>),
+    /// It is to be done.
+    Begin(Begin),
+}
+
+/// By which operation something is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// By a new one.
+    New,
+    /// By the equal one with this id, which came to nothing and is taken up again.
+    Again(i64),
+    /// By the one with this id, of which nothing was sent: what it was to do is a part of this.
+    Instead(i64),
 }

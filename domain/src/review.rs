@@ -1,7 +1,7 @@
 //! What is left to do with a payment that nobody ended. Uses `payment`, `policy`.
 
 use crate::{
-    payment::{Action, History},
+    payment::{Action, History, Operation},
     policy::Policy,
 };
 
@@ -32,7 +32,10 @@ pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
     if history.authorization().is_negative() {
         return Review::Done;
     }
-    let was_reclaimed = history.operations.iter().any(|tracked| tracked.operation.action == Action::Reclaim);
+    // One that was refused is tried again: until it succeeds the payer lacks its money.
+    let is_reclaim =
+        |operation: &Operation| operation.action == Action::Reclaim && !operation.came_to_nothing();
+    let was_reclaimed = history.operations.iter().any(|tracked| is_reclaim(&tracked.operation));
     let sums = history.settled_sums();
     if sums.captured < sums.ends_at && !was_reclaimed {
         return act_after(capture_deadline, now, Action::Reclaim);

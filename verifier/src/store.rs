@@ -15,6 +15,7 @@ mod overview;
 mod payments;
 mod progress;
 mod promises;
+mod reviews;
 mod row;
 mod vouchers;
 mod write;
@@ -32,6 +33,7 @@ pub use leader::{Leader, PROGRESS, TO_SEND};
 pub use outstanding::{Outstanding, Uncaptured};
 pub use overview::{Place, Turnover, Undelivered};
 pub use progress::TakenBack;
+pub use reviews::{Begun, Reviewed};
 pub use vouchers::{AcceptedVoucher, ClaimedVoucher, DecideVoucher, KeptBeside};
 
 /// The store.

@@ -169,6 +169,21 @@ impl History {
         })
     }
 
+    /// The capture that `action` includes and of which no transaction was ever made, if there is one.
+    pub fn unsent_below(&self, action: &Action) -> Option<&Operation> {
+        let (Action::Capture { amount, fee, .. } | Action::Close { amount, fee, .. }) = *action else {
+            return None;
+        };
+        let is_included = |known: &Action| {
+            matches!(*known, Action::Capture { amount: lower, fee: least, last: false, .. }
+                if lower < amount && least <= fee)
+        };
+        let unsent = self.operations.iter().filter(|tracked| tracked.attempts.is_empty());
+        unsent
+            .map(|tracked| &tracked.operation)
+            .find(|operation| operation.state == OperationState::Queued && is_included(&operation.action))
+    }
+
     /// Why an operation came to nothing as far as is known now.
     pub fn failure_of(&self, operation_id: i64) -> Option<Problem> {
         let mut operations = self.operations.iter().map(|tracked| &tracked.operation);

@@ -5,7 +5,7 @@ use x402_escrow_wire::{auth_capture::LifecyclePayload, error_code::ErrorCode, te
 
 use super::{Rejection, require};
 use crate::{
-    decision::Decision,
+    decision::{Begin, Decision},
     payment::{Action, History, HoldTerms, Voucher},
     signature,
 };
@@ -107,7 +107,11 @@ pub fn decide(action: &Action, history: &History, now: i64) -> Result<Decision, 
         return Ok(Decision::Before(known.id));
     }
     check(action, history, now)?;
-    Ok(Decision::New(equal.map(|known| known.id)))
+    Ok(Decision::Begin(match (equal, history.unsent_below(action)) {
+        (Some(equal), _) => Begin::Again(equal.id),
+        (None, Some(lower)) => Begin::Instead(lower.id),
+        (None, None) => Begin::New,
+    }))
 }
 
 /// Checks the action against the payment and all that was accepted before: unless it is done already

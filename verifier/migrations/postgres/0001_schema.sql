@@ -18,16 +18,19 @@ CREATE TABLE payments (
     signature   TEXT,
     receiver_proof BYTEA, -- shows that the receiver is in the session's list: hashes of 32 bytes, one after another
     claim       TEXT, -- which installation of a merchant settled it first, as hex
+    capture_deadline BIGINT,
     -- Of those that are paid at once.
     destination TEXT, -- the receiver's token account
     told        BIGINT NOT NULL DEFAULT 0 CHECK (told IN (0, 1)), -- 1 once somebody was told that it is paid
     CHECK ((scheme = 'auth-capture') = (intent IS NOT NULL)),
+    CHECK ((scheme = 'auth-capture') = (capture_deadline IS NOT NULL)),
     CHECK ((scheme = 'exact') = (destination IS NOT NULL))
 );
 
 CREATE INDEX payments_by_escrow ON payments (escrow);
 CREATE INDEX payments_open_by_escrow ON payments (escrow) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_to_review ON payments (review_at) WHERE review_at IS NOT NULL;
+CREATE INDEX payments_by_deadline ON payments (capture_deadline, review_at) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_newest ON payments (accepted_at, id);
 CREATE INDEX payments_by_receiver ON payments (receiver, accepted_at, id);
 

@@ -5,7 +5,7 @@
 use solana_sdk::message::Message;
 use tokio::time::Instant;
 use x402_escrow_domain::{
-    decision::Decision,
+    decision::{Begin, Decision},
     payment::{Action, Attempt, History, HoldTerms},
     report::Progress,
     signature, transaction,
@@ -131,7 +131,8 @@ async fn accept(
     let decide = |history: &History| match made_before(history, amount) {
         Some(operation_id) => Ok(Decision::Before(operation_id)),
         None if self::returns(history, amount)? == returns => {
-            Ok(Decision::New(history.equal_to(&action).map(|known| known.id)))
+            let equal = history.equal_to(&action);
+            Ok(Decision::Begin(equal.map_or(Begin::New, |known| Begin::Again(known.id))))
         }
         None => Err(not_drafted()),
     };

@@ -1,10 +1,11 @@
-//! Ends what nobody ended: after its capture deadline a hold is reclaimed, so that the payer has its money back and
-//! the rent payer its rent.
+//! Ends what nobody ended: captures the last vouchers before their holds' deadlines, and after those reclaims what is
+//! left, so that the payer has its money back and the rent payer its rent.
 
 use std::{convert::Infallible, sync::Arc};
 
 use tokio::time::MissedTickBehavior;
 use x402_escrow_domain::{
+    decision::Decision,
     payment::History,
     review::{AGAIN_SECONDS, Review, review},
     verify::lifecycle,
@@ -14,7 +15,7 @@ use x402_escrow_wire::text::Hex32;
 use crate::{
     chain::facts,
     engine::{app::App, not_accepted::Interrupted},
-    store::Asked,
+    store::{Begun, Reviewed},
 };
 
 /// Reviews payments when they are due, for ever.
@@ -29,24 +30,40 @@ pub async fn run(app: Arc<App>) -> Infallible {
     }
 }
 
+/// Reviews until nothing is due.
 async fn review_due(app: &App) -> Result<(), Interrupted> {
     let now = facts::cluster_time(app.chain.as_ref()).await?;
-    for history in app.store.due_for_review(now).await? {
-        let id = history.payment.id;
-        let at = match review(&history, now, &app.rules.policy) {
-            Review::Done => None,
-            Review::Again(at) => Some(at),
-            Review::Act(action) => {
-                tracing::info!(payment = %Hex32(id), kind = action.kind(), "ending what nobody ended");
-                let required = |history: &History| app.rules.policy.required(history, &action, None, now);
-                let asked = Asked { payment_id: &id, action: &action, attempt: None, now: app.now() };
-                let decide = |history: &History| lifecycle::decide(&action, history, now);
-                app.store.accept_operation(asked, required, decide).await?;
-                app.to_send.notify_one();
-                Some(now.saturating_add(AGAIN_SECONDS))
-            }
-        };
-        app.store.review_at(&id, at).await?;
+    loop {
+        let (reviewed, begun) =
+            app.store.review_due(now, app.now(), |history| judge(app, history, now)).await?;
+        if begun > 0 {
+            app.to_send.notify_one();
+        }
+        if reviewed == 0 {
+            return Ok(());
+        }
     }
-    Ok(())
+}
+
+/// What a payment's review at `now`, the cluster's time in unix seconds, comes to.
+fn judge(app: &App, history: &History, now: i64) -> Reviewed {
+    let action = match review(history, now, &app.rules.policy) {
+        Review::Done => return Reviewed { next_at: None, begun: None },
+        Review::Again(at) => return Reviewed { next_at: Some(at), begun: None },
+        Review::Act(action) => action,
+    };
+    let (payment, kind) = (Hex32(history.payment.id), action.kind());
+    let begun = match lifecycle::decide(&action, history, now) {
+        Ok(Decision::Begin(begin)) => {
+            tracing::info!(%payment, kind, "ending what nobody ended");
+            let commitment = app.rules.policy.required(history, &action, None, now);
+            Some(Begun { action, commitment, begin })
+        }
+        Ok(Decision::Before(_)) => None,
+        Err(rejection) => {
+            tracing::warn!(%payment, kind, reason = rejection.message, "can't be ended now");
+            None
+        }
+    };
+    Reviewed { next_at: Some(now.saturating_add(AGAIN_SECONDS)), begun }
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_domain::{
     failure::{self, Prospect},
-    payment::{Attempt, AttemptState, Operation},
+    payment::{Attempt, AttemptState, Operation, OperationKey},
     priority_fee,
     transaction::{self, Part, Terms},
 };
@@ -64,7 +64,7 @@ async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<(), S
         if !app.store.add_attempts(&attempts).await? {
             return Ok(());
         }
-        let Some(first) = attempts.first() else { return Ok(()) };
+        let Some((_, first)) = attempts.first() else { return Ok(()) };
         let Some(error) = hand_over(app, first).await else {
             log_sent(&operations, first);
             app.metrics.count_transaction(operations.len());
@@ -79,8 +79,8 @@ async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<(), S
     Ok(())
 }
 
-/// The signed transaction of `operations`, as it is to be stored with each.
-async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<Attempt>, SubmitError> {
+/// The signed transaction of `operations`, as it is to be stored with each, and what it does for each.
+async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<(OperationKey, Attempt)>, SubmitError> {
     let parts = parts(operations);
     let writable = writable(&parts);
     let (blockhash, recent) = tokio::join!(app.chain.blockhash(), app.chain.recent_prices(&writable));
@@ -101,14 +101,17 @@ async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<Attempt>, Submit
         blockhash,
     };
     let signed = transaction::sign(terms, &parts)?;
-    let attempt = |(position, prepared): (u8, &Prepared)| Attempt {
-        signature: signed.signature,
-        operation_id: prepared.operation.id,
-        position: (operations.len() > 1).then_some(position),
-        transaction: signed.bytes.clone(),
-        last_valid_block_height: blockhash.last_valid_block_height,
-        state: AttemptState::Sent,
-        is_blameless: false,
+    let attempt = |(position, prepared): (u8, &Prepared)| {
+        let attempt = Attempt {
+            signature: signed.signature,
+            operation_id: prepared.operation.id,
+            position: (operations.len() > 1).then_some(position),
+            transaction: signed.bytes.clone(),
+            last_valid_block_height: blockhash.last_valid_block_height,
+            state: AttemptState::Sent,
+            is_blameless: false,
+        };
+        (OperationKey::of(&prepared.operation.action, prepared.payment.amount), attempt)
     };
     Ok((0..).zip(operations).map(attempt).collect())
 }
@@ -148,11 +151,11 @@ fn log_sent(operations: &[Prepared], attempt: &Attempt) {
 async fn take_back(
     app: &App,
     operations: &[Prepared],
-    attempts: &[Attempt],
+    attempts: &[(OperationKey, Attempt)],
     error: &TransactionError,
 ) -> Result<(), StoreError> {
     let culprit = failure::culprit(error);
-    let explained = operations.iter().zip(attempts).map(|(Prepared { operation, .. }, attempt)| {
+    let explained = operations.iter().zip(attempts).map(|(Prepared { operation, .. }, (_, attempt))| {
         let (prospect, problem) = failure::explain(&operation.action, attempt.position, error);
         let refused = failure::is_refused(prospect, &operation.action);
         if culprit.is_none() || attempt.position.is_none() || attempt.position == culprit {
@@ -166,7 +169,7 @@ async fn take_back(
     });
     let taken_back: Vec<_> = explained.collect();
     match attempts.first() {
-        Some(attempt) => app.store.take_back_attempts(&attempt.signature, &taken_back).await,
+        Some((_, attempt)) => app.store.take_back_attempts(&attempt.signature, &taken_back).await,
         None => Ok(()),
     }
 }

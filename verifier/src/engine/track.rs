@@ -190,7 +190,7 @@ impl Tracker {
         }
         // Whether anything is left doesn't depend on the time; when it is to be done does.
         if review(&history, 0, &self.app.rules.policy) == Review::Done {
-            self.app.store.review_at(&after.payment_id, None).await?;
+            self.app.store.end_reviews(&after.payment_id).await?;
         }
         Ok(())
     }

@@ -7,7 +7,10 @@ use tokio::time::MissedTickBehavior;
 use x402_escrow_domain::payment::{Action, ListedOperation};
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::engine::{app::App, not_accepted::Interrupted};
+use crate::{
+    engine::{app::App, not_accepted::Interrupted},
+    store::StoreError,
+};
 
 /// How long before its deadline a capture must be confirmed.
 pub const CAPTURE_MARGIN_SECONDS: i64 = 600;
@@ -25,6 +28,16 @@ pub fn is_endangered(open: &ListedOperation, now: i64) -> bool {
         && !operation.state.has_reached(Commitment::Confirmed)
         && now.saturating_add(CAPTURE_MARGIN_SECONDS) >= open.capture_deadline
         && now.saturating_sub(operation.accepted_at) >= CAPTURE_PATIENCE_SECONDS
+}
+
+/// How many holds have a last voucher that should be being captured by now, and is not: nobody looks for what is due.
+///
+/// # Errors
+/// If the store fails.
+pub async fn overdue_vouchers(app: &App, now: i64) -> Result<u64, StoreError> {
+    let interval = i64::try_from(app.settings.review_interval.as_secs()).unwrap_or(i64::MAX);
+    let since = now.saturating_sub(interval).saturating_sub(CAPTURE_PATIENCE_SECONDS);
+    app.store.overdue_vouchers(since, now).await
 }
 
 /// Looks again and again, for ever.
@@ -56,6 +69,13 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
                 "a capture is near its deadline and not confirmed: after it the money goes back to the payer"
             );
         }
+    }
+    let overdue = overdue_vouchers(app, now).await?;
+    if overdue > 0 {
+        tracing::warn!(
+            holds = overdue,
+            "last vouchers are not captured although it is time: after their deadlines the money goes back to the payers"
+        );
     }
     let snapshot = app.chain.accounts(&[app.rules.fee_payer], Commitment::Processed).await?;
     let lamports = snapshot.accounts.first().and_then(Option::as_ref).map_or(0, |account| account.lamports);

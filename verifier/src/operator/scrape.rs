@@ -115,6 +115,9 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     register(registry, "oldest_unsettled_seconds", help, oldest as f64);
     let help = "Captures whose deadline is near and that are not confirmed: act at once";
     register(registry, "captures_near_deadline", help, endangered);
+    let overdue = alarm::overdue_vouchers(app, now).await?;
+    let help = "Holds whose last voucher should be being captured and is not: act at once";
+    register(registry, "vouchers_overdue", help, overdue as f64);
     Ok(())
 }
 

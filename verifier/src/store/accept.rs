@@ -2,7 +2,7 @@
 
 use sqlx::AnyConnection;
 use x402_escrow_domain::{
-    decision::Decision,
+    decision::{Begin, Decision},
     facts::Facts,
     identifier::Binding,
     payment::{Action, Attempt, History, HoldTerms, Payment},
@@ -79,7 +79,8 @@ impl Store {
             None => payments::insert(&mut transaction, payment, payment.capture_deadline()).await?,
         }
         let action = &Action::Authorize;
-        let id = operations::begin(&mut transaction, payment, action, again, commitment, payment.accepted_at)
+        let begin = again.map_or(Begin::New, Begin::Again);
+        let id = operations::begin(&mut transaction, payment, action, begin, commitment, payment.accepted_at)
             .await?;
         transaction.commit().await?;
         Ok(Accepted::New(id))
@@ -108,8 +109,8 @@ impl Store {
         }
         payments::insert(&mut transaction, payment, review_at).await?;
         let action = &Action::Transfer;
-        let id = operations::begin(&mut transaction, payment, action, None, commitment, payment.accepted_at)
-            .await?;
+        let (begin, now) = (Begin::New, payment.accepted_at);
+        let id = operations::begin(&mut transaction, payment, action, begin, commitment, now).await?;
         insert_attempt(&mut transaction, &Attempt { operation_id: id, ..attempt }).await?;
         transaction.commit().await?;
         Ok(Accepted::New(id))
@@ -141,9 +142,9 @@ impl Store {
                 }
                 Accepted::Before(id)
             }
-            Ok(Decision::New(again)) => {
+            Ok(Decision::Begin(begin)) => {
                 let payment = &history.payment;
-                let id = operations::begin(&mut transaction, payment, action, again, commitment, now).await?;
+                let id = operations::begin(&mut transaction, payment, action, begin, commitment, now).await?;
                 if let Some(attempt) = attempt {
                     insert_attempt(&mut transaction, &Attempt { operation_id: id, ..attempt }).await?;
                 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use sqlx::AnyConnection;
-use x402_escrow_domain::payment::{
-    Action, Attempt, Operation, OperationKey, OperationState, Payment, Problem, Tracked,
+use x402_escrow_domain::{
+    decision::Begin,
+    payment::{Action, Attempt, Operation, OperationKey, OperationState, Payment, Problem, Tracked},
 };
 use x402_escrow_interface::{instruction::Signature, message::Digest};
 use x402_escrow_wire::{
@@ -35,19 +36,48 @@ impl Store {
     }
 }
 
-/// Begins an operation: adds it, or takes up again the one with the id `again`, which came to nothing. It is to be sent.
-/// Returns its id.
+/// Begins an operation: adds it, or has the one that `begin` names do it. It is to be sent. Returns its id.
 pub(super) async fn begin(
     connection: &mut AnyConnection,
     payment: &Payment,
     action: &Action,
-    again: Option<i64>,
+    begin: Begin,
     commitment: Level,
     now: i64,
 ) -> Result<i64, StoreError> {
-    match again {
-        Some(id) => take_up(connection, id, now).await.map(|()| id),
-        None => insert(connection, payment, action, commitment, now).await,
+    match begin {
+        Begin::New => insert(connection, payment, action, commitment, now).await,
+        Begin::Again(id) => take_up(connection, id, now).await.map(|()| id),
+        Begin::Instead(id) => replace(connection, payment, action, commitment, id).await.map(|()| id),
+    }
+}
+
+/// What an action is in its columns.
+struct Columns {
+    key: OperationKey,
+    bound: Option<String>,
+    signature: Option<String>,
+    release: Option<String>,
+}
+
+impl Columns {
+    fn of(action: &Action, payment: &Payment) -> Self {
+        let (signature, release, bound) = match *action {
+            Action::Capture { signature, .. } | Action::Void { signature, .. } => {
+                (Some(signature), None, None)
+            }
+            Action::Close { signature, release, bound, .. } => (Some(signature), Some(release), Some(bound)),
+            Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => {
+                (None, None, None)
+            }
+        };
+        let text = |signature: Signature| Base58(signature).to_string();
+        Self {
+            key: OperationKey::of(action, payment.amount),
+            bound: bound.map(|bound| Decimal(bound).to_string()),
+            signature: signature.map(text),
+            release: release.map(text),
+        }
     }
 }
 
@@ -58,17 +88,8 @@ async fn insert(
     commitment: Level,
     now: i64,
 ) -> Result<i64, StoreError> {
-    let OperationKey { kind, amount, fee, last, returns } = OperationKey::of(action, payment.amount);
-    let (signature, release) = match *action {
-        Action::Capture { signature, .. } | Action::Void { signature, .. } => (Some(signature), None),
-        Action::Close { signature, release, .. } => (Some(signature), Some(release)),
-        Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => (None, None),
-    };
-    let bound = match *action {
-        Action::Close { bound, .. } => Some(Decimal(bound).to_string()),
-        _ => None,
-    };
-    let text = |signature: Option<Signature>| signature.map(|signature| Base58(signature).to_string());
+    let Columns { key: OperationKey { kind, amount, fee, last, returns }, bound, signature, release } =
+        Columns::of(action, payment);
     let inserted = sqlx::query(
         "INSERT INTO operations
          (payment_id, kind, amount, fee, last, returns, signature, release_signature, commitment, accepted_at, state,
@@ -81,8 +102,8 @@ async fn insert(
     .bind(Decimal(fee).to_string())
     .bind(i64::from(last))
     .bind(Decimal(returns).to_string())
-    .bind(text(signature))
-    .bind(text(release))
+    .bind(signature)
+    .bind(release)
     .bind(commitment.as_str())
     .bind(now)
     .bind(OperationState::Queued.as_str())
@@ -90,6 +111,39 @@ async fn insert(
     .fetch_one(connection)
     .await?;
     row::get(&inserted, "id")
+}
+
+/// Has an operation of which nothing was sent do `action`. It waits as long as it did, for others to be sent with.
+async fn replace(
+    connection: &mut AnyConnection,
+    payment: &Payment,
+    action: &Action,
+    commitment: Level,
+    id: i64,
+) -> Result<(), StoreError> {
+    let Columns { key: OperationKey { kind, amount, fee, last, .. }, bound, signature, release } =
+        Columns::of(action, payment);
+    let before = sqlx::query("SELECT commitment FROM operations WHERE id = $1")
+        .bind(id)
+        .fetch_one(&mut *connection)
+        .await?;
+    let commitment = commitment.max(row::level("commitment", row::get(&before, "commitment")?)?);
+    sqlx::query(
+        "UPDATE operations SET kind = $1, amount = $2, fee = $3, last = $4, signature = $5, release_signature = $6,
+         bound = $7, commitment = $8, error_code = NULL, error = NULL WHERE id = $9",
+    )
+    .bind(kind)
+    .bind(Decimal(amount).to_string())
+    .bind(Decimal(fee).to_string())
+    .bind(i64::from(last))
+    .bind(signature)
+    .bind(release)
+    .bind(bound)
+    .bind(commitment.as_str())
+    .bind(id)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Takes an operation up again that came to nothing.

@@ -8,33 +8,6 @@ use x402_escrow_wire::text::{Base58, Decimal, Hex32};
 use super::{Store, StoreError, operations, row};
 
 impl Store {
-    /// The payments that are to be reviewed by `now` (unix seconds), longest due first.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn due_for_review(&self, now: i64) -> Result<Vec<History>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let rows = sqlx::query("SELECT id FROM payments WHERE review_at <= $1 ORDER BY review_at LIMIT 100")
-            .bind(now)
-            .fetch_all(&mut *connection)
-            .await?;
-        let mut due = Vec::with_capacity(rows.len());
-        for row in &rows {
-            due.extend(history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await?);
-        }
-        Ok(due)
-    }
-
-    /// Says when a payment is to be reviewed next, if ever.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn review_at(&self, id: &Digest, at: Option<i64>) -> Result<(), StoreError> {
-        let mut transaction = self.begin_leader_write().await?;
-        set_review(&mut transaction, id, at).await?;
-        Ok(transaction.commit().await?)
-    }
-
     /// Takes the one yes that a transfer has. Returns whether it was still there.
     ///
     /// # Errors
@@ -93,8 +66,8 @@ pub(super) async fn insert(
     let intent = intent.map_err(|error| row::unreadable("intent", error.to_string()))?;
     sqlx::query(
         "INSERT INTO payments (id, scheme, payer, mint, receiver, amount, accepted_at, review_at, escrow, intent,
-             signature, receiver_proof, destination, claim)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             signature, receiver_proof, destination, claim, capture_deadline)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(payment.scheme())
@@ -110,6 +83,7 @@ pub(super) async fn insert(
     .bind(hold.map(|hold| hold.receiver_proof.concat()))
     .bind(transfer.map(|transfer| transfer.destination.to_string()))
     .bind(payment.claim.map(|claim| claim.to_string()))
+    .bind(hold.map(|hold| hold.intent.capture_deadline))
     .execute(connection)
     .await?;
     Ok(())

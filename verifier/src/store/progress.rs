@@ -1,8 +1,8 @@
 //! Records how far operations and their transactions are. Only the leader writes here.
 
-use x402_escrow_domain::payment::{Action, Attempt, Problem, Tracked};
+use x402_escrow_domain::payment::{Action, Attempt, OperationKey, Problem, Tracked};
 use x402_escrow_interface::instruction::Signature;
-use x402_escrow_wire::text::Base58;
+use x402_escrow_wire::text::{Base58, Decimal};
 
 use super::{
     Store, StoreError,
@@ -23,16 +23,22 @@ pub struct TakenBack {
 }
 
 impl Store {
-    /// Adds a transaction before it is sent: one row for each of its operations, unless one of them was closed meanwhile.
-    /// Returns whether it was added: only then it may be sent.
+    /// Adds a transaction before it is sent: one row for each of its operations, with what that is to do by it, unless one of
+    /// them was closed meanwhile or is to do something else. Returns whether it was added: only then it may be sent.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn add_attempts(&self, attempts: &[Attempt]) -> Result<bool, StoreError> {
+    pub async fn add_attempts(&self, attempts: &[(OperationKey, Attempt)]) -> Result<bool, StoreError> {
         let mut transaction = self.begin_leader_write().await?;
-        for attempt in attempts {
-            let open = sqlx::query("UPDATE operations SET state = 'sent' WHERE id = $1 AND closed = 0")
+        for (OperationKey { kind, amount, fee, last, .. }, attempt) in attempts {
+            let open = "UPDATE operations SET state = 'sent'
+                 WHERE id = $1 AND closed = 0 AND kind = $2 AND amount = $3 AND fee = $4 AND last = $5";
+            let open = sqlx::query(open)
                 .bind(attempt.operation_id)
+                .bind(*kind)
+                .bind(Decimal(*amount).to_string())
+                .bind(Decimal(*fee).to_string())
+                .bind(i64::from(*last))
                 .execute(&mut *transaction)
                 .await?
                 .rows_affected();

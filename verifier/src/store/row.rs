@@ -65,7 +65,7 @@ fn commitment(column: &'static str, text: &str) -> Result<Commitment, StoreError
     commitment.ok_or_else(|| unreadable(column, format!("{text:?} is no commitment")))
 }
 
-fn level(column: &'static str, text: &str) -> Result<Level, StoreError> {
+pub(super) fn level(column: &'static str, text: &str) -> Result<Level, StoreError> {
     let known = Level::ALL.into_iter().find(|level| level.as_str() == text);
     known.ok_or_else(|| unreadable(column, format!("{text:?} is no level")))
 }

@@ -102,6 +102,44 @@ async fn captures_that_are_ready_together_share_a_transaction_and_its_fee() {
 }
 
 #[tokio::test]
+async fn a_higher_capture_takes_the_place_of_lower_ones_that_were_not_sent() {
+    let mut world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    let captures: Vec<_> = (1..=20).map(|step| world.capture(id, 10 * step, false)).collect();
+    store_all(&mut world, &captures).await;
+    let sent = world.sent();
+    world.restart(short()).await;
+    let payment = world.until(id, |payment| payment["captured"] == "200").await;
+    assert_eq!((world.sent() - sent, world.received()), (1, 200), "{payment}");
+    let operations = payment["operations"].as_array().unwrap();
+    assert_eq!((operations.len(), &operations[1]["amount"]), (2, &json!("200")), "{payment}");
+    // Who asks again for a lower one is told that it is done.
+    let answer = world.settled(&captures[3]).await;
+    assert_eq!(answer["extra"]["alreadySettled"], true, "{answer}");
+    // A last capture and one with a lower fee than was signed before stand for themselves.
+    world.settled(&world.capture(id, 300, true)).await;
+    assert_eq!((world.received(), world.escrow_account().held), (300, 0));
+}
+
+#[tokio::test]
+async fn a_capture_that_was_sent_keeps_its_amount_and_a_higher_one_follows() {
+    let mut world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    world.restart(short()).await;
+    world.cluster.state().loses_transactions = true;
+    world.settle(&world.capture(id, 100, false)).await;
+    world.until(id, |payment| payment["transactions"].as_array().unwrap().len() == 2).await;
+    for amount in [200, 300, 400] {
+        world.settle(&world.capture(id, amount, false)).await;
+    }
+    world.cluster.state().loses_transactions = false;
+    let payment = world.until(id, |payment| payment["captured"] == "400").await;
+    let amounts: Vec<_> =
+        payment["operations"].as_array().unwrap().iter().map(|one| one["amount"].as_str().unwrap()).collect();
+    assert_eq!((amounts, world.received()), (vec!["1000", "100", "400"], 400), "{payment}");
+}
+
+#[tokio::test]
 async fn a_hold_that_is_not_there_holds_up_no_other() {
     let mut world = World::new().await;
     let ids = holds(&world, 4).await;
@@ -239,20 +277,20 @@ async fn a_dead_blockhash_has_all_of_them_gathered_anew() {
 }
 
 #[tokio::test]
-async fn two_captures_of_one_payment_go_in_order_and_never_together() {
+async fn two_operations_of_one_payment_go_in_order_and_never_together() {
     let mut world = World::new().await;
     let ids = holds(&world, 2).await;
     let sent = world.cluster.distinct_sent();
     let bodies = [
         world.capture(ids[0], 400, false),
-        world.capture(ids[0], 700, true),
+        world.void(ids[0], 400),
         world.capture(ids[1], 500, false),
         world.void(ids[1], 500),
     ];
     store_all(&mut world, &bodies).await;
     world.restart(short()).await;
     let payments = until_all_ended(&world, &ids).await;
-    assert_eq!((world.received(), world.escrow_account().held), (1200, 0));
+    assert_eq!((world.received(), world.escrow_account().held), (900, 0));
     let signature = |payment: usize, transaction: usize| {
         payments[payment]["transactions"][transaction]["signature"].as_str().unwrap().to_owned()
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::world::{FUNDS, World};
@@ -70,6 +71,25 @@ async fn promised_refunds_keep_no_hold() {
     world.settled(&world.capture(world.payment_id(&body), 1000, true)).await;
     assert_eq!(world.session_account().open_holds, 0);
     assert_eq!(before - lamports(), 2 * (5000 + 1), "the rent is back");
+}
+
+#[tokio::test]
+async fn a_reclaim_that_failed_is_made_again() {
+    let world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    world.cluster.state().level = Commitment::Finalized;
+    all_final(&world, id).await;
+    // A leader's clock that is behind.
+    world.fail_next(0, EscrowError::CaptureDeadlineNotPassed);
+    world.cluster.pass_seconds(601);
+    let is_failed = |payment: &serde_json::Value| payment["operations"][1]["status"] == "failed";
+    world.until(id, is_failed).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(is_failed(&world.payment(id).await), "not at once");
+    world.cluster.outlive_blockhash();
+    world.cluster.pass_seconds(60);
+    world.until(id, |payment| payment["state"] == "ended").await;
+    assert_eq!(world.escrow_account().held, 0);
 }
 
 /// A hold that is final, and that somebody else ended.

@@ -2,6 +2,7 @@
 
 mod fee;
 mod hold;
+mod many;
 mod voucher;
 
 use ed25519_dalek::Signer;

@@ -180,6 +180,6 @@ async fn the_standby_takes_over_when_the_leader_dies() {
     standby.settled(&body).await;
     assert_eq!((standby.received(), standby.escrow_account().held), (600, 500));
     // The one before may be frozen and not know it: nothing that it would write as the leader is taken.
-    let error = leader.app.store.review_at(&id.0, None).await.unwrap_err();
+    let error = leader.app.store.end_reviews(&id.0).await.unwrap_err();
     assert!(matches!(error, StoreError::NotLeading), "{error}");
 }

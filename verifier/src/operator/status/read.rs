@@ -84,7 +84,7 @@ async fn read_stuck(
     now: i64,
 ) -> Result<Vec<Stuck>, StoreError> {
     let open = app.store.unfinished().await?;
-    let due = app.store.due_for_review(now.saturating_add(CAPTURE_MARGIN_SECONDS)).await?;
+    let due = app.store.due_for_review(now.saturating_add(CAPTURE_MARGIN_SECONDS), now).await?;
     let operations =
         open.iter().filter(|open| is_asked(&open.receiver)).filter_map(|open| stuck::operation(open, now));
     let holds = due.iter().filter(|history| is_asked(&history.payment.receiver));

@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) webhook: Option<SocketAddr>,
     /// The least price of a compute unit, in millionths of a lamport.
     pub(crate) compute_unit_price: u64,
+    /// How often to look for holds that nobody ended.
+    pub(crate) review_interval: Duration,
     /// How long operations wait for others.
     pub(crate) gather: GatherSettings,
     /// Seeds of the mints that are served.
@@ -57,6 +59,7 @@ impl Default for Options {
             announced_at: None,
             webhook: None,
             compute_unit_price: 10,
+            review_interval: Duration::from_millis(50),
             gather: GatherSettings { seconds: 0, value: 0 },
             mints: &[9],
             minimum_hold_amount: 0,
@@ -105,7 +108,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         settle_timeout: options.settle_timeout,
         request_timeout: Duration::from_secs(30),
         status_poll_interval: Duration::from_millis(20),
-        review_interval: Duration::from_millis(50),
+        review_interval: options.review_interval,
         gather: options.gather,
         compute_unit_prices_micro_lamports: options.compute_unit_price..=100 * options.compute_unit_price,
         maximum_body_bytes: 64 * 1024,

@@ -55,6 +55,18 @@ impl World {
         count
     }
 
+    /// The ids of a payment's operations, oldest first.
+    pub(crate) async fn operation_ids(&self, id: Hex32) -> Vec<i64> {
+        let pool = self.connect().await;
+        let ids = sqlx::query_scalar("SELECT id FROM operations WHERE payment_id = $1 ORDER BY id")
+            .bind(id.to_string())
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        ids
+    }
+
     /// Waits until the store has that many of each.
     pub(crate) async fn until_rows(&self, wanted: [i64; 3]) {
         wait::until(&format!("{wanted:?} rows"), async || self.rows().await == wanted).await;
@@ -80,6 +92,11 @@ impl World {
     /// The same of every payment.
     pub(crate) async fn backdate_payments(&self, seconds: i64) {
         self.backdate("UPDATE payments SET accepted_at = accepted_at - $1", seconds).await;
+    }
+
+    /// Makes every payment's review look as if it had been due earlier.
+    pub(crate) async fn backdate_reviews(&self, seconds: i64) {
+        self.backdate("UPDATE payments SET review_at = review_at - $1", seconds).await;
     }
 
     async fn backdate(&self, update: &'static str, seconds: i64) {

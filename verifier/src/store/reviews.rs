@@ -1,0 +1,129 @@
+//! Payments that are to be looked at, since something may be left to do that nobody asked for.
+
+use sqlx::AnyConnection;
+use x402_escrow_domain::{
+    decision::Begin,
+    payment::{Action, History},
+};
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::{auth_capture::Level, text::Hex32};
+
+use super::{Store, StoreError, operations, payments, row};
+
+/// How many payments are reviewed in one step.
+const REVIEWED_TOGETHER: i64 = 100;
+
+/// What a review comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reviewed {
+    /// When to look again, unix seconds; `None` if nothing is left.
+    pub next_at: Option<i64>,
+    /// What is to be done now.
+    pub begun: Option<Begun>,
+}
+
+/// An operation that nobody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// What is to be done.
+    pub action: Action,
+    /// How sure it must be.
+    pub commitment: Level,
+    /// By which operation.
+    pub begin: Begin,
+}
+
+impl Store {
+    /// Reviews the most urgent of the payments that are due by `now` (unix seconds), in one step: begins what `judge` says,
+    /// and notes when to look again. Those whose capture deadline is ahead come first, the nearest first; then those of which
+    /// something only goes back. What is begun counts as accepted at `accepted_at` (unix seconds). Returns how many there were, and how many operations were begun.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn review_due(
+        &self,
+        now: i64,
+        accepted_at: i64,
+        judge: impl Fn(&History) -> Reviewed + Send + Sync,
+    ) -> Result<(usize, usize), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        let due = due(&mut transaction, now, now, REVIEWED_TOGETHER).await?;
+        let mut begun = 0;
+        for history in &due {
+            let id = &history.payment.id;
+            let reviewed = judge(history);
+            if let Some(Begun { action, commitment, begin }) = reviewed.begun {
+                operations::begin(
+                    &mut transaction,
+                    &history.payment,
+                    &action,
+                    begin,
+                    commitment,
+                    accepted_at,
+                )
+                .await?;
+                begun += 1;
+            }
+            payments::set_review(&mut transaction, id, reviewed.next_at).await?;
+        }
+        transaction.commit().await?;
+        Ok((due.len(), begun))
+    }
+
+    /// Says that nothing is left to do with a payment.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn end_reviews(&self, id: &Digest) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        payments::set_review(&mut transaction, id, None).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// The most urgent of the payments that are to be reviewed by `by`, as of `now` (both unix seconds).
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn due_for_review(&self, by: i64, now: i64) -> Result<Vec<History>, StoreError> {
+        due(&mut *self.pool.acquire().await?, by, now, REVIEWED_TOGETHER).await
+    }
+
+    /// How many payments should have been captured since `overdue_since` and still can be at `now` (unix seconds).
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn overdue_vouchers(&self, overdue_since: i64, now: i64) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS overdue FROM payments
+             WHERE review_at <= $1 AND capture_deadline >= $2
+             AND EXISTS (SELECT 1 FROM vouchers WHERE payment_id = payments.id)",
+        )
+        .bind(overdue_since)
+        .bind(now)
+        .fetch_one(&mut *self.pool.acquire().await?)
+        .await?;
+        row::get_u64(&row, "overdue")
+    }
+}
+
+async fn due(
+    connection: &mut AnyConnection,
+    by: i64,
+    now: i64,
+    limit: i64,
+) -> Result<Vec<History>, StoreError> {
+    let urgent = "SELECT id FROM payments WHERE review_at <= $1 AND capture_deadline >= $2
+         ORDER BY capture_deadline LIMIT $3";
+    let others = "SELECT id FROM payments WHERE review_at <= $1
+         AND (capture_deadline IS NULL OR capture_deadline < $2) ORDER BY review_at LIMIT $3";
+    let mut due: Vec<History> = Vec::new();
+    for query in [urgent, others] {
+        let left = limit.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
+        let rows = sqlx::query(query).bind(by).bind(now).bind(left).fetch_all(&mut *connection).await?;
+        for row in &rows {
+            let id: Digest = row::parse::<Hex32>(row, "id")?.0;
+            due.extend(payments::history(connection, &id).await?);
+        }
+    }
+    Ok(due)
+}

@@ -1,0 +1,89 @@
+//! Many streamed holds that come due together.
+
+use std::time::Duration;
+
+use serde_json::json;
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+
+use super::{PRICE, opening, terms};
+use crate::world::{FUNDS, Options, World};
+
+/// More than one look takes at once.
+const HOLDS: u64 = 120;
+
+/// One look in the time that a test takes.
+fn one_look() -> Options {
+    Options { review_interval: Duration::from_secs(3600), ..Options::default() }
+}
+
+/// Streamed holds that paid for one request each, in a store that nobody looks through.
+async fn paid_once() -> (World, Vec<Hex32>) {
+    let mut world = World::with(one_look()).await;
+    let mut ids = Vec::new();
+    for nonce in 1..=HOLDS {
+        let body = opening(&world, &terms(&world), nonce, PRICE);
+        world.settled(&body).await;
+        ids.push(world.payment_id(&body));
+    }
+    world.crash().await;
+    (world, ids)
+}
+
+#[tokio::test]
+async fn all_last_vouchers_that_come_due_together_are_captured_in_one_look() {
+    let (mut world, ids) = paid_once().await;
+    world.cluster.pass_seconds(600 - 50);
+    world.restart(one_look()).await;
+    for id in ids {
+        world.until(id, |payment| payment["captured"] == json!("100")).await;
+    }
+    assert_eq!((world.received(), world.escrow_account().balance), (HOLDS * PRICE, FUNDS - HOLDS * PRICE));
+}
+
+#[tokio::test]
+async fn vouchers_go_before_what_only_takes_back_and_the_nearest_deadline_first() {
+    let mut world = World::with(one_look()).await;
+    let mut ids = Vec::new();
+    for (nonce, seconds) in [(1, 690), (2, 640), (3, 100)] {
+        let mut terms = if seconds == 100 { world.requirements(1000) } else { terms(&world) };
+        terms.extra.insert("captureDeadline".to_owned(), json!(world.cluster.now() + seconds));
+        let body = match seconds {
+            100 => world.body(&terms, nonce),
+            _ => opening(&world, &terms, nonce, PRICE),
+        };
+        world.settled(&body).await;
+        ids.push(world.payment_id(&body));
+    }
+    world.cluster.state().level = Commitment::Finalized;
+    for id in &ids {
+        world.until(*id, |payment| payment["operations"][0]["status"] == "finalized").await;
+    }
+    world.crash().await;
+    world.cluster.pass_seconds(639);
+    world.restart(one_look()).await;
+    let mut first = Vec::new();
+    for id in &ids {
+        world.until(*id, |payment| payment["operations"].as_array().unwrap().len() == 2).await;
+        first.push(world.operation_ids(*id).await[1]);
+    }
+    assert!(first[1] < first[0] && first[0] < first[2], "{first:?}");
+}
+
+#[tokio::test]
+async fn vouchers_that_nobody_captures_in_time_are_told_of() {
+    let (mut world, ids) = paid_once().await;
+    world.backdate_reviews(2 * 3600).await;
+    // The verifier runs, and can't reach the cluster.
+    world.cluster.state().is_down = true;
+    let told = |count: u64| format!("x402_vouchers_overdue {count}.0");
+    let (_, _, page) = world.page("/metrics").await;
+    assert!(page.lines().any(|line| line == told(HOLDS)), "{} is not in {page}", told(HOLDS));
+    world.cluster.state().is_down = false;
+    world.cluster.pass_seconds(600 - 50);
+    world.restart(one_look()).await;
+    for id in ids {
+        world.until(id, |payment| payment["captured"] == json!("100")).await;
+    }
+    let (_, _, page) = world.page("/metrics").await;
+    assert!(page.lines().any(|line| line == told(0)), "{page}");
+}
