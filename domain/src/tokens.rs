@@ -1,4 +1,5 @@
-//! Which tokens are served: a payment in any other would cost fees and rent for what anybody can make.
+//! Which tokens are served: a payment in any other would cost fees and rent for what anybody can make. Uses nothing of
+//! this crate.
 
 use std::collections::BTreeMap;
 
