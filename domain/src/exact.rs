@@ -1,5 +1,5 @@
 //! The scheme `exact` on Solana, versions 1 and 2: a client's transaction with one token transfer, which this
-//! facilitator signs as fee payer. Uses `cluster`, `identifier`, `payment`, `policy`, `signature`, `tokens`,
+//! facilitator signs as fee payer. Uses `cluster`, `identifier`, `payment`, `policy`, `priority_fee`, `signature`, `tokens`,
 //! `transaction`, `verify`.
 
 pub mod check;

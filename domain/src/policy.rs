@@ -14,8 +14,8 @@ pub use finality::{Finality, FinalityError, Tier};
 pub struct FeeBounds {
     /// Compute units.
     pub maximum_compute_units: u32,
-    /// Priority fee, in millionths of a lamport for each compute unit.
-    pub maximum_compute_unit_price_micro_lamports: u64,
+    /// Priority fee that is paid at any time, in lamports. More is paid only while recent blocks needed more.
+    pub priority_fee_lamports: u64,
 }
 
 /// Bounds that the verifier sets itself; the chain sets the others.

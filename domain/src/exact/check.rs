@@ -24,6 +24,8 @@ pub struct SoundTransfer {
     pub payer: Address,
     /// What the transaction does.
     pub transfer: Transfer,
+    /// The priority fee that it offers, in lamports.
+    pub priority_fee_lamports: u64,
     /// The client's transaction; the fee payer has not signed.
     pub transaction: VersionedTransaction,
 }
@@ -41,9 +43,25 @@ pub fn bind(request: &Request, checked: &SoundTransfer, now: i64) -> Option<Bind
 pub fn check(request: &Request, rules: &Rules) -> Result<SoundTransfer, Rejection> {
     let transaction = transaction::decode(&request.transaction)?;
     let payer = transaction::check_signers(&transaction, &rules.fee_payer)?;
-    let bounds = rules.policy.exact_fee_bounds;
-    let transfer = instructions::check(&transaction.message, &payer, &request.requirements, bounds)?;
-    Ok(SoundTransfer { id: transaction::payment_id(&transaction), payer, transfer, transaction })
+    let units = rules.policy.exact_fee_bounds.maximum_compute_units;
+    let (transfer, priority_fee_lamports) =
+        instructions::check(&transaction.message, &payer, &request.requirements, units)?;
+    let id = transaction::payment_id(&transaction);
+    Ok(SoundTransfer { id, payer, transfer, priority_fee_lamports, transaction })
+}
+
+/// Checks that the transaction offers a priority fee of at most `maximum` lamports.
+///
+/// # Errors
+/// If it offers more.
+pub fn check_priority_fee(transfer: &SoundTransfer, maximum: u64) -> Result<(), Rejection> {
+    let offered = transfer.priority_fee_lamports;
+    require(offered <= maximum, ErrorCode::ExactComputePriceTooHigh, || {
+        format!(
+            "paymentPayload.payload.transaction: offers a priority fee of {offered} lamports (compute unit limit times \
+             price); at most {maximum} are paid now, since recent blocks needed no more"
+        )
+    })
 }
 
 /// Checks that the operator pays for transfers of this token, and of so little.

@@ -10,7 +10,7 @@ use x402_escrow_wire::error_code::ErrorCode;
 
 use crate::{
     exact::requirements::Requirements,
-    policy::FeeBounds,
+    priority_fee,
     verify::{Rejection, require},
 };
 
@@ -40,7 +40,8 @@ pub struct Transfer {
     pub authority: Address,
 }
 
-/// Checks that the message pays what is asked and does nothing else, with `signer` as the payer.
+/// Checks that the message pays what is asked and does nothing else, with `signer` as the payer. Returns the transfer and
+/// the priority fee that the message offers, in lamports.
 ///
 /// # Errors
 /// With the code of the rule that is broken, in the order of the instructions.
@@ -48,8 +49,8 @@ pub fn check(
     message: &VersionedMessage,
     signer: &Address,
     requirements: &Requirements,
-    bounds: FeeBounds,
-) -> Result<Transfer, Rejection> {
+    maximum_compute_units: u32,
+) -> Result<(Transfer, u64), Rejection> {
     let has_lookups = message.address_table_lookups().is_some_and(|lookups| !lookups.is_empty());
     require(!has_lookups, ErrorCode::ExactLookupTables, || {
         "paymentPayload.payload.transaction: loads accounts from lookup tables; name them all in the message"
@@ -62,15 +63,16 @@ pub fn check(
     }
     let read = |instruction| View::new(instruction, message.static_account_keys());
     let fee_payer = Address::from(requirements.extra.fee_payer);
-    check_compute_limit(&read(limit)?, bounds.maximum_compute_units)?;
-    check_compute_price(&read(price)?, bounds.maximum_compute_unit_price_micro_lamports)?;
+    let compute_units = read_compute_limit(&read(limit)?, maximum_compute_units)?;
+    let price_micro_lamports = read_compute_price(&read(price)?)?;
+    let priority_fee_lamports = priority_fee::lamports(price_micro_lamports, compute_units.into());
     let transfer = check_transfer(&read(transfer)?, signer, &fee_payer, requirements)?;
     let rest = rest.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     check_rest(&rest, requirements.extra.memo.as_deref())?;
     for (index, instruction) in instructions.iter().enumerate() {
         check_isolation(index, &read(instruction)?, &fee_payer)?;
     }
-    Ok(transfer)
+    Ok((transfer, priority_fee_lamports))
 }
 
 /// An instruction with its accounts by address.
@@ -115,7 +117,7 @@ fn refuse<T>(code: ErrorCode, number: usize, reason: String) -> Result<T, Reject
 }
 
 /// `SetComputeUnitLimit`: 2, then the limit as `u32`.
-fn check_compute_limit(instruction: &View<'_>, maximum: u32) -> Result<(), Rejection> {
+fn read_compute_limit(instruction: &View<'_>, maximum: u32) -> Result<u32, Rejection> {
     const SET_COMPUTE_UNIT_LIMIT: u8 = 2;
     let limit = match instruction.data {
         [SET_COMPUTE_UNIT_LIMIT, limit @ ..] if is_compute_budget(instruction) => limit.try_into().ok(),
@@ -130,12 +132,12 @@ fn check_compute_limit(instruction: &View<'_>, maximum: u32) -> Result<(), Rejec
             1,
             format!("sets the compute unit limit to {limit}; at most {maximum} are paid for"),
         ),
-        Some(_) => Ok(()),
+        Some(limit) => Ok(limit),
     }
 }
 
 /// `SetComputeUnitPrice`: 3, then the price as `u64`.
-fn check_compute_price(instruction: &View<'_>, maximum: u64) -> Result<(), Rejection> {
+fn read_compute_price(instruction: &View<'_>) -> Result<u64, Rejection> {
     const SET_COMPUTE_UNIT_PRICE: u8 = 3;
     let price = match instruction.data {
         [SET_COMPUTE_UNIT_PRICE, price @ ..] if is_compute_budget(instruction) => price.try_into().ok(),
@@ -145,12 +147,7 @@ fn check_compute_price(instruction: &View<'_>, maximum: u64) -> Result<(), Rejec
         None => {
             refuse(ErrorCode::ExactComputePrice, 2, "must set the compute unit price and no more".to_owned())
         }
-        Some(price) if price > maximum => refuse(
-            ErrorCode::ExactComputePriceTooHigh,
-            2,
-            format!("offers {price} micro-lamports for a compute unit; at most {maximum} are paid"),
-        ),
-        Some(_) => Ok(()),
+        Some(price) => Ok(price),
     }
 }
 

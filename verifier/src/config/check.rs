@@ -100,8 +100,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
             voucher_margin_seconds: keys.voucher_margin_seconds,
             exact_fee_bounds: FeeBounds {
                 maximum_compute_units: keys.exact_maximum_compute_units,
-                maximum_compute_unit_price_micro_lamports: keys
-                    .exact_maximum_compute_unit_price_micro_lamports,
+                priority_fee_lamports: keys.exact_priority_fee_lamports,
             },
             minimum_hold_amount: keys.minimum_hold_amount,
             maximum_open_holds_per_escrow: keys.maximum_open_holds_per_escrow,
@@ -160,11 +159,7 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
             keys.compute_unit_price_micro_lamports..=5_000_000,
         ),
         ("exact_maximum_compute_units", u64::from(keys.exact_maximum_compute_units), 1..=1_400_000),
-        (
-            "exact_maximum_compute_unit_price_micro_lamports",
-            keys.exact_maximum_compute_unit_price_micro_lamports,
-            1..=5_000_000,
-        ),
+        ("exact_priority_fee_lamports", keys.exact_priority_fee_lamports, 0..=1_000_000),
         ("maximum_open_holds_per_escrow", keys.maximum_open_holds_per_escrow, 1..=1_000_000_000),
         ("maximum_concurrent_requests", keys.maximum_concurrent_requests as u64, 1..=100_000),
         ("maximum_body_bytes", keys.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),

@@ -86,7 +86,7 @@ keys! {
     voucher_margin_seconds: i64 = 300;
     tokens: Option<Vec<TokenKey>> = None;
     exact_maximum_compute_units: u32 = 400_000;
-    exact_maximum_compute_unit_price_micro_lamports: u64 = 5_000_000;
+    exact_priority_fee_lamports: u64 = 5_000;
     settle_timeout_seconds: u64 = 45;
     status_poll_milliseconds: u64 = 200;
     review_seconds: u64 = 30;

@@ -85,19 +85,12 @@ async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<(OperationKey, A
     let writable = writable(&parts);
     let (blockhash, recent) = tokio::join!(app.chain.blockhash(), app.chain.recent_prices(&writable));
     let blockhash = blockhash?;
-    let recent = recent.unwrap_or_else(|error| {
-        tracing::debug!(%error, "recent prices not known: offering the least");
-        Vec::new()
-    });
-    let now = app.now();
-    let is_urgent = operations.iter().any(|prepared| {
-        let deadline = prepared.payment.capture_deadline();
-        priority_fee::is_urgent(&prepared.operation.action, deadline, now)
-    });
+    let recent = recent.inspect_err(|error| tracing::debug!(%error, "recent prices not known")).ok();
+    let urgency = operations.iter().map(|prepared| prepared.urgency).max().unwrap_or_default();
     let prices = &app.settings.compute_unit_prices_micro_lamports;
     let terms = Terms {
         fee_payer: &app.fee_payer,
-        compute_unit_price_micro_lamports: priority_fee::price(recent, prices, is_urgent),
+        compute_unit_price_micro_lamports: priority_fee::price(recent, prices, urgency),
         blockhash,
     };
     let signed = transaction::sign(terms, &parts)?;

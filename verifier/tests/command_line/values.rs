@@ -36,7 +36,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("voucher_margin_seconds", "200"),
         ("tokens", r#"[{ mint = "EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T", minimum = "5" }]"#),
         ("exact_maximum_compute_units", "300000"),
-        ("exact_maximum_compute_unit_price_micro_lamports", "100000"),
+        ("exact_priority_fee_lamports", "10000"),
         ("settle_timeout_seconds", "20"),
         ("status_poll_milliseconds", "100"),
         ("review_seconds", "10"),

@@ -272,6 +272,21 @@ async fn what_is_offered_follows_the_cluster_and_the_deadline_within_bounds() {
     assert_eq!(world.settle(&body).await["success"], true);
     assert_eq!(offered().0, 10, "a hold can be asked for again");
     let id = world.payment_id(&body);
-    assert_eq!(world.settle(&world.capture(id, 100, true)).await["success"], true);
-    assert_eq!(offered().0, 1_000, "a capture can not be late");
+    world.cluster.state().prices = [vec![0; 140], vec![90; 10]].concat();
+    assert_eq!(world.settle(&world.capture(id, 100, false)).await["success"], true);
+    assert_eq!(offered().0, 90, "a capture can not be late: what nearly every block takes");
+
+    // Its first transaction is in no block.
+    world.cluster.state().loses_transactions = true;
+    let capture = world.capture(id, 200, true);
+    let sent = world.cluster.distinct_sent();
+    let settling = world.settled(&capture);
+    let meanwhile = async {
+        wait::until("the first transaction", async || world.cluster.distinct_sent() > sent).await;
+        assert_eq!(offered().0, 90);
+        world.cluster.outlive_blockhash();
+        world.cluster.state().loses_transactions = false;
+    };
+    tokio::join!(settling, meanwhile);
+    assert_eq!(offered().0, 1_000, "the first one did not do");
 }

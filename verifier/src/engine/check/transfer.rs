@@ -4,12 +4,15 @@ use x402_escrow_domain::{
     assurance::{Assurance, Observed},
     exact::{
         check::{self, SoundTransfer, already_told},
-        failure, mint,
+        failure,
+        instructions::Transfer,
+        mint,
         requirements::Request,
         transaction,
     },
     payment::{History, Operation, RestsOn},
     policy::Policy,
+    priority_fee,
     verify::Rejection,
 };
 use x402_escrow_interface::{Address, address::TOKEN_2022_PROGRAM_ID};
@@ -44,6 +47,7 @@ pub(super) async fn check(
     let known = app.store.history(&transfer.id).await?;
     if known.is_none() {
         check::check_token(&request.requirements, &app.rules.tokens)?;
+        check_priority_fee(app, &transfer).await?;
         if purpose == Purpose::Settle {
             app.limits.count_exact_payment(transfer.payer).map_err(NotAccepted::TooMany)?;
         }
@@ -64,6 +68,19 @@ pub async fn is_told_again(
     let Some(binding) = check::bind(request, transfer, app.now()) else { return Ok(false) };
     let is_accepted = find(app, &binding).await?.is_some();
     Ok(is_accepted && request.identifier.as_ref().is_some_and(|identifier| identifier.is_told_again))
+}
+
+/// The client sets the price, and the fee payer pays it: as much as is always paid, or as recent blocks needed.
+async fn check_priority_fee(app: &App, transfer: &SoundTransfer) -> Result<(), NotAccepted> {
+    let always = app.rules.policy.exact_fee_bounds.priority_fee_lamports;
+    if transfer.priority_fee_lamports <= always {
+        return Ok(());
+    }
+    let Transfer { source, destination, .. } = transfer.transfer;
+    let recent = app.chain.recent_prices(&[source, destination]).await?;
+    let bounds = &app.settings.compute_unit_prices_micro_lamports;
+    let maximum = priority_fee::transfer_maximum(Some(recent), bounds, always);
+    Ok(check::check_priority_fee(transfer, maximum)?)
 }
 
 async fn simulate(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(), NotAccepted> {

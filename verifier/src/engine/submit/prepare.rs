@@ -3,6 +3,7 @@
 use x402_escrow_domain::{
     cluster::Snapshot,
     payment::{Action, History, HoldTerms, Operation, Payment, Problem},
+    priority_fee::{self, Urgency},
     transaction::{self, HoldState, Part},
 };
 use x402_escrow_interface::account::{Escrow, Hold};
@@ -15,6 +16,7 @@ use crate::{chain::ChainError, engine::app::App};
 pub(super) struct Prepared {
     pub(super) operation: Operation,
     pub(super) payment: Payment,
+    pub(super) urgency: Urgency,
     pub(super) part: Part,
 }
 
@@ -33,8 +35,8 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
     let (slot, states) = read_holds(app, &holds).await?;
     let mut states = states.into_iter();
     let mut prepared = Vec::with_capacity(known.len());
+    let now = app.now();
     for (operation, history, hold) in &known {
-        let payment = &history.payment;
         let part = match operation.action {
             Action::Authorize => Some(transaction::authorize(&app.rules.fee_payer, hold)),
             _ => match states.next().flatten() {
@@ -47,11 +49,18 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
         };
         prepared.extend(part.map(|part| Prepared {
             operation: Operation::clone(operation),
-            payment: payment.clone(),
+            payment: history.payment.clone(),
+            urgency: urgency(history, operation, now),
             part,
         }));
     }
     Ok(prepared)
+}
+
+fn urgency(history: &History, operation: &Operation, now: i64) -> Urgency {
+    let tracked = history.operations.iter().find(|tracked| tracked.operation.id == operation.id);
+    let deadline = history.payment.capture_deadline();
+    tracked.map_or_else(Urgency::default, |tracked| priority_fee::urgency(tracked, deadline, now))
 }
 
 /// The states of `holds` (at most 50), in the same order, as of a slot.

@@ -111,7 +111,7 @@ async fn one_that_waits_goes_once_somebody_waits_for_what_follows_it() {
 }
 
 #[tokio::test]
-async fn a_capture_that_waits_goes_two_minutes_before_its_deadline_at_the_highest_price() {
+async fn a_capture_that_waits_goes_two_minutes_before_its_deadline_at_the_price_of_the_dearest_blocks() {
     let world = World::with(reserving(u64::MAX)).await;
     world.cluster.state().level = Commitment::Finalized;
     let mut requirements = world.requirements(1000);
@@ -121,8 +121,9 @@ async fn a_capture_that_waits_goes_two_minutes_before_its_deadline_at_the_highes
     let id = world.payment_id(&body);
     world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
     reserve(&world, id, 400).await;
+    world.cluster.state().prices = [vec![0; 140], vec![90; 10]].concat();
     // Long before the minute is over.
     world.until(id, |payment| payment["state"] == "ended").await;
-    assert_eq!(world.cluster.state().offered.last(), Some(&(1000, 45_000)));
+    assert_eq!(world.cluster.state().offered.last(), Some(&(90, 45_000)));
     assert_eq!(world.received(), 400);
 }

@@ -90,10 +90,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         minimum_capture_seconds: 30,
         maximum_capture_seconds: 86_400,
         voucher_margin_seconds: 60,
-        exact_fee_bounds: FeeBounds {
-            maximum_compute_units: 400_000,
-            maximum_compute_unit_price_micro_lamports: 5_000_000,
-        },
+        exact_fee_bounds: FeeBounds { maximum_compute_units: 400_000, priority_fee_lamports: 5_000 },
         minimum_hold_amount: options.minimum_hold_amount,
         maximum_open_holds_per_escrow: options.maximum_open_holds_per_escrow,
     };

@@ -13,7 +13,7 @@ use super::{
     super::wallet::{Draft, assert_refused, body, buyer, draft, memo, requirements, transfer_checked},
     STRANGER, code, refuses,
 };
-use crate::world::{World, keypair};
+use crate::world::{Options, World, keypair};
 
 #[tokio::test]
 async fn there_are_three_to_seven_instructions() {
@@ -61,15 +61,44 @@ async fn the_compute_budget_is_set_within_bounds() {
     }
     let too_high = format!("{limit}_too_high");
     refuses(&world, |draft| draft.instructions[0] = set_limit(400_001), &too_high, "400001").await;
-    let too_high = format!("{price}_too_high");
-    refuses(&world, |draft| draft.instructions[1] = set_price(5_000_001), &too_high, "5000001").await;
 
     // At the bounds it is paid.
     let requirements = requirements(&world, 1000);
     let mut draft = draft(&world, &requirements, "nonce");
     draft.instructions[0] = set_limit(400_000);
-    draft.instructions[1] = set_price(5_000_000);
+    draft.instructions[1] = set_price(12_500);
     world.settled(&body(&requirements, &draft.signed(&world))).await;
+}
+
+#[tokio::test]
+async fn a_priority_fee_is_paid_as_far_as_recent_blocks_needed_it() {
+    let options = Options { compute_unit_price: 10_000, ..Options::default() };
+    let world = World::with(options).await;
+    let too_high = code("transaction_instructions_compute_price_instruction_too_high");
+    let set_limit = ComputeBudgetInstruction::set_compute_unit_limit;
+    let set_price = ComputeBudgetInstruction::set_compute_unit_price;
+    let offering = |units: u32, price: u64| {
+        move |draft: &mut Draft| {
+            draft.instructions[0] = set_limit(units);
+            draft.instructions[1] = set_price(price);
+        }
+    };
+    // However it is made up: 5,001 lamports, and the most of all.
+    for (units, price) in [(20_000, 250_050), (400_000, 12_503), (400_000, u64::MAX)] {
+        refuses(&world, offering(units, price), &too_high, "at most 5000 are paid now").await;
+    }
+    // Blocks are full: one of twenty took 200,000 for a unit, and a transfer may have 60,000.
+    world.cluster.state().prices = [vec![0; 140], vec![200_000; 10]].concat();
+    refuses(&world, offering(400_000, 30_003), &too_high, "at most 12000 are paid now").await;
+    let requirements = requirements(&world, 1000);
+    let mut draft = draft(&world, &requirements, "busy");
+    offering(60_000, 200_000)(&mut draft);
+    let before = world.fee_payer_lamports();
+    world.settled(&body(&requirements, &draft.signed(&world))).await;
+    assert_eq!(before - world.fee_payer_lamports(), 2 * 5000 + 12_000);
+    // Never more than our own would offer.
+    world.cluster.state().prices = vec![u64::MAX; 150];
+    refuses(&world, offering(400_000, 150_003), &too_high, "at most 60000 are paid now").await;
 }
 
 #[tokio::test]
