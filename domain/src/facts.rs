@@ -15,6 +15,19 @@ use crate::cluster::{Account, Snapshot};
 /// The sysvar with the cluster's time, which is the time that deadlines are measured by.
 pub const CLOCK_ID: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
+/// The sysvar with what an account's rent is.
+pub const RENT_ID: Address = Address::from_str_const("SysvarRent111111111111111111111111111111111");
+
+/// The rent of a hold's account, in lamports, as the rent sysvar says: so much for each byte, and for what the cluster
+/// keeps of each account besides its data.
+pub fn hold_rent(rent: &Account) -> Option<u64> {
+    const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
+    let lamports_per_byte_year = u64::from_le_bytes(*rent.data.first_chunk()?);
+    let years = f64::from_le_bytes(*rent.data.get(8..16)?.first_chunk()?);
+    let bytes = ACCOUNT_OVERHEAD_BYTES.saturating_add(Hold::ACCOUNT_BYTES);
+    Some((bytes.saturating_mul(lamports_per_byte_year) as f64 * years) as u64)
+}
+
 /// What the chain says, in as many views as there are nodes and commitments.
 #[derive(Clone, Debug)]
 pub struct Facts {

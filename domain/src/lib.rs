@@ -3,6 +3,7 @@
 
 pub mod advance;
 pub mod assurance;
+pub mod budget;
 pub mod claim;
 pub mod cluster;
 pub mod decision;

@@ -33,12 +33,12 @@ const MAXIMUM_COMPUTE_UNITS: u32 = 1_400_000;
 
 /// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
 /// as much again as `cargo xtask bench program` measures in the worst case.
-const AUTHORIZE_COMPUTE_UNIT_LIMIT: u32 = 30_000;
-const CAPTURE_COMPUTE_UNIT_LIMIT: u32 = 45_000;
-const CLOSE_COMPUTE_UNIT_LIMIT: u32 = 55_000;
+pub(crate) const AUTHORIZE_COMPUTE_UNIT_LIMIT: u32 = 30_000;
+pub(crate) const CAPTURE_COMPUTE_UNIT_LIMIT: u32 = 45_000;
+pub(crate) const CLOSE_COMPUTE_UNIT_LIMIT: u32 = 55_000;
 const VOID_COMPUTE_UNIT_LIMIT: u32 = 30_000;
 const RECLAIM_COMPUTE_UNIT_LIMIT: u32 = 15_000;
-const REFUND_COMPUTE_UNIT_LIMIT: u32 = 15_000;
+pub(crate) const REFUND_COMPUTE_UNIT_LIMIT: u32 = 15_000;
 
 /// What an operation on a hold needs from the chain.
 #[derive(Clone, Copy, Debug)]

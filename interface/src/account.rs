@@ -213,6 +213,9 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// How long the account's data is.
+    pub const ACCOUNT_BYTES: u64 = 328;
+
     /// First bytes of the account.
     pub const DISCRIMINATOR: [u8; DISCRIMINATOR_BYTES] = [110, 65, 238, 142, 146, 91, 196, 171];
 

@@ -2,6 +2,7 @@
 //! `domain`.
 
 pub mod app;
+pub mod budget;
 pub mod check;
 pub mod identifier;
 pub mod lead;

@@ -19,7 +19,7 @@ use std::{
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    engine::{app::App, lead},
+    engine::{app::App, budget, lead},
     operator::alarm,
     store::StoreError,
 };
@@ -60,6 +60,9 @@ pub async fn serve(
     background.await?.map_err(std::io::Error::other)?;
     if let Some(operator) = operator {
         operator.await??;
+    }
+    if let Err(error) = budget::give_back_all(&app).await {
+        tracing::warn!(%error, "what is left of budgets is not given back");
     }
     app.store.close().await;
     served

@@ -4,6 +4,7 @@
 
 mod accept;
 mod attempts;
+mod budgets;
 mod connections;
 mod database;
 mod deliveries;
@@ -26,7 +27,7 @@ use connections::Connections;
 use vouchers::OfferedVouchers;
 use write::{Turns, Write};
 
-pub use accept::{Accepted, Asked};
+pub use accept::{Accepted, Asked, NewHold};
 pub use connections::{Gate, Permit, Step};
 pub use database::Database;
 pub use leader::{Leader, PROGRESS, TO_SEND};

@@ -1,14 +1,34 @@
-//! `docs/http-api.md` lists every error code and every key of the configuration.
+//! `docs/http-api.md` lists every error code and every key of the configuration; `docs/costs.md` says what the defaults
+//! allow.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::{fs, path::Path};
+use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
-use x402_escrow_verifier::config::KEYS;
+use solana_sdk::signer::keypair::Keypair;
+use x402_escrow_domain::{
+    budget::{self, Limit},
+    priority_fee,
+};
+use x402_escrow_verifier::config::{self, Config, KEYS};
 use x402_escrow_wire::error_code::ErrorCode;
 
 fn page() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/http-api.md")).unwrap()
+    read("http-api.md")
+}
+
+fn read(page: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page)).unwrap()
+}
+
+/// What holds where nothing is configured.
+fn defaults() -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.json");
+    fs::write(&key, format!("{:?}", Keypair::new_from_array([1; 32]).to_bytes().to_vec())).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let variables = [("X402_RPC_URL", "http://127.0.0.1:1"), ("X402_FEE_PAYER", key.to_str().unwrap())];
+    config::read(None, variables.map(|(name, value)| (OsString::from(name), OsString::from(value)))).unwrap()
 }
 
 #[test]
@@ -25,5 +45,35 @@ fn every_key_of_the_configuration_is_listed() {
     let page = page();
     for key in KEYS {
         assert!(page.contains(&format!("| `{key}` |")), "{key} is not in docs/http-api.md");
+    }
+}
+
+#[test]
+fn the_page_on_costs_says_what_the_defaults_allow() {
+    let (page, config) = (read("costs.md"), defaults());
+    let budgets = config.settings.budgets;
+    let prices = &config.settings.compute_unit_prices_micro_lamports;
+    let (least, most) = (*prices.start(), *prices.end());
+    let sol = |lamports: u64| lamports as f64 / 1e9;
+    let row = |caller: &str, fees: Limit, rent: Limit| {
+        let [one, two, three, four] = [fees.hour, fees.day, rent.hour, rent.day].map(sol);
+        format!("| {caller} | {one} | {two} | {three} | {four} |")
+    };
+    let lamports = |what: &str, lamports: u64| format!("| {what} | {lamports} |");
+    let always = config.policy.exact_fee_bounds.priority_fee_lamports;
+    let busy = priority_fee::transfer_maximum(Some(vec![u64::MAX]), prices, always);
+    for line in [
+        row("a stranger who signs nothing", Limit::default(), Limit::default()),
+        row("one payer of holds", budgets.fees.payer, budgets.rent.payer),
+        row("one client of `exact`", budgets.fees.payer, Limit::default()),
+        row("one receiver, with all who pay it", budgets.fees.receiver, budgets.rent.receiver),
+        row("everybody together", budgets.fees.overall, budgets.rent.overall),
+        lamports("a hold: its authorization and the transaction that ends it", budget::hold(most, 0).fees),
+        lamports("a transfer of `exact`, while blocks are not full", budget::transfer(always).fees),
+        lamports("a transfer of `exact`, while they are", budget::transfer(busy).fees),
+        lamports("a refund", budget::refund(least).fees),
+        lamports("a capture besides the one that is charged with its hold", budget::capture(most).fees),
+    ] {
+        assert!(page.contains(&line), "docs/costs.md has not: {line}");
     }
 }

@@ -19,6 +19,7 @@ CREATE TABLE payments (
     receiver_proof BYTEA, -- shows that the receiver is in the session's list: hashes of 32 bytes, one after another
     claim       TEXT, -- which installation of a merchant settled it first, as hex
     capture_deadline BIGINT,
+    locked_rent BIGINT NOT NULL DEFAULT 0, -- lamports that its budgets get back once nothing is held
     -- Of those that are paid at once.
     destination TEXT, -- the receiver's token account
     told        BIGINT NOT NULL DEFAULT 0 CHECK (told IN (0, 1)), -- 1 once somebody was told that it is paid
@@ -112,6 +113,20 @@ CREATE TABLE payment_identifiers (
 
 CREATE INDEX payment_identifiers_by_age ON payment_identifiers (accepted_at);
 CREATE INDEX payment_identifiers_by_signer ON payment_identifiers (signer, accepted_at);
+
+-- What is given out of each budget of lamports in the period that ends then: processes take slices and spend them in
+-- memory. A row is forgotten once its period is over.
+CREATE TABLE budgets (
+    kind    TEXT NOT NULL CHECK (kind IN ('fees', 'rent')),
+    owner   TEXT NOT NULL CHECK (owner IN ('payer', 'receiver', 'overall')),
+    address TEXT NOT NULL, -- the payer's or the receiver's; '' for everybody
+    period  TEXT NOT NULL CHECK (period IN ('hour', 'day')),
+    ends_at BIGINT NOT NULL,
+    leased  BIGINT NOT NULL, -- lamports
+    PRIMARY KEY (kind, owner, address, period, ends_at)
+);
+
+CREATE INDEX budgets_by_end ON budgets (ends_at);
 
 -- The newest news of each payment, and whether a webhook has it. Triggers write it, so that it is on
 -- disk with the news.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use x402_escrow_domain::{
     cluster::Snapshot,
-    facts::{CLOCK_ID, Facts, Subject, unix_timestamp},
+    facts::{self, CLOCK_ID, Facts, RENT_ID, Subject, unix_timestamp},
 };
 use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Commitment;
@@ -38,6 +38,19 @@ pub async fn cluster_time(chain: &dyn Chain) -> Result<i64, ChainError> {
     let clock =
         chain.accounts(&[CLOCK_ID], Commitment::Processed).await?.accounts.into_iter().next().flatten();
     clock.as_ref().and_then(unix_timestamp).ok_or_else(no_clock)
+}
+
+/// The rent of a hold, in lamports.
+///
+/// # Errors
+/// If the node doesn't answer, or its answer makes no sense.
+pub async fn hold_rent(chain: &dyn Chain) -> Result<u64, ChainError> {
+    let snapshot = chain.accounts(&[RENT_ID], Commitment::Confirmed).await?;
+    let rent = snapshot.accounts.into_iter().next().flatten();
+    rent.as_ref().and_then(facts::hold_rent).ok_or_else(|| ChainError {
+        request: "getMultipleAccounts",
+        message: "the rent sysvar is missing".to_owned(),
+    })
 }
 
 fn no_clock() -> ChainError {

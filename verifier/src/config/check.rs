@@ -9,6 +9,7 @@ use std::{
 };
 
 use x402_escrow_domain::{
+    budget::{self, Budgets, Limit, Limits},
     gather::GatherSettings,
     policy::{FeeBounds, Finality, FinalityError, Policy, Tier},
     tokens::Tokens,
@@ -18,7 +19,7 @@ use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
 
 use super::{
     Config, ConfigError, effective, keypair,
-    keys::{FinalityKey, Keys},
+    keys::{FinalityKey, Keys, LimitKey},
     urls, webhook,
 };
 use crate::{
@@ -37,6 +38,7 @@ const REQUEST_MARGIN: Duration = Duration::from_secs(15);
 pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) -> Option<Config> {
     let effective = effective::effective(&keys);
     check_ranges(&keys, error);
+    check_budgets(&keys, error);
     if keys.listen.parse::<SocketAddr>().is_err() {
         let message = format!("{:?} is not an address and a port, as 127.0.0.1:4020", keys.listen);
         error.note("listen", message);
@@ -122,6 +124,10 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
                 payments_per_minute_per_session: NonZeroU32::new(keys.payments_per_minute_per_session),
                 trusted_proxies: keys.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
             },
+            budgets: Budgets {
+                fees: limits(keys.fee_budget_per_payer, keys.fee_budget_per_receiver, keys.fee_budget),
+                rent: limits(keys.rent_budget_per_payer, keys.rent_budget_per_receiver, keys.rent_budget),
+            },
             minimum_fee_payer_lamports: keys.minimum_fee_payer_lamports,
             maximum_slot_age_seconds: keys.maximum_slot_age_seconds,
         },
@@ -183,6 +189,33 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
     ] {
         check_range(key, value, &range, error);
     }
+}
+
+/// A budget that one hold exceeds would refuse them all.
+fn check_budgets(keys: &Keys, error: &mut ConfigError) {
+    /// Above the rent of a hold on any cluster.
+    const LEAST_RENT: u64 = 10_000_000;
+    let least_fees = budget::hold(keys.maximum_compute_unit_price_micro_lamports, 0).fees;
+    for (key, LimitKey { hour, day }, least) in [
+        ("fee_budget_per_payer", keys.fee_budget_per_payer, least_fees),
+        ("fee_budget_per_receiver", keys.fee_budget_per_receiver, least_fees),
+        ("fee_budget", keys.fee_budget, least_fees),
+        ("rent_budget_per_payer", keys.rent_budget_per_payer, LEAST_RENT),
+        ("rent_budget_per_receiver", keys.rent_budget_per_receiver, LEAST_RENT),
+        ("rent_budget", keys.rent_budget, LEAST_RENT),
+    ] {
+        for lamports in [hour, day] {
+            if lamports > 0 {
+                check_range(key, lamports, &(least..=1_000_000_000_000_000_000), error);
+            }
+        }
+    }
+}
+
+fn limits(payer: LimitKey, receiver: LimitKey, overall: LimitKey) -> Limits {
+    let [payer, receiver, overall] =
+        [payer, receiver, overall].map(|LimitKey { hour, day }| Limit { hour, day });
+    Limits { payer, receiver, overall }
 }
 
 fn check_range<T: PartialOrd + Display>(

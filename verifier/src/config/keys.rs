@@ -29,6 +29,18 @@ fn above<L>(commitment: L) -> FinalityKey<L> {
     FinalityKey { up_to: None, commitment }
 }
 
+/// A budget of lamports.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitKey {
+    pub(super) hour: u64,
+    pub(super) day: u64,
+}
+
+const fn sol(hour: f64, day: f64) -> LimitKey {
+    LimitKey { hour: (hour * 1e9) as u64, day: (day * 1e9) as u64 }
+}
+
 /// A token that is served.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +113,12 @@ keys! {
     webhook_secret: Option<PathBuf> = None;
     minimum_hold_amount: u64 = 100;
     maximum_open_holds_per_escrow: u64 = 1000;
+    fee_budget_per_payer: LimitKey = sol(0.2, 1.0);
+    fee_budget_per_receiver: LimitKey = sol(1.0, 5.0);
+    fee_budget: LimitKey = sol(2.0, 10.0);
+    rent_budget_per_payer: LimitKey = sol(4.0, 8.0);
+    rent_budget_per_receiver: LimitKey = sol(20.0, 60.0);
+    rent_budget: LimitKey = sol(50.0, 150.0);
     maximum_concurrent_requests: usize = 1024;
     requests_per_minute_per_client: u32 = 12_000;
     payments_per_minute_per_session: u32 = 1200;

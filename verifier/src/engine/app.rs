@@ -3,7 +3,7 @@
 use std::{
     ops::RangeInclusive,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64},
     },
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 use solana_sdk::signer::{Signer, keypair::Keypair};
 use tokio::sync::{Notify, Semaphore, watch};
 use x402_escrow_domain::{
+    budget::{Budgets, Ledger},
     gather::GatherSettings,
     policy::Policy,
     tokens::{NoTokens, Tokens},
@@ -51,6 +52,12 @@ pub struct App {
     pub clock: Clock,
     /// What was asked lately.
     pub limits: Limits,
+    /// What this process has of the budgets.
+    pub ledger: Mutex<Ledger>,
+    /// Who asks the store for more of the budgets.
+    pub leasing: tokio::sync::Mutex<()>,
+    /// The rent of a hold in lamports, as it was last read; 0 before.
+    pub hold_rent: AtomicU64,
     /// Wakes the tracker when there is something to send.
     pub to_send: Notify,
     /// What is heard of blocks: a reason for the tracker to look, if it follows anything.
@@ -120,6 +127,8 @@ pub struct Settings {
     pub maximum_body_bytes: usize,
     /// How much may be asked.
     pub limits: LimitSettings,
+    /// What accepted payments may cost.
+    pub budgets: Budgets,
     /// Below this the service is not ready: it would soon be unable to pay fees and rent.
     pub minimum_fee_payer_lamports: u64,
     /// Above this the service is not ready: the node is behind or the cluster stands still.
@@ -162,6 +171,9 @@ impl App {
             metrics,
             fee_payer,
             limits: Limits::new(&settings.limits),
+            ledger: Mutex::new(Ledger::new(settings.budgets)),
+            leasing: tokio::sync::Mutex::default(),
+            hold_rent: AtomicU64::new(0),
             settings,
             clock: Arc::new(unix_now),
             to_send: Notify::new(),

@@ -22,6 +22,7 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use x402_escrow_domain::budget::Budget;
 
 pub use measured::Measured;
 pub use runway::Runway;
@@ -37,6 +38,7 @@ pub struct Metrics {
     rpc_requests: Family<RpcLabels, Counter>,
     rpc_seconds: Family<MethodLabels, Histogram>,
     captured: Family<CapturedLabels, Counter>,
+    budget_refusals: Family<BudgetLabels, Counter>,
     transaction_operations: Histogram,
     /// Operations that wait for others, to be sent with them.
     pub gathering: Gauge,
@@ -77,6 +79,13 @@ struct MethodLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    kind: &'static str,
+    owner: &'static str,
+    period: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CapturedLabels {
     scheme: &'static str,
     asset: String,
@@ -97,6 +106,7 @@ impl Default for Metrics {
             rpc_requests: Family::default(),
             rpc_seconds: Family::new_with_constructor(seconds),
             captured: Family::default(),
+            budget_refusals: Family::default(),
             transaction_operations: Histogram::new(linear_buckets(1.0, 1.0, 8)),
             gathering: Gauge::default(),
             newest_slot: AtomicU64::new(0),
@@ -113,6 +123,11 @@ impl Default for Metrics {
             "captured_base_units",
             "Captured or transferred for good since the process started, fees included",
             metrics.captured.clone(),
+        );
+        registry.register(
+            "budget_refusals",
+            "Payments and refunds refused because a budget was used up",
+            metrics.budget_refusals.clone(),
         );
         registry.register(
             "transaction_operations",
@@ -132,6 +147,13 @@ impl Metrics {
     /// Counts what a capture or a transfer that is now final added to what was captured before, in base units.
     pub fn count_captured(&self, scheme: &'static str, asset: String, amount: u64) {
         self.captured.get_or_create(&CapturedLabels { scheme, asset }).inc_by(amount);
+    }
+
+    /// Counts what was refused because `budget` was used up.
+    pub fn count_used_up(&self, budget: &Budget) {
+        let Budget { kind, owner, period } = budget;
+        let labels = BudgetLabels { kind: kind.as_str(), owner: owner.as_str(), period: period.as_str() };
+        self.budget_refusals.get_or_create(&labels).inc();
     }
 
     /// Counts a transaction that was handed to a node.

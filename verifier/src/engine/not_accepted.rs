@@ -1,6 +1,6 @@
 //! Why something was not accepted, and why work in the background broke off.
 
-use x402_escrow_domain::{request::NotRead, verify::Rejection};
+use x402_escrow_domain::{budget::UsedUp, request::NotRead, verify::Rejection};
 use x402_escrow_wire::{field::FieldError, payment_identifier::PaymentIdentifier};
 
 use super::limits::TooMany;
@@ -24,6 +24,9 @@ pub enum NotAccepted {
     /// The payer pays too often: no verdict.
     #[error("this payer pays too often")]
     TooMany(TooMany),
+    /// The operator's budget for it is used up: no verdict.
+    #[error("a budget is used up")]
+    UsedUp(UsedUp),
     /// The payment's id is another's: no verdict.
     #[error("the id {0} is another payment's")]
     IdentifierTaken(PaymentIdentifier),

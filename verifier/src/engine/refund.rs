@@ -21,11 +21,12 @@ use crate::{
     chain::ChainError,
     engine::{
         app::App,
+        budget,
         not_accepted::NotAccepted,
         settle::{self, Wanted, accepted},
         submit,
     },
-    store::Asked,
+    store::{Accepted, Asked},
 };
 
 /// A refund to be signed.
@@ -119,6 +120,7 @@ async fn accept(
     if drafted.serialize() != message {
         return Err(not_drafted().into());
     }
+    let charge = budget::charge_refund(app, *receiver).await?;
     let transaction = transaction::sign_refund(&app.fee_payer, drafted, *by_receiver)
         .map_err(|error| ChainError { request: "sendTransaction", message: error.to_string() })?;
     // The message's own blockhash dies no later than the newest.
@@ -137,6 +139,9 @@ async fn accept(
         None => Err(not_drafted()),
     };
     let outcome = app.store.accept_operation(asked, required, decide).await?;
+    if !matches!(outcome, Accepted::New(_)) {
+        charge.take_back(app);
+    }
     let (operation_id, is_new) = accepted(app, payment_id, outcome)?;
     if is_new {
         submit::send_refund(app, *payment_id, &attempt).await;

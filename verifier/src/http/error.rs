@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use x402_escrow_domain::verify::Rejection;
+use x402_escrow_domain::{
+    budget::{Kind, Owner, UsedUp},
+    verify::Rejection,
+};
 use x402_escrow_wire::{
     error_code::ErrorCode,
     field::FieldError,
@@ -109,6 +112,25 @@ impl From<TooMany> for ApiError {
     }
 }
 
+impl From<UsedUp> for ApiError {
+    fn from(UsedUp { budget, retry_after_seconds: seconds }: UsedUp) -> Self {
+        let what = match budget.kind {
+            Kind::Fees => "spends on fees",
+            Kind::Rent => "locks as rent",
+        };
+        let whom = match budget.owner {
+            Owner::Payer(_) => "for this payer",
+            Owner::Receiver(_) => "for this receiver",
+            Owner::Overall => "for all payments",
+        };
+        let message = format!(
+            "what this verifier {what} {whom} in one {} is used up; try again in {seconds} seconds",
+            budget.period.as_str()
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "budget_used_up", message).retry_after(seconds)
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::internal(&error)
@@ -140,6 +162,7 @@ pub fn rejection(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiEr
             "the verifier's database failed; try again"
         }
         NotAccepted::TooMany(too_many) => return Err(too_many.into()),
+        NotAccepted::UsedUp(used_up) => return Err(used_up.into()),
         NotAccepted::Malformed(error) => return Err(ApiError::bad_field(error)),
         NotAccepted::IdentifierTaken(id) => return Err(ApiError::identifier_taken(&id)),
     };

@@ -1,14 +1,17 @@
-//! What somebody must hear of before it is too late: captures near their deadline. Also takes down what the fee payer
+//! What somebody must hear of before it is too late: captures near their deadline, budgets near their end. Also takes down what the fee payer
 //! has, from which the metrics tell when it is spent.
 
 use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::time::MissedTickBehavior;
-use x402_escrow_domain::payment::{Action, ListedOperation};
+use x402_escrow_domain::{
+    budget::{Budget, Limits},
+    payment::{Action, ListedOperation},
+};
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{
-    engine::{app::App, not_accepted::Interrupted},
+    engine::{app::App, budget, not_accepted::Interrupted},
     store::StoreError,
 };
 
@@ -44,14 +47,41 @@ pub async fn overdue_vouchers(app: &App, now: i64) -> Result<u64, StoreError> {
 pub async fn run(app: Arc<App>) -> Infallible {
     let mut interval = tokio::time::interval(app.settings.review_interval.min(INTERVAL));
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut warned = HashSet::new();
+    let (mut warned, mut warned_of) = (HashSet::new(), HashSet::new());
     loop {
         interval.tick().await;
         app.limits.forget();
         if let Err(error) = look(&app, &mut warned).await {
             tracing::warn!(%error, "can't look for what is in danger");
         }
+        if let Err(error) = look_at_budgets(&app, &mut warned_of).await {
+            tracing::warn!(%error, "can't look at budgets");
+        }
     }
+}
+
+/// Warns once a period of a budget of which little is left.
+async fn look_at_budgets(app: &App, warned: &mut HashSet<(Budget, i64)>) -> Result<(), Interrupted> {
+    budget::give_back_idle(app).await?;
+    let now = app.now();
+    warned.retain(|(_, ends_at)| *ends_at > now);
+    for left in budget::left(app).await?.iter().filter(|left| left.is_little()) {
+        let Budget { kind, period, .. } = left.budget;
+        if warned.insert((left.budget, period.end(now))) {
+            let (kind, period, lamports) = (kind.as_str(), period.as_str(), left.lamports);
+            tracing::warn!(
+                kind,
+                period,
+                lamports,
+                limit = left.limit,
+                "less than a fifth of a budget is left"
+            );
+        }
+    }
+    if app.settings.budgets.rent != Limits::default() {
+        budget::read_hold_rent(app).await?;
+    }
+    Ok(())
 }
 
 async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {

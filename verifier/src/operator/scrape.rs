@@ -13,7 +13,14 @@ use prometheus_client::{
 use x402_escrow_domain::{facts, payment::OperationState};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::{engine::app::App, operator::alarm, store::StoreError};
+use crate::{
+    engine::{
+        app::App,
+        budget::{self, Left},
+    },
+    operator::alarm,
+    store::StoreError,
+};
 
 type Number = Gauge<f64, AtomicU64>;
 
@@ -34,6 +41,12 @@ struct PromisedLabels {
 struct OperationLabels {
     kind: &'static str,
     state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    kind: &'static str,
+    period: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,6 +73,7 @@ pub async fn scrape(app: &App) -> Result<String, StoreError> {
     let _one_at_a_time = app.metrics.scraping.lock().await;
     let mut now = Registry::with_prefix("x402");
     read_store(app, &mut now).await?;
+    read_budgets(app, &mut now).await?;
     read_chain(app, &mut now).await;
     let mut page = String::new();
     for registry in [&app.metrics.registry, &now] {
@@ -118,6 +132,19 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     let overdue = alarm::overdue_vouchers(app, now).await?;
     let help = "Holds whose last voucher should be being captured and is not: act at once";
     register(registry, "vouchers_overdue", help, overdue as f64);
+    Ok(())
+}
+
+/// What is left of everybody's budgets.
+async fn read_budgets(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
+    let [left, whole]: [Family<BudgetLabels, Number>; 2] = Default::default();
+    registry.register("budget_left_lamports", "What is left of the budget", left.clone());
+    registry.register("budget_lamports", "The budget", whole.clone());
+    for Left { budget, limit, lamports } in budget::left(app).await? {
+        let labels = BudgetLabels { kind: budget.kind.as_str(), period: budget.period.as_str() };
+        left.get_or_create(&labels).set(lamports as f64);
+        whole.get_or_create(&labels).set(limit as f64);
+    }
     Ok(())
 }
 

@@ -12,7 +12,9 @@ use x402_escrow_domain::{
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{auth_capture::Level, payment_identifier::PaymentIdentifier};
 
-use super::{Store, StoreError, attempts::insert_attempt, identifiers, operations, payments, promises};
+use super::{
+    Store, StoreError, attempts::insert_attempt, budgets, identifiers, operations, payments, promises,
+};
 
 /// What became of something that was to be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,19 @@ pub enum Accepted {
     UnknownPayment,
     /// Its id is another payment's of the same signer.
     IdentifierTaken(PaymentIdentifier),
+}
+
+/// A payment that is to be held.
+#[derive(Clone, Copy, Debug)]
+pub struct NewHold<'a> {
+    /// The payment.
+    pub payment: &'a Payment,
+    /// Its terms.
+    pub hold: &'a HoldTerms,
+    /// How sure its authorization must be before the answer is yes.
+    pub commitment: Level,
+    /// The rent that was charged for it, in lamports.
+    pub rent_lamports: u64,
 }
 
 /// An operation that is asked for.
@@ -50,13 +65,12 @@ impl Store {
     /// If the store fails.
     pub async fn accept_hold(
         &self,
-        payment: &Payment,
-        hold: &HoldTerms,
-        commitment: Level,
+        new: NewHold<'_>,
         facts: &Facts,
         binding: Option<&Binding>,
         check: impl FnOnce(&Promises) -> Result<(), Rejection> + Send,
     ) -> Result<Accepted, StoreError> {
+        let NewHold { payment, hold, commitment, rent_lamports } = new;
         let mut transaction = self.begin_write().await?;
         let known = payments::history(&mut transaction, &payment.id).await?;
         if let Some(id) = known.as_ref().and_then(known_authorization) {
@@ -78,6 +92,7 @@ impl Store {
             }
             None => payments::insert(&mut transaction, payment, payment.capture_deadline()).await?,
         }
+        budgets::lock_rent(&mut transaction, &payment.id, rent_lamports).await?;
         let action = &Action::Authorize;
         let begin = again.map_or(Begin::New, Begin::Again);
         let id = operations::begin(&mut transaction, payment, action, begin, commitment, payment.accepted_at)

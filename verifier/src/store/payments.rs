@@ -5,7 +5,7 @@ use x402_escrow_domain::payment::{History, HoldTerms, Payment, Voucher};
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Base58, Decimal, Hex32};
 
-use super::{Store, StoreError, operations, row};
+use super::{Store, StoreError, budgets, operations, row};
 
 impl Store {
     /// Takes the one yes that a transfer has. Returns whether it was still there.
@@ -115,6 +115,7 @@ pub(super) async fn set_review(
         .execute(&mut *connection)
         .await?;
     if at.is_none() {
+        budgets::free_rent(connection, id).await?;
         sqlx::query("DELETE FROM voucher_claims WHERE payment_id = $1")
             .bind(Hex32(*id).to_string())
             .execute(connection)

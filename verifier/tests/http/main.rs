@@ -6,6 +6,7 @@
 mod agent;
 mod backup;
 mod browser;
+mod budgets;
 mod claims;
 mod cluster;
 mod crash;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ed25519_dalek::Signer;
 use serde_json::{Value, json};
+use x402_escrow_domain::budget::{self, Budgets, Limit, Limits};
 use x402_escrow_wire::{
     auth_capture::Commitment,
     text::{Base58, Hex32},
@@ -278,4 +279,18 @@ async fn a_refund_is_never_only_reserved() {
     assert_eq!(answer["errorReason"], "settlement_pending", "{answer}");
     assert_eq!(answer["extra"]["commitmentRequired"], "confirmed", "{answer}");
     assert_eq!(answer["extra"]["restsOn"], "confirmed_hold", "{answer}");
+}
+
+#[tokio::test]
+async fn a_refund_is_paid_for_out_of_the_receivers_budget() {
+    // Enough for the hold and its capture.
+    let receiver = Limit { hour: budget::hold(1000, 0).fees, day: 0 };
+    let fees = Limits { receiver, ..Limits::default() };
+    let budgets = Budgets { fees, rent: Limits::default() };
+    let sale = Sale::with(Options { budgets, ..Options::default() }).await;
+    let signed = sale.signed(1).await;
+    let before = sale.world.everything().await;
+    let (status, answer) = sale.world.post("/refunds/signed", &signed).await;
+    assert_eq!((status, &answer["error"]["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("budget_used_up")));
+    assert_eq!(sale.world.everything().await, before);
 }

@@ -17,7 +17,7 @@ use x402_escrow_domain::{
     policy::Policy,
     verify::intent::{self, Proposal},
 };
-use x402_escrow_verifier::store::{Accepted, Database, StoreError};
+use x402_escrow_verifier::store::{Accepted, Database, NewHold, StoreError};
 use x402_escrow_wire::{
     auth_capture::{Extra, Level},
     clock::unix_now,
@@ -98,7 +98,8 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
             let hold = payment.hold().unwrap();
             let proposal = Proposal { intent: &hold.intent, receiver_proof: &[], asset: &payment.mint };
             let check = |promises: &_| intent::check(&proposal, &facts, promises, &policy).map(drop);
-            store.accept_hold(&payment, hold, Level::Processed, &facts, None, check).await.unwrap()
+            let new = NewHold { payment: &payment, hold, commitment: Level::Processed, rent_lamports: 0 };
+            store.accept_hold(new, &facts, None, check).await.unwrap()
         }
     };
     let pairs = stream::iter(&payments)

@@ -27,7 +27,7 @@ use x402_escrow_wire::{
 use super::Purpose;
 use crate::{
     chain::facts,
-    engine::{app::App, identifier, not_accepted::NotAccepted},
+    engine::{app::App, budget, identifier, not_accepted::NotAccepted},
 };
 
 /// An intent that is sound.
@@ -112,6 +112,9 @@ pub(super) async fn check(
     let promises = app.store.promises(&intent.escrow, &facts).await?;
     let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
     let escrow = intent::check(&proposal, &facts, &promises, &app.rules.policy)?;
+    if purpose == Purpose::Verify {
+        budget::charge_hold(app, escrow.payer, intent.receiver).await?.take_back(app);
+    }
     let found = FoundHold::New { facts: Box::new(facts), escrow: Box::new(escrow) };
     Ok(checked(signed, found))
 }

@@ -21,7 +21,7 @@ use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 use super::Purpose;
 use crate::{
     chain::SendError,
-    engine::{app::App, identifier::find, not_accepted::NotAccepted},
+    engine::{app::App, budget, identifier::find, not_accepted::NotAccepted},
 };
 
 /// A transfer that is sound.
@@ -52,6 +52,11 @@ pub(super) async fn check(
             app.limits.count_exact_payment(transfer.payer).map_err(NotAccepted::TooMany)?;
         }
         simulate(app, request, &transfer).await?;
+        if purpose == Purpose::Verify {
+            let (payer, receiver) = (transfer.payer, request.requirements.receiver);
+            let priority_fee = transfer.priority_fee_lamports;
+            budget::charge_transfer(app, payer, receiver, priority_fee).await?.take_back(app);
+        }
     }
     Ok(CheckedTransfer { request: request.clone(), transfer, is_told_again, known })
 }

@@ -13,10 +13,14 @@ use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Level;
 
 use super::{Wanted, accepted, voucher, wait};
-use crate::engine::{
-    app::App,
-    check::{CheckedHold, FoundHold, already_settled},
-    not_accepted::NotAccepted,
+use crate::{
+    engine::{
+        app::App,
+        budget,
+        check::{CheckedHold, FoundHold, already_settled},
+        not_accepted::NotAccepted,
+    },
+    store::{Accepted, NewHold},
 };
 
 pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, NotAccepted> {
@@ -83,11 +87,16 @@ async fn accept(
     commitment: Level,
 ) -> Result<(i64, bool), NotAccepted> {
     let proposal = Proposal { intent: &hold.intent, receiver_proof: &hold.receiver_proof, asset };
+    let charge = budget::charge_hold(app, payment.payer, payment.receiver).await?;
+    let new = NewHold { payment, hold, commitment, rent_lamports: charge.rent_lamports };
     let outcome = app
         .store
-        .accept_hold(payment, hold, commitment, facts, binding, |promises| {
+        .accept_hold(new, facts, binding, |promises| {
             intent::check(&proposal, facts, promises, &app.rules.policy).map(drop)
         })
         .await?;
+    if !matches!(outcome, Accepted::New(_)) {
+        charge.take_back(app);
+    }
     accepted(app, &payment.id, outcome)
 }

@@ -19,10 +19,14 @@ use x402_escrow_domain::{
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::{Wanted, accepted, wait};
-use crate::engine::{
-    app::App,
-    check::{self, CheckedTransfer},
-    not_accepted::NotAccepted,
+use crate::{
+    engine::{
+        app::App,
+        budget,
+        check::{self, CheckedTransfer},
+        not_accepted::NotAccepted,
+    },
+    store::Accepted,
 };
 
 /// Most blocks for which a blockhash is valid. The transaction's is older than now, so none can take it above that.
@@ -75,6 +79,8 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
     let now = app.now();
     let binding = bind(request, transfer, now);
     let requirements = &request.requirements;
+    let priority_fee = transfer.priority_fee_lamports;
+    let charge = budget::charge_transfer(app, transfer.payer, requirements.receiver, priority_fee).await?;
     let signed = transaction::sign(transfer.transaction.clone(), &app.fee_payer)?;
     let payment = Payment {
         id: transfer.id,
@@ -91,6 +97,9 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
     let review_at = now.saturating_add(REVIEW_SECONDS);
     let outcome =
         app.store.accept_transfer(&payment, attempt, commitment.into(), review_at, binding.as_ref()).await?;
+    if !matches!(outcome, Accepted::New(_)) {
+        charge.take_back(app);
+    }
     accepted(app, &payment.id, outcome)
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
+use x402_escrow_domain::budget::Budget;
 use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -15,7 +16,7 @@ use super::{
     sums, text,
 };
 use crate::{
-    engine::app::App,
+    engine::{app::App, budget},
     operator::{alarm::CAPTURE_MARGIN_SECONDS, health},
     store::StoreError,
 };
@@ -62,7 +63,7 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
     let mints = mints.chain(stuck.iter().chain(&fruitless).map(|stuck| stuck.asset.clone()));
     Ok(Overview {
         decimals: decimals(app, mints).await,
-        warnings: warnings(app).await,
+        warnings: warnings(app).await?,
         undelivered: store.undelivered().await?,
         network: app.rules.network.clone(),
         sums_are_cut: turnover.len() == PAYMENTS_IN_SUMS as usize,
@@ -104,12 +105,24 @@ async fn read_fruitless(app: &App, receiver: Option<&Address>, now: i64) -> Resu
 }
 
 /// What is wrong with the verifier, or soon will be.
-async fn warnings(app: &App) -> Vec<String> {
+async fn warnings(app: &App) -> Result<Vec<String>, StoreError> {
     let mut warnings = health::examine(app).await.reasons;
     let nodes = app.chain.nodes().into_iter();
     warnings.extend(
         nodes.filter_map(|report| Some(format!("the node {} is left out: {}", report.node, report.wrong?))),
     );
+    let budgets = budget::left(app).await?;
+    warnings.extend(budgets.iter().filter(|left| left.is_little()).map(|left| {
+        let Budget { kind, period, .. } = left.budget;
+        format!(
+            "{} of {} lamports are left of this {}'s budget of {}: new payments are refused when it is used up; if they are \
+             honest, raise it",
+            left.lamports,
+            left.limit,
+            period.as_str(),
+            kind.as_str()
+        )
+    }));
     let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
     if let Some(seconds) = left.filter(|seconds| *seconds < DAY_SECONDS as f64) {
         warnings.push(format!(
@@ -117,7 +130,7 @@ async fn warnings(app: &App) -> Vec<String> {
             text::duration(seconds as i64)
         ));
     }
-    warnings
+    Ok(warnings)
 }
 
 /// The decimals of the tokens with these mints, as far as the chain tells them.

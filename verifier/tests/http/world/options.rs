@@ -4,6 +4,7 @@ use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
+    budget::Budgets,
     gather::GatherSettings,
     policy::{FeeBounds, Finality, Policy, Tier},
     tokens::Tokens,
@@ -42,6 +43,7 @@ pub(crate) struct Options {
     pub(crate) gather: GatherSettings,
     /// Seeds of the mints that are served.
     pub(crate) mints: &'static [u8],
+    pub(crate) budgets: Budgets,
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
     pub(crate) maximum_concurrent_requests: usize,
@@ -62,6 +64,7 @@ impl Default for Options {
             review_interval: Duration::from_millis(50),
             gather: GatherSettings { seconds: 0, value: 0 },
             mints: &[9],
+            budgets: Budgets::default(),
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
             maximum_concurrent_requests: 1024,
@@ -115,6 +118,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
             payments_per_minute_per_session: options.payments_per_minute_per_session,
             trusted_proxies: Vec::new(),
         },
+        budgets: options.budgets,
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
     };

@@ -87,6 +87,9 @@ async fn a_priority_fee_is_paid_as_far_as_recent_blocks_needed_it() {
     for (units, price) in [(20_000, 250_050), (400_000, 12_503), (400_000, u64::MAX)] {
         refuses(&world, offering(units, price), &too_high, "at most 5000 are paid now").await;
     }
+    // Never more than our own would offer.
+    world.cluster.state().prices = vec![u64::MAX; 150];
+    refuses(&world, offering(400_000, 150_003), &too_high, "at most 60000 are paid now").await;
     // Blocks are full: one of twenty took 200,000 for a unit, and a transfer may have 60,000.
     world.cluster.state().prices = [vec![0; 140], vec![200_000; 10]].concat();
     refuses(&world, offering(400_000, 30_003), &too_high, "at most 12000 are paid now").await;
@@ -96,9 +99,6 @@ async fn a_priority_fee_is_paid_as_far_as_recent_blocks_needed_it() {
     let before = world.fee_payer_lamports();
     world.settled(&body(&requirements, &draft.signed(&world))).await;
     assert_eq!(before - world.fee_payer_lamports(), 2 * 5000 + 12_000);
-    // Never more than our own would offer.
-    world.cluster.state().prices = vec![u64::MAX; 150];
-    refuses(&world, offering(400_000, 150_003), &too_high, "at most 60000 are paid now").await;
 }
 
 #[tokio::test]
