@@ -48,6 +48,8 @@ error_codes! {
     SettlementPending = "settlement_pending",
     /// This payment was settled before.
     DuplicateSettlement = "duplicate_settlement",
+    /// The operator of this facilitator does not serve the payer, the receiver or the token.
+    PaymentDenied = "payment_denied",
     /// `extra` lacks a field, or one of its fields can't be read.
     InvalidExtra = "invalid_auth_capture_svm_extra",
     /// `extra.program` is not the escrow program that this facilitator settles with.

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     ops::RangeInclusive,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -25,6 +26,7 @@ use super::{
 use crate::{
     engine::{
         app::{Deployment, Settings},
+        deny_list::{self, DenyListSettings, Source},
         limits::LimitSettings,
     },
     store::Database,
@@ -80,6 +82,8 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         error.sound("finality_on_confirmed_hold", finality(keys.finality_on_confirmed_hold));
     let on_finalized_hold =
         error.sound("finality_on_finalized_hold", finality(keys.finality_on_finalized_hold));
+    let deny_list = keys.deny_list.map(|deny_list| deny_list_source(&deny_list)).transpose();
+    let deny_list = error.sound("deny_list", deny_list);
     let fee_payer = error.sound("fee_payer", keypair::read(&keys.fee_payer));
     let log_filter = error.sound("log", telemetry::filter(&keys.log));
     let settle_timeout = Duration::from_secs(keys.settle_timeout_seconds);
@@ -124,6 +128,11 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
                 payments_per_minute_per_session: NonZeroU32::new(keys.payments_per_minute_per_session),
                 trusted_proxies: keys.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
             },
+            deny_list: deny_list?.map(|source| DenyListSettings {
+                source,
+                timeout: Duration::from_millis(keys.deny_list_timeout_milliseconds),
+                on_failure: keys.deny_list_on_failure,
+            }),
             budgets: Budgets {
                 fees: limits(keys.fee_budget_per_payer, keys.fee_budget_per_receiver, keys.fee_budget),
                 rent: limits(keys.rent_budget_per_payer, keys.rent_budget_per_receiver, keys.rent_budget),
@@ -157,6 +166,7 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
         ("rpc_timeout_seconds", keys.rpc_timeout_seconds, 1..=120),
         ("settle_timeout_seconds", keys.settle_timeout_seconds, 1..=300),
         ("status_poll_milliseconds", keys.status_poll_milliseconds, 20..=60_000),
+        ("deny_list_timeout_milliseconds", keys.deny_list_timeout_milliseconds, 100..=10_000),
         ("review_seconds", keys.review_seconds, 1..=3600),
         ("compute_unit_price_micro_lamports", keys.compute_unit_price_micro_lamports, 0..=5_000_000),
         (
@@ -189,6 +199,19 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
     ] {
         check_range(key, value, &range, error);
     }
+}
+
+/// A server's address, or a file that can be read.
+fn deny_list_source(deny_list: &str) -> Result<Source, String> {
+    if deny_list.contains("://") {
+        return match reqwest::Url::parse(deny_list) {
+            Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(Source::Url(deny_list.to_owned())),
+            _ => Err("must be a file, or an address that starts with http:// or https://".to_owned()),
+        };
+    }
+    let path = PathBuf::from(deny_list);
+    deny_list::read(&path)?;
+    Ok(Source::File(path))
 }
 
 /// A budget that one hold exceeds would refuse them all.

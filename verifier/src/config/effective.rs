@@ -8,7 +8,7 @@ use crate::store::Database;
 /// The keys with the values that hold, as TOML.
 pub(super) fn effective(keys: &Keys) -> String {
     let mut table = Table::try_from(keys).unwrap_or_default();
-    for key in ["rpc_url", "ws_url", "webhook_url"] {
+    for key in ["rpc_url", "ws_url", "webhook_url", "deny_list"] {
         if let Some(Value::String(urls)) = table.get_mut(key) {
             *urls = urls.split(',').map(without_secrets).collect::<Vec<_>>().join(",");
         }

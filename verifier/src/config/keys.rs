@@ -10,7 +10,7 @@ use x402_escrow_wire::{
 };
 
 use super::source::Source;
-use crate::telemetry::LogFormat;
+use crate::{engine::deny_list::OnFailure, telemetry::LogFormat};
 
 /// A level of finality and the amounts it is for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -113,6 +113,9 @@ keys! {
     webhook_secret: Option<PathBuf> = None;
     minimum_hold_amount: u64 = 100;
     maximum_open_holds_per_escrow: u64 = 1000;
+    deny_list: Option<String> = None;
+    deny_list_timeout_milliseconds: u64 = 2000;
+    deny_list_on_failure: OnFailure = OnFailure::Refuse;
     fee_budget_per_payer: LimitKey = sol(0.2, 1.0);
     fee_budget_per_receiver: LimitKey = sol(1.0, 5.0);
     fee_budget: LimitKey = sol(2.0, 10.0);

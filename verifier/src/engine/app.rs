@@ -25,6 +25,7 @@ use x402_escrow_wire::clock::unix_now;
 use crate::{
     chain::{Chain, ChainError, live::Blocks},
     engine::{
+        deny_list::{DenyList, DenyListSettings},
         limits::{LimitSettings, Limits},
         metrics::{Measured, Metrics},
     },
@@ -52,6 +53,8 @@ pub struct App {
     pub clock: Clock,
     /// What was asked lately.
     pub limits: Limits,
+    /// Whom the operator does not serve.
+    pub deny_list: DenyList,
     /// What this process has of the budgets.
     pub ledger: Mutex<Ledger>,
     /// Who asks the store for more of the budgets.
@@ -127,6 +130,8 @@ pub struct Settings {
     pub maximum_body_bytes: usize,
     /// How much may be asked.
     pub limits: LimitSettings,
+    /// Whom the operator does not serve.
+    pub deny_list: Option<DenyListSettings>,
     /// What accepted payments may cost.
     pub budgets: Budgets,
     /// Below this the service is not ready: it would soon be unable to pay fees and rent.
@@ -171,6 +176,7 @@ impl App {
             metrics,
             fee_payer,
             limits: Limits::new(&settings.limits),
+            deny_list: DenyList::new(settings.deny_list.clone()),
             ledger: Mutex::new(Ledger::new(settings.budgets)),
             leasing: tokio::sync::Mutex::default(),
             hold_rent: AtomicU64::new(0),

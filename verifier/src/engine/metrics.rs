@@ -39,6 +39,7 @@ pub struct Metrics {
     rpc_seconds: Family<MethodLabels, Histogram>,
     captured: Family<CapturedLabels, Counter>,
     budget_refusals: Family<BudgetLabels, Counter>,
+    deny_list_checks: Family<OutcomeLabels, Counter>,
     transaction_operations: Histogram,
     /// Operations that wait for others, to be sent with them.
     pub gathering: Gauge,
@@ -86,6 +87,11 @@ struct BudgetLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CapturedLabels {
     scheme: &'static str,
     asset: String,
@@ -107,6 +113,7 @@ impl Default for Metrics {
             rpc_seconds: Family::new_with_constructor(seconds),
             captured: Family::default(),
             budget_refusals: Family::default(),
+            deny_list_checks: Family::default(),
             transaction_operations: Histogram::new(linear_buckets(1.0, 1.0, 8)),
             gathering: Gauge::default(),
             newest_slot: AtomicU64::new(0),
@@ -130,6 +137,11 @@ impl Default for Metrics {
             metrics.budget_refusals.clone(),
         );
         registry.register(
+            "deny_list_checks",
+            "Payments that the deny list was asked about",
+            metrics.deny_list_checks.clone(),
+        );
+        registry.register(
             "transaction_operations",
             "Operations that a transaction carries, of those handed to a node",
             metrics.transaction_operations.clone(),
@@ -147,6 +159,11 @@ impl Metrics {
     /// Counts what a capture or a transfer that is now final added to what was captured before, in base units.
     pub fn count_captured(&self, scheme: &'static str, asset: String, amount: u64) {
         self.captured.get_or_create(&CapturedLabels { scheme, asset }).inc_by(amount);
+    }
+
+    /// Counts a payment that the deny list was asked about.
+    pub fn count_deny_list(&self, outcome: &'static str) {
+        self.deny_list_checks.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Counts what was refused because `budget` was used up.

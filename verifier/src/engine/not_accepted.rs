@@ -27,6 +27,9 @@ pub enum NotAccepted {
     /// The operator's budget for it is used up: no verdict.
     #[error("a budget is used up")]
     UsedUp(UsedUp),
+    /// The operator's deny list can't be asked: no verdict.
+    #[error("the deny list can't be asked")]
+    DenyListFailed,
     /// The payment's id is another's: no verdict.
     #[error("the id {0} is another payment's")]
     IdentifierTaken(PaymentIdentifier),

@@ -77,6 +77,13 @@ impl ApiError {
         Self { status: StatusCode::CONFLICT, body, retry_after_seconds: None }
     }
 
+    /// Status 503.
+    pub fn deny_list_failed() -> Self {
+        let message =
+            "the list of those that the operator does not serve can't be asked; try again in 5 seconds";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "deny_list_unavailable", message).retry_after(5)
+    }
+
     /// Status 500. The cause goes to the log, not to the client.
     pub fn internal(cause: &dyn std::error::Error) -> Self {
         tracing::error!(%cause, "request failed");
@@ -163,6 +170,7 @@ pub fn rejection(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiEr
         }
         NotAccepted::TooMany(too_many) => return Err(too_many.into()),
         NotAccepted::UsedUp(used_up) => return Err(used_up.into()),
+        NotAccepted::DenyListFailed => return Err(ApiError::deny_list_failed()),
         NotAccepted::Malformed(error) => return Err(ApiError::bad_field(error)),
         NotAccepted::IdentifierTaken(id) => return Err(ApiError::identifier_taken(&id)),
     };

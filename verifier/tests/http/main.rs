@@ -10,6 +10,7 @@ mod budgets;
 mod claims;
 mod cluster;
 mod crash;
+mod deny_list;
 mod document;
 mod events;
 mod exact;

@@ -112,6 +112,7 @@ pub(super) async fn check(
     let promises = app.store.promises(&intent.escrow, &facts).await?;
     let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
     let escrow = intent::check(&proposal, &facts, &promises, &app.rules.policy)?;
+    app.deny_list.check(&app.metrics, escrow.payer, intent.receiver, asset).await?;
     if purpose == Purpose::Verify {
         budget::charge_hold(app, escrow.payer, intent.receiver).await?.take_back(app);
     }

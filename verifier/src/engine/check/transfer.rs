@@ -7,7 +7,7 @@ use x402_escrow_domain::{
         failure,
         instructions::Transfer,
         mint,
-        requirements::Request,
+        requirements::{Request, Requirements},
         transaction,
     },
     payment::{History, Operation, RestsOn},
@@ -52,9 +52,10 @@ pub(super) async fn check(
             app.limits.count_exact_payment(transfer.payer).map_err(NotAccepted::TooMany)?;
         }
         simulate(app, request, &transfer).await?;
+        let Requirements { receiver, mint, .. } = request.requirements;
+        app.deny_list.check(&app.metrics, transfer.payer, receiver, mint).await?;
         if purpose == Purpose::Verify {
-            let (payer, receiver) = (transfer.payer, request.requirements.receiver);
-            let priority_fee = transfer.priority_fee_lamports;
+            let SoundTransfer { payer, priority_fee_lamports: priority_fee, .. } = transfer;
             budget::charge_transfer(app, payer, receiver, priority_fee).await?.take_back(app);
         }
     }

@@ -14,6 +14,7 @@ use x402_escrow_verifier::{
     chain::Chain,
     engine::{
         app::{App, Deployment, Settings},
+        deny_list::{DenyListSettings, OnFailure, Source},
         limits::LimitSettings,
     },
     store::{Database, Store},
@@ -44,6 +45,8 @@ pub(crate) struct Options {
     /// Seeds of the mints that are served.
     pub(crate) mints: &'static [u8],
     pub(crate) budgets: Budgets,
+    /// A file or an address, and what becomes of payments while it fails.
+    pub(crate) deny_list: Option<(&'static str, OnFailure)>,
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
     pub(crate) maximum_concurrent_requests: usize,
@@ -65,6 +68,7 @@ impl Default for Options {
             gather: GatherSettings { seconds: 0, value: 0 },
             mints: &[9],
             budgets: Budgets::default(),
+            deny_list: None,
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
             maximum_concurrent_requests: 1024,
@@ -119,6 +123,14 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
             trusted_proxies: Vec::new(),
         },
         budgets: options.budgets,
+        deny_list: options.deny_list.map(|(source, on_failure)| DenyListSettings {
+            source: match source.starts_with("http") {
+                true => Source::Url(source.to_owned()),
+                false => Source::File(source.into()),
+            },
+            timeout: Duration::from_millis(300),
+            on_failure,
+        }),
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
     };
