@@ -1,15 +1,18 @@
 //! Budgets of lamports: what accepted payments may cost.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
 use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
+use tokio::time::sleep;
 use x402_escrow_domain::budget::{self, Budgets, Limit, Limits};
 use x402_escrow_interface::{account::Session, address};
 use x402_escrow_verifier::engine::budget::{charge_transfer, give_back_all};
-use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
+use x402_escrow_wire::{auth_capture::Commitment, clock::unix_now, text::Base58};
 
 use crate::{
     exact::wallet,
@@ -35,6 +38,14 @@ fn hour(hour: u64) -> Limit {
 
 fn options(fees: Limits, rent: Limits) -> Options {
     Options { budgets: Budgets { fees, rent }, ..Options::default() }
+}
+
+/// A verifier whose hour does not end during the test.
+async fn world(options: Options) -> World {
+    while unix_now() % 3600 > 3540 {
+        sleep(Duration::from_secs(1)).await;
+    }
+    World::with(options).await
 }
 
 fn of_payer(limit: Limit) -> Limits {
@@ -82,7 +93,7 @@ impl World {
 
 #[tokio::test]
 async fn a_payer_that_used_up_its_budget_is_told_when_to_try_again_and_others_are_served() {
-    let world = World::with(options(of_payer(hour(2 * hold_fees())), Limits::default())).await;
+    let world = world(options(of_payer(hour(2 * hold_fees())), Limits::default())).await;
     let first = world.authorize(1000, 1).await;
     let second = world.body(&world.requirements(1000), 2);
     world.settled(&second).await;
@@ -112,7 +123,7 @@ async fn transfers_at_the_verifiers_cost_end_with_the_receivers_budget_and_with_
         Limits { overall: two, ..Limits::default() },
         Limits { overall: Limit { hour: 0, day: two.hour }, ..Limits::default() },
     ] {
-        let world = World::with(options(limits, Limits::default())).await;
+        let world = world(options(limits, Limits::default())).await;
         for nonce in ["one", "two"] {
             world.settled(&wallet::payment(&world, 1000, nonce)).await;
         }
@@ -123,7 +134,7 @@ async fn transfers_at_the_verifiers_cost_end_with_the_receivers_budget_and_with_
 
 #[tokio::test]
 async fn what_was_not_accepted_costs_nothing() {
-    let world = World::with(options(of_payer(hour(hold_fees())), Limits::default())).await;
+    let world = world(options(of_payer(hour(hold_fees())), Limits::default())).await;
     let body = world.body(&world.requirements(1000), 1);
     for _ in 0..5 {
         assert_eq!(world.post("/verify", &body).await.1["isValid"], true);
@@ -142,7 +153,7 @@ async fn many_at_once_and_crashes_never_come_to_more_than_the_budget() {
     const FEES: u64 = 10_000;
     let limit = Limits { overall: hour(100 * FEES), ..Limits::default() };
     let options = options(limit, Limits::default());
-    let mut world = World::with(options).await;
+    let mut world = world(options).await;
     let other = world.another_app(options).await;
     let payer = |index: u32| {
         let mut bytes = [9; 32];
@@ -171,7 +182,7 @@ async fn many_at_once_and_crashes_never_come_to_more_than_the_budget() {
 #[tokio::test]
 async fn rent_can_be_locked_again_once_nothing_is_held() {
     let options = options(Limits::default(), of_payer(hour(RENT + RENT / 2)));
-    let mut world = World::with(options).await;
+    let mut world = world(options).await;
     let first = world.authorize(1000, 1).await;
     let second = world.body(&world.requirements(1000), 2);
     world.assert_used_up(&second, 60).await;
@@ -187,7 +198,7 @@ async fn rent_can_be_locked_again_once_nothing_is_held() {
 #[tokio::test]
 async fn the_operator_sees_what_is_left_and_what_was_refused() {
     let fees = Limits { overall: hour(budget::transfer(1).fees), ..Limits::default() };
-    let world = World::with(options(fees, Limits::default())).await;
+    let world = world(options(fees, Limits::default())).await;
     let left = r#"x402_budget_left_lamports{kind="fees",period="hour"}"#;
     assert_eq!(lines(&world, "x402_budget_left_lamports").await, [format!("{left} 10001.0")]);
     world.settled(&wallet::payment(&world, 1000, "one")).await;

@@ -35,6 +35,7 @@ mod program;
 mod receivers;
 mod reclaim;
 mod refunds;
+mod rent;
 mod restarted_node;
 mod settle;
 mod several;

@@ -12,12 +12,16 @@ use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::Value;
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
+    budget::{self, Budgets, Limit, Limits},
     facts::{Subject, receiver_token_accounts},
     payment::{HoldTerms, Payment},
     policy::Policy,
     verify::intent::{self, Proposal},
 };
-use x402_escrow_verifier::store::{Accepted, Database, NewHold, StoreError};
+use x402_escrow_verifier::{
+    engine::budget::charge_transfer,
+    store::{Accepted, Database, NewHold, StoreError},
+};
 use x402_escrow_wire::{
     auth_capture::{Extra, Level},
     clock::unix_now,
@@ -183,4 +187,19 @@ async fn the_standby_takes_over_when_the_leader_dies() {
     // The one before may be frozen and not know it: nothing that it would write as the leader is taken.
     let error = leader.app.store.end_reviews(&id.0).await.unwrap_err();
     assert!(matches!(error, StoreError::NotLeading), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs X402_TEST_POSTGRES"]
+async fn two_verifiers_have_one_budget_and_spend_no_more_than_it() {
+    let overall = Limit { hour: 100 * budget::transfer(0).fees, day: 0 };
+    let fees = Limits { overall, ..Limits::default() };
+    let budgets = Budgets { fees, rent: Limits::default() };
+    let (first, second) = two(Options { budgets, ..Options::default() }).await;
+    let charges = (0..200_u8).map(|index| {
+        let app = if index % 2 == 0 { &first.app } else { &second.app };
+        charge_transfer(app, [index; 32].into(), first.merchant(), 0)
+    });
+    let charged = join_all(charges).await.iter().filter(|charge| charge.is_ok()).count();
+    assert!((96..=100).contains(&charged), "{charged}");
 }
