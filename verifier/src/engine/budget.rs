@@ -3,8 +3,11 @@
 
 use std::sync::{PoisonError, atomic::Ordering};
 
-use x402_escrow_domain::budget::{
-    Budget, Cost, Kind, Ledger, Limits, Owner, Period, UsedUp, Verdict, hold, refund, transfer,
+use x402_escrow_domain::{
+    budget::{
+        Budget, Cost, Kind, Ledger, Limits, Owner, Period, UsedUp, Verdict, capture, hold, refund, transfer,
+    },
+    payment::Payment,
 };
 use x402_escrow_interface::Address;
 
@@ -66,17 +69,32 @@ pub async fn charge_refund(app: &App, receiver: Address) -> Result<Charge, NotAc
     charge(app, &[Owner::Receiver(receiver), Owner::Overall], cost).await
 }
 
+/// Charges an operation on a hold besides the one that was charged with it. It was accepted whatever it costs: where a
+/// budget is used up, only new payments are refused.
+pub async fn charge_more(app: &App, payment: &Payment) {
+    let owners = [Owner::Payer(payment.payer), Owner::Receiver(payment.receiver), Owner::Overall];
+    let cost = capture(*app.settings.compute_unit_prices_micro_lamports.end());
+    if let Err(reason) = try_charge(app, &owners, cost).await {
+        tracing::debug!(%reason, "an operation is not charged");
+    }
+}
+
 async fn charge(app: &App, owners: &[Owner], cost: Cost) -> Result<Charge, NotAccepted> {
+    let charge = try_charge(app, owners, cost).await;
+    if let Err(NotAccepted::UsedUp(used_up)) = &charge {
+        app.metrics.count_used_up(&used_up.budget);
+    }
+    charge
+}
+
+async fn try_charge(app: &App, owners: &[Owner], cost: Cost) -> Result<Charge, NotAccepted> {
     let charges = app.settings.budgets.charges(owners, cost);
     let mut leasing = None;
     for _ in 0..ROUNDS {
         let at = app.now();
         let leases = match ledger(app, |ledger| ledger.charge(&charges, at)) {
             Verdict::Charged => return Ok(Charge { charges, at, rent_lamports: cost.rent }),
-            Verdict::UsedUp(used_up) => {
-                app.metrics.count_used_up(&used_up.budget);
-                return Err(NotAccepted::UsedUp(used_up));
-            }
+            Verdict::UsedUp(used_up) => return Err(NotAccepted::UsedUp(used_up)),
             Verdict::Lease(leases) => leases,
         };
         // One slice at a time: many that come at once would each take one.

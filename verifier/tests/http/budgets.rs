@@ -180,6 +180,22 @@ async fn many_at_once_and_crashes_never_come_to_more_than_the_budget() {
 }
 
 #[tokio::test]
+async fn captures_in_many_steps_are_carried_out_and_charged() {
+    let world = world(options(of_payer(hour(2 * hold_fees())), Limits::default())).await;
+    let held = world.authorize(1000, 1).await;
+    let next = world.body(&world.requirements(1000), 2);
+    assert_eq!(world.post("/verify", &next).await.1["isValid"], true);
+    // The first was charged with its hold.
+    world.settled(&world.capture(held, 100, false)).await;
+    assert_eq!(world.post("/verify", &next).await.1["isValid"], true);
+    for step in 2..=6 {
+        world.settled(&world.capture(held, 100 * step, false)).await;
+        world.assert_used_up(&next, 3600).await;
+    }
+    assert_eq!(world.received(), 600);
+}
+
+#[tokio::test]
 async fn rent_can_be_locked_again_once_nothing_is_held() {
     let options = options(Limits::default(), of_payer(hour(RENT + RENT / 2)));
     let mut world = world(options).await;
