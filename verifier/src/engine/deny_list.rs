@@ -182,6 +182,10 @@ impl DenyList {
 /// If the file can't be read, or a line is no address.
 pub fn read(path: &Path) -> Result<HashSet<Address>, String> {
     let shown = path.display();
+    // A device or a pipe might have no end.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(format!("{shown}: is no regular file"));
+    }
     let text = fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
     let lines = text.lines().zip(1..).map(|(line, number)| {
         let line = line.split('#').next().unwrap_or_default().trim();

@@ -168,6 +168,7 @@ fn a_wrong_value_names_its_key() {
             ["tokens (or X402_TOKENS)", "no USDC is known on solana:4uhc"],
         ),
         ("deny_list = \"/nowhere/list\"", ["deny_list (or X402_DENY_LIST)", "/nowhere/list: No such file"]),
+        ("deny_list = \"/dev/zero\"", ["deny_list (or X402_DENY_LIST)", "is no regular file"]),
         ("deny_list = \"ftp://a.example\"", ["deny_list", "http:// or https://"]),
         ("deny_list_on_failure = \"ignore\"", ["deny_list_on_failure", "refuse"]),
         ("fee_budget = { hour = 1, day = 0 }", ["fee_budget (or X402_FEE_BUDGET)", "must be 52500 to"]),
