@@ -1,0 +1,236 @@
+//! The simulated cluster: blocks of real execution, forks, skipped slots, transactions that land late or never, and
+//! nodes that lag, fail and lie.
+
+mod blocks;
+mod node;
+mod weather;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use litesvm::LiteSVM;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use solana_sdk::transaction::{TransactionError, VersionedTransaction};
+use x402_escrow_interface::instruction::Signature;
+
+use crate::clock::Time;
+
+pub use node::{Balanced, Node};
+pub use weather::{Consensus, Outage, Trouble, Weather};
+
+use blocks::Blocks;
+
+/// The cluster.
+pub struct Cluster {
+    state: Mutex<State>,
+    time: Time,
+}
+
+struct State {
+    blocks: Blocks,
+    weather: Weather,
+    dice: ChaCha8Rng,
+    slot: u64,
+    /// What is to land, by slot.
+    mempool: BTreeMap<u64, Vec<VersionedTransaction>>,
+    /// What each node shows.
+    views: Vec<View>,
+    counts: Counts,
+}
+
+/// How much happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Blocks that a fork took away.
+    pub dropped_blocks: u64,
+    /// Transactions in blocks of the chain or of a dropped fork.
+    pub executed: u64,
+    /// Transactions that no block will have by this sending.
+    pub lost: u64,
+    /// Calls that nodes failed.
+    pub failed_calls: u64,
+}
+
+/// What a node shows.
+#[derive(Clone, Debug, Default)]
+struct View {
+    /// Slots behind the newest.
+    lag: u64,
+    /// The heights that it has shown as confirmed and as final: neither goes back.
+    confirmed: u64,
+    finalized: u64,
+}
+
+/// A transaction in a block.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    /// Its slot.
+    pub slot: u64,
+    /// Its id.
+    pub signature: Signature,
+    /// Why it failed.
+    pub error: Option<TransactionError>,
+    /// Its logs.
+    pub logs: Vec<String>,
+    /// The transaction.
+    pub transaction: VersionedTransaction,
+}
+
+impl Cluster {
+    /// A cluster that starts with the accounts of `genesis`.
+    pub fn new(genesis: LiteSVM, time: Time, weather: Weather, seed: u64) -> Arc<Self> {
+        let views = vec![View::default(); weather.nodes];
+        let state = State {
+            blocks: Blocks::new(genesis, time.now()),
+            dice: ChaCha8Rng::seed_from_u64(seed),
+            slot: blocks::FIRST_SLOT,
+            mempool: BTreeMap::new(),
+            views,
+            counts: Counts::default(),
+            weather,
+        };
+        Arc::new(Self { state: Mutex::new(state), time })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes blocks, for ever.
+    pub async fn run(self: Arc<Self>) {
+        let slot_time = Duration::from_millis(self.lock().weather.slot_milliseconds);
+        loop {
+            tokio::time::sleep(slot_time).await;
+            let now = self.time;
+            self.lock().next_slot(now);
+        }
+    }
+
+    /// Puts a transaction before the leaders, as somebody who is not the verifier.
+    pub fn submit(&self, transaction: VersionedTransaction) {
+        self.lock().submit(transaction);
+    }
+
+    /// A recent blockhash.
+    pub fn blockhash(&self) -> [u8; 32] {
+        let state = self.lock();
+        let height = state.blocks.confirmed();
+        state.blocks.at(height).hash
+    }
+
+    /// Reads the newest state of the chain.
+    pub fn newest<T>(&self, read: impl FnOnce(&LiteSVM) -> T) -> T {
+        let state = self.lock();
+        let height = state.blocks.tip();
+        read(state.blocks.bank(height))
+    }
+
+    /// Every transaction on the chain, in order.
+    pub fn history(&self) -> Vec<Landed> {
+        self.lock().blocks.history()
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn calm(&self) {
+        self.lock().weather.calm();
+    }
+
+    /// Whether the cluster and its nodes work as they should at this moment.
+    pub fn works(&self) -> bool {
+        let now = self.time.elapsed();
+        self.lock().weather.outage(now).is_none()
+    }
+
+    /// How much happened so far.
+    pub fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// What is on the chain, in one number.
+    pub fn digest(&self) -> [u8; 32] {
+        let signatures: Vec<u8> =
+            self.history().iter().flat_map(|landed| landed.signature).collect();
+        solana_sdk::hash::hashv(&[&signatures]).to_bytes()
+    }
+
+    /// Where the chain is: its height, its slot and the hash of its newest block, which has all before it.
+    pub fn place(&self) -> (u64, u64, [u8; 32]) {
+        let state = self.lock();
+        let tip = state.blocks.at(state.blocks.tip());
+        (tip.height, tip.slot, tip.hash)
+    }
+}
+
+impl State {
+    fn submit(&mut self, transaction: VersionedTransaction) {
+        let Some(after) = self.weather.landing(&mut self.dice) else {
+            self.counts.lost += 1;
+            return;
+        };
+        self.mempool.entry(self.slot + after).or_default().push(transaction);
+    }
+
+    fn next_slot(&mut self, time: Time) {
+        self.slot += 1;
+        self.move_views();
+        if self.weather.outage(time.elapsed()) == Some(Trouble::Halt) {
+            return;
+        }
+        if self.dice.random_bool(self.weather.skip) {
+            return;
+        }
+        if self.dice.random_bool(self.weather.fork) {
+            self.fork();
+        }
+        let due: Vec<u64> = self.mempool.range(..=self.slot).map(|(slot, _)| *slot).collect();
+        let taken: Vec<_> = due.into_iter().filter_map(|slot| self.mempool.remove(&slot)).flatten().collect();
+        self.counts.executed += taken.len() as u64;
+        self.blocks.push(self.slot, time.now(), taken, self.weather.consensus);
+    }
+
+    /// Drops blocks that are not confirmed. Most of their transactions come again.
+    fn fork(&mut self) {
+        let unconfirmed = self.blocks.tip() - self.blocks.confirmed();
+        if unconfirmed == 0 {
+            return;
+        }
+        let dropped = self.dice.random_range(1..=unconfirmed);
+        for transaction in self.blocks.drop_newest(dropped) {
+            let again = self.dice.random_bool(0.8);
+            let after = self.dice.random_range(0..4);
+            if again {
+                self.mempool.entry(self.slot + after).or_default().push(transaction);
+            }
+        }
+        self.counts.dropped_blocks += dropped;
+    }
+
+    fn move_views(&mut self) {
+        for view in &mut self.views {
+            let change = self.dice.random_bool(0.1);
+            let lag = self.weather.lag(&mut self.dice);
+            if change {
+                view.lag = lag;
+            }
+        }
+    }
+
+    /// Heights that node `index` shows as processed, confirmed and final.
+    fn heights(&mut self, index: usize) -> [u64; 3] {
+        let view = &mut self.views[index];
+        let processed = self.blocks.height_at(self.slot.saturating_sub(view.lag)).max(view.confirmed);
+        let [confirmed, finalized] = self.weather.consensus.depths();
+        let tip_confirmed = self.blocks.confirmed();
+        view.confirmed =
+            view.confirmed.max(processed.saturating_sub(confirmed)).max(blocks::FIRST_HEIGHT).min(tip_confirmed);
+        view.finalized = view.finalized.max(processed.saturating_sub(finalized)).min(view.confirmed);
+        [processed, view.confirmed, view.finalized]
+    }
+}
+
+/// Where transactions are.
+type Places = HashMap<Signature, (u64, usize)>;

@@ -1,0 +1,230 @@
+//! What nodes answer.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use rand::Rng;
+use solana_sdk::transaction::{TransactionError, VersionedTransaction};
+use x402_escrow_domain::cluster::{
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status,
+};
+use x402_escrow_interface::{Address, instruction::Signature};
+use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
+use x402_escrow_wire::auth_capture::Commitment;
+
+use super::{Cluster, Trouble, blocks::BLOCKHASH_BLOCKS};
+
+/// One node.
+#[derive(Clone)]
+pub struct Node {
+    cluster: Arc<Cluster>,
+    index: usize,
+}
+
+/// A load balancer: each call goes to any node.
+#[derive(Clone)]
+pub struct Balanced(Arc<Cluster>);
+
+impl Balanced {
+    /// In front of all nodes.
+    pub fn new(cluster: Arc<Cluster>) -> Self {
+        Self(cluster)
+    }
+
+    fn any(&self) -> Node {
+        let mut state = self.0.lock();
+        let nodes = state.views.len();
+        Node { cluster: Arc::clone(&self.0), index: state.dice.random_range(0..nodes) }
+    }
+}
+
+impl Node {
+    /// The node with this index.
+    pub fn new(cluster: Arc<Cluster>, index: usize) -> Self {
+        Self { cluster, index }
+    }
+
+    /// The call arrives after a while, or fails.
+    async fn reach(&self, request: &'static str) -> Result<(), ChainError> {
+        let (latency, fails) = {
+            let state = &mut *self.cluster.lock();
+            let slow = state.weather.failure > 0.0 && state.dice.random_bool(0.01);
+            let latency = state.dice.random_range(if slow { 500..3000 } else { 2..40 });
+            let fails = state.dice.random_bool(state.weather.failure);
+            (Duration::from_millis(latency), fails)
+        };
+        tokio::time::sleep(latency).await;
+        let state = &mut *self.cluster.lock();
+        if fails || state.weather.outage(self.cluster.time.elapsed()) == Some(Trouble::Silence) {
+            state.counts.failed_calls += 1;
+            return Err(failed(request, "it did not answer"));
+        }
+        Ok(())
+    }
+
+    fn height(&self, commitment: Commitment) -> u64 {
+        let [processed, confirmed, finalized] = self.cluster.lock().heights(self.index);
+        match commitment {
+            Commitment::Processed => processed,
+            Commitment::Confirmed => confirmed,
+            Commitment::Finalized => finalized.max(super::blocks::FIRST_HEIGHT),
+        }
+    }
+
+    fn simulate_at(
+        &self,
+        transaction: VersionedTransaction,
+        commitment: Commitment,
+        signed: bool,
+    ) -> Result<(), SendError> {
+        let height = self.height(commitment);
+        let state = self.cluster.lock();
+        let bank = state.blocks.bank(height);
+        let simulated = if signed {
+            bank.simulate_transaction(transaction)
+        } else {
+            bank.clone().with_sigverify(false).simulate_transaction(transaction)
+        };
+        simulated.map(drop).map_err(|failed| SendError::Simulation(failed.err))
+    }
+}
+
+fn failed(request: &'static str, message: &str) -> ChainError {
+    ChainError { request, message: message.to_owned() }
+}
+
+#[async_trait]
+impl Chain for Node {
+    async fn genesis_hash(&self) -> Result<String, ChainError> {
+        self.reach("getGenesisHash").await?;
+        Ok(crate::setup::GENESIS_HASH.to_owned())
+    }
+
+    async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
+        self.reach("getMultipleAccounts").await?;
+        let height = self.height(commitment);
+        let state = self.cluster.lock();
+        let bank = state.blocks.bank(height);
+        let account = |address| {
+            let account = bank.get_account(address).filter(|account| account.lamports > 0)?;
+            Some(Account { owner: account.owner, data: account.data, lamports: account.lamports })
+        };
+        let slot = state.blocks.at(height).slot;
+        Ok(Snapshot { slot, accounts: addresses.iter().map(account).collect() })
+    }
+
+    async fn blockhash(&self) -> Result<Blockhash, ChainError> {
+        self.reach("getLatestBlockhash").await?;
+        let height = self.height(Commitment::Confirmed);
+        let hash = self.cluster.lock().blocks.at(height).hash;
+        Ok(Blockhash { hash, last_valid_block_height: height + BLOCKHASH_BLOCKS })
+    }
+
+    async fn recent_prices(&self, _writable: &[Address]) -> Result<Vec<u64>, ChainError> {
+        self.reach("getRecentPrioritizationFees").await?;
+        Ok(vec![0; 150])
+    }
+
+    async fn block_height(&self) -> Result<u64, ChainError> {
+        self.reach("getBlockHeight").await?;
+        Ok(self.height(Commitment::Confirmed))
+    }
+
+    async fn send(&self, bytes: &[u8], preflight: bool) -> Result<(), SendError> {
+        self.reach("sendTransaction").await?;
+        let unread = |_| failed("sendTransaction", "it is no transaction");
+        let transaction: VersionedTransaction = bincode::deserialize(bytes).map_err(unread)?;
+        if preflight {
+            let height = self.height(Commitment::Processed);
+            {
+                let state = self.cluster.lock();
+                let signature: Signature = transaction.signatures[0].into();
+                if state.blocks.find(&signature, height).is_some() {
+                    return Err(SendError::Simulation(TransactionError::AlreadyProcessed));
+                }
+                if !state.blocks.is_valid(&transaction, height + 1) {
+                    return Err(SendError::Simulation(TransactionError::BlockhashNotFound));
+                }
+            }
+            self.simulate_at(transaction.clone(), Commitment::Processed, true)?;
+        }
+        self.cluster.lock().submit(transaction);
+        Ok(())
+    }
+
+    async fn simulate(&self, bytes: &[u8]) -> Result<(), SendError> {
+        self.reach("simulateTransaction").await?;
+        let unread = |_| failed("simulateTransaction", "it is no transaction");
+        let transaction: VersionedTransaction = bincode::deserialize(bytes).map_err(unread)?;
+        self.simulate_at(transaction, Commitment::Confirmed, false)
+    }
+
+    async fn executed(
+        &self,
+        _signature: &Signature,
+        _commitment: Commitment,
+    ) -> Result<Option<Executed>, ChainError> {
+        self.reach("getTransaction").await?;
+        Ok(None)
+    }
+
+    async fn statuses(
+        &self,
+        signatures: &[Signature],
+        search_history: bool,
+    ) -> Result<Vec<Option<Status>>, ChainError> {
+        self.reach("getSignatureStatuses").await?;
+        let state = &mut *self.cluster.lock();
+        let [processed, confirmed, finalized] = state.heights(self.index);
+        let status = |signature| {
+            let landed = state.blocks.find(signature, processed)?;
+            let at = state.blocks.height_at(landed.slot);
+            if !search_history && at + BLOCKHASH_BLOCKS < processed {
+                return None;
+            }
+            let (commitment, confirmations) = match at {
+                at if at <= finalized => (Commitment::Finalized, FINAL_CONFIRMATIONS),
+                at if at <= confirmed => (Commitment::Confirmed, processed - at),
+                at => (Commitment::Processed, processed - at),
+            };
+            Some(Status { slot: landed.slot, confirmations, commitment, error: landed.error.clone() })
+        };
+        Ok(signatures.iter().map(status).collect())
+    }
+
+    async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
+        self.reach("getBlock").await?;
+        let confirmed = self.height(Commitment::Confirmed);
+        let state = self.cluster.lock();
+        let block = state.blocks.at(state.blocks.height_at(slot));
+        if block.slot != slot || block.height > confirmed {
+            return Err(failed("getBlock", "it has no confirmed block in this slot"));
+        }
+        Ok(block.hash)
+    }
+}
+
+/// Each call to any node.
+macro_rules! to_any {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
+        #[async_trait]
+        impl Chain for Balanced {
+            $(async fn $name(&self, $($argument: $type),*) -> $answer {
+                self.any().$name($($argument),*).await
+            })+
+        }
+    };
+}
+
+to_any! {
+    genesis_hash() -> Result<String, ChainError>;
+    accounts(addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError>;
+    blockhash() -> Result<Blockhash, ChainError>;
+    recent_prices(writable: &[Address]) -> Result<Vec<u64>, ChainError>;
+    block_height() -> Result<u64, ChainError>;
+    send(transaction: &[u8], preflight: bool) -> Result<(), SendError>;
+    simulate(transaction: &[u8]) -> Result<(), SendError>;
+    executed(signature: &Signature, commitment: Commitment) -> Result<Option<Executed>, ChainError>;
+    statuses(signatures: &[Signature], search_history: bool) -> Result<Vec<Option<Status>>, ChainError>;
+    block_hash(slot: u64) -> Result<[u8; 32], ChainError>;
+}

@@ -1,0 +1,17 @@
+//! Runs the verifier's engine, unchanged, in one process under simulated time. One seed determines a whole run.
+//!
+//! - [`clock`]: time that passes when nothing else does
+//! - [`gate`]: the order of the store's work, and crashes
+//! - [`cluster`]: blocks of the real program, forks, late transactions, nodes that lag and fail
+//! - [`people`]: payers, merchants, relayers and strangers
+//! - [`audit`]: what must be true at the end
+
+pub mod audit;
+pub mod clock;
+pub mod cluster;
+pub mod gate;
+pub mod ledger;
+pub mod people;
+pub mod run;
+pub mod server;
+pub mod setup;

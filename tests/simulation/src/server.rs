@@ -1,0 +1,169 @@
+//! The verifier: started, asked, crashed and started again.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinHandle},
+};
+use tower::ServiceExt;
+use x402_escrow_verifier::{
+    chain::Chain,
+    engine::app::App,
+    router::router,
+    run_background,
+    store::{Store, StoreError},
+};
+
+use crate::{clock::Time, gate::Gate, setup};
+
+/// The verifier, whether it runs or not.
+pub struct Server {
+    folder: PathBuf,
+    keys: String,
+    chain: Arc<dyn Chain>,
+    gate: Gate,
+    time: Time,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    app: Arc<App>,
+    router: Router,
+    background: JoinHandle<Result<(), StoreError>>,
+    requests: Vec<AbortHandle>,
+    _stop: watch::Sender<bool>,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A status and a body.
+    Answer(StatusCode, Value),
+    /// The verifier is down, or went down meanwhile.
+    Lost,
+}
+
+impl Server {
+    /// Nothing runs yet.
+    pub fn new(folder: PathBuf, keys: String, chain: Arc<dyn Chain>, gate: Gate, time: Time) -> Arc<Self> {
+        Arc::new(Self { folder, keys, chain, gate, time, running: Mutex::new(None) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs the verifier for ever: when it crashes, it starts again after a while.
+    pub async fn supervise(self: Arc<Self>) {
+        loop {
+            self.start().await;
+            self.gate.crashed().await;
+            self.kill().await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+    }
+
+    async fn start(&self) {
+        loop {
+            let config = setup::configuration(&self.folder, &self.keys);
+            let store = {
+                let _stopped = self.gate.stop_time();
+                let opened = Store::gated(&config.database, Some(self.gate.of_store())).await;
+                opened.unwrap_or_else(|error| panic!("the store can't be opened: {error}"))
+            };
+            self.gate.quiet().await;
+            let chain = Arc::clone(&self.chain);
+            let (policy, settings) = (config.policy, config.settings);
+            match App::new(chain, config.deployment, store, config.fee_payer, policy, settings).await {
+                Ok(app) => {
+                    let app = Arc::new(app.with_clock(self.time.clock()));
+                    let (stop, stopped) = watch::channel(false);
+                    *self.lock() = Some(Running {
+                        router: router(Arc::clone(&app)),
+                        background: tokio::spawn(run_background(Arc::clone(&app), stopped)),
+                        requests: Vec::new(),
+                        app,
+                        _stop: stop,
+                    });
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the verifier does not start");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn kill(&self) {
+        let running = self.lock().take();
+        let Some(running) = running else { return };
+        for request in &running.requests {
+            request.abort();
+        }
+        running.background.abort();
+        _ = running.background.await;
+        drop(running.app);
+        self.gate.recover();
+    }
+
+    /// Stops the verifier for good.
+    pub async fn stop(&self) {
+        self.kill().await;
+    }
+
+    /// The running verifier's parts.
+    pub fn app(&self) -> Option<Arc<App>> {
+        self.lock().as_ref().map(|running| Arc::clone(&running.app))
+    }
+
+    /// Asks the verifier.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.ask("POST", path, body.to_string()).await
+    }
+
+    /// Sends anything to the verifier.
+    pub async fn ask(&self, method: &str, path: &str, body: String) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
+            .expect("method and path are sound");
+        let task = {
+            let mut running = self.lock();
+            let Some(running) = running.as_mut() else { return Reply::Lost };
+            running.requests.retain(|request| !request.is_finished());
+            let router = running.router.clone();
+            let task = tokio::spawn(async move {
+                let response = match router.oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                };
+                let status = response.status();
+                let bytes = response.into_body().collect().await.map(|body| body.to_bytes());
+                (status, bytes.unwrap_or_default())
+            });
+            running.requests.push(task.abort_handle());
+            task
+        };
+        match task.await {
+            // A task that died with the process may still have been answered for.
+            Ok(_) if self.gate.has_crashed() => Reply::Lost,
+            Ok((status, bytes)) => Reply::Answer(status, serde_json::from_slice(&bytes).unwrap_or_default()),
+            Err(_) => Reply::Lost,
+        }
+    }
+}
