@@ -18,6 +18,7 @@ mod postgres;
 mod program;
 mod progress;
 mod python;
+mod simulate;
 mod steps;
 mod test;
 mod validator;
@@ -57,6 +58,8 @@ enum Command {
     Test(test::Arguments),
     /// Kill what payments go through, again and again
     Fault(fault::Arguments),
+    /// Run the verifier in simulated time, with everything that can go wrong
+    Simulate(simulate::Arguments),
     /// Give arbitrary bytes to whatever reads what others wrote
     Fuzz(fuzz::Arguments),
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Check(check::Arguments {}) => check::run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Fault(arguments) => fault::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match result {

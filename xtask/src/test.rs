@@ -40,7 +40,7 @@ const HTTP: &str = "http";
 const CLUSTER: &str = "cluster";
 const CRASH_RUN: &str = "crash_run";
 /// The test programs that put the on-chain program on a chain.
-const ON_CHAIN: [&str; 4] = ["in_process", HTTP, CLUSTER, CRASH_RUN];
+const ON_CHAIN: [&str; 5] = ["in_process", HTTP, CLUSTER, CRASH_RUN, "simulation"];
 
 /// How many instructions the property test plays with `--full`.
 const FULL_INSTRUCTIONS: &str = "100000";

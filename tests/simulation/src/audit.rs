@@ -124,12 +124,13 @@ fn check(world: &World, id: &Digest, deal: &Deal, chain: OnChain) -> Vec<String>
 }
 
 /// The store against the chain.
-fn check_books(
-    history: Option<&x402_escrow_domain::payment::History>,
-    chain: OnChain,
-) -> Vec<String> {
+fn check_books(history: Option<&x402_escrow_domain::payment::History>, chain: OnChain) -> Vec<String> {
     let Some(history) = history else {
-        return if chain.is_held { vec!["is on chain and the store doesn't know it".to_owned()] } else { vec![] };
+        return if chain.is_held {
+            vec!["is on chain and the store doesn't know it".to_owned()]
+        } else {
+            vec![]
+        };
     };
     let mut wrong = Vec::new();
     let sums = history.settled_sums();

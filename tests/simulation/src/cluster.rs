@@ -6,7 +6,7 @@ mod node;
 mod weather;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,14 +15,19 @@ use litesvm::LiteSVM;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
-use x402_escrow_interface::instruction::Signature;
+use x402_escrow_interface::{Address, instruction::Signature};
 
 use crate::clock::Time;
 
 pub use node::{Balanced, Node};
 pub use weather::{Consensus, Outage, Trouble, Weather};
 
+use weather::Fate;
+
 use blocks::Blocks;
+
+/// The program that sets a transaction's budget, which has no account here.
+const COMPUTE_BUDGET: Address = Address::from_str_const("ComputeBudget111111111111111111111111111111");
 
 /// The cluster.
 pub struct Cluster {
@@ -37,6 +42,14 @@ struct State {
     slot: u64,
     /// What is to land, by slot.
     mempool: BTreeMap<u64, Vec<VersionedTransaction>>,
+    /// What is to land at the end of its blockhash's life, with the height from which it does.
+    late: Vec<(u64, VersionedTransaction)>,
+    /// What becomes of each transaction, however often it is sent.
+    fates: HashMap<Signature, Fate>,
+    /// The accounts that are there from the start.
+    first: HashSet<Address>,
+    /// The others that had bad luck.
+    unlucky: HashSet<Address>,
     /// What each node shows.
     views: Vec<View>,
     counts: Counts,
@@ -85,10 +98,14 @@ impl Cluster {
     pub fn new(genesis: LiteSVM, time: Time, weather: Weather, seed: u64) -> Arc<Self> {
         let views = vec![View::default(); weather.nodes];
         let state = State {
-            blocks: Blocks::new(genesis, time.now()),
             dice: ChaCha8Rng::seed_from_u64(seed),
             slot: blocks::FIRST_SLOT,
             mempool: BTreeMap::new(),
+            late: Vec::new(),
+            fates: HashMap::new(),
+            first: genesis.accounts_db().inner.keys().copied().chain([COMPUTE_BUDGET]).collect(),
+            unlucky: HashSet::new(),
+            blocks: Blocks::new(genesis, time.now()),
             views,
             counts: Counts::default(),
             weather,
@@ -152,8 +169,7 @@ impl Cluster {
 
     /// What is on the chain, in one number.
     pub fn digest(&self) -> [u8; 32] {
-        let signatures: Vec<u8> =
-            self.history().iter().flat_map(|landed| landed.signature).collect();
+        let signatures: Vec<u8> = self.history().iter().flat_map(|landed| landed.signature).collect();
         solana_sdk::hash::hashv(&[&signatures]).to_bytes()
     }
 
@@ -167,11 +183,39 @@ impl Cluster {
 
 impl State {
     fn submit(&mut self, transaction: VersionedTransaction) {
-        let Some(after) = self.weather.landing(&mut self.dice) else {
-            self.counts.lost += 1;
-            return;
-        };
-        self.mempool.entry(self.slot + after).or_default().push(transaction);
+        let signature: Signature = transaction.signatures[0].into();
+        let is_new = !self.fates.contains_key(&signature);
+        if is_new {
+            let fate = self.fate(&transaction);
+            self.fates.insert(signature, fate);
+        }
+        let fate = self.fates[&signature];
+        let after = self.weather.landing(&mut self.dice);
+        match (fate, after) {
+            (Fate::Prompt, Some(after)) => {
+                self.mempool.entry(self.slot + after).or_default().push(transaction);
+            }
+            (Fate::Late, _) if is_new => {
+                let hash = transaction.message.recent_blockhash().to_bytes();
+                let height = self.blocks.height_of(&hash).unwrap_or_default();
+                let early = self.dice.random_range(0..5);
+                self.late.push((height + blocks::BLOCKHASH_BLOCKS - early, transaction));
+            }
+            _ => self.counts.lost += 1,
+        }
+    }
+
+    /// What becomes of a transaction. Each account that is not there from the start, as a hold's, has bad luck once:
+    /// nobody promises what lands where nothing does.
+    fn fate(&mut self, transaction: &VersionedTransaction) -> Fate {
+        let fate = self.weather.fate(&mut self.dice);
+        let keys = transaction.message.static_account_keys();
+        let own: Vec<Address> = keys.iter().filter(|key| !self.first.contains(*key)).copied().collect();
+        if fate == Fate::Prompt || own.iter().any(|key| self.unlucky.contains(key)) {
+            return Fate::Prompt;
+        }
+        self.unlucky.extend(own);
+        fate
     }
 
     fn next_slot(&mut self, time: Time) {
@@ -188,6 +232,9 @@ impl State {
         }
         let due: Vec<u64> = self.mempool.range(..=self.slot).map(|(slot, _)| *slot).collect();
         let taken: Vec<_> = due.into_iter().filter_map(|slot| self.mempool.remove(&slot)).flatten().collect();
+        let mut taken = taken;
+        let next = self.blocks.tip() + 1;
+        taken.extend(self.late.extract_if(.., |(height, _)| *height <= next).map(|(_, late)| late));
         self.counts.executed += taken.len() as u64;
         self.blocks.push(self.slot, time.now(), taken, self.weather.consensus);
     }
@@ -225,8 +272,11 @@ impl State {
         let processed = self.blocks.height_at(self.slot.saturating_sub(view.lag)).max(view.confirmed);
         let [confirmed, finalized] = self.weather.consensus.depths();
         let tip_confirmed = self.blocks.confirmed();
-        view.confirmed =
-            view.confirmed.max(processed.saturating_sub(confirmed)).max(blocks::FIRST_HEIGHT).min(tip_confirmed);
+        view.confirmed = view
+            .confirmed
+            .max(processed.saturating_sub(confirmed))
+            .max(blocks::FIRST_HEIGHT)
+            .min(tip_confirmed);
         view.finalized = view.finalized.max(processed.saturating_sub(finalized)).min(view.confirmed);
         [processed, view.confirmed, view.finalized]
     }

@@ -17,8 +17,8 @@ use tokio::time::sleep;
 use x402_escrow_interface::Address;
 
 use crate::{
-    cluster::Cluster,
     clock::Time,
+    cluster::Cluster,
     ledger::Ledger,
     server::{Reply, Server},
     setup::Wallet,

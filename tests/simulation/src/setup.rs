@@ -133,10 +133,7 @@ impl Genesis {
         self.airdrop(owner.pubkey(), 10_000_000_000);
         let source = self.token_account(owner.pubkey(), 10 * FUNDS);
         let at = owner.pubkey();
-        self.execute(
-            &instruction::open_escrow(&program(), &at, &at, &self.mint, &TOKEN_PROGRAM_ID),
-            &owner,
-        );
+        self.execute(&instruction::open_escrow(&program(), &at, &at, &self.mint, &TOKEN_PROGRAM_ID), &owner);
         let escrow = address::escrow(&program(), &at, &self.mint);
         let stored = Escrow::decode(&self.data(&escrow)).expect("the escrow was opened");
         self.execute(&[instruction::deposit(&program(), &at, &source, &escrow, &stored, FUNDS)], &owner);

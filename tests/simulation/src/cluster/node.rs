@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
-use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status,
-};
+use x402_escrow_domain::cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;

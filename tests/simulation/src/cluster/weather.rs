@@ -32,6 +32,17 @@ pub enum Trouble {
     Silence,
 }
 
+/// What becomes of a transaction, however often it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It lands soon after a sending that is not lost.
+    Prompt,
+    /// It lands in one of the last blocks that can have it.
+    Late,
+    /// It never lands.
+    Never,
+}
+
 /// Something doesn't work for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
@@ -56,7 +67,7 @@ pub struct Weather {
     pub fork: f64,
     /// A transaction that is sent comes to nothing.
     pub lost: f64,
-    /// A transaction that is sent lands late, at any time while its blockhash is valid.
+    /// A transaction lands in the last blocks that can have it; half as many never do.
     pub late: f64,
     /// A node fails a call.
     pub failure: f64,
@@ -77,17 +88,24 @@ impl Weather {
 
     /// From now on nothing goes wrong.
     pub fn calm(&mut self) {
-        (self.skip, self.fork, self.lost, self.late, self.failure, self.behind) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+        (self.skip, self.fork, self.lost, self.late, self.failure, self.behind) =
+            (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
         self.outages.clear();
+    }
+
+    /// What becomes of a transaction.
+    pub(super) fn fate(&self, dice: &mut impl Rng) -> Fate {
+        match dice.random::<f64>() {
+            roll if roll < self.late => Fate::Late,
+            roll if roll < 1.5 * self.late => Fate::Never,
+            _ => Fate::Prompt,
+        }
     }
 
     /// In how many slots a transaction lands, if ever.
     pub(super) fn landing(&self, dice: &mut impl Rng) -> Option<u64> {
         if dice.random_bool(self.lost) {
             return None;
-        }
-        if dice.random_bool(self.late) {
-            return Some(dice.random_range(20..160));
         }
         Some(dice.random_range(1..=4))
     }

@@ -102,8 +102,7 @@ pub async fn revoke(world: World, wallet: usize, merchant: usize, mut dice: impl
         if index == 3
             && let Some(session) = world.account(&at).and_then(|data| Session::decode(&data).ok())
         {
-            let revoke =
-                instruction::revoke_session(&program(), &owner.pubkey(), &session, Consent::Signer);
+            let revoke = instruction::revoke_session(&program(), &owner.pubkey(), &session, Consent::Signer);
             world.act(&[revoke], &owner);
         }
     }

@@ -49,7 +49,7 @@ pub async fn refund_twice(world: World, wallet: usize, merchant: usize, mut dice
                 }
             }
         });
-        sleep(Duration::from_millis(dice.random_range(0..300))).await;
+        sleep(Duration::from_millis(dice.random_range(0..40))).await;
     }
 }
 

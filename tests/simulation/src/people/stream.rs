@@ -50,7 +50,8 @@ impl World {
         let until = terms.capture_deadline - margin_seconds - 5;
         for _ in 1..requests {
             sleep(Duration::from_millis(dice.random_range(50..8_000))).await;
-            if self.time.now() >= until - 60 || self.vouch(wallet, &signed, paid + PRICE, until).await.is_none()
+            if self.time.now() >= until - 60
+                || self.vouch(wallet, &signed, paid + PRICE, until).await.is_none()
             {
                 break;
             }
