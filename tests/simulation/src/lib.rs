@@ -3,7 +3,7 @@
 //! - [`clock`]: time that passes when nothing else does
 //! - [`gate`]: the order of the store's work, and crashes
 //! - [`cluster`]: blocks of the real program, forks, late transactions, nodes that lag and fail
-//! - [`people`]: payers, merchants, relayers and strangers
+//! - [`people`]: payers, merchants and strangers
 //! - [`audit`]: what must be true at the end
 
 pub mod audit;

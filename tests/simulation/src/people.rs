@@ -1,9 +1,8 @@
-//! Who uses the verifier: payers, merchants, relayers and strangers, honest or hostile.
+//! Who uses the verifier: payers, merchants and strangers, honest or hostile.
 
 mod hostile;
 mod purchase;
 mod refund;
-mod relayer;
 mod sign;
 mod stream;
 
@@ -27,7 +26,6 @@ use crate::{
 pub use hostile::{double_spend, garbage, revoke, withdraw};
 pub use purchase::{eager, hold, hold_and_leave};
 pub use refund::refund_twice;
-pub use relayer::relay;
 pub use stream::{stream, stream_and_leave};
 
 /// What everybody has.
@@ -108,6 +106,11 @@ impl World {
                 // What a fork, or a node that lags, makes of a hold that was there.
                 if code.ends_with("voucher_hold_not_final") {
                     self.ledger.count("told that a hold is not final");
+                    return Verdict::Again;
+                }
+                // A node that lags doesn't know the hold yet. The code says no, the message to wait.
+                if message.contains("it is stored, and tried again") {
+                    self.ledger.count("told no for what is tried again");
                     return Verdict::Again;
                 }
                 self.ledger.count("no");

@@ -49,7 +49,6 @@ struct Plan {
     margin_seconds: i64,
     review_seconds: u64,
     cheats: bool,
-    relayers: bool,
     refunds: u64,
     eager: u64,
 }
@@ -86,7 +85,7 @@ impl Plan {
             nodes: dice.random_range(1..=4),
             outages,
         };
-        let rush = if dice.random_bool(0.25) { 420 } else { 0 };
+        let rush = if dice.random_bool(0.15) { 280 } else { 0 };
         Self {
             // What waits for a late transaction would miss a review that comes as seldom as here.
             weather: if rush > 0 { Weather { late: 0.0, ..weather } } else { weather },
@@ -96,7 +95,6 @@ impl Plan {
             margin_seconds: 120,
             review_seconds: if rush > 0 { 60 } else { [10, 30][dice.random_range(0..2)] },
             cheats: dice.random_bool(0.6),
-            relayers: false,
             refunds: if dice.random_bool(0.5) { dice.random_range(1..4) } else { 0 },
             eager: u64::from(dice.random_bool(0.3)),
         }
@@ -243,10 +241,6 @@ fn begin(
                 people::garbage(world.clone(), four),
             );
         });
-    }
-    if plan.relayers {
-        let (world, own) = (world.clone(), own_dice());
-        busy.spawn(async move { people::relay(world, 0, 0, own).await });
     }
     world.time.now() + i64::try_from(BUSY_SECONDS).unwrap_or(0) + margin + 420
 }

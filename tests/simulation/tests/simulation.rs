@@ -2,8 +2,8 @@
 
 use x402_escrow_simulation::run::run;
 
-/// A run in which much goes wrong around the verifier, and one in which nothing does but crashes.
-const SEEDS: [u64; 2] = [4, 5];
+/// A run in which much goes wrong, crashes too, and one in which nothing does.
+const SEEDS: [u64; 2] = [3, 8];
 
 #[test]
 fn what_was_answered_yes_is_paid_once_or_given_back() {

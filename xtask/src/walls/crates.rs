@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, process::Command};
 use super::repository::{Package, root};
 
 /// Each package, which of this repository's it may use, and which its tests may use besides.
-const MAY_USE: [(&str, &[&str], &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str], &[&str]); 14] = [
     ("interface", &[], &[]),
     ("wire", &["interface"], &[]),
     ("domain", &["wire", "interface"], &[]),
@@ -13,6 +13,7 @@ const MAY_USE: [(&str, &[&str], &[&str]); 13] = [
     ("agent", &["wire", "interface"], &[]),
     ("verifier", &["domain", "wire", "interface"], &["agent", "merchant"]),
     ("tests", &["agent", "domain", "wire", "interface"], &["verifier", "merchant"]),
+    ("tests/simulation", &["verifier", "domain", "wire", "interface"], &[]),
     ("fuzz", &["agent", "verifier", "domain", "wire", "interface"], &[]),
     ("xtask", &[], &[]),
     ("programs/escrow", &["interface"], &[]),

@@ -34,7 +34,6 @@ pub(super) struct Signed {
     pub(super) requirements: PaymentRequirements,
     pub(super) body: Value,
     pub(super) intent: x402_escrow_interface::message::Intent,
-    pub(super) signature: [u8; 64],
 }
 
 impl World {
@@ -107,7 +106,7 @@ impl World {
             payload.voucher = Some(self.voucher(wallet, id, price));
         }
         let body = envelope(&requirements, json!(payload));
-        Signed { id, requirements, body, intent, signature }
+        Signed { id, requirements, body, intent }
     }
 
     /// A voucher of the wallet's session key.
