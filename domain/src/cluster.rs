@@ -1,7 +1,7 @@
 //! What a cluster says, as nodes answer it. Uses nothing of this crate.
 
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_interface::Address;
+use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 /// An account.
@@ -44,6 +44,17 @@ pub struct Status {
     pub commitment: Commitment,
     /// Why it failed; it is in a block, and nothing but its fee moved.
     pub error: Option<TransactionError>,
+}
+
+/// A final transaction that succeeded, and what the programs that it called logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// Its id.
+    pub signature: Signature,
+    /// The slot of its block.
+    pub slot: u64,
+    /// The lines of the log.
+    pub logs: Vec<String>,
 }
 
 /// What a transaction did.

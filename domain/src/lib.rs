@@ -10,6 +10,7 @@ pub mod decision;
 pub mod exact;
 pub mod facts;
 pub mod failure;
+pub mod found;
 pub mod gather;
 pub mod identifier;
 pub mod nonce;

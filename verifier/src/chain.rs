@@ -10,7 +10,7 @@ mod several;
 
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Snapshot, Status};
+use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Snapshot, Status};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -61,6 +61,9 @@ pub trait Chain: Send + Sync + 'static {
         commitment: Commitment,
     ) -> Result<Option<Executed>, ChainError>;
 
+    /// The newest final transactions (at most [`MAXIMUM_LOGGED`]) that name `address` and succeeded, oldest first.
+    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError>;
+
     /// What the cluster knows of these transactions (at most [`STATUSES_PER_REQUEST`]), in the same order. Without `search_history` only
     /// recent ones are looked for: those whose blockhash is still valid.
     async fn statuses(
@@ -77,6 +80,9 @@ pub trait Chain: Send + Sync + 'static {
         Vec::new()
     }
 }
+
+/// Of how many transactions that name an address the logs are read: whoever names it in more hides what it did.
+pub const MAXIMUM_LOGGED: usize = 100;
 
 /// Most transactions that the node is asked about at once (`getSignatureStatuses`).
 pub const STATUSES_PER_REQUEST: usize = 256;

@@ -5,6 +5,7 @@ pub mod app;
 pub mod budget;
 pub mod check;
 pub mod deny_list;
+pub mod found;
 pub mod identifier;
 pub mod lead;
 pub mod limits;

@@ -8,6 +8,7 @@ mod budgets;
 mod connections;
 mod database;
 mod deliveries;
+mod found;
 mod identifiers;
 mod leader;
 mod operations;

@@ -13,7 +13,7 @@ pub struct Attempt {
     pub operation_id: i64,
     /// Which of the transaction's operations it is; `None` if it is the only one.
     pub position: Option<u8>,
-    /// The signed transaction.
+    /// The signed transaction; empty if somebody else made it.
     pub transaction: Vec<u8>,
     /// Height of the last block it can be in.
     pub last_valid_block_height: u64,
@@ -25,6 +25,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether somebody else made and sent it: it was found on chain.
+    pub fn is_by_others(&self) -> bool {
+        self.transaction.is_empty()
+    }
+
     /// The only transaction of an operation that is not stored yet, and gets its id then: it is sent as it is.
     pub fn only(signature: Signature, transaction: Vec<u8>, last_valid_block_height: u64) -> Self {
         Self {

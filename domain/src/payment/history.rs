@@ -116,6 +116,8 @@ impl Sums {
     fn capture(&mut self, amount: u64, fee: u64) {
         let paid = amount.saturating_sub(self.captured);
         self.captured = self.captured.saturating_add(paid);
+        // Somebody else's capture may be found after a release that came later.
+        self.ends_at = self.ends_at.max(self.captured);
         self.fee = self.fee.saturating_add(fee.saturating_sub(self.fee).min(paid));
     }
 

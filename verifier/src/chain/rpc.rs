@@ -11,6 +11,7 @@ use serde_json::json;
 use solana_client::{
     client_error::{ClientError, ClientErrorKind},
     nonblocking::rpc_client::RpcClient,
+    rpc_client::GetConfirmedSignaturesForAddress2Config,
     rpc_config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding},
     rpc_custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
     rpc_request::{RpcError, RpcRequest},
@@ -24,12 +25,12 @@ use solana_transaction_status_client_types::{
     option_serializer::OptionSerializer,
 };
 use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status, TokenBalance,
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Snapshot, Status, TokenBalance,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
-use super::{Chain, ChainError, SendError, agreement::MAXIMUM_SLOTS_APART};
+use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SLOTS_APART};
 
 /// A Solana node. It may drop slots that it has told of, but no more than a fork can have; one that is further behind
 /// itself has started again and still reads its ledger, and what it says of accounts is not believed until it is done.
@@ -168,6 +169,32 @@ impl Chain for RpcChain {
         answer.map(|answer| read_executed(answer.transaction)).transpose()
     }
 
+    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+        let config = GetConfirmedSignaturesForAddress2Config {
+            commitment: Some(CommitmentConfig::finalized()),
+            ..GetConfirmedSignaturesForAddress2Config::default()
+        };
+        let all = self.client.get_signatures_for_address_with_config(address, config).await;
+        let all = all.map_err(failed("getSignaturesForAddress"))?;
+        let mut logged = Vec::new();
+        // They come newest first.
+        let newest: Vec<_> = all.iter().filter(|told| told.err.is_none()).take(MAXIMUM_LOGGED).collect();
+        for told in newest.into_iter().rev() {
+            let config = json!({
+                "encoding": "base64",
+                "commitment": "finalized",
+                "maxSupportedTransactionVersion": 0,
+            });
+            let answer: Option<EncodedConfirmedTransactionWithStatusMeta> = self
+                .client
+                .send(RpcRequest::GetTransaction, json!([told.signature, config]))
+                .await
+                .map_err(failed("getTransaction"))?;
+            logged.extend(answer.and_then(|answer| read_logged(&told.signature, answer)));
+        }
+        Ok(logged)
+    }
+
     async fn statuses(
         &self,
         signatures: &[Signature],
@@ -220,6 +247,13 @@ fn read_status(status: TransactionStatus) -> Status {
         _ => status.confirmations.unwrap_or(0) as u64,
     };
     Status { slot: status.slot, confirmations, commitment, error: status.err }
+}
+
+/// `None` where the node doesn't tell what the transaction did.
+fn read_logged(signature: &str, answer: EncodedConfirmedTransactionWithStatusMeta) -> Option<Logged> {
+    let signature: Base58<64> = signature.parse().ok()?;
+    let logs = Option::from(answer.transaction.meta?.log_messages)?;
+    Some(Logged { signature: signature.0, slot: answer.slot, logs })
 }
 
 fn read_executed(answer: EncodedTransactionWithStatusMeta) -> Result<Executed, ChainError> {

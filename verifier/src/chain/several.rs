@@ -16,7 +16,7 @@ use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
-    Blockhash, Chain, ChainError, Executed, SendError, Snapshot, Status,
+    Blockhash, Chain, ChainError, Executed, Logged, SendError, Snapshot, Status,
     agreement::{self, Sighting, disagree},
     node::{self, Node, NodeReport},
 };
@@ -218,6 +218,12 @@ impl Chain for Several {
             self.ask(|chain| async move { chain.executed(&signature, commitment).await }.boxed()).await?;
         // Where they don't agree, some don't have it yet; the caller asks again.
         Ok(agreement::agreed(&values(answers), self.needed).cloned().flatten())
+    }
+
+    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+        let address = *address;
+        let answers = values(self.ask(|chain| async move { chain.logged(&address).await }.boxed()).await?);
+        agreement::agreed(&answers, self.needed).cloned().ok_or_else(|| disagree("getSignaturesForAddress"))
     }
 
     async fn statuses(

@@ -6,16 +6,19 @@ use futures_util::future::join_all;
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_domain::{
     failure::{self, Prospect},
-    payment::{Attempt, AttemptState, Operation, OperationKey},
+    payment::{Action, Attempt, AttemptState, Operation, OperationKey},
     priority_fee,
     transaction::{self, Part, Terms},
 };
 use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::text::{Base58, Hex32};
+use x402_escrow_wire::{
+    error_code::ErrorCode,
+    text::{Base58, Hex32},
+};
 
 use crate::{
     chain::{ChainError, SendError},
-    engine::app::App,
+    engine::{app::App, found, not_accepted::Interrupted},
     store::{StoreError, TakenBack},
 };
 
@@ -30,6 +33,9 @@ pub enum SubmitError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What somebody else did could not be looked for.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// The transaction can't be written.
     #[error("the transaction can't be serialised: {0}")]
     Serialise(#[from] bincode::Error),
@@ -71,6 +77,9 @@ async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<(), S
             return Ok(());
         };
         take_back(app, &operations, &attempts, &error).await?;
+        for Prepared { operation, .. } in &operations {
+            look_again(app, operation).await?;
+        }
         match failure::culprit(&error).map(usize::from).filter(|culprit| *culprit < operations.len()) {
             Some(culprit) => _ = operations.remove(culprit),
             None => return Ok(()),
@@ -165,6 +174,19 @@ async fn take_back(
         Some((_, attempt)) => app.store.take_back_attempts(&attempt.signature, &taken_back).await,
         None => Ok(()),
     }
+}
+
+/// An authorization whose nonce is used may be another relay's by now, and the hold may have ended since.
+async fn look_again(app: &App, operation: &Operation) -> Result<(), SubmitError> {
+    if operation.action != Action::Authorize {
+        return Ok(());
+    }
+    if let Some(history) = app.store.history(&operation.payment_id).await?
+        && history.failure_of(operation.id).is_some_and(|problem| problem.code == ErrorCode::NonceInvalid)
+    {
+        found::record(app, &history).await?;
+    }
+    Ok(())
 }
 
 /// Sends a refund's transaction, which is stored. It is all that the receiver signed, and may be on its way already: whatever

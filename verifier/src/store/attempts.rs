@@ -26,13 +26,13 @@ pub(super) async fn insert_attempt(
     Ok(())
 }
 
-/// Records how far a transaction of an operation is.
+/// Records how far a transaction of an operation is. Returns how many rows there are of it: none, or one.
 pub(super) async fn update_attempt(
     connection: &mut AnyConnection,
     attempt: &Attempt,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let columns = row::StateColumns::new(&attempt.state)?;
-    sqlx::query(
+    let updated = sqlx::query(
         "UPDATE transactions
          SET state = $1, slot = $2, block_hash = $3, confirmations = $4, error_code = $5, error = $6, is_blameless = $7
          WHERE signature = $8 AND operation_id = $9",
@@ -48,5 +48,5 @@ pub(super) async fn update_attempt(
     .bind(attempt.operation_id)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(updated.rows_affected())
 }

@@ -212,6 +212,12 @@ fn join(operations: Vec<Operation>, attempts: Vec<Attempt>) -> Vec<Tracked> {
         .collect()
 }
 
+/// Opens an operation that was closed: it is not as it was taken to be.
+pub(super) async fn reopen(connection: &mut AnyConnection, id: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE operations SET closed = 0 WHERE id = $1").bind(id).execute(connection).await?;
+    Ok(())
+}
+
 pub(super) async fn update(connection: &mut AnyConnection, operation: &Operation) -> Result<(), StoreError> {
     let Operation { id, state, closed, problem, .. } = operation;
     set_state(connection, *id, *state, *closed, problem.as_ref()).await
@@ -228,7 +234,7 @@ pub(super) async fn set_problem(
     set_state(connection, operation_id, state, refused, problem).await
 }
 
-async fn set_state(
+pub(super) async fn set_state(
     connection: &mut AnyConnection,
     id: i64,
     state: OperationState,

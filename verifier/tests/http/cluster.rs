@@ -16,7 +16,7 @@ use solana_sdk::{
 };
 use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_domain::{
-    cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status, TokenBalance},
+    cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Snapshot, Status, TokenBalance},
     payment::Attempt,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) landed: HashMap<Signature, (u64, Option<TransactionError>)>,
     /// What the transactions in blocks did, as the node tells it.
     pub(crate) executed: HashMap<Signature, Executed>,
+    /// The accounts that the transactions in blocks named, and what was logged, in their order.
+    pub(crate) logged: Vec<(Vec<Address>, Logged)>,
     /// What `send` was called with, repetitions included.
     pub(crate) sent: Vec<Signature>,
     /// What was offered for a compute unit, and how many it may take.
@@ -86,6 +88,7 @@ impl Cluster {
                 level: Commitment::Confirmed,
                 landed: HashMap::new(),
                 executed: HashMap::new(),
+                logged: Vec::new(),
                 sent: Vec::new(),
                 offered: Vec::new(),
                 lengths: Vec::new(),
@@ -151,14 +154,18 @@ impl Cluster {
 }
 
 impl State {
-    fn execute(&mut self, signature: Signature, transaction: VersionedTransaction) {
+    pub(crate) fn execute(&mut self, signature: Signature, transaction: VersionedTransaction) {
         let keys = transaction.message.static_account_keys().to_vec();
         let message = transaction.message.serialize();
         let before = self.token_amounts(&keys);
         let outcome = match self.next_error.take() {
             Some(error) => Some(error),
             None => match self.svm.send_transaction(transaction) {
-                Ok(_) => None,
+                Ok(done) => {
+                    self.logged
+                        .push((keys.clone(), Logged { signature, slot: self.slot + 1, logs: done.logs }));
+                    None
+                }
                 Err(failed) => match failed.err {
                     // Not in any block.
                     TransactionError::AlreadyProcessed | TransactionError::BlockhashNotFound => return,
@@ -272,6 +279,13 @@ impl Chain for Cluster {
         let state = self.answering("getTransaction")?;
         let shown = state.level >= commitment && state.landed.contains_key(signature);
         Ok(state.executed.get(signature).filter(|_| shown).cloned())
+    }
+
+    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+        let state = self.answering("getSignaturesForAddress")?;
+        let naming = state.logged.iter().filter(|(keys, _)| keys.contains(address));
+        let is_final = state.level == Commitment::Finalized;
+        Ok(naming.filter(|_| is_final).map(|(_, logged)| logged.clone()).collect())
     }
 
     async fn statuses(

@@ -29,6 +29,7 @@ mod metrics;
 mod nodes;
 mod nonces;
 mod openapi;
+mod others;
 mod payload;
 mod payments;
 mod program;

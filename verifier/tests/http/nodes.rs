@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
 use tokio::sync::Notify;
-use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Snapshot, Status};
+use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Snapshot, Status};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -157,6 +157,13 @@ impl Chain for Node {
         match self.fault("getTransaction").await? {
             Fault::Denies => Ok(None),
             _ => self.cluster.executed(signature, commitment).await,
+        }
+    }
+
+    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+        match self.fault("getSignaturesForAddress").await? {
+            Fault::Denies => Ok(Vec::new()),
+            _ => self.cluster.logged(address).await,
         }
     }
 

@@ -43,8 +43,9 @@ pub(super) async fn check(
     purpose: Purpose,
 ) -> Result<CheckedTransfer, NotAccepted> {
     let transfer = check::check(request, &app.rules)?;
-    let is_told_again = is_told_again(app, request, &transfer).await?;
+    // First: its id is written with it, and one that is known by then is found by its id too.
     let known = app.store.history(&transfer.id).await?;
+    let is_told_again = is_told_again(app, request, &transfer).await?;
     if known.is_none() {
         check::check_token(&request.requirements, &app.rules.tokens)?;
         check_priority_fee(app, &transfer).await?;

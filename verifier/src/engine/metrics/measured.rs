@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Snapshot, Status};
+use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Snapshot, Status};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -92,6 +92,10 @@ impl Chain for Measured {
         commitment: Commitment,
     ) -> Result<Option<Executed>, ChainError> {
         self.time("getTransaction", self.chain.executed(signature, commitment)).await
+    }
+
+    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+        self.time("getSignaturesForAddress", self.chain.logged(address)).await
     }
 
     async fn statuses(

@@ -10,7 +10,10 @@ use x402_escrow_interface::account::{Escrow, Hold};
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::SubmitError;
-use crate::{chain::ChainError, engine::app::App};
+use crate::{
+    chain::ChainError,
+    engine::{app::App, found},
+};
 
 /// An operation with what carries it out.
 pub(super) struct Prepared {
@@ -80,7 +83,8 @@ async fn read_holds(app: &App, holds: &[&HoldTerms]) -> Result<(u64, Vec<Option<
 }
 
 /// Tells the store what becomes of an operation whose hold is missing as of `slot`. Where somebody else ended the payment,
-/// nothing is held any more, which is what a void or a reclaim is for; a capture may have been paid or not.
+/// nothing is held any more, which is what a void or a reclaim is for; whether a capture was paid, the transaction says that
+/// ended it, if the node still tells.
 async fn report_no_hold(
     app: &App,
     operation: &Operation,
@@ -89,11 +93,17 @@ async fn report_no_hold(
     slot: u64,
 ) -> Result<(), SubmitError> {
     let is_gone = is_gone(history, slot) && is_gone_for_good(app, history, hold).await?;
-    match operation.action {
-        Action::Void { .. } | Action::Reclaim if is_gone && history.authorization().has_landed() => {
-            app.store.report_done(operation.id).await?;
-        }
-        _ => app.store.report_problem(operation.id, &no_hold(hold), is_gone).await?,
+    let known = if is_gone { found::record(app, history).await? } else { None };
+    let is_known = known.is_some();
+    let history = known.as_ref().unwrap_or(history);
+    let is_done = match operation.action {
+        Action::Void { .. } | Action::Reclaim => true,
+        _ => history.done_by(&operation.action).is_some_and(|done| done.state.has_landed()),
+    };
+    if is_gone && is_done && history.authorization().has_landed() {
+        app.store.report_done(operation.id).await?;
+    } else {
+        app.store.report_problem(operation.id, &no_hold(hold, is_known), is_gone).await?;
     }
     Ok(())
 }
@@ -117,12 +127,14 @@ fn is_gone(history: &History, slot: u64) -> bool {
         })
 }
 
-fn no_hold(hold: &HoldTerms) -> Problem {
+fn no_hold(hold: &HoldTerms, is_known: bool) -> Problem {
+    let why = if is_known {
+        "somebody else ended it, as the payment's other operations say"
+    } else {
+        "the node lags behind, or somebody else ended it"
+    };
     Problem {
         code: ErrorCode::InvalidTransactionState,
-        message: format!(
-            "the hold {} is not on chain: the node lags behind, or somebody else ended it",
-            hold.address()
-        ),
+        message: format!("the hold {} is not on chain: {why}", hold.address()),
     }
 }

@@ -13,7 +13,7 @@ use solana_sdk::{
 };
 use solana_slot_hashes::SlotHashes;
 use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
-use x402_escrow_domain::transaction::ESCROW_INSTRUCTION;
+use x402_escrow_domain::{cluster::Logged, transaction::ESCROW_INSTRUCTION};
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold, Session},
@@ -166,15 +166,18 @@ impl World {
     }
 
     fn execute(&self, instructions: &[Instruction], signer: &Keypair) {
-        let svm = &mut self.cluster.state().svm;
+        let state = &mut *self.cluster.state();
+        let (slot, svm) = (state.slot, &mut state.svm);
         let transaction = Transaction::new_signed_with_payer(
             instructions,
             Some(&signer.pubkey()),
             &[signer],
             svm.latest_blockhash(),
         );
-        svm.send_transaction(transaction).unwrap();
+        let (signature, keys) = (transaction.signatures[0].into(), transaction.message.account_keys.clone());
+        let done = svm.send_transaction(transaction).unwrap();
         svm.expire_blockhash();
+        state.logged.push((keys, Logged { signature, slot, logs: done.logs }));
     }
 
     fn set_packed<T: Pack>(&self, address: Address, value: &T) {
