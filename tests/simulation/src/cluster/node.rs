@@ -5,12 +5,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
-use x402_escrow_domain::cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Snapshot, Status};
+use x402_escrow_domain::cluster::{
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Snapshot, Status,
+};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{Cluster, Trouble, blocks::BLOCKHASH_BLOCKS};
+use super::{Cluster, Landed, Trouble, blocks::BLOCKHASH_BLOCKS};
 
 /// One node.
 #[derive(Clone)]
@@ -166,6 +168,18 @@ impl Chain for Node {
         Ok(None)
     }
 
+    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+        self.reach("getSignaturesForAddress").await?;
+        let height = self.height(Commitment::Finalized);
+        let state = self.cluster.lock();
+        let final_slot = state.blocks.at(height).slot;
+        let names = |landed: &Landed| landed.transaction.message.static_account_keys().contains(address);
+        let history = state.blocks.history().into_iter();
+        let named =
+            history.filter(|landed| landed.slot <= final_slot && landed.error.is_none() && names(landed));
+        Ok(named.map(|Landed { signature, slot, logs, .. }| Logged { signature, slot, logs }).collect())
+    }
+
     async fn statuses(
         &self,
         signatures: &[Signature],
@@ -223,6 +237,7 @@ to_any! {
     send(transaction: &[u8], preflight: bool) -> Result<(), SendError>;
     simulate(transaction: &[u8]) -> Result<(), SendError>;
     executed(signature: &Signature, commitment: Commitment) -> Result<Option<Executed>, ChainError>;
+    logged(address: &Address) -> Result<Vec<Logged>, ChainError>;
     statuses(signatures: &[Signature], search_history: bool) -> Result<Vec<Option<Status>>, ChainError>;
     block_hash(slot: u64) -> Result<[u8; 32], ChainError>;
 }
