@@ -89,7 +89,7 @@ impl Plan {
         Self {
             // What waits for a late transaction would miss a review that comes as seldom as here.
             weather: if rush > 0 { Weather { late: 0.0, ..weather } } else { weather },
-            payments: dice.random_range(60..200),
+            payments: dice.random_range(100..180),
             rush,
             crashes: if dice.random_bool(0.6) { dice.random_range(1..8) } else { 0 },
             margin_seconds: 120,
@@ -102,7 +102,7 @@ impl Plan {
 
     fn keys(&self) -> String {
         format!(
-            "voucher_margin_seconds = {}\nreview_seconds = {}\nstatus_poll_milliseconds = 400\n\
+            "voucher_margin_seconds = {}\nreview_seconds = {}\nstatus_poll_milliseconds = 1000\n\
              requests_per_minute_per_client = 0\npayments_per_minute_per_session = 0\n\
              finality = [{{ commitment = \"confirmed\" }}]\n",
             self.margin_seconds, self.review_seconds
