@@ -23,7 +23,10 @@ fn client(address: &str) -> Option<SocketAddr> {
 
 #[tokio::test]
 async fn a_client_that_asks_too_often_is_told_when_to_ask_again_and_no_other_client_is() {
-    let options = Options { requests_per_minute_per_client: NonZeroU32::new(2), ..Options::default() };
+    let options = Options {
+        limit: |limits| limits.requests_per_minute_per_client = NonZeroU32::new(2),
+        ..Options::default()
+    };
     let world = World::with(options).await;
     let (one, other) = (client("192.0.2.1:1000"), client("192.0.2.2:1000"));
     for _ in 0..2 {
@@ -41,7 +44,10 @@ async fn a_client_that_asks_too_often_is_told_when_to_ask_again_and_no_other_cli
 
 #[tokio::test]
 async fn a_session_that_pays_too_often_holds_no_more_and_others_use_up_nothing_of_its_share() {
-    let options = Options { payments_per_minute_per_session: NonZeroU32::new(1), ..Options::default() };
+    let options = Options {
+        limit: |limits| limits.payments_per_minute_per_session = NonZeroU32::new(1),
+        ..Options::default()
+    };
     let world = World::with(options).await;
     let mut forged = world.body(&world.requirements(1000), 1);
     let requirements = world.requirements(1000);
@@ -64,7 +70,9 @@ async fn a_session_that_pays_too_often_holds_no_more_and_others_use_up_nothing_o
 
 #[tokio::test]
 async fn more_than_can_be_worked_on_is_turned_away_and_room_is_made_again() {
-    let world = World::with(Options { maximum_concurrent_requests: 1, ..Options::default() }).await;
+    let world =
+        World::with(Options { limit: |limits| limits.maximum_concurrent_requests = 1, ..Options::default() })
+            .await;
     world.cluster.state().loses_transactions = true;
     let body = world.body(&world.requirements(1000), 1);
     let settling = world.settle(&body);
@@ -160,7 +168,10 @@ async fn rent_is_locked_only_for_tokens_that_are_served_and_what_was_accepted_is
 
 #[tokio::test]
 async fn who_listens_knows_its_clients() {
-    let options = Options { requests_per_minute_per_client: NonZeroU32::new(1), ..Options::default() };
+    let options = Options {
+        limit: |limits| limits.requests_per_minute_per_client = NonZeroU32::new(1),
+        ..Options::default()
+    };
     let mut world = World::with(options).await;
     world.crash().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

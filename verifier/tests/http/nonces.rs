@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use x402_escrow_verifier::store::Database;
 
 use crate::{
     intents::request,
@@ -46,16 +45,10 @@ async fn refuse(world: &World, nonce: u64, part: &str) {
 async fn intents_write_nothing() {
     let world = World::new().await;
     // No write at all, of which some would leave the counts as they are: the store takes none now.
-    let pool = world.place.database.connect().await.unwrap();
-    let mut writer = pool.acquire().await.unwrap();
-    let lock = match world.place.database {
-        Database::Sqlite(_) => "BEGIN IMMEDIATE",
-        Database::Postgres(_) => "BEGIN; LOCK TABLE payments, operations, transactions IN EXCLUSIVE MODE",
-    };
-    sqlx::raw_sql(lock).execute(&mut *writer).await.unwrap();
+    let lock = world.locked().await;
     let answered = tokio::time::timeout(Duration::from_secs(5), suggested(&world)).await;
     assert_eq!(answered.unwrap(), 1);
-    sqlx::raw_sql("ROLLBACK").execute(&mut *writer).await.unwrap();
+    lock.release().await;
     assert_eq!(world.rows().await, [0, 0, 0]);
 }
 

@@ -1,6 +1,6 @@
 //! The configuration of the verifier under test.
 
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
@@ -49,9 +49,8 @@ pub(crate) struct Options {
     pub(crate) deny_list: Option<(&'static str, OnFailure)>,
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
-    pub(crate) maximum_concurrent_requests: usize,
-    pub(crate) requests_per_minute_per_client: Option<NonZeroU32>,
-    pub(crate) payments_per_minute_per_session: Option<NonZeroU32>,
+    /// What a test changes of how much may be asked.
+    pub(crate) limit: fn(&mut LimitSettings),
 }
 
 impl Default for Options {
@@ -71,11 +70,21 @@ impl Default for Options {
             deny_list: None,
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
-            maximum_concurrent_requests: 1024,
-            requests_per_minute_per_client: None,
-            payments_per_minute_per_session: None,
+            limit: |_| {},
         }
     }
+}
+
+/// Limits that a test does not reach unless it means to.
+fn limits(options: Options) -> LimitSettings {
+    let mut limits = LimitSettings {
+        maximum_concurrent_requests: 1024,
+        requests_per_minute_per_client: None,
+        payments_per_minute_per_session: None,
+        trusted_proxies: Vec::new(),
+    };
+    (options.limit)(&mut limits);
+    limits
 }
 
 fn always<L: Copy + Ord>(commitment: L) -> Finality<L> {
@@ -116,12 +125,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         gather: options.gather,
         compute_unit_prices_micro_lamports: options.compute_unit_price..=100 * options.compute_unit_price,
         maximum_body_bytes: 64 * 1024,
-        limits: LimitSettings {
-            maximum_concurrent_requests: options.maximum_concurrent_requests,
-            requests_per_minute_per_client: options.requests_per_minute_per_client,
-            payments_per_minute_per_session: options.payments_per_minute_per_session,
-            trusted_proxies: Vec::new(),
-        },
+        limits: limits(options),
         budgets: options.budgets,
         deny_list: options.deny_list.map(|(source, on_failure)| DenyListSettings {
             source: match source.starts_with("http") {

@@ -1,10 +1,20 @@
 //! The store, seen and changed from outside.
 
-use sqlx::AnyPool;
+use sqlx::{Any, AnyPool, pool::PoolConnection};
+use x402_escrow_verifier::store::Database;
 use x402_escrow_wire::text::Hex32;
 
 use super::World;
 use crate::wait;
+
+/// A writer that has the store to itself.
+pub(crate) struct Locked(PoolConnection<Any>);
+
+impl Locked {
+    pub(crate) async fn release(mut self) {
+        sqlx::raw_sql("ROLLBACK").execute(&mut *self.0).await.unwrap();
+    }
+}
 
 impl World {
     /// Everything that a request could have changed: balances, which transactions were sent, and the number of rows in the store.
@@ -17,6 +27,17 @@ impl World {
     /// Connections that are not the verifier's.
     async fn connect(&self) -> AnyPool {
         self.place.database.connect().await.unwrap()
+    }
+
+    /// Keeps all others from writing into the store.
+    pub(crate) async fn locked(&self) -> Locked {
+        let mut connection = self.connect().await.acquire().await.unwrap();
+        let lock = match self.place.database {
+            Database::Sqlite(_) => "BEGIN IMMEDIATE",
+            Database::Postgres(_) => "BEGIN; LOCK TABLE payments, operations, transactions IN EXCLUSIVE MODE",
+        };
+        sqlx::raw_sql(lock).execute(&mut *connection).await.unwrap();
+        Locked(connection)
     }
 
     /// Number of payments, operations and transactions in the store.
