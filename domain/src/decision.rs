@@ -7,6 +7,11 @@ pub enum Decision {
     Before(i64),
     /// It is to be done.
     Begin(Begin),
+    /// It is to be done, and not now: too much is to be done for its payment.
+    Later {
+        /// In how many seconds it may be asked for again.
+        seconds: u64,
+    },
 }
 
 /// By which operation something is to be done.

@@ -10,18 +10,19 @@ use crate::{
     verify::{Rejection, intent},
 };
 
-/// How many of the lowest unused nonces are suggested in turn, so that clients of one session that ask at the same time
+/// How many of the lowest unused nonces are suggested in turn, so that requests of one client that come at the same time
 /// don't get the same.
 const IN_TURN: usize = 32;
 
-/// One of the lowest nonces above all that the session has seen, and not `promised`: `turn` picks which. `None` if the
-/// session takes no more now.
-pub fn suggest(session: &Session, promised: &BTreeSet<u64>, turn: u64) -> Option<u64> {
+/// One of the lowest nonces above all that the session has seen, and not `promised`: the one after the client's `last`, if
+/// it was suggested any lately. `None` if the session takes no more now.
+pub fn suggest(session: &Session, promised: &BTreeSet<u64>, last: Option<u64>) -> Option<u64> {
     let first = session.highest_nonce.checked_add(1)?;
-    let last = session.highest_nonce.saturating_add(MAXIMUM_NONCE_STEP);
-    let unused: Vec<u64> = (first..=last).filter(|nonce| !promised.contains(nonce)).take(IN_TURN).collect();
-    let turn = usize::try_from(turn % IN_TURN as u64).ok()?;
-    unused.get(turn.checked_rem(unused.len())?).copied()
+    let end = session.highest_nonce.saturating_add(MAXIMUM_NONCE_STEP);
+    let mut unused = (first..=end).filter(|nonce| !promised.contains(nonce)).take(IN_TURN);
+    let lowest = unused.next()?;
+    let Some(last) = last.filter(|last| *last >= lowest) else { return Some(lowest) };
+    Some(unused.find(|nonce| *nonce > last).unwrap_or(lowest))
 }
 
 /// Checks a nonce that the client brought.
@@ -77,21 +78,32 @@ mod tests {
     #[test]
     fn the_lowest_unused_nonces_are_suggested_in_turn() {
         let promised = BTreeSet::from([11, 13, 40]);
-        let suggested: BTreeSet<_> =
-            (0..32).map(|turn| suggest(&session(10), &promised, turn).unwrap()).collect();
-        let expected = (11..=45).filter(|nonce| !promised.contains(nonce)).collect();
-        assert_eq!(suggested, expected);
-        assert_eq!(suggest(&session(10), &promised, 32), suggest(&session(10), &promised, 0));
+        let mut last = None;
+        let mut suggested = Vec::new();
+        for _ in 0..33 {
+            last = suggest(&session(10), &promised, last);
+            suggested.push(last.unwrap());
+        }
+        let expected: Vec<_> = (11..=45).filter(|nonce| !promised.contains(nonce)).collect();
+        assert_eq!(suggested[..32], expected);
+        assert_eq!(suggested[32], 12, "from the start again");
+    }
+
+    #[test]
+    fn a_client_that_pays_one_after_the_other_uses_up_one_nonce_each() {
+        for paid in 0..100 {
+            assert_eq!(suggest(&session(paid), &BTreeSet::new(), Some(paid)), Some(paid + 1));
+        }
     }
 
     #[test]
     fn none_is_suggested_that_the_session_would_not_take() {
         let all_but_last = (1..1024).collect();
-        for turn in [0, 1, u64::MAX] {
-            assert_eq!(suggest(&session(0), &all_but_last, turn), Some(1024));
+        for last in [None, Some(0), Some(1024), Some(u64::MAX)] {
+            assert_eq!(suggest(&session(0), &all_but_last, last), Some(1024));
         }
-        assert_eq!(suggest(&session(0), &(1..=1024).collect(), 0), None);
-        assert_eq!(suggest(&session(u64::MAX), &BTreeSet::new(), 0), None);
-        assert_eq!(suggest(&session(u64::MAX - 1), &BTreeSet::new(), 9), Some(u64::MAX));
+        assert_eq!(suggest(&session(0), &(1..=1024).collect(), None), None);
+        assert_eq!(suggest(&session(u64::MAX), &BTreeSet::new(), None), None);
+        assert_eq!(suggest(&session(u64::MAX - 1), &BTreeSet::new(), Some(9)), Some(u64::MAX));
     }
 }

@@ -1,10 +1,13 @@
-//! What the verifier accepts, and how sure an operation must be before the answer is yes. Uses `payment`.
+//! What the verifier accepts, and how sure an operation must be before the answer is yes. Uses `decision`, `payment`.
 
 mod finality;
 
 use x402_escrow_wire::auth_capture::{Commitment, Level};
 
-use crate::payment::{Action, History, RestsOn};
+use crate::{
+    decision::{Begin, Decision},
+    payment::{Action, History, RestsOn},
+};
 
 pub use finality::{Finality, FinalityError, Tier};
 
@@ -44,9 +47,39 @@ pub struct Policy {
     pub minimum_hold_amount: u64,
     /// The most payments of one escrow that are not over: each locks the verifier's rent.
     pub maximum_open_holds_per_escrow: u64,
+    /// How many captures, how many releases and how many refunds a payment takes at any rate. Each is read whenever
+    /// something is asked about it.
+    pub maximum_operations_per_payment: u64,
 }
 
+/// How often a payment takes another operation that has had its number of them, in seconds: what a merchant has not
+/// captured by then is not lost, and a month's payment comes to some hundreds more.
+const NEXT_OPERATION_SECONDS: i64 = 3600;
+
 impl Policy {
+    /// The decision about `action` at `now` (unix seconds), unless the payment has had its number of such operations
+    /// lately. Each signer has a number of its own: a payer whose session key signs captures keeps no merchant from
+    /// ending the payment.
+    #[must_use]
+    pub fn in_number(&self, decision: Decision, action: &Action, history: &History, now: i64) -> Decision {
+        let operations = history.operations.iter().map(|tracked| &tracked.operation);
+        let accepted: Vec<i64> = operations
+            .filter(|known| have_one_signer(&known.action, action))
+            .map(|known| known.accepted_at)
+            .collect();
+        let count = u64::try_from(accepted.len()).unwrap_or(u64::MAX);
+        match (decision, accepted.into_iter().max()) {
+            (Decision::Begin(Begin::New), Some(newest)) if count >= self.maximum_operations_per_payment => {
+                let seconds = newest.saturating_add(NEXT_OPERATION_SECONDS).saturating_sub(now);
+                match u64::try_from(seconds) {
+                    Ok(seconds @ 1..) => Decision::Later { seconds },
+                    _ => decision,
+                }
+            }
+            _ => decision,
+        }
+    }
+
     /// How final a payment of `amount` base units must be that rests on a balance; `asked` by the merchant can only make
     /// it more.
     pub fn on_balance(&self, amount: u64, asked: Option<Level>) -> Commitment {
@@ -94,4 +127,15 @@ impl Policy {
     pub fn last_reserved_second(&self, capture_deadline: i64) -> i64 {
         capture_deadline.saturating_sub(self.voucher_margin_seconds)
     }
+}
+
+/// Whether both are asked for with the signature of one party: the capture authorizer, the receiver authorizer, or the
+/// receiver.
+fn have_one_signer(one: &Action, other: &Action) -> bool {
+    matches!(
+        (one, other),
+        (Action::Capture { .. }, Action::Capture { .. })
+            | (Action::Close { .. } | Action::Void { .. }, Action::Close { .. } | Action::Void { .. })
+            | (Action::Refund { .. }, Action::Refund { .. })
+    )
 }

@@ -6,6 +6,7 @@ mod check;
 mod effective;
 mod keypair;
 mod keys;
+mod proxies;
 mod secret;
 mod source;
 mod urls;

@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod budget;
+pub mod changes;
 pub mod check;
 pub mod deny_list;
 pub mod found;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
     middleware::{from_fn, from_fn_with_state, map_response},
@@ -24,24 +24,32 @@ const OPERATOR_CONCURRENCY: usize = 2;
 
 /// What everybody can ask.
 pub fn router(app: Arc<App>) -> Router {
-    let body_limit = app.settings.maximum_body_bytes;
-    let routes = Router::new()
+    let body_limit = DefaultBodyLimit::max(app.settings.maximum_body_bytes);
+    let admit = from_fn_with_state(Arc::clone(&app), admission::admit);
+    let count = from_fn_with_state(Arc::clone(&app), admission::count);
+    let count_health = from_fn_with_state(Arc::clone(&app), admission::count_health);
+    // Each layer wraps those above it: a request passes them from the bottom up.
+    let of_browsers = Router::new()
         .route("/intents", post(routes::intents::create))
         .route("/intents/payload", post(routes::payload::payload))
+        .route("/supported", get(routes::supported::supported))
+        .route("/payments/{id}", get(routes::payments::payment))
+        .route("/payments/{id}/events", get(routes::events::events))
+        .route_layer(admit.clone())
+        .route("/openapi.json", get(routes::openapi::openapi).layer(count))
+        .layer(body_limit);
+    let of_servers = Router::new()
         .route("/verify", post(routes::verify::verify))
         .route("/settle", post(routes::settle::settle))
         .route("/refunds", post(routes::refunds::draft))
         .route("/refunds/signed", post(routes::refunds::send))
-        .route("/supported", get(routes::supported::supported))
-        .route("/payments/{id}", get(routes::payments::payment))
-        .route("/payments/{id}/events", get(routes::events::events))
-        .route_layer(from_fn_with_state(Arc::clone(&app), admission::limit))
-        // These two are answered however much is asked.
-        .route("/health", get(health::health))
-        .route("/openapi.json", get(routes::openapi::openapi))
-        // Each layer wraps those above it: a request passes them from the bottom up.
-        .layer(DefaultBodyLimit::max(body_limit));
-    answering(routes, app)
+        .route_layer(admit)
+        .route(
+            "/health",
+            get(health::health).layer(Extension(Arc::<health::Latest>::default())).layer(count_health),
+        )
+        .layer(body_limit);
+    answering(of_browsers.merge(of_servers), app)
 }
 
 /// What only the operator can ask.

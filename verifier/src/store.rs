@@ -139,6 +139,17 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
+    /// Whether the store can be read. Takes no lock.
+    ///
+    /// # Errors
+    /// If it can't.
+    pub async fn check_readable(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1 FROM payments LIMIT 1")
+            .fetch_optional(&mut *self.pool.acquire().await?)
+            .await?;
+        Ok(())
+    }
+
     /// Waits for what is being written and closes it.
     pub async fn close(&self) {
         self.pool.pool().close().await;

@@ -173,10 +173,17 @@ CREATE TABLE leader (
 
 INSERT INTO leader (id, term) VALUES (1, 0);
 
--- Tells every verifier, once for each transaction that commits: there is something to send, or something got further.
+-- Tells every verifier, once for each transaction that commits: there is something to send, or which payments got further.
 CREATE FUNCTION tell_verifiers() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify(TG_ARGV[0], '');
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION tell_of_payment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('x402_escrow_progress', new.payment_id);
     RETURN NULL;
 END
 $$;
@@ -186,4 +193,4 @@ FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_to_send');
 CREATE TRIGGER operations_taken_up AFTER UPDATE OF closed ON operations FOR EACH ROW WHEN (new.closed < old.closed)
 EXECUTE FUNCTION tell_verifiers('x402_escrow_to_send');
 CREATE TRIGGER operations_got_further AFTER UPDATE ON operations
-FOR EACH STATEMENT EXECUTE FUNCTION tell_verifiers('x402_escrow_progress');
+FOR EACH ROW EXECUTE FUNCTION tell_of_payment();

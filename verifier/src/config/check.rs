@@ -1,12 +1,7 @@
 //! Whether the keys' values can be used, and what they make.
 
 use std::{
-    fmt::Display,
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
-    ops::RangeInclusive,
-    path::PathBuf,
-    time::Duration,
+    fmt::Display, net::SocketAddr, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration,
 };
 
 use x402_escrow_domain::{
@@ -27,7 +22,7 @@ use crate::{
     engine::{
         app::{Deployment, Settings},
         deny_list::{self, DenyListSettings, Source},
-        limits::LimitSettings,
+        limits::{AtOnce, LimitSettings, PaymentRates},
     },
     store::Database,
     telemetry,
@@ -41,6 +36,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
     let effective = effective::effective(&keys);
     check_ranges(&keys, error);
     check_budgets(&keys, error);
+    let limits_asked = limit_settings(&keys);
     if keys.listen.parse::<SocketAddr>().is_err() {
         let message = format!("{:?} is not an address and a port, as 127.0.0.1:4020", keys.listen);
         error.note("listen", message);
@@ -110,6 +106,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
             },
             minimum_hold_amount: keys.minimum_hold_amount,
             maximum_open_holds_per_escrow: keys.maximum_open_holds_per_escrow,
+            maximum_operations_per_payment: keys.maximum_operations_per_payment,
         },
         settings: Settings {
             websocket_urls: websocket_urls?,
@@ -122,12 +119,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
             compute_unit_prices_micro_lamports: keys.compute_unit_price_micro_lamports
                 ..=keys.maximum_compute_unit_price_micro_lamports,
             maximum_body_bytes: keys.maximum_body_bytes,
-            limits: LimitSettings {
-                maximum_concurrent_requests: keys.maximum_concurrent_requests,
-                requests_per_minute_per_client: NonZeroU32::new(keys.requests_per_minute_per_client),
-                payments_per_minute_per_session: NonZeroU32::new(keys.payments_per_minute_per_session),
-                trusted_proxies: keys.trusted_proxies.iter().map(IpAddr::to_canonical).collect(),
-            },
+            limits: limits_asked,
             deny_list: deny_list?.map(|source| DenyListSettings {
                 source,
                 timeout: Duration::from_millis(keys.deny_list_timeout_milliseconds),
@@ -145,6 +137,27 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         log_format: keys.log_format,
         log_filter: log_filter?,
     })
+}
+
+fn limit_settings(keys: &Keys) -> LimitSettings {
+    LimitSettings {
+        maximum_concurrent_requests: keys.maximum_concurrent_requests,
+        requests_per_minute_per_client: NonZeroU32::new(keys.requests_per_minute_per_client),
+        health_per_minute_per_client: NonZeroU32::new(keys.health_per_minute_per_client),
+        intents_per_minute_per_session: NonZeroU32::new(keys.intents_per_minute_per_session),
+        payments_per_minute: PaymentRates {
+            per_session: NonZeroU32::new(keys.payments_per_minute_per_session),
+            per_payer: NonZeroU32::new(keys.payments_per_minute_per_payer),
+            per_receiver: NonZeroU32::new(keys.payments_per_minute_per_receiver),
+            overall: NonZeroU32::new(keys.payments_per_minute),
+        },
+        bodies: AtOnce { per_client: keys.maximum_bodies_per_client, overall: keys.maximum_bodies },
+        body_timeout: Duration::from_secs(keys.body_timeout_seconds),
+        waiting: AtOnce { per_client: keys.maximum_waiting_per_client, overall: keys.maximum_waiting },
+        waiting_per_payment: keys.maximum_waiting_per_payment,
+        followers: AtOnce { per_client: keys.maximum_followers_per_client, overall: keys.maximum_followers },
+        trusted_proxies: keys.trusted_proxies.iter().map(|proxies| proxies.range()).collect(),
+    }
 }
 
 /// Where the operator connects: not where everybody does, but for port 0, of which there are many.
@@ -177,7 +190,16 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
         ("exact_maximum_compute_units", u64::from(keys.exact_maximum_compute_units), 1..=1_400_000),
         ("exact_priority_fee_lamports", keys.exact_priority_fee_lamports, 0..=1_000_000),
         ("maximum_open_holds_per_escrow", keys.maximum_open_holds_per_escrow, 1..=1_000_000_000),
+        ("maximum_operations_per_payment", keys.maximum_operations_per_payment, 1..=100_000),
+        ("body_timeout_seconds", keys.body_timeout_seconds, 1..=300),
         ("maximum_concurrent_requests", keys.maximum_concurrent_requests as u64, 1..=100_000),
+        ("maximum_bodies_per_client", keys.maximum_bodies_per_client as u64, 1..=1_000_000),
+        ("maximum_bodies", keys.maximum_bodies as u64, 1..=1_000_000),
+        ("maximum_waiting_per_payment", keys.maximum_waiting_per_payment as u64, 0..=1_000_000),
+        ("maximum_waiting_per_client", keys.maximum_waiting_per_client as u64, 0..=1_000_000),
+        ("maximum_waiting", keys.maximum_waiting as u64, 0..=1_000_000),
+        ("maximum_followers_per_client", keys.maximum_followers_per_client as u64, 0..=1_000_000),
+        ("maximum_followers", keys.maximum_followers as u64, 0..=1_000_000),
         ("maximum_body_bytes", keys.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
     ] {
         check_range(key, value, &range, error);

@@ -1,6 +1,6 @@
 //! The keys of the configuration, as they are written, and what holds where one isn't.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use x402_escrow_interface::message::MAXIMUM_CAPTURE_SECONDS;
@@ -9,7 +9,7 @@ use x402_escrow_wire::{
     text::{Decimal, Key},
 };
 
-use super::source::Source;
+use super::{proxies::Proxies, source::Source};
 use crate::{engine::deny_list::OnFailure, telemetry::LogFormat};
 
 /// A level of finality and the amounts it is for.
@@ -124,8 +124,22 @@ keys! {
     rent_budget: LimitKey = sol(50.0, 150.0);
     maximum_concurrent_requests: usize = 1024;
     requests_per_minute_per_client: u32 = 12_000;
+    health_per_minute_per_client: u32 = 600;
+    intents_per_minute_per_session: u32 = 1200;
     payments_per_minute_per_session: u32 = 1200;
-    trusted_proxies: Vec<IpAddr> = Vec::new();
+    payments_per_minute_per_payer: u32 = 6000;
+    payments_per_minute_per_receiver: u32 = 12_000;
+    payments_per_minute: u32 = 60_000;
+    maximum_operations_per_payment: u64 = 256;
+    maximum_bodies_per_client: usize = 512;
+    maximum_bodies: usize = 4096;
+    body_timeout_seconds: u64 = 10;
+    maximum_waiting_per_payment: usize = 16;
+    maximum_waiting_per_client: usize = 2048;
+    maximum_waiting: usize = 16_384;
+    maximum_followers_per_client: usize = 256;
+    maximum_followers: usize = 4096;
+    trusted_proxies: Vec<Proxies> = Vec::new();
     log_format: LogFormat = LogFormat::Text;
     log: String = "info".to_owned();
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use solana_sdk::signer::{Signer, keypair::Keypair};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use x402_escrow_domain::{
     budget::{Budgets, Ledger},
     gather::GatherSettings,
@@ -25,6 +25,7 @@ use x402_escrow_wire::clock::unix_now;
 use crate::{
     chain::{Chain, ChainError, live::Blocks},
     engine::{
+        changes::Changes,
         deny_list::{DenyList, DenyListSettings},
         limits::{LimitSettings, Limits},
         metrics::{Measured, Metrics},
@@ -69,14 +70,12 @@ pub struct App {
     pub is_leading: AtomicBool,
     /// Whether transactions can't be followed now.
     pub is_stalled: AtomicBool,
-    /// Changes whenever an operation may have got further.
-    pub progress: watch::Sender<()>,
+    /// Tells whenever an operation may have got further.
+    pub changes: Changes,
+    /// Whether the store took no write when that was last tried.
+    pub is_unwritable: AtomicBool,
     /// Whether the service is stopping: followers must go.
     pub is_stopping: watch::Sender<bool>,
-    /// One permit for each client that follows a payment.
-    pub followers: Arc<Semaphore>,
-    /// Counts the nonces that were suggested.
-    pub suggestions: AtomicU64,
 }
 
 /// Which escrow program and tokens, on which cluster; `None` is what the node says, and what is known of its cluster.
@@ -103,9 +102,6 @@ pub enum StartError {
     #[error("tokens (or X402_TOKENS): {0}")]
     NoTokens(#[from] NoTokens),
 }
-
-/// The most clients that can follow payments at once: each reads the store as often as its payment gets further.
-pub const MAXIMUM_FOLLOWERS: usize = 256;
 
 /// How the service runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,9 +169,9 @@ impl App {
             rules: Rules { network, program, fee_payer: fee_payer.pubkey(), tokens, policy },
             chain,
             store,
+            limits: Limits::new(&settings.limits, Arc::clone(&metrics)),
             metrics,
             fee_payer,
-            limits: Limits::new(&settings.limits),
             deny_list: DenyList::new(settings.deny_list.clone()),
             ledger: Mutex::new(Ledger::new(settings.budgets)),
             leasing: tokio::sync::Mutex::default(),
@@ -186,10 +182,9 @@ impl App {
             blocks: Arc::default(),
             is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
-            progress: watch::Sender::new(()),
+            changes: Changes::default(),
+            is_unwritable: AtomicBool::new(false),
             is_stopping: watch::Sender::new(false),
-            followers: Arc::new(Semaphore::new(MAXIMUM_FOLLOWERS)),
-            suggestions: AtomicU64::new(0),
         })
     }
 

@@ -23,6 +23,6 @@ pub async fn record(app: &App, history: &History) -> Result<Option<History>, Int
         tracing::info!(%payment, kind, %signature, "found on chain: somebody else did it");
     }
     app.store.record_found(&history.payment, &found, app.now()).await?;
-    app.progress.send_replace(());
+    app.changes.tell(&history.payment.id);
     Ok(app.store.history(&history.payment.id).await?)
 }

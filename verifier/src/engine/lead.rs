@@ -13,6 +13,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use x402_escrow_wire::text::Hex32;
+
 use crate::{
     chain::live,
     engine::{app::App, review, track, webhook},
@@ -93,7 +95,10 @@ pub async fn hear(app: Arc<App>) -> Infallible {
                     Ok(Ok(heard)) if heard.channel() == store::TO_SEND => app.to_send.notify_one(),
                     // The leader heard of it when it wrote it.
                     Ok(Ok(_)) if app.is_leading.load(Ordering::Relaxed) => {}
-                    Ok(Ok(_)) => app.progress.send_replace(()),
+                    Ok(Ok(heard)) => match heard.payload().parse::<Hex32>() {
+                        Ok(payment) => app.changes.tell(&payment.0),
+                        Err(_) => app.changes.tell_all(),
+                    },
                     Ok(Err(error)) => {
                         tracing::warn!(%error, "can't hear of other verifiers; polling");
                         break;
@@ -110,5 +115,5 @@ pub async fn hear(app: Arc<App>) -> Infallible {
 
 fn wake(app: &App) {
     app.to_send.notify_one();
-    app.progress.send_replace(());
+    app.changes.tell_all();
 }

@@ -35,6 +35,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<RouteLabels, Histogram>,
     refusals: Family<RefusalLabels, Counter>,
+    limited: Family<LimitLabels, Counter>,
     rpc_requests: Family<RpcLabels, Counter>,
     rpc_seconds: Family<MethodLabels, Histogram>,
     captured: Family<CapturedLabels, Counter>,
@@ -66,6 +67,11 @@ struct RouteLabels {
 struct RefusalLabels {
     route: String,
     code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -109,6 +115,7 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(seconds),
             refusals: Family::default(),
+            limited: Family::default(),
             rpc_requests: Family::default(),
             rpc_seconds: Family::new_with_constructor(seconds),
             captured: Family::default(),
@@ -124,6 +131,7 @@ impl Default for Metrics {
         registry.register("requests", "Requests answered", metrics.requests.clone());
         registry.register("request_seconds", "Time to answer", metrics.request_seconds.clone());
         registry.register("refusals", "Answers of no and errors", metrics.refusals.clone());
+        registry.register("limited", "Limits that were reached", metrics.limited.clone());
         registry.register("rpc_requests", "Requests to Solana nodes", metrics.rpc_requests.clone());
         registry.register("rpc_seconds", "Time until Solana nodes answered", metrics.rpc_seconds.clone());
         registry.register(
@@ -186,6 +194,11 @@ impl Metrics {
         if let Some(code) = code {
             self.refusals.get_or_create(&RefusalLabels { route, code }).inc();
         }
+    }
+
+    /// Counts that a limit was reached, by its key in the configuration.
+    pub fn count_limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&LimitLabels { limit }).inc();
     }
 
     fn count_rpc(&self, method: &'static str, since: Instant, succeeded: bool) {

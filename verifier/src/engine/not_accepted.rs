@@ -21,8 +21,8 @@ pub enum NotAccepted {
     /// The store failed: no verdict.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The payer pays too often: no verdict.
-    #[error("this payer pays too often")]
+    /// Too much is asked: no verdict.
+    #[error("{}", .0.limit.message())]
     TooMany(TooMany),
     /// The operator's budget for it is used up: no verdict.
     #[error("a budget is used up")]

@@ -22,6 +22,7 @@ use crate::{
     engine::{
         app::App,
         budget,
+        limits::Caller,
         not_accepted::NotAccepted,
         settle::{self, Wanted, accepted},
         submit,
@@ -58,6 +59,7 @@ pub async fn draft(app: &App, payment_id: &Digest, amount: u64) -> Result<Draft,
 /// If it is not the one drafted, or not signed by the receiver.
 pub async fn send(
     app: &App,
+    caller: &Caller,
     payment_id: &Digest,
     amount: u64,
     message: &[u8],
@@ -75,13 +77,13 @@ pub async fn send(
     };
     let payment_id = &payment_id;
     if let Some(operation_id) = made_before(&known(app, payment_id).await?, amount) {
-        return settle::wait(app, wanted(operation_id, true)).await;
+        return settle::wait(app, caller, wanted(operation_id, true)).await;
     }
     match accept(app, payment_id, amount, message, by_receiver).await {
-        Ok((operation_id, is_new)) => settle::wait(app, wanted(operation_id, !is_new)).await,
+        Ok((operation_id, is_new)) => settle::wait(app, caller, wanted(operation_id, !is_new)).await,
         // An equal one may have come in between, and even be on chain by now.
         Err(NotAccepted::Rejected(rejection)) => match made_before(&known(app, payment_id).await?, amount) {
-            Some(operation_id) => settle::wait(app, wanted(operation_id, true)).await,
+            Some(operation_id) => settle::wait(app, caller, wanted(operation_id, true)).await,
             None => Err(rejection.into()),
         },
         Err(other) => Err(other),
@@ -134,7 +136,8 @@ async fn accept(
         Some(operation_id) => Ok(Decision::Before(operation_id)),
         None if self::returns(history, amount)? == returns => {
             let equal = history.equal_to(&action);
-            Ok(Decision::Begin(equal.map_or(Begin::New, |known| Begin::Again(known.id))))
+            let decision = Decision::Begin(equal.map_or(Begin::New, |known| Begin::Again(known.id)));
+            Ok(app.rules.policy.in_number(decision, &action, history, now))
         }
         None => Err(not_drafted()),
     };

@@ -59,7 +59,7 @@ fn judge(app: &App, history: &History, now: i64) -> Reviewed {
             let commitment = app.rules.policy.required(history, &action, None, now);
             Some(Begun { action, commitment, begin })
         }
-        Ok(Decision::Before(_)) => None,
+        Ok(Decision::Before(_) | Decision::Later { .. }) => None,
         Err(rejection) => {
             tracing::warn!(%payment, kind, reason = rejection.message, "can't be ended now");
             None

@@ -20,7 +20,9 @@ use x402_escrow_wire::{auth_capture::Level, error_code::ErrorCode, text::Hex32};
 use crate::{
     engine::{
         app::App,
+        changes::Subscription,
         check::{Checked, Purpose, check},
+        limits::{Caller, TooMany},
         not_accepted::NotAccepted,
     },
     store::Accepted,
@@ -35,18 +37,18 @@ pub enum Outcome {
     Voucher(Box<Vouched>),
 }
 
-/// Settles what the request asks for.
+/// Settles what `caller`'s request asks for.
 ///
 /// # Errors
 /// If nothing was accepted, or the store failed.
-pub async fn settle(app: &App, request: &Request) -> Result<Outcome, NotAccepted> {
+pub async fn settle(app: &App, caller: &Caller, request: &Request) -> Result<Outcome, NotAccepted> {
     let progress = match check(app, request, Purpose::Settle).await? {
         Checked::Voucher(checked) => {
             return Ok(Outcome::Voucher(Box::new(voucher::settle(app, *checked).await?)));
         }
-        Checked::Hold(checked) => hold::settle(app, *checked).await?,
-        Checked::Operation(checked) => operation::settle(app, *checked).await?,
-        Checked::Transfer(checked) => transfer::settle(app, *checked).await?,
+        Checked::Hold(checked) => hold::settle(app, caller, *checked).await?,
+        Checked::Operation(checked) => operation::settle(app, caller, *checked).await?,
+        Checked::Transfer(checked) => transfer::settle(app, caller, *checked).await?,
     };
     Ok(Outcome::Operation(Box::new(progress)))
 }
@@ -65,6 +67,7 @@ pub fn accepted(app: &App, payment_id: &Digest, accepted: Accepted) -> Result<(i
         Accepted::Refused(rejection) => Err(rejection.into()),
         Accepted::UnknownPayment => Err(unknown_payment(Hex32(*payment_id)).into()),
         Accepted::IdentifierTaken(id) => Err(NotAccepted::IdentifierTaken(id)),
+        Accepted::Later { seconds } => Err(NotAccepted::TooMany(app.limits.too_many_operations(seconds))),
     }
 }
 
@@ -85,20 +88,35 @@ pub struct Wanted {
     pub until: Instant,
 }
 
-/// Waits until the operation is as sure as it must be, came to nothing, or the time is over.
+/// Waits until the operation is as sure as it must be, came to nothing, or the time is over. Where too many wait already,
+/// says what is known now.
 ///
 /// # Errors
 /// If the store failed.
-pub async fn wait(app: &App, wanted: Wanted) -> Result<Progress, NotAccepted> {
-    let mut changed = app.progress.subscribe();
-    loop {
-        changed.borrow_and_update();
+pub async fn wait(app: &App, caller: &Caller, wanted: Wanted) -> Result<Progress, NotAccepted> {
+    let changes = app.changes.of(wanted.payment_id);
+    let mut progress = load(app, wanted).await?;
+    if is_decided(&progress) {
+        return Ok(progress);
+    }
+    match app.limits.wait(caller, wanted.payment_id, until_decided(app, changes, wanted)).await {
+        Ok(progress) => progress,
+        Err(too_many) => {
+            progress.objection = Some(ask_again(too_many));
+            Ok(progress)
+        }
+    }
+}
+
+async fn until_decided(
+    app: &App,
+    mut changes: Subscription,
+    wanted: Wanted,
+) -> Result<Progress, NotAccepted> {
+    while timeout_at(wanted.until, changes.changed()).await.is_ok() {
         let progress = load(app, wanted).await?;
         if is_decided(&progress) {
             return Ok(progress);
-        }
-        if timeout_at(wanted.until, changed.changed()).await.is_err() {
-            break;
         }
     }
     // Nobody waits for it any more: what was not sent by now must not be held later, after a no.
@@ -109,6 +127,12 @@ pub async fn wait(app: &App, wanted: Wanted) -> Result<Progress, NotAccepted> {
         return load(app, wanted).await;
     }
     Ok(progress)
+}
+
+fn ask_again(too_many: TooMany) -> Rejection {
+    let (why, seconds) = (too_many.limit.message(), too_many.retry_after_seconds);
+    let message = format!("it is accepted and not decided yet, and {why}; settle again in {seconds} s");
+    Rejection::new(ErrorCode::SettlementPending, message)
 }
 
 fn is_decided(progress: &Progress) -> bool {

@@ -105,7 +105,6 @@ impl Tracker {
             })
             .collect();
         let seen = Seen::read(self.app.chain.as_ref(), &sought).await?;
-        let mut changed = false;
         let mut ready = HashMap::new();
         let mut awaited = HashSet::new();
         for mut tracked in open {
@@ -115,7 +114,7 @@ impl Tracker {
                 self.app.store.record(&tracked).await?;
                 log_change(&before.operation, &tracked);
                 self.conclude(&before.operation, &tracked.operation).await?;
-                changed = true;
+                self.app.changes.tell(&tracked.operation.payment_id);
             }
             let operation = &tracked.operation;
             let is_first = !waiting.contains(&operation.payment_id);
@@ -135,9 +134,6 @@ impl Tracker {
             if !operation.state.has_landed() && !operation.state.is_negative() {
                 waiting.insert(operation.payment_id);
             }
-        }
-        if changed {
-            self.app.progress.send_replace(());
         }
         self.send_ready(&ready, &awaited).await?;
         Ok(count)

@@ -38,7 +38,7 @@ pub async fn run(app: Arc<App>, webhook: Webhook) -> Infallible {
     // A redirect would take a signed message elsewhere.
     let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
     let client = client.unwrap_or_else(|error| unreachable!("these settings are sound: {error}"));
-    let mut progress = app.progress.subscribe();
+    let mut progress = app.changes.of_any();
     loop {
         progress.borrow_and_update();
         match deliver_due(&app, &webhook, &client).await {

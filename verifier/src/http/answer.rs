@@ -2,10 +2,17 @@
 
 use axum::{
     Json,
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use x402_escrow_wire::facilitator::{SettleResponse, VerifyResponse};
+use x402_escrow_wire::{
+    error_code::ErrorCode,
+    facilitator::{SettleResponse, VerifyResponse},
+};
+
+/// When to ask again for what is not decided yet, in seconds: the header `Retry-After`.
+const PENDING_SECONDS: u64 = 1;
 
 /// What was decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +50,9 @@ impl<T: Decided> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         let decision = self.0.decision();
         let mut response = Json(self.0).into_response();
+        if decision.code.as_deref() == Some(ErrorCode::SettlementPending.as_str()) {
+            response.headers_mut().insert(header::RETRY_AFTER, PENDING_SECONDS.into());
+        }
         response.extensions_mut().insert(decision);
         response
     }

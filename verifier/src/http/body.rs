@@ -1,7 +1,7 @@
 //! Reads request bodies.
 
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{FromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
 };
@@ -36,16 +36,31 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
                 "the body must be JSON: send the header `Content-Type: application/json`",
             ));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
-            let status = rejection.status();
-            let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "bad_request" };
-            ApiError::new(status, code, rejection.body_text())
-        })?;
+        let bytes = bytes(request, state).await?;
         let value = serde_json::from_slice(&bytes).map_err(|error| {
             ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"))
         })?;
         Ok(Self(value))
     }
+}
+
+/// Reads the whole body of `request` before anything is done about it, so that one that comes slowly keeps no place from
+/// others.
+///
+/// # Errors
+/// If it is too long or breaks off.
+pub(super) async fn read_ahead(request: Request) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = bytes(Request::from_parts(parts.clone(), body), &()).await?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
+        let status = rejection.status();
+        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "bad_request" };
+        ApiError::new(status, code, rejection.body_text())
+    })
 }
 
 /// Whether the body is declared as `application/json`, with or without parameters.

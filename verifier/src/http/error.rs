@@ -18,7 +18,10 @@ use x402_escrow_wire::{
 
 use crate::{
     chain::ChainError,
-    engine::{limits::TooMany, not_accepted::NotAccepted},
+    engine::{
+        limits::{Limit, TooMany},
+        not_accepted::NotAccepted,
+    },
     http::answer::Decision,
     store::StoreError,
 };
@@ -60,13 +63,6 @@ impl ApiError {
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
-    }
-
-    /// Status 429.
-    pub fn too_many_requests(what: &str, too_many: TooMany) -> Self {
-        let seconds = too_many.retry_after_seconds;
-        let message = format!("{what}; try again in {seconds} seconds");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(seconds)
     }
 
     /// Status 409.
@@ -114,8 +110,17 @@ impl From<Rejection> for ApiError {
 }
 
 impl From<TooMany> for ApiError {
-    fn from(too_many: TooMany) -> Self {
-        Self::too_many_requests("this payer pays too often", too_many)
+    fn from(TooMany { limit, retry_after_seconds }: TooMany) -> Self {
+        let (status, code) = match limit {
+            Limit::Followers => (StatusCode::SERVICE_UNAVAILABLE, "too_many_followers"),
+            Limit::FollowersPerClient => (StatusCode::TOO_MANY_REQUESTS, "too_many_followers"),
+            Limit::OperationsPerPayment => (StatusCode::TOO_MANY_REQUESTS, "too_many_operations"),
+            Limit::BodyTime => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            limit if limit.is_of_all() => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            _ => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+        };
+        let message = format!("{}; try again in {retry_after_seconds} s", limit.message());
+        Self::new(status, code, message).retry_after(retry_after_seconds)
     }
 }
 
@@ -148,7 +153,7 @@ impl From<ChainError> for ApiError {
     fn from(error: ChainError) -> Self {
         tracing::warn!(%error, "request failed");
         let message = "the Solana node did not answer; try again";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable", message)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "chain_unavailable", message).retry_after(1)
     }
 }
 

@@ -1,7 +1,12 @@
 //! What somebody must hear of before it is too late: captures near their deadline, budgets near their end. Also takes down what the fee payer
 //! has, from which the metrics tell when it is spent.
 
-use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::MissedTickBehavior;
 use x402_escrow_domain::{
@@ -51,6 +56,11 @@ pub async fn run(app: Arc<App>) -> Infallible {
     loop {
         interval.tick().await;
         app.limits.forget();
+        let writable = app.store.check_writable().await;
+        app.is_unwritable.store(writable.is_err(), Ordering::Relaxed);
+        if let Err(error) = writable {
+            tracing::error!(%error, "the store can't be written to");
+        }
         if let Err(error) = look(&app, &mut warned).await {
             tracing::warn!(%error, "can't look for what is in danger");
         }

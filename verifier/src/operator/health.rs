@@ -1,9 +1,13 @@
 //! Whether payments can be settled now.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Serialize;
+use tokio::time::Instant;
 use x402_escrow_domain::facts;
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -30,9 +34,53 @@ pub struct Health {
     nodes: Vec<NodeReport>,
 }
 
+/// For how long what was found out is told to everybody.
+const TOLD: Duration = Duration::from_secs(1);
+
+/// For how long it is told while it is being found out anew.
+const TOLD_MEANWHILE: Duration = Duration::from_secs(5);
+
+/// What was found out last: however many ask, it is found out once a second.
+#[derive(Debug, Default)]
+pub struct Latest {
+    examining: tokio::sync::Mutex<()>,
+    found: Mutex<Option<(Instant, Health)>>,
+}
+
+impl Latest {
+    fn younger_than(&self, age: Duration) -> Option<Health> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.as_ref().filter(|(at, _)| at.elapsed() < age).map(|(_, health)| health.clone())
+    }
+
+    async fn health(&self, app: &App) -> Health {
+        if let Some(health) = self.younger_than(TOLD) {
+            return health;
+        }
+        let _turn = match self.examining.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                if let Some(health) = self.younger_than(TOLD_MEANWHILE) {
+                    return health;
+                }
+                self.examining.lock().await
+            }
+        };
+        if let Some(health) = self.younger_than(TOLD) {
+            return health;
+        }
+        let health = examine(app).await;
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), health.clone()));
+        health
+    }
+}
+
 /// `GET /health`: status 200 if payments can be settled now, else 503 and why not.
-pub async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
-    let health = examine(&app).await;
+pub async fn health(
+    State(app): State<Arc<App>>,
+    Extension(latest): Extension<Arc<Latest>>,
+) -> (StatusCode, Json<Health>) {
+    let health = latest.health(&app).await;
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health))
 }
@@ -49,9 +97,12 @@ pub(crate) async fn examine(app: &App) -> Health {
         nodes: app.chain.nodes(),
     };
     check_chain(app, &mut health).await;
-    if let Err(error) = app.store.check_writable().await {
-        tracing::error!(%error, "the store can't be written to");
-        health.reasons.push("the database can't be written to".to_owned());
+    // Whether it can be written to is tried in the background: who asks here waits for no lock.
+    if let Err(error) = app.store.check_readable().await {
+        tracing::error!(%error, "the store can't be read");
+        health.reasons.push("the database can't be read".to_owned());
+    } else if app.is_unwritable.load(Ordering::Relaxed) {
+        health.reasons.push("the database can't be written to; the verifier's log says why".to_owned());
     }
     if app.is_stalled.load(Ordering::Relaxed) {
         health.reasons.push("transactions can't be followed; the verifier's log says why".to_owned());

@@ -29,6 +29,11 @@ pub enum Accepted {
     UnknownPayment,
     /// Its id is another payment's of the same signer.
     IdentifierTaken(PaymentIdentifier),
+    /// The payment takes no more operations now.
+    Later {
+        /// In how many seconds it takes one more.
+        seconds: u64,
+    },
 }
 
 /// A payment that is to be held.
@@ -165,6 +170,7 @@ impl Store {
                 }
                 Accepted::New(id)
             }
+            Ok(Decision::Later { seconds }) => return Ok(Accepted::Later { seconds }),
             Err(rejection) => return Ok(Accepted::Refused(rejection)),
         };
         transaction.commit().await?;

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::ServiceExt;
-use x402_escrow_verifier::{engine::app::MAXIMUM_FOLLOWERS, router::router};
+use x402_escrow_verifier::router::router;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{document::Exchange, world::World};
@@ -74,20 +74,6 @@ async fn an_unknown_payment_can_not_be_followed() {
         let (_, body) = world.get(&format!("/payments/{id}/events")).await;
         assert_eq!(body["error"]["code"], code, "{body}");
     }
-}
-
-#[tokio::test]
-async fn one_follower_too_many_is_refused_until_another_leaves() {
-    let world = World::new().await;
-    let id = world.authorize(1000, 1).await;
-    let mut followers = Vec::new();
-    for _ in 0..MAXIMUM_FOLLOWERS {
-        followers.push(Events::of(&world, id).await);
-    }
-    let (status, body) = world.get(&format!("/payments/{id}/events")).await;
-    assert_eq!((status.as_u16(), &body["error"]["code"]), (503, &json!("too_many_followers")));
-    followers.pop();
-    Events::of(&world, id).await.next().await.unwrap();
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ mod restarted_node;
 mod settle;
 mod several;
 mod status;
+mod strangers;
 mod stream;
 mod supported;
 mod tracking;

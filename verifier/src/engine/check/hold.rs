@@ -113,7 +113,9 @@ pub(super) async fn check(
     let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
     let escrow = intent::check(&proposal, &facts, &promises, &app.rules.policy)?;
     app.deny_list.check(&app.metrics, escrow.payer, intent.receiver, asset).await?;
-    if purpose == Purpose::Verify {
+    if purpose == Purpose::Settle {
+        app.limits.count_sound(Some(intent.escrow), intent.receiver).map_err(NotAccepted::TooMany)?;
+    } else {
         budget::charge_hold(app, escrow.payer, intent.receiver).await?.take_back(app);
     }
     let found = FoundHold::New { facts: Box::new(facts), escrow: Box::new(escrow) };

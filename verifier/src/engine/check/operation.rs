@@ -50,6 +50,10 @@ pub(super) async fn check(
     let commitment_asked = requirements::read_commitment(asked)?;
     let now = facts::cluster_time(app.chain.as_ref()).await?;
     let decision = lifecycle::decide(&action, &history, now)?;
+    let decision = app.rules.policy.in_number(decision, &action, &history, app.now());
+    if let Decision::Later { seconds } = decision {
+        return Err(NotAccepted::TooMany(app.limits.too_many_operations(seconds)));
+    }
     Ok(CheckedOperation { history, action, commitment_asked, decision, now })
 }
 

@@ -55,7 +55,9 @@ pub(super) async fn check(
         simulate(app, request, &transfer).await?;
         let Requirements { receiver, mint, .. } = request.requirements;
         app.deny_list.check(&app.metrics, transfer.payer, receiver, mint).await?;
-        if purpose == Purpose::Verify {
+        if purpose == Purpose::Settle {
+            app.limits.count_sound(None, receiver).map_err(NotAccepted::TooMany)?;
+        } else {
             let SoundTransfer { payer, priority_fee_lamports: priority_fee, .. } = transfer;
             budget::charge_transfer(app, payer, receiver, priority_fee).await?.take_back(app);
         }

@@ -18,12 +18,17 @@ use crate::{
         app::App,
         budget,
         check::{CheckedHold, FoundHold, already_settled},
+        limits::Caller,
         not_accepted::NotAccepted,
     },
     store::{Accepted, NewHold},
 };
 
-pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, NotAccepted> {
+pub(super) async fn settle(
+    app: &App,
+    caller: &Caller,
+    checked: CheckedHold,
+) -> Result<Progress, NotAccepted> {
     let CheckedHold { signed, asset, binding, claim, found, .. } = checked;
     let (payment_id, extra, first_voucher) = (signed.intent.digest(), signed.extra, signed.first_voucher);
     let mut claimed = matches!(&found, FoundHold::Before { standing: Standing::Asking, .. });
@@ -47,6 +52,7 @@ pub(super) async fn settle(app: &App, checked: CheckedHold) -> Result<Progress, 
     };
     let mut progress = wait(
         app,
+        caller,
         Wanted {
             payment_id,
             operation_id,

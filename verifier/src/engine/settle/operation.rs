@@ -1,26 +1,49 @@
 //! Has a capture or a release carried out.
 
 use tokio::time::Instant;
-use x402_escrow_domain::{payment::History, report::Progress, verify::lifecycle};
+use x402_escrow_domain::{decision::Decision, payment::History, report::Progress, verify::lifecycle};
+use x402_escrow_wire::auth_capture::Level;
 
 use super::{Wanted, accepted, wait};
 use crate::{
-    engine::{app::App, budget, check::CheckedOperation, not_accepted::NotAccepted},
+    engine::{app::App, budget, check::CheckedOperation, limits::Caller, not_accepted::NotAccepted},
     store::Asked,
 };
 
-pub(super) async fn settle(app: &App, checked: CheckedOperation) -> Result<Progress, NotAccepted> {
-    let CheckedOperation { history, action, commitment_asked, now, .. } = checked;
+pub(super) async fn settle(
+    app: &App,
+    caller: &Caller,
+    checked: CheckedOperation,
+) -> Result<Progress, NotAccepted> {
+    let CheckedOperation { history, action, commitment_asked, decision, now } = checked;
     let payment_id = history.payment.id;
-    let asked = Asked { payment_id: &payment_id, action: &action, attempt: None, now: app.now() };
-    let required = |history: &History| app.rules.policy.required(history, &action, commitment_asked, now);
-    let decide = |history: &History| lifecycle::decide(&action, history, now);
-    let outcome = app.store.accept_operation(asked, required, decide).await?;
-    let (operation_id, is_new) = accepted(app, &payment_id, outcome)?;
+    let policy = &app.rules.policy;
+    let required = |history: &History| policy.required(history, &action, commitment_asked, now);
+    let (operation_id, is_new) = match decision {
+        // Whoever asks again for what is known takes no lock.
+        Decision::Before(id) if is_promised(&history, id, required(&history)) => (id, false),
+        _ => {
+            let accepted_at = app.now();
+            let asked = Asked { payment_id: &payment_id, action: &action, attempt: None, now: accepted_at };
+            let decide = |history: &History| {
+                let decision = lifecycle::decide(&action, history, now)?;
+                Ok(policy.in_number(decision, &action, history, accepted_at))
+            };
+            let outcome = app.store.accept_operation(asked, required, decide).await?;
+            accepted(app, &payment_id, outcome)?
+        }
+    };
     // The one that ends it was charged with the hold.
     if is_new && history.operations.len() > 1 {
         budget::charge_more(app, &history.payment).await;
     }
     let until = Instant::now() + app.settings.settle_timeout;
-    wait(app, Wanted { payment_id, operation_id, commitment_asked, now, repeated: !is_new, until }).await
+    wait(app, caller, Wanted { payment_id, operation_id, commitment_asked, now, repeated: !is_new, until })
+        .await
+}
+
+/// Whether the operation is already to be as sure as is asked.
+fn is_promised(history: &History, id: i64, required: Level) -> bool {
+    let known = history.operations.iter().find(|tracked| tracked.operation.id == id);
+    known.is_some_and(|known| known.operation.commitment >= required)
 }

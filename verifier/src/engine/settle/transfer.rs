@@ -24,6 +24,7 @@ use crate::{
         app::App,
         budget,
         check::{self, CheckedTransfer},
+        limits::Caller,
         not_accepted::NotAccepted,
     },
     store::Accepted,
@@ -38,7 +39,11 @@ const REVIEW_SECONDS: i64 = 600;
 /// How long to wait before asking again for a transaction that the node has in a block but does not tell yet.
 const RECEIPT_PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) async fn settle(app: &App, checked: CheckedTransfer) -> Result<Progress, NotAccepted> {
+pub(super) async fn settle(
+    app: &App,
+    caller: &Caller,
+    checked: CheckedTransfer,
+) -> Result<Progress, NotAccepted> {
     let CheckedTransfer { request, transfer, known, mut is_told_again } = checked;
     let (payment_id, commitment_asked) = (transfer.id, request.requirements.extra.commitment);
     let known = known.as_ref().and_then(|history| history.operations.first());
@@ -54,7 +59,7 @@ pub(super) async fn settle(app: &App, checked: CheckedTransfer) -> Result<Progre
     let wanted =
         Wanted { payment_id, operation_id, commitment_asked, now: app.now(), repeated: !is_new, until };
     loop {
-        let mut progress = wait(app, wanted).await?;
+        let mut progress = wait(app, caller, wanted).await?;
         if !progress.is_sure_enough() {
             return Ok(progress);
         }

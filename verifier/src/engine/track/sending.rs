@@ -64,7 +64,9 @@ impl Sending {
                     tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
                 }
             }
-            app.progress.send_replace(());
+            for operation in &operations {
+                app.changes.tell(&operation.payment_id);
+            }
             ids
         });
     }

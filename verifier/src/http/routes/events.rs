@@ -1,22 +1,26 @@
 //! A payment, again whenever something about it changes.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     extract::{Path, State},
-    http::StatusCode,
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 use x402_escrow_domain::report;
 use x402_escrow_interface::message::Digest;
 
 use super::payments;
-use crate::{engine::app::App, http::error::ApiError};
+use crate::{
+    engine::{
+        app::App,
+        changes::Subscription,
+        limits::{Caller, Held},
+    },
+    http::error::ApiError,
+};
 
 /// At most this often a follower reads the store, however often operations get further.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -25,25 +29,20 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// standard, 9.2), until nothing can change any more.
 pub async fn events(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let id = payments::read_id(&id)?;
+    let place = app.limits.follow(caller.client())?;
     payments::find(&app, &id).await?;
-    let permit = Arc::clone(&app.followers).try_acquire_owned().map_err(|_| {
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too_many_followers",
-            "as many clients follow payments as can: ask for the payment without /events, or again later",
-        )
-    })?;
     let follower = Follower {
         id: id.0,
-        progress: app.progress.subscribe(),
+        changes: app.changes.of(id.0),
         is_stopping: app.is_stopping.subscribe(),
         app,
         told: String::new(),
         is_over: false,
-        _permit: permit,
+        _place: place,
     };
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
@@ -56,20 +55,20 @@ pub async fn events(
 struct Follower {
     app: Arc<App>,
     id: Digest,
-    progress: watch::Receiver<()>,
+    changes: Subscription,
     is_stopping: watch::Receiver<bool>,
     /// The last report that it got, as JSON.
     told: String,
     /// Whether that was the last there will be.
     is_over: bool,
-    _permit: OwnedSemaphorePermit,
+    _place: Held<IpAddr>,
 }
 
 impl Follower {
     /// Waits for a report that it does not have yet. `None` ends the stream.
     async fn next(&mut self) -> Option<Event> {
         while !self.is_over {
-            self.progress.borrow_and_update();
+            self.changes.forget();
             let history = match self.app.store.history(&self.id).await {
                 Ok(history) => history?,
                 Err(error) => {
@@ -85,7 +84,7 @@ impl Follower {
                 return Some(Event::default().event("payment").data(report));
             }
             tokio::select! {
-                changed = self.progress.changed() => changed.ok()?,
+                () = self.changes.changed() => {}
                 _ = self.is_stopping.wait_for(|is_stopping| *is_stopping) => return None,
             }
             sleep(INTERVAL).await;

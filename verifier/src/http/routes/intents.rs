@@ -1,12 +1,9 @@
 //! From a challenge to the header that pays it.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -36,7 +33,7 @@ use x402_escrow_wire::{
 
 use crate::{
     chain,
-    engine::app::App,
+    engine::{app::App, limits::Caller},
     http::{body::JsonBody, error::ApiError},
 };
 
@@ -160,7 +157,11 @@ impl From<&Intent> for IntentReport {
 }
 
 /// `POST /intents`: turns a challenge into an intent to sign. Changes nothing.
-pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, ApiError> {
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Response, ApiError> {
     let request: CreateRequest = body.read()?;
     let challenge = read_challenge(&request.payment_required)?;
     let told = |hash: Option<Hex32>, of_request: fn(&PaidRequest) -> [u8; 32]| {
@@ -181,10 +182,11 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
     let token_accounts: BTreeSet<_> =
         candidates.iter().flat_map(translate::Candidate::token_accounts).collect();
     let (program, escrow, session_key) = (app.rules.program, wish.escrow, wish.session_key);
+    app.limits.count_intent(caller.client(), escrow, session_key)?;
     let subject = Subject { program, escrow, session_key, nonce: None };
     let facts = chain::facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
     let promises = app.store.promises(&escrow, &facts).await?;
-    let nonce = nonce(&app, request.nonce, &session_key, &facts, &promises)?;
+    let nonce = nonce(&app, caller.client(), request.nonce, &session_key, &facts, &promises)?;
     let choice = translate::choose(candidates, &wish, nonce, &facts, &promises, &app.rules, &mut passed_over);
     passed_over.sort_by_key(|option| option.index);
     let Some(Choice { requirements, payload, intent }) = choice else {
@@ -211,6 +213,7 @@ pub async fn create(State(app): State<Arc<App>>, body: JsonBody) -> Result<Respo
 /// The nonce that the client brought, or one of the lowest that are free.
 fn nonce(
     app: &App,
+    client: IpAddr,
     brought: Option<Decimal>,
     session_key: &Address,
     facts: &Facts,
@@ -223,8 +226,9 @@ fn nonce(
         nonce::check(nonce, facts, &promised)?;
         return Ok(nonce);
     }
-    let turn = app.suggestions.fetch_add(1, Ordering::Relaxed);
-    nonce::suggest(session, &promised, turn).ok_or_else(|| {
+    let of = (session.escrow, *session_key);
+    let suggested = app.limits.suggestions.next(client, of, |last| nonce::suggest(session, &promised, last));
+    suggested.ok_or_else(|| {
         ApiError::new(
             StatusCode::CONFLICT,
             "nonces_used_up",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use x402_escrow_domain::report;
 use x402_escrow_wire::{
@@ -13,8 +13,9 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    engine::{app::App, not_accepted::NotAccepted, refund},
+    engine::{app::App, limits::Caller, not_accepted::NotAccepted, refund},
     http::{
+        answer::Answer,
         body::JsonBody,
         error::{ApiError, rejection},
     },
@@ -38,13 +39,17 @@ pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<R
 }
 
 /// `POST /refunds/signed`: sends what the receiver signed, and answers like `/settle`.
-pub async fn send(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<SettleResponse>, ApiError> {
+pub async fn send(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    body: JsonBody,
+) -> Result<Answer<SettleResponse>, ApiError> {
     let SignedRefund { payment_id, amount, message, signature } = body.read()?;
     let message = BASE64_STANDARD.decode(message).map_err(|error| {
         ApiError::bad_field(FieldError { field: "message".to_owned(), message: error.to_string() })
     })?;
     let network = &app.rules.network;
-    Ok(Json(match refund::send(&app, &payment_id.0, amount.0, &message, &signature.0).await {
+    Ok(Answer(match refund::send(&app, &caller, &payment_id.0, amount.0, &message, &signature.0).await {
         Ok(progress) => report::settled(network, &progress),
         Err(error) => report::rejected(network, rejection(error, ErrorCode::UnexpectedSettleError)?),
     }))

@@ -113,7 +113,7 @@ async fn money_is_promised_and_counted_once_it_is_final() {
 #[tokio::test]
 async fn a_payer_that_pays_too_often_is_told_when_to_try_again() {
     let options = Options {
-        limit: |limits| limits.payments_per_minute_per_session = NonZeroU32::new(1),
+        limit: |limits| limits.payments_per_minute.per_session = NonZeroU32::new(1),
         ..Options::default()
     };
     let world = World::with(options).await;

@@ -15,7 +15,7 @@ use x402_escrow_verifier::{
     engine::{
         app::{App, Deployment, Settings},
         deny_list::{DenyListSettings, OnFailure, Source},
-        limits::LimitSettings,
+        limits::{AtOnce, LimitSettings, PaymentRates},
     },
     store::{Database, Store},
 };
@@ -49,6 +49,7 @@ pub(crate) struct Options {
     pub(crate) deny_list: Option<(&'static str, OnFailure)>,
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
+    pub(crate) maximum_operations_per_payment: u64,
     /// What a test changes of how much may be asked.
     pub(crate) limit: fn(&mut LimitSettings),
 }
@@ -70,6 +71,7 @@ impl Default for Options {
             deny_list: None,
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
+            maximum_operations_per_payment: u64::MAX,
             limit: |_| {},
         }
     }
@@ -77,10 +79,18 @@ impl Default for Options {
 
 /// Limits that a test does not reach unless it means to.
 fn limits(options: Options) -> LimitSettings {
+    let many = AtOnce { per_client: 4096, overall: 4096 };
     let mut limits = LimitSettings {
         maximum_concurrent_requests: 1024,
         requests_per_minute_per_client: None,
-        payments_per_minute_per_session: None,
+        health_per_minute_per_client: None,
+        intents_per_minute_per_session: None,
+        payments_per_minute: PaymentRates::default(),
+        bodies: many,
+        body_timeout: Duration::from_secs(10),
+        waiting: many,
+        waiting_per_payment: 4096,
+        followers: many,
         trusted_proxies: Vec::new(),
     };
     (options.limit)(&mut limits);
@@ -109,6 +119,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         exact_fee_bounds: FeeBounds { maximum_compute_units: 400_000, priority_fee_lamports: 5_000 },
         minimum_hold_amount: options.minimum_hold_amount,
         maximum_open_holds_per_escrow: options.maximum_open_holds_per_escrow,
+        maximum_operations_per_payment: options.maximum_operations_per_payment,
     };
     let webhook = |address| Webhook { url: format!("http://{address}/"), secret: WEBHOOK_SECRET.to_vec() };
     let settings = Settings {
