@@ -6,6 +6,7 @@ mod check;
 mod effective;
 mod keypair;
 mod keys;
+mod origins;
 mod proxies;
 mod secret;
 mod source;

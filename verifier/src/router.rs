@@ -1,17 +1,21 @@
 //! Every route, and every layer in order: those for everybody, and those for the operator, which have a listener of their
 //! own. Uses `operator`, `http` and `engine`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
     extract::DefaultBodyLimit,
-    http::StatusCode,
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::{from_fn, from_fn_with_state, map_response},
     routing::{get, post},
 };
 use tower::limit::GlobalConcurrencyLimitLayer;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+    timeout::TimeoutLayer,
+};
 
 use crate::{
     engine::app::App,
@@ -21,6 +25,9 @@ use crate::{
 
 /// How many of the operator's pages are made at once: each reads a good part of the store.
 const OPERATOR_CONCURRENCY: usize = 2;
+
+/// For how long a browser keeps what it was told that pages may ask, in seconds.
+const PREFLIGHT_SECONDS: u64 = 600;
 
 /// What everybody can ask.
 pub fn router(app: Arc<App>) -> Router {
@@ -49,7 +56,22 @@ pub fn router(app: Arc<App>) -> Router {
             get(health::health).layer(Extension(Arc::<health::Latest>::default())).layer(count_health),
         )
         .layer(body_limit);
-    answering(of_browsers.merge(of_servers), app)
+    let cors = cors(&app.settings.cors_allowed_origins);
+    answering(of_browsers, Arc::clone(&app)).layer(cors).merge(answering(of_servers, app))
+}
+
+/// Lets pages of these origins ask. There are no cookies, so no page has more rights than a stranger.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = match origins {
+        [any] if any == "*" => AllowOrigin::any(),
+        listed => AllowOrigin::list(listed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, log::REQUEST_ID])
+        .max_age(Duration::from_secs(PREFLIGHT_SECONDS))
 }
 
 /// What only the operator can ask.

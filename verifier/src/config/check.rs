@@ -16,7 +16,7 @@ use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
 use super::{
     Config, ConfigError, effective, keypair,
     keys::{FinalityKey, Keys, LimitKey},
-    urls, webhook,
+    origins, urls, webhook,
 };
 use crate::{
     engine::{
@@ -82,6 +82,8 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
     let deny_list = error.sound("deny_list", deny_list);
     let fee_payer = error.sound("fee_payer", keypair::read(&keys.fee_payer));
     let log_filter = error.sound("log", telemetry::filter(&keys.log));
+    let cors_allowed_origins =
+        error.sound("cors_allowed_origins", origins::origins(keys.cors_allowed_origins));
     let settle_timeout = Duration::from_secs(keys.settle_timeout_seconds);
     Some(Config {
         listen: keys.listen,
@@ -129,6 +131,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
                 fees: limits(keys.fee_budget_per_payer, keys.fee_budget_per_receiver, keys.fee_budget),
                 rent: limits(keys.rent_budget_per_payer, keys.rent_budget_per_receiver, keys.rent_budget),
             },
+            cors_allowed_origins: cors_allowed_origins?,
             minimum_fee_payer_lamports: keys.minimum_fee_payer_lamports,
             maximum_slot_age_seconds: keys.maximum_slot_age_seconds,
         },

@@ -140,6 +140,7 @@ keys! {
     maximum_followers_per_client: usize = 256;
     maximum_followers: usize = 4096;
     trusted_proxies: Vec<Proxies> = Vec::new();
+    cors_allowed_origins: Vec<String> = vec!["*".to_owned()];
     log_format: LogFormat = LogFormat::Text;
     log: String = "info".to_owned();
 }

@@ -130,6 +130,8 @@ pub struct Settings {
     pub deny_list: Option<DenyListSettings>,
     /// What accepted payments may cost.
     pub budgets: Budgets,
+    /// Whose pages browsers let ask; `*` for anybody's.
+    pub cors_allowed_origins: Vec<String>,
     /// Below this the service is not ready: it would soon be unable to pay fees and rent.
     pub minimum_fee_payer_lamports: u64,
     /// Above this the service is not ready: the node is behind or the cluster stands still.

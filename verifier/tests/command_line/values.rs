@@ -78,6 +78,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("maximum_followers_per_client", "8"),
         ("maximum_followers", "64"),
         ("trusted_proxies", r#"["10.0.0.1", "::1", "192.168.0.0/16"]"#),
+        ("cors_allowed_origins", r#"["https://shop.example"]"#),
         ("log_format", "json"),
         ("log", "info,sqlx=warn"),
     ];

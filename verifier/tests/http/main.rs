@@ -9,6 +9,7 @@ mod browser;
 mod budgets;
 mod claims;
 mod cluster;
+mod cors;
 mod crash;
 mod deny_list;
 mod document;

@@ -50,6 +50,7 @@ pub(crate) struct Options {
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
     pub(crate) maximum_operations_per_payment: u64,
+    pub(crate) cors_allowed_origin: &'static str,
     /// What a test changes of how much may be asked.
     pub(crate) limit: fn(&mut LimitSettings),
 }
@@ -72,6 +73,7 @@ impl Default for Options {
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
             maximum_operations_per_payment: u64::MAX,
+            cors_allowed_origin: "*",
             limit: |_| {},
         }
     }
@@ -146,6 +148,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
             timeout: Duration::from_millis(300),
             on_failure,
         }),
+        cors_allowed_origins: vec![options.cors_allowed_origin.to_owned()],
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
     };
