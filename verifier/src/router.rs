@@ -35,6 +35,7 @@ pub fn router(app: Arc<App>) -> Router {
     let admit = from_fn_with_state(Arc::clone(&app), admission::admit);
     let count = from_fn_with_state(Arc::clone(&app), admission::count);
     let count_health = from_fn_with_state(Arc::clone(&app), admission::count_health);
+    let latest = Extension(Arc::<health::Latest>::default());
     // Each layer wraps those above it: a request passes them from the bottom up.
     let of_browsers = Router::new()
         .route("/intents", post(routes::intents::create))
@@ -51,10 +52,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/refunds", post(routes::refunds::draft))
         .route("/refunds/signed", post(routes::refunds::send))
         .route_layer(admit)
-        .route(
-            "/health",
-            get(health::health).layer(Extension(Arc::<health::Latest>::default())).layer(count_health),
-        )
+        .route("/health", get(health::health).layer(latest).layer(count_health))
         .layer(body_limit);
     let cors = cors(&app.settings.cors_allowed_origins);
     answering(of_browsers, Arc::clone(&app)).layer(cors).merge(answering(of_servers, app))

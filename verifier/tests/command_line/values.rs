@@ -189,7 +189,7 @@ fn a_wrong_value_names_its_key() {
         ("fee_budget = { hour = 1, day = 0 }", ["fee_budget (or X402_FEE_BUDGET)", "must be 52500 to"]),
         ("rent_budget = { hour = 1 }", ["rent_budget", "day"]),
         ("rpc_timeout_seconds = \"x\"", ["rpc_timeout_seconds", "string"]),
-        ("trusted_proxies = [\"proxy\"]", ["trusted_proxies", "IP address"]),
+        ("trusted_proxies = [\"proxy\"]", ["trusted_proxies", "is no address and no range of addresses"]),
         ("maximum_concurrent_requests = 0", ["maximum_concurrent_requests", "must be 1 to"]),
         ("log_format = \"xml\"", ["log_format", "xml"]),
         ("log = \"verifier=loud\"", ["log", "X402_LOG"]),
