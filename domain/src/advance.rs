@@ -7,7 +7,7 @@ mod signed_elsewhere;
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use crate::{
-    cluster::Status,
+    cluster::Sighting,
     failure,
     payment::{Action, Attempt, AttemptState, OperationState, Problem, Tracked},
 };
@@ -20,10 +20,10 @@ pub(crate) use attempt::attempt_state;
 /// What was seen at one moment.
 #[derive(Clone, Debug)]
 pub struct Observation<'a> {
-    /// Height of the newest confirmed block, read before the statuses.
+    /// Height of the newest confirmed block, read before the sightings.
     pub block_height: u64,
-    /// What the cluster knows of each transaction, in the order of the attempts.
-    pub statuses: &'a [Option<Status>],
+    /// What is known of each transaction, in the order of the attempts.
+    pub sightings: &'a [Sighting],
     /// Now, unix seconds.
     pub now: i64,
     /// How long a caller of `/settle` waits.
@@ -44,15 +44,21 @@ pub enum Next {
 /// Brings `tracked` up to date and says what is to be done next.
 pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
     let action = tracked.operation.action;
-    for (attempt, status) in tracked.attempts.iter_mut().zip(seen.statuses) {
+    for (attempt, sighting) in tracked.attempts.iter_mut().zip(seen.sightings) {
+        // Until the nodes agree, what they agreed on before holds.
+        let status = match sighting {
+            Sighting::Seen(status) => Some(status),
+            Sighting::Unseen => None,
+            Sighting::Disputed => continue,
+        };
         attempt.state = attempt_state(
             &attempt.state,
             attempt.last_valid_block_height.saturating_add(expiry_margin_blocks(&action)),
-            status.as_ref(),
+            status,
             seen.block_height,
             |error| failure::explain(&action, attempt.position, error).1,
         );
-        attempt.is_blameless = is_blameless(&action, attempt, status.as_ref());
+        attempt.is_blameless = is_blameless(&action, attempt, status);
     }
     let given_up = was_given_up(tracked, seen);
     let operation = &mut tracked.operation;
@@ -145,7 +151,7 @@ mod tests {
     use x402_escrow_wire::{auth_capture::Level, error_code::ErrorCode};
 
     use super::*;
-    use crate::payment::Operation;
+    use crate::{cluster::Status, payment::Operation};
 
     pub(super) const LAST_VALID: u64 = 150;
 
@@ -188,7 +194,16 @@ mod tests {
         statuses: &[Option<Status>],
         block_height: u64,
     ) -> (Next, OperationState, bool) {
-        let seen = Observation { block_height, statuses, now: 1010, settle_timeout_seconds: 45 };
+        let sightings: Vec<_> = statuses.iter().cloned().map(Sighting::from).collect();
+        step_on(tracked, &sightings, block_height)
+    }
+
+    fn step_on(
+        tracked: &mut Tracked,
+        sightings: &[Sighting],
+        block_height: u64,
+    ) -> (Next, OperationState, bool) {
+        let seen = Observation { block_height, sightings, now: 1010, settle_timeout_seconds: 45 };
         let next = advance(tracked, &seen);
         (next, tracked.operation.state, tracked.operation.closed)
     }
@@ -201,7 +216,7 @@ mod tests {
     #[test]
     fn an_authorization_without_transaction_is_given_up_when_nobody_waits() {
         let mut late = tracked(&[]);
-        let seen = Observation { block_height: 0, statuses: &[], now: 1046, settle_timeout_seconds: 45 };
+        let seen = Observation { block_height: 0, sightings: &[], now: 1046, settle_timeout_seconds: 45 };
         assert_eq!(advance(&mut late, &seen), Next::Wait);
         assert_eq!((late.operation.state, late.operation.closed), (OperationState::Refused, true));
         // A capture is money: it is never given up by time alone.
@@ -280,6 +295,25 @@ mod tests {
         let statuses = [Some(failed(Commitment::Finalized)), None];
         assert_eq!(step(&mut two, &statuses, 10), (Next::Wait, OperationState::Failed, false));
         assert_eq!(step(&mut two, &statuses, LAST_VALID + 1), (Next::Wait, OperationState::Failed, true));
+    }
+
+    #[test]
+    fn what_the_nodes_disagree_on_is_neither_replaced_nor_undone() {
+        let disputed = [Sighting::Disputed];
+        let mut sent = tracked(&[AttemptState::Sent]);
+        let waits = (Next::Wait, OperationState::Sent, false);
+        assert_eq!(step_on(&mut sent, &disputed, LAST_VALID + 1), waits);
+        assert_eq!(step(&mut sent, &[None], LAST_VALID + 1), (Next::Send, OperationState::Queued, false));
+
+        let mut confirmed = tracked(&[AttemptState::Sent]);
+        step(&mut confirmed, &[Some(landed(9, Commitment::Confirmed))], 10);
+        let stays = (Next::Wait, OperationState::Landed(Commitment::Confirmed), false);
+        assert_eq!(step_on(&mut confirmed, &disputed, 11), stays);
+
+        // One node alone can't bring back what all others had lost.
+        let mut expired = tracked(&[AttemptState::Expired]);
+        let again = (Next::Send, OperationState::Queued, false);
+        assert_eq!(step_on(&mut expired, &disputed, LAST_VALID + 1), again);
     }
 
     #[test]

@@ -46,6 +46,33 @@ pub struct Status {
     pub error: Option<TransactionError>,
 }
 
+/// What is known of a transaction. A node on its own disputes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// It is in a block.
+    Seen(Status),
+    /// It is in no block.
+    Unseen,
+    /// The nodes disagree: it may be in a block or not.
+    Disputed,
+}
+
+impl Sighting {
+    /// Where it is, if that is known.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Seen(status) => Some(status),
+            Self::Unseen | Self::Disputed => None,
+        }
+    }
+}
+
+impl From<Option<Status>> for Sighting {
+    fn from(status: Option<Status>) -> Self {
+        status.map_or(Self::Unseen, Self::Seen)
+    }
+}
+
 /// A final transaction that succeeded, and what the programs that it called logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {

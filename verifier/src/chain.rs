@@ -10,7 +10,7 @@ mod several;
 
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Snapshot, Status};
+use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -70,7 +70,7 @@ pub trait Chain: Send + Sync + 'static {
         &self,
         signatures: &[Signature],
         search_history: bool,
-    ) -> Result<Vec<Option<Status>>, ChainError>;
+    ) -> Result<Vec<Sighting>, ChainError>;
 
     /// Hash of the confirmed block in `slot`.
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError>;
@@ -95,6 +95,20 @@ pub struct ChainError {
     pub request: &'static str,
     /// What went wrong.
     pub message: String,
+    /// Whether the node answered, if only that it can't say. A node that did not may be down.
+    pub is_answer: bool,
+}
+
+impl ChainError {
+    /// The node answered, and not with what was asked for.
+    pub fn answer(request: &'static str, message: impl Into<String>) -> Self {
+        Self { request, message: message.into(), is_answer: true }
+    }
+
+    /// The node did not answer.
+    pub fn silence(request: &'static str, message: impl Into<String>) -> Self {
+        Self { request, message: message.into(), is_answer: false }
+    }
 }
 
 /// Why a transaction was not handed over.

@@ -4,9 +4,10 @@
 //! of two such groups one node is in both.
 
 use solana_sdk::transaction::TransactionError;
+use x402_escrow_domain::cluster::{Sighting, Status};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{ChainError, SendError, Snapshot, Status};
+use super::{ChainError, SendError, Snapshot};
 
 /// How far a node may be from the others: 12 seconds. Fewer than the 32 blocks after which a block is final, so that
 /// who lacks what is final for the others is wrong and not just slow.
@@ -31,20 +32,10 @@ pub(super) fn reached(mut answers: Vec<u64>, needed: usize) -> Option<u64> {
     answers.get(needed.checked_sub(1)?).copied()
 }
 
-/// What the nodes know of one transaction.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Sighting {
-    /// `needed` nodes have it in one slot and with one outcome; as final as so many say.
-    Seen(Status),
-    /// No node has it.
-    Unseen,
-    /// Some have it, or have it in different blocks.
-    Disputed,
-}
-
-/// What the nodes know of one transaction.
-pub(super) fn sighting(answers: &[Option<Status>], needed: usize) -> Sighting {
-    let seen: Vec<&Status> = answers.iter().flatten().collect();
+/// What the nodes know of one transaction: it is seen if `needed` of them have it in one slot and with one outcome, and
+/// as final as so many say; it is unseen if no node has it.
+pub(super) fn sighting(answers: &[Sighting], needed: usize) -> Sighting {
+    let seen: Vec<&Status> = answers.iter().filter_map(Sighting::status).collect();
     let alike = |one: &Status| {
         let same = |other: &&&Status| other.slot == one.slot && other.error == one.error;
         seen.iter().filter(same).copied().collect::<Vec<_>>()
@@ -166,7 +157,7 @@ fn median<T: Ord + Copy>(mut numbers: Vec<T>) -> Option<T> {
 
 /// The nodes' answers to `request` don't agree.
 pub(super) fn disagree(request: &'static str) -> ChainError {
-    ChainError { request, message: "the nodes disagree".to_owned() }
+    ChainError::answer(request, "the nodes disagree")
 }
 
 #[cfg(test)]
@@ -196,7 +187,10 @@ mod tests {
 
     #[test]
     fn a_transaction_is_as_final_as_enough_nodes_say() {
-        let seen = |answers: &[Option<Status>]| sighting(answers, 2);
+        let seen = |answers: &[Option<Status>]| {
+            let answers: Vec<_> = answers.iter().cloned().map(Sighting::from).collect();
+            sighting(&answers, 2)
+        };
         let [processed, confirmed, finalized] =
             [Processed, Confirmed, Finalized].map(|level| status(7, level));
         assert_eq!(
@@ -236,7 +230,7 @@ mod tests {
         let no = || Err(SendError::Simulation(TransactionError::AccountNotFound));
         let other = || Err(SendError::Simulation(TransactionError::BlockhashNotFound));
         let silent =
-            || Err(SendError::Unknown(ChainError { request: "sendTransaction", message: "late".into() }));
+            || Err(SendError::Unknown(ChainError::silence("sendTransaction", "late")));
         assert_eq!(sent(vec![no(), Ok(()), no()], 2), Ok(()), "one has it: it may land");
         assert_eq!(sent(vec![no(), other(), no()], 2), no());
         assert_eq!(sent(vec![no(), silent()], 2), silent());

@@ -54,5 +54,5 @@ pub async fn hold_rent(chain: &dyn Chain) -> Result<u64, ChainError> {
 }
 
 fn no_clock() -> ChainError {
-    ChainError { request: "getMultipleAccounts", message: "the clock sysvar is missing".to_owned() }
+    ChainError::answer("getMultipleAccounts", "the clock sysvar is missing")
 }

@@ -21,6 +21,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a node that contradicted the others is left out, whatever it says of itself.
 const QUARANTINE: Duration = Duration::from_secs(60);
 
+/// How many requests in a row a node may miss: more than a restarted connection or a pause costs.
+const MAXIMUM_MISSES: u32 = 2;
+
 /// A node, and what is known of it.
 pub(super) struct Node {
     pub(super) name: String,
@@ -32,6 +35,10 @@ pub(super) struct Node {
 struct Health {
     /// What is wrong with it, if anything.
     wrong: Option<String>,
+    /// How many requests in a row it did not answer, or not in time.
+    misses: u32,
+    /// Whether it missed a request since it last said that it is well.
+    is_suspect: bool,
     /// When it may be believed again after it contradicted the others.
     quarantined_until: Option<Instant>,
 }
@@ -62,9 +69,37 @@ impl Node {
         self.health().wrong.clone()
     }
 
-    /// Leaves the node out until it is found well.
-    pub(super) fn leave_out(&self, wrong: String) {
-        self.found(Some(wrong));
+    /// Whether its answer is waited for when enough others have answered.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.health().is_suspect
+    }
+
+    /// It answered in time.
+    pub(super) fn answered(&self) {
+        let mut health = self.health();
+        (health.misses, health.is_suspect) = (0, false);
+    }
+
+    /// It failed at a request: a miss, unless it answered that it can't say.
+    pub(super) fn failed(&self, error: &ChainError) {
+        if !error.is_answer {
+            self.missed(&error.message);
+        }
+    }
+
+    /// It did not answer a request, or not in time. Until it does, it is asked and not waited for; after too many in a
+    /// row it is left out until it is found well.
+    pub(super) fn missed(&self, why: &str) {
+        let misses = {
+            let mut health = self.health();
+            health.is_suspect = true;
+            health.misses = health.misses.saturating_add(1);
+            health.misses
+        };
+        tracing::debug!(node = self.name, misses, "missed a request: {why}");
+        if misses > MAXIMUM_MISSES {
+            self.found(Some(format!("failed {misses} times in a row: {why}")));
+        }
     }
 
     /// Leaves the node out for some time: it says of itself that it is well.
@@ -79,6 +114,13 @@ impl Node {
             (None, Some(wrong)) => tracing::warn!(node = self.name, "left out: it {wrong}"),
             (Some(_), None) => tracing::info!(node = self.name, "well again"),
             _ => {}
+        }
+        if wrong.is_none() {
+            health.is_suspect = false;
+            // Left out, it was asked nothing; it starts anew.
+            if health.wrong.is_some() {
+                health.misses = 0;
+            }
         }
         health.wrong = wrong;
     }

@@ -24,18 +24,24 @@ use solana_transaction_status_client_types::{
     TransactionConfirmationStatus, TransactionDetails, TransactionStatus, UiTransactionTokenBalance,
     option_serializer::OptionSerializer,
 };
+use tokio::time::timeout;
 use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Snapshot, Status, TokenBalance,
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, TokenBalance,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
 use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SLOTS_APART};
 
+/// What is wrong with a node whose time is over.
+const LATE: &str = "it did not answer in time";
+
 /// A Solana node. It may drop slots that it has told of, but no more than a fork can have; one that is further behind
 /// itself has started again and still reads its ledger, and what it says of accounts is not believed until it is done.
 pub struct RpcChain {
     client: RpcClient,
+    /// For a whole request: the client sends one several times by itself, and waits in between.
+    timeout: Duration,
     /// The newest slot that it told of.
     newest_slot: AtomicU64,
 }
@@ -45,7 +51,20 @@ impl RpcChain {
     pub fn new(url: String, timeout: Duration) -> Self {
         Self {
             client: RpcClient::new_with_timeout_and_commitment(url, timeout, CommitmentConfig::confirmed()),
+            timeout,
             newest_slot: AtomicU64::new(0),
+        }
+    }
+
+    /// What the client answers, if it does in time.
+    async fn within<T>(
+        &self,
+        request: &'static str,
+        answer: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ChainError> {
+        match timeout(self.timeout, answer).await {
+            Ok(answer) => answer.map_err(|error| failed(request, &error)),
+            Err(_) => Err(ChainError::silence(request, LATE)),
         }
     }
 
@@ -58,7 +77,7 @@ impl RpcChain {
 #[async_trait]
 impl Chain for RpcChain {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
-        let hash = self.client.get_genesis_hash().await.map_err(failed("getGenesisHash"))?;
+        let hash = self.within("getGenesisHash", self.client.get_genesis_hash()).await?;
         Ok(hash.to_string())
     }
 
@@ -72,17 +91,14 @@ impl Chain for RpcChain {
             data_slice: None,
         };
         let request = "getMultipleAccounts";
-        let response = self
-            .client
-            .get_multiple_ui_accounts_with_config(addresses, config)
-            .await
-            .map_err(failed(request))?;
+        let answer = self.client.get_multiple_ui_accounts_with_config(addresses, config);
+        let response = self.within(request, answer).await?;
         self.newest_slot.fetch_max(response.context.slot, Ordering::Relaxed);
         let accounts = response.value.into_iter().map(|account| {
             let Some(account) = account else { return Ok(None) };
             let account = account
                 .to_account()
-                .ok_or_else(|| ChainError { request, message: "an account can't be read".to_owned() })?;
+                .ok_or_else(|| ChainError::answer(request, "an account can't be read"))?;
             Ok(Some(Account { owner: account.owner, data: account.data, lamports: account.lamports }))
         });
         let accounts = accounts.collect::<Result<_, ChainError>>()?;
@@ -90,25 +106,20 @@ impl Chain for RpcChain {
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {
-        let (hash, last_valid_block_height) = self
-            .client
-            .get_latest_blockhash_with_commitment(CommitmentConfig::confirmed())
-            .await
-            .map_err(failed("getLatestBlockhash"))?;
+        let answer = self.client.get_latest_blockhash_with_commitment(CommitmentConfig::confirmed());
+        let (hash, last_valid_block_height) = self.within("getLatestBlockhash", answer).await?;
         Ok(Blockhash { hash: hash.to_bytes(), last_valid_block_height })
     }
 
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
-        let prices = self.client.get_recent_prioritization_fees(writable).await;
-        let prices = prices.map_err(failed("getRecentPrioritizationFees"))?;
+        let answer = self.client.get_recent_prioritization_fees(writable);
+        let prices = self.within("getRecentPrioritizationFees", answer).await?;
         Ok(prices.into_iter().map(|price| price.prioritization_fee).collect())
     }
 
     async fn block_height(&self) -> Result<u64, ChainError> {
-        self.client
-            .get_block_height_with_commitment(CommitmentConfig::confirmed())
-            .await
-            .map_err(failed("getBlockHeight"))
+        let answer = self.client.get_block_height_with_commitment(CommitmentConfig::confirmed());
+        self.within("getBlockHeight", answer).await
     }
 
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -121,12 +132,15 @@ impl Chain for RpcChain {
             "minContextSlot": self.oldest_slot(),
         });
         let parameters = json!([STANDARD.encode(transaction), config]);
-        match self.client.send::<String>(RpcRequest::SendTransaction, parameters).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(match error.get_transaction_error() {
+        let request = "sendTransaction";
+        let answer = self.client.send::<String>(RpcRequest::SendTransaction, parameters);
+        match timeout(self.timeout, answer).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(match error.get_transaction_error() {
                 Some(reason) => SendError::Simulation(reason),
-                None => SendError::Unknown(failed("sendTransaction")(error)),
+                None => SendError::Unknown(failed(request, &error)),
             }),
+            Err(_) => Err(SendError::Unknown(ChainError::silence(request, LATE))),
         }
     }
 
@@ -139,11 +153,9 @@ impl Chain for RpcChain {
             "minContextSlot": self.oldest_slot(),
         });
         let parameters = json!([STANDARD.encode(transaction), config]);
-        let answer: Response<RpcSimulateTransactionResult> = self
-            .client
-            .send(RpcRequest::SimulateTransaction, parameters)
-            .await
-            .map_err(failed("simulateTransaction"))?;
+        let answer = self.client.send(RpcRequest::SimulateTransaction, parameters);
+        let answer: Response<RpcSimulateTransactionResult> =
+            self.within("simulateTransaction", answer).await?;
         match answer.value.err {
             Some(error) => Err(SendError::Simulation(error.into())),
             None => Ok(()),
@@ -161,11 +173,9 @@ impl Chain for RpcChain {
             "maxSupportedTransactionVersion": 0,
         });
         let parameters = json!([signature::Signature::from(*signature).to_string(), config]);
-        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> = self
-            .client
-            .send(RpcRequest::GetTransaction, parameters)
-            .await
-            .map_err(failed("getTransaction"))?;
+        let answer = self.client.send(RpcRequest::GetTransaction, parameters);
+        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
+            self.within("getTransaction", answer).await?;
         answer.map(|answer| read_executed(answer.transaction)).transpose()
     }
 
@@ -199,21 +209,21 @@ impl Chain for RpcChain {
         &self,
         signatures: &[Signature],
         search_history: bool,
-    ) -> Result<Vec<Option<Status>>, ChainError> {
+    ) -> Result<Vec<Sighting>, ChainError> {
         let signatures: Vec<_> = signatures.iter().copied().map(signature::Signature::from).collect();
-        let response = if search_history {
-            self.client.get_signature_statuses_with_history(&signatures).await
-        } else {
-            self.client.get_signature_statuses(&signatures).await
+        let request = "getSignatureStatuses";
+        let answer = async {
+            match search_history {
+                true => self.client.get_signature_statuses_with_history(&signatures).await,
+                false => self.client.get_signature_statuses(&signatures).await,
+            }
         };
-        let statuses = response.map_err(failed("getSignatureStatuses"))?.value;
+        let statuses = self.within(request, answer).await?.value;
         if statuses.len() != signatures.len() {
-            return Err(ChainError {
-                request: "getSignatureStatuses",
-                message: format!("{} statuses for {} signatures", statuses.len(), signatures.len()),
-            });
+            let message = format!("{} statuses for {} signatures", statuses.len(), signatures.len());
+            return Err(ChainError::answer(request, message));
         }
-        Ok(statuses.into_iter().map(|status| status.map(read_status)).collect())
+        Ok(statuses.into_iter().map(|status| Sighting::from(status.map(read_status))).collect())
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
@@ -224,11 +234,10 @@ impl Chain for RpcChain {
             max_supported_transaction_version: Some(0),
             ..RpcBlockConfig::default()
         };
-        let block = self.client.get_block_with_config(slot, config).await.map_err(failed("getBlock"))?;
-        let hash: Base58<32> = block.blockhash.parse().map_err(|message| ChainError {
-            request: "getBlock",
-            message: format!("blockhash: {message}"),
-        })?;
+        let request = "getBlock";
+        let block = self.within(request, self.client.get_block_with_config(slot, config)).await?;
+        let hash = block.blockhash.parse::<Base58<32>>();
+        let hash = hash.map_err(|message| ChainError::answer(request, format!("blockhash: {message}")))?;
         Ok(hash.0)
     }
 }
@@ -258,7 +267,7 @@ fn read_logged(signature: &str, answer: EncodedConfirmedTransactionWithStatusMet
 
 fn read_executed(answer: EncodedTransactionWithStatusMeta) -> Result<Executed, ChainError> {
     let unreadable =
-        |what: &str| ChainError { request: "getTransaction", message: format!("{what} can't be read") };
+        |what: &str| ChainError::answer("getTransaction", format!("{what} can't be read"));
     let transaction = answer.transaction.decode().ok_or_else(|| unreadable("the transaction"))?;
     let meta = answer.meta.ok_or_else(|| unreadable("what the transaction did"))?;
     let keys = transaction.message.static_account_keys();
@@ -289,28 +298,29 @@ fn commitment_config(commitment: Commitment) -> CommitmentConfig {
     }
 }
 
-fn failed(request: &'static str) -> impl FnOnce(ClientError) -> ChainError {
-    move |error| {
-        let message = match error.kind() {
-            ClientErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-                let told = format!("{message} ({code})");
-                match *code {
-                    JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED => format!(
-                        "{told}: it is more than {MAXIMUM_SLOTS_APART} slots behind what it told before, so it still \
-                         reads its ledger, or the cluster was wound back"
-                    ),
-                    _ => told,
-                }
-            }
-            // An URL can hold an API key.
-            ClientErrorKind::Reqwest(error) if error.is_timeout() => "it did not answer in time".to_owned(),
-            ClientErrorKind::Reqwest(error) if error.is_connect() => "it can't be reached".to_owned(),
-            ClientErrorKind::Reqwest(error) => match error.status() {
-                Some(status) => format!("HTTP status {status}"),
-                None => "the connection broke".to_owned(),
-            },
-            other => other.to_string(),
-        };
-        ChainError { request, message }
-    }
+fn failed(request: &'static str, error: &ClientError) -> ChainError {
+    let error = match error.kind() {
+        ClientErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
+            let told = format!("{message} ({code})");
+            let message = match *code {
+                JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED => format!(
+                    "{told}: it is more than {MAXIMUM_SLOTS_APART} slots behind what it told before, so it still \
+                     reads its ledger, or the cluster was wound back"
+                ),
+                _ => told,
+            };
+            return ChainError::answer(request, message);
+        }
+        ClientErrorKind::Reqwest(error) => error,
+        ClientErrorKind::Io(error) => return ChainError::silence(request, error.to_string()),
+        other => return ChainError::answer(request, other.to_string()),
+    };
+    // An URL can hold an API key.
+    let message = match error.status() {
+        _ if error.is_timeout() => LATE.to_owned(),
+        _ if error.is_connect() => "it can't be reached".to_owned(),
+        Some(status) => format!("HTTP status {status}"),
+        None => "the connection broke".to_owned(),
+    };
+    ChainError::silence(request, message)
 }

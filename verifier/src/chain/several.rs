@@ -1,5 +1,6 @@
 //! [`Chain`] over several nodes, none of which is trusted alone: each is asked, and what more than half of them say is
-//! believed. One that lags, contradicts the others or stops answering is left out until it is well again.
+//! believed. One that lags, contradicts the others or stops answering is left out until it is well again; a request or two
+//! that it misses are no reason.
 
 use std::{
     sync::{
@@ -11,13 +12,13 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
-    Blockhash, Chain, ChainError, Executed, Logged, SendError, Snapshot, Status,
-    agreement::{self, Sighting, disagree},
+    Blockhash, Chain, ChainError, Executed, Logged, SendError, Sighting, Snapshot,
+    agreement::{self, disagree},
     node::{self, Node, NodeReport},
 };
 
@@ -67,21 +68,20 @@ impl Several {
         if well.len() < self.needed {
             let wrong = self.nodes.iter().filter_map(|node| Some(format!("{} {}", node.name, node.wrong()?)));
             let wrong: Vec<_> = wrong.collect();
-            return Err(ChainError {
-                request: "any request",
-                message: format!(
-                    "{} of {} nodes can be relied on, {} are needed: {}",
-                    well.len(),
-                    self.nodes.len(),
-                    self.needed,
-                    wrong.join("; ")
-                ),
-            });
+            let message = format!(
+                "{} of {} nodes can be relied on, {} are needed: {}",
+                well.len(),
+                self.nodes.len(),
+                self.needed,
+                wrong.join("; ")
+            );
+            return Err(ChainError::silence("any request", message));
         }
         Ok(well)
     }
 
-    /// Asks every node that is well. Who answers long after enough others did is left out.
+    /// Asks every node that is well. One that is silent, or answers long after enough others did, is not waited for
+    /// again until it has answered. That a node can't say what it is asked is an answer, if no help.
     async fn ask<'a, T: Send + 'a>(
         &'a self,
         request: impl Fn(&'a dyn Chain) -> BoxFuture<'a, Result<T, ChainError>>,
@@ -92,31 +92,51 @@ impl Several {
             .enumerate()
             .map(|(index, node)| request(node.chain.as_ref()).map(move |answer| (index, answer)))
             .collect();
-        let mut late: Vec<bool> = vec![true; well.len()];
-        let (mut answers, mut failure) = (Vec::new(), None);
+        let mut waited_for: Vec<bool> = well.iter().map(|node| node.is_waited_for()).collect();
+        let (mut answers, mut failure, mut until) = (Vec::new(), None, None);
         loop {
             let next = if answers.len() < self.needed {
                 waiting.next().await
+            } else if waited_for.contains(&true) {
+                let until = *until.get_or_insert_with(|| Instant::now() + GRACE);
+                timeout_at(until, waiting.next()).await.unwrap_or(None)
             } else {
-                timeout(GRACE, waiting.next()).await.unwrap_or(None)
+                waiting.next().now_or_never().flatten()
             };
             let Some((index, answer)) = next else { break };
-            late[index] = false;
+            waited_for[index] = false;
             match answer {
-                Ok(answer) => answers.push((well[index], answer)),
+                Ok(answer) => {
+                    well[index].answered();
+                    answers.push((well[index], answer));
+                }
                 Err(error) => {
-                    well[index].leave_out(format!("does not answer: {}", error.message));
+                    well[index].failed(&error);
                     failure = Some(error);
                 }
             }
         }
-        for (node, _) in well.iter().zip(late).filter(|(_, late)| *late) {
-            node.leave_out("answers later than the others".to_owned());
+        for (node, _) in well.iter().zip(waited_for).filter(|(_, waited_for)| *waited_for) {
+            node.missed("it answers later than the others");
         }
         match failure {
             Some(error) if answers.len() < self.needed => Err(error),
             _ => Ok(answers),
         }
+    }
+
+    /// What became of handing a transaction to every node. A node that can't be reached is not one that refuses.
+    async fn try_out<'a>(
+        &'a self,
+        request: impl Fn(&'a dyn Chain) -> BoxFuture<'a, Result<(), SendError>>,
+    ) -> Result<Vec<Result<(), SendError>>, ChainError> {
+        let answers = self.ask(|chain| request(chain).map(Ok).boxed()).await?;
+        for (node, answer) in &answers {
+            if let Err(SendError::Unknown(error)) = answer {
+                node.failed(error);
+            }
+        }
+        Ok(values(answers))
     }
 }
 
@@ -159,12 +179,21 @@ impl Chain for Several {
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {
-        let well = self.well()?;
-        let node = well[self.turn.fetch_add(1, Ordering::Relaxed) % well.len()];
-        node.chain
-            .blockhash()
-            .await
-            .inspect_err(|error| node.leave_out(format!("does not answer: {}", error.message)))
+        let mut well = self.well()?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % well.len();
+        well.rotate_left(turn);
+        well.sort_by_key(|node| !node.is_waited_for());
+        let mut failure = disagree("getLatestBlockhash");
+        for node in well {
+            match node.chain.blockhash().await {
+                Ok(blockhash) => return Ok(blockhash),
+                Err(error) => {
+                    node.failed(&error);
+                    failure = error;
+                }
+            }
+        }
+        Err(failure)
     }
 
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
@@ -189,23 +218,23 @@ impl Chain for Several {
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
         let bytes: Arc<[u8]> = transaction.into();
         let answers = self
-            .ask(|chain| {
+            .try_out(|chain| {
                 let bytes = Arc::clone(&bytes);
-                async move { Ok(chain.send(&bytes, preflight).await) }.boxed()
+                async move { chain.send(&bytes, preflight).await }.boxed()
             })
             .await?;
-        agreement::sent(values(answers), self.needed)
+        agreement::sent(answers, self.needed)
     }
 
     async fn simulate(&self, transaction: &[u8]) -> Result<(), SendError> {
         let bytes: Arc<[u8]> = transaction.into();
         let answers = self
-            .ask(|chain| {
+            .try_out(|chain| {
                 let bytes = Arc::clone(&bytes);
-                async move { Ok(chain.simulate(&bytes).await) }.boxed()
+                async move { chain.simulate(&bytes).await }.boxed()
             })
             .await?;
-        agreement::simulated(values(answers), self.needed)
+        agreement::simulated(answers, self.needed)
     }
 
     async fn executed(
@@ -230,7 +259,7 @@ impl Chain for Several {
         &self,
         signatures: &[Signature],
         search_history: bool,
-    ) -> Result<Vec<Option<Status>>, ChainError> {
+    ) -> Result<Vec<Sighting>, ChainError> {
         let asked: Arc<[Signature]> = signatures.into();
         let answers = self
             .ask(|chain| {
@@ -238,27 +267,21 @@ impl Chain for Several {
                 async move { chain.statuses(&asked, search_history).await }.boxed()
             })
             .await?;
-        let mut statuses = Vec::with_capacity(signatures.len());
+        let mut sightings = Vec::with_capacity(signatures.len());
         for index in 0..signatures.len() {
-            let each: Vec<_> =
-                answers.iter().map(|(_, answer)| answer.get(index).cloned().flatten()).collect();
+            let of_this = |(_, answer): &(_, Vec<Sighting>)| answer.get(index).cloned();
+            let each: Vec<Sighting> = answers.iter().filter_map(of_this).collect();
             let sighting = agreement::sighting(&each, self.needed);
-            statuses.push(match sighting {
-                Sighting::Seen(status) => {
-                    for ((node, _), own) in answers.iter().zip(&each) {
-                        if agreement::contradicts(own.as_ref(), &status) {
-                            node.quarantine("getSignatureStatuses");
-                        }
+            if let Sighting::Seen(status) = &sighting {
+                for ((node, _), own) in answers.iter().zip(&each) {
+                    if agreement::contradicts(own.status(), status) {
+                        node.quarantine("getSignatureStatuses");
                     }
-                    Some(status)
                 }
-                Sighting::Unseen => None,
-                // Not seen yet; but whoever asks whether it can still land must not be told that it can't.
-                Sighting::Disputed if search_history => return Err(disagree("getSignatureStatuses")),
-                Sighting::Disputed => None,
-            });
+            }
+            sightings.push(sighting);
         }
-        Ok(statuses)
+        Ok(sightings)
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use x402_escrow_domain::{cluster::Status, payment::AttemptState};
+use x402_escrow_domain::{cluster::Sighting, payment::AttemptState};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -24,7 +24,7 @@ pub struct Sought<'a> {
 pub struct Seen {
     /// Height of the newest confirmed block.
     pub block_height: u64,
-    statuses: HashMap<Signature, Option<Status>>,
+    sightings: HashMap<Signature, Sighting>,
     block_hashes: HashMap<u64, [u8; 32]>,
 }
 
@@ -45,7 +45,7 @@ impl Seen {
             for chunk in sought.chunks(STATUSES_PER_REQUEST) {
                 let signatures: Vec<_> = chunk.iter().map(|sought| sought.signature).collect();
                 let statuses = chain.statuses(&signatures, search_history).await?;
-                seen.statuses.extend(signatures.into_iter().zip(statuses));
+                seen.sightings.extend(signatures.into_iter().zip(statuses));
             }
         }
         let slots: BTreeSet<u64> =
@@ -61,8 +61,8 @@ impl Seen {
     }
 
     /// What is known of a transaction.
-    pub fn status(&self, signature: &Signature) -> Option<&Status> {
-        self.statuses.get(signature)?.as_ref()
+    pub fn sighting(&self, signature: &Signature) -> Sighting {
+        self.sightings.get(signature).cloned().unwrap_or(Sighting::Unseen)
     }
 
     /// Completes where a transaction landed, if its block's hash was told.
@@ -74,7 +74,7 @@ impl Seen {
 
     /// The slot of the transaction's block, where that is confirmed and its hash not known.
     fn slot_without_hash(&self, sought: &Sought<'_>) -> Option<u64> {
-        let status = self.status(&sought.signature)?;
+        let status = self.sightings.get(&sought.signature)?.status()?;
         let known = sought
             .state
             .landing()

@@ -124,7 +124,7 @@ async fn accept(
     }
     let charge = budget::charge_refund(app, *receiver).await?;
     let transaction = transaction::sign_refund(&app.fee_payer, drafted, *by_receiver)
-        .map_err(|error| ChainError { request: "sendTransaction", message: error.to_string() })?;
+        .map_err(|error| ChainError::answer("sendTransaction", error.to_string()))?;
     // The message's own blockhash dies no later than the newest.
     let last_valid_block_height = app.chain.blockhash().await?.last_valid_block_height;
     let (action, now) = (Action::Refund { amount, returns }, app.now());

@@ -194,13 +194,13 @@ impl Tracker {
 
 /// Brings `tracked` up to date with what was seen, and says what is to be done next.
 fn advance(tracked: &mut Tracked, seen: &Seen, app: &App) -> Next {
-    let statuses: Vec<_> =
-        tracked.attempts.iter().map(|attempt| seen.status(&attempt.signature).cloned()).collect();
+    let sightings: Vec<_> =
+        tracked.attempts.iter().map(|attempt| seen.sighting(&attempt.signature)).collect();
     // Rounded up: what somebody still waits for is not given up.
     let seconds = i64::try_from(app.settings.settle_timeout.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
     let observation = Observation {
         block_height: seen.block_height,
-        statuses: &statuses,
+        sightings: &sightings,
         now: app.now(),
         settle_timeout_seconds: seconds,
     };

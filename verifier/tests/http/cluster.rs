@@ -16,7 +16,7 @@ use solana_sdk::{
 };
 use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_domain::{
-    cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Snapshot, Status, TokenBalance},
+    cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, TokenBalance},
     payment::Attempt,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
@@ -109,7 +109,7 @@ impl Cluster {
     fn answering(&self, request: &'static str) -> Result<MutexGuard<'_, State>, ChainError> {
         let state = self.state();
         if state.is_down {
-            return Err(ChainError { request, message: "it can't be reached".to_owned() });
+            return Err(ChainError::silence(request, "it can't be reached"));
         }
         Ok(state)
     }
@@ -250,7 +250,7 @@ impl Chain for Cluster {
         state.lengths.push(bytes.len());
         if bytes.len() > PACKET_DATA_SIZE {
             let message = format!("too large: {} bytes (max: {PACKET_DATA_SIZE})", bytes.len());
-            return Err(ChainError { request: "sendTransaction", message }.into());
+            return Err(ChainError::answer("sendTransaction", message).into());
         }
         if preflight && let Err(failed) = state.svm.simulate_transaction(transaction.clone()) {
             return Err(SendError::Simulation(failed.err));
@@ -292,7 +292,7 @@ impl Chain for Cluster {
         &self,
         signatures: &[Signature],
         _search_history: bool,
-    ) -> Result<Vec<Option<Status>>, ChainError> {
+    ) -> Result<Vec<Sighting>, ChainError> {
         let state = self.answering("getSignatureStatuses")?;
         let status = |signature| {
             let (slot, error) = state.landed.get(signature)?.clone();
@@ -302,7 +302,7 @@ impl Chain for Cluster {
             };
             Some(Status { slot, confirmations, commitment: state.level, error })
         };
-        Ok(signatures.iter().map(status).collect())
+        Ok(signatures.iter().map(status).map(Sighting::from).collect())
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {

@@ -13,6 +13,7 @@ mod cors;
 mod crash;
 mod deny_list;
 mod document;
+mod endless_answers;
 mod events;
 mod exact;
 mod finality;

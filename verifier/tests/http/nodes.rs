@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
 use tokio::sync::Notify;
-use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Snapshot, Status};
+use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -24,6 +24,12 @@ pub(crate) enum Fault {
     AnswersThenHangs(usize),
     /// It says that its newest slot is this far from the others'.
     Slots(i64),
+    /// Its connection breaks at this request.
+    Breaks(&'static str),
+    /// Its connection breaks at this request, once.
+    BreaksOnce(&'static str),
+    /// It has no block, and says so.
+    LacksBlocks,
     /// It is of another cluster.
     ElsewhereId,
     /// Every transaction that it is asked about is final.
@@ -69,12 +75,22 @@ impl Node {
             *fault = match *fault {
                 Fault::AnswersThenHangs(0) => Fault::Hangs,
                 Fault::AnswersThenHangs(more) => Fault::AnswersThenHangs(more - 1),
+                Fault::BreaksOnce(at) if at == request => {
+                    *fault = Fault::None;
+                    return Err(ChainError::silence(request, "the connection broke"));
+                }
                 other => other,
             };
             *fault
         };
         match fault {
-            Fault::Down => Err(ChainError { request, message: "it can't be reached".to_owned() }),
+            Fault::Breaks(at) if at == request => {
+                Err(ChainError::silence(request, "the connection broke"))
+            }
+            Fault::LacksBlocks if request == "getBlock" => {
+                Err(ChainError::answer(request, "Block not available for slot 100 (-32004)"))
+            }
+            Fault::Down => Err(ChainError::silence(request, "it can't be reached")),
             Fault::Hangs => {
                 self.hanging.notify_one();
                 std::future::pending().await
@@ -171,17 +187,17 @@ impl Chain for Node {
         &self,
         signatures: &[Signature],
         search_history: bool,
-    ) -> Result<Vec<Option<Status>>, ChainError> {
+    ) -> Result<Vec<Sighting>, ChainError> {
         let fault = self.fault("getSignatureStatuses").await?;
         let mut statuses = self.cluster.statuses(signatures, search_history).await?;
         match fault {
-            Fault::ClaimsFinal => statuses.fill(Some(Status {
+            Fault::ClaimsFinal => statuses.fill(Sighting::Seen(Status {
                 slot: self.cluster.state().slot,
                 confirmations: 32,
                 commitment: Commitment::Finalized,
                 error: None,
             })),
-            Fault::Denies => statuses.fill(None),
+            Fault::Denies => statuses.fill(Sighting::Unseen),
             _ => {}
         }
         Ok(statuses)

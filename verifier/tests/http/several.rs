@@ -80,7 +80,6 @@ async fn a_node_that_hangs_delays_one_request_by_half_a_second_and_no_more() {
     let (first, second) = (Instant::now(), setting.world.settle(&body).await);
     assert_eq!(second["success"], true, "{second}");
     assert!(first.elapsed() < Duration::from_millis(1900), "{:?}", first.elapsed());
-    assert_ne!(setting.wrong().await[2], "");
     let again = wait::quickest_of_three(async |number| {
         let started = Instant::now();
         setting.world.authorize(1000, 2 + number).await;
@@ -88,6 +87,48 @@ async fn a_node_that_hangs_delays_one_request_by_half_a_second_and_no_more() {
     })
     .await;
     assert!(again < HALF_A_SECOND, "{again:?}: it was waited for again");
+}
+
+#[tokio::test]
+async fn one_call_that_fails_does_not_exclude_a_node() {
+    let requests = ["getMultipleAccounts", "getLatestBlockhash", "getBlockHeight", "getSignatureStatuses"];
+    for fault in requests.map(Fault::BreaksOnce).into_iter().chain([Fault::LacksBlocks]) {
+        let setting = Setting::new(Commitment::Confirmed).await;
+        setting.nodes[2].break_with(fault);
+        for nonce in 1..=3 {
+            setting.world.authorize(1000, nonce).await;
+            assert_eq!(setting.wrong().await, ["", "", ""], "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_fails_again_and_again_is_left_out_although_it_says_that_it_is_well() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    setting.nodes[2].break_with(Fault::Breaks("getSignatureStatuses"));
+    setting.world.authorize(1000, 1).await;
+    setting.wrong_is("failed 3 times in a row: the connection broke").await;
+    setting.nodes[2].break_with(Fault::None);
+    setting.wrong_is("").await;
+}
+
+#[tokio::test]
+async fn a_disputed_transaction_keeps_only_its_own_operation_waiting() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    setting.world.cluster.state().loses_transactions = true;
+    let lost = setting.world.body(&setting.world.requirements(1000), 1);
+    setting.world.settle(&lost).await;
+    let sent = setting.world.cluster.distinct_sent();
+    // No node but one has it, when it can't land any more.
+    setting.nodes[2].break_with(Fault::ClaimsFinal);
+    setting.world.cluster.outlive_blockhash();
+    setting.world.cluster.state().loses_transactions = false;
+    setting.world.authorize(1000, 2).await;
+    let (status, health) = setting.world.get("/health").await;
+    assert_eq!(status, 200, "{health}");
+    assert_eq!(setting.world.cluster.distinct_sent(), sent + 1, "what may have landed is not made anew");
+    setting.nodes[2].break_with(Fault::None);
+    setting.world.settled(&lost).await;
 }
 
 #[tokio::test]

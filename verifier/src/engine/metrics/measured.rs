@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Snapshot, Status};
+use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -102,7 +102,7 @@ impl Chain for Measured {
         &self,
         signatures: &[Signature],
         search_history: bool,
-    ) -> Result<Vec<Option<Status>>, ChainError> {
+    ) -> Result<Vec<Sighting>, ChainError> {
         self.time("getSignatureStatuses", self.chain.statuses(signatures, search_history)).await
     }
 
