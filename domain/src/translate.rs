@@ -100,6 +100,7 @@ fn candidate(index: usize, option: &Value, wish: &Wish, rules: &Rules) -> Result
     let requirements: PaymentRequirements = field::read(option)
         .map_err(|error| Rejection::new(ErrorCode::InvalidPaymentRequirements, error.to_string()))?;
     let extra = requirements::check(&requirements, rules)?;
+    requirements::check_fee_payer(&extra, rules)?;
     intent::check_token(&requirements.asset.into(), &rules.tokens)?;
     if wish.maximum_amount.is_some_and(|maximum| requirements.amount.0 > maximum) {
         return Err(Rejection::new(

@@ -26,10 +26,33 @@ pub struct Rules {
     pub program: Address,
     /// Pays fees and rent.
     pub fee_payer: Address,
+    /// Those that paid them before.
+    pub former_fee_payers: FormerFeePayers,
     /// What it serves.
     pub tokens: Tokens,
     /// Its bounds.
     pub policy: Policy,
+}
+
+/// Fee payers that are not announced any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FormerFeePayers {
+    /// A payment that names one of these is still served.
+    pub retiring: Vec<Address>,
+    /// Nothing is signed with these. What was held while one of them paid goes on.
+    pub cut_off: Vec<Address>,
+}
+
+impl Rules {
+    /// Whether a new payment may name `fee_payer`.
+    pub fn serves_fee_payer(&self, fee_payer: &Address) -> bool {
+        self.fee_payer == *fee_payer || self.former_fee_payers.retiring.contains(fee_payer)
+    }
+
+    /// Whether `fee_payer` is or was this verifier's.
+    pub fn knows_fee_payer(&self, fee_payer: &Address) -> bool {
+        self.serves_fee_payer(fee_payer) || self.former_fee_payers.cut_off.contains(fee_payer)
+    }
 }
 
 /// Why the escrow program is not known.

@@ -7,6 +7,7 @@ pub mod live;
 mod node;
 mod rpc;
 mod several;
+pub mod views;
 
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
@@ -24,7 +25,8 @@ pub trait Chain: Send + Sync + 'static {
     /// Which cluster this is: its genesis hash as base58.
     async fn genesis_hash(&self) -> Result<String, ChainError>;
 
-    /// The accounts at `addresses` (at most 100) as of one slot, in the same order.
+    /// The accounts at `addresses` (at most 100) as of one slot, in the same order. Of several nodes more than half have
+    /// the same of these accounts, and the contents are those of one: to be shown, not to be acted on.
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError>;
 
     /// [`Chain::accounts`] as each node that is asked has them, at least one.
@@ -74,6 +76,11 @@ pub trait Chain: Send + Sync + 'static {
 
     /// Hash of the confirmed block in `slot`.
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError>;
+
+    /// How many of [`Chain::accounts_of_each`] must say a thing before it is believed.
+    fn needed(&self) -> usize {
+        1
+    }
 
     /// How each of the nodes is, where there are several.
     fn nodes(&self) -> Vec<NodeReport> {

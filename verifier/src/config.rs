@@ -18,6 +18,7 @@ use std::{ffi::OsString, path::Path, time::Duration};
 use solana_sdk::signer::keypair::Keypair;
 use tracing_subscriber::EnvFilter;
 use x402_escrow_domain::policy::Policy;
+use x402_escrow_interface::Address;
 
 use crate::{
     engine::app::{Deployment, Settings},
@@ -48,6 +49,10 @@ pub struct Config {
     pub database: Database,
     /// Pays fees and rent.
     pub fee_payer: Keypair,
+    /// Sign what names them, and are not announced any more.
+    pub fee_payers_retiring: Vec<Keypair>,
+    /// Sign nothing any more.
+    pub fee_payers_cut_off: Vec<Address>,
     /// What is accepted, and how final it must be.
     pub policy: Policy,
     /// How the service runs.

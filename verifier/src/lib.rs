@@ -19,7 +19,7 @@ use std::{
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    engine::{app::App, budget, lead},
+    engine::{app::App, budget, lead, pause},
     operator::alarm,
     store::StoreError,
 };
@@ -86,6 +86,7 @@ pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) -> Resul
         biased;
         done = lead::run(Arc::clone(&app), stop) => done,
         never = lead::hear(Arc::clone(&app)) => match never {},
+        never = pause::run(Arc::clone(&app)) => match never {},
         never = alarm::run(app) => match never {},
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -27,6 +27,18 @@ struct Arguments {
     /// Check the configuration and stop: exit status 0 if the service would start with it
     #[arg(long)]
     check_config: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What is done in place of serving.
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Have all verifiers over the database accept nothing new; what they accepted goes on
+    Pause,
+    /// End the pause
+    Resume,
 }
 
 const HELP: &str = "\
@@ -75,7 +87,12 @@ async fn main() -> ExitCode {
         println!("# The configuration is sound.");
         return ExitCode::SUCCESS;
     }
-    match run(config).await {
+    let done = match arguments.command {
+        None => run(config).await,
+        Some(Command::Pause) => set_paused(&config, true).await,
+        Some(Command::Resume) => set_paused(&config, false).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -102,6 +119,15 @@ async fn listen(key: &str, address: &str) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| format!("{key}: can't listen on {address}: {error}"))
 }
 
+async fn set_paused(config: &Config, paused: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Store::open(&config.database).await?;
+    store.set_paused(paused).await?;
+    store.close().await;
+    let told = if paused { "accept nothing new" } else { "accept payments again" };
+    println!("The verifiers over {} {told}, from at most two seconds from now.", config.database);
+    Ok(())
+}
+
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(config.log_format, config.log_filter);
     for warning in &config.warnings {
@@ -110,7 +136,9 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let store = Store::open(&config.database).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
     let Config { deployment, fee_payer, policy, settings, .. } = config;
-    let app = App::new(chain, deployment, store, fee_payer, policy, settings).await?;
+    let app = App::new(chain, deployment, store, fee_payer, policy, settings)
+        .await?
+        .with_former_fee_payers(config.fee_payers_retiring, config.fee_payers_cut_off);
     let listener = listen("listen", &config.listen).await?;
     let operator_listener = match &config.operator_listen {
         Some(address) => Some(listen("operator_listen", address).await?),

@@ -14,11 +14,13 @@ mod leader;
 mod operations;
 mod outstanding;
 mod overview;
+mod pause;
 mod payments;
 mod progress;
 mod promises;
 mod reviews;
 mod row;
+mod unreadable;
 mod vouchers;
 mod write;
 
@@ -31,11 +33,12 @@ use write::{Turns, Write};
 pub use accept::{Accepted, Asked, NewHold};
 pub use connections::{Gate, Permit, Step};
 pub use database::Database;
-pub use leader::{Leader, PROGRESS, TO_SEND};
+pub use leader::{LEASE, Leader, PROGRESS, TO_SEND};
 pub use outstanding::{Outstanding, Uncaptured};
 pub use overview::{Place, Turnover, Undelivered};
 pub use progress::TakenBack;
 pub use reviews::{Begun, Reviewed};
+pub use unreadable::{Readable, UnreadableRow};
 pub use vouchers::{AcceptedVoucher, ClaimedVoucher, DecideVoucher, KeptBeside};
 
 /// The store.

@@ -42,7 +42,7 @@ pub fn bind(request: &Request, checked: &SoundTransfer, now: i64) -> Option<Bind
 /// With the code of the rule that is broken.
 pub fn check(request: &Request, rules: &Rules) -> Result<SoundTransfer, Rejection> {
     let transaction = transaction::decode(&request.transaction)?;
-    let payer = transaction::check_signers(&transaction, &rules.fee_payer)?;
+    let payer = transaction::check_signers(&transaction, &request.requirements.extra.fee_payer.into())?;
     let units = rules.policy.exact_fee_bounds.maximum_compute_units;
     let (transfer, priority_fee_lamports) =
         instructions::check(&transaction.message, &payer, &request.requirements, units)?;

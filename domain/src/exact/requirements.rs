@@ -130,6 +130,21 @@ fn check_names(
     })
 }
 
+/// Checks that a new payment may name the fee payer that it names.
+///
+/// # Errors
+/// If that is cut off.
+pub fn check_fee_payer(requirements: &Requirements, rules: &Rules) -> Result<(), Rejection> {
+    let named = requirements.extra.fee_payer;
+    require(rules.serves_fee_payer(&named.into()), ErrorCode::ExactFeePayerNotManaged, || {
+        format!(
+            "paymentRequirements.extra.feePayer: {named} is cut off, and signs nothing any more; this facilitator's is \
+             {} (see GET /supported)",
+            rules.fee_payer
+        )
+    })
+}
+
 fn without_hints(requirements: &PaymentRequirements) -> PaymentRequirements {
     let mut requirements = requirements.clone();
     requirements.extra.retain(|name, _| !HINTS.contains(&name.as_str()));
@@ -145,7 +160,7 @@ fn read_extra(extra: &Map<String, Value>, rules: &Rules) -> Result<Extra, Reject
         Rejection::new(code, error.within("paymentRequirements.extra").to_string())
     })?;
     let ours = rules.fee_payer;
-    require(Address::from(extra.fee_payer) == ours, ErrorCode::ExactFeePayerNotManaged, || {
+    require(rules.knows_fee_payer(&extra.fee_payer.into()), ErrorCode::ExactFeePayerNotManaged, || {
         format!(
             "paymentRequirements.extra.feePayer: must be {ours}, this facilitator's (see GET /supported), is {}",
             extra.fee_payer

@@ -134,7 +134,7 @@ pub fn check(requirements: &PaymentRequirements, rules: &Rules) -> Result<Extra,
             rules.program
         )
     })?;
-    require(extra.fee_payer == Key::from(rules.fee_payer), ErrorCode::InvalidExtra, || {
+    require(rules.knows_fee_payer(&extra.fee_payer.into()), ErrorCode::InvalidExtra, || {
         format!("extra.feePayer: must be {}, this facilitator's (see GET /supported)", rules.fee_payer)
     })?;
     let streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
@@ -148,4 +148,17 @@ pub fn check(requirements: &PaymentRequirements, rules: &Rules) -> Result<Extra,
         "extra.requestPrice: must be above zero".to_owned()
     })?;
     Ok(extra)
+}
+
+/// Checks that a new payment may name the fee payer that it names.
+///
+/// # Errors
+/// If that is cut off.
+pub fn check_fee_payer(extra: &Extra, rules: &Rules) -> Result<(), Rejection> {
+    require(rules.serves_fee_payer(&extra.fee_payer.into()), ErrorCode::InvalidExtra, || {
+        format!(
+            "extra.feePayer: {} is cut off, and signs nothing any more; this facilitator's is {} (see GET /supported)",
+            extra.fee_payer, rules.fee_payer
+        )
+    })
 }

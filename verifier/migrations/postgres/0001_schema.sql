@@ -143,6 +143,9 @@ CREATE TABLE webhook_deliveries (
 
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE due_at IS NOT NULL;
 
+-- One row while nothing new is accepted.
+CREATE TABLE pause (id BIGINT PRIMARY KEY CHECK (id = 1));
+
 -- One row while there is a webhook.
 CREATE TABLE webhook (id BIGINT PRIMARY KEY CHECK (id = 1));
 
@@ -164,14 +167,15 @@ WHEN (new.state <> old.state
     AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
 EXECUTE FUNCTION note_webhook_news();
 
--- Which of several verifiers follows, sends and delivers: whoever takes over counts on, and what one of an earlier term
--- would write is refused.
+-- Which of several verifiers follows, sends and delivers, as long as it gets further: whoever takes over counts on, and
+-- what one of an earlier term would write is refused.
 CREATE TABLE leader (
-    id   BIGINT PRIMARY KEY CHECK (id = 1),
-    term BIGINT NOT NULL
+    id          BIGINT PRIMARY KEY CHECK (id = 1),
+    term        BIGINT NOT NULL,
+    leads_until TIMESTAMPTZ NOT NULL -- by the clock of this database; before that, nobody else leads
 );
 
-INSERT INTO leader (id, term) VALUES (1, 0);
+INSERT INTO leader (id, term, leads_until) VALUES (1, 0, '-infinity');
 
 -- Tells every verifier, once for each transaction that commits: there is something to send, or which payments got further.
 CREATE FUNCTION tell_verifiers() RETURNS trigger LANGUAGE plpgsql AS $$

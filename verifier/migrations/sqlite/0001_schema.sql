@@ -142,6 +142,9 @@ CREATE TABLE webhook_deliveries (
 
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE due_at IS NOT NULL;
 
+-- One row while nothing new is accepted.
+CREATE TABLE pause (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
+
 -- One row while there is a webhook.
 CREATE TABLE webhook (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 

@@ -26,8 +26,19 @@ pub(super) fn agreed<T: PartialEq>(answers: &[T], needed: usize) -> Option<&T> {
     answers.iter().find(|answer| answers.iter().filter(|other| other == answer).count() >= needed)
 }
 
+/// What at least `needed` of the answers are equal to, and the slot that so many of these have reached.
+pub(super) fn agreed_as_of<T: PartialEq>(answers: Vec<(u64, T)>, needed: usize) -> Option<(u64, T)> {
+    let slots_of = |value: &T| {
+        let equal = answers.iter().filter(|(_, other)| other == value);
+        equal.map(|(slot, _)| *slot).collect::<Vec<_>>()
+    };
+    let index = answers.iter().position(|(_, value)| slots_of(value).len() >= needed)?;
+    let slot = reached(slots_of(&answers[index].1), needed)?;
+    answers.into_iter().nth(index).map(|(_, value)| (slot, value))
+}
+
 /// The highest number that at least `needed` of the answers reach.
-pub(super) fn reached(mut answers: Vec<u64>, needed: usize) -> Option<u64> {
+pub(super) fn reached<T: Ord + Copy>(mut answers: Vec<T>, needed: usize) -> Option<T> {
     answers.sort_unstable_by(|one, other| other.cmp(one));
     answers.get(needed.checked_sub(1)?).copied()
 }
@@ -182,7 +193,14 @@ mod tests {
         assert_eq!(reached(vec![10, 999, 11], 2), Some(11));
         assert_eq!(reached(vec![10, 0, 11], 2), Some(10));
         assert_eq!(reached(vec![10], 2), None);
-        assert_eq!(reached(vec![], 1), None);
+        assert_eq!(reached::<u64>(vec![], 1), None);
+    }
+
+    #[test]
+    fn what_enough_nodes_say_is_said_as_of_the_slot_that_they_have_reached() {
+        assert_eq!(agreed_as_of(vec![(9, "lie"), (5, "a"), (7, "a"), (6, "a")], 3), Some((5, "a")));
+        assert_eq!(agreed_as_of(vec![(99, "a"), (5, "a"), (7, "b")], 2), Some((5, "a")));
+        assert_eq!(agreed_as_of(vec![(5, "a"), (6, "b")], 2), None);
     }
 
     #[test]
@@ -229,8 +247,7 @@ mod tests {
     fn a_refusal_counts_if_enough_nodes_refuse_alike() {
         let no = || Err(SendError::Simulation(TransactionError::AccountNotFound));
         let other = || Err(SendError::Simulation(TransactionError::BlockhashNotFound));
-        let silent =
-            || Err(SendError::Unknown(ChainError::silence("sendTransaction", "late")));
+        let silent = || Err(SendError::Unknown(ChainError::silence("sendTransaction", "late")));
         assert_eq!(sent(vec![no(), Ok(()), no()], 2), Ok(()), "one has it: it may land");
         assert_eq!(sent(vec![no(), other(), no()], 2), no());
         assert_eq!(sent(vec![no(), silent()], 2), silent());

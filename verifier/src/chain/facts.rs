@@ -9,7 +9,7 @@ use x402_escrow_domain::{
 use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{Chain, ChainError};
+use super::{Chain, ChainError, views::Views};
 
 /// Reads the facts about a session, and which of `token_accounts` can be paid.
 ///
@@ -30,14 +30,14 @@ pub async fn read(
     views.and_then(Facts::of).ok_or_else(no_clock)
 }
 
-/// The cluster's time as the node has it, unix seconds.
+/// The time that the cluster has reached in the view of enough nodes, unix seconds.
 ///
 /// # Errors
-/// If the node doesn't answer.
+/// If too few nodes answer.
 pub async fn cluster_time(chain: &dyn Chain) -> Result<i64, ChainError> {
-    let clock =
-        chain.accounts(&[CLOCK_ID], Commitment::Processed).await?.accounts.into_iter().next().flatten();
-    clock.as_ref().and_then(unix_timestamp).ok_or_else(no_clock)
+    let views = Views::read(chain, &[CLOCK_ID], Commitment::Processed).await?;
+    let time = views.reached(|accounts| accounts.first()?.as_ref().and_then(unix_timestamp));
+    time.ok_or_else(no_clock)
 }
 
 /// The rent of a hold, in lamports.
@@ -45,12 +45,9 @@ pub async fn cluster_time(chain: &dyn Chain) -> Result<i64, ChainError> {
 /// # Errors
 /// If the node doesn't answer, or its answer makes no sense.
 pub async fn hold_rent(chain: &dyn Chain) -> Result<u64, ChainError> {
-    let snapshot = chain.accounts(&[RENT_ID], Commitment::Confirmed).await?;
-    let rent = snapshot.accounts.into_iter().next().flatten();
-    rent.as_ref().and_then(facts::hold_rent).ok_or_else(|| ChainError {
-        request: "getMultipleAccounts",
-        message: "the rent sysvar is missing".to_owned(),
-    })
+    let views = Views::read(chain, &[RENT_ID], Commitment::Confirmed).await?;
+    let (_, rent) = views.agreed(|accounts| accounts.first()?.as_ref().and_then(facts::hold_rent))?;
+    rent.ok_or_else(|| ChainError::answer("getMultipleAccounts", "the rent sysvar is missing"))
 }
 
 fn no_clock() -> ChainError {

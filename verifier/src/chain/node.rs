@@ -21,8 +21,11 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a node that contradicted the others is left out, whatever it says of itself.
 const QUARANTINE: Duration = Duration::from_secs(60);
 
-/// How many requests in a row a node may miss: more than a restarted connection or a pause costs.
+/// How many requests a node may miss within [`MISSES_WINDOW`]: more than a restarted connection or a pause costs.
 const MAXIMUM_MISSES: u32 = 2;
+
+/// For how long a miss is held against a node.
+const MISSES_WINDOW: Duration = Duration::from_secs(10);
 
 /// A node, and what is known of it.
 pub(super) struct Node {
@@ -35,9 +38,11 @@ pub(super) struct Node {
 struct Health {
     /// What is wrong with it, if anything.
     wrong: Option<String>,
-    /// How many requests in a row it did not answer, or not in time.
+    /// How many requests it did not answer, or not in time, since the first of them.
     misses: u32,
-    /// Whether it missed a request since it last said that it is well.
+    /// When that was.
+    first_missed: Option<Instant>,
+    /// Whether it missed a request and has answered none since.
     is_suspect: bool,
     /// When it may be believed again after it contradicted the others.
     quarantined_until: Option<Instant>,
@@ -76,8 +81,7 @@ impl Node {
 
     /// It answered in time.
     pub(super) fn answered(&self) {
-        let mut health = self.health();
-        (health.misses, health.is_suspect) = (0, false);
+        self.health().is_suspect = false;
     }
 
     /// It failed at a request: a miss, unless it answered that it can't say.
@@ -87,18 +91,22 @@ impl Node {
         }
     }
 
-    /// It did not answer a request, or not in time. Until it does, it is asked and not waited for; after too many in a
-    /// row it is left out until it is found well.
+    /// It did not answer a request, or not in time. Until it does, it is asked and not waited for; after too many
+    /// it is left out until it is found well.
     pub(super) fn missed(&self, why: &str) {
         let misses = {
             let mut health = self.health();
             health.is_suspect = true;
+            if health.first_missed.is_none_or(|first| first.elapsed() > MISSES_WINDOW) {
+                (health.misses, health.first_missed) = (0, Some(Instant::now()));
+            }
             health.misses = health.misses.saturating_add(1);
             health.misses
         };
         tracing::debug!(node = self.name, misses, "missed a request: {why}");
         if misses > MAXIMUM_MISSES {
-            self.found(Some(format!("failed {misses} times in a row: {why}")));
+            let seconds = MISSES_WINDOW.as_secs();
+            self.found(Some(format!("failed {misses} times within {seconds} seconds: {why}")));
         }
     }
 
@@ -120,6 +128,7 @@ impl Node {
             // Left out, it was asked nothing; it starts anew.
             if health.wrong.is_some() {
                 health.misses = 0;
+                health.first_missed = None;
             }
         }
         health.wrong = wrong;

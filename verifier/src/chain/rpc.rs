@@ -266,8 +266,7 @@ fn read_logged(signature: &str, answer: EncodedConfirmedTransactionWithStatusMet
 }
 
 fn read_executed(answer: EncodedTransactionWithStatusMeta) -> Result<Executed, ChainError> {
-    let unreadable =
-        |what: &str| ChainError::answer("getTransaction", format!("{what} can't be read"));
+    let unreadable = |what: &str| ChainError::answer("getTransaction", format!("{what} can't be read"));
     let transaction = answer.transaction.decode().ok_or_else(|| unreadable("the transaction"))?;
     let meta = answer.meta.ok_or_else(|| unreadable("what the transaction did"))?;
     let keys = transaction.message.static_account_keys();

@@ -289,6 +289,10 @@ impl Chain for Several {
         agreement::agreed(&answers, self.needed).copied().ok_or_else(|| disagree("getBlock"))
     }
 
+    fn needed(&self) -> usize {
+        self.needed
+    }
+
     fn nodes(&self) -> Vec<NodeReport> {
         let report = |node: &Node| NodeReport { node: node.name.clone(), wrong: node.wrong() };
         self.nodes.iter().map(report).collect()

@@ -81,6 +81,12 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
     let deny_list = keys.deny_list.map(|deny_list| deny_list_source(&deny_list)).transpose();
     let deny_list = error.sound("deny_list", deny_list);
     let fee_payer = error.sound("fee_payer", keypair::read(&keys.fee_payer));
+    let cut_off: Vec<_> = keys.fee_payers_cut_off.into_iter().map(Address::from).collect();
+    let retiring = error.sound("fee_payers_retiring", keypair::read_all(&keys.fee_payers_retiring));
+    let signing = fee_payer.iter().chain(retiring.iter().flatten());
+    if let Some(problem) = keypair::conflict(signing, &cut_off) {
+        error.note("fee_payers_cut_off", problem);
+    }
     let log_filter = error.sound("log", telemetry::filter(&keys.log));
     let cors_allowed_origins =
         error.sound("cors_allowed_origins", origins::origins(keys.cors_allowed_origins));
@@ -93,6 +99,8 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         deployment,
         database: database?,
         fee_payer: fee_payer?,
+        fee_payers_retiring: retiring?,
+        fee_payers_cut_off: cut_off,
         policy: Policy {
             finality: on_balance?,
             finality_on_confirmed_hold: on_confirmed_hold?,
@@ -181,7 +189,7 @@ fn check_ranges(keys: &Keys, error: &mut ConfigError) {
     for (key, value, range) in [
         ("rpc_timeout_seconds", keys.rpc_timeout_seconds, 1..=120),
         ("settle_timeout_seconds", keys.settle_timeout_seconds, 1..=300),
-        ("status_poll_milliseconds", keys.status_poll_milliseconds, 20..=60_000),
+        ("status_poll_milliseconds", keys.status_poll_milliseconds, 20..=5_000),
         ("deny_list_timeout_milliseconds", keys.deny_list_timeout_milliseconds, 100..=10_000),
         ("review_seconds", keys.review_seconds, 1..=3600),
         ("compute_unit_price_micro_lamports", keys.compute_unit_price_micro_lamports, 0..=5_000_000),

@@ -1,8 +1,12 @@
-//! The fee payer's key, as Solana's command line writes it.
+//! The fee payers' keys, as Solana's command line writes them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use solana_sdk::signer::keypair::{Keypair, read_keypair};
+use solana_sdk::signer::{
+    Signer,
+    keypair::{Keypair, read_keypair},
+};
+use x402_escrow_interface::Address;
 
 use super::secret;
 
@@ -14,4 +18,27 @@ pub(super) fn read(source: &Path) -> Result<Keypair, String> {
     read_keypair(&mut secret.as_slice()).map_err(|_| {
         format!("{shown} is no keypair: 64 numbers as a JSON array, as `solana-keygen` writes it")
     })
+}
+
+/// Reads several.
+pub(super) fn read_all(sources: &[PathBuf]) -> Result<Vec<Keypair>, String> {
+    sources.iter().map(|source| read(source)).collect()
+}
+
+/// What is wrong with keys that are to sign, if anything: one is there twice, or is cut off.
+pub(super) fn conflict<'a>(
+    signing: impl Iterator<Item = &'a Keypair>,
+    cut_off: &[Address],
+) -> Option<String> {
+    let mut known = Vec::new();
+    for address in signing.map(Signer::pubkey) {
+        if cut_off.contains(&address) {
+            return Some(format!("{address} is cut off, and has a key that is to sign; take the key away"));
+        }
+        if known.contains(&address) {
+            return Some(format!("{address} is there twice in `fee_payer` and `fee_payers_retiring`"));
+        }
+        known.push(address);
+    }
+    None
 }

@@ -81,6 +81,8 @@ keys! {
     program_id: Option<Key> = None;
     database: String = "verifier.sqlite".to_owned();
     fee_payer: PathBuf;
+    fee_payers_retiring: Vec<PathBuf> = Vec::new();
+    fee_payers_cut_off: Vec<Key> = Vec::new();
     finality: Vec<FinalityKey<Commitment>> = vec![
         up_to(1_000_000, Commitment::Processed),
         up_to(100_000_000, Commitment::Confirmed),

@@ -16,7 +16,7 @@ use x402_escrow_domain::{
     gather::GatherSettings,
     policy::Policy,
     tokens::{NoTokens, Tokens},
-    verify::{self, NoProgram, Rules},
+    verify::{self, FormerFeePayers, NoProgram, Rules},
     webhook::Webhook,
 };
 use x402_escrow_interface::Address;
@@ -27,10 +27,12 @@ use crate::{
     engine::{
         changes::Changes,
         deny_list::{DenyList, DenyListSettings},
+        heartbeat::Heartbeat,
         limits::{LimitSettings, Limits},
         metrics::{Measured, Metrics},
+        unreadable::UnreadableRows,
     },
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Returns the time in unix seconds.
@@ -48,6 +50,8 @@ pub struct App {
     pub rules: Rules,
     /// Pays fees and rent.
     pub fee_payer: Keypair,
+    /// Sign what names them, and are not announced any more.
+    retiring_fee_payers: Vec<Keypair>,
     /// How it runs.
     pub settings: Settings,
     /// This machine's time.
@@ -70,6 +74,12 @@ pub struct App {
     pub is_leading: AtomicBool,
     /// Whether transactions can't be followed now.
     pub is_stalled: AtomicBool,
+    /// Whether nothing new is accepted.
+    pub is_paused: AtomicBool,
+    /// When the tracker last got further.
+    pub heartbeat: Heartbeat,
+    /// What can't be read in the store.
+    pub unreadable: UnreadableRows,
     /// Tells whenever an operation may have got further.
     pub changes: Changes,
     /// Whether the store took no write when that was last tried.
@@ -95,6 +105,9 @@ pub enum StartError {
     /// The node doesn't answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The escrow program is not known.
     #[error("program_id (or X402_PROGRAM_ID): {0}")]
     NoProgram(#[from] NoProgram),
@@ -166,14 +179,23 @@ impl App {
             None => node_network,
         };
         let program = verify::program(&network, deployment.program)?;
+        let is_paused = AtomicBool::new(store.is_paused().await?);
         let tokens = deployment.tokens.map_or_else(|| Tokens::known(&network), Ok)?;
         Ok(Self {
-            rules: Rules { network, program, fee_payer: fee_payer.pubkey(), tokens, policy },
+            rules: Rules {
+                network,
+                program,
+                fee_payer: fee_payer.pubkey(),
+                former_fee_payers: FormerFeePayers::default(),
+                tokens,
+                policy,
+            },
             chain,
             store,
             limits: Limits::new(&settings.limits, Arc::clone(&metrics)),
             metrics,
             fee_payer,
+            retiring_fee_payers: Vec::new(),
             deny_list: DenyList::new(settings.deny_list.clone()),
             ledger: Mutex::new(Ledger::new(settings.budgets)),
             leasing: tokio::sync::Mutex::default(),
@@ -184,6 +206,9 @@ impl App {
             blocks: Arc::default(),
             is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
+            is_paused,
+            heartbeat: Heartbeat::default(),
+            unreadable: UnreadableRows::default(),
             changes: Changes::default(),
             is_unwritable: AtomicBool::new(false),
             is_stopping: watch::Sender::new(false),
@@ -195,6 +220,21 @@ impl App {
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// The same with fee payers that are not announced any more.
+    #[must_use]
+    pub fn with_former_fee_payers(mut self, retiring: Vec<Keypair>, cut_off: Vec<Address>) -> Self {
+        let addresses = retiring.iter().map(Signer::pubkey).collect();
+        self.rules.former_fee_payers = FormerFeePayers { retiring: addresses, cut_off };
+        self.retiring_fee_payers = retiring;
+        self
+    }
+
+    /// The key of a fee payer that a new payment may name.
+    pub fn fee_payer_with(&self, address: &Address) -> Option<&Keypair> {
+        let mut served = std::iter::once(&self.fee_payer).chain(&self.retiring_fee_payers);
+        served.find(|key| key.pubkey() == *address)
     }
 
     /// This machine's time, unix seconds.

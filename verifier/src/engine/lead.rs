@@ -1,5 +1,6 @@
 //! Leads, or stands by. Of several verifiers over one PostgreSQL one follows transactions, sends them, ends what nobody
-//! ended, and delivers; the others answer requests and wait to take over. All that the work needs is in the store.
+//! ended, and delivers, as long as it gets further; the others answer requests and wait to take over. All that the work
+//! needs is in the store.
 
 use std::{
     convert::Infallible,
@@ -10,7 +11,7 @@ use std::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use x402_escrow_wire::text::Hex32;
@@ -23,6 +24,12 @@ use crate::{
 
 /// How long to wait after the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long to let others lead after having got no further.
+const AFTER_LOSS: Duration = Duration::from_secs(5);
+
+/// How often the lease is renewed.
+const RENEW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often to look without having heard of anything.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -41,16 +48,27 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) -> Result<(), S
         match leader {
             Ok(mut leader) => {
                 tracing::info!("leading: following, sending and delivering");
+                app.heartbeat.beat();
                 app.is_leading.store(true, Ordering::Relaxed);
                 let lost = tokio::select! {
                     biased;
                     () = work(&app, stop.clone()) => None,
-                    cause = leader.lost() => Some(cause),
+                    cause = keep(&app, &mut leader) => Some(cause),
                 };
                 app.is_leading.store(false, Ordering::Relaxed);
                 app.is_stalled.store(false, Ordering::Relaxed);
-                let Some(cause) = lost else { return Ok(()) };
-                tracing::warn!(%cause, "not leading any more");
+                let Some(cause) = lost else {
+                    if let Err(error) = leader.release().await {
+                        tracing::info!(%error, "another verifier leads once the lease is over");
+                    }
+                    return Ok(());
+                };
+                tracing::warn!("not leading any more: {cause}");
+                tokio::select! {
+                    biased;
+                    () = sleep(AFTER_LOSS) => {}
+                    _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                }
             }
             Err(error @ StoreError::InUse { .. }) => return Err(error),
             Err(error) => {
@@ -65,6 +83,38 @@ async fn start(app: &App) -> Result<store::Leader, StoreError> {
     let leader = app.store.lead().await?;
     app.store.keep_news(app.settings.webhook.is_some()).await?;
     Ok(leader)
+}
+
+/// Leads on as long as the tracker gets further, and says why it does not any more. Over a file there is nobody else.
+async fn keep(app: &App, leader: &mut store::Leader) -> String {
+    if !leader.is_lease() {
+        return std::future::pending().await;
+    }
+    let (mut renewed_at, mut renewed_for) = (Instant::now(), app.heartbeat.last());
+    loop {
+        sleep(RENEW_INTERVAL).await;
+        let (now, last) = (Instant::now(), app.heartbeat.last());
+        let mut cause = "its transactions could not be followed";
+        if last > renewed_for {
+            match leader.renew().await {
+                Ok(()) => (renewed_at, renewed_for) = (now, last),
+                Err(StoreError::NotLeading) => return "another verifier leads".to_owned(),
+                Err(error) => {
+                    tracing::warn!(%error, "can't renew the lease");
+                    cause = "the database did not answer";
+                }
+            }
+        }
+        if renewed_at.elapsed() >= store::LEASE {
+            return format!("for {} seconds {cause}", store::LEASE.as_secs());
+        }
+    }
+}
+
+/// Whether this verifier leads, and transactions can't be followed now.
+pub fn is_stalled(app: &App) -> bool {
+    let is_silent = app.is_leading.load(Ordering::Relaxed) && app.heartbeat.silence() >= store::LEASE;
+    is_silent || app.is_stalled.load(Ordering::Relaxed)
 }
 
 /// What only one may do at a time, until `stop` says so.

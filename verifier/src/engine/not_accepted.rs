@@ -30,6 +30,9 @@ pub enum NotAccepted {
     /// The operator's deny list can't be asked: no verdict.
     #[error("the deny list can't be asked")]
     DenyListFailed,
+    /// The operator has nothing new accepted: no verdict.
+    #[error("nothing new is accepted now")]
+    Paused,
     /// The payment's id is another's: no verdict.
     #[error("the id {0} is another payment's")]
     IdentifierTaken(PaymentIdentifier),

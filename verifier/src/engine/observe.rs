@@ -6,7 +6,10 @@ use x402_escrow_domain::{cluster::Sighting, payment::AttemptState};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::chain::{Chain, ChainError, STATUSES_PER_REQUEST};
+use crate::{
+    chain::{Chain, ChainError, STATUSES_PER_REQUEST},
+    engine::heartbeat::Heartbeat,
+};
 
 /// A transaction that is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +36,11 @@ impl Seen {
     ///
     /// # Errors
     /// If the node doesn't answer.
-    pub async fn read(chain: &dyn Chain, sought: &[Sought<'_>]) -> Result<Self, ChainError> {
+    pub async fn read(
+        chain: &dyn Chain,
+        sought: &[Sought<'_>],
+        heartbeat: &Heartbeat,
+    ) -> Result<Self, ChainError> {
         if sought.is_empty() {
             return Ok(Self::default());
         }
@@ -45,6 +52,7 @@ impl Seen {
             for chunk in sought.chunks(STATUSES_PER_REQUEST) {
                 let signatures: Vec<_> = chunk.iter().map(|sought| sought.signature).collect();
                 let statuses = chain.statuses(&signatures, search_history).await?;
+                heartbeat.beat();
                 seen.sightings.extend(signatures.into_iter().zip(statuses));
             }
         }

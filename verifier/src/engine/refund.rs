@@ -2,7 +2,7 @@
 //! money, so the verifier drafts the transaction, the receiver signs it, and the verifier pays for it and follows it.
 //! Amounts are cumulative: a refund that is asked for twice is made once.
 
-use solana_sdk::message::Message;
+use solana_sdk::{message::Message, signer::Signer};
 use tokio::time::Instant;
 use x402_escrow_domain::{
     decision::{Begin, Decision},
@@ -14,11 +14,11 @@ use x402_escrow_domain::{
         lifecycle::{self, unknown_payment},
     },
 };
-use x402_escrow_interface::{account::Escrow, instruction::Signature, message::Digest};
+use x402_escrow_interface::{Address, account::Escrow, instruction::Signature, message::Digest};
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
 
 use crate::{
-    chain::ChainError,
+    chain::{ChainError, views::Views},
     engine::{
         app::App,
         budget,
@@ -47,9 +47,8 @@ pub async fn draft(app: &App, payment_id: &Digest, amount: u64) -> Result<Draft,
     let history = known(app, payment_id).await?;
     let returns = returns(&history, amount)?;
     let hold = lifecycle::hold(&history)?;
-    let escrow = escrow(app, hold).await?;
     let blockhash = app.chain.blockhash().await?;
-    let message = build(app, hold, &escrow, returns, blockhash.hash);
+    let message = build(app, &app.rules.fee_payer, hold, returns, blockhash.hash).await?;
     Ok(Draft { message: message.serialize(), returns })
 }
 
@@ -117,13 +116,16 @@ async fn accept(
     }
     let returns = returns(&history, amount)?;
     let hold = lifecycle::hold(&history)?;
-    let escrow = escrow(app, hold).await?;
-    let drafted = build(app, hold, &escrow, returns, signed.recent_blockhash.to_bytes());
+    // A draft that names the fee payer before this one is as good.
+    let named = signed.account_keys.first().and_then(|named| app.fee_payer_with(named));
+    let fee_payer = named.ok_or_else(not_drafted)?;
+    let blockhash = signed.recent_blockhash.to_bytes();
+    let drafted = build(app, &fee_payer.pubkey(), hold, returns, blockhash).await?;
     if drafted.serialize() != message {
         return Err(not_drafted().into());
     }
     let charge = budget::charge_refund(app, *receiver).await?;
-    let transaction = transaction::sign_refund(&app.fee_payer, drafted, *by_receiver)
+    let transaction = transaction::sign_refund(fee_payer, drafted, *by_receiver)
         .map_err(|error| ChainError::answer("sendTransaction", error.to_string()))?;
     // The message's own blockhash dies no later than the newest.
     let last_valid_block_height = app.chain.blockhash().await?.last_valid_block_height;
@@ -157,19 +159,21 @@ async fn known(app: &App, payment_id: &Digest) -> Result<History, NotAccepted> {
     Ok(history.ok_or_else(|| unknown_payment(Hex32(*payment_id)))?)
 }
 
-/// The transaction's message.
-fn build(app: &App, hold: &HoldTerms, escrow: &Escrow, returns: u64, blockhash: [u8; 32]) -> Message {
+/// The transaction's message, out of the escrow that the hold was of as enough nodes have it.
+async fn build(
+    app: &App,
+    fee_payer: &Address,
+    hold: &HoldTerms,
+    returns: u64,
+    blockhash: [u8; 32],
+) -> Result<Message, NotAccepted> {
     let price_micro_lamports = *app.settings.compute_unit_prices_micro_lamports.start();
-    transaction::refund(&app.rules.fee_payer, price_micro_lamports, blockhash, hold, escrow, returns)
-}
-
-/// The escrow that the hold was of.
-async fn escrow(app: &App, hold: &HoldTerms) -> Result<Escrow, NotAccepted> {
-    let addresses = [hold.intent.escrow];
-    let snapshot = app.chain.accounts(&addresses, Commitment::Confirmed).await?;
-    let account = snapshot.accounts.into_iter().next().flatten();
-    let escrow = account.and_then(|account| Escrow::decode(&account.data).ok());
-    Ok(escrow.ok_or_else(|| {
+    let views = Views::read(app.chain.as_ref(), &[hold.intent.escrow], Commitment::Confirmed).await?;
+    let (_, message) = views.agreed(|accounts| {
+        let escrow = Escrow::decode(&accounts.first()?.as_ref()?.data).ok()?;
+        Some(transaction::refund(fee_payer, price_micro_lamports, blockhash, hold, &escrow, returns))
+    })?;
+    Ok(message.ok_or_else(|| {
         invalid("paymentId: the escrow that the payment came from is closed; pay the payer back directly")
     })?)
 }

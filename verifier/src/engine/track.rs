@@ -33,6 +33,9 @@ use sending::Sending;
 /// How often the cluster is asked without having been heard, while a node announces its blocks.
 const LIVE_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often to look although nothing is to be followed: a leader shows so that it is there.
+const IDLE_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How long to wait after the node or the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,23 +45,16 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
         let round = tracker.round().await;
         tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
-        let pause = match round {
-            Ok(0) => None,
-            Ok(_) if tracker.app.blocks.nodes() > 0 => Some(LIVE_POLL_INTERVAL),
-            Ok(_) => Some(tracker.app.settings.status_poll_interval),
+        let (is_following, pause) = match round {
+            Ok(0) => (false, IDLE_INTERVAL),
+            Ok(_) if tracker.app.blocks.nodes() > 0 => (true, LIVE_POLL_INTERVAL),
+            Ok(_) => (true, tracker.app.settings.status_poll_interval),
             Err(error) => {
                 tracing::warn!(%error, "can't follow the transactions");
-                Some(FAILURE_PAUSE)
+                (false, FAILURE_PAUSE)
             }
         };
         let app = Arc::clone(&tracker.app);
-        let sleep = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
-        let is_following = pause.is_some_and(|pause| pause != FAILURE_PAUSE);
         // In this order, so that a simulation can repeat what happened.
         tokio::select! {
             biased;
@@ -66,7 +62,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = tracker.sending.next_done() => {}
             () = app.to_send.notified() => {}
             () = app.blocks.announced.notified(), if is_following => {}
-            () = sleep => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
     tracker.sending.finish().await;
@@ -84,7 +80,8 @@ impl Tracker {
 
     /// Looks at every open operation once. Returns how many there are.
     async fn round(&mut self) -> Result<usize, Interrupted> {
-        let mut open = self.app.store.open_operations().await?;
+        let open = self.app.store.open_operations().await?;
+        let mut open = self.app.unreadable.note("tracker", open);
         let count = open.len();
         self.sending.forget_all_but(&open);
         // An operation that is being sent is left to the task that does it; it only holds back those after it.
@@ -104,16 +101,21 @@ impl Tracker {
                 state: &attempt.state,
             })
             .collect();
-        let seen = Seen::read(self.app.chain.as_ref(), &sought).await?;
+        let seen = Seen::read(self.app.chain.as_ref(), &sought, &self.app.heartbeat).await?;
         let mut ready = HashMap::new();
         let mut awaited = HashSet::new();
         for mut tracked in open {
             let before = tracked.clone();
             let next = advance(&mut tracked, &seen, &self.app);
             if tracked != before {
-                self.app.store.record(&tracked).await?;
-                log_change(&before.operation, &tracked);
-                self.conclude(&before.operation, &tracked.operation).await?;
+                match self.record(&before.operation, &tracked).await {
+                    Err(error) if error.is_of_row() => {
+                        let payment = Hex32(before.operation.payment_id);
+                        tracing::error!(%payment, %error, "not recorded; nothing else waits for it");
+                    }
+                    recorded => recorded?,
+                }
+                self.app.heartbeat.beat();
                 self.app.changes.tell(&tracked.operation.payment_id);
             }
             let operation = &tracked.operation;
@@ -136,7 +138,15 @@ impl Tracker {
             }
         }
         self.send_ready(&ready, &awaited).await?;
+        self.app.heartbeat.beat();
         Ok(count)
+    }
+
+    /// Records what became of an operation, and what that means for its payment.
+    async fn record(&self, before: &Operation, tracked: &Tracked) -> Result<(), StoreError> {
+        self.app.store.record(tracked).await?;
+        log_change(before, tracked);
+        self.conclude(before, &tracked.operation).await
     }
 
     /// Sends what is to be sent now of the operations in `ready` (with whether they failed before). Somebody waits for the
@@ -148,8 +158,8 @@ impl Tracker {
     ) -> Result<(), StoreError> {
         let mut candidates = Vec::new();
         if !ready.is_empty() {
-            let unfinished = self.app.store.unfinished().await?.into_iter();
-            candidates.extend(unfinished.filter_map(|open| {
+            let unfinished = self.app.store.unfinished().await?.rows;
+            candidates.extend(unfinished.into_iter().filter_map(|open| {
                 let has_failed = *ready.get(&open.operation.id)?;
                 let is_awaited = awaited.contains(&open.operation.payment_id);
                 Some(Ready { open, is_awaited, has_failed })

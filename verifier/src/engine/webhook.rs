@@ -33,6 +33,9 @@ struct Message {
     data: PaymentReport,
 }
 
+/// How long a payment waits that can't be read.
+const UNREADABLE_PAUSE_SECONDS: i64 = 600;
+
 /// Delivers for ever.
 pub async fn run(app: Arc<App>, webhook: Webhook) -> Infallible {
     // A redirect would take a signed message elsewhere.
@@ -67,10 +70,19 @@ async fn deliver(
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
     let payment = delivery.payment_id;
-    let Some(history) = app.store.history(&payment.0).await? else {
-        return app.store.delivered(delivery).await;
-    };
     let now = app.now();
+    let history = match app.store.history(&payment.0).await {
+        Ok(Some(history)) => history,
+        Ok(None) => return app.store.delivered(delivery).await,
+        Err(error) if error.is_of_row() => {
+            tracing::error!(%payment, %error, "not delivered");
+            return app
+                .store
+                .not_delivered(delivery, now, now.saturating_add(UNREADABLE_PAUSE_SECONDS))
+                .await;
+        }
+        Err(error) => return Err(error),
+    };
     let body = serde_json::to_string(&Message {
         kind: "payment",
         timestamp: now,

@@ -29,6 +29,9 @@ use crate::{
 /// The media type of pages for people.
 pub const HTML: &str = "text/html; charset=utf-8";
 
+/// When to try again while nothing new is accepted.
+const PAUSE_SECONDS: u64 = 30;
+
 /// An HTTP error.
 #[derive(Clone, Debug)]
 pub struct ApiError {
@@ -63,6 +66,13 @@ impl ApiError {
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
+    }
+
+    /// Status 503 while nothing new is accepted.
+    pub fn paused() -> Self {
+        let message =
+            "this facilitator accepts nothing new for now; what it accepted goes on; try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "paused", message).retry_after(PAUSE_SECONDS)
     }
 
     /// Status 409.
@@ -176,6 +186,7 @@ pub fn rejection(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiEr
         NotAccepted::TooMany(too_many) => return Err(too_many.into()),
         NotAccepted::UsedUp(used_up) => return Err(used_up.into()),
         NotAccepted::DenyListFailed => return Err(ApiError::deny_list_failed()),
+        NotAccepted::Paused => return Err(ApiError::paused()),
         NotAccepted::Malformed(error) => return Err(ApiError::bad_field(error)),
         NotAccepted::IdentifierTaken(id) => return Err(ApiError::identifier_taken(&id)),
     };

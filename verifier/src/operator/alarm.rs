@@ -96,7 +96,7 @@ async fn look_at_budgets(app: &App, warned: &mut HashSet<(Budget, i64)>) -> Resu
 
 async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
     let now = app.now();
-    let open = app.store.unfinished().await?;
+    let open = app.unreadable.note("alarm", app.store.unfinished().await?);
     warned.retain(|id| open.iter().any(|open| open.operation.id == *id));
     for open in open.iter().filter(|open| is_endangered(open, now)) {
         let operation = &open.operation;

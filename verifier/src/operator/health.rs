@@ -7,11 +7,17 @@ use std::{
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use x402_escrow_domain::facts;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::{chain::NodeReport, engine::app::App};
+use crate::{
+    chain::NodeReport,
+    engine::{app::App, lead},
+};
+
+/// How long the node may take.
+const CHAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answer of `GET /health`.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +29,12 @@ pub struct Health {
     pub(crate) reasons: Vec<String>,
     /// Of several verifiers over one store, `leader` follows and sends, and `standby` waits to take over.
     role: &'static str,
+    /// Whether nothing new is accepted. It is as ready for what was accepted: captures must reach it.
+    paused: bool,
+    /// Whether any verifier over the store leads, as far as the store tells.
+    has_leader: bool,
+    /// Rows of the store that can't be read: each is left alone, and stops nothing else.
+    unreadable_rows: usize,
     /// The newest slot that the node has seen.
     slot: Option<u64>,
     /// This machine's time less the cluster's.
@@ -91,24 +103,46 @@ pub(crate) async fn examine(app: &App) -> Health {
         ready: false,
         reasons: Vec::new(),
         role: if app.is_leading.load(Ordering::Relaxed) { "leader" } else { "standby" },
+        paused: app.is_paused.load(Ordering::Relaxed),
+        has_leader: false,
+        unreadable_rows: app.unreadable.count(),
         slot: None,
         slot_age_seconds: None,
         fee_payer_lamports: None,
         nodes: app.chain.nodes(),
     };
-    check_chain(app, &mut health).await;
+    if timeout(CHAIN_TIMEOUT, check_chain(app, &mut health)).await.is_err() {
+        let seconds = CHAIN_TIMEOUT.as_secs();
+        health.reasons.push(format!("the Solana node did not answer within {seconds} seconds"));
+    }
+    check_store(app, &mut health).await;
+    health.ready = health.reasons.is_empty();
+    health
+}
+
+async fn check_store(app: &App, health: &mut Health) {
     // Whether it can be written to is tried in the background: who asks here waits for no lock.
     if let Err(error) = app.store.check_readable().await {
         tracing::error!(%error, "the store can't be read");
-        health.reasons.push("the database can't be read".to_owned());
-    } else if app.is_unwritable.load(Ordering::Relaxed) {
+        return health.reasons.push("the database can't be read".to_owned());
+    }
+    if app.is_unwritable.load(Ordering::Relaxed) {
         health.reasons.push("the database can't be written to; the verifier's log says why".to_owned());
     }
-    if app.is_stalled.load(Ordering::Relaxed) {
-        health.reasons.push("transactions can't be followed; the verifier's log says why".to_owned());
+    match app.store.is_led().await {
+        Ok(true) => health.has_leader = true,
+        Ok(false) => health.reasons.push("no verifier leads: nothing is sent or followed".to_owned()),
+        Err(error) => {
+            tracing::error!(%error, "the store does not tell who leads");
+            health.reasons.push("the database does not tell whether a verifier leads".to_owned());
+        }
     }
-    health.ready = health.reasons.is_empty();
-    health
+    if lead::is_stalled(app) {
+        let seconds = app.heartbeat.silence().as_secs();
+        health.reasons.push(format!(
+            "transactions can't be followed, and none were for {seconds} seconds; the verifier's log says why"
+        ));
+    }
 }
 
 async fn check_chain(app: &App, health: &mut Health) {

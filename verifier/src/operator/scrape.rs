@@ -17,6 +17,7 @@ use crate::{
     engine::{
         app::App,
         budget::{self, Left},
+        lead,
     },
     operator::alarm,
     store::StoreError,
@@ -116,7 +117,7 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     registry.register("operations", "Operations that are not final", operations.clone());
     let mut oldest = 0;
     let mut endangered = 0.0;
-    for open in app.store.unfinished().await? {
+    for open in app.unreadable.note("scrape", app.store.unfinished().await?) {
         let operation = &open.operation;
         let labels = OperationLabels { kind: operation.action.kind(), state: operation.state.as_str() };
         operations.get_or_create(&labels).inc();
@@ -127,6 +128,10 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     }
     let help = "Age of the oldest operation that is not in a block";
     register(registry, "oldest_unsettled_seconds", help, oldest as f64);
+    let is_paused = if app.is_paused.load(Ordering::Relaxed) { 1.0 } else { 0.0 };
+    register(registry, "paused", "Whether nothing new is accepted", is_paused);
+    let help = "Rows of the store that can't be read, and are left alone";
+    register(registry, "unreadable_rows", help, app.unreadable.count() as f64);
     let help = "Captures whose deadline is near and that are not confirmed: act at once";
     register(registry, "captures_near_deadline", help, endangered);
     let overdue = alarm::overdue_vouchers(app, now).await?;
@@ -156,7 +161,7 @@ async fn read_chain(app: &App, registry: &mut Registry) {
         let number = if report.wrong.is_none() { 1.0 } else { 0.0 };
         up.get_or_create(&NodeLabels { node: report.node }).set(number);
     }
-    let is_stalled = if app.is_stalled.load(Ordering::Relaxed) { 1.0 } else { 0.0 };
+    let is_stalled = if lead::is_stalled(app) { 1.0 } else { 0.0 };
     register(registry, "tracker_stalled", "Whether transactions can't be followed now", is_stalled);
 
     let addresses = [facts::CLOCK_ID, app.rules.fee_payer];

@@ -33,7 +33,7 @@ impl Store {
                 .bind(i64::from(count))
                 .fetch_all(&mut *self.pool.acquire().await?)
                 .await?;
-        let delivery = |row| {
+        let delivery = |row| -> Result<Delivery, StoreError> {
             Ok(Delivery {
                 payment_id: row::parse(row, "payment_id")?,
                 version: row::get(row, "version")?,
@@ -41,7 +41,8 @@ impl Store {
                 failing_since: row::get(row, "failing_since")?,
             })
         };
-        rows.iter().map(delivery).collect()
+        // One that can't be read is left, so that the others are delivered.
+        Ok(rows.iter().map(delivery).filter_map(Result::ok).collect())
     }
 
     /// Takes down that the webhook has it, unless there is other news by now.

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
+use reqwest::Url;
 use sqlx::{
-    ConnectOptions, Connection,
+    ConnectOptions,
     postgres::{PgConnectOptions, PgConnection, PgListener},
 };
 use tokio::time::{sleep, timeout};
@@ -21,29 +22,35 @@ pub const TO_SEND: &str = "x402_escrow_to_send";
 /// Where PostgreSQL tells that some got further.
 pub const PROGRESS: &str = "x402_escrow_progress";
 
-/// Waits, for a while, until no other connection holds the lock. The number means nothing but this lock.
-const LOCK: &str = "SELECT pg_advisory_lock(8402402002)";
+/// How long a verifier leads without getting further.
+pub const LEASE: Duration = Duration::from_secs(10);
 
-/// For the connection that holds it: PostgreSQL must notice within seconds that a machine is gone.
-const SESSION: &str = "SET lock_timeout = '5s'; SET tcp_keepalives_idle = 3;
+/// How often to look whether nobody leads any more.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// For the leader's own connection: PostgreSQL must notice within seconds that a machine is gone.
+const SESSION: &str = "SET lock_timeout = '2s'; SET tcp_keepalives_idle = 3;
      SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 6000";
 
-/// PostgreSQL's error code for a lock that was not given in time.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-
-/// How long PostgreSQL may take to answer on the connection that holds the lock: more than the lock's time.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// How often to ask whether that connection is still there.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// How long PostgreSQL may take to answer there: the lease must not end meanwhile.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whoever has it leads, until it is dropped or lost.
 #[derive(Debug)]
 pub enum Leader {
     /// The only verifier over a file, as the lock on a file beside it says.
     OfFile(File),
-    /// The one of those over a PostgreSQL database whose connection has the lock.
-    OfServer(PgConnection),
+    /// The one of those over a PostgreSQL database whose term it is.
+    OfServer(Lease),
+}
+
+/// A term, as long as it is renewed.
+#[derive(Debug)]
+pub struct Lease {
+    url: Url,
+    term: i64,
+    /// Of its own: those of the pool may all be waiting.
+    connection: Option<PgConnection>,
 }
 
 impl Store {
@@ -54,24 +61,48 @@ impl Store {
     pub async fn lead(&self) -> Result<Leader, StoreError> {
         match &self.database {
             Database::Sqlite(path) => Ok(Leader::OfFile(lock_file(path)?)),
-            Database::Postgres(url) => {
-                let mut connection = within(PgConnectOptions::from_url(url)?.connect()).await?;
-                within(sqlx::raw_sql(SESSION).execute(&mut connection)).await?;
-                while !try_lock(&mut connection).await? {}
-                // Whatever the one before was writing is committed or refused when this has the write lock.
-                let mut transaction = self.begin_write().await?;
-                let term = sqlx::query("UPDATE leader SET term = term + 1 RETURNING term")
-                    .fetch_one(&mut *transaction)
-                    .await?;
-                let term = row::get(&term, "term")?;
-                transaction.commit().await?;
-                self.term.store(term, Ordering::Relaxed);
-                Ok(Leader::OfServer(connection))
-            }
+            Database::Postgres(url) => loop {
+                if let Some(term) = self.take_over().await? {
+                    self.term.store(term, Ordering::Relaxed);
+                    return Ok(Leader::OfServer(Lease { url: url.clone(), term, connection: None }));
+                }
+                sleep(LOOK_INTERVAL).await;
+            },
         }
     }
 
-    /// Starts a transaction that only the leader may write. One that has lost its lock may not know it yet.
+    /// Begins a term, unless another verifier's is not over.
+    async fn take_over(&self) -> Result<Option<i64>, StoreError> {
+        if self.is_led().await? {
+            return Ok(None);
+        }
+        // Whatever the one before was writing is committed or refused when this has the write lock.
+        let mut transaction = self.begin_write().await?;
+        let term = sqlx::query(
+            "UPDATE leader SET term = term + 1, leads_until = clock_timestamp() + make_interval(secs => $1)
+             WHERE leads_until < clock_timestamp() RETURNING term",
+        )
+        .bind(LEASE.as_secs_f64())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        term.map(|term| row::get(&term, "term")).transpose()
+    }
+
+    /// Whether a verifier over the same PostgreSQL leads. SQLite takes one.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn is_led(&self) -> Result<bool, StoreError> {
+        if matches!(self.database, Database::Sqlite(_)) {
+            return Ok(true);
+        }
+        let query = "SELECT count(*) AS leaders FROM leader WHERE leads_until >= clock_timestamp()";
+        let row = sqlx::query(query).fetch_one(&mut *self.pool.acquire().await?).await?;
+        Ok(row::get::<i64>(&row, "leaders")? > 0)
+    }
+
+    /// Starts a transaction that only the leader may write. One whose term is over may not know it yet.
     pub(super) async fn begin_leader_write(&self) -> Result<Write, StoreError> {
         let mut transaction = self.begin_write().await?;
         if matches!(self.database, Database::Postgres(_)) {
@@ -96,29 +127,53 @@ impl Store {
 }
 
 impl Leader {
-    /// Waits until another may lead, and says why.
-    pub async fn lost(&mut self) -> StoreError {
-        let Self::OfServer(connection) = self else { return std::future::pending().await };
-        loop {
-            sleep(PING_INTERVAL).await;
-            if let Err(error) = within(connection.ping()).await {
-                return error;
-            }
+    /// Leads for another [`LEASE`].
+    ///
+    /// # Errors
+    /// [`StoreError::NotLeading`] if another leads by now; any other error says nothing about that.
+    pub async fn renew(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::OfFile(_) => Ok(()),
+            Self::OfServer(lease) => lease.extend(LEASE).await,
         }
+    }
+
+    /// Lets another lead at once.
+    ///
+    /// # Errors
+    /// If the store fails: then another leads once the lease is over.
+    pub async fn release(mut self) -> Result<(), StoreError> {
+        match &mut self {
+            Self::OfFile(_) => Ok(()),
+            Self::OfServer(lease) => lease.extend(Duration::ZERO).await,
+        }
+    }
+
+    /// Whether it is lost when it is not renewed in time.
+    pub fn is_lease(&self) -> bool {
+        matches!(self, Self::OfServer(_))
     }
 }
 
-/// Whether the lock was given within its time.
-async fn try_lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
-    let locked = within(sqlx::query(LOCK).execute(connection)).await;
-    match locked {
-        Ok(_) => Ok(true),
-        Err(StoreError::Database(sqlx::Error::Database(error)))
-            if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
-        {
-            Ok(false)
-        }
-        Err(error) => Err(error),
+impl Lease {
+    async fn extend(&mut self, time: Duration) -> Result<(), StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let mut connection = within(PgConnectOptions::from_url(&self.url)?.connect()).await?;
+                within(sqlx::raw_sql(SESSION).execute(&mut connection)).await?;
+                connection
+            }
+        };
+        let extended = sqlx::query(
+            "UPDATE leader SET leads_until = clock_timestamp() + make_interval(secs => $1) WHERE term = $2",
+        )
+        .bind(time.as_secs_f64())
+        .bind(self.term);
+        let extended = within(extended.execute(&mut connection)).await?;
+        // One that failed is not used again.
+        self.connection = Some(connection);
+        if extended.rows_affected() == 0 { Err(StoreError::NotLeading) } else { Ok(()) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, any::AnyRow};
 use x402_escrow_domain::{
     decision::Begin,
     payment::{Action, Attempt, Operation, OperationKey, OperationState, Payment, Problem, Tracked},
@@ -13,27 +13,49 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Store, StoreError, row};
+use super::{Readable, Store, StoreError, row};
 
 impl Store {
-    /// All operations whose state can still change, oldest first, with the transactions that count for it.
+    /// All operations whose state can still change, oldest first, with the transactions that count for it. One of whose
+    /// transactions is unreadable is unreadable too: it may have been sent.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn open_operations(&self) -> Result<Vec<Tracked>, StoreError> {
+    pub async fn open_operations(&self) -> Result<Readable<Tracked>, StoreError> {
         let mut transaction = self.pool.begin_read(&self.database).await?;
         let rows = sqlx::query("SELECT * FROM operations WHERE closed = 0 ORDER BY id")
             .fetch_all(&mut *transaction)
             .await?;
-        let operations = rows.iter().map(row::operation).collect::<Result<Vec<_>, _>>()?;
+        let mut operations = Readable::new();
+        for row in &rows {
+            operations.add(|| name(row, "id"), row::operation(row))?;
+        }
         let attempts = sqlx::query(
             "SELECT transactions.* FROM transactions JOIN operations ON operations.id = operation_id
              WHERE closed = 0 AND retired = 0 ORDER BY transactions.rowid",
         )
         .fetch_all(&mut *transaction)
         .await?;
-        Ok(join(operations, attempts.iter().map(row::attempt).collect::<Result<_, _>>()?))
+        let mut known = Readable::new();
+        for row in &attempts {
+            known.add(|| name(row, "operation_id"), row::attempt(row))?;
+        }
+        let is_readable = |operation: &Operation| {
+            !known.unreadable.iter().any(|unreadable| unreadable.name == named(operation.id))
+        };
+        operations.rows.retain(is_readable);
+        operations.unreadable.extend(known.unreadable);
+        Ok(Readable { rows: join(operations.rows, known.rows), unreadable: operations.unreadable })
     }
+}
+
+/// What the operation is called whose id is in this column.
+pub(super) fn name(row: &AnyRow, column: &'static str) -> String {
+    row::get(row, column).map_or_else(|_| "an operation without an id".to_owned(), named)
+}
+
+fn named(id: i64) -> String {
+    format!("operation {id}")
 }
 
 /// Begins an operation: adds it, or has the one that `begin` names do it. It is to be sent. Returns its id.

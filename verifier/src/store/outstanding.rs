@@ -7,7 +7,7 @@ use x402_escrow_domain::payment::{Action, ListedOperation, Operation, OperationS
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Decimal, Hex32, Key};
 
-use super::{Store, StoreError, row};
+use super::{Readable, Store, StoreError, operations, row};
 
 /// A payment of which something can still happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,8 @@ impl Store {
         let mut payments: BTreeMap<Digest, Listed> = BTreeMap::new();
         for row in &rows {
             let id = row::parse::<Hex32>(row, "payment_id")?.0;
-            let operation = row::operation(row)?;
+            // `unfinished` counts those that can't be read.
+            let Ok(operation) = row::operation(row) else { continue };
             match payments.get_mut(&id) {
                 Some(listed) => listed.operations.push(operation),
                 // The first operation authorizes or transfers, and its amount is the payment's.
@@ -73,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn unfinished(&self) -> Result<Vec<ListedOperation>, StoreError> {
+    pub async fn unfinished(&self) -> Result<Readable<ListedOperation>, StoreError> {
         let rows = sqlx::query(
             "SELECT operations.*, payments.mint, payments.receiver, payments.amount AS authorized, payments.intent
              FROM operations JOIN payments ON payment_id = payments.id
@@ -81,7 +82,11 @@ impl Store {
         )
         .fetch_all(&mut *self.pool.acquire().await?)
         .await?;
-        rows.iter().map(read_listed).collect()
+        let mut listed = Readable::new();
+        for row in &rows {
+            listed.add(|| operations::name(row, "id"), read_listed(row))?;
+        }
+        Ok(listed)
     }
 }
 

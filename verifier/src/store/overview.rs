@@ -76,8 +76,11 @@ impl Store {
         let rows = query.fetch_all(&mut *connection).await?;
         let mut stored = Vec::with_capacity(rows.len());
         for row in &rows {
-            let history = payments::history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await?;
-            stored.extend(history);
+            match payments::history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await {
+                Ok(history) => stored.extend(history),
+                Err(error) if error.is_of_row() => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(stored)
     }
@@ -110,7 +113,7 @@ impl Store {
         }
         let mut turnover: Vec<Turnover> = Vec::new();
         for row in &query.fetch_all(&mut *self.pool.acquire().await?).await? {
-            let operation = row::operation(row)?;
+            let Ok(operation) = row::operation(row) else { continue };
             match turnover.last_mut().filter(|last| last.id == operation.payment_id) {
                 Some(last) => last.operations.push(operation),
                 None => turnover.push(Turnover {
@@ -151,12 +154,8 @@ impl Store {
         if let Some(receiver) = receiver {
             query = query.bind(receiver.to_string());
         }
-        query
-            .fetch_all(&mut *self.pool.acquire().await?)
-            .await?
-            .iter()
-            .map(outstanding::read_listed)
-            .collect()
+        let rows = query.fetch_all(&mut *self.pool.acquire().await?).await?;
+        Ok(rows.iter().map(outstanding::read_listed).filter_map(Result::ok).collect())
     }
 
     /// What the webhook did not take, though it was offered; `None` if there is nothing.

@@ -50,9 +50,12 @@ pub(super) async fn of_escrow(
 }
 
 fn read(row: &AnyRow) -> Result<Promise, StoreError> {
-    let slot = match row::operation(row)?.state {
-        OperationState::Landed(_) => row::get::<Option<i64>>(row, "slot")?.map(i64::unsigned_abs),
-        _ => None,
+    let slot = match row::operation(row).map(|operation| operation.state) {
+        Ok(OperationState::Landed(_)) => row::get::<Option<i64>>(row, "slot")?.map(i64::unsigned_abs),
+        Ok(_) => None,
+        // It stops nothing but its own amount: that stays promised.
+        Err(error) if error.is_of_row() => None,
+        Err(error) => return Err(error),
     };
     Ok(Promise { intent: row::intent(row)?, slot })
 }

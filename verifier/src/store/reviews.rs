@@ -8,10 +8,13 @@ use x402_escrow_domain::{
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{auth_capture::Level, text::Hex32};
 
-use super::{Store, StoreError, operations, payments, row};
+use super::{Readable, Store, StoreError, UnreadableRow, operations, payments, row};
 
 /// How many payments are reviewed in one step.
 const REVIEWED_TOGETHER: i64 = 100;
+
+/// How long a payment waits that can't be read: the others must come up.
+const UNREADABLE_PAUSE_SECONDS: i64 = 600;
 
 /// What a review comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,15 @@ impl Store {
         let mut transaction = self.begin_leader_write().await?;
         let due = due(&mut transaction, now, now, REVIEWED_TOGETHER).await?;
         let mut begun = 0;
-        for history in &due {
+        for UnreadableRow { name, cause } in &due.unreadable {
+            tracing::error!(payment = name, %cause, "left alone: it can't be read");
+            sqlx::query("UPDATE payments SET review_at = $1 WHERE id = $2")
+                .bind(now.saturating_add(UNREADABLE_PAUSE_SECONDS))
+                .bind(name)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        for history in &due.rows {
             let id = &history.payment.id;
             let reviewed = judge(history);
             if let Some(Begun { action, commitment, begin }) = reviewed.begun {
@@ -67,7 +78,7 @@ impl Store {
             payments::set_review(&mut transaction, id, reviewed.next_at).await?;
         }
         transaction.commit().await?;
-        Ok((due.len(), begun))
+        Ok((due.rows.len() + due.unreadable.len(), begun))
     }
 
     /// Says that nothing is left to do with a payment.
@@ -84,7 +95,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn due_for_review(&self, by: i64, now: i64) -> Result<Vec<History>, StoreError> {
+    pub async fn due_for_review(&self, by: i64, now: i64) -> Result<Readable<History>, StoreError> {
         due(&mut *self.pool.acquire().await?, by, now, REVIEWED_TOGETHER).await
     }
 
@@ -111,18 +122,23 @@ async fn due(
     by: i64,
     now: i64,
     limit: i64,
-) -> Result<Vec<History>, StoreError> {
+) -> Result<Readable<History>, StoreError> {
     let urgent = "SELECT id FROM payments WHERE review_at <= $1 AND capture_deadline >= $2
          ORDER BY capture_deadline LIMIT $3";
     let others = "SELECT id FROM payments WHERE review_at <= $1
          AND (capture_deadline IS NULL OR capture_deadline < $2) ORDER BY review_at LIMIT $3";
-    let mut due: Vec<History> = Vec::new();
+    let mut due = Readable::new();
     for query in [urgent, others] {
-        let left = limit.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
+        let left = limit.saturating_sub(i64::try_from(due.rows.len()).unwrap_or(i64::MAX));
         let rows = sqlx::query(query).bind(by).bind(now).bind(left).fetch_all(&mut *connection).await?;
         for row in &rows {
-            let id: Digest = row::parse::<Hex32>(row, "id")?.0;
-            due.extend(payments::history(connection, &id).await?);
+            let read = match row::parse::<Hex32>(row, "id") {
+                Ok(id) => payments::history(connection, &id.0).await,
+                Err(error) => Err(error),
+            };
+            if let Some(read) = read.transpose() {
+                due.add(|| row::get(row, "id").unwrap_or_default(), read)?;
+            }
         }
     }
     Ok(due)

@@ -22,7 +22,7 @@ pub(super) fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T, Sto
 where
     T: Decode<'r, Any> + Type<Any>,
 {
-    Ok(row.try_get(column)?)
+    row.try_get(column).map_err(|error| unreadable(column, error.to_string()))
 }
 
 /// Reads a column that is 0 or 1. Flags are integers, since SQLite has no others.

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use solana_sdk::signer::keypair::Keypair;
 use x402_escrow_verifier::config::KEYS;
 
 use crate::setting::Setting;
@@ -13,6 +14,10 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
     let (secret, key) = (setting.path("secret"), setting.path("key.json"));
     fs::write(&secret, format!("whsec_{}", "A".repeat(32))).unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let old = setting.path("old.json");
+    fs::write(&old, format!("{:?}", Keypair::new_from_array([2; 32]).to_bytes().to_vec())).unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o600)).unwrap();
+    let retiring = format!("[{old:?}]");
     let values = [
         ("listen", "[::1]:0"),
         ("operator_listen", "[::1]:0"),
@@ -23,6 +28,8 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("program_id", "EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T"),
         ("database", "/var/lib/verifier.sqlite"),
         ("fee_payer", key.to_str().unwrap()),
+        ("fee_payers_retiring", retiring.as_str()),
+        ("fee_payers_cut_off", r#"["EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T"]"#),
         ("finality", r#"[{ up_to = "5", commitment = "confirmed" }, { commitment = "finalized" }]"#),
         ("finality_on_confirmed_hold", r#"[{ commitment = "reserved" }]"#),
         (

@@ -33,13 +33,15 @@ impl Endless {
             Self::Silent => while connection.read(&mut read).await? > 0 {},
             Self::TooManyRequests => {
                 while connection.read(&mut read).await? > 0 {
-                    let head = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+                    let head =
+                        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
                     connection.write_all(head.as_bytes()).await?;
                 }
             }
             Self::Trickling => {
                 _ = connection.read(&mut read).await?;
-                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n";
+                let head =
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n";
                 connection.write_all(head.as_bytes()).await?;
                 loop {
                     connection.write_all(b" ").await?;

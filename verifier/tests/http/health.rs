@@ -1,8 +1,17 @@
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use serde_json::Value;
 use solana_sdk::account::Account;
+use x402_escrow_verifier::chain::Chain;
+use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::{wait, world::World};
+use crate::{
+    metrics::lines,
+    nodes::{Fault, Node},
+    wait,
+    world::{Options, World},
+};
 
 async fn health(world: &World) -> (StatusCode, bool, String, Value) {
     let (status, body) = world.get("/health").await;
@@ -45,12 +54,40 @@ async fn not_ready_with_a_poor_fee_payer() {
 }
 
 #[tokio::test]
-async fn not_ready_while_what_is_in_the_store_can_not_be_read() {
+async fn a_row_that_can_not_be_read_is_counted_and_stops_nothing_else() {
     let world = World::new().await;
-    let id = world.authorize(1000, 1).await;
-    world.spoil_state(id, "nonsense").await;
+    for (nonce, state, column) in [
+        (1, "nonsense", "state"),
+        (2, "nonsense", "commitment"),
+        (3, "12x", "amount"),
+        (4, "nonsense", "error_code"),
+    ] {
+        let id = world.authorize(1000, nonce).await;
+        world.spoil(id, column, state).await;
+    }
     world.app.to_send.notify_one();
-    wait::until("it to be said", async || health(&world).await.2.contains("can't be followed")).await;
+    wait::until("them to be counted", async || health(&world).await.3["unreadableRows"] == 4).await;
+    let (status, ready, reasons, _) = health(&world).await;
+    assert_eq!((status, ready, reasons.as_str()), (StatusCode::OK, true, "[]"));
+    let id = world.authorize(1000, 5).await;
+    world.settled(&world.capture(id, 600, true)).await;
+    assert_eq!(world.received(), 600);
+    assert_eq!(lines(&world, "x402_unreadable_rows").await, ["x402_unreadable_rows 4.0"]);
+}
+
+#[tokio::test]
+async fn not_ready_while_the_tracker_gets_no_answer() {
+    let options = Options { commitment: Commitment::Confirmed, ..Options::default() };
+    let mut node = None;
+    let world = World::through(options, async |cluster| {
+        node = Some(Node::new(cluster));
+        node.clone().unwrap() as Arc<dyn Chain>
+    })
+    .await;
+    world.authorize(1000, 1).await;
+    node.unwrap().break_with(Fault::HangsAt("getSignatureStatuses"));
+    let told = "transactions can't be followed, and none were for 1";
+    wait::until("it to be said", async || health(&world).await.2.contains(told)).await;
     assert_eq!(health(&world).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Down,
     /// It never answers.
     Hangs,
+    /// It never answers this request.
+    HangsAt(&'static str),
     /// It answers that often and then never; what it is sent counts when it comes and when the answer goes.
     AnswersThenHangs(usize),
     /// It says that its newest slot is this far from the others'.
@@ -84,13 +86,12 @@ impl Node {
             *fault
         };
         match fault {
-            Fault::Breaks(at) if at == request => {
-                Err(ChainError::silence(request, "the connection broke"))
-            }
+            Fault::Breaks(at) if at == request => Err(ChainError::silence(request, "the connection broke")),
             Fault::LacksBlocks if request == "getBlock" => {
                 Err(ChainError::answer(request, "Block not available for slot 100 (-32004)"))
             }
             Fault::Down => Err(ChainError::silence(request, "it can't be reached")),
+            Fault::HangsAt(at) if at == request => std::future::pending().await,
             Fault::Hangs => {
                 self.hanging.notify_one();
                 std::future::pending().await

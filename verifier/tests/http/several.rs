@@ -107,7 +107,7 @@ async fn a_node_that_fails_again_and_again_is_left_out_although_it_says_that_it_
     let setting = Setting::new(Commitment::Confirmed).await;
     setting.nodes[2].break_with(Fault::Breaks("getSignatureStatuses"));
     setting.world.authorize(1000, 1).await;
-    setting.wrong_is("failed 3 times in a row: the connection broke").await;
+    setting.wrong_is("failed 3 times within 10 seconds: the connection broke").await;
     setting.nodes[2].break_with(Fault::None);
     setting.wrong_is("").await;
 }

@@ -101,7 +101,7 @@ async fn a_capture_that_a_new_fork_takes_before_its_hold_is_made_again() {
     let fork = world.cluster.state().clone();
     let id = world.authorize(1000, 1).await;
     world.settled(&world.capture(id, 700, true)).await;
-    let sent = world.app.store.open_operations().await.unwrap();
+    let sent = world.app.store.open_operations().await.unwrap().rows;
     let [hold, capture] = [0, 1].map(|operation: usize| &sent[operation].attempts[0]);
 
     world.cluster.drop_blocks_since(fork);
@@ -141,7 +141,7 @@ async fn follows_until_final_and_then_asks_no_more() {
     world.cluster.state().level = Commitment::Finalized;
     let payment = world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
     assert_eq!(payment["transactions"][0]["confirmations"], 32);
-    assert!(world.app.store.open_operations().await.unwrap().is_empty());
+    assert!(world.app.store.open_operations().await.unwrap().rows.is_empty());
     // A node that has forgotten its history changes nothing about what is final.
     world.cluster.state().landed.clear();
     tokio::time::sleep(Duration::from_millis(100)).await;

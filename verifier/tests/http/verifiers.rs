@@ -6,10 +6,15 @@ mod durable;
 mod password;
 mod server;
 
-use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
+use axum::http::StatusCode;
 use futures_util::{StreamExt, future::join_all, stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
     budget::{self, Budgets, Limit, Limits},
@@ -19,17 +24,19 @@ use x402_escrow_domain::{
     verify::intent::{self, Proposal},
 };
 use x402_escrow_verifier::{
+    chain::Chain,
     engine::budget::charge_transfer,
     store::{Accepted, Database, NewHold, StoreError},
 };
 use x402_escrow_wire::{
-    auth_capture::{Extra, Level},
+    auth_capture::{Commitment, Extra, Level},
     clock::unix_now,
     error_code::ErrorCode,
     payment::PaymentRequirements,
 };
 
 use crate::{
+    nodes::{Fault, Node},
     wait,
     world::{FUNDS, Options, PAYER, World, keypair, program},
 };
@@ -167,6 +174,49 @@ async fn what_the_standby_accepts_the_leader_settles() {
     assert_eq!(leader.received(), 600);
     assert!(!standby.app.is_leading.load(Ordering::Relaxed));
     assert_eq!(leader.cluster.distinct_sent(), 2);
+}
+
+#[tokio::test]
+#[ignore = "needs X402_TEST_POSTGRES"]
+async fn a_leader_that_makes_no_progress_is_replaced_within_15_seconds() {
+    let options = Options { commitment: Commitment::Confirmed, ..Options::default() };
+    let mut node = None;
+    let leader = World::through(options, async |cluster| {
+        node = Some(Node::new(cluster));
+        node.clone().unwrap() as Arc<dyn Chain>
+    })
+    .await;
+    leads(&leader).await;
+    let standby = leader.another(options).await;
+    let id = leader.authorize(1000, 1).await;
+    assert_eq!(standby.get("/health").await.1["hasLeader"], true);
+    node.unwrap().break_with(Fault::Hangs);
+    let since = Instant::now();
+    leads(&standby).await;
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    let (status, health) = leader.get("/health").await;
+    assert_eq!((status, &health["role"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("standby")), "{health}");
+    assert_eq!(health["reasons"], json!(["the Solana node did not answer within 5 seconds"]));
+    assert_eq!(standby.get("/health").await.0, StatusCode::OK);
+    standby.settled(&standby.capture(id, 600, true)).await;
+    let error = leader.app.store.end_reviews(&id.0).await.unwrap_err();
+    assert!(matches!(error, StoreError::NotLeading), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs X402_TEST_POSTGRES"]
+async fn a_leader_that_stops_hands_over_at_once_and_a_standby_says_if_nobody_leads() {
+    let (mut leader, mut standby) = two(Options::default()).await;
+    let since = Instant::now();
+    leader.stop().await;
+    leads(&standby).await;
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    standby.crash().await;
+    let not_led = async || leader.get("/health").await.1["hasLeader"] == false;
+    wait::until("the lease to end", not_led).await;
+    let (status, health) = leader.get("/health").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{health}");
+    assert_eq!(health["reasons"], json!(["no verifier leads: nothing is sent or followed"]));
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ pub(crate) fn signing_key(seed: u8) -> SigningKey {
 }
 
 pub(crate) const PAYER: u8 = 1;
-const FEE_PAYER: u8 = 2;
+pub(crate) const FEE_PAYER: u8 = 2;
 pub(crate) const SESSION: u8 = 3;
 pub(crate) const MERCHANT: u8 = 4;
 /// Of the webhook's signatures.
@@ -167,6 +167,12 @@ impl World {
     /// Waits until the verifier's background work ends by itself.
     pub(crate) async fn ended(&mut self) -> Result<(), StoreError> {
         self.tracker.take().unwrap().await.unwrap()
+    }
+
+    /// Stops the background work as a shutdown does.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.send_replace(true);
+        self.ended().await.unwrap();
     }
 
     pub(crate) async fn crash(&mut self) {

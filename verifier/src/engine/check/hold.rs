@@ -27,7 +27,7 @@ use x402_escrow_wire::{
 use super::Purpose;
 use crate::{
     chain::facts,
-    engine::{app::App, budget, identifier, not_accepted::NotAccepted},
+    engine::{app::App, budget, identifier, not_accepted::NotAccepted, pause},
 };
 
 /// An intent that is sound.
@@ -97,6 +97,8 @@ pub(super) async fn check(
             return Ok(checked(signed, found));
         }
     }
+    pause::check(app)?;
+    requirements::check_fee_payer(&signed.extra, &app.rules)?;
     intent::check_token(&asset, &app.rules.tokens)?;
     if purpose == Purpose::Settle {
         app.limits.count_payment(intent.escrow, intent.session_key).map_err(NotAccepted::TooMany)?;

@@ -7,7 +7,7 @@ use x402_escrow_domain::{
         failure,
         instructions::Transfer,
         mint,
-        requirements::{Request, Requirements},
+        requirements::{self, Request, Requirements},
         transaction,
     },
     payment::{History, Operation, RestsOn},
@@ -20,8 +20,8 @@ use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::Purpose;
 use crate::{
-    chain::SendError,
-    engine::{app::App, budget, identifier::find, not_accepted::NotAccepted},
+    chain::{SendError, views::Views},
+    engine::{app::App, budget, identifier::find, not_accepted::NotAccepted, pause},
 };
 
 /// A transfer that is sound.
@@ -47,6 +47,8 @@ pub(super) async fn check(
     let known = app.store.history(&transfer.id).await?;
     let is_told_again = is_told_again(app, request, &transfer).await?;
     if known.is_none() {
+        pause::check(app)?;
+        requirements::check_fee_payer(&request.requirements, &app.rules)?;
         check::check_token(&request.requirements, &app.rules.tokens)?;
         check_priority_fee(app, &transfer).await?;
         if purpose == Purpose::Settle {
@@ -94,8 +96,9 @@ async fn check_priority_fee(app: &App, transfer: &SoundTransfer) -> Result<(), N
 
 async fn simulate(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(), NotAccepted> {
     if transfer.transfer.token_program == TOKEN_2022_PROGRAM_ID {
-        let snapshot = app.chain.accounts(&[request.requirements.mint], Commitment::Confirmed).await?;
-        mint::check(snapshot.accounts.into_iter().next().flatten().as_ref())?;
+        let mint = [request.requirements.mint];
+        let views = Views::read(app.chain.as_ref(), &mint, Commitment::Confirmed).await?;
+        views.agreed(|accounts| mint::check(accounts.first().and_then(Option::as_ref)))?.1?;
     }
     let bytes = transaction::serialize(&transfer.transaction)?;
     match app.chain.simulate(&bytes).await {

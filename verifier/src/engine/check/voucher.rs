@@ -20,7 +20,7 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
 };
 
-use crate::engine::{app::App, identifier::find, not_accepted::NotAccepted};
+use crate::engine::{app::App, identifier::find, not_accepted::NotAccepted, pause};
 
 /// A voucher that is sound.
 #[derive(Clone, Debug)]
@@ -68,6 +68,7 @@ pub(super) async fn check(
     let claim = request.body.claim;
     let again = accepted_before(app, payload, request.identifier.as_ref(), claim, &history).await?;
     if again.is_none() {
+        pause::check(app)?;
         check_amount(policy, payload, &extra, &history, app.now())?;
     }
     let assurance = Assurance {

@@ -110,6 +110,10 @@ impl Chain for Measured {
         self.time("getBlock", self.chain.block_hash(slot)).await
     }
 
+    fn needed(&self) -> usize {
+        self.chain.needed()
+    }
+
     fn nodes(&self) -> Vec<NodeReport> {
         self.chain.nodes()
     }

@@ -16,6 +16,7 @@ use x402_escrow_domain::{
     report::Progress,
     verify::Rejection,
 };
+use x402_escrow_interface::Address;
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::{Wanted, accepted, wait};
@@ -84,9 +85,11 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
     let now = app.now();
     let binding = bind(request, transfer, now);
     let requirements = &request.requirements;
+    let named = Address::from(requirements.extra.fee_payer);
+    let fee_payer = app.fee_payer_with(&named).ok_or_else(|| cut_off(&named))?;
     let priority_fee = transfer.priority_fee_lamports;
     let charge = budget::charge_transfer(app, transfer.payer, requirements.receiver, priority_fee).await?;
-    let signed = transaction::sign(transfer.transaction.clone(), &app.fee_payer)?;
+    let signed = transaction::sign(transfer.transaction.clone(), fee_payer)?;
     let payment = Payment {
         id: transfer.id,
         terms: Terms::Transfer(TransferTerms { destination: transfer.transfer.destination, is_told: false }),
@@ -106,6 +109,11 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
         charge.take_back(app);
     }
     accepted(app, &payment.id, outcome)
+}
+
+fn cut_off(fee_payer: &Address) -> Rejection {
+    let message = format!("paymentRequirements.extra.feePayer: {fee_payer} signs nothing any more");
+    Rejection::new(ErrorCode::ExactFeePayerNotManaged, message)
 }
 
 /// Reads the transaction back from the chain. `None` where the node does not tell now.

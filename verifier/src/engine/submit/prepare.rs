@@ -1,17 +1,17 @@
 //! Makes operations ready to be sent: looks at their holds as they are now.
 
 use x402_escrow_domain::{
-    cluster::Snapshot,
+    cluster::Account,
     payment::{Action, History, HoldTerms, Operation, Payment, Problem},
     priority_fee::{self, Urgency},
     transaction::{self, HoldState, Part},
 };
 use x402_escrow_interface::account::{Escrow, Hold};
-use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
+use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
 
 use super::SubmitError;
 use crate::{
-    chain::ChainError,
+    chain::{ChainError, views::Views},
     engine::{app::App, found},
 };
 
@@ -27,27 +27,37 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<Prepared>, SubmitError> {
     let mut known = Vec::with_capacity(operations.len());
     for operation in operations {
-        if let Some(history) = app.store.history(&operation.payment_id).await?
-            && let Some(hold) = history.hold().cloned()
-        {
-            known.push((operation, history, hold));
+        match app.store.history(&operation.payment_id).await {
+            Ok(history) => known.extend(history.and_then(|history| {
+                let hold = history.hold().cloned()?;
+                Some((operation, history, hold))
+            })),
+            Err(error) if error.is_of_row() => {
+                let payment = Hex32(operation.payment_id);
+                tracing::error!(%payment, %error, "not sent; the others are");
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     let on_holds = known.iter().filter(|(operation, ..)| operation.action != Action::Authorize);
-    let holds: Vec<_> = on_holds.map(|(_, _, hold)| hold).collect();
-    let (slot, states) = read_holds(app, &holds).await?;
-    let mut states = states.into_iter();
+    let holds: Vec<_> = on_holds.map(|(operation, _, hold)| (*operation, hold)).collect();
+    let mut found = find_holds(app, &holds).await?.into_iter();
     let mut prepared = Vec::with_capacity(known.len());
     let now = app.now();
     for (operation, history, hold) in &known {
         let part = match operation.action {
             Action::Authorize => Some(transaction::authorize(&app.rules.fee_payer, hold)),
-            _ => match states.next().flatten() {
-                Some(state) => transaction::on_hold(hold, &operation.action, &state),
-                None => {
+            _ => match found.next() {
+                Some(Ok((_, Found::There(part)))) => part,
+                Some(Ok((slot, Found::Missing))) => {
                     report_no_hold(app, operation, history, hold, slot).await?;
                     None
                 }
+                Some(Err(error)) => {
+                    tracing::debug!(payment = %Hex32(history.payment.id), %error, "its hold is looked at again");
+                    None
+                }
+                None => None,
             },
         };
         prepared.extend(part.map(|part| Prepared {
@@ -66,20 +76,40 @@ fn urgency(history: &History, operation: &Operation, now: i64) -> Urgency {
     tracked.map_or_else(Urgency::default, |tracked| priority_fee::urgency(tracked, deadline, now))
 }
 
-/// The states of `holds` (at most 50), in the same order, as of a slot.
-async fn read_holds(app: &App, holds: &[&HoldTerms]) -> Result<(u64, Vec<Option<HoldState>>), ChainError> {
+/// A hold, as enough nodes have it.
+#[derive(PartialEq)]
+enum Found {
+    /// It is there, and this carries out what is to be done with it.
+    There(Option<Part>),
+    /// It is not there.
+    Missing,
+}
+
+/// What enough nodes make of each of `holds` (at most 50), as of which slot, in the same order. One whose node lags behind
+/// stops nothing else.
+async fn find_holds(
+    app: &App,
+    holds: &[(&Operation, &HoldTerms)],
+) -> Result<Vec<Result<(u64, Found), ChainError>>, ChainError> {
     if holds.is_empty() {
-        return Ok((0, Vec::new()));
+        return Ok(Vec::new());
     }
-    let addresses: Vec<_> = holds.iter().flat_map(|hold| [hold.intent.escrow, hold.address()]).collect();
-    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Processed).await?;
-    let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
-    let state = |(index, terms): (usize, &&HoldTerms)| {
-        let escrow = Escrow::decode(data(2 * index)?).ok()?;
-        let hold = Hold::decode(data(2 * index + 1)?).ok()?;
-        (hold.intent_digest == terms.intent.digest()).then_some(HoldState { escrow, hold })
+    let addresses: Vec<_> = holds.iter().flat_map(|(_, hold)| [hold.intent.escrow, hold.address()]).collect();
+    let views = Views::read(app.chain.as_ref(), &addresses, Commitment::Processed).await?;
+    let find = |(index, (operation, terms)): (usize, &(&Operation, &HoldTerms))| {
+        views.agreed(|accounts| match hold_state(accounts, index, terms) {
+            Some(state) => Found::There(transaction::on_hold(terms, &operation.action, &state)),
+            None => Found::Missing,
+        })
     };
-    Ok((slot, holds.iter().enumerate().map(state).collect()))
+    Ok(holds.iter().enumerate().map(find).collect())
+}
+
+fn hold_state(accounts: &[Option<Account>], index: usize, terms: &HoldTerms) -> Option<HoldState> {
+    let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
+    let escrow = Escrow::decode(data(2 * index)?).ok()?;
+    let hold = Hold::decode(data(2 * index + 1)?).ok()?;
+    (hold.intent_digest == terms.intent.digest()).then_some(HoldState { escrow, hold })
 }
 
 /// Tells the store what becomes of an operation whose hold is missing as of `slot`. Where somebody else ended the payment,
@@ -110,10 +140,12 @@ async fn report_no_hold(
 
 /// Whether no fork has the hold any more.
 async fn is_gone_for_good(app: &App, history: &History, terms: &HoldTerms) -> Result<bool, ChainError> {
-    let addresses = [terms.address()];
-    let Snapshot { slot, accounts } = app.chain.accounts(&addresses, Commitment::Finalized).await?;
-    let hold = accounts.first().and_then(Option::as_ref).and_then(|account| Hold::decode(&account.data).ok());
-    Ok(is_gone(history, slot) && hold.is_none_or(|hold| hold.intent_digest != history.payment.id))
+    let views = Views::read(app.chain.as_ref(), &[terms.address()], Commitment::Finalized).await?;
+    let (slot, is_there) = views.agreed(|accounts| {
+        let hold = accounts.first()?.as_ref().and_then(|account| Hold::decode(&account.data).ok());
+        Some(hold.is_some_and(|hold| hold.intent_digest == history.payment.id))
+    })?;
+    Ok(is_gone(history, slot) && is_there == Some(false))
 }
 
 /// Whether a hold that is missing as of `slot` will not come any more: it never was there, or somebody else ended it. A

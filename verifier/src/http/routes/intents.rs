@@ -33,7 +33,7 @@ use x402_escrow_wire::{
 
 use crate::{
     chain,
-    engine::{app::App, limits::Caller},
+    engine::{app::App, limits::Caller, pause},
     http::{body::JsonBody, error::ApiError},
 };
 
@@ -162,6 +162,9 @@ pub async fn create(
     Extension(caller): Extension<Caller>,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
+    if pause::check(&app).is_err() {
+        return Err(ApiError::paused());
+    }
     let request: CreateRequest = body.read()?;
     let challenge = read_challenge(&request.payment_required)?;
     let told = |hash: Option<Hex32>, of_request: fn(&PaidRequest) -> [u8; 32]| {

@@ -52,6 +52,7 @@ pub async fn payload(State(app): State<Arc<App>>, body: JsonBody) -> Result<Resp
 fn check_signed(app: &App, unsigned: &PaymentPayload, payload: &IntentPayload) -> Result<(), Rejection> {
     requirements::check_version(unsigned.x402_version, "unsigned.x402Version")?;
     let extra = requirements::check(&unsigned.accepted, &app.rules)?;
+    requirements::check_fee_payer(&extra, &app.rules)?;
     let intent = verify::intent::read(payload, &unsigned.accepted, &extra)?;
     match &payload.signature {
         Some(signature) => verify::intent::check_signature(&intent, &signature.0),

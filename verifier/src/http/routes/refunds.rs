@@ -32,6 +32,7 @@ pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<R
         NotAccepted::TooMany(too_many) => too_many.into(),
         NotAccepted::UsedUp(used_up) => used_up.into(),
         NotAccepted::DenyListFailed => ApiError::deny_list_failed(),
+        NotAccepted::Paused => ApiError::paused(),
         NotAccepted::IdentifierTaken(id) => ApiError::identifier_taken(&id),
     })?;
     let message = BASE64_STANDARD.encode(draft.message);

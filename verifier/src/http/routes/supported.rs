@@ -50,7 +50,9 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
         kinds.push(kind(v1::X402_VERSION, exact::SCHEME, name, transfers()));
     }
     // One key for every Solana network, written as x402 does; and under the id, for whoever looks it up there.
-    let signers = [network.clone(), SOLANA.to_owned()].map(|id| (id, json!([fee_payer])));
+    let retiring = app.rules.former_fee_payers.retiring.iter().map(|key| json!(Key::from(*key)));
+    let signing: Vec<_> = std::iter::once(fee_payer.clone()).chain(retiring).collect();
+    let signers = [network.clone(), SOLANA.to_owned()].map(|id| (id, json!(signing)));
     Json(SupportedResponse {
         kinds,
         extensions: vec![payment_identifier::EXTENSION.to_owned()],

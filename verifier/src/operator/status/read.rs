@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::PoisonError,
+    sync::{PoisonError, atomic::Ordering},
 };
 
 use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
@@ -84,8 +84,8 @@ async fn read_stuck(
     is_asked: impl Fn(&Address) -> bool,
     now: i64,
 ) -> Result<Vec<Stuck>, StoreError> {
-    let open = app.store.unfinished().await?;
-    let due = app.store.due_for_review(now.saturating_add(CAPTURE_MARGIN_SECONDS), now).await?;
+    let open = app.store.unfinished().await?.rows;
+    let due = app.store.due_for_review(now.saturating_add(CAPTURE_MARGIN_SECONDS), now).await?.rows;
     let operations =
         open.iter().filter(|open| is_asked(&open.receiver)).filter_map(|open| stuck::operation(open, now));
     let holds = due.iter().filter(|history| is_asked(&history.payment.receiver));
@@ -107,6 +107,9 @@ async fn read_fruitless(app: &App, receiver: Option<&Address>, now: i64) -> Resu
 /// What is wrong with the verifier, or soon will be.
 async fn warnings(app: &App) -> Result<Vec<String>, StoreError> {
     let mut warnings = health::examine(app).await.reasons;
+    if app.is_paused.load(Ordering::Relaxed) {
+        warnings.push("paused: nothing new is accepted until `verifier resume`".to_owned());
+    }
     let nodes = app.chain.nodes().into_iter();
     warnings.extend(
         nodes.filter_map(|report| Some(format!("the node {} is left out: {}", report.node, report.wrong?))),

@@ -42,6 +42,10 @@ pub(crate) struct Options {
     pub(crate) review_interval: Duration,
     /// How long operations wait for others.
     pub(crate) gather: GatherSettings,
+    /// Seeds of the fee payer's key, and of those before it.
+    pub(crate) fee_payer: u8,
+    pub(crate) retiring: &'static [u8],
+    pub(crate) cut_off: &'static [u8],
     /// Seeds of the mints that are served.
     pub(crate) mints: &'static [u8],
     pub(crate) budgets: Budgets,
@@ -67,6 +71,9 @@ impl Default for Options {
             compute_unit_price: 10,
             review_interval: Duration::from_millis(50),
             gather: GatherSettings { seconds: 0, value: 0 },
+            fee_payer: FEE_PAYER,
+            retiring: &[],
+            cut_off: &[],
             mints: &[9],
             budgets: Budgets::default(),
             deny_list: None,
@@ -154,5 +161,9 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
     };
     let tokens = Tokens::new(options.mints.iter().map(|seed| (keypair(*seed).pubkey(), 1))).unwrap();
     let deployment = Deployment { network: None, program: Some(program()), tokens: Some(tokens) };
-    Arc::new(App::new(chain, deployment, store, keypair(FEE_PAYER), policy, settings).await.unwrap())
+    let fee_payer = keypair(options.fee_payer);
+    let retiring = options.retiring.iter().copied().map(keypair).collect();
+    let cut_off = options.cut_off.iter().map(|seed| keypair(*seed).pubkey()).collect();
+    let app = App::new(chain, deployment, store, fee_payer, policy, settings).await.unwrap();
+    Arc::new(app.with_former_fee_payers(retiring, cut_off))
 }

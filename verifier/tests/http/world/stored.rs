@@ -93,11 +93,12 @@ impl World {
         wait::until(&format!("{wanted:?} rows"), async || self.rows().await == wanted).await;
     }
 
-    /// Writes a state into the store that the verifier doesn't know.
-    pub(crate) async fn spoil_state(&self, id: Hex32, state: &str) {
+    /// Writes something into a column of a payment's operations that the verifier can't read.
+    pub(crate) async fn spoil(&self, id: Hex32, column: &str, value: &str) {
         let pool = self.connect().await;
-        sqlx::query("UPDATE operations SET state = $1 WHERE payment_id = $2")
-            .bind(state)
+        let update = format!("UPDATE operations SET {column} = $1 WHERE payment_id = $2");
+        sqlx::query(sqlx::AssertSqlSafe(update))
+            .bind(value)
             .bind(id.to_string())
             .execute(&pool)
             .await
