@@ -184,8 +184,8 @@ impl Chain for RpcChain {
             commitment: Some(CommitmentConfig::finalized()),
             ..GetConfirmedSignaturesForAddress2Config::default()
         };
-        let all = self.client.get_signatures_for_address_with_config(address, config).await;
-        let all = all.map_err(failed("getSignaturesForAddress"))?;
+        let answer = self.client.get_signatures_for_address_with_config(address, config);
+        let all = self.within("getSignaturesForAddress", answer).await?;
         let mut logged = Vec::new();
         // They come newest first.
         let newest: Vec<_> = all.iter().filter(|told| told.err.is_none()).take(MAXIMUM_LOGGED).collect();
@@ -195,11 +195,9 @@ impl Chain for RpcChain {
                 "commitment": "finalized",
                 "maxSupportedTransactionVersion": 0,
             });
-            let answer: Option<EncodedConfirmedTransactionWithStatusMeta> = self
-                .client
-                .send(RpcRequest::GetTransaction, json!([told.signature, config]))
-                .await
-                .map_err(failed("getTransaction"))?;
+            let answer = self.client.send(RpcRequest::GetTransaction, json!([told.signature, config]));
+            let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
+                self.within("getTransaction", answer).await?;
             logged.extend(answer.and_then(|answer| read_logged(&told.signature, answer)));
         }
         Ok(logged)

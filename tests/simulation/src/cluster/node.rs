@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
 use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Snapshot, Status,
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
@@ -90,7 +90,7 @@ impl Node {
 }
 
 fn failed(request: &'static str, message: &str) -> ChainError {
-    ChainError { request, message: message.to_owned() }
+    ChainError::silence(request, message)
 }
 
 #[async_trait]
@@ -184,7 +184,7 @@ impl Chain for Node {
         &self,
         signatures: &[Signature],
         search_history: bool,
-    ) -> Result<Vec<Option<Status>>, ChainError> {
+    ) -> Result<Vec<Sighting>, ChainError> {
         self.reach("getSignatureStatuses").await?;
         let state = &mut *self.cluster.lock();
         let [processed, confirmed, finalized] = state.heights(self.index);
@@ -201,7 +201,7 @@ impl Chain for Node {
             };
             Some(Status { slot: landed.slot, confirmations, commitment, error: landed.error.clone() })
         };
-        Ok(signatures.iter().map(status).collect())
+        Ok(signatures.iter().map(status).map(Sighting::from).collect())
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
@@ -238,6 +238,6 @@ to_any! {
     simulate(transaction: &[u8]) -> Result<(), SendError>;
     executed(signature: &Signature, commitment: Commitment) -> Result<Option<Executed>, ChainError>;
     logged(address: &Address) -> Result<Vec<Logged>, ChainError>;
-    statuses(signatures: &[Signature], search_history: bool) -> Result<Vec<Option<Status>>, ChainError>;
+    statuses(signatures: &[Signature], search_history: bool) -> Result<Vec<Sighting>, ChainError>;
     block_hash(slot: u64) -> Result<[u8; 32], ChainError>;
 }
