@@ -16,7 +16,9 @@ use solana_sdk::{
 };
 use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_domain::{
-    cluster::{Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, TokenBalance},
+    cluster::{
+        Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, TokenBalance,
+    },
     payment::Attempt,
 };
 use x402_escrow_interface::{Address, instruction::Signature};

@@ -149,7 +149,7 @@ async fn a_hold_that_is_not_there_holds_up_no_other() {
     until_all_ended(&world, &[ids[0], ids[2], ids[3]]).await;
     assert_eq!(world.received(), amount(0) + amount(2) + amount(3));
     let missing = world.until(ids[1], |payment| !payment["operations"][1]["error"].is_null()).await;
-    assert_eq!(missing["operations"][1]["error"]["code"], "invalid_transaction_state", "{missing}");
+    assert_eq!(missing["operations"][1]["error"]["code"], "settlement_pending", "{missing}");
 }
 
 #[tokio::test]

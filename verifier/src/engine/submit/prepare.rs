@@ -133,7 +133,7 @@ async fn report_no_hold(
     if is_gone && is_done && history.authorization().has_landed() {
         app.store.report_done(operation.id).await?;
     } else {
-        app.store.report_problem(operation.id, &no_hold(hold, is_known), is_gone).await?;
+        app.store.report_problem(operation.id, &no_hold(hold, is_gone, is_known), is_gone).await?;
     }
     Ok(())
 }
@@ -159,14 +159,15 @@ fn is_gone(history: &History, slot: u64) -> bool {
         })
 }
 
-fn no_hold(hold: &HoldTerms, is_known: bool) -> Problem {
-    let why = if is_known {
-        "somebody else ended it, as the payment's other operations say"
-    } else {
-        "the node lags behind, or somebody else ended it"
+/// A hold that may come yet is waited for; one that is gone for good is over.
+fn no_hold(hold: &HoldTerms, is_gone: bool, is_known: bool) -> Problem {
+    let (code, why) = match (is_gone, is_known) {
+        (false, _) => (ErrorCode::SettlementPending, "the node lags behind, or somebody else ended it"),
+        (true, false) => (ErrorCode::InvalidTransactionState, "somebody else ended it"),
+        (true, true) => (
+            ErrorCode::InvalidTransactionState,
+            "somebody else ended it, as the payment's other operations say",
+        ),
     };
-    Problem {
-        code: ErrorCode::InvalidTransactionState,
-        message: format!("the hold {} is not on chain: {why}", hold.address()),
-    }
+    Problem { code, message: format!("the hold {} is not on chain: {why}", hold.address()) }
 }

@@ -2,7 +2,10 @@
 
 use axum::http::StatusCode;
 use tokio::time::timeout;
-use x402_escrow_wire::auth_capture::{Commitment, Level};
+use x402_escrow_wire::{
+    auth_capture::{Commitment, Level},
+    text::Hex32,
+};
 
 use super::{SOON, assert_limited, attacked, post, served};
 use crate::world::{Options, World};
@@ -14,6 +17,12 @@ async fn world() -> World {
     let world = World::with(options).await;
     world.cluster.state().level = Commitment::Finalized;
     world
+}
+
+/// Waits until a capture can't be replaced by a higher one any more.
+async fn on_chain(world: &World, id: Hex32, amount: u64) {
+    let amount = amount.to_string();
+    world.until(id, |payment| payment["captured"].as_str() == Some(&amount)).await;
 }
 
 #[tokio::test]
@@ -35,6 +44,7 @@ async fn a_payment_takes_so_many_captures_and_then_says_when_the_next() {
     for amount in 1..=4 {
         let capture = world.capture(id, amount, false);
         assert_eq!(attacked(&world, post("/settle", &capture)).await.0, StatusCode::OK);
+        on_chain(&world, id, amount).await;
     }
     let fifth = world.capture(id, 5, false);
     let before = world.rows().await;
@@ -60,8 +70,10 @@ async fn what_was_to_be_captured_is_so_an_hour_later() {
     let id = world.authorize(1000, 1).await;
     for amount in 1..=4 {
         world.settled(&world.capture(id, amount, false)).await;
+        on_chain(&world, id, amount).await;
     }
     world.backdate_operations(3601).await;
     world.settled(&world.capture(id, 5, false)).await;
+    on_chain(&world, id, 5).await;
     assert_eq!(attacked(&world, post("/settle", &world.capture(id, 6, false))).await.0, 429);
 }
