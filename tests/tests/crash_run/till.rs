@@ -81,7 +81,8 @@ impl Till {
         };
         let operations = Builder::new_current_thread().enable_all().build().unwrap().block_on(under_way);
         operations
-            .rows.iter()
+            .rows
+            .iter()
             .map(|tracked| (tracked.operation.action.kind(), tracked.operation.state.as_str()))
             .collect()
     }
