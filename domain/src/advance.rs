@@ -13,9 +13,13 @@ use crate::{
 };
 
 use attempt::{is_blameless, own_landings};
-use signed_elsewhere::{expired, expiry_margin_blocks};
+use signed_elsewhere::expired;
 
 pub(crate) use attempt::attempt_state;
+
+/// By how many blocks a transaction outlives the last one that could have it, before it counts as lost: only once that block is
+/// final for every node that may be asked.
+pub const EXPIRY_MARGIN_BLOCKS: u64 = 32;
 
 /// What was seen at one moment.
 #[derive(Clone, Debug)]
@@ -53,7 +57,7 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
         };
         attempt.state = attempt_state(
             &attempt.state,
-            attempt.last_valid_block_height.saturating_add(expiry_margin_blocks(&action)),
+            attempt.last_valid_block_height.saturating_add(EXPIRY_MARGIN_BLOCKS),
             status,
             seen.block_height,
             |error| failure::explain(&action, attempt.position, error).1,
@@ -229,7 +233,11 @@ mod tests {
     fn an_unseen_transaction_is_repeated_until_its_blockhash_is_dead_and_then_replaced() {
         let mut unseen = tracked(&[AttemptState::Sent]);
         assert_eq!(step(&mut unseen, &[None], LAST_VALID), (Next::Repeat, OperationState::Sent, false));
-        assert_eq!(step(&mut unseen, &[None], LAST_VALID + 1), (Next::Send, OperationState::Queued, false));
+        for height in [LAST_VALID + 1, LAST_VALID + EXPIRY_MARGIN_BLOCKS] {
+            assert_eq!(step(&mut unseen, &[None], height), (Next::Wait, OperationState::Sent, false));
+        }
+        let expired = (Next::Send, OperationState::Queued, false);
+        assert_eq!(step(&mut unseen, &[None], LAST_VALID + EXPIRY_MARGIN_BLOCKS + 1), expired);
         assert_eq!(unseen.attempts[0].state, AttemptState::Expired);
     }
 
@@ -294,7 +302,10 @@ mod tests {
         let mut two = tracked(&[AttemptState::Sent, AttemptState::Sent]);
         let statuses = [Some(failed(Commitment::Finalized)), None];
         assert_eq!(step(&mut two, &statuses, 10), (Next::Wait, OperationState::Failed, false));
-        assert_eq!(step(&mut two, &statuses, LAST_VALID + 1), (Next::Wait, OperationState::Failed, true));
+        assert_eq!(
+            step(&mut two, &statuses, LAST_VALID + EXPIRY_MARGIN_BLOCKS + 1),
+            (Next::Wait, OperationState::Failed, true)
+        );
     }
 
     #[test]
@@ -302,8 +313,11 @@ mod tests {
         let disputed = [Sighting::Disputed];
         let mut sent = tracked(&[AttemptState::Sent]);
         let waits = (Next::Wait, OperationState::Sent, false);
-        assert_eq!(step_on(&mut sent, &disputed, LAST_VALID + 1), waits);
-        assert_eq!(step(&mut sent, &[None], LAST_VALID + 1), (Next::Send, OperationState::Queued, false));
+        assert_eq!(step_on(&mut sent, &disputed, LAST_VALID + EXPIRY_MARGIN_BLOCKS + 1), waits);
+        assert_eq!(
+            step(&mut sent, &[None], LAST_VALID + EXPIRY_MARGIN_BLOCKS + 1),
+            (Next::Send, OperationState::Queued, false)
+        );
 
         let mut confirmed = tracked(&[AttemptState::Sent]);
         step(&mut confirmed, &[Some(landed(9, Commitment::Confirmed))], 10);
@@ -313,14 +327,14 @@ mod tests {
         // One node alone can't bring back what all others had lost.
         let mut expired = tracked(&[AttemptState::Expired]);
         let again = (Next::Send, OperationState::Queued, false);
-        assert_eq!(step_on(&mut expired, &disputed, LAST_VALID + 1), again);
+        assert_eq!(step_on(&mut expired, &disputed, LAST_VALID + EXPIRY_MARGIN_BLOCKS + 1), again);
     }
 
     #[test]
     fn a_node_without_history_does_not_undo_what_is_final() {
         let mut done = tracked(&[AttemptState::Sent, AttemptState::Sent]);
         step(&mut done, &[Some(failed(Commitment::Finalized)), None], 10);
-        step(&mut done, &[None, None], LAST_VALID + 1);
+        step(&mut done, &[None, None], LAST_VALID + EXPIRY_MARGIN_BLOCKS + 1);
         assert_eq!((done.operation.state, done.operation.closed), (OperationState::Failed, true));
     }
 }

@@ -46,14 +46,23 @@ pub struct Status {
     pub error: Option<TransactionError>,
 }
 
-/// What is known of a transaction. A node on its own disputes nothing.
+/// The newest confirmed block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tip {
+    /// Its slot.
+    pub slot: u64,
+    /// How many blocks there are up to it.
+    pub block_height: u64,
+}
+
+/// What is known of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// It is in a block.
     Seen(Status),
     /// It is in no block.
     Unseen,
-    /// The nodes disagree: it may be in a block or not.
+    /// It may be in a block or not: the nodes disagree, or the one that was asked is behind what is known already.
     Disputed,
 }
 
@@ -63,6 +72,17 @@ impl Sighting {
         match self {
             Self::Seen(status) => Some(status),
             Self::Unseen | Self::Disputed => None,
+        }
+    }
+}
+
+impl Sighting {
+    /// What a node that is at `slot` says of a transaction; one behind `since_slot` can't say that no block has it.
+    pub fn told(status: Option<Status>, slot: u64, since_slot: u64) -> Self {
+        match status {
+            Some(status) => Self::Seen(status),
+            None if slot < since_slot => Self::Disputed,
+            None => Self::Unseen,
         }
     }
 }

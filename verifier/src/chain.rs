@@ -11,7 +11,7 @@ pub mod views;
 
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot};
+use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -45,8 +45,8 @@ pub trait Chain: Send + Sync + 'static {
     /// these accounts (at most 128), in millionths of a lamport.
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError>;
 
-    /// Height of the newest confirmed block.
-    async fn block_height(&self) -> Result<u64, ChainError>;
+    /// The newest confirmed block.
+    async fn tip(&self) -> Result<Tip, ChainError>;
 
     /// Hands a signed transaction to the cluster. With `preflight` it is simulated first, on the newest block, and
     /// nothing is broadcast if that fails.
@@ -67,11 +67,13 @@ pub trait Chain: Send + Sync + 'static {
     async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError>;
 
     /// What the cluster knows of these transactions (at most [`STATUSES_PER_REQUEST`]), in the same order. Without `search_history` only
-    /// recent ones are looked for: those whose blockhash is still valid.
+    /// recent ones are looked for: those whose blockhash is still valid. A node that is behind `since_slot` can't say that no
+    /// block has one.
     async fn statuses(
         &self,
         signatures: &[Signature],
         search_history: bool,
+        since_slot: u64,
     ) -> Result<Vec<Sighting>, ChainError>;
 
     /// Hash of the confirmed block in `slot`.

@@ -7,12 +7,6 @@ use crate::{
     payment::{Action, Problem},
 };
 
-/// By how many blocks a transaction outlives the last one that could have it, before it counts as lost. A client's
-/// transfer can be sent by anybody: it is lost only once that block is final, also for a node that is behind the others.
-pub(super) fn expiry_margin_blocks(action: &Action) -> u64 {
-    if *action == Action::Transfer { 32 } else { 0 }
-}
-
 /// Why an operation is refused whose only transaction is lost.
 pub(super) fn expired(action: &Action) -> Problem {
     if *action == Action::Transfer {
@@ -94,7 +88,7 @@ mod tests {
         let mut unseen = transfer();
         unseen.operation.action = Action::Refund { amount: 1, returns: 1 };
         let lost = (Next::Wait, OperationState::Refused, true);
-        assert_eq!(step(&mut unseen, &[None], LAST_VALID + 1), lost);
+        assert_eq!(step(&mut unseen, &[None], LAST_VALID + 33), lost);
         assert_eq!(unseen.operation.problem.unwrap().code, ErrorCode::RefundInvalid);
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn reached<T: Ord + Copy>(mut answers: Vec<T>, needed: usize) -> Opti
 }
 
 /// What the nodes know of one transaction: it is seen if `needed` of them have it in one slot and with one outcome, and
-/// as final as so many say; it is unseen if no node has it.
+/// as final as so many say; it is unseen if no node has it and `needed` of them would.
 pub(super) fn sighting(answers: &[Sighting], needed: usize) -> Sighting {
     let seen: Vec<&Status> = answers.iter().filter_map(Sighting::status).collect();
     let alike = |one: &Status| {
@@ -52,7 +52,8 @@ pub(super) fn sighting(answers: &[Sighting], needed: usize) -> Sighting {
         seen.iter().filter(same).copied().collect::<Vec<_>>()
     };
     let Some(mut group) = seen.iter().map(|status| alike(status)).find(|group| group.len() >= needed) else {
-        return if seen.is_empty() { Sighting::Unseen } else { Sighting::Disputed };
+        let unseen = answers.iter().filter(|answer| **answer == Sighting::Unseen).count();
+        return if seen.is_empty() && unseen >= needed { Sighting::Unseen } else { Sighting::Disputed };
     };
     group.sort_by_key(|status| std::cmp::Reverse((status.commitment, status.confirmations)));
     Sighting::Seen(group[needed - 1].clone())
@@ -201,6 +202,13 @@ mod tests {
         assert_eq!(agreed_as_of(vec![(9, "lie"), (5, "a"), (7, "a"), (6, "a")], 3), Some((5, "a")));
         assert_eq!(agreed_as_of(vec![(99, "a"), (5, "a"), (7, "b")], 2), Some((5, "a")));
         assert_eq!(agreed_as_of(vec![(5, "a"), (6, "b")], 2), None);
+    }
+
+    #[test]
+    fn a_transaction_is_unseen_if_enough_nodes_would_have_it() {
+        let (unseen, behind) = (Sighting::told(None, 9, 9), Sighting::told(None, 8, 9));
+        assert_eq!(sighting(&[unseen.clone(), unseen.clone(), behind.clone()], 2), Sighting::Unseen);
+        assert_eq!(sighting(&[unseen, behind.clone(), behind], 2), Sighting::Disputed);
     }
 
     #[test]

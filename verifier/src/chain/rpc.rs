@@ -26,7 +26,7 @@ use solana_transaction_status_client_types::{
 };
 use tokio::time::timeout;
 use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, TokenBalance,
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, Tip, TokenBalance,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
@@ -117,9 +117,10 @@ impl Chain for RpcChain {
         Ok(prices.into_iter().map(|price| price.prioritization_fee).collect())
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        let answer = self.client.get_block_height_with_commitment(CommitmentConfig::confirmed());
-        self.within("getBlockHeight", answer).await
+    async fn tip(&self) -> Result<Tip, ChainError> {
+        let answer = self.client.get_epoch_info_with_commitment(CommitmentConfig::confirmed());
+        let told = self.within("getEpochInfo", answer).await?;
+        Ok(Tip { slot: told.absolute_slot, block_height: told.block_height })
     }
 
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -207,6 +208,7 @@ impl Chain for RpcChain {
         &self,
         signatures: &[Signature],
         search_history: bool,
+        since_slot: u64,
     ) -> Result<Vec<Sighting>, ChainError> {
         let signatures: Vec<_> = signatures.iter().copied().map(signature::Signature::from).collect();
         let request = "getSignatureStatuses";
@@ -216,12 +218,13 @@ impl Chain for RpcChain {
                 false => self.client.get_signature_statuses(&signatures).await,
             }
         };
-        let statuses = self.within(request, answer).await?.value;
+        let Response { context, value: statuses } = self.within(request, answer).await?;
         if statuses.len() != signatures.len() {
             let message = format!("{} statuses for {} signatures", statuses.len(), signatures.len());
             return Err(ChainError::answer(request, message));
         }
-        Ok(statuses.into_iter().map(|status| Sighting::from(status.map(read_status))).collect())
+        let told = |status: Option<_>| Sighting::told(status.map(read_status), context.slot, since_slot);
+        Ok(statuses.into_iter().map(told).collect())
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {

@@ -17,7 +17,7 @@ use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
-    Blockhash, Chain, ChainError, Executed, Logged, SendError, Sighting, Snapshot,
+    Blockhash, Chain, ChainError, Executed, Logged, SendError, Sighting, Snapshot, Tip,
     agreement::{self, disagree},
     node::{self, Node, NodeReport},
 };
@@ -210,9 +210,9 @@ impl Chain for Several {
         Ok(answers.swap_remove((answers.len() - 1) / 2))
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        let answers = values(self.ask(|chain| chain.block_height()).await?);
-        agreement::reached(answers, self.needed).ok_or_else(|| disagree("getBlockHeight"))
+    async fn tip(&self) -> Result<Tip, ChainError> {
+        let answers = values(self.ask(|chain| chain.tip()).await?);
+        agreement::reached(answers, self.needed).ok_or_else(|| disagree("getEpochInfo"))
     }
 
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -259,12 +259,13 @@ impl Chain for Several {
         &self,
         signatures: &[Signature],
         search_history: bool,
+        since_slot: u64,
     ) -> Result<Vec<Sighting>, ChainError> {
         let asked: Arc<[Signature]> = signatures.into();
         let answers = self
             .ask(|chain| {
                 let asked = Arc::clone(&asked);
-                async move { chain.statuses(&asked, search_history).await }.boxed()
+                async move { chain.statuses(&asked, search_history, since_slot).await }.boxed()
             })
             .await?;
         let mut sightings = Vec::with_capacity(signatures.len());

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use x402_escrow_domain::{cluster::Sighting, payment::AttemptState};
+use x402_escrow_domain::{
+    cluster::{Sighting, Tip},
+    payment::AttemptState,
+};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -45,13 +48,14 @@ impl Seen {
             return Ok(Self::default());
         }
         // Before the statuses: a transaction that is in no block when they are read is in none up to this height.
-        let mut seen = Self { block_height: chain.block_height().await?, ..Self::default() };
+        let Tip { slot, block_height } = chain.tip().await?;
+        let mut seen = Self { block_height, ..Self::default() };
         let (old, recent): (Vec<&Sought<'_>>, Vec<&Sought<'_>>) =
             sought.iter().partition(|sought| sought.last_valid_block_height < seen.block_height);
         for (sought, search_history) in [(recent, false), (old, true)] {
             for chunk in sought.chunks(STATUSES_PER_REQUEST) {
                 let signatures: Vec<_> = chunk.iter().map(|sought| sought.signature).collect();
-                let statuses = chain.statuses(&signatures, search_history).await?;
+                let statuses = chain.statuses(&signatures, search_history, slot).await?;
                 heartbeat.beat();
                 seen.sightings.extend(signatures.into_iter().zip(statuses));
             }

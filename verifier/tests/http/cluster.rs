@@ -16,8 +16,10 @@ use solana_sdk::{
 };
 use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_domain::{
+    advance::EXPIRY_MARGIN_BLOCKS,
     cluster::{
-        Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, TokenBalance,
+        Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, Tip,
+        TokenBalance,
     },
     payment::Attempt,
 };
@@ -119,7 +121,7 @@ impl Cluster {
     /// Makes time pass until no transaction with a blockhash of now can land any more.
     pub(crate) fn outlive_blockhash(&self) {
         let mut state = self.state();
-        state.block_height += BLOCKHASH_BLOCKS + 1;
+        state.block_height += BLOCKHASH_BLOCKS + EXPIRY_MARGIN_BLOCKS + 1;
         state.svm.expire_blockhash();
     }
 
@@ -237,8 +239,9 @@ impl Chain for Cluster {
         Ok(self.answering("getRecentPrioritizationFees")?.prices.clone())
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        Ok(self.answering("getBlockHeight")?.block_height)
+    async fn tip(&self) -> Result<Tip, ChainError> {
+        let state = self.answering("getEpochInfo")?;
+        Ok(Tip { slot: state.slot, block_height: state.block_height })
     }
 
     async fn send(&self, bytes: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -294,6 +297,7 @@ impl Chain for Cluster {
         &self,
         signatures: &[Signature],
         _search_history: bool,
+        _since_slot: u64,
     ) -> Result<Vec<Sighting>, ChainError> {
         let state = self.answering("getSignatureStatuses")?;
         let status = |signature| {

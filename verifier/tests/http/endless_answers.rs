@@ -81,12 +81,12 @@ async fn ask_all(chain: &RpcChain) -> Vec<(&'static str, Option<String>, Duratio
         accounts(&address, Commitment::Processed),
         blockhash(),
         recent_prices(&address),
-        block_height(),
+        tip(),
         send(&[0], true),
         simulate(&[0]),
         executed(&[0; 64], Commitment::Confirmed),
-        statuses(&[[0; 64]], false),
-        statuses(&[[0; 64]], true),
+        statuses(&[[0; 64]], false, 0),
+        statuses(&[[0; 64]], true, 0),
         block_hash(1)
     ])
     .await

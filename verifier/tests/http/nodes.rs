@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
 use tokio::sync::Notify;
-use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status};
+use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -142,9 +142,9 @@ impl Chain for Node {
         self.cluster.recent_prices(writable).await
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        self.fault("getBlockHeight").await?;
-        self.cluster.block_height().await
+    async fn tip(&self) -> Result<Tip, ChainError> {
+        self.fault("getEpochInfo").await?;
+        self.cluster.tip().await
     }
 
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -188,9 +188,10 @@ impl Chain for Node {
         &self,
         signatures: &[Signature],
         search_history: bool,
+        since_slot: u64,
     ) -> Result<Vec<Sighting>, ChainError> {
         let fault = self.fault("getSignatureStatuses").await?;
-        let mut statuses = self.cluster.statuses(signatures, search_history).await?;
+        let mut statuses = self.cluster.statuses(signatures, search_history, since_slot).await?;
         match fault {
             Fault::ClaimsFinal => statuses.fill(Sighting::Seen(Status {
                 slot: self.cluster.state().slot,

@@ -91,7 +91,7 @@ async fn a_node_that_hangs_delays_one_request_by_half_a_second_and_no_more() {
 
 #[tokio::test]
 async fn one_call_that_fails_does_not_exclude_a_node() {
-    let requests = ["getMultipleAccounts", "getLatestBlockhash", "getBlockHeight", "getSignatureStatuses"];
+    let requests = ["getMultipleAccounts", "getLatestBlockhash", "getEpochInfo", "getSignatureStatuses"];
     for fault in requests.map(Fault::BreaksOnce).into_iter().chain([Fault::LacksBlocks]) {
         let setting = Setting::new(Commitment::Confirmed).await;
         setting.nodes[2].break_with(fault);

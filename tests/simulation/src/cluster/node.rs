@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
 use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status,
+    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, Tip,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
@@ -125,9 +125,11 @@ impl Chain for Node {
         Ok(vec![0; 150])
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        self.reach("getBlockHeight").await?;
-        Ok(self.height(Commitment::Confirmed))
+    async fn tip(&self) -> Result<Tip, ChainError> {
+        self.reach("getEpochInfo").await?;
+        let block_height = self.height(Commitment::Confirmed);
+        let slot = self.cluster.lock().blocks.at(block_height).slot;
+        Ok(Tip { slot, block_height })
     }
 
     async fn send(&self, bytes: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -184,6 +186,7 @@ impl Chain for Node {
         &self,
         signatures: &[Signature],
         search_history: bool,
+        since_slot: u64,
     ) -> Result<Vec<Sighting>, ChainError> {
         self.reach("getSignatureStatuses").await?;
         let state = &mut *self.cluster.lock();
@@ -201,7 +204,8 @@ impl Chain for Node {
             };
             Some(Status { slot: landed.slot, confirmations, commitment, error: landed.error.clone() })
         };
-        Ok(signatures.iter().map(status).map(Sighting::from).collect())
+        let slot = state.blocks.at(processed).slot;
+        Ok(signatures.iter().map(|signature| Sighting::told(status(signature), slot, since_slot)).collect())
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
@@ -233,11 +237,11 @@ to_any! {
     accounts(addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError>;
     blockhash() -> Result<Blockhash, ChainError>;
     recent_prices(writable: &[Address]) -> Result<Vec<u64>, ChainError>;
-    block_height() -> Result<u64, ChainError>;
+    tip() -> Result<Tip, ChainError>;
     send(transaction: &[u8], preflight: bool) -> Result<(), SendError>;
     simulate(transaction: &[u8]) -> Result<(), SendError>;
     executed(signature: &Signature, commitment: Commitment) -> Result<Option<Executed>, ChainError>;
     logged(address: &Address) -> Result<Vec<Logged>, ChainError>;
-    statuses(signatures: &[Signature], search_history: bool) -> Result<Vec<Sighting>, ChainError>;
+    statuses(signatures: &[Signature], search_history: bool, since_slot: u64) -> Result<Vec<Sighting>, ChainError>;
     block_hash(slot: u64) -> Result<[u8; 32], ChainError>;
 }

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot};
+use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -68,8 +68,8 @@ impl Chain for Measured {
         self.time("getRecentPrioritizationFees", self.chain.recent_prices(writable)).await
     }
 
-    async fn block_height(&self) -> Result<u64, ChainError> {
-        self.time("getBlockHeight", self.chain.block_height()).await
+    async fn tip(&self) -> Result<Tip, ChainError> {
+        self.time("getEpochInfo", self.chain.tip()).await
     }
 
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -102,8 +102,9 @@ impl Chain for Measured {
         &self,
         signatures: &[Signature],
         search_history: bool,
+        since_slot: u64,
     ) -> Result<Vec<Sighting>, ChainError> {
-        self.time("getSignatureStatuses", self.chain.statuses(signatures, search_history)).await
+        self.time("getSignatureStatuses", self.chain.statuses(signatures, search_history, since_slot)).await
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {

@@ -81,7 +81,7 @@ pub(super) async fn settle(
 
 /// Signs the transaction and has it sent, unless somebody else did meanwhile.
 async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(i64, bool), NotAccepted> {
-    let last_valid_block_height = app.chain.block_height().await?.saturating_add(BLOCKHASH_BLOCKS);
+    let last_valid_block_height = app.chain.tip().await?.block_height.saturating_add(BLOCKHASH_BLOCKS);
     let now = app.now();
     let binding = bind(request, transfer, now);
     let requirements = &request.requirements;
