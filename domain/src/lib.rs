@@ -18,6 +18,7 @@ pub mod payment;
 pub mod policy;
 pub mod priority_fee;
 pub mod promises;
+pub mod reconcile;
 pub mod report;
 pub mod request;
 pub mod review;

@@ -6,15 +6,20 @@ use clap::{Parser, Subcommand};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    time::timeout,
 };
 use x402_escrow_verifier::{
     chain::{Chain, ChainError, RpcChain, Several},
     config::{self, Config},
     engine::app::App,
+    operator::reconcile::reconcile,
     serve,
     store::Store,
     telemetry,
 };
+
+/// How long to wait until no other verifier leads.
+const LEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Turns HTTP 402 challenges into payment intents, verifies them, settles them on Solana and says how final they are.
 #[derive(Parser)]
@@ -39,6 +44,18 @@ enum Command {
     Pause,
     /// End the pause
     Resume,
+    /// Compare what the database says is held with the chain: exit status 1 if they differ
+    Reconcile {
+        /// Record what the chain tells and the database lacks; stop the verifiers first
+        #[arg(long)]
+        repair: bool,
+        /// Look at every payment, also at those that are over
+        #[arg(long)]
+        all: bool,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 const HELP: &str = "\
@@ -88,12 +105,14 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let done = match arguments.command {
-        None => run(config).await,
-        Some(Command::Pause) => set_paused(&config, true).await,
-        Some(Command::Resume) => set_paused(&config, false).await,
+        None => run(config).await.map(|()| true),
+        Some(Command::Pause) => set_paused(&config, true).await.map(|()| true),
+        Some(Command::Resume) => set_paused(&config, false).await.map(|()| true),
+        Some(Command::Reconcile { repair, all, json }) => compare_books(config, repair, all, json).await,
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -128,19 +147,47 @@ async fn set_paused(config: &Config, paused: bool) -> Result<(), Box<dyn std::er
     Ok(())
 }
 
-async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    telemetry::init(config.log_format, config.log_filter);
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
+/// Whether books and chain say the same, at last.
+async fn compare_books(
+    config: Config,
+    repair: bool,
+    all: bool,
+    json: bool,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let app = app(config).await?;
+    let _leader = match repair {
+        true => Some(timeout(LEAD_TIMEOUT, app.store.lead()).await.map_err(
+            |_| "another verifier over the database leads: stop it, its books change while they are repaired",
+        )??),
+        false => None,
+    };
+    let result = reconcile(&app, all, repair).await?;
+    if json {
+        println!("{}", serde_json::to_string(&result)?);
+    } else {
+        print!("{result}");
     }
+    Ok(result.is_equal())
+}
+
+async fn app(config: Config) -> Result<App, Box<dyn std::error::Error>> {
     let store = Store::open(&config.database).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
     let Config { deployment, fee_payer, policy, settings, .. } = config;
-    let app = App::new(chain, deployment, store, fee_payer, policy, settings)
+    Ok(App::new(chain, deployment, store, fee_payer, policy, settings)
         .await?
-        .with_former_fee_payers(config.fee_payers_retiring, config.fee_payers_cut_off);
-    let listener = listen("listen", &config.listen).await?;
-    let operator_listener = match &config.operator_listen {
+        .with_former_fee_payers(config.fee_payers_retiring, config.fee_payers_cut_off))
+}
+
+async fn run(mut config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    telemetry::init(config.log_format, std::mem::take(&mut config.log_filter));
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let (address, operator_address) = (config.listen.clone(), config.operator_listen.clone());
+    let app = app(config).await?;
+    let listener = listen("listen", &address).await?;
+    let operator_listener = match &operator_address {
         Some(address) => Some(listen("operator_listen", address).await?),
         None => None,
     };

@@ -3,6 +3,7 @@
 
 pub mod alarm;
 pub mod health;
+pub mod reconcile;
 pub mod routes;
 pub mod scrape;
 pub mod status;

@@ -20,6 +20,33 @@ impl Store {
         Ok(told.rows_affected() == 1)
     }
 
+    /// Payments that are held first, by their ids, those after `after`: of which something can still happen, or of `all`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn holds_after(
+        &self,
+        after: Option<Digest>,
+        all: bool,
+        count: u32,
+    ) -> Result<Vec<History>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows = sqlx::query(
+            "SELECT id FROM payments WHERE intent IS NOT NULL AND id > $1 AND (review_at IS NOT NULL OR $2 = 1)
+             ORDER BY id LIMIT $3",
+        )
+        .bind(after.map(|id| Hex32(id).to_string()).unwrap_or_default())
+        .bind(i64::from(all))
+        .bind(i64::from(count))
+        .fetch_all(&mut *connection)
+        .await?;
+        let mut holds = Vec::with_capacity(rows.len());
+        for row in &rows {
+            holds.extend(history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await?);
+        }
+        Ok(holds)
+    }
+
     /// A payment and all that was done with it.
     ///
     /// # Errors

@@ -1,7 +1,12 @@
 //! What other relays do with holds: found on chain, and recorded as what it was.
 
 use serde_json::{Value, json};
-use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+use x402_escrow_domain::reconcile::Held;
+use x402_escrow_verifier::operator::reconcile::reconcile;
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    text::{Decimal, Hex32},
+};
 
 use crate::{wait, world::World};
 
@@ -60,4 +65,23 @@ async fn a_smaller_capture_and_a_void_after_somebody_elses_capture_are_done() {
     assert_eq!(sums(&world.payment(id).await), [&json!("ended"), &json!("400"), &json!("600")]);
     let answer = world.settled(&world.capture(id, 300, false)).await;
     assert_eq!(answer["extra"]["alreadySettled"], true, "{answer}");
+}
+
+#[tokio::test]
+async fn books_that_lack_what_somebody_else_did_are_found_and_repaired() {
+    let (mut world, id) = captured_elsewhere().await;
+    let second = world.authorize(500, 2).await;
+    world.until(second, |payment| payment["operations"][0]["status"] == "finalized").await;
+    let found = reconcile(&world.app, false, false).await.unwrap();
+    assert_eq!((found.holds, found.differences.len(), found.is_equal()), (2, 1, false), "{found}");
+    let held = |captured, left| Some(Held { captured: Decimal(captured), left: Decimal(left) });
+    let difference = found.differences[0];
+    assert_eq!((difference.payment_id, difference.books, difference.chain), (id, held(0, 1000), None));
+    assert_eq!(found.short.len(), 0, "{found}");
+
+    world.crash().await;
+    let repaired = reconcile(&world.app, false, true).await.unwrap();
+    assert_eq!((repaired.repaired, repaired.differences.len()), (vec![id], 0));
+    assert!(reconcile(&world.app, true, false).await.unwrap().is_equal());
+    assert_eq!(sums(&world.payment(id).await), [&json!("ended"), &json!("400"), &json!("600")]);
 }

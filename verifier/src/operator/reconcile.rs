@@ -1,0 +1,212 @@
+//! Recomputes what is held from the rows and from the chain, says where they differ, and repairs the books where the chain
+//! tells what happened. Uses `engine`, `store` and `chain`.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
+use x402_escrow_domain::{
+    cluster::Account,
+    payment::History,
+    reconcile::{Comparison, Held, compare},
+};
+use x402_escrow_interface::{
+    Address,
+    account::{Escrow, Hold},
+    message::Digest,
+};
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    text::{Decimal, Hex32, Key},
+};
+
+use crate::{
+    chain::{ChainError, views::Views},
+    engine::{app::App, found, not_accepted::Interrupted},
+};
+
+/// As many accounts as a node tells at once.
+const AT_ONCE: u32 = 100;
+
+/// What books and chain come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reconciliation {
+    /// How many holds were looked at.
+    pub holds: usize,
+    /// Those of which something is on its way; look again later.
+    pub under_way: usize,
+    /// Those whose books were wrong and are right now.
+    pub repaired: Vec<Hex32>,
+    /// Where books and chain differ.
+    pub differences: Vec<Difference>,
+    /// Escrows of which the chain holds less than the books say.
+    pub short: Vec<Short>,
+}
+
+/// A hold of which books and chain say different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// The payment.
+    pub payment_id: Hex32,
+    /// Its hold.
+    pub hold: Key,
+    /// What the books say; `None` for nothing.
+    pub books: Option<Held>,
+    /// What the chain says; `None` for nothing.
+    pub chain: Option<Held>,
+}
+
+/// An escrow that holds less than the books say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Short {
+    /// The escrow.
+    pub escrow: Key,
+    /// What its holds come to by the books, in base units.
+    pub books: Decimal,
+    /// What it holds, in base units.
+    pub chain: Decimal,
+}
+
+impl Reconciliation {
+    /// Whether books and chain say the same.
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty() && self.short.is_empty()
+    }
+}
+
+impl fmt::Display for Reconciliation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = |held: Option<Held>| match held {
+            Some(Held { captured, left }) => format!("{captured} captured and {left} left"),
+            None => "nothing held".to_owned(),
+        };
+        for Difference { payment_id, hold, books, chain } in &self.differences {
+            let (books, chain) = (held(*books), held(*chain));
+            writeln!(
+                formatter,
+                "payment {payment_id}, hold {hold}: the books say {books}, the chain {chain}"
+            )?;
+        }
+        for Short { escrow, books, chain } in &self.short {
+            writeln!(formatter, "escrow {escrow}: {books} are held by the books, {chain} on chain")?;
+        }
+        for payment_id in &self.repaired {
+            writeln!(formatter, "payment {payment_id}: repaired")?;
+        }
+        let Self { holds, under_way, differences, short, .. } = self;
+        writeln!(
+            formatter,
+            "{holds} holds, {under_way} of them under way; {} differ, {} escrows hold too little (all in base units)",
+            differences.len(),
+            short.len()
+        )
+    }
+}
+
+/// Looks at every hold that is not over by the books, and at all of them with `all`. With `repair` what final transactions
+/// did and the books lack is recorded: then no other verifier may lead.
+///
+/// # Errors
+/// If the nodes don't agree, or the store fails.
+pub async fn reconcile(app: &App, all: bool, repair: bool) -> Result<Reconciliation, Interrupted> {
+    let mut result = Reconciliation::default();
+    let mut by_escrow: BTreeMap<Address, u64> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = app.store.holds_after(after, all, AT_ONCE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.payment.id);
+        for (history, hold) in with_holds(app, page).await? {
+            result.holds += 1;
+            let compared = compare(&history, hold.as_ref());
+            let (history, compared) = match compared {
+                Comparison::Differs { .. } => look_again(app, &mut result, history, repair).await?,
+                compared => (history, compared),
+            };
+            count(&mut result, &history, compared, &mut by_escrow);
+        }
+    }
+    result.short = short(app, &by_escrow).await?;
+    Ok(result)
+}
+
+/// Looks again at a payment that may have got further between the two looks, and records what the books lack.
+async fn look_again(
+    app: &App,
+    result: &mut Reconciliation,
+    before: History,
+    repair: bool,
+) -> Result<(History, Comparison), Interrupted> {
+    let id: Digest = before.payment.id;
+    let history = app.store.history(&id).await?.unwrap_or(before);
+    let mut looked = with_holds(app, vec![history]).await?;
+    let Some((history, hold)) = looked.pop() else {
+        return Err(ChainError::answer("getMultipleAccounts", "no account was told").into());
+    };
+    let compared = compare(&history, hold.as_ref());
+    if !repair || !matches!(compared, Comparison::Differs { .. }) {
+        return Ok((history, compared));
+    }
+    let Some(known) = found::record(app, &history).await? else { return Ok((history, compared)) };
+    let compared = compare(&known, hold.as_ref());
+    if matches!(compared, Comparison::Equal(_)) {
+        result.repaired.push(Hex32(id));
+    }
+    Ok((known, compared))
+}
+
+/// Adds up what a payment's comparison comes to.
+fn count(
+    result: &mut Reconciliation,
+    history: &History,
+    compared: Comparison,
+    by_escrow: &mut BTreeMap<Address, u64>,
+) {
+    let Some(terms) = history.hold() else { return };
+    match compared {
+        Comparison::Equal(books) => {
+            let held = by_escrow.entry(terms.intent.escrow).or_default();
+            *held = held.saturating_add(books.map_or(0, |books| books.left.0));
+        }
+        Comparison::UnderWay => result.under_way += 1,
+        Comparison::Differs { books, chain } => result.differences.push(Difference {
+            payment_id: Hex32(history.payment.id),
+            hold: terms.address().into(),
+            books,
+            chain,
+        }),
+    }
+}
+
+/// The escrows that hold less than their holds come to by the books.
+async fn short(app: &App, by_escrow: &BTreeMap<Address, u64>) -> Result<Vec<Short>, Interrupted> {
+    let mut short = Vec::new();
+    let escrows: Vec<(&Address, &u64)> = by_escrow.iter().collect();
+    for chunk in escrows.chunks(AT_ONCE as usize) {
+        let addresses: Vec<Address> = chunk.iter().map(|(escrow, _)| **escrow).collect();
+        let views = Views::read(app.chain.as_ref(), &addresses, Commitment::Finalized).await?;
+        let (_, held) = views.agreed(|accounts| decoded(accounts, Escrow::decode))?;
+        for ((escrow, books), chain) in chunk.iter().zip(held) {
+            let chain = chain.map_or(0, |escrow| escrow.held);
+            if **books > chain {
+                let (books, chain) = (Decimal(**books), Decimal(chain));
+                short.push(Short { escrow: (**escrow).into(), books, chain });
+            }
+        }
+    }
+    Ok(short)
+}
+
+/// Each payment with its hold, as a final block has it.
+async fn with_holds(app: &App, page: Vec<History>) -> Result<Vec<(History, Option<Hold>)>, Interrupted> {
+    let addresses: Vec<Address> = page.iter().filter_map(|history| Some(history.hold()?.address())).collect();
+    let views = Views::read(app.chain.as_ref(), &addresses, Commitment::Finalized).await?;
+    let (_, holds) = views.agreed(|accounts| decoded(accounts, Hold::decode))?;
+    Ok(page.into_iter().zip(holds).collect())
+}
+
+fn decoded<T, E>(accounts: &[Option<Account>], decode: impl Fn(&[u8]) -> Result<T, E>) -> Vec<Option<T>> {
+    accounts.iter().map(|account| account.as_ref().and_then(|account| decode(&account.data).ok())).collect()
+}
