@@ -126,6 +126,7 @@ impl World {
     /// Stops the verifier without any farewell, as a crash would, and starts another over the same store.
     pub(crate) async fn restart(&mut self, options: Options) {
         self.crash().await;
+        self.end_lease().await;
         let chain = Arc::clone(&self.cluster) as Arc<dyn Chain>;
         self.app = app(chain, &self.place.database, options).await;
         self.router = router(Arc::clone(&self.app));

@@ -40,6 +40,18 @@ impl World {
         Locked(connection)
     }
 
+    /// Ends the lease of a leader that crashed, as it ends by itself ten seconds later.
+    pub(super) async fn end_lease(&self) {
+        if let Database::Postgres(_) = self.place.database {
+            let pool = self.connect().await;
+            sqlx::query("UPDATE leader SET leads_until = clock_timestamp() - interval '1 second'")
+                .execute(&pool)
+                .await
+                .unwrap();
+            pool.close().await;
+        }
+    }
+
     /// Number of payments, operations and transactions in the store.
     pub(crate) async fn rows(&self) -> [i64; 3] {
         let pool = self.connect().await;
