@@ -39,6 +39,7 @@ async fn a_client_that_asks_too_often_is_told_when_to_ask_again_and_no_other_cli
     assert!((1..=31).contains(&retry_after.unwrap()), "{retry_after:?}");
     assert_eq!(world.request_from(other, get("/supported")).await.0, StatusCode::OK);
     // How the service is has a share of its own.
+    world.led().await;
     assert_eq!(world.request_from(one, get("/health")).await.0, StatusCode::OK);
 }
 

@@ -14,6 +14,7 @@ use crate::{
 #[tokio::test]
 async fn health_waits_for_no_writer() {
     let world = World::new().await;
+    world.led().await;
     let lock = world.locked().await;
     assert_eq!(served(&world, get("/health")).await["ready"], true);
     lock.release().await;
@@ -22,6 +23,7 @@ async fn health_waits_for_no_writer() {
 #[tokio::test]
 async fn the_node_is_asked_once_a_second_however_many_ask_for_health() {
     let world = World::new().await;
+    world.led().await;
     let asked = async || {
         let requests = lines(&world, "x402_rpc_requests_total").await;
         let accounts = requests.iter().find(|line| line.contains("getMultipleAccounts")).unwrap();
@@ -42,6 +44,7 @@ async fn who_asks_too_often_for_health_keeps_no_other_from_it() {
         ..Options::default()
     };
     let world = World::with(options).await;
+    world.led().await;
     for _ in 0..2 {
         assert_eq!(attacked(&world, get("/health")).await.0, StatusCode::OK);
     }

@@ -52,6 +52,11 @@ impl World {
         }
     }
 
+    /// Waits until a verifier leads.
+    pub(crate) async fn led(&self) {
+        wait::until("a leader", async || self.app.store.is_led().await.unwrap()).await;
+    }
+
     /// Number of payments, operations and transactions in the store.
     pub(crate) async fn rows(&self) -> [i64; 3] {
         let pool = self.connect().await;
