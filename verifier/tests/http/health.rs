@@ -28,6 +28,7 @@ async fn ready_with_a_node_a_store_and_a_funded_fee_payer() {
 #[tokio::test]
 async fn not_ready_without_a_node() {
     let world = World::new().await;
+    world.led().await;
     world.cluster.state().is_down = true;
     let (status, ready, reasons, _) = health(&world).await;
     assert_eq!((status, ready), (StatusCode::SERVICE_UNAVAILABLE, false));
@@ -37,6 +38,7 @@ async fn not_ready_without_a_node() {
 #[tokio::test]
 async fn not_ready_when_the_cluster_stands_still() {
     let world = World::new().await;
+    world.led().await;
     world.cluster.pass_seconds(-61);
     let (status, _, reasons, _) = health(&world).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -46,6 +48,7 @@ async fn not_ready_when_the_cluster_stands_still() {
 #[tokio::test]
 async fn not_ready_with_a_poor_fee_payer() {
     let world = World::new().await;
+    world.led().await;
     let account = Account { lamports: 49_999_999, ..Account::default() };
     world.cluster.state().svm.set_account(world.fee_payer(), account).unwrap();
     let (status, _, reasons, _) = health(&world).await;
@@ -56,6 +59,7 @@ async fn not_ready_with_a_poor_fee_payer() {
 #[tokio::test]
 async fn a_row_that_can_not_be_read_is_counted_and_stops_nothing_else() {
     let world = World::new().await;
+    world.led().await;
     for (nonce, state, column) in [
         (1, "nonsense", "state"),
         (2, "nonsense", "commitment"),
@@ -94,6 +98,7 @@ async fn not_ready_while_the_tracker_gets_no_answer() {
 #[tokio::test]
 async fn not_ready_when_the_store_is_closed() {
     let world = World::new().await;
+    world.led().await;
     world.app.store.close().await;
     let (status, _, reasons, _) = health(&world).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
