@@ -20,7 +20,9 @@ async fn health(world: &World) -> (StatusCode, bool, String, Value) {
 
 #[tokio::test]
 async fn ready_with_a_node_a_store_and_a_funded_fee_payer() {
-    let (status, ready, reasons, body) = health(&World::new().await).await;
+    let world = World::new().await;
+    world.led().await;
+    let (status, ready, reasons, body) = health(&world).await;
     assert_eq!((status, ready, reasons.as_str()), (StatusCode::OK, true, "[]"));
     assert!(body["slot"].is_u64() && body["slotAgeSeconds"].is_i64() && body["feePayerLamports"].is_u64());
 }
