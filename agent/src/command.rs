@@ -3,18 +3,22 @@
 mod escrow;
 mod exit;
 mod fetch;
+mod history;
 mod purchase;
 mod session;
 mod terminal;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use x402_escrow_wire::{text::Key, usdc};
+use solana_clap_v3_utils::input_validators::normalize_to_url_if_moniker;
+use x402_escrow_wire::{amount, text::Key, usdc};
 
-use crate::{chain::Chain, owner};
-pub(crate) use exit::{Exit, print_error};
+use crate::{
+    chain::{Chain, Sent},
+    owner::{self, Carried, Manner, OwnerKey, costs, sol},
+    problem::{Exit, Problem},
+};
+pub(crate) use exit::{print_error, usage};
 use terminal::escaped;
 
 /// Pays HTTP 402 challenges out of a USDC escrow on Solana.
@@ -36,10 +40,12 @@ Examples:
   The owner:
     agent escrow open --amount 20
     agent session open --max-payment 0.50 --max-total 10 --max-per-period 1 --period 1h --out session.json
-    agent escrow status
+    agent session list
+    agent session update --session session.json --max-total 20
     agent session revoke --session session.json
     agent escrow withdraw
-  An owner without SOL, and anyone who has some:
+  An owner without SOL, through a verifier or anyone who has some:
+    agent session revoke --all --through https://verifier.example.com
     agent session revoke --all --sign-only > revocation.json
     agent session revoke --relay revocation.json
   The agent:
@@ -48,8 +54,8 @@ Examples:
     agent fetch https://api.example.com/report --session session.json --key order-7   # again: pays nothing twice
     agent purchase lookup order-7 --session session.json
 
-Exit codes: 0 done, 1 failed and nothing signed, 2 not understood, 3 refused by the server, 4 paid or not: look it up,
-5 served and cut off";
+Exit codes: 0 done, 1 failed and nothing signed, 2 not understood, 3 refused by a server, 4 sent or not: look it up,
+5 served and cut off, 6 no answer, 7 not on this cluster, 8 too little money or limit, 9 not yet";
 
 #[derive(Subcommand)]
 enum Command {
@@ -69,13 +75,8 @@ enum Command {
 /// A node, and the program on its cluster.
 #[derive(Args, Clone)]
 struct Node {
-    /// URL of a Solana node
-    #[arg(
-        long,
-        env = "X402_RPC_URL",
-        value_name = "URL",
-        default_value = "https://api.mainnet-beta.solana.com"
-    )]
+    /// URL of a Solana node, or mainnet-beta, devnet, testnet or localhost
+    #[arg(long, env = "X402_RPC_URL", value_name = "URL", default_value = "mainnet-beta")]
     rpc_url: String,
     /// The escrow program [default: the one deployed on the node's cluster; a session file names its own]
     #[arg(long, env = "X402_PROGRAM", value_name = "ADDRESS")]
@@ -84,16 +85,17 @@ struct Node {
 
 impl Node {
     fn connect(self) -> Chain {
-        Chain::new(self.rpc_url, self.program.map(Into::into))
+        Chain::new(normalize_to_url_if_moniker(self.rpc_url), self.program.map(Into::into))
     }
 }
 
-/// What an owner's command needs to reach the chain.
+/// An owner that looks at its escrow.
 #[derive(Args)]
 struct Owner {
-    /// Keypair file that signs and pays, as Solana's command line makes it [default: ~/.config/solana/id.json]
-    #[arg(long, env = "X402_KEYPAIR", value_name = "FILE")]
-    keypair: Option<PathBuf>,
+    /// Who signs and pays: a keypair file, usb://ledger, prompt://, stdin:// or -; or an address, to look only [default:
+    /// ~/.config/solana/id.json]
+    #[arg(long, short, env = "X402_KEYPAIR", value_name = "SIGNER")]
+    keypair: Option<String>,
     #[command(flatten)]
     node: Node,
     /// The token's mint; USDC on mainnet if not given
@@ -103,8 +105,48 @@ struct Owner {
 
 impl Owner {
     async fn connect(self) -> Result<owner::Owner> {
-        let keypair = owner::read_keypair(self.keypair)?;
-        owner::Owner::new(keypair, self.mint.into(), self.node.connect()).await
+        self.connect_as(Manner::default()).await
+    }
+
+    async fn connect_as(self, manner: Manner) -> Result<owner::Owner> {
+        let key = OwnerKey::open(self.keypair.as_deref())?;
+        owner::Owner::new(key, self.mint.into(), self.node.connect(), manner).await
+    }
+}
+
+/// An owner that changes something on chain.
+#[derive(Args)]
+struct Sender {
+    #[command(flatten)]
+    owner: Owner,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+/// How transactions are carried out.
+#[derive(Args)]
+struct Sending {
+    /// Check everything and show what it costs, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Check everything, and print the unsigned transaction in base64 for a multisig or another signer
+    #[arg(long, conflicts_with = "dry_run")]
+    dump_transaction: bool,
+    /// A nonce account: the transaction can then be signed and sent at any time, not only for a minute
+    #[arg(long, value_name = "ADDRESS")]
+    nonce: Option<Key>,
+}
+
+impl From<Sending> for Manner {
+    fn from(sending: Sending) -> Self {
+        let Sending { dry_run, dump_transaction: dump, nonce } = sending;
+        Self { dry_run, dump, nonce_account: nonce.map(Into::into) }
+    }
+}
+
+impl Sender {
+    async fn connect(self) -> Result<owner::Owner> {
+        self.owner.connect_as(self.sending.into()).await
     }
 }
 
@@ -112,7 +154,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
     let json = arguments.json;
     match arguments.command {
         Command::Escrow(command) => escrow::run(command, json).await.map(|()| Exit::Done),
-        Command::Session(command) => session::run(command, json).await.map(|()| Exit::Done),
+        Command::Session(command) => session::run(command, json).await,
         Command::Fetch(arguments) => fetch::run(arguments, json).await,
         Command::Purchase(command) => purchase::run(command, json).await,
     }
@@ -128,6 +170,42 @@ fn print(json: bool, object: &serde_json::Value, lines: &[(&str, String)]) {
     for (label, value) in lines {
         println!("{label:<width$}  {}", escaped(value));
     }
+}
+
+/// Reads what `flag` was given, in tokens.
+fn tokens(flag: &'static str, text: &str, decimals: u8) -> Result<u64, Problem> {
+    let read = amount::parse(text, decimals);
+    read.map_err(|error| Problem::argument(flag, error.to_string()).remedy("write it in tokens: 1.50"))
+}
+
+/// What was sent; `None` after printing what was not.
+fn sent_or_shown(carried: Carried, json: bool) -> Option<Sent> {
+    let shown = match carried {
+        Carried::Sent(sent) => return Some(sent),
+        Carried::Shown(shown) => shown,
+    };
+    let lamports = |name: &str| shown[name].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let text = |name: &str| shown[name].as_str().map(str::to_owned);
+    let mut lines = vec![
+        ("action", text("action").unwrap_or_default()),
+        ("state", text("state").unwrap_or_default()),
+        ("costs", costs(lamports("rentLamports"), lamports("feeLamports"))),
+    ];
+    lines.extend(text("blockhash").map(|hash| ("blockhash", hash)));
+    lines.extend(text("nonceAccount").map(|account| ("nonce account", account)));
+    lines.extend(text("transaction").map(|transaction| ("transaction", transaction)));
+    print(json, &shown, &lines);
+    None
+}
+
+/// Adds what a transaction was and cost.
+fn add_sent(object: &mut serde_json::Value, lines: &mut Vec<(&'static str, String)>, sent: &Sent) {
+    object["transaction"] = sent.signature.to_string().into();
+    object["rentLamports"] = sent.rent.to_string().into();
+    object["feeLamports"] = sent.fee.to_string().into();
+    lines.push(("transaction", sent.signature.to_string()));
+    let paid = sent.rent.saturating_add(sent.fee);
+    lines.push(("paid", format!("{} SOL, {} of it rent", sol(paid), sol(sent.rent))));
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ mod tests {
         let session = session();
         let extra = Extra {
             payment_flow: ESCROW_FLOW.into(),
+            capture_mode: None,
             program: session.program,
             fee_payer: Base58([4; 32]),
             capture_authorizer: CaptureAuthorizer::Key(Base58([5; 32])),
@@ -164,7 +165,7 @@ mod tests {
         let challenge = PaymentRequired {
             x402_version: 2,
             error: None,
-            resource: ResourceInfo { url: "https://a.test/".into(), description: None, mime_type: None },
+            resource: ResourceInfo { url: "https://a.test/".into(), ..ResourceInfo::default() },
             accepts: vec![json!({"scheme": "other"}), serde_json::to_value(offer).unwrap()],
             extensions: None,
         };
@@ -213,9 +214,19 @@ mod tests {
         let other = json!(Base58([8; 32]));
         assert_eq!(refused_field(with_extra("program", other), true), "accepted.extra.program");
         assert_eq!(
-            refused_field(with_extra("paymentFlow", json!("authorization")), true),
+            refused_field(with_extra("paymentFlow", json!("upfront")), true),
             "accepted.extra.paymentFlow"
         );
+        let charged_later = |draft: &mut PaymentPayload| {
+            draft.accepted.extra.insert("paymentFlow".into(), json!("authorization"));
+            draft.accepted.extra.insert("captureMode".into(), json!("deferred"));
+        };
+        assert_eq!(refused_field(charged_later, true), "accepted.extra.captureMode");
+        let charged_by_anyone = |draft: &mut PaymentPayload| {
+            draft.accepted.extra.insert("paymentFlow".into(), json!("authorization"));
+            draft.accepted.extra.insert("captureAuthorizer".into(), json!("sessionKey"));
+        };
+        assert_eq!(refused_field(charged_by_anyone, true), "accepted.extra.captureAuthorizer");
         assert_eq!(
             refused_field(with_extra("resourceHash", json!("00".repeat(32))), true),
             "accepted.extra.resourceHash"

@@ -3,6 +3,7 @@
 mod chain;
 mod command;
 mod owner;
+mod problem;
 
 use std::process::ExitCode;
 
@@ -10,13 +11,14 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = command::Arguments::parse();
-    let json = arguments.json;
-    match command::run(arguments).await {
-        Ok(exit) => exit.into(),
+    let arguments = match command::Arguments::try_parse() {
+        Ok(arguments) => arguments,
         Err(error) => {
-            command::print_error(&error, json);
-            command::Exit::Failed.into()
+            let json = std::env::args_os().any(|argument| argument == "--json");
+            return ExitCode::from(command::usage(&error, json) as u8);
         }
-    }
+    };
+    let json = arguments.json;
+    let exit = command::run(arguments).await.unwrap_or_else(|error| command::print_error(&error, json));
+    ExitCode::from(exit as u8)
 }

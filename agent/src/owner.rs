@@ -1,35 +1,41 @@
-//! An owner: a keypair, and its escrow of one mint.
+//! An owner: a signer, its escrow of one mint, and how it has things done.
 
-use std::path::{Path, PathBuf};
+mod plan;
+mod signer;
+mod verifier;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use solana_sdk::{
-    instruction::Instruction,
-    signature::{Keypair, Signature, Signer, read_keypair_file},
-};
+use anyhow::Result;
 use x402_escrow_interface::{Address, account::Escrow, address};
 
-use crate::chain::Chain;
+use crate::{
+    chain::Chain,
+    problem::{Code, Problem},
+};
+
+pub(crate) use plan::{Carried, Manner, Plan, costs, sol};
+pub(crate) use signer::OwnerKey;
+pub(crate) use verifier::Verifier;
 
 /// An owner at a node, with the escrow of one mint.
 pub(crate) struct Owner {
-    pub(crate) keypair: Keypair,
+    pub(crate) key: OwnerKey,
     pub(crate) mint: Address,
     /// The escrow program.
     pub(crate) program: Address,
     pub(crate) chain: Chain,
+    /// How its transactions are carried out.
+    pub(crate) manner: Manner,
 }
 
 impl Owner {
     /// # Errors
-    /// If no escrow program is known on the node's cluster, or the node does not say which cluster
-    /// it is.
-    pub(crate) async fn new(keypair: Keypair, mint: Address, chain: Chain) -> Result<Self> {
-        Ok(Self { keypair, mint, program: chain.program().await?, chain })
+    /// If the escrow program is not on the node's cluster, or the node does not answer.
+    pub(crate) async fn new(key: OwnerKey, mint: Address, chain: Chain, manner: Manner) -> Result<Self> {
+        Ok(Self { key, mint, program: chain.deployed_program().await?, chain, manner })
     }
 
     pub(crate) fn address(&self) -> Address {
-        self.keypair.pubkey()
+        self.key.address()
     }
 
     pub(crate) fn escrow_address(&self) -> Address {
@@ -44,47 +50,28 @@ impl Owner {
     /// The owner's escrow, or an error that says how to open one. Amounts are read by its decimals, so they must be the
     /// mint's.
     pub(crate) async fn escrow(&self) -> Result<Escrow> {
-        let escrow = self.chain.escrow(&self.escrow_address()).await?.with_context(|| {
-            format!(
-                "{} has no escrow of {} on this cluster: agent escrow open --mint {}",
-                self.address(),
-                self.mint,
-                self.mint
-            )
-        })?;
+        let escrow = self.chain.escrow(&self.escrow_address()).await?;
+        let Some(escrow) = escrow else {
+            let token = self.chain.token(&self.mint).await;
+            let message = format!("{} has no escrow of {} on this cluster", self.address(), self.mint);
+            // A mint of another cluster is the likelier reason.
+            token?;
+            return Err(Problem::new(Code::EscrowNotFound, message)
+                .of("--mint")
+                .remedy(format!(
+                    "open one with agent escrow open --mint {}, or see those there are with agent escrow list",
+                    self.mint
+                ))
+                .into());
+        };
         let decimals = self.chain.token(&self.mint).await?.decimals;
-        ensure!(
-            (escrow.mint, escrow.decimals) == (self.mint, decimals),
-            "the node says that the escrow has {} decimals of {}, and the mint {} has {decimals}: it lies about one of \
-             them, ask another with --rpc-url",
-            escrow.decimals,
-            escrow.mint,
-            self.mint
-        );
+        if (escrow.mint, escrow.decimals) != (self.mint, decimals) {
+            let message = format!(
+                "the node says that the escrow has {} decimals of {}, and the mint {} has {decimals}",
+                escrow.decimals, escrow.mint, self.mint
+            );
+            return Err(crate::chain::lies(message).into());
+        }
         Ok(escrow)
     }
-
-    /// Sends instructions signed by the owner and waits until they are confirmed.
-    pub(crate) async fn send(&self, title: &str, instructions: &[Instruction]) -> Result<Signature> {
-        self.chain.send(title, instructions, &self.keypair).await
-    }
-}
-
-/// The keypair in `file`, or in the file that Solana's command line uses.
-pub(crate) fn read_keypair(file: Option<PathBuf>) -> Result<Keypair> {
-    let path = match file {
-        Some(path) => path,
-        None => default_keypair_file()?,
-    };
-    read_keypair_file(&path).map_err(|error| {
-        anyhow!(
-            "{}: {error}; name another with --keypair, or make one with solana-keygen new",
-            path.display()
-        )
-    })
-}
-
-fn default_keypair_file() -> Result<PathBuf> {
-    let home = std::env::var_os("HOME").context("HOME is not set: name a keypair file with --keypair")?;
-    Ok(Path::new(&home).join(".config/solana/id.json"))
 }

@@ -4,6 +4,19 @@ use solana_sdk::transaction::TransactionError;
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
+/// By what a cluster's nodes agree, as far as a node tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consensus {
+    /// Votes by certificate: a block is skipped, or final about 150 ms later.
+    Alpenglow,
+    /// Votes in blocks: confirmed by two thirds of the stake, and final 32 blocks later.
+    TowerBft,
+    /// The nodes don't tell.
+    #[default]
+    Unknown,
+}
+
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -67,12 +80,21 @@ pub enum Sighting {
 }
 
 impl Sighting {
-    /// Where it is, if that is known.
+    /// Where it is, if it ran and that is known.
     pub fn status(&self) -> Option<&Status> {
         match self {
-            Self::Seen(status) => Some(status),
-            Self::Unseen | Self::Disputed => None,
+            Self::Seen(status) if !status.did_not_run() => Some(status),
+            Self::Seen(_) | Self::Unseen | Self::Disputed => None,
         }
+    }
+}
+
+impl Status {
+    /// Whether the transaction is in a block and did not run, since its fee payer could not pay (SIMD-0290): it moved
+    /// nothing, not even a fee, and counts as never sent.
+    pub fn did_not_run(&self) -> bool {
+        use TransactionError as E;
+        matches!(self.error, Some(E::AccountNotFound | E::InsufficientFundsForFee | E::InvalidAccountForFee))
     }
 }
 

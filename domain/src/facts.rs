@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, iter};
 
+use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold, Session},
@@ -18,13 +19,18 @@ pub const CLOCK_ID: Address = Address::from_str_const("SysvarC1ock11111111111111
 /// The sysvar with what an account's rent is.
 pub const RENT_ID: Address = Address::from_str_const("SysvarRent111111111111111111111111111111111");
 
-/// The rent of a hold's account, in lamports, as the rent sysvar says: so much for each byte, and for what the cluster
-/// keeps of each account besides its data.
+/// The rent of a hold's account, in lamports, as the rent sysvar says.
 pub fn hold_rent(rent: &Account) -> Option<u64> {
+    self::rent(rent, Hold::ACCOUNT_BYTES)
+}
+
+/// The rent of an account with so many bytes, in lamports, as the rent sysvar says: so much for each byte, and for what
+/// the cluster keeps of each account besides its data.
+pub fn rent(rent: &Account, data_bytes: u64) -> Option<u64> {
     const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
     let lamports_per_byte_year = u64::from_le_bytes(*rent.data.first_chunk()?);
     let years = f64::from_le_bytes(*rent.data.get(8..16)?.first_chunk()?);
-    let bytes = ACCOUNT_OVERHEAD_BYTES.saturating_add(Hold::ACCOUNT_BYTES);
+    let bytes = ACCOUNT_OVERHEAD_BYTES.saturating_add(data_bytes);
     Some((bytes.saturating_mul(lamports_per_byte_year) as f64 * years) as u64)
 }
 
@@ -129,9 +135,55 @@ impl Subject {
     }
 }
 
+/// The loaders that own programs.
+const LOADERS: [Address; 3] = [
+    Address::from_str_const("BPFLoader2111111111111111111111111111111111"),
+    Address::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111"),
+    Address::from_str_const("LoaderV411111111111111111111111111111111111"),
+];
+
+/// Whether an account is a program's.
+pub fn is_program(account: Option<&Account>) -> bool {
+    account.is_some_and(|account| LOADERS.contains(&account.owner))
+}
+
 /// The time in the clock sysvar: the last of its five 8-byte fields.
 pub fn unix_timestamp(clock: &Account) -> Option<i64> {
     Some(i64::from_le_bytes(*clock.data.get(32..40)?.first_chunk()?))
+}
+
+/// The decimals of a mint; `None` if the account is none.
+pub fn decimals(mint: &Account) -> Option<u8> {
+    let state = PodStateWithExtensions::<PodMint>::unpack(&mint.data).ok()?;
+    Some(state.base.decimals)
+}
+
+/// What the chain says about a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Its associated token account, by the mint's token program.
+    pub token_account: Address,
+    /// Whether the account exists and is not frozen.
+    pub can_receive: bool,
+    /// The mint's decimals.
+    pub decimals: u8,
+    /// The rent of such an account, in lamports.
+    pub rent_lamports: u64,
+}
+
+/// Reads the mint, the receiver's [`receiver_token_accounts`] and the rent sysvar, in this order. `None` if the mint is none.
+pub fn receiver(accounts: &[Option<Account>], token_accounts: [Address; 2]) -> Option<Receiver> {
+    // Those of Token-2022 say that their owner can't change.
+    const ACCOUNT_BYTES: [u64; 2] = [165, 170];
+    let [Some(mint), spl, token_2022, Some(rent)] = accounts else { return None };
+    let place =
+        [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].iter().position(|program| *program == mint.owner)?;
+    Some(Receiver {
+        token_account: token_accounts[place],
+        can_receive: [spl, token_2022][place].as_ref().is_some_and(is_payable),
+        decimals: decimals(mint)?,
+        rent_lamports: self::rent(rent, ACCOUNT_BYTES[place])?,
+    })
 }
 
 /// Whether tokens can be sent to it: a token account whose state (byte 108) is "initialised", not "frozen".

@@ -18,16 +18,18 @@ pub enum Prospect {
     Retry,
     /// After somebody did something: put SOL into the fee payer, thaw the receiver's token account.
     Later,
+    /// Perhaps it was done already, by somebody else: that is to be looked for.
+    Unsure,
     /// Never.
     Never,
 }
 
-/// Whether an operation with this prospect is given up. An authorization is answered now, so what may succeed later is a
+/// Whether an operation with this prospect is given up. An authorization or a charge is answered now, so what may succeed later is a
 /// no, and a refund has one transaction. A capture is money: it is kept until it can't succeed any more.
 pub fn is_refused(prospect: Prospect, action: &Action) -> bool {
     match prospect {
-        Prospect::Retry => false,
-        Prospect::Later => matches!(action, Action::Authorize) || action.is_signed_elsewhere(),
+        Prospect::Retry | Prospect::Unsure => false,
+        Prospect::Later => action.settles_intent() || action.is_signed_elsewhere(),
         Prospect::Never => true,
     }
 }
@@ -78,7 +80,7 @@ pub fn explain(action: &Action, position: Option<u8>, error: &TransactionError) 
             explain_custom(action, *code)
         }
         other => (
-            if matches!(action, Action::Authorize) { Prospect::Never } else { Prospect::Later },
+            if action.settles_intent() { Prospect::Never } else { Prospect::Later },
             problem(ErrorCode::InvalidTransactionState, other.to_string()),
         ),
     }
@@ -86,13 +88,21 @@ pub fn explain(action: &Action, position: Option<u8>, error: &TransactionError) 
 
 const ANOTHER_FAILED: &str = "another operation in the same transaction failed: nothing moved, and this one goes on in another transaction";
 
+/// A charge leaves no account behind that shows whose it was: only a final block tells.
+const PERHAPS_CHARGED: &str = "the intent takes no effect any more: somebody else charged it, or it came too late; settle again to learn which";
+
 const FEE_PAYER_IS_EMPTY: &str = "the verifier's fee payer has not enough SOL for the transaction";
 
 /// The system program's custom error 1: the account that should pay has too few lamports.
 const SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS: u32 = 1;
 
 fn explain_custom(action: &Action, code: u32) -> (Prospect, Problem) {
+    use EscrowError as E;
     match (EscrowError::from_code(code), action) {
+        (Some(E::NonceUsed | E::NonceTooOld | E::IntentExpired), Action::Charge { .. }) => (
+            Prospect::Unsure,
+            Problem { code: ErrorCode::SettlementPending, message: PERHAPS_CHARGED.to_owned() },
+        ),
         (Some(error), _) => {
             let message = format!("{}: {}", error.name(), error.message());
             (Prospect::Never, Problem { code: error_code(action, error), message })
@@ -115,7 +125,7 @@ fn explain_custom(action: &Action, code: u32) -> (Prospect, Problem) {
 fn error_code(action: &Action, error: EscrowError) -> ErrorCode {
     use EscrowError as E;
     match error {
-        E::InvalidSignature if matches!(action, Action::Authorize) => ErrorCode::SignatureInvalid,
+        E::InvalidSignature if action.settles_intent() => ErrorCode::SignatureInvalid,
         E::InvalidSignature => ErrorCode::AuthorizerSignatureInvalid,
         E::SessionRevoked => ErrorCode::SessionRevoked,
         E::SessionExpired => ErrorCode::SessionExpired,

@@ -38,7 +38,7 @@ pub struct Ready {
 
 impl Ready {
     fn is_alone(&self) -> bool {
-        self.open.operation.action == Action::Authorize
+        self.open.operation.action.settles_intent()
             || self.open.operation.action.is_signed_elsewhere()
             || self.has_failed
     }
@@ -250,6 +250,7 @@ mod tests {
         let signature = [0; 64];
         let actions = [
             Action::Authorize,
+            Action::Charge { amount, fee: 0, last: true, signature: Some(signature) },
             Action::Capture { amount, fee: 0, last: false, signature },
             Action::Close { amount, bound: amount, fee: 0, signature, release: signature },
             Action::Void { amount, signature },

@@ -8,7 +8,7 @@
 use sha2::{Digest as _, Sha256};
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::{
-    auth_capture::Payload,
+    auth_capture::{Payload, VOUCHER},
     facilitator::FacilitatorRequest,
     field::FieldError,
     payment_identifier::{self, Offer, PaymentIdentifier},
@@ -51,7 +51,9 @@ pub struct Binding {
 /// If it is malformed, or missing where the server needs one.
 pub fn read(request: &FacilitatorRequest) -> Result<Option<Identifier>, FieldError> {
     let payload = &request.payment_payload;
-    if matches!(Payload::read_field(&payload.payload), Ok(Payload::Lifecycle(_))) {
+    // Only theirs have another type than a voucher's.
+    let has_other_type = payload.payload.get("type").is_some_and(|kind| kind != VOUCHER);
+    if has_other_type && matches!(Payload::read_field(&payload.payload), Ok(Payload::Lifecycle(_))) {
         return Ok(None);
     }
     const PATH: &str = "paymentPayload.extensions";

@@ -3,10 +3,12 @@
 
 pub mod advance;
 pub mod assurance;
+pub mod books;
 pub mod budget;
 pub mod claim;
 pub mod cluster;
 pub mod decision;
+pub mod discovery;
 pub mod exact;
 pub mod facts;
 pub mod failure;
@@ -18,11 +20,13 @@ pub mod payment;
 pub mod policy;
 pub mod priority_fee;
 pub mod promises;
+pub mod public_address;
 pub mod reconcile;
 pub mod report;
 pub mod request;
 pub mod review;
 pub mod signature;
+pub mod stream;
 pub mod tokens;
 pub mod transaction;
 pub mod translate;

@@ -7,17 +7,24 @@
 mod attempt;
 mod history;
 mod operation;
+mod outcome;
+mod resource;
 
 use x402_escrow_interface::{
     Address, address,
     instruction::Signature,
-    message::{Digest, Intent},
+    message::{Digest, Intent, PaymentFlow},
 };
 use x402_escrow_wire::{auth_capture, claim::Claim, exact};
 
 pub use attempt::{Attempt, AttemptState, Landing, Problem};
 pub use history::{History, PaymentState, RestsOn, Sums};
 pub use operation::{Action, ListedOperation, Operation, OperationKey, OperationState, Tracked};
+pub use outcome::Outcome;
+pub use resource::Resource;
+
+/// How long after its authorize-by time a charge is decided for sure, in seconds.
+const DECIDED_SECONDS: i64 = 600;
 
 /// An accepted payment, of either scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +45,8 @@ pub struct Payment {
     pub accepted_at: i64,
     /// Which installation of a merchant settled it first, if it said so.
     pub claim: Option<Claim>,
+    /// The resource that the client names; nobody signed it.
+    pub resource: Resource,
 }
 
 /// How a payment is paid.
@@ -45,11 +54,13 @@ pub struct Payment {
 pub enum Terms {
     /// Held first, by the scheme `auth-capture`.
     Hold(Box<HoldTerms>),
+    /// At once and without a hold, by the scheme `auth-capture`.
+    Charge(Box<HoldTerms>),
     /// At once, by the client's transaction: the scheme `exact`.
     Transfer(TransferTerms),
 }
 
-/// What a hold is made of.
+/// What a hold or a charge is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldTerms {
     /// What the payer signed.
@@ -71,26 +82,19 @@ pub struct TransferTerms {
 }
 
 impl Payment {
-    /// The payment that holds what `intent` says.
-    pub fn held(hold: HoldTerms, payer: Address, mint: Address, accepted_at: i64) -> Self {
+    /// The payment that holds or charges what the intent says.
+    pub fn signed(hold: HoldTerms, payer: Address, mint: Address, accepted_at: i64) -> Self {
         let intent = &hold.intent;
         let (id, receiver, amount) = (intent.digest(), intent.receiver, intent.amount);
-        Self {
-            id,
-            terms: Terms::Hold(Box::new(hold)),
-            payer,
-            mint,
-            receiver,
-            amount,
-            accepted_at,
-            claim: None,
-        }
+        let terms = Terms::of(hold);
+        let resource = Resource::default();
+        Self { id, terms, payer, mint, receiver, amount, accepted_at, claim: None, resource }
     }
 
     /// The scheme's name.
     pub fn scheme(&self) -> &'static str {
         match self.terms {
-            Terms::Hold(_) => auth_capture::SCHEME,
+            Terms::Hold(_) | Terms::Charge(_) => auth_capture::SCHEME,
             Terms::Transfer(_) => exact::SCHEME,
         }
     }
@@ -99,21 +103,53 @@ impl Payment {
     pub fn hold(&self) -> Option<&HoldTerms> {
         match &self.terms {
             Terms::Hold(hold) => Some(hold),
+            Terms::Charge(_) | Terms::Transfer(_) => None,
+        }
+    }
+
+    /// What the payer's session key signed, if it is held or charged.
+    pub fn intent(&self) -> Option<&HoldTerms> {
+        match &self.terms {
+            Terms::Hold(signed) | Terms::Charge(signed) => Some(signed),
             Terms::Transfer(_) => None,
         }
     }
 
-    /// What is transferred, if it is paid at once.
+    /// Who may sign for the receiver: in the scheme `exact` nobody else.
+    pub fn receiver_authorizer(&self) -> Address {
+        self.intent().map_or(self.receiver, |signed| signed.intent.receiver_authorizer)
+    }
+
+    /// What is transferred, if the client's transaction pays it.
     pub fn transfer(&self) -> Option<&TransferTerms> {
         match &self.terms {
-            Terms::Hold(_) => None,
+            Terms::Hold(_) | Terms::Charge(_) => None,
             Terms::Transfer(transfer) => Some(transfer),
+        }
+    }
+
+    /// When to look at it again, unix seconds, if nothing is heard of it before: a hold once it can't be captured any more, a
+    /// charge once it has long been decided.
+    pub fn review_at(&self) -> i64 {
+        match &self.terms {
+            Terms::Charge(charge) => charge.intent.authorize_by.saturating_add(DECIDED_SECONDS),
+            Terms::Hold(_) | Terms::Transfer(_) => self.capture_deadline(),
         }
     }
 
     /// The last second for captures, unix; for ever where nothing is to be captured.
     pub fn capture_deadline(&self) -> i64 {
         self.hold().map_or(i64::MAX, |hold| hold.intent.capture_deadline)
+    }
+}
+
+impl Terms {
+    /// How the intent is paid: by its flow.
+    pub fn of(signed: HoldTerms) -> Self {
+        match signed.intent.flow {
+            PaymentFlow::Escrow => Self::Hold(Box::new(signed)),
+            PaymentFlow::Authorization => Self::Charge(Box::new(signed)),
+        }
     }
 }
 

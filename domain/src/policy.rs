@@ -1,5 +1,8 @@
-//! What the verifier accepts, and how sure an operation must be before the answer is yes. Uses `decision`, `payment`.
+//! What the verifier accepts, and how sure an operation must be before the answer is yes. Uses `cluster`, `decision`,
+//! `payment`.
 
+mod consensus;
+mod defaults;
 mod finality;
 
 use x402_escrow_wire::auth_capture::{Commitment, Level};
@@ -9,6 +12,8 @@ use crate::{
     payment::{Action, History, RestsOn},
 };
 
+pub use consensus::Policies;
+pub use defaults::Defaults;
 pub use finality::{Finality, FinalityError, Tier};
 
 /// What the fee payer pays for at most of a client's transaction. A transfer with a memo takes about 20,000 compute units, each of Lighthouse's
@@ -24,12 +29,14 @@ pub struct FeeBounds {
 /// Bounds that the verifier sets itself; the chain sets the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How final what rests on a balance must be: an authorization, and a transfer of the scheme `exact`.
+    /// How final what rests on a balance must be: an authorization, a charge, and a transfer of the scheme `exact`.
     pub finality: Finality<Commitment>,
     /// How sure what rests on a confirmed hold must be.
     pub finality_on_confirmed_hold: Finality<Level>,
     /// How sure what rests on a finalized hold must be.
     pub finality_on_finalized_hold: Finality<Level>,
+    /// The least level at which no block is skipped any more.
+    pub lasting: Commitment,
     /// The least time that an intent must leave to be put on chain.
     pub minimum_authorize_seconds: i64,
     /// The most time that `/intents` gives an intent to be put on chain.
@@ -43,6 +50,8 @@ pub struct Policy {
     pub voucher_margin_seconds: i64,
     /// What is paid at most for a client's transaction of the scheme `exact`.
     pub exact_fee_bounds: FeeBounds,
+    /// Whether a memo that a receiver asks for pays it once, by whatever transaction.
+    pub exact_memo_once: bool,
     /// The least that may be held, in base units: each hold costs fees and rent.
     pub minimum_hold_amount: u64,
     /// The most payments of one escrow that are not over: each locks the verifier's rent.
@@ -89,7 +98,7 @@ impl Policy {
 
     /// The same of a transfer, which is read back: no node tells what a transaction did that is only processed.
     pub fn on_transfer(&self, amount: u64, asked: Option<Level>) -> Commitment {
-        self.on_balance(amount, asked).max(Commitment::Confirmed)
+        self.on_balance(amount, asked).max(self.lasting)
     }
 
     /// How sure `action` must be before the answer is yes; `asked` by the merchant can only make it more. `now` is the
@@ -98,18 +107,18 @@ impl Policy {
         let payment = &history.payment;
         let on_hold = |amount| self.on_hold(history.rests_on(action), amount);
         let required = match *action {
-            Action::Authorize => self.on_balance(payment.amount, None).into(),
+            Action::Authorize | Action::Charge { .. } => self.on_balance(payment.amount, None).into(),
             Action::Transfer => self.on_transfer(payment.amount, None).into(),
             // Cumulative: the sum of many small captures is what is lost with the hold. One that was promised and not sent
             // is worth nothing after its deadline.
             Action::Capture { amount, .. } | Action::Close { amount, .. } => {
                 let is_late = now > self.last_reserved_second(payment.capture_deadline());
-                on_hold(amount).max(if is_late { Level::Confirmed } else { Level::Reserved })
+                on_hold(amount).max(if is_late { self.lasting.into() } else { Level::Reserved })
             }
             Action::Void { amount, .. } => on_hold(payment.amount.saturating_sub(amount)),
             // One transaction, which only the receiver can sign anew.
-            Action::Refund { amount, .. } => on_hold(amount).max(Level::Confirmed),
-            Action::Reclaim => Level::Confirmed,
+            Action::Refund { amount, .. } => on_hold(amount).max(self.lasting.into()),
+            Action::Reclaim => self.lasting.into(),
         };
         asked.map_or(required, |asked| asked.max(required))
     }
@@ -117,7 +126,7 @@ impl Policy {
     fn on_hold(&self, rests_on: RestsOn, amount: u64) -> Level {
         match rests_on {
             // A fork can take a hold away that is only processed, and no capture follows without it.
-            RestsOn::Balance | RestsOn::ProcessedHold => Level::Confirmed,
+            RestsOn::Balance | RestsOn::ProcessedHold => self.lasting.into(),
             RestsOn::ConfirmedHold => self.finality_on_confirmed_hold.required(amount),
             RestsOn::FinalizedHold => self.finality_on_finalized_hold.required(amount),
         }

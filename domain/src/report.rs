@@ -1,7 +1,10 @@
-//! What is told about payments: the answers of `/settle` and `/payments/{id}`. Uses `assurance`, `payment`, `verify`.
+//! What is told about payments: the answers of `/settle` and `/payments/{id}`. Uses `assurance`, `payment`, `stream`,
+//! `verify`.
 
 mod payment;
 mod transfer;
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -14,9 +17,8 @@ use x402_escrow_wire::{
 
 use crate::{
     assurance::{Assurance, Observed},
-    payment::{
-        Action, Attempt, AttemptState, History, Operation, OperationState, Problem, Terms, Tracked, Voucher,
-    },
+    payment::{Action, Attempt, History, Operation, OperationState, Problem, Terms, Tracked},
+    stream::Stream,
     verify::Rejection,
 };
 use payment::HoldReport;
@@ -26,7 +28,7 @@ use transfer::TransferReport;
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum PaymentReport {
-    /// One that is held first.
+    /// One that is held first, or charged by an intent.
     Hold(Box<HoldReport>),
     /// One that is paid at once.
     Transfer(Box<TransferReport>),
@@ -35,7 +37,9 @@ pub enum PaymentReport {
 /// Reports a payment.
 pub fn payment(network: &str, history: &History) -> PaymentReport {
     match &history.payment.terms {
-        Terms::Hold(hold) => PaymentReport::Hold(Box::new(payment::report(network, history, hold))),
+        Terms::Hold(signed) | Terms::Charge(signed) => {
+            PaymentReport::Hold(Box::new(payment::report(network, history, signed)))
+        }
         Terms::Transfer(transfer) => {
             PaymentReport::Transfer(Box::new(transfer::report(network, history, transfer)))
         }
@@ -71,10 +75,10 @@ impl Progress {
 /// A voucher that was accepted.
 #[derive(Clone, Debug)]
 pub struct Vouched {
-    /// The payment, as it was before.
-    pub before: History,
-    /// The voucher.
-    pub voucher: Voucher,
+    /// The hold, as it was before.
+    pub stream: Arc<Stream>,
+    /// All that was bought with it, in base units.
+    pub amount: u64,
     /// How sure its hold is.
     pub assurance: Assurance,
     /// What it added to those before it, in base units.
@@ -108,21 +112,21 @@ pub fn settled(network: &str, progress: &Progress) -> SettleResponse {
 
 /// The answer to a voucher that was accepted. No transaction: it is captured later.
 pub fn vouched(network: &str, vouched: &Vouched) -> SettleResponse {
-    let Vouched { before, voucher, increment, assurance, repeated, claimed } = vouched;
+    let Vouched { stream, amount, increment, assurance, repeated, claimed } = vouched;
     let members = json!({
-        "paymentId": Hex32(before.payment.id),
-        "hold": before.hold().map(|hold| Key::from(hold.address())),
-        "state": before.state().as_str(),
-        "status": before.operations.first().map(|first| status(&first.operation)),
-        "vouched": Decimal(voucher.amount),
-        "captured": Decimal(before.settled_sums().captured),
+        "paymentId": Hex32(stream.id),
+        "hold": Key::from(stream.hold),
+        "state": stream.state.as_str(),
+        "status": stream.status,
+        "vouched": Decimal(*amount),
+        "captured": Decimal(stream.captured),
         "alreadySettled": repeated,
     });
     SettleResponse {
         success: true,
         error_reason: None,
         error_message: None,
-        payer: Some(before.payment.payer.into()),
+        payer: Some(stream.payer.into()),
         transaction: String::new(),
         network: network.to_owned(),
         amount: Some(Decimal(*increment)),
@@ -164,7 +168,7 @@ fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>, required:
             ErrorCode::SettlementPending,
             format!(
                 "the transaction was sent and is {}, but must be {}; settle again to learn what became of it",
-                status(operation),
+                operation.status(),
                 required.as_str()
             ),
         ),
@@ -179,6 +183,7 @@ fn unsettled_because(operation: &Operation, attempt: Option<&Attempt>, required:
 fn moved(history: &History, operation: &Operation) -> u64 {
     match operation.action {
         Action::Authorize | Action::Transfer => history.payment.amount,
+        Action::Charge { amount, .. } => amount,
         Action::Capture { amount, .. } | Action::Close { amount, .. } => {
             let before =
                 history.operations.iter().map(|tracked| &tracked.operation).filter_map(
@@ -198,15 +203,6 @@ fn moved(history: &History, operation: &Operation) -> u64 {
     }
 }
 
-/// How far an operation is, as merchants are told: not on chain is `unsettled`, whatever the reason.
-fn status(operation: &Operation) -> &'static str {
-    match operation.state {
-        OperationState::Queued | OperationState::Sent => "unsettled",
-        OperationState::Refused if operation.action == Action::Transfer => AttemptState::Expired.as_str(),
-        other => other.as_str(),
-    }
-}
-
 fn extra(progress: &Progress) -> Map<String, Value> {
     let Progress { history, tracked, commitment_asked, commitment_required, repeated, claimed, .. } =
         progress;
@@ -214,32 +210,38 @@ fn extra(progress: &Progress) -> Map<String, Value> {
     let landing = tracked.decisive_attempt().and_then(|attempt| attempt.state.landing());
     let members = json!({
         "paymentId": Hex32(history.payment.id),
-        "status": status(operation),
+        "status": operation.status(),
         "slot": landing.map(|landing| landing.slot),
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
         "confirmations": landing.map_or(0, |landing| landing.confirmations),
         "alreadySettled": repeated,
     });
-    let of_hold = history.hold().map(|hold| {
+    let of_intent = history.intent().map(|_| {
         let sums = history.settled_sums();
         json!({
-            "hold": Key::from(hold.address()),
             "state": history.state().as_str(),
             "captured": Decimal(sums.captured),
             "refunded": Decimal(sums.refunded),
             "released": Decimal(history.payment.amount.saturating_sub(sums.ends_at)),
         })
     });
+    let hold = history.hold().map(|hold| json!({ "hold": Key::from(hold.address()) }));
     let assurance = Assurance {
         rests_on: history.rests_on(&operation.action),
         commitment_asked: *commitment_asked,
         commitment_required: *commitment_required,
         observed: Observed::of(history, operation),
     };
-    [members, claimed_member(*claimed), of_hold.unwrap_or_default(), json!(assurance)]
-        .into_iter()
-        .flat_map(object)
-        .collect()
+    [
+        members,
+        claimed_member(*claimed),
+        hold.unwrap_or_default(),
+        of_intent.unwrap_or_default(),
+        json!(assurance),
+    ]
+    .into_iter()
+    .flat_map(object)
+    .collect()
 }
 
 /// Says so only where it is so.

@@ -49,11 +49,54 @@ pub enum NotRead {
     Rejected(#[from] Rejection),
 }
 
-/// Reads `body`.
-///
-/// # Errors
-/// If it is malformed, or nothing that can be settled by `rules`.
-pub fn read(body: &Value, rules: &Rules) -> Result<Request, NotRead> {
+/// A body of `/verify` or `/settle`.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// One of version 2, which most are.
+    Current(Box<FacilitatorRequest>),
+    /// One of another version, or one that is malformed: then it is read so that the error names the field.
+    Other(Value),
+}
+
+impl Body {
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
+        match serde_json::from_slice::<FacilitatorRequest>(json) {
+            Ok(body) if body.x402_version == X402_VERSION => Ok(Self::Current(Box::new(body))),
+            _ => serde_json::from_slice(json).map(Self::Other),
+        }
+    }
+
+    /// The request, if it is a sound one of version 2.
+    pub fn current(&self) -> Option<&FacilitatorRequest> {
+        match self {
+            Self::Current(request) => Some(request),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// The network as the body's version calls it.
+    pub fn network<'a>(&self, rules: &'a Rules) -> &'a str {
+        let is_first = matches!(self, Self::Other(body) if version(body) == Some(v1::X402_VERSION));
+        v1::network_name(&rules.network).filter(|_| is_first).unwrap_or(&rules.network)
+    }
+
+    /// Reads what is asked for.
+    ///
+    /// # Errors
+    /// If it is malformed, or nothing that can be settled by `rules`.
+    pub fn read(self, rules: &Rules) -> Result<Request, NotRead> {
+        match self {
+            Self::Current(body) => read_current(*body, rules),
+            Self::Other(body) => read_other(&body, rules),
+        }
+    }
+}
+
+fn read_other(body: &Value, rules: &Rules) -> Result<Request, NotRead> {
     // Another protocol version has another shape: say so, instead of which of our fields it lacks.
     match version(body) {
         Some(v1::X402_VERSION) => {
@@ -71,7 +114,10 @@ pub fn read(body: &Value, rules: &Rules) -> Result<Request, NotRead> {
         }
         _ => {}
     }
-    let body: FacilitatorRequest = read_as(body)?;
+    read_current(read_as(body)?, rules)
+}
+
+fn read_current(body: FacilitatorRequest, rules: &Rules) -> Result<Request, NotRead> {
     let identifier = identifier::read(&body)?;
     if exact::requirements::is_exact(&body) {
         let request = exact::requirements::read(&body, rules)?;
@@ -79,12 +125,6 @@ pub fn read(body: &Value, rules: &Rules) -> Result<Request, NotRead> {
     }
     let payload = read_payload(&body)?;
     Ok(Request::AuthCapture(Box::new(AuthCaptureRequest { body, payload, identifier })))
-}
-
-/// The network as the body's version calls it.
-pub fn network<'a>(body: &Value, rules: &'a Rules) -> &'a str {
-    let name = v1::network_name(&rules.network).filter(|_| version(body) == Some(v1::X402_VERSION));
-    name.unwrap_or(&rules.network)
 }
 
 fn version(body: &Value) -> Option<u64> {

@@ -9,9 +9,24 @@ use x402_escrow_interface::{Address, instruction::Signature};
 /// and the equation holds without cofactor. Dalek decodes keys whose y is not reduced; the program refuses them, so
 /// they are refused here too.
 pub fn is_valid(key: &Address, message: &[u8], signature: &Signature) -> bool {
-    let Ok(key) = VerifyingKey::from_bytes(key.as_array()) else { return false };
-    key.to_edwards().compress().as_bytes() == key.as_bytes()
-        && key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+    Key::new(key).is_some_and(|key| key.signed(message, signature))
+}
+
+/// A key whose encoding was checked, for those that check many signatures by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key(VerifyingKey);
+
+impl Key {
+    /// The key at `address`; `None` if that is the canonical encoding of none.
+    pub fn new(address: &Address) -> Option<Self> {
+        let key = VerifyingKey::from_bytes(address.as_array()).ok()?;
+        (key.to_edwards().compress().as_bytes() == key.as_bytes()).then_some(Self(key))
+    }
+
+    /// Whether `signature` is a strict one by this key over `message`: see [`is_valid`].
+    pub fn signed(&self, message: &[u8], signature: &Signature) -> bool {
+        self.0.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,13 @@ pub const MINIMUM_USDC: u64 = 1000;
 
 /// The tokens that are served, by mint, each with the least amount that is transferred of it, in base units.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tokens(BTreeMap<Address, u64>);
+pub struct Tokens(BTreeMap<Address, Token>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Token {
+    minimum: u64,
+    symbol: Option<String>,
+}
 
 /// Why tokens can't be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +55,7 @@ impl Tokens {
             if minimum == 0 {
                 return Err(TokensError::NoMinimum(mint));
             }
-            if served.insert(mint, minimum).is_some() {
+            if served.insert(mint, Token { minimum, symbol: None }).is_some() {
                 return Err(TokensError::Twice(mint));
             }
         }
@@ -63,17 +69,33 @@ impl Tokens {
     pub fn known(network: &str) -> Result<Self, NoTokens> {
         let mint = usdc::mint(network).and_then(|mint| mint.parse().ok());
         let mint: Address = mint.ok_or_else(|| NoTokens { network: network.to_owned() })?;
-        Ok(Self(BTreeMap::from([(mint, MINIMUM_USDC)])))
+        let usdc = Token { minimum: MINIMUM_USDC, symbol: None };
+        Ok(Self(BTreeMap::from([(mint, usdc)])))
+    }
+
+    /// With the symbol of a token that is served.
+    #[must_use]
+    pub fn with_symbol(mut self, mint: &Address, symbol: String) -> Self {
+        if let Some(token) = self.0.get_mut(mint) {
+            token.symbol = Some(symbol);
+        }
+        self
+    }
+
+    /// What people call the token with this mint on `network`, if that is known.
+    pub fn symbol(&self, network: &str, mint: &Address) -> Option<&str> {
+        let told = self.0.get(mint).and_then(|token| token.symbol.as_deref());
+        told.or_else(|| usdc::mint(network).filter(|usdc| *usdc == mint.to_string()).map(|_| "USDC"))
     }
 
     /// The least amount that is transferred of `mint`; `None` if it is not served.
     pub fn minimum(&self, mint: &Address) -> Option<u64> {
-        self.0.get(mint).copied()
+        self.0.get(mint).map(|token| token.minimum)
     }
 
     /// Each mint with its minimum.
     pub fn iter(&self) -> impl Iterator<Item = (&Address, u64)> {
-        self.0.iter().map(|(mint, minimum)| (mint, *minimum))
+        self.0.iter().map(|(mint, token)| (mint, token.minimum))
     }
 
     /// The mints, for people.
@@ -105,6 +127,12 @@ mod tests {
             assert_eq!(Tokens::known(network).unwrap().minimum(&mint), Some(MINIMUM_USDC));
         }
         let network = "solana:local".to_owned();
+        let usdc: Address = usdc::MAINNET_MINT.parse().unwrap();
+        let tokens = Tokens::new([(usdc, 1)]).unwrap();
+        assert_eq!(tokens.symbol("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", &usdc), Some("USDC"));
+        assert_eq!(tokens.symbol(&network, &usdc), None);
+        let named = tokens.with_symbol(&usdc, "TEST".to_owned());
+        assert_eq!(named.symbol(&network, &usdc), Some("TEST"));
         assert_eq!(Tokens::known(&network), Err(NoTokens { network }));
     }
 }

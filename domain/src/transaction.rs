@@ -12,7 +12,7 @@ use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold},
     address,
-    instruction::{self, Consent, HoldAccounts, Signature},
+    instruction::{self, Charge, ChargeCapture, Consent, HoldAccounts, Signature},
     message::{Capture, Release},
 };
 
@@ -34,11 +34,13 @@ const MAXIMUM_COMPUTE_UNITS: u32 = 1_400_000;
 /// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
 /// as much again as `cargo xtask bench program` measures in the worst case.
 pub(crate) const AUTHORIZE_COMPUTE_UNIT_LIMIT: u32 = 30_000;
+pub(crate) const CHARGE_COMPUTE_UNIT_LIMIT: u32 = 50_000;
 pub(crate) const CAPTURE_COMPUTE_UNIT_LIMIT: u32 = 45_000;
 pub(crate) const CLOSE_COMPUTE_UNIT_LIMIT: u32 = 55_000;
 const VOID_COMPUTE_UNIT_LIMIT: u32 = 30_000;
 const RECLAIM_COMPUTE_UNIT_LIMIT: u32 = 15_000;
 pub(crate) const REFUND_COMPUTE_UNIT_LIMIT: u32 = 15_000;
+pub(crate) const REVOKE_COMPUTE_UNIT_LIMIT: u32 = 25_000;
 
 /// What an operation on a hold needs from the chain.
 #[derive(Clone, Copy, Debug)]
@@ -86,11 +88,26 @@ pub fn authorize(fee_payer: &Address, hold: &HoldTerms) -> Part {
     }
 }
 
-/// What carries out `action` on `hold`. None for an authorization, see [`authorize`], and for what somebody else signs too.
+/// What charges an intent, for `action`; none for any other. `escrow` is the escrow that pays.
+pub fn charge(signed: &HoldTerms, action: &Action, escrow: &Escrow) -> Option<Part> {
+    let Action::Charge { amount, fee, last, signature } = *action else { return None };
+    let HoldTerms { intent, signature: by_session_key, receiver_proof } = signed;
+    let capture = signature.map(|signature| {
+        let capture = Capture { intent_digest: intent.digest(), amount, fee, last };
+        ChargeCapture::new(&capture, Consent::Signature(signature))
+    });
+    let charge = Charge { amount, capture, release: None };
+    Some(Part {
+        instruction: instruction::charge(intent, by_session_key, receiver_proof, escrow, &charge),
+        compute_unit_limit: CHARGE_COMPUTE_UNIT_LIMIT,
+    })
+}
+
+/// What carries out `action` on `hold`. None for an authorization, see [`authorize`], a charge, see [`charge`], and for what somebody else signs too.
 pub fn on_hold(hold: &HoldTerms, action: &Action, state: &HoldState) -> Option<Part> {
     let (intent_digest, accounts) = (hold.intent.digest(), hold_accounts(hold, state));
     let (instruction, compute_unit_limit) = match *action {
-        Action::Authorize | Action::Transfer | Action::Refund { .. } => return None,
+        Action::Authorize | Action::Transfer | Action::Charge { .. } | Action::Refund { .. } => return None,
         Action::Capture { amount, fee, last, signature } => {
             let capture = Capture { intent_digest, amount, fee, last };
             let consent = Consent::Signature(signature);
@@ -160,6 +177,11 @@ pub fn sign_refund(
     let signature = fee_payer.sign_message(&message.serialize());
     let transaction = Transaction { signatures: vec![signature, by_receiver.into()], message };
     Ok(Signed { signature: signature.into(), bytes: bincode::serialize(&transaction)? })
+}
+
+/// What revokes sessions by the payer's or the guardian's signature.
+pub fn revoke(instruction: Instruction) -> Part {
+    Part { instruction, compute_unit_limit: REVOKE_COMPUTE_UNIT_LIMIT }
 }
 
 /// How many of the first of `parts` fit one transaction, at least one.

@@ -113,7 +113,10 @@ fn candidate(index: usize, option: &Value, wish: &Wish, rules: &Rules) -> Result
         Some(_) => (wish.stream_hash, "your request's origin"),
     };
     if bound_to.is_some_and(|hash| hash != extra.resource_hash.0) {
-        let message = format!("extra.resourceHash: is not the hash of {what}");
+        let message = format!(
+            "extra.resourceHash: is not the hash of {what}; ask for the URL that the server names in its challenge, or have \
+             its public URL (--public-url) set to the one you ask for"
+        );
         return Err(Rejection::new(ErrorCode::InvalidExtra, message));
     }
     Ok(Candidate { index, requirements, extra })
@@ -177,6 +180,7 @@ fn choice(
         receiver_proof: wish.receiver_proof.clone(),
         signature: None,
         voucher: None,
+        capture: None,
     };
     let intent = intent::read(&payload, requirements, extra)?;
     let (asset, proof) = (requirements.asset.into(), payload.proof());

@@ -1,11 +1,13 @@
 //! Decides whether a payment would settle: payload, requirements, chain facts and policy in, verdict out. Uses
-//! `decision`, `facts`, `identifier`, `payment`, `policy`, `promises`, `signature`, `tokens`.
+//! `decision`, `facts`, `identifier`, `payment`, `policy`, `promises`, `signature`, `stream`, `tokens`.
 //!
 //! - [`requirements`]: what a merchant asks, and whether this facilitator can settle it
 //! - [`intent`]: what a payer signed, against the requirements and the chain
+//! - [`charge`]: how an intent is charged at once
 //! - [`lifecycle`]: what a merchant signed, against the payment
 //! - [`voucher`]: what a payer signed for one more request on a streamed hold
 
+pub mod charge;
 pub mod intent;
 pub mod lifecycle;
 pub mod request;
@@ -51,7 +53,13 @@ impl Rules {
 
     /// Whether `fee_payer` is or was this verifier's.
     pub fn knows_fee_payer(&self, fee_payer: &Address) -> bool {
-        self.serves_fee_payer(fee_payer) || self.former_fee_payers.cut_off.contains(fee_payer)
+        self.fee_payers().any(|known| known == fee_payer)
+    }
+
+    /// All that are or were this verifier's.
+    pub fn fee_payers(&self) -> impl Iterator<Item = &Address> {
+        let FormerFeePayers { retiring, cut_off } = &self.former_fee_payers;
+        [&self.fee_payer].into_iter().chain(retiring).chain(cut_off)
     }
 }
 

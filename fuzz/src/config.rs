@@ -33,7 +33,7 @@ pub fn run(data: &[u8]) -> bool {
             assert!(config.settings.settle_timeout < config.settings.request_timeout);
             let prices = &config.settings.compute_unit_prices_micro_lamports;
             assert!(prices.start() <= prices.end(), "{prices:?}");
-            let policy = &config.policy;
+            let policy = &config.policies.otherwise;
             assert!(policy.minimum_authorize_seconds <= policy.maximum_authorize_seconds, "{policy:?}");
             assert!(policy.minimum_capture_seconds <= policy.maximum_capture_seconds, "{policy:?}");
             true

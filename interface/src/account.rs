@@ -85,6 +85,9 @@ pub struct Escrow {
 }
 
 impl Escrow {
+    /// How long the account's data is.
+    pub const ACCOUNT_BYTES: u64 = 296;
+
     /// First bytes of the account.
     pub const DISCRIMINATOR: [u8; DISCRIMINATOR_BYTES] = [31, 213, 123, 187, 186, 22, 218, 155];
 
@@ -156,6 +159,9 @@ pub struct Session {
 }
 
 impl Session {
+    /// How long the account's data is.
+    pub const ACCOUNT_BYTES: u64 = 464;
+
     /// First bytes of the account.
     pub const DISCRIMINATOR: [u8; DISCRIMINATOR_BYTES] = [243, 81, 72, 115, 214, 188, 72, 144];
 

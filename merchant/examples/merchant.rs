@@ -200,7 +200,12 @@ async fn translate(State(shop): State<String>, Json(body): Json<Translate>) -> J
 
 #[derive(Deserialize)]
 struct Report {
+    #[serde(default = "the_world")]
     topic: String,
+}
+
+fn the_world() -> String {
+    "the world".to_owned()
 }
 
 async fn report(State(shop): State<String>, Query(query): Query<Report>) -> Json<Value> {

@@ -1,4 +1,4 @@
-//! Has the facilitator settle what a client sent, and says why it buys nothing. Uses the facilitator
+//! Has the facilitator check or settle what a client sent, and says why it buys nothing. Uses the facilitator
 //! and the record.
 
 use std::sync::Arc;
@@ -25,15 +25,39 @@ pub(crate) async fn ask(
     let payload = accepted.payload.clone();
     let claim = merchant.record.claim;
     let answer = merchant.facilitator.pay(payload, extensions, &accepted.requirements, claim).await;
-    let verdict = answer.as_ref().map_or_else(FacilitatorError::verdict, Verdict::of);
-    if let Ok(answer) = &answer
+    (verdict(merchant, &answer), answer)
+}
+
+/// Asks the facilitator whether it would settle what the client sent, and reads its verdict.
+pub(crate) async fn verify(
+    merchant: &Arc<Shared>,
+    accepted: &Accepted,
+    extensions: Option<Map<String, Value>>,
+) -> (Verdict, Result<SettleResponse, FacilitatorError>) {
+    let payload = accepted.payload.clone();
+    let answer = merchant.facilitator.verify(payload, extensions, &accepted.requirements).await;
+    let answer = answer.map(|verified| SettleResponse {
+        success: verified.is_valid,
+        error_reason: verified.invalid_reason,
+        error_message: verified.invalid_message,
+        payer: verified.payer,
+        transaction: String::new(),
+        network: accepted.requirements.network.clone(),
+        amount: None,
+        extra: None,
+    });
+    (verdict(merchant, &answer), answer)
+}
+
+fn verdict(merchant: &Arc<Shared>, answer: &Result<SettleResponse, FacilitatorError>) -> Verdict {
+    if let Ok(answer) = answer
         && answer.error_reason.as_deref() == Some(ErrorCode::InvalidExtra.as_str())
     {
         // The facilitator may have another fee payer by now.
         let merchant = Arc::clone(merchant);
         tokio::spawn(async move { merchant.ask_support().await });
     }
-    (verdict, answer)
+    answer.as_ref().map_or_else(FacilitatorError::verdict, Verdict::of)
 }
 
 /// What a client is told whose payment or voucher buys nothing now.
@@ -50,6 +74,10 @@ pub(crate) fn not_sold(
         Ok(_) => {
             error!(payment_id = %id, "the facilitator said yes to less than payment {id} is for");
             untrustworthy()
+        }
+        Err(error) if verdict == Verdict::Unreadable => {
+            warn!(payment_id = %id, %error, "the facilitator can't read payment {id}");
+            refusal(terms, ErrorCode::InvalidPayload, "the facilitator can't read the payment")
         }
         Err(error) => {
             warn!(payment_id = %id, %error, "no verdict on payment {id}");

@@ -52,6 +52,11 @@ impl Accepted {
         }
     }
 
+    /// What a charge needs to be settled again.
+    pub(crate) fn about_charge(&self, terms: &Terms<'_>) -> About {
+        About { requirements: self.requirements.clone(), ..self.about(terms) }
+    }
+
     /// What the payment's capture or release is settled with. How final the hold had to be says
     /// nothing of them.
     fn lifecycle_requirements(&self, config: &MerchantConfig) -> PaymentRequirements {
@@ -97,7 +102,13 @@ impl Terms<'_> {
         if let Some(field) = difference(&asked, accepted) {
             return Err(Mismatch {
                 code: ErrorCode::InvalidPaymentRequirements,
-                message: format!("accepted.{field}: is not what this request costs"),
+                message: match field.as_str() {
+                    "extra.resourceHash" => format!(
+                        "accepted.{field}: is not what this request costs; the payment is for another request, or this \
+                         server's public_url (--public-url) is not the URL that clients ask for"
+                    ),
+                    _ => format!("accepted.{field}: is not what this request costs"),
+                },
             });
         }
         let payload = Payload::read_field(&payment.payload);
@@ -140,7 +151,7 @@ impl Terms<'_> {
                 }
                 Ok(Accepted {
                     payment_id: Hex32(signed.digest()),
-                    payload: json!(intent),
+                    payload: json!(IntentPayload { capture: None, ..(*intent).clone() }),
                     requirements: accepted.clone(),
                     authorize_by: Some(intent.authorize_by),
                     capture_deadline: Some(extra.capture_deadline),

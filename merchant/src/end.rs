@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use x402_escrow_interface::message::{Capture, Release};
 use x402_escrow_wire::{
-    auth_capture::LifecyclePayload,
+    auth_capture::{ChargeCapture, LifecyclePayload},
     text::{Decimal, Hex32},
 };
 
@@ -20,6 +20,18 @@ pub(crate) fn capture(config: &MerchantConfig, payment_id: Hex32, amount: u64) -
         last: true,
         signature: config.sign(&capture.signed_bytes()),
     })
+}
+
+/// The client's `payload`, completed by the consent to charge `amount` of it.
+pub(crate) fn charge(config: &MerchantConfig, payment_id: Hex32, payload: &Value, amount: u64) -> Value {
+    let capture = Capture { intent_digest: payment_id.0, amount, fee: 0, last: true };
+    let signature = config.sign(&capture.signed_bytes());
+    let capture = ChargeCapture { amount: Decimal(amount), fee: Decimal(0), last: true, signature };
+    let mut completed = payload.clone();
+    if let Value::Object(members) = &mut completed {
+        members.insert("capture".to_owned(), json!(capture));
+    }
+    completed
 }
 
 /// Gives all back.

@@ -16,9 +16,11 @@ use x402_escrow_wire::{
     auth_capture::SESSION_KEY,
     error_code::ErrorCode,
     facilitator::SettleResponse,
+    field,
     payment::PaymentRequirements,
     payment_identifier::EXTRA,
     purchase::{
+        charge::{Charge, ChargeEvent},
         seller::{Hold, HoldEvent},
         verdict::{self, Verdict},
     },
@@ -27,6 +29,8 @@ use x402_escrow_wire::{
 
 use crate::{
     end,
+    facilitator::FacilitatorError,
+    price::charge_event,
     record::{Change, NotChanged},
     shared::Shared,
 };
@@ -53,8 +57,10 @@ pub(crate) async fn round(merchant: &Arc<Shared>) {
     let now = merchant.now();
     let idle = merchant.config.closes_streams.then_some(merchant.config.stream_idle_seconds);
     let idle = idle.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
-    let over = merchant.record.with(|book| book.over(now));
+    let over = merchant.record.with(|book| [book.over(now), book.charges_over(now)].concat());
     stream::iter(over).for_each_concurrent(AT_ONCE, |change| lapse(merchant, change)).await;
+    let due = merchant.record.with(|book| book.charges_to_check(now));
+    stream::iter(due).for_each_concurrent(AT_ONCE, |change| check_charge(merchant, change)).await;
     let due = merchant.record.with(|book| book.to_end(now, idle));
     stream::iter(due).for_each_concurrent(AT_ONCE, |change| async { _ = end(merchant, change).await }).await;
     let unsettled = merchant.record.with(|book| book.unsettled(now));
@@ -104,50 +110,83 @@ async fn end(merchant: &Arc<Shared>, change: Change) -> bool {
 /// Asks whether a hold without a verdict is held, and for this merchant: a release takes back what
 /// another instance sold. Returns whether it is to be released.
 async fn check(merchant: &Arc<Shared>, id: Hex32) -> bool {
-    let known = merchant.record.with(|book| {
-        let entry = book.get(&id)?;
-        entry.payload.clone().zip(entry.requirements.clone())
-    });
-    let Some((intent, requirements)) = known else {
+    let Some((intent, requirements)) = asked_about(merchant, id) else {
         // A change that could not be written lost it: what is held goes back at the deadline.
         _ = merchant.record.change(Change::of_hold(id, HoldEvent::No), merchant.now()).await;
         return false;
     };
-    let event = ask_again(merchant, intent, &requirements).await;
+    let event = ask_again(merchant, intent, &requirements).await.0.of_hold();
     let is_streamed = is_streamed(&requirements);
     let yes = if is_streamed { HoldEvent::Opened } else { HoldEvent::Held };
-    let changed = merchant.record.change(Change::of_hold(id, event.unwrap_or(yes)), merchant.now()).await;
-    if let Err(error) = &changed {
-        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
-        merchant.record.with(|book| book.crash_one(&id, None));
-    }
-    let is_held = changed.is_ok() && event.is_none() && !is_streamed;
+    let is_written = write_down(merchant, Change::of_hold(id, event.unwrap_or(yes))).await;
+    let is_held = is_written && event.is_none() && !is_streamed;
     if !is_held {
         merchant.record.with(|book| book.end_later(&id, merchant.now()));
     }
     is_held
 }
 
-/// Settles a hold's intent again. Returns what the facilitator's answer is to the hold; `None` of a
-/// yes.
+/// Asks whether a charge without a verdict was made, once nobody can make it any more.
+async fn check_charge(merchant: &Arc<Shared>, change: Change) {
+    let (id, now) = (change.id, merchant.now());
+    if merchant.record.change(change, now).await.is_err() {
+        // A request came in between.
+        return;
+    }
+    let event = match asked_about(merchant, id) {
+        Some((payload, requirements)) => {
+            let (verdict, answer) = ask_again(merchant, payload, &requirements).await;
+            let asked = requirements.extra.get("commitment");
+            charge_event(asked.and_then(|level| field::read(level).ok()), verdict, answer.as_ref().ok())
+        }
+        None => ChargeEvent::Denied,
+    };
+    if write_down(merchant, Change::of_charge(id, event)).await && event == ChargeEvent::Charged {
+        warn!(payment_id = %id, "payment {id} is charged and bought nothing: it can come again, or be refunded");
+    }
+    merchant.record.with(|book| book.end_later(&id, merchant.now()));
+}
+
+/// With what the facilitator is asked about a payment without a verdict.
+fn asked_about(merchant: &Arc<Shared>, id: Hex32) -> Option<(Value, PaymentRequirements)> {
+    merchant.record.with(|book| {
+        let entry = book.get(&id)?;
+        entry.payload.clone().zip(entry.requirements.clone())
+    })
+}
+
+/// Writes down what the facilitator says of a payment. Returns whether it is on disk; otherwise the payment is where it
+/// would be after a crash.
+async fn write_down(merchant: &Arc<Shared>, change: Change) -> bool {
+    let id = change.id;
+    let written = merchant.record.change(change, merchant.now()).await;
+    if let Err(error) = &written {
+        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
+        merchant.record.with(|book| book.crash_one(&id, None));
+    }
+    written.is_ok()
+}
+
+/// Settles an intent again, and reads the facilitator's verdict.
 async fn ask_again(
     merchant: &Arc<Shared>,
     intent: Value,
     requirements: &PaymentRequirements,
-) -> Option<HoldEvent> {
+) -> (Verdict, Result<SettleResponse, FacilitatorError>) {
     let mut requirements = requirements.clone();
     // Neither is signed. The id is not kept, and the fee payer may be another than it was.
     requirements.extra.remove(EXTRA);
     requirements.extra.insert("feePayer".to_owned(), json!(merchant.support().fee_payer));
-    let answer = match merchant.facilitator.pay(intent, None, &requirements, merchant.record.claim).await {
-        Ok(answer) => answer,
-        Err(error) => return error.verdict().of_hold(),
+    let answer = merchant.facilitator.pay(intent, None, &requirements, merchant.record.claim).await;
+    let verdict = match &answer {
+        Ok(answer) if answer.error_reason.as_deref() == Some(ErrorCode::InvalidExtra.as_str()) => {
+            merchant.ask_support().await;
+            Verdict::Missing
+        }
+        Ok(answer) => Verdict::of(answer),
+        Err(error) => error.verdict(),
     };
-    if answer.error_reason.as_deref() == Some(ErrorCode::InvalidExtra.as_str()) {
-        merchant.ask_support().await;
-        return Some(HoldEvent::NoAnswer);
-    }
-    Verdict::of(&answer).of_hold()
+    (verdict, answer)
 }
 
 fn is_streamed(requirements: &PaymentRequirements) -> bool {
@@ -193,9 +232,15 @@ pub(crate) async fn settle(merchant: &Arc<Shared>, id: Hex32) -> Option<SettleRe
 /// Forgets what is over.
 async fn lapse(merchant: &Arc<Shared>, change: Change) {
     let id = change.id;
-    let state = merchant.record.with(|book| book.get(&id).map(|entry| entry.state));
-    if state == Some(Hold::Capturing) {
-        error!(payment_id = %id, "payment {id} could not be captured for good before its deadline");
+    let known = merchant.record.with(|book| book.get(&id).map(|entry| (entry.state, entry.charge)));
+    match known {
+        Some((Hold::Capturing, _)) => {
+            error!(payment_id = %id, "payment {id} could not be captured for good before its deadline");
+        }
+        Some((_, Charge::Paid)) => {
+            error!(payment_id = %id, "payment {id} was charged and bought nothing: refund it");
+        }
+        _ => {}
     }
     if let Err(error) = merchant.record.change(change, merchant.now()).await {
         warn!(payment_id = %id, %error, "payment {id} is over and could not be taken out of the record");

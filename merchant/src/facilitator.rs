@@ -9,6 +9,7 @@ use x402_escrow_wire::{
     claim::Claim,
     facilitator::{
         FacilitatorRequest, RefundDraft, RefundRequest, SettleResponse, SignedRefund, SupportedResponse,
+        VerifyResponse,
     },
     payment::{PaymentPayload, PaymentRequirements},
     purchase::verdict::Verdict,
@@ -125,6 +126,16 @@ impl Facilitator {
         self.post(payload, extensions, requirements, Some(claim)).await
     }
 
+    /// Asks whether what a client sent would be settled.
+    pub(crate) async fn verify(
+        &self,
+        payload: Value,
+        extensions: Option<Map<String, Value>>,
+        requirements: &PaymentRequirements,
+    ) -> Result<VerifyResponse, FacilitatorError> {
+        self.ask("/verify", Some(&request(payload, extensions, requirements, None))).await
+    }
+
     async fn post(
         &self,
         payload: Value,
@@ -132,19 +143,7 @@ impl Facilitator {
         requirements: &PaymentRequirements,
         claim: Option<Claim>,
     ) -> Result<SettleResponse, FacilitatorError> {
-        let request = FacilitatorRequest {
-            x402_version: X402_VERSION,
-            payment_payload: PaymentPayload {
-                x402_version: X402_VERSION,
-                resource: None,
-                accepted: requirements.clone(),
-                payload,
-                extensions,
-            },
-            payment_requirements: requirements.clone(),
-            claim,
-        };
-        self.ask("/settle", Some(&request)).await
+        self.ask("/settle", Some(&request(payload, extensions, requirements, claim))).await
     }
 
     pub(crate) async fn draft_refund(
@@ -176,5 +175,25 @@ impl Facilitator {
             return Err(FacilitatorError::Status { url: url.clone(), status, body });
         }
         serde_json::from_slice(&body).map_err(|error| no_answer(format!("its answer can't be read: {error}")))
+    }
+}
+
+fn request(
+    payload: Value,
+    extensions: Option<Map<String, Value>>,
+    requirements: &PaymentRequirements,
+    claim: Option<Claim>,
+) -> FacilitatorRequest {
+    FacilitatorRequest {
+        x402_version: X402_VERSION,
+        payment_payload: PaymentPayload {
+            x402_version: X402_VERSION,
+            resource: None,
+            accepted: requirements.clone(),
+            payload,
+            extensions,
+        },
+        payment_requirements: requirements.clone(),
+        claim,
     }
 }

@@ -59,6 +59,17 @@ pub(crate) async fn sell(
     }
 }
 
+/// The handler's response, and what it takes, in base units. What wants more than the price is a fault.
+pub(crate) fn taken(price: &Price, response: Response) -> (Response, u64) {
+    let wanted = response.extensions().get::<CaptureAmount>().map_or(price.amount, |wanted| wanted.0);
+    if wanted > price.amount {
+        error!(wanted, price = price.amount, "a handler wants {wanted} of a price of {}", price.amount);
+        return (internal_error("the server failed; nothing was charged"), 0);
+    }
+    let amount = if response.status().is_success() { wanted } else { 0 };
+    (response, amount)
+}
+
 /// Runs the handler, then captures or releases.
 async fn serve(
     merchant: &Arc<Shared>,
@@ -67,13 +78,7 @@ async fn serve(
     held: &SettleResponse,
     handler: impl Future<Output = Response>,
 ) -> Response {
-    let mut response = handler.await;
-    let wanted = response.extensions().get::<CaptureAmount>().map_or(price.amount, |wanted| wanted.0);
-    if wanted > price.amount {
-        error!(wanted, price = price.amount, "a handler wants {wanted} of a price of {}", price.amount);
-        response = internal_error("the server failed; nothing was charged");
-    }
-    let amount = if response.status().is_success() { wanted } else { 0 };
+    let (response, amount) = taken(price, handler.await);
     let change = match amount {
         0 => Change::of_hold(id, HoldEvent::Failed),
         _ => Change {

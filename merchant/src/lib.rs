@@ -3,7 +3,8 @@
 //! A request without a payment is answered with status 402 and the terms. One with a payment is
 //! served once the facilitator holds the amount, as final as the price asks; then the merchant
 //! captures what the handler wants, the whole price unless it says otherwise ([`CaptureAmount`]),
-//! or releases the hold if the handler did not answer 2xx.
+//! or releases the hold if the handler did not answer 2xx. A price that is charged at once
+//! ([`Price::charged`]) is served first, paid then, and answered last.
 //!
 //! What a merchant knows of its purchases is on disk before it acts on it, and changes as
 //! `docs/purchases.md` says: [`x402_escrow_wire::purchase`].
@@ -11,7 +12,10 @@
 //! Each module uses only those that come after it in this list:
 //!
 //! - `service`, `refund`: the layer, and money back
-//! - `sale`, `held`, `streamed`, `asked`: one request, from challenge to answer
+//! - [`signed`]: requests that show a merchant its own payments on any verifier
+//! - `browser`, `page`: pages of other origins, people with a browser, and refusals in the log
+//! - `ready`: what would prevent every sale
+//! - `sale`, `charged`, `held`, `streamed`, `asked`: one request, from challenge to answer
 //! - `identified`, `ending`: repeats under an id, and how holds end
 //! - `shared`: what all requests of one merchant share
 //! - `answer`, `end`: what clients are answered, and what merchants sign
@@ -22,8 +26,12 @@
 mod answer;
 mod asked;
 mod base;
+mod browser;
+mod charged;
 mod check;
 mod config;
+#[cfg(test)]
+mod conversations;
 mod end;
 mod ending;
 mod exchange;
@@ -33,12 +41,15 @@ mod fixture;
 mod held;
 mod identified;
 mod kept;
+mod page;
 mod price;
+mod ready;
 mod record;
 mod refund;
 mod sale;
 mod service;
 mod shared;
+pub mod signed;
 #[cfg(test)]
 mod simulation;
 mod streamed;
@@ -57,9 +68,10 @@ pub use config::{ConfigError, MerchantConfig};
 use facilitator::Facilitator;
 pub use facilitator::FacilitatorError;
 pub use price::{CaptureAmount, Price};
+pub use ready::NotReady;
 use record::Record;
 pub use record::RecordError;
-pub use refund::RefundError;
+pub use refund::{RefundError, refund_payment};
 pub use service::{PaymentLayer, PaymentService};
 use shared::Shared;
 
@@ -75,6 +87,9 @@ pub enum MerchantError {
     /// The facilitator doesn't answer, or can't settle what the merchant would ask for.
     #[error(transparent)]
     Facilitator(#[from] FacilitatorError),
+    /// Nothing could be sold.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
     /// The merchant's record can't be used.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -98,18 +113,22 @@ pub struct Merchant {
 }
 
 impl Merchant {
-    /// Checks the settings, asks the facilitator what it supports, and goes on in the background with
+    /// Checks the settings, asks the facilitator what it supports and whether the receiver can be paid, and goes on in the background with
     /// what an earlier run left to be ended.
     ///
     /// # Errors
-    /// If a setting can't be used, the facilitator doesn't answer, or the record can't be used.
+    /// If a setting can't be used, the facilitator doesn't answer, the receiver has no token account, or the record can't
+    /// be used.
     pub async fn connect(config: MerchantConfig) -> Result<Self, MerchantError> {
         let (url, base) = config.check()?;
         let exchange =
             exchange::over_http(url.clone()).map_err(|error| MerchantError::Http(error.to_string()))?;
+        let receivers = exchange::over_http(ready::address(&url, &config))
+            .map_err(|error| MerchantError::Http(error.to_string()))?;
         let facilitator = Facilitator::new(url, exchange);
         let support = facilitator.support().await?;
         check_decimals(&config, support.decimals(&config.asset))?;
+        ready::check_receiver(receivers, &config).await?;
         let folder = config.state_folder.clone();
         let record = tokio::task::spawn_blocking(move || Record::open(&folder, unix_now())).await;
         let record = record.unwrap_or_else(|cause| std::panic::resume_unwind(cause.into_panic()))?;
@@ -135,9 +154,8 @@ impl Merchant {
     /// # Errors
     /// If it is not exactly a number of base units, or the token's decimals are not known.
     pub fn tokens(&self, amount: &str) -> Result<u64, PriceError> {
-        let config = &self.shared.config;
-        let decimals = config.decimals.or_else(|| self.shared.support().decimals(&config.asset));
-        Ok(amount::parse(amount, decimals.ok_or(PriceError::UnknownDecimals)?)?)
+        let decimals = self.shared.decimals().ok_or(PriceError::UnknownDecimals)?;
+        Ok(amount::parse(amount, decimals)?)
     }
 
     /// Captures what streamed holds have paid and releases the rest of them, now. Returns how many

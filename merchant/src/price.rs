@@ -1,7 +1,11 @@
 //! States what a route costs, and how final a payment must be. Uses nothing.
 
 use x402_escrow_wire::{
-    auth_capture::Commitment, facilitator::SettleResponse, field, payment_identifier::Offer,
+    auth_capture::Commitment,
+    facilitator::SettleResponse,
+    field,
+    payment_identifier::Offer,
+    purchase::{charge::ChargeEvent, verdict::Verdict},
 };
 
 /// What a route costs, and how final a payment must be before it is served.
@@ -13,6 +17,9 @@ pub struct Price {
     /// If set, what is held once for many requests, in base units: each request brings a voucher
     /// over `amount` more.
     pub hold: Option<u64>,
+    /// Whether the price is paid at once, after the handler has answered and before its answer leaves,
+    /// and without a hold.
+    pub charged: bool,
     /// How long after the capture deadline refunds are promised, in seconds; `None` for the
     /// merchant's own.
     pub refund_window_seconds: Option<u32>,
@@ -33,6 +40,7 @@ impl Price {
         Self {
             amount,
             hold: None,
+            charged: false,
             refund_window_seconds: None,
             commitment: None,
             identified: None,
@@ -53,6 +61,17 @@ impl Price {
     #[must_use]
     pub fn streamed(mut self, hold: u64) -> Self {
         self.hold = Some(hold);
+        self
+    }
+
+    /// Has the price paid at once, without a hold, as x402's flow `authorization` orders it: the
+    /// handler runs on the facilitator's word that the payment is good, the payment is charged, and
+    /// only then does the answer leave. It is the cheapest way to be paid once: one transaction, and
+    /// no rent. A handler that has effects of its own is better held for, since its work may turn out
+    /// unpaid; nothing of its answer does.
+    #[must_use]
+    pub fn charged(mut self) -> Self {
+        self.charged = true;
         self
     }
 
@@ -82,6 +101,9 @@ impl Price {
     pub(crate) fn mistake(&self) -> Option<String> {
         match (self.amount, self.hold) {
             (0, _) => Some("the price is 0; leave the layer out for what is free".to_owned()),
+            (_, Some(_)) if self.charged => {
+                Some("a price is charged at once or streamed, not both: a charge holds nothing".to_owned())
+            }
             (amount, Some(hold)) if hold < amount => {
                 Some(format!("what is held, {hold}, is less than one request costs, {amount}"))
             }
@@ -89,12 +111,31 @@ impl Price {
         }
     }
 
-    /// Whether the facilitator saw the hold as finally as the price asks.
+    /// Whether the facilitator saw the payment as finally as the price asks.
     pub(crate) fn is_final_enough(&self, answer: &SettleResponse) -> bool {
-        let status = answer.extra.as_ref().and_then(|extra| extra.get("status"));
-        let observed = status.and_then(|status| field::read::<Commitment>(status).ok());
-        observed >= Some(self.commitment.unwrap_or(Commitment::Processed))
+        is_final_enough(self.commitment, answer)
     }
+}
+
+/// What the facilitator's answer is, if it gave one, to a charge that was asked to be this final.
+pub(crate) fn charge_event(
+    commitment: Option<Commitment>,
+    verdict: Verdict,
+    answer: Option<&SettleResponse>,
+) -> ChargeEvent {
+    match (verdict, answer) {
+        (Verdict::Yes, Some(answer)) if is_final_enough(commitment, answer) => ChargeEvent::Charged,
+        (Verdict::Anothers, _) => ChargeEvent::Anothers,
+        (Verdict::No, _) => ChargeEvent::Denied,
+        _ => ChargeEvent::Undecided,
+    }
+}
+
+/// Whether the facilitator saw a payment as finally as was asked for, if anything was.
+fn is_final_enough(commitment: Option<Commitment>, answer: &SettleResponse) -> bool {
+    let status = answer.extra.as_ref().and_then(|extra| extra.get("status"));
+    let observed = status.and_then(|status| field::read::<Commitment>(status).ok());
+    observed >= Some(commitment.unwrap_or(Commitment::Processed))
 }
 
 /// What a handler puts into its response's extensions to be paid less than the price: base units.

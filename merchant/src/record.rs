@@ -1,11 +1,12 @@
 //! Keeps what a merchant knows of its purchases on disk, as `docs/purchases.md` describes it.
 //! Uses files, which no other module does.
 //!
-//! - `book`, `entry`, `change`, `due`: what is known, what changes it, and what is to be done by now
+//! - `book`, `charges`, `entry`, `change`, `due`: what is known, what changes it, and what is to be done by now
 //! - `line`: how it is written
 
 mod book;
 mod change;
+mod charges;
 mod due;
 mod entry;
 mod line;

@@ -4,16 +4,17 @@
 //! sends it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use ed25519_dalek::{Signer, SigningKey};
 use solana_message::Message;
 use x402_escrow_interface::{Address, address::associated_token};
 use x402_escrow_wire::{
     facilitator::{RefundRequest, SettleResponse, SignedRefund},
-    text::{Decimal, Hex32, Key},
+    text::{Base58, Decimal, Hex32, Key},
 };
 
 use crate::{
-    config::MerchantConfig,
-    facilitator::{FacilitatorError, Support},
+    exchange,
+    facilitator::{Facilitator, FacilitatorError, Support},
     shared::Shared,
 };
 
@@ -48,27 +49,63 @@ pub(crate) async fn refund(
     if config.authorizer_key() != config.pay_to {
         return Err(RefundError::NotTheReceiver(config.pay_to));
     }
-    let amount = Decimal(amount);
-    let draft = merchant.facilitator.draft_refund(&RefundRequest { payment_id, amount }).await?;
+    let refund = Refund { payment_id, amount: Decimal(amount), asset: config.asset };
+    make(&merchant.facilitator, &merchant.support(), &config.authorizer, refund).await
+}
+
+/// What is given back of a payment.
+#[derive(Clone, Copy, Debug)]
+struct Refund {
+    payment_id: Hex32,
+    /// All that is refunded afterwards, in base units.
+    amount: Decimal,
+    /// The token's mint.
+    asset: Key,
+}
+
+/// Returns captured money of a payment in the token `asset` until `amount` base units of it are refunded in all, by the key of
+/// its receiver: for whoever has the key, and no merchant that sells. The same call again is refused, since nothing more is due.
+///
+/// # Errors
+/// If the verifier at `url` gives no verdict, or drafts something else. That a refund was refused is no error: the answer
+/// says so.
+pub async fn refund_payment(
+    url: &str,
+    receiver: &SigningKey,
+    asset: Key,
+    payment_id: Hex32,
+    amount: u64,
+) -> Result<SettleResponse, RefundError> {
+    let url = url.trim_end_matches('/').to_owned();
+    let exchange = exchange::over_http(url.clone())
+        .map_err(|error| FacilitatorError::NoAnswer { url: url.clone(), cause: error.to_string() })?;
+    let facilitator = Facilitator::new(url, exchange);
+    let support = facilitator.support().await?;
+    make(&facilitator, &support, receiver, Refund { payment_id, amount: Decimal(amount), asset }).await
+}
+
+async fn make(
+    facilitator: &Facilitator,
+    support: &Support,
+    receiver: &SigningKey,
+    refund: Refund,
+) -> Result<SettleResponse, RefundError> {
+    let Refund { payment_id, amount, .. } = refund;
+    let draft = facilitator.draft_refund(&RefundRequest { payment_id, amount }).await?;
     let bytes = BASE64_STANDARD
         .decode(&draft.message)
         .map_err(|_| RefundError::Draft("its message is not base64"))?;
-    check(&bytes, payment_id, amount.0, config, &merchant.support()).map_err(RefundError::Draft)?;
-    let signature = config.sign(&bytes);
+    let address = Address::from(receiver.verifying_key().to_bytes());
+    check(&bytes, refund, address, support).map_err(RefundError::Draft)?;
+    let signature = Base58(receiver.sign(&bytes).to_bytes());
     let signed = SignedRefund { payment_id, amount, message: draft.message, signature };
-    Ok(merchant.facilitator.send_refund(&signed).await?)
+    Ok(facilitator.send_refund(&signed).await?)
 }
 
 /// Checks that the message lets the merchant's signature do one thing: deposit at most `amount`
 /// from its own token account into an escrow, for this payment. That the escrow is the payment's is
 /// the facilitator's word.
-fn check(
-    bytes: &[u8],
-    payment_id: Hex32,
-    amount: u64,
-    config: &MerchantConfig,
-    support: &Support,
-) -> Result<(), &'static str> {
+fn check(bytes: &[u8], refund: Refund, receiver: Address, support: &Support) -> Result<(), &'static str> {
     let message: Message = bincode::deserialize(bytes).map_err(|_| "it is no Solana message")?;
     if bincode::serialize(&message).ok().as_deref() != Some(bytes) {
         return Err("it is not written as Solana writes it");
@@ -89,15 +126,15 @@ fn check(
     let [deposit] = escrow_program.as_slice() else { return Err("it has not exactly one deposit") };
     let data = deposit.data.strip_prefix(&[DEPOSIT]).and_then(|data| data.split_first_chunk());
     let (returns, named) = data.ok_or("it does something else than a deposit")?;
-    if !(1..=amount).contains(&u64::from_le_bytes(*returns)) {
+    if !(1..=refund.amount.0).contains(&u64::from_le_bytes(*returns)) {
         return Err("it returns nothing, or more than was asked for");
     }
-    if named.split_first() != Some((&NAMED, &payment_id.0)) {
+    if named.split_first() != Some((&NAMED, &refund.payment_id.0)) {
         return Err("it does not name the payment, so it would not count as its refund");
     }
     let account = |position: usize| deposit.accounts.get(position).and_then(|index| key(*index));
     let token_program = account(5).ok_or("it lacks accounts")?;
-    let (receiver, asset) = (config.pay_to.into(), config.asset.into());
+    let asset = refund.asset.into();
     let from = associated_token(&receiver, &asset, &token_program);
     if account(0) != Some(receiver) || account(1) != Some(from) || account(4) != Some(asset) {
         return Err("it does not come out of the merchant's own token account");
@@ -156,7 +193,8 @@ mod tests {
 
     fn checked(instructions: &[Instruction], fee_payer: Key) -> Result<(), &'static str> {
         let message = Message::new(instructions, Some(&fee_payer.into()));
-        check(&bincode::serialize(&message).unwrap(), PAYMENT, RETURNS, &config(), &support())
+        let refund = Refund { payment_id: PAYMENT, amount: Decimal(RETURNS), asset: config().asset };
+        check(&bincode::serialize(&message).unwrap(), refund, config().pay_to.into(), &support())
     }
 
     #[test]

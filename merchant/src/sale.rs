@@ -21,7 +21,7 @@ use x402_escrow_wire::{
 
 use crate::{
     answer::{challenge, internal_error, problem, refusal},
-    held, identified,
+    charged, held, identified,
     price::Price,
     shared::Shared,
     streamed,
@@ -76,7 +76,8 @@ where
             Ok(Err(impossible)) => match impossible {},
             Err(cause) => {
                 error!(%cause, "a handler broke off");
-                internal_error("the server failed; nothing was charged")
+                // It may be charged already: then the same request is served again.
+                internal_error("the server failed")
             }
         }
     };
@@ -103,6 +104,7 @@ async fn sell(
     let extensions = identified::extensions(terms.price, &payment);
     match accepted.voucher {
         Some(voucher) => streamed::sell(merchant, terms, &accepted, voucher, extensions, handler).await,
+        None if terms.price.charged => charged::sell(merchant, terms, &accepted, extensions, handler).await,
         None => held::sell(merchant, terms, &accepted, extensions, handler).await,
     }
 }

@@ -1,4 +1,4 @@
-//! Shows a sale to `tower` as a layer. Uses `sale`, in a task for each request.
+//! Shows a sale to `tower` as a layer. Uses `browser`, and `sale` in a task for each request.
 
 use std::{
     convert::Infallible,
@@ -6,12 +6,18 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{extract::Request, response::Response};
+use axum::{extract::Request, http::Method, response::Response};
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 use tracing::error;
 
-use crate::{answer::internal_error, price::Price, sale::respond, shared::Shared};
+use crate::{
+    answer::internal_error,
+    browser::{self, Asking},
+    price::Price,
+    sale::respond,
+    shared::Shared,
+};
 
 /// Puts a price on what it wraps.
 #[derive(Clone)]
@@ -60,8 +66,15 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let PaymentLayer { merchant, price } = self.layer.clone();
         Box::pin(async move {
+            if request.method() == Method::OPTIONS {
+                return Ok(browser::preflight());
+            }
+            let asking = Asking::of(&request);
             // A task of its own: a client that hangs up must not break a sale off halfway.
-            let task = tokio::spawn(async move { respond(&merchant, &price, inner, request).await });
+            let task = tokio::spawn(async move {
+                let response = respond(&merchant, &price, inner, request).await;
+                asking.finish(&merchant, response)
+            });
             Ok(task.await.unwrap_or_else(|cause| {
                 error!(%cause, "a sale broke off");
                 internal_error("the server failed; send the same request again")

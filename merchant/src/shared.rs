@@ -2,6 +2,7 @@
 //! their own I/O.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -18,6 +19,9 @@ use crate::{
 /// How often the facilitator is asked what it supports: its fee payer can change.
 const SUPPORT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How many hosts that are not the public URL's are warned of: anybody can ask for any.
+const MOST_HOSTS: usize = 3;
+
 /// Tells the present, in unix seconds.
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -33,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) answered: Mutex<KeptAnswers>,
     /// Purchases that have an id and are being served.
     pub(crate) under_way: Mutex<UnderWay>,
+    /// Hosts that clients asked for and that are not the public URL's.
+    other_hosts: Mutex<BTreeSet<String>>,
     clock: Clock,
 }
 
@@ -53,12 +59,36 @@ impl Shared {
             record: Arc::new(record),
             answered: Mutex::default(),
             under_way: Mutex::default(),
+            other_hosts: Mutex::default(),
             clock,
         }
     }
 
     pub(crate) fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    /// The token's decimals, as far as they are known.
+    pub(crate) fn decimals(&self) -> Option<u8> {
+        self.config.decimals.or_else(|| self.support().decimals(&self.config.asset))
+    }
+
+    /// Warns if clients ask for another host than the public URL's: they can't pay there.
+    pub(crate) fn compare_host(&self, host: Option<&str>) {
+        let Some(host) = host.map(str::to_ascii_lowercase) else { return };
+        let public = self.base.split("://").nth(1).unwrap_or_default();
+        let public = public.split('/').next().unwrap_or_default();
+        let mut others = lock(&self.other_hosts);
+        if host != public && others.len() < MOST_HOSTS && others.insert(host.clone()) {
+            warn!(
+                host,
+                public_url = self.base,
+                "a request came for {host}, and public_url is {}: clients that ask for {host} are told terms for another \
+                 URL and can't pay. If they should, set public_url to what they ask for (--public-url of the example); \
+                 behind a proxy that changes the host all is well",
+                self.base
+            );
+        }
     }
 
     /// What the facilitator supports, as far as is known.

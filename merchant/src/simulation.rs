@@ -11,8 +11,13 @@ mod verifier;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    num::NonZero,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
 };
 
 use axum::http::{Request, StatusCode};
@@ -24,6 +29,9 @@ use buyer::{Signed, question, sign};
 use dice::Dice;
 use instance::{Instance, PRICE, PURCHASE, World};
 use verifier::Verifier;
+
+/// The steps of one run; of more, each has the next seed and a processor of its own.
+const LONGEST: u64 = 5_000;
 
 /// What was served, by what it was paid with.
 #[derive(Default)]
@@ -189,14 +197,43 @@ fn id(purchase: &str) -> &str {
     purchase.split(':').next().unwrap_or(purchase)
 }
 
+/// Says how to repeat a run that fails.
+struct Repeat {
+    seed: u64,
+    steps: u64,
+}
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("to repeat it: SIMULATION_SEED={} SIMULATION_STEPS={}", self.seed, self.steps);
+        }
+    }
+}
+
 fn simulate(instances: usize) {
     let setting = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let (steps, seed) = (setting("SIMULATION_STEPS"), setting("SIMULATION_SEED"));
-    let (steps, seed) = (steps.unwrap_or(1000), seed.unwrap_or(1));
-    eprintln!("seed {seed}, {instances} instances, {steps} steps");
-    let mut simulation = Simulation::new(seed, instances);
-    (0..steps).for_each(|_| simulation.step());
-    simulation.end();
+    let steps = setting("SIMULATION_STEPS").unwrap_or(1_000);
+    let first = setting("SIMULATION_SEED").unwrap_or(1);
+    let next = AtomicU64::new(0);
+    let play = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let steps = steps.saturating_sub(number * LONGEST).min(LONGEST);
+            if steps == 0 {
+                return;
+            }
+            let run = Repeat { seed: first + number, steps };
+            let mut simulation = Simulation::new(run.seed, instances);
+            (0..run.steps).for_each(|_| simulation.step());
+            simulation.end();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(play);
+        }
+    });
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, Level, SCHEME, origin, stream_resource_hash},
+    auth_capture::{
+        AUTHORIZATION_FLOW, CaptureAuthorizer, ESCROW_FLOW, Extra, Level, SCHEME, origin,
+        stream_resource_hash,
+    },
     payment::{PaymentRequired, PaymentRequirements, ResourceInfo},
     payment_identifier::{self, EXTENSION, EXTRA},
     text::{Decimal, Hex32},
@@ -42,7 +45,8 @@ impl Terms<'_> {
             seconds => capture_deadline.saturating_add(seconds.into()),
         };
         let extra = Extra {
-            payment_flow: ESCROW_FLOW.to_owned(),
+            payment_flow: if price.charged { AUTHORIZATION_FLOW } else { ESCROW_FLOW }.to_owned(),
+            capture_mode: None,
             program: support.program,
             fee_payer: support.fee_payer,
             capture_authorizer: match price.hold {
@@ -85,6 +89,7 @@ impl Terms<'_> {
                 url: self.url.to_owned(),
                 description: self.price.description.clone(),
                 mime_type: self.price.mime_type.clone(),
+                ..ResourceInfo::default()
             },
             accepts: vec![serde_json::to_value(self.requirements()).unwrap_or(Value::Null)],
             extensions: self.price.identified.map(|offer| {

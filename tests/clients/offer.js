@@ -18,6 +18,7 @@ const accepts = { scheme: "exact", network: NETWORK, payTo, price: { asset, amou
 export const routes = {
   "GET /report": { accepts, description: "A report", mimeType: "application/json" },
   "GET /invoice": { accepts: { ...accepts, extra: { memo: "invoice-1" } }, description: "The same, with a memo" },
+  "GET /upfront": { accepts: { ...accepts, extra: { paymentFlow: "upfront" } }, description: "The same, paid up front" },
 };
 
 export const report = { report: "wheat is up" };

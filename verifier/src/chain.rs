@@ -11,7 +11,7 @@ pub mod views;
 
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot, Tip};
+use x402_escrow_domain::cluster::{Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -24,6 +24,11 @@ pub use several::Several;
 pub trait Chain: Send + Sync + 'static {
     /// Which cluster this is: its genesis hash as base58.
     async fn genesis_hash(&self) -> Result<String, ChainError>;
+
+    /// By what the cluster agrees.
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        Ok(Consensus::Unknown)
+    }
 
     /// The accounts at `addresses` (at most 100) as of one slot, in the same order. Of several nodes more than half have
     /// the same of these accounts, and the contents are those of one: to be shown, not to be acted on.
@@ -63,8 +68,12 @@ pub trait Chain: Send + Sync + 'static {
         commitment: Commitment,
     ) -> Result<Option<Executed>, ChainError>;
 
-    /// The newest final transactions (at most [`MAXIMUM_LOGGED`]) that name `address` and succeeded, oldest first.
-    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError>;
+    /// The newest final transactions (at most [`MAXIMUM_LOGGED`]) that name `address` and succeeded, oldest first: those after
+    /// `since`, if it is one of them.
+    async fn logged(&self, address: &Address, since: Option<&Signature>) -> Result<Vec<Logged>, ChainError>;
+
+    /// What a final transaction logged, if it succeeded and the node tells.
+    async fn logged_by(&self, signature: &Signature) -> Result<Option<Logged>, ChainError>;
 
     /// What the cluster knows of these transactions (at most [`STATUSES_PER_REQUEST`]), in the same order. Without `search_history` only
     /// recent ones are looked for: those whose blockhash is still valid. A node that is behind `since_slot` can't say that no

@@ -4,12 +4,14 @@
 
 mod check;
 mod effective;
+mod hosts;
 mod keypair;
 mod keys;
 mod origins;
 mod proxies;
 mod secret;
 mod source;
+mod tokens;
 mod urls;
 mod webhook;
 
@@ -17,7 +19,7 @@ use std::{ffi::OsString, path::Path, time::Duration};
 
 use solana_sdk::signer::keypair::Keypair;
 use tracing_subscriber::EnvFilter;
-use x402_escrow_domain::policy::Policy;
+use x402_escrow_domain::policy::Policies;
 use x402_escrow_interface::Address;
 
 use crate::{
@@ -54,7 +56,7 @@ pub struct Config {
     /// Sign nothing any more.
     pub fee_payers_cut_off: Vec<Address>,
     /// What is accepted, and how final it must be.
-    pub policy: Policy,
+    pub policies: Policies,
     /// How the service runs.
     pub settings: Settings,
     /// Every key with the value that holds, as TOML. Without what may be secret in URLs.

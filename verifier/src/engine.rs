@@ -2,23 +2,31 @@
 //! `domain`.
 
 pub mod app;
+pub mod books;
 pub mod budget;
 pub mod changes;
 pub mod check;
+pub mod consensus;
 pub mod deny_list;
+pub mod discovery;
 pub mod found;
 pub mod heartbeat;
 pub mod identifier;
 pub mod lead;
 pub mod limits;
+pub mod merchant_webhooks;
 pub mod metrics;
 pub mod not_accepted;
 pub mod observe;
 pub mod pause;
+pub mod reach;
+pub mod recent_offers;
 pub mod refund;
 pub mod review;
+pub mod revocation;
 pub mod settle;
 pub mod submit;
+pub mod tokens;
 pub mod track;
 pub mod unreadable;
 pub mod webhook;

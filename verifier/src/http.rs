@@ -5,5 +5,7 @@ pub mod answer;
 pub mod body;
 pub mod counting;
 pub mod error;
+pub mod html;
 pub mod log;
+pub mod merchant;
 pub mod routes;

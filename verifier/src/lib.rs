@@ -6,6 +6,7 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod operator;
+pub mod page;
 pub mod router;
 pub mod store;
 pub mod telemetry;
@@ -19,7 +20,7 @@ use std::{
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    engine::{app::App, budget, lead, pause},
+    engine::{app::App, budget, consensus, lead, pause},
     operator::alarm,
     store::StoreError,
 };
@@ -87,6 +88,7 @@ pub async fn run_background(app: Arc<App>, stop: watch::Receiver<bool>) -> Resul
         done = lead::run(Arc::clone(&app), stop) => done,
         never = lead::hear(Arc::clone(&app)) => match never {},
         never = pause::run(Arc::clone(&app)) => match never {},
+        never = consensus::run(Arc::clone(&app)) => match never {},
         never = alarm::run(app) => match never {},
     }
 }

@@ -72,10 +72,8 @@ The others, with their defaults, are in docs/http-api.md. The most used:
   listen           127.0.0.1:4020
   operator_listen  127.0.0.1:4022, for /status and /metrics
   database         verifier.sqlite
-  finality         how final a payment must be, by amount in base units:
-                   [{ up_to = \"1000000\", commitment = \"processed\" },
-                    { up_to = \"100000000\", commitment = \"confirmed\" },
-                    { commitment = \"finalized\" }]
+  finality         how final a payment must be, by amount in base units: under Alpenglow
+                   [{ commitment = \"finalized\" }]
 
 Example:
 
@@ -173,8 +171,8 @@ async fn compare_books(
 async fn app(config: Config) -> Result<App, Box<dyn std::error::Error>> {
     let store = Store::open(&config.database).await?;
     let chain = connect(&config.rpc_urls, config.rpc_timeout).await?;
-    let Config { deployment, fee_payer, policy, settings, .. } = config;
-    Ok(App::new(chain, deployment, store, fee_payer, policy, settings)
+    let Config { deployment, fee_payer, policies, settings, .. } = config;
+    Ok(App::new(chain, deployment, store, fee_payer, policies, settings)
         .await?
         .with_former_fee_payers(config.fee_payers_retiring, config.fee_payers_cut_off))
 }
@@ -186,6 +184,7 @@ async fn run(mut config: Config) -> Result<(), Box<dyn std::error::Error>> {
     }
     let (address, operator_address) = (config.listen.clone(), config.operator_listen.clone());
     let app = app(config).await?;
+    app.store.check_alone()?;
     let listener = listen("listen", &address).await?;
     let operator_listener = match &operator_address {
         Some(address) => Some(listen("operator_listen", address).await?),

@@ -8,7 +8,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{from_fn, from_fn_with_state, map_response},
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::{
@@ -40,7 +40,9 @@ pub fn router(app: Arc<App>) -> Router {
     let of_browsers = Router::new()
         .route("/intents", post(routes::intents::create))
         .route("/intents/payload", post(routes::payload::payload))
+        .route("/revocations", post(routes::revocations::relay))
         .route("/supported", get(routes::supported::supported))
+        .route("/discovery/resources", get(routes::discovery::resources))
         .route("/payments/{id}", get(routes::payments::payment))
         .route("/payments/{id}/events", get(routes::events::events))
         .route_layer(admit.clone())
@@ -49,6 +51,14 @@ pub fn router(app: Arc<App>) -> Router {
     let of_servers = Router::new()
         .route("/verify", post(routes::verify::verify))
         .route("/settle", post(routes::settle::settle))
+        .route("/receivers/{receiver}/{asset}", get(routes::receivers::receiver))
+        .route("/merchants/{receiver}", get(routes::merchant_pages::overview))
+        .route("/merchants/{receiver}/payments/{id}", get(routes::merchant_pages::payment))
+        .route("/merchants/{receiver}/payments", get(routes::merchants::payments))
+        .route("/merchants/{receiver}/webhook", get(routes::merchant_webhooks::show))
+        .route("/merchants/{receiver}/webhook", put(routes::merchant_webhooks::set))
+        .route("/merchants/{receiver}/webhook", delete(routes::merchant_webhooks::remove))
+        .route("/merchants/{receiver}/totals", get(routes::merchants::totals))
         .route("/refunds", post(routes::refunds::draft))
         .route("/refunds/signed", post(routes::refunds::send))
         .route_layer(admit)
@@ -58,7 +68,7 @@ pub fn router(app: Arc<App>) -> Router {
     answering(of_browsers, Arc::clone(&app)).layer(cors).merge(answering(of_servers, app))
 }
 
-/// Lets pages of these origins ask. There are no cookies, so no page has more rights than a stranger.
+/// Lets pages of these origins ask. None of these routes looks at a cookie, so no page has more rights than a stranger.
 fn cors(origins: &[String]) -> CorsLayer {
     let origins = match origins {
         [any] if any == "*" => AllowOrigin::any(),

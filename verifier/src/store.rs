@@ -4,6 +4,7 @@
 
 mod accept;
 mod attempts;
+mod books;
 mod budgets;
 mod connections;
 mod database;
@@ -11,6 +12,8 @@ mod deliveries;
 mod found;
 mod identifiers;
 mod leader;
+mod memos;
+mod merchant_webhooks;
 mod operations;
 mod outstanding;
 mod overview;
@@ -18,6 +21,7 @@ mod pause;
 mod payments;
 mod progress;
 mod promises;
+mod resources;
 mod reviews;
 mod row;
 mod unreadable;
@@ -27,19 +31,22 @@ mod write;
 use std::sync::{Arc, atomic::AtomicI64};
 
 use connections::Connections;
-use vouchers::OfferedVouchers;
+use vouchers::{OfferedVouchers, Streams};
 use write::{Turns, Write};
 
-pub use accept::{Accepted, Asked, NewHold};
+pub use accept::{Accepted, Asked, NewIntent, NewTransfer};
+pub use books::Entries;
 pub use connections::{Gate, Permit, Step};
 pub use database::Database;
 pub use leader::{LEASE, Leader, PROGRESS, TO_SEND};
+pub use merchant_webhooks::{Changed, DueWebhook, WebhookOwner};
 pub use outstanding::{Outstanding, Uncaptured};
-pub use overview::{Place, Turnover, Undelivered};
+pub use overview::{Turnover, Undelivered};
 pub use progress::TakenBack;
+pub use resources::{Offered, Room, Wanted};
 pub use reviews::{Begun, Reviewed};
 pub use unreadable::{Readable, UnreadableRow};
-pub use vouchers::{AcceptedVoucher, ClaimedVoucher, DecideVoucher, KeptBeside};
+pub use vouchers::{AcceptedVoucher, ClaimedVoucher, DecideVoucher, KeptBeside, Standing};
 
 /// The store.
 #[derive(Clone, Debug)]
@@ -48,6 +55,7 @@ pub struct Store {
     database: Database,
     turns: Turns,
     offered: OfferedVouchers,
+    streams: Streams,
     /// Of all that were leaders of a PostgreSQL database, which this is.
     term: Arc<AtomicI64>,
 }
@@ -122,6 +130,7 @@ impl Store {
             database: database.clone(),
             turns: Turns::default(),
             offered: OfferedVouchers::default(),
+            streams: Streams::default(),
             term: Arc::default(),
         })
     }

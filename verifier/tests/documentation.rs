@@ -8,10 +8,12 @@ use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 use solana_sdk::signer::keypair::Keypair;
 use x402_escrow_domain::{
     budget::{self, Limit},
+    cluster::Consensus,
+    policy::Defaults,
     priority_fee,
 };
 use x402_escrow_verifier::config::{self, Config, KEYS};
-use x402_escrow_wire::error_code::ErrorCode;
+use x402_escrow_wire::{auth_capture::Level, error_code::ErrorCode};
 
 fn page() -> String {
     read("http-api.md")
@@ -49,6 +51,42 @@ fn every_key_of_the_configuration_is_listed() {
 }
 
 #[test]
+fn the_tables_of_levels_are_the_defaults() {
+    let page = page();
+    for (consensus, name) in [(Consensus::Alpenglow, "Alpenglow"), (Consensus::TowerBft, "TowerBFT")] {
+        let start = page.find(&format!("| under {name}, rests on")).unwrap();
+        let table = page[start..].split("\n\n").next().unwrap();
+        let levels = Defaults::of(consensus);
+        let on_balance = rows(levels.on_balance.tiers().map(|tier| (tier.up_to, tier.commitment.into())));
+        let on_confirmed = rows(levels.on_confirmed_hold.tiers().map(|tier| (tier.up_to, tier.commitment)));
+        let on_finalized = rows(levels.on_finalized_hold.tiers().map(|tier| (tier.up_to, tier.commitment)));
+        let lasting = format!("| any | `{}` |", levels.lasting.as_str());
+        let told: Vec<_> = table.lines().skip(2).collect();
+        let mut expected = on_balance;
+        // One row where a processed and a confirmed hold bear the same.
+        if on_confirmed != [lasting.clone()] {
+            expected.push(lasting);
+        }
+        expected.extend(on_confirmed);
+        expected.extend(on_finalized);
+        assert_eq!(told.len(), expected.len(), "{table}");
+        for (told, expected) in told.iter().zip(&expected) {
+            assert!(told.contains(expected), "{told} is not {expected}");
+        }
+    }
+}
+
+fn rows(tiers: impl Iterator<Item = (Option<u64>, Level)>) -> Vec<String> {
+    let tiers: Vec<_> = tiers.collect();
+    let amount = |up_to: Option<u64>| match up_to {
+        Some(up_to) => format!("up to {} USDC", up_to / 1_000_000),
+        None if tiers.len() == 1 => "any".to_owned(),
+        None => "above".to_owned(),
+    };
+    tiers.iter().map(|(up_to, level)| format!("| {} | `{}` |", amount(*up_to), level.as_str())).collect()
+}
+
+#[test]
 fn the_page_on_costs_says_what_the_defaults_allow() {
     let (page, config) = (read("costs.md"), defaults());
     let budgets = config.settings.budgets;
@@ -60,7 +98,7 @@ fn the_page_on_costs_says_what_the_defaults_allow() {
         format!("| {caller} | {one} | {two} | {three} | {four} |")
     };
     let lamports = |what: &str, lamports: u64| format!("| {what} | {lamports} |");
-    let always = config.policy.exact_fee_bounds.priority_fee_lamports;
+    let always = config.policies.otherwise.exact_fee_bounds.priority_fee_lamports;
     let busy = priority_fee::transfer_maximum(Some(vec![u64::MAX]), prices, always);
     for line in [
         row("a stranger who signs nothing", Limit::default(), Limit::default()),
@@ -69,10 +107,12 @@ fn the_page_on_costs_says_what_the_defaults_allow() {
         row("one receiver, with all who pay it", budgets.fees.receiver, budgets.rent.receiver),
         row("everybody together", budgets.fees.overall, budgets.rent.overall),
         lamports("a hold: its authorization and the transaction that ends it", budget::hold(most, 0).fees),
+        lamports("a charge: its one transaction", budget::charge(most).fees),
         lamports("a transfer of `exact`, while blocks are not full", budget::transfer(always).fees),
         lamports("a transfer of `exact`, while they are", budget::transfer(busy).fees),
         lamports("a refund", budget::refund(least).fees),
         lamports("a capture besides the one that is charged with its hold", budget::capture(most).fees),
+        lamports("a revocation that is relayed", budget::revocation(most).fees),
     ] {
         assert!(page.contains(&line), "docs/costs.md has not: {line}");
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub use commitment::{Commitment, Level};
-pub use extra::{ESCROW_FLOW, Extra};
+pub use extra::{AUTHORIZATION_FLOW, CaptureMode, ESCROW_FLOW, Extra};
 pub use stream::{CaptureAuthorizer, SESSION_KEY, VOUCHER, VoucherPayload, origin, stream_resource_hash};
 
 /// The scheme's name.
@@ -49,6 +49,32 @@ pub struct IntentPayload {
     /// Where the hold is streamed: what the request that opens it costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voucher: Option<VoucherPayload>,
+    /// Where the flow is `authorization`: what is charged. The server adds it before it settles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<ChargeCapture>,
+}
+
+/// What a server adds to a client's intent of the flow `authorization`: the capture authorizer's consent to what is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChargeCapture {
+    /// What is charged, in base units: less than the intent's amount only where it is `last`.
+    pub amount: Decimal,
+    /// The most of it that goes to the fee recipient, in base units.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub fee: Decimal,
+    /// Whether the payment ends at `amount`.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub last: bool,
+    /// By the capture authorizer over the capture.
+    pub signature: Base58<64>,
+}
+
+impl ChargeCapture {
+    /// The capture of the intent with this digest.
+    pub fn capture(&self, intent_digest: Digest) -> Capture {
+        Capture { intent_digest, amount: self.amount.0, fee: self.fee.0, last: self.last }
+    }
 }
 
 /// Reads a receiver proof, an array of at most [`MAXIMUM_PROOF_HASHES`] hashes; `null` is an empty one.
@@ -90,7 +116,7 @@ impl IntentPayload {
             capture_deadline: extra.capture_deadline,
             refund_deadline: extra.refund_deadline,
             maximum_fee_bps: extra.max_fee_bps,
-            flow: PaymentFlow::Escrow,
+            flow: extra.flow().unwrap_or(PaymentFlow::Escrow),
         }
     }
 }
@@ -173,7 +199,7 @@ impl LifecyclePayload {
 /// The scheme's payload: a client's intent, or a server's operation on a payment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Payload {
-    /// From a client: settles as `authorize`.
+    /// From a client: settles as `authorize`, or as `charge` once the server has completed it.
     Intent(Box<IntentPayload>),
     /// From a client: pays for a request out of a streamed hold.
     Voucher(VoucherPayload),

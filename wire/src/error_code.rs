@@ -138,21 +138,21 @@ error_codes! {
     ExactSignatureInvalid = "invalid_exact_svm_payload_signature_invalid",
     /// The transaction loads accounts from lookup tables, which are not resolved here.
     ExactLookupTables = "invalid_exact_svm_smart_wallet_alt_resolution_not_available",
-    /// The transaction has fewer than 3 or more than 7 instructions.
+    /// The transaction has fewer than 3 or more than 7 instructions, or more than 4 guards besides.
     ExactInstructionsLength = "invalid_exact_svm_payload_transaction_instructions_length",
-    /// The first instruction does not set the compute unit limit.
+    /// The first instruction, guards aside, does not set the compute unit limit.
     ExactComputeLimit = "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction",
     /// The compute unit limit is above what this facilitator pays for.
     ExactComputeLimitTooHigh =
         "invalid_exact_svm_payload_transaction_instructions_compute_limit_instruction_too_high",
-    /// The second instruction does not set the compute unit price.
+    /// The second instruction, guards aside, does not set the compute unit price.
     ExactComputePrice = "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction",
     /// The compute unit price is above what this facilitator pays.
     ExactComputePriceTooHigh =
         "invalid_exact_svm_payload_transaction_instructions_compute_price_instruction_too_high",
-    /// The third instruction is no `TransferChecked` of SPL Token or Token-2022.
+    /// The third instruction, guards aside, is no `TransferChecked` of SPL Token or Token-2022.
     ExactNoTransfer = "invalid_exact_svm_payload_no_transfer_instruction",
-    /// The fee payer would be the transfer's authority or source.
+    /// A fee payer of this facilitator would be the transfer's authority, or its account the source.
     ExactFeePayerTransferring = "invalid_exact_svm_payload_transaction_fee_payer_transferring_funds",
     /// The fee payer is among an instruction's accounts, or its program.
     ExactFeePayerNotIsolated = "invalid_exact_svm_smart_wallet_fee_payer_not_isolated",
@@ -162,7 +162,7 @@ error_codes! {
     ExactRecipientMismatch = "invalid_exact_svm_payload_recipient_mismatch",
     /// The receiver would not get exactly `amount`.
     ExactAmountMismatch = "invalid_exact_svm_payload_amount_mismatch",
-    /// The fourth instruction is neither Lighthouse's nor a memo.
+    /// The fourth instruction, guards aside, is no memo.
     ExactUnknownFourth = "invalid_exact_svm_payload_unknown_fourth_instruction",
     /// The same of the fifth.
     ExactUnknownFifth = "invalid_exact_svm_payload_unknown_fifth_instruction",
@@ -174,6 +174,8 @@ error_codes! {
     ExactMemoCount = "invalid_exact_svm_payload_memo_count",
     /// The memo is not `extra.memo`.
     ExactMemoMismatch = "invalid_exact_svm_payload_memo_mismatch",
+    /// The receiver has no token account of `asset`.
+    ExactReceiverAccountMissing = "invalid_exact_svm_receiver_token_account",
     /// The simulation says that the transaction would fail: no tokens, no account, an old blockhash.
     ExactSimulationFailed = "invalid_exact_svm_transaction_simulation_failed",
     /// The transaction failed on chain, or expired before a block took it.

@@ -18,6 +18,16 @@ pub const MAXIMUM_MEMO_BYTES: usize = 256;
 /// challenge.
 pub const HINTS: [&str; 2] = ["recentBlockhash", "lastValidBlockHeight"];
 
+/// In which order a server verifies, serves and settles: `extra.paymentFlow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flow {
+    /// Verify, serve, settle.
+    Authorization,
+    /// Settle, serve: for what takes longer than a blockhash lives.
+    Upfront,
+}
+
 /// What `extra` of the requirements holds, as far as a facilitator needs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +37,9 @@ pub struct Extra {
     /// What the transaction's one memo must be, if the server asks for one.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
+    /// In which order the server goes; absent for [`Flow::Authorization`]. A settlement is the same in either.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Option::is_none")]
+    pub payment_flow: Option<Flow>,
     /// How final the transfer must be before the server serves; absent leaves it to the facilitator's policy. An
     /// addition of this facilitator.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -109,6 +109,20 @@ pub struct RefundRequest {
     pub amount: Decimal,
 }
 
+/// Answer of `GET /receivers/{receiver}/{asset}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiverReport {
+    /// The receiver's associated token account.
+    pub token_account: Key,
+    /// Whether it exists and is not frozen.
+    pub can_receive: bool,
+    /// The token's decimals.
+    pub decimals: u8,
+    /// The rent of such an account, in lamports.
+    pub rent_lamports: Decimal,
+}
+
 /// Answer of `POST /refunds`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

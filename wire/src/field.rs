@@ -1,7 +1,7 @@
 //! Reads JSON so that an error names the field.
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde_json::{Map, Value};
 
 /// Why JSON is not what belongs there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,14 +26,26 @@ impl FieldError {
 /// # Errors
 /// If a field is missing or can't be read; the error names it.
 pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { "" } else { &path };
-        let message = error.inner().to_string();
-        // Of a missing field serde's path ends at the object that lacks it.
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-        FieldError { field: join(path, missing.unwrap_or("")), message }
-    })
+    // Most is as it should be; only otherwise is the way to the field noted.
+    T::deserialize(value).or_else(|_| serde_path_to_error::deserialize(value).map_err(of_field))
+}
+
+/// Reads an object as a `T`.
+///
+/// # Errors
+/// If a field is missing or can't be read; the error names it.
+pub fn read_object<T: DeserializeOwned>(object: &Map<String, Value>) -> Result<T, FieldError> {
+    let read = T::deserialize(object.into_deserializer());
+    read.or_else(|_| serde_path_to_error::deserialize(object.into_deserializer()).map_err(of_field))
+}
+
+fn of_field(error: serde_path_to_error::Error<serde_json::Error>) -> FieldError {
+    let path = error.path().to_string();
+    let path = if path == "." { "" } else { &path };
+    let message = error.inner().to_string();
+    // Of a missing field serde's path ends at the object that lacks it.
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    FieldError { field: join(path, missing.unwrap_or("")), message }
 }
 
 fn join(outer: &str, inner: &str) -> String {

@@ -3,12 +3,15 @@
 //!
 //! - [`payment`]: challenge and payment, as headers carry them
 //! - [`facilitator`]: what `/verify`, `/settle` and `/supported` take and answer
+//! - [`bazaar`]: the extension by which what is sold gets into a catalogue
 //! - [`claim`]: by what a verifier tells apart who asks
 //! - [`clock`]: this machine's time
 //! - [`auth_capture`]: the scheme's fields, and the intent that requirements and payload make together
 //! - [`durable`]: files that outlive a crash
 //! - [`exact`]: the fields of the scheme `exact`
+//! - [`merchant_request`]: how a merchant signs what it asks a verifier for
 //! - [`payment_identifier`]: the extension by which a purchase is asked for again
+//! - [`revocation`]: an owner's signed word that sessions are over
 //! - [`purchase`]: what seller and buyer know of one purchase, as state machines
 //! - [`usdc`]: the token that most merchants ask for
 //! - [`v1`]: version 1's shapes and network names
@@ -21,6 +24,7 @@
 
 pub mod amount;
 pub mod auth_capture;
+pub mod bazaar;
 pub mod claim;
 pub mod clock;
 pub mod durable;
@@ -28,9 +32,11 @@ pub mod error_code;
 pub mod exact;
 pub mod facilitator;
 pub mod field;
+pub mod merchant_request;
 pub mod payment;
 pub mod payment_identifier;
 pub mod purchase;
+pub mod revocation;
 pub mod text;
 pub mod usdc;
 pub mod v1;

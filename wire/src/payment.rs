@@ -31,7 +31,7 @@ pub struct PaymentRequired {
 }
 
 /// What is being sold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceInfo {
     /// Absolute URL of the request.
@@ -42,6 +42,15 @@ pub struct ResourceInfo {
     /// Media type of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
+    /// The name of the service that sells it. This and what follows is for catalogues: see [`crate::bazaar`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<Value>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Value>,
+    /// URL of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon_url: Option<Value>,
 }
 
 /// One way to pay.

@@ -2,11 +2,13 @@
 //! lost answer, crash and repeat makes of that. No I/O, no clock; `docs/purchases.md` has the tables
 //! in words and `docs/purchase-vectors.json` every state with every event.
 //!
+//! - [`charge`]: a payment that is charged at once, as a merchant knows it
 //! - [`seller`]: a hold, and a voucher of a streamed hold, as a merchant knows them
 //! - [`buyer`]: an intent or a voucher, as an agent knows it
 //! - [`verdict`]: what a verifier's answer says of a purchase
 
 pub mod buyer;
+pub mod charge;
 pub mod seller;
 pub mod verdict;
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use x402_escrow_wire::purchase::{
     Illegal,
     buyer::{Event, Purchase},
+    charge::{Charge, ChargeEvent},
     seller::{Hold, HoldEvent, Voucher, VoucherEvent},
 };
 
@@ -39,6 +40,19 @@ fn vectors() -> String {
             (Voucher::ALL, Voucher::as_str),
             (VoucherEvent::ALL, VoucherEvent::as_str),
             Voucher::next,
+        ),
+        // What it makes of its hold: that goes on as it is, or takes none.
+        rows(
+            "seller_lone_voucher",
+            (Hold::ALL, Hold::as_str),
+            (&[VoucherEvent::Asked], VoucherEvent::as_str),
+            |hold, _| if hold.takes_vouchers() { Ok(hold) } else { Err(Illegal) },
+        ),
+        rows(
+            "seller_charge",
+            (Charge::ALL, Charge::as_str),
+            (ChargeEvent::ALL, ChargeEvent::as_str),
+            Charge::next,
         ),
         rows("buyer", (Purchase::ALL, Purchase::as_str), (Event::ALL, Event::as_str), Purchase::next),
     ];
@@ -83,6 +97,7 @@ fn reachable<S: Copy + PartialEq, E: Copy>(
 fn every_state_is_reached() {
     assert_eq!(reachable(Hold::Offered, HoldEvent::ALL, Hold::next).len(), Hold::ALL.len());
     assert_eq!(reachable(Voucher::Offered, VoucherEvent::ALL, Voucher::next).len(), Voucher::ALL.len());
+    assert_eq!(reachable(Charge::Offered, ChargeEvent::ALL, Charge::next).len(), Charge::ALL.len());
     assert_eq!(reachable(Purchase::Offered, Event::ALL, Purchase::next).len(), Purchase::ALL.len());
 }
 
@@ -96,6 +111,21 @@ fn what_was_served_never_buys_again_before_its_deadline() {
         }
     }
     assert_eq!(reachable(Voucher::Served, VoucherEvent::ALL, Voucher::next), [Voucher::Served]);
+}
+
+#[test]
+fn what_may_be_charged_is_kept_until_it_was_served_or_nobody_can_charge_it() {
+    let signed = [Charge::Charging, Charge::ChargingAgain, Charge::Unknown, Charge::Paid, Charge::Serving];
+    for state in signed {
+        for event in [ChargeEvent::Undecided, ChargeEvent::Denied, ChargeEvent::Failed, ChargeEvent::Crashed]
+        {
+            assert_ne!(state.next(event), Ok(Charge::Offered), "{state:?} {event:?}");
+        }
+    }
+    assert_eq!(Charge::Served.next(ChargeEvent::Asked), Err(Illegal));
+    for state in [Charge::Verifying, Charge::Working] {
+        assert_eq!(state.next(ChargeEvent::Crashed), Ok(Charge::Offered), "nothing is signed");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! `cargo xtask bench`: what things cost.
 
-use std::process::Command;
+use std::{env, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 
-use crate::{build, checkout, demo, validator};
+use crate::{build, checkout, local, postgres, validator};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
 enum Subject {
     /// Compute units, bytes, fees and rent of the on-chain program
     Program(ProgramArguments),
-    /// Vouchers a second through the verifier, beside what the disk can do
-    Vouchers(VouchersArguments),
+    /// How much the verifier carries, beside what it is compared with
+    Load(LoadArguments),
 }
 
 /// Runs every instruction on LiteSVM, packs payments into transactions there and, in version 1, on
@@ -36,20 +36,32 @@ struct ProgramArguments {
     write_baseline: bool,
 }
 
-/// Opens streamed holds on solana-test-validator, sends vouchers to a verifier with SQLite over HTTP on this machine, on
-/// one hold and on many at once, and writes to the same disk as often as it takes. Compiled without optimisation, as the
-/// tests are; takes about a minute.
+/// Starts solana-test-validator, PostgreSQL and verifiers, all compiled with optimisation, loads each from a process of
+/// its own, and in turn what it is compared with. Prints the ratios of three rounds beside the targets. Takes some five
+/// minutes.
 #[derive(Args)]
-struct VouchersArguments {
+struct LoadArguments {
     /// Print one JSON object on standard output instead of a table
     #[arg(long)]
     json: bool,
+    /// Fail if a target is missed
+    #[arg(long)]
+    check: bool,
+    /// Measure for less than three minutes, and fail if a ratio is a quarter below tests/bench-load-baseline.json
+    #[arg(long, conflicts_with_all = ["check", "write_baseline"])]
+    quick: bool,
+    /// Make these figures the baseline, and write them into docs/benchmarks.md
+    #[arg(long)]
+    write_baseline: bool,
+    /// Measure only the subjects whose name contains this
+    #[arg(long, conflicts_with = "write_baseline")]
+    only: Option<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.subject {
         Subject::Program(arguments) => program(arguments),
-        Subject::Vouchers(arguments) => vouchers(arguments),
+        Subject::Load(arguments) => load(arguments),
     }
 }
 
@@ -62,24 +74,40 @@ fn program(arguments: &ProgramArguments) -> Result<()> {
     finish(&mut benchmark)
 }
 
-fn vouchers(arguments: &VouchersArguments) -> Result<()> {
-    demo::build_binaries()?;
-    finish(prepare("bench-vouchers")?.args(arguments.json.then_some("--json")))
+fn load(arguments: &LoadArguments) -> Result<()> {
+    let mut benchmark = prepare("bench-load")?;
+    local::build_programs()?;
+    let root = checkout::root()?;
+    eprintln!("Compiling what is measured, with optimisation (a first time some fifteen minutes)");
+    let status = checkout::cargo()?
+        .args(["build", "--release", "--locked", "--package", "x402-escrow-verifier"])
+        .args(["--package", "x402-escrow-load", "--bin", "verifier", "--bin", "load-part"])
+        .current_dir(&root)
+        .status()
+        .context("running cargo")?;
+    ensure!(status.success(), "what is measured could not be compiled ({status})");
+    let database = postgres::Server::start()?;
+    let programs = ["release", "debug"].map(|profile| root.join("target").join(profile));
+    benchmark
+        .env("X402_ESCROW_PROGRAMS", env::join_paths(programs)?)
+        .env("X402_BENCH_POSTGRES", database.url())
+        .args(arguments.json.then_some("--json"))
+        .args(arguments.check.then_some("--check"))
+        .args(arguments.quick.then_some("--quick"))
+        .args(arguments.write_baseline.then_some("--write-baseline"));
+    if let Some(only) = &arguments.only {
+        benchmark.args(["--only", only]);
+    }
+    finish(&mut benchmark)
 }
 
 /// Sets up what the benchmark needs, and compiles it.
 fn prepare(name: &str) -> Result<Command> {
-    build::run(&build::Arguments::default())?;
+    build::escrow()?;
     let validator = validator::locate_or_build()?;
-    let root = checkout::root()?;
-    eprintln!("Compiling what measures it (a first time some ten minutes)");
-    let status = checkout::cargo()?
-        .args(["build", "--locked", "--package", "x402-escrow-tests", "--bin", name])
-        .current_dir(&root)
-        .status()
-        .context("running cargo")?;
-    ensure!(status.success(), "the benchmark could not be compiled ({status})");
-    let mut benchmark = Command::new(root.join("target/debug").join(name));
+    eprintln!("Compiling what measures it (a first time some five minutes)");
+    checkout::build(&["--bin", name])?;
+    let mut benchmark = Command::new(checkout::root()?.join("target/debug").join(name));
     benchmark.env("X402_ESCROW_VALIDATOR", validator);
     Ok(benchmark)
 }

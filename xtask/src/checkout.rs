@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// The root of the checkout.
 pub(crate) fn root() -> Result<PathBuf> {
@@ -52,6 +52,19 @@ pub(crate) fn cargo() -> Result<Command> {
         command.env_remove(name);
     }
     Ok(command)
+}
+
+/// Compiles programs of the workspace, as `--bin` and `--example` name them. The whole workspace is named so that they
+/// share with the tests what is compiled.
+pub(crate) fn build(programs: &[&str]) -> Result<()> {
+    let status = cargo()?
+        .args(["build", "--workspace", "--locked", "--exclude", "xtask"])
+        .args(programs)
+        .current_dir(root()?)
+        .status()
+        .context("running cargo")?;
+    ensure!(status.success(), "the programs could not be compiled ({status})");
+    Ok(())
 }
 
 /// Where cargo keeps what it fetches: `$CARGO_HOME`, else `~/.cargo`.

@@ -1,4 +1,4 @@
-//! The browser that the tests look at the status page with.
+//! The browser that the tests look at pages with, and pay from.
 
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::{build, checkout, demo, validator};
+use crate::{build, checkout, local, validator};
 
 /// Sells through the verifier on solana-test-validator, kills processes (SIGKILL) at random and starts them again. In
 /// the end every payment that was answered yes must be captured once or given back, and all books must agree. What is
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 enum Run {
     /// The verifier, while payments are held, captured and released
     Payments,
-    /// The verifier and a merchant, while vouchers are streamed
+    /// The verifier and two instances of a merchant, while vouchers are streamed
     Streams,
     /// The validator, which then mostly lacks the last slots, while payments are held, captured and released
     Validator,
@@ -59,12 +59,13 @@ const RESTARTS: &str = "X402_ESCROW_RESTARTS";
 pub(crate) const FULL: [(&str, &str); 2] = [(KILLS, "1000"), (RESTARTS, "30")];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    build::run(&build::Arguments::default())?;
+    build::escrow()?;
     let validator = validator::locate_or_build()?;
-    demo::build_binaries()?;
+    local::build_programs()?;
     let mut cargo = checkout::cargo()?;
     cargo
-        .args(["test", "--locked", "--package", "x402-escrow-tests", "--test", "crash_run"])
+        // Of the whole workspace: a package alone is compiled with other features.
+        .args(["test", "--locked", "--workspace", "--test", "crash_run"])
         .args([arguments.run.test(), "--", "--nocapture"])
         .current_dir(checkout::root()?)
         .env("X402_ESCROW_VALIDATOR", validator);

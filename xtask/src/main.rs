@@ -13,11 +13,13 @@ mod chromium;
 mod demo;
 mod fault;
 mod fuzz;
+mod local;
 mod npm;
 mod postgres;
 mod program;
 mod progress;
 mod python;
+mod sandbox;
 mod simulate;
 mod steps;
 mod test;
@@ -48,6 +50,8 @@ enum Command {
     Validator(validator::Arguments),
     /// Write idl/x402_escrow.json from the program's source
     Idl(idl::Arguments),
+    /// Start everything that a payment passes through, and leave it running to develop against
+    Sandbox(sandbox::Arguments),
     /// Show an agent buy from two merchants on a local validator
     Demo(demo::Arguments),
     /// Measure what the program costs, and how fast the verifier takes vouchers
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Command::Toolchain(arguments) => toolchain::run(&arguments),
         Command::Validator(arguments) => validator::run(&arguments),
         Command::Idl(arguments) => idl::run(&arguments),
+        Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(check::Arguments {}) => check::run(),

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::steps::Steps;
 use crate::toolchain::PROGRAM_ID;
-use crate::{build, checkout, chromium, demo, fault, idl, npm, postgres, python, validator};
+use crate::{build, checkout, chromium, fault, idl, local, npm, postgres, python, simulate, validator};
 use needed::Needed;
 
 /// Builds the program, finds or builds solana-test-validator, finds or installs Chromium, checks that the IDL is
@@ -81,21 +82,23 @@ fn all(arguments: &Arguments, steps: &mut Steps, tally: &mut Tally) -> Result<Ve
     let mut cargo = checkout::cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]).current_dir(&root);
     cargo.args(filter).envs(places.iter().cloned());
+    cargo.env(simulate::RUNS_VARIABLE, simulate::RUNS.to_string());
     if arguments.full {
         cargo.env("X402_ESCROW_PROPERTY_INSTRUCTIONS", FULL_INSTRUCTIONS).envs(fault::FULL);
     }
     runner("cargo test", &mut cargo)?;
     // Again with the store in PostgreSQL, and what needs several verifiers over one.
-    let mut again = vec![
-        ("x402-escrow-verifier", HTTP, "", "--include-ignored"),
-        ("x402-escrow-tests", CLUSTER, "end_to_end::", "--ignored"),
-    ];
-    again.retain(|(_, test, module, _)| needed.has(test, module));
+    // Those over HTTP mostly wait: for the database's disk, and for time to pass.
+    let threads = format!("--test-threads={}", 2 * thread::available_parallelism().map_or(1, usize::from));
+    let mut again =
+        vec![(HTTP, "", vec!["--include-ignored", &threads]), (CLUSTER, "end_to_end::", vec!["--ignored"])];
+    again.retain(|(test, module, _)| needed.has(test, module));
     if !again.is_empty() {
         let server = postgres::Server::start()?;
-        for (package, test, _, which) in again {
+        for (test, _, which) in again {
             let mut cargo = checkout::cargo()?;
-            cargo.args(["test", "--package", package, "--test", test, "--locked", "--", which]);
+            // Of the whole workspace, as above: a package alone is compiled with other features.
+            cargo.args(["test", "--workspace", "--test", test, "--locked", "--"]).args(which);
             cargo.args(filter).current_dir(&root);
             cargo.envs(places.iter().cloned()).env("X402_TEST_POSTGRES", server.url());
             runner("on PostgreSQL", &mut cargo)?;
@@ -123,16 +126,18 @@ fn places(arguments: &Arguments, needed: &Needed, root: &Path) -> Result<Vec<(&'
     }
     if needed.has(CLUSTER, "") || needed.has(CRASH_RUN, "") {
         places.push(("X402_ESCROW_VALIDATOR", validator::locate_or_build()?.into()));
-        demo::build_binaries()?;
+        local::build_programs()?;
     }
-    if needed.has(CLUSTER, "typescript::") {
+    let has_suites = needed.has(CLUSTER, "suites::");
+    let has_pages = needed.has(CLUSTER, "browser::");
+    if has_suites || has_pages || needed.has(CLUSTER, "typescript::") || needed.has(CLUSTER, "sandbox::") {
         npm::build()?;
     }
-    if needed.has(CLUSTER, "standard_clients::") {
+    if has_suites || needed.has(CLUSTER, "standard_clients::") {
         npm::install_standard_clients()?;
         places.push(("X402_ESCROW_CLIENTS_PYTHON", python_with_x402(root)?.into()));
     }
-    if needed.has(HTTP, "") {
+    if has_pages || needed.has(HTTP, "") {
         places.push(("X402_ESCROW_CHROMIUM", chromium::locate_or_install()?.into()));
     }
     Ok(places)

@@ -14,6 +14,7 @@ use x402_escrow_wire::{
 use super::{
     AgentClient, FetchError,
     exchange::Call,
+    found,
     paid::{Sending, step},
     verifier::{Answer, Wanted},
 };
@@ -21,6 +22,7 @@ use crate::{
     draft::{self, Expected},
     journal::{Entries, Purchase, Signed, purchase_id},
     nonces::Taken,
+    spending::{Promise, SpendingError},
     stream::Stream,
 };
 
@@ -143,14 +145,15 @@ impl AgentClient {
     /// asked once what of it still is.
     async fn begin(&self, purchase: &Purchase, payment_id: Hex32, nonce: Taken) -> Result<bool, FetchError> {
         let signed = &purchase.signed;
-        let (mut nonce, mut was_refreshed) = (Some(nonce), false);
+        let (mut nonce, mut was_refreshed, mut was_settled) = (Some(nonce), false, false);
         loop {
             let (now, streams) = (unix_now(), self.files.streams.read()?);
             let begun = self.files.journal.begin(purchase, now, |entries| {
                 self.check_locked(entries, &streams, signed.amount.0, now)?;
                 // Whoever finds the purchase may send it, so it is counted before.
-                let limit = self.limits.spending_limit.unwrap_or(u64::MAX);
-                self.files.spending.add(signed.amount.0, limit)?;
+                let Signed { amount, authorize_by, capture_deadline, .. } = *signed;
+                let promise = Promise { amount, authorize_by, capture_deadline };
+                self.files.spending.add(payment_id, promise, self.limits.spending_limit)?;
                 match nonce.take() {
                     Some(nonce) => Ok(nonce.sign(payment_id, signed.authorize_by)?),
                     None => Ok(()),
@@ -161,9 +164,27 @@ impl AgentClient {
                     self.refresh_all().await?;
                     was_refreshed = true;
                 }
+                Err(FetchError::Spending(SpendingError::LimitReached { .. })) if !was_settled => {
+                    self.settle_spending().await?;
+                    was_settled = true;
+                }
                 begun => return begun,
             }
         }
+    }
+
+    /// Asks the verifier what became of payments that count in full, and counts those that ended with what they came to.
+    async fn settle_spending(&self) -> Result<(), FetchError> {
+        for (payment_id, promise) in self.files.spending.promised()? {
+            let Ok(report) = self.ask_about(&payment_id.to_string()).await? else {
+                // It answers to none of the others either.
+                return Ok(());
+            };
+            if let Some(paid) = found::came_to(report.as_ref(), &promise, unix_now()) {
+                self.files.spending.settle(payment_id, paid)?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to lock `amount` more at `now` (unix seconds) if that would be too much.
@@ -192,7 +213,7 @@ fn without_extras(
 ) -> Result<PaymentPayload, FetchError> {
     let payload: IntentPayload = field::read(&payment.payload)
         .map_err(|error| FetchError::NotX402(format!("the drafted payload: {error}")))?;
-    let payload = json!(IntentPayload { signature: None, voucher: None, ..payload });
+    let payload = json!(IntentPayload { signature: None, voucher: None, capture: None, ..payload });
     let (resource, extensions) = (Some(challenge.resource.clone()), challenge.extensions.clone());
     Ok(PaymentPayload { payload, resource, extensions, ..payment })
 }

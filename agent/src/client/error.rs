@@ -197,9 +197,34 @@ impl FetchError {
     }
 }
 
+impl FetchError {
+    /// Whether the same call may work later, without anything being changed.
+    pub fn is_worth_retrying(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::LockedLimit { .. } | Self::InDoubt { .. })
+    }
+}
+
 fn listed_receivers(listed: usize) -> String {
     match listed {
         1 => "the one receiver that the session may pay".into(),
         many => format!("one of the {many} receivers that the session may pay"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    /// Both agents have the same codes: the TypeScript package's tests read the same list.
+    #[test]
+    fn the_shared_list_has_every_code() {
+        let list: Value = serde_json::from_str(include_str!("../../../docs/agent-errors.json")).unwrap();
+        let listed: BTreeSet<_> = list["fetch"].as_object().unwrap().keys().map(String::as_str).collect();
+        let own = include_str!("error.rs").lines().filter_map(|line| {
+            line.trim().strip_prefix("Self::")?.split_once(" => \"")?.1.strip_suffix("\",")
+        });
+        assert_eq!(own.collect::<BTreeSet<_>>(), listed);
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use x402_escrow_wire::{purchase::buyer::Event, text::Decimal};
 
-use crate::{journal::Purchase, stream::Stream};
+use crate::{journal::Purchase, spending::Promise, stream::Stream};
 
 /// How long after a deadline it is believed to be over, in seconds: clocks differ.
 const MARGIN_SECONDS: i64 = 60;
@@ -21,9 +21,9 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Whether the verifier says that the hold has ended: nothing more can be captured.
+    /// Whether the verifier says that the hold has ended, or that all was charged at once: nothing more can be captured.
     fn has_ended(&self) -> bool {
-        self.state == "ended"
+        matches!(&*self.state, "ended" | "paid")
     }
 
     /// Whether nothing was ever put on chain. While the authorize-by time has not passed, it still can be.
@@ -35,6 +35,11 @@ impl Report {
     pub(super) fn accepted(&self) -> Decimal {
         self.vouched.max(self.captured)
     }
+}
+
+/// Whether nothing is held, or was.
+pub(super) fn is_unheld(report: Option<&Report>) -> bool {
+    report.is_none_or(Report::is_refused)
 }
 
 fn has_passed(deadline: i64, now: i64) -> bool {
@@ -64,6 +69,16 @@ pub(super) fn is_over(stream: &Stream, report: Option<&Report>, now: i64) -> boo
         Some(report) if report.has_ended() => true,
         Some(report) if !report.is_refused() => false,
         _ => has_passed(stream.authorize_by),
+    }
+}
+
+/// What a payment came to, in base units, by what the verifier says: `None` if it knows no such payment. `None` too while
+/// something can still become of it.
+pub(super) fn came_to(report: Option<&Report>, promise: &Promise, now: i64) -> Option<u64> {
+    match report {
+        Some(report) if report.has_ended() => Some(report.captured.0),
+        Some(report) if !report.is_refused() => None,
+        _ => has_passed(promise.authorize_by, now).then_some(0),
     }
 }
 
@@ -110,6 +125,17 @@ mod tests {
         assert_eq!(event(&voucher, Some(&report("captured", 299)), NOW), Some(Event::FoundHeld));
         assert_eq!(event(&voucher, Some(&report("ended", 299)), NOW), Some(Event::FoundReleased));
         assert_eq!(event(&voucher, Some(&report("ended", 300)), NOW), Some(Event::FoundCaptured));
+    }
+
+    #[test]
+    fn a_promise_counts_in_full_until_it_ended_or_can_not_be_held_any_more() {
+        let promise = Promise { amount: Decimal(1000), authorize_by: NOW + 60, capture_deadline: NOW + 600 };
+        assert_eq!(came_to(Some(&report("authorized", 0)), &promise, NOW + 900), None);
+        assert_eq!(came_to(Some(&report("ended", 250)), &promise, NOW), Some(250));
+        for unheld in [None, Some(report("refused", 0))] {
+            assert_eq!(came_to(unheld.as_ref(), &promise, NOW + 120), None);
+            assert_eq!(came_to(unheld.as_ref(), &promise, NOW + 121), Some(0));
+        }
     }
 
     #[test]

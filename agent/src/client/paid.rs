@@ -31,8 +31,6 @@ pub(super) struct Sending {
     pub(super) state: Purchase,
     /// Its id in the journal. A voucher without a key is not there.
     pub(super) journaled: Option<String>,
-    /// Last second at which it can be put on chain, unix. Of a voucher the capture deadline.
-    pub(super) authorize_by: i64,
     /// Last second for captures, unix.
     pub(super) capture_deadline: i64,
 }
@@ -113,8 +111,8 @@ fn is_unanswered(fetched: &Fetched) -> bool {
 }
 
 fn outcome(state: Purchase, sending: &Sending, answer: Result<Fetched, reqwest::Error>) -> Outcome {
-    let is_held = answer.as_ref().is_ok_and(Fetched::says_settled);
-    let until = if is_held { sending.capture_deadline } else { sending.authorize_by };
+    // A server may have it held whatever it says: then it is captured until the capture deadline.
+    let until = sending.capture_deadline;
     match (state, answer) {
         (Purchase::Served, Ok(fetched)) => Outcome::Served(fetched),
         (Purchase::Refused, Ok(response)) => Outcome::Refused { response, may_settle_until: Some(until) },

@@ -40,11 +40,9 @@ impl AgentClient {
             return Ok(Some(Lookup { purchase, may_settle_until: None, verifier_answered: false }));
         }
         let (purchase, report) = self.refresh(purchase).await?;
-        let is_held = report.as_ref().is_ok_and(|report| {
-            report.is_some() && found::event(&purchase, report.as_ref(), unix_now()) == Some(Event::FoundHeld)
-        });
+        let is_unheld = report.as_ref().is_ok_and(|report| found::is_unheld(report.as_ref()));
         let signed = &purchase.signed;
-        let until = if is_held { signed.capture_deadline } else { signed.authorize_by };
+        let until = if is_unheld { signed.authorize_by } else { signed.capture_deadline };
         let may_settle_until = (!purchase.is_finished()).then_some(until);
         Ok(Some(Lookup { may_settle_until, verifier_answered: report.is_ok(), purchase }))
     }
@@ -173,7 +171,6 @@ impl AgentClient {
             receipt: Receipt { payment_id, amount, pay_to, settlement: None },
             state: step(purchase.state, Event::Crashed),
             journaled: Some(purchase.id.clone()),
-            authorize_by: signed.authorize_by,
             capture_deadline: signed.capture_deadline,
         })
     }

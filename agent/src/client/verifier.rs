@@ -62,8 +62,7 @@ impl AgentClient {
                 error: None,
                 resource: ResourceInfo {
                     url: format!("urn:sha256:{resource}"),
-                    description: None,
-                    mime_type: None,
+                    ..ResourceInfo::default()
                 },
                 accepts: wanted.challenge.accepts.clone(),
                 extensions: None,

@@ -1,53 +1,75 @@
-//! How a command ended, for scripts.
-
-use std::process::ExitCode;
+//! How a command that failed is told of.
 
 use anyhow::Error;
 use serde_json::{Value, json};
-use x402_escrow_agent::{FetchError, session_file::SessionFileError};
+use x402_escrow_agent::{FetchError, nonces::NoncesError, session_file::SessionFileError};
+use x402_escrow_wire::amount::AmountError;
 
 use super::terminal::{self, escaped};
+use crate::problem::{Code, Exit, Problem};
 
-/// The exit code. 2 is a command that can't be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Exit {
-    /// It is done; of `fetch`: the server served.
-    Done = 0,
-    /// It failed; of `fetch`: nothing was signed.
-    Failed = 1,
-    /// The server answered and did not serve. What was signed can still settle for a while.
-    Refused = 3,
-    /// A payment was sent, and nobody knows what became of it.
-    Unknown = 4,
-    /// The server served, and its answer was cut off.
-    Truncated = 5,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
-/// Prints why a command failed: an object for machines, a line for people.
-pub(crate) fn print_error(error: &Error, json: bool) {
+/// Prints why a command failed: an object for machines, a line for people. Returns how it ends.
+pub(crate) fn print_error(error: &Error, json: bool) -> Exit {
     let message = format!("{error:#}");
+    let problem = problem(error);
     if json {
-        println!("{}", terminal::json(&json!({ "error": object(code(error), &message) })));
+        println!("{}", terminal::json(&json!({ "error": problem.object(&message) })));
     }
     eprintln!("error: {}", escaped(&message));
+    if let Some(remedy) = problem.what_to_do() {
+        eprintln!("what to do: {}", escaped(remedy));
+    }
+    problem.exit()
 }
 
-/// The member `error`.
-pub(super) fn object(code: &str, message: &str) -> Value {
-    json!({ "code": code, "message": message })
+/// Prints what is wrong with the arguments, as clap says it.
+pub(crate) fn usage(error: &clap::Error, json: bool) -> Exit {
+    if json && error.use_stderr() {
+        let told = error.render().to_string();
+        // The lines after the first name the arguments; then come an empty one and the usage.
+        let lines: Vec<_> = told.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let message = lines.join(" ");
+        let message = message.trim_start_matches("error: ");
+        let problem =
+            Problem::new(Code::InvalidArgument, message).named("usage").remedy("agent --help shows how");
+        println!("{}", terminal::json(&json!({ "error": problem.object(message) })));
+    }
+    // Nothing can be done where it can't be printed.
+    _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
-pub(super) fn code(error: &Error) -> &'static str {
-    let codes = error.chain().find_map(|cause| match cause.downcast_ref::<FetchError>() {
-        Some(error) => Some(error.code()),
-        None => cause.downcast_ref::<SessionFileError>().map(|_| "session_file"),
+/// The member `error`, where no more is known.
+pub(super) fn object(code: &str, message: &str, retry: bool) -> Value {
+    json!({ "code": code, "message": message, "field": null, "remedy": null, "retry": retry })
+}
+
+/// The problem that the error is, whatever it was wrapped in.
+fn problem(error: &Error) -> Problem {
+    let known = error.chain().find_map(|cause| {
+        cause.downcast_ref::<Problem>().cloned().or_else(|| {
+            if let Some(error) = cause.downcast_ref::<FetchError>() {
+                Some(of_fetch(error))
+            } else if cause.is::<SessionFileError>() {
+                Some(Problem::new(Code::SessionFile, cause.to_string()).of("--session"))
+            } else if cause.is::<NoncesError>() {
+                Some(Problem::new(Code::SessionFile, cause.to_string()).named("nonces"))
+            } else if cause.is::<AmountError>() {
+                Some(Problem::new(Code::InvalidArgument, cause.to_string()))
+            } else {
+                None
+            }
+        })
     });
-    codes.unwrap_or("failed")
+    known.unwrap_or_else(|| Problem::new(Code::Failed, error.to_string()))
+}
+
+/// What the client says, where the command line knows no more.
+fn of_fetch(error: &FetchError) -> Problem {
+    let code = match error {
+        FetchError::Unreachable { .. } => Code::VerifierUnreachable,
+        FetchError::NoSuchKey { .. } => Code::NoSuchPurchase,
+        _ => Code::Failed,
+    };
+    Problem::new(code, error.to_string()).named(error.code()).retry(error.is_worth_retrying())
 }

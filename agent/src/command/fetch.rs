@@ -1,13 +1,13 @@
 mod answer;
+mod problem;
 mod streamed;
 
 use std::{io::Read, path::PathBuf};
 
 use anyhow::{Context, Result};
 use x402_escrow_agent::{AgentClient, Limits, Request, SessionFile, StateFiles};
-use x402_escrow_wire::amount;
 
-use super::Exit;
+use crate::{command::tokens, problem::Exit};
 use answer::Answer;
 
 #[derive(clap::Args)]
@@ -29,7 +29,8 @@ pub(super) struct Arguments {
     /// The most that this request may cost, in tokens (0.25); 0 pays nothing
     #[arg(long, env = "X402_MAX_AMOUNT", value_name = "AMOUNT", default_value = "0.10")]
     max_amount: String,
-    /// The most that all requests with this session file may cost together, counted in FILE.spent
+    /// The most that all requests with this session file may cost together, counted in FILE.spent: what was paid, and what
+    /// is still promised
     #[arg(long, env = "X402_SPENDING_LIMIT", value_name = "AMOUNT")]
     spending_limit: Option<String>,
     /// The most that may be locked at once, held or still to be held, and not spent [default: ten times the larger of
@@ -51,8 +52,8 @@ pub(super) struct Arguments {
     /// The first request has the server's hold put on the escrow, which takes a second. Each after it is paid by a
     /// signature alone: no transaction, no wait. The hold stays open in FILE.streams, and the next `agent fetch --stream`
     /// under the same server goes on with it. Nothing needs to be closed: once nobody asks any more the server captures
-    /// what was used and the rest goes back to the escrow, at the latest after the hold's capture deadline. The limit of
-    /// --spending-limit counts a hold in full.
+    /// what was used and the rest goes back to the escrow, at the latest after the hold's capture deadline. --spending-limit
+    /// counts a hold in full until it has ended.
     #[arg(long, value_name = "AMOUNT")]
     stream: Option<String>,
     /// How often to send the request, one after the other; ends at the first that is not served, or
@@ -65,7 +66,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit> {
     let session = SessionFile::read(&arguments.session)?;
     let decimals = session.decimals;
-    let limit = |name, text: &str| amount::parse(text, decimals).context(name);
+    let limit = |flag, text: &str| tokens(flag, text, decimals);
     let optional = |name, text: &Option<String>| text.as_deref().map(|text| limit(name, text)).transpose();
     let maximum_amount = limit("--max-amount", &arguments.max_amount)?;
     let hold = optional("--stream", &arguments.stream)?;
@@ -82,7 +83,8 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit> {
     }
     let request = request(&arguments)?;
     let Some(hold) = hold else {
-        let answer = Answer::new(agent.fetch(&request).await?);
+        let fetched = agent.fetch(&request).await;
+        let answer = Answer::new(fetched.map_err(|error| problem::problem(error, decimals))?);
         answer.print(decimals, json)?;
         return Ok(answer.exit());
     };

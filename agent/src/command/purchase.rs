@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use x402_escrow_agent::{
@@ -9,7 +9,8 @@ use x402_escrow_agent::{
 };
 use x402_escrow_wire::amount;
 
-use super::{Exit, print, terminal::time};
+use super::{print, terminal::time};
+use crate::problem::{Code, Exit, Problem};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -53,7 +54,10 @@ async fn lookup(which: Which, json: bool) -> Result<Exit> {
         agent = agent.allowing_http();
     }
     let found = agent.lookup(&which.name).await?;
-    let found = found.with_context(|| format!("no purchase is called {:?}", which.name))?;
+    let found = found.ok_or_else(|| {
+        Problem::new(Code::NoSuchPurchase, format!("no purchase is called {:?}", which.name))
+            .remedy("agent purchase list shows those of which something can still become")
+    })?;
     let Lookup { purchase, may_settle_until, verifier_answered } = &found;
     let mut object = object(purchase);
     object["maySettleUntil"] = json!(may_settle_until);

@@ -1,38 +1,60 @@
+mod close;
+mod limits;
+mod list;
+mod many;
 mod nonces;
 mod open;
+mod opening;
+mod receivers;
 mod revocation;
 mod revoke;
+mod update;
+mod view;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde_json::json;
 use x402_escrow_agent::SessionFile;
-use x402_escrow_interface::{Address, address, instruction as build};
+use x402_escrow_interface::{Address, account::Session, address};
 use x402_escrow_wire::text::Key;
 
-use super::print;
+use super::history::{self, History};
+use crate::{
+    owner::Owner,
+    problem::{Code, Exit, Problem},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a key for an agent and give it limits; the file that comes out is all that the agent
-    /// needs
+    /// Make a key for an agent and give it limits; the file that comes out is all that the agent needs
     Open(open::Open),
+    /// Open many sessions, listed in a CSV or JSON file
+    #[command(long_about = many::ABOUT)]
+    OpenMany(many::OpenMany),
+    /// Show all sessions: limits, what is spent and left, expiry, open holds
+    List(list::List),
+    /// Show one session
+    Show(Seen),
+    /// Change a session's limits, expiry or receivers
+    Update(update::Update),
     /// Stop a session or all of them at once; what is held stays held
     #[command(long_about = revoke::ABOUT)]
     Revoke(revoke::Revoke),
-    /// Close a session without open holds, and get its rent back
-    Close(Which),
+    /// Close a session without open holds, and get its rent back; holds past their deadline are reclaimed first
+    Close(close::Close),
+    /// Show what happened in a session, from the chain
+    History(SessionHistory),
+    /// Compute the root of a list of receivers, as the chain stores it
+    Receivers(receivers::Receivers),
     /// Show which nonces a session file used, or set the next one (the agent)
     #[command(long_about = nonces::ABOUT)]
     Nonces(nonces::Nonces),
 }
 
+/// Which session.
 #[derive(Args)]
 pub(super) struct Which {
-    #[command(flatten)]
-    owner: super::Owner,
     /// The session's file
     #[arg(long, value_name = "FILE", required_unless_present = "session_key")]
     session: Option<PathBuf>,
@@ -41,33 +63,77 @@ pub(super) struct Which {
     session_key: Option<Key>,
 }
 
-pub(super) async fn run(command: Command, json: bool) -> Result<()> {
+#[derive(Args)]
+pub(super) struct Seen {
+    #[command(flatten)]
+    owner: super::Owner,
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Args)]
+pub(super) struct SessionHistory {
+    #[command(flatten)]
+    seen: Seen,
+    #[command(flatten)]
+    history: History,
+}
+
+pub(super) async fn run(command: Command, json: bool) -> Result<Exit> {
     match command {
-        Command::Open(open) => open::run(open, json).await,
-        Command::Revoke(revoke) => revoke::run(revoke, json).await,
-        Command::Close(which) => close(which, json).await,
-        Command::Nonces(nonces) => nonces::run(nonces, json).await,
+        Command::Open(open) => open::run(open, json).await?,
+        Command::OpenMany(many) => many::run(many, json).await?,
+        Command::List(list) => list::run(list, json).await?,
+        Command::Show(seen) => list::show(seen, json).await?,
+        Command::Update(update) => update::run(update, json).await?,
+        Command::Revoke(revoke) => revoke::run(revoke, json).await?,
+        Command::Close(close) => return close::run(close, json).await,
+        Command::History(SessionHistory { seen, history }) => {
+            let owner = seen.owner.connect().await?;
+            let escrow = owner.escrow().await?;
+            // It may be closed, and still has a history.
+            let address = session_address(&owner, &seen.which.key()?);
+            history::show(&owner, &address, escrow.decimals, history, json).await?;
+        }
+        Command::Receivers(receivers) => receivers::run(&receivers, json)?,
+        Command::Nonces(nonces) => nonces::run(nonces, json).await?,
+    }
+    Ok(Exit::Done)
+}
+
+impl Which {
+    /// The session's file, if it was named.
+    fn file(&self) -> Result<Option<SessionFile>> {
+        Ok(self.session.as_deref().map(SessionFile::read).transpose()?)
+    }
+
+    fn key(&self) -> Result<Address> {
+        match (self.file()?, self.session_key) {
+            (Some(file), _) => Ok(file.session_key.into()),
+            (None, Some(key)) => Ok(key.into()),
+            (None, None) => Err(Problem::argument("--session", "names no session")
+                .remedy("or name its key with --session-key")
+                .into()),
+        }
     }
 }
 
-async fn close(which: Which, json: bool) -> Result<()> {
-    let owner = which.owner.connect().await?;
-    let session_key: Address = match (which.session, which.session_key) {
-        (Some(path), _) => SessionFile::read(&path)?.session_key.into(),
-        (None, Some(key)) => key.into(),
-        (None, None) => bail!("name the session with --session or --session-key"),
-    };
-    let escrow = owner.escrow_address();
-    let address = address::session(&owner.program, &escrow, &session_key);
-    let session = owner.chain.session(&address).await?.with_context(|| missing(&session_key, &escrow))?;
-    let instruction =
-        build::close_session(&owner.program, &owner.address(), &escrow, &address, &session.rent_payer);
-    let signature = owner.send("Closing the session", &[instruction]).await?.to_string();
-    let object = json!({ "session": address.to_string(), "state": "closed", "transaction": signature });
-    print(json, &object, &[("session", format!("{address} is closed")), ("transaction", signature)]);
-    Ok(())
+fn session_address(owner: &Owner, session_key: &Address) -> Address {
+    address::session(&owner.program, &owner.escrow_address(), session_key)
 }
 
-fn missing(session_key: &Address, escrow: &Address) -> String {
-    format!("there is no session of {session_key} under the escrow {escrow}")
+/// The session of a key, with its address.
+async fn session_of(owner: &Owner, session_key: &Address) -> Result<(Address, Session)> {
+    let address = session_address(owner, session_key);
+    let session = owner.chain.session(&address).await?;
+    Ok((address, session.ok_or_else(|| missing(session_key, &owner.escrow_address()))?))
+}
+
+fn missing(session_key: &Address, escrow: &Address) -> Problem {
+    Problem::new(
+        Code::SessionNotFound,
+        format!("there is no session of {session_key} under the escrow {escrow}"),
+    )
+    .of("--session-key")
+    .remedy("agent session list shows those there are; --mint and --keypair name the escrow")
 }

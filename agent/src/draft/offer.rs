@@ -1,8 +1,10 @@
 //! Checks the server's offer that a draft is for.
 
 use serde_json::Value;
+use x402_escrow_interface::message::PaymentFlow;
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, SCHEME},
+    amount,
+    auth_capture::{AUTHORIZATION_FLOW, CaptureAuthorizer, ESCROW_FLOW, Extra, SCHEME},
     field,
     payment::PaymentRequirements,
 };
@@ -29,7 +31,8 @@ pub(super) fn check_accepted(
         format!("is {}, the escrow holds {}", accepted.asset, session.mint)
     })?;
     require(accepted.amount.0 <= maximum_amount, "accepted.amount", || {
-        format!("{} base units are above the maximum of {maximum_amount}", accepted.amount)
+        let tokens = |units| amount::format(units, session.decimals);
+        format!("{} is above the maximum of {}", tokens(accepted.amount.0), tokens(maximum_amount))
     })
 }
 
@@ -38,13 +41,17 @@ pub(super) fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), 
     require(extra.program == session.program, "accepted.extra.program", || {
         format!("is {}, the session's escrow is of {}", extra.program, session.program)
     })?;
-    require(extra.payment_flow == ESCROW_FLOW, "accepted.extra.paymentFlow", || {
-        format!("must be {ESCROW_FLOW}")
+    require(extra.flow().is_some(), "accepted.extra.paymentFlow", || {
+        format!("must be {ESCROW_FLOW} or {AUTHORIZATION_FLOW}")
     })?;
     require(extra.resource_hash.0 == resource_hash, "accepted.extra.resourceHash", || {
-        "is not the hash of this request's method, URL and body".into()
+        "is not the hash of this request's method, URL and body; ask for the URL that the server names in its challenge, or \
+         have its public URL (--public-url) set to this one"
+            .into()
     })?;
+    check_charge(extra)?;
     check_streaming(extra, expected.maximum_request_price)?;
+    extra.check_flow().map_err(|error| bad(&format!("accepted.extra.{}", error.field), error.message))?;
     require(
         extra.capture_deadline <= now.saturating_add(MAXIMUM_HOLD_SECONDS),
         "accepted.extra.captureDeadline",
@@ -64,6 +71,16 @@ pub(super) fn check_fee(
         .map_err(|error| bad(&format!("accepted.extra.{}", error.field), error.message))?;
     require(extra.max_fee_bps == 0 || session.receivers.is_empty(), "accepted.extra.maxFeeBps", || {
         "must be 0: the session pays listed receivers only, and no fee recipients".into()
+    })
+}
+
+/// Of a charge the server's consent is asked, so that nobody is charged for what the server did not serve.
+fn check_charge(extra: &Extra) -> Result<(), DraftError> {
+    let is_ours = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
+    let is_charge = extra.flow() == Some(PaymentFlow::Authorization);
+    require(!(is_charge && is_ours), "accepted.extra.captureAuthorizer", || {
+        "must be the server's key: whoever sees the intent could charge it, whether the server serves or not"
+            .into()
     })
 }
 

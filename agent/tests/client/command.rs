@@ -47,7 +47,7 @@ async fn the_exit_code_and_one_object_tell_the_outcomes_apart() {
     assert_eq!((&served["error"], &served["maySettleUntil"]), (&Value::Null, &Value::Null));
 
     let (code, failed) = fetch(&peers, &["--max-amount", "0.000999"]).await;
-    assert_eq!((code, &failed["error"]["code"]), (1, &json!("draft_refused")));
+    assert_eq!((code, &failed["error"]["code"]), (8, &json!("draft_refused")));
 
     peers.when_paid(Paid::Refuse);
     let (code, refused) = fetch(&peers, &[]).await;
@@ -111,7 +111,7 @@ async fn a_purchase_is_looked_up_and_resumed_by_its_key() {
     assert_eq!((&found["state"], &found["maySettleUntil"]), (&json!("served"), &Value::Null));
     assert_eq!(peers.nonces_paid(), [1, 1]);
     let (code, missing) = one_object(&agent(&peers, &["--json", "purchase", "lookup", "order 8"]).await);
-    assert_eq!((code, &missing["error"]["code"]), (1, &json!("failed")));
+    assert_eq!((code, &missing["error"]["code"]), (1, &json!("no_such_key")));
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn plain_http_is_refused_with_a_code() {
     let peers = Peers::start().await;
     let output = agent(&peers, &["--json", "fetch", "http://shop.example/"]).await;
     let (code, error) = one_object(&output);
-    assert_eq!((code, &error["error"]["code"]), (1, &json!("plain_http")));
+    assert_eq!((code, &error["error"]["code"]), (2, &json!("plain_http")));
 }
 
 #[tokio::test]

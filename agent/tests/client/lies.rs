@@ -70,7 +70,7 @@ async fn server_and_verifier_together_cannot_leave_the_sessions_bounds() {
         ("network", "accepted.network", json!("solana:other")),
         ("asset", "accepted.asset", json!(Base58([9; 32]))),
         ("extra.program", "accepted.extra.program", json!(Base58([9; 32]))),
-        ("extra.paymentFlow", "accepted.extra.paymentFlow", json!("authorization")),
+        ("extra.paymentFlow", "accepted.extra.paymentFlow", json!("upfront")),
         ("extra.resourceHash", "accepted.extra.resourceHash", json!(Hex32([9; 32]))),
         ("extra.captureDeadline", "accepted.extra.captureDeadline", json!(4_000_000_000_i64)),
         ("extra.maxFeeBps", "accepted.extra.maxFeeBps", json!(1)),

@@ -13,7 +13,7 @@ async fn a_price_above_the_maximum_is_not_paid() {
     let peers = Peers::start().await;
     let request = Request::get(&format!("{}/report", peers.url));
     let error = peers.agent(PRICE - 1).fetch(&request).await.unwrap_err();
-    assert!(error.to_string().contains("above the maximum of 999"), "{error}");
+    assert!(error.to_string().contains("above the maximum of 0.000999"), "{error}");
     assert!(peers.payments().is_empty());
     assert_eq!(peers.asked()[0]["maximumAmount"], "999", "the verifier is told, but not believed");
 }
@@ -30,6 +30,20 @@ async fn the_spending_limit_outlives_the_client() {
     assert!(matches!(error, FetchError::Spending(_)), "{error}");
     assert_eq!(peers.payments().len(), 3);
     assert_eq!(peers.spending().signed_for().unwrap(), 3 * PRICE);
+}
+
+#[tokio::test]
+async fn a_payment_that_ended_for_less_leaves_the_rest_of_the_limit() {
+    let peers = Peers::start().await;
+    let request = Request::get(&format!("{}/report", peers.url));
+    served(&peers.counting_agent(PRICE), &request).await;
+    // While it is held all of it counts.
+    peers.know(Some(json!({ "state": "authorized", "captured": "0" })));
+    let error = peers.counting_agent(PRICE).fetch(&request).await.unwrap_err();
+    assert!(matches!(error, FetchError::Spending(_)), "{error}");
+    peers.know(Some(json!({ "state": "ended", "captured": "1" })));
+    served(&peers.counting_agent(PRICE + 1), &request).await;
+    assert_eq!(peers.spending().signed_for().unwrap(), PRICE + 1);
 }
 
 #[tokio::test]

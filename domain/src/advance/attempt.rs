@@ -18,6 +18,9 @@ pub(crate) fn attempt_state(
     explain: impl Fn(&TransactionError) -> Problem,
 ) -> AttemptState {
     match status {
+        // Deeper in the same chain is no news, and would be written for every block. A block gets no less final: a node
+        // that says so is behind the one that said more.
+        Some(status) if is_as_before(before, status) => before.clone(),
         Some(status) => AttemptState::Landed(Landing {
             slot: status.slot,
             block_hash: before
@@ -33,6 +36,15 @@ pub(crate) fn attempt_state(
         None if block_height > last_valid_block_height => AttemptState::Expired,
         None => AttemptState::Sent,
     }
+}
+
+/// Whether a transaction is in the block where it was, with the same outcome, and no more final.
+fn is_as_before(before: &AttemptState, status: &Status) -> bool {
+    before.landing().is_some_and(|landing| {
+        landing.slot == status.slot
+            && landing.error.is_some() == status.error.is_some()
+            && landing.commitment >= status.commitment
+    })
 }
 
 fn is_final(state: &AttemptState) -> bool {
@@ -90,6 +102,16 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_lags_behind_makes_no_block_less_final() {
+        let mut seen = tracked(&[AttemptState::Sent]);
+        let stays = (Next::Wait, OperationState::Landed(Commitment::Confirmed), false);
+        assert_eq!(step(&mut seen, &[Some(landed(9, Commitment::Confirmed))], 10), stays);
+        assert_eq!(step(&mut seen, &[Some(landed(9, Commitment::Processed))], 10), stays);
+        let moved = (Next::Wait, OperationState::Landed(Commitment::Processed), false);
+        assert_eq!(step(&mut seen, &[Some(landed(10, Commitment::Processed))], 10), moved);
+    }
+
+    #[test]
     fn only_the_operation_that_failed_a_transaction_fails_by_it() {
         let mut culprit = gathered();
         let expected = (Next::Wait, OperationState::Failed, true);
@@ -134,6 +156,22 @@ mod tests {
         let failed = (Next::Wait, OperationState::Failed, true);
         assert_eq!(outcome(Action::Authorize), failed);
         assert_eq!(outcome(Action::Refund { amount, returns: amount }), failed);
+    }
+
+    /// SIMD-0290: it is in a block, and its fee payer could not pay.
+    #[test]
+    fn a_transaction_that_did_not_run_counts_as_never_sent() {
+        use TransactionError as E;
+        for error in [E::AccountNotFound, E::InsufficientFundsForFee, E::InvalidAccountForFee] {
+            let seen = [Some(Status { error: Some(error), ..landed(9, Commitment::Finalized) })];
+            let mut tracked = tracked(&[AttemptState::Sent]);
+            tracked.operation.action = Action::Reclaim;
+            // While its blockhash lives it is sent again; then another is made.
+            assert_eq!(step(&mut tracked, &seen, 10), (Next::Repeat, OperationState::Sent, false));
+            assert_eq!(tracked.attempts[0].state, AttemptState::Sent);
+            assert_eq!(step(&mut tracked, &seen, 1000), (Next::Send, OperationState::Queued, false));
+            assert_eq!(tracked.attempts[0].state, AttemptState::Expired);
+        }
     }
 
     #[test]

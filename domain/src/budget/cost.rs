@@ -22,6 +22,11 @@ pub fn hold(price_micro_lamports: u64, rent: u64) -> Cost {
     Cost { fees: authorization.saturating_add(end), rent }
 }
 
+/// Of a payment that is charged at once: its one transaction.
+pub fn charge(price_micro_lamports: u64) -> Cost {
+    Cost { fees: fee(price_micro_lamports, transaction::CHARGE_COMPUTE_UNIT_LIMIT), rent: 0 }
+}
+
 /// Of a capture besides the one that is charged with its hold.
 pub fn capture(price_micro_lamports: u64) -> Cost {
     Cost { fees: fee(price_micro_lamports, transaction::CAPTURE_COMPUTE_UNIT_LIMIT), rent: 0 }
@@ -40,4 +45,9 @@ pub fn transfer(priority_fee_lamports: u64) -> Cost {
 /// Of a refund, which the receiver and the fee payer sign, at `price_micro_lamports` for a compute unit.
 pub fn refund(price_micro_lamports: u64) -> Cost {
     transfer(lamports(price_micro_lamports, transaction::REFUND_COMPUTE_UNIT_LIMIT.into()))
+}
+
+/// Of a revocation that is relayed, at `price_micro_lamports` for a compute unit.
+pub fn revocation(price_micro_lamports: u64) -> Cost {
+    Cost { fees: fee(price_micro_lamports, transaction::REVOKE_COMPUTE_UNIT_LIMIT), rent: 0 }
 }

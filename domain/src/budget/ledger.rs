@@ -83,11 +83,6 @@ impl Ledger {
         Self { budgets, slices: HashMap::new() }
     }
 
-    /// All budgets.
-    pub fn budgets(&self) -> &Budgets {
-        &self.budgets
-    }
-
     /// Charges all of `charges`, in lamports, or nothing. `now` is in unix seconds.
     pub fn charge(&mut self, charges: &[(Budget, u64)], now: i64) -> Verdict {
         let mut leases = Vec::new();

@@ -42,10 +42,11 @@ pub fn bind(request: &Request, checked: &SoundTransfer, now: i64) -> Option<Bind
 /// With the code of the rule that is broken.
 pub fn check(request: &Request, rules: &Rules) -> Result<SoundTransfer, Rejection> {
     let transaction = transaction::decode(&request.transaction)?;
-    let payer = transaction::check_signers(&transaction, &request.requirements.extra.fee_payer.into())?;
-    let units = rules.policy.exact_fee_bounds.maximum_compute_units;
+    let signer = transaction::check_signers(&transaction, &request.requirements.extra.fee_payer.into())?;
     let (transfer, priority_fee_lamports) =
-        instructions::check(&transaction.message, &payer, &request.requirements, units)?;
+        instructions::check(&transaction.message, &request.requirements, rules)?;
+    transaction::check_authority(signer.as_ref(), &transfer.authority)?;
+    let payer = transfer.authority;
     let id = transaction::payment_id(&transaction);
     Ok(SoundTransfer { id, payer, transfer, priority_fee_lamports, transaction })
 }
@@ -86,6 +87,20 @@ pub fn check_token(requirements: &Requirements, tokens: &Tokens) -> Result<(), R
             requirements.amount
         )
     })
+}
+
+/// Hash of the memo that may pay only once, if there is one.
+pub fn memo_hash(requirements: &Requirements, rules: &Rules) -> Option<Digest> {
+    let memo = requirements.extra.memo.as_ref().filter(|_| rules.policy.exact_memo_once)?;
+    Some(identifier::hash(&[memo.as_bytes()]))
+}
+
+/// The verdict on a payment whose memo another transaction pays for.
+pub fn memo_used() -> Rejection {
+    Rejection::new(
+        ErrorCode::DuplicateSettlement,
+        "paymentRequirements.extra.memo: another transaction pays for it, and a memo pays once here; ask for another",
+    )
 }
 
 /// The verdict on a payment that somebody was already told is paid.

@@ -1,31 +1,29 @@
 //! What a client's transaction does: sets its compute budget, transfers the amount, and at most leaves memos and has
 //! Lighthouse watch over accounts. The fee payer's signature must do nothing but pay the fee.
 
-use solana_sdk::message::{VersionedMessage, compiled_instruction::CompiledInstruction};
+use solana_sdk::message::VersionedMessage;
 use x402_escrow_interface::{
     Address,
     address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
 };
 use x402_escrow_wire::error_code::ErrorCode;
 
-use crate::{
-    exact::requirements::Requirements,
-    priority_fee,
-    verify::{Rejection, require},
+use super::{
+    requirements::Requirements,
+    view::{self, View},
 };
+use crate::{
+    priority_fee,
+    verify::{Rejection, Rules, require},
+};
+
+pub use super::view::LIGHTHOUSE_PROGRAM_ID;
 
 const COMPUTE_BUDGET_PROGRAM_ID: Address =
     Address::from_str_const("ComputeBudget111111111111111111111111111111");
 
-/// Wallets add its assertions to guard their owner against surprises.
-pub const LIGHTHOUSE_PROGRAM_ID: Address =
-    Address::from_str_const("L2TExMFKdjpN9kozasaurPirfHy9P8sbXoAN1qA3S95");
-
 /// SPL Memo.
 pub const MEMO_PROGRAM_ID: Address = Address::from_str_const("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr");
-
-/// Compute budget, transfer, and up to four of Lighthouse and Memo (Phantom adds three).
-const INSTRUCTIONS: std::ops::RangeInclusive<usize> = 3..=7;
 
 /// The transfer that pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,80 +38,30 @@ pub struct Transfer {
     pub authority: Address,
 }
 
-/// Checks that the message pays what is asked and does nothing else, with `signer` as the payer. Returns the transfer and
-/// the priority fee that the message offers, in lamports.
+/// Checks that the message pays what is asked and does nothing else. Returns the transfer, whose authority has yet to be
+/// found to have signed, and the priority fee that the message offers, in lamports.
 ///
 /// # Errors
-/// With the code of the rule that is broken, in the order of the instructions.
+/// With the code of the rule that is broken: of the first in the reference implementation's order, where several are.
 pub fn check(
     message: &VersionedMessage,
-    signer: &Address,
     requirements: &Requirements,
-    maximum_compute_units: u32,
+    rules: &Rules,
 ) -> Result<(Transfer, u64), Rejection> {
-    let has_lookups = message.address_table_lookups().is_some_and(|lookups| !lookups.is_empty());
-    require(!has_lookups, ErrorCode::ExactLookupTables, || {
-        "paymentPayload.payload.transaction: loads accounts from lookup tables; name them all in the message"
-            .to_owned()
-    })?;
-    let instructions = message.instructions();
-    let [limit, price, transfer, rest @ ..] = instructions else { return Err(wrong_number(instructions)) };
-    if !INSTRUCTIONS.contains(&instructions.len()) {
-        return Err(wrong_number(instructions));
-    }
-    let read = |instruction| View::new(instruction, message.static_account_keys());
+    let parts = view::read(message)?;
+    let [limit, price, transfer, rest @ ..] = parts.payment.as_slice() else {
+        return Err(parts.wrong_number());
+    };
     let fee_payer = Address::from(requirements.extra.fee_payer);
-    let compute_units = read_compute_limit(&read(limit)?, maximum_compute_units)?;
-    let price_micro_lamports = read_compute_price(&read(price)?)?;
+    let compute_units = read_compute_limit(limit, rules.policy.exact_fee_bounds.maximum_compute_units)?;
+    let price_micro_lamports = read_compute_price(price)?;
     let priority_fee_lamports = priority_fee::lamports(price_micro_lamports, compute_units.into());
-    let transfer = check_transfer(&read(transfer)?, signer, &fee_payer, requirements)?;
-    let rest = rest.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    check_rest(&rest, requirements.extra.memo.as_deref())?;
-    for (index, instruction) in instructions.iter().enumerate() {
-        check_isolation(index, &read(instruction)?, &fee_payer)?;
+    let transfer = check_transfer(transfer, requirements, rules)?;
+    check_rest(rest, requirements.extra.memo.as_deref())?;
+    for instruction in parts.payment.iter().chain(&parts.guards) {
+        check_isolation(instruction, &fee_payer)?;
     }
     Ok((transfer, priority_fee_lamports))
-}
-
-/// An instruction with its accounts by address.
-struct View<'a> {
-    program: Address,
-    accounts: Vec<Address>,
-    data: &'a [u8],
-}
-
-impl<'a> View<'a> {
-    fn new(instruction: &'a CompiledInstruction, keys: &[Address]) -> Result<Self, Rejection> {
-        let key = |index: u8| {
-            keys.get(usize::from(index)).copied().ok_or_else(|| {
-                Rejection::new(
-                    ErrorCode::ExactTransactionNotDecoded,
-                    format!("paymentPayload.payload.transaction: there is no account {index}"),
-                )
-            })
-        };
-        Ok(Self {
-            program: key(instruction.program_id_index)?,
-            accounts: instruction.accounts.iter().map(|index| key(*index)).collect::<Result<_, _>>()?,
-            data: &instruction.data,
-        })
-    }
-}
-
-fn wrong_number(instructions: &[CompiledInstruction]) -> Rejection {
-    Rejection::new(
-        ErrorCode::ExactInstructionsLength,
-        format!(
-            "paymentPayload.payload.transaction: has {} instructions, and must have {} to {}",
-            instructions.len(),
-            INSTRUCTIONS.start(),
-            INSTRUCTIONS.end()
-        ),
-    )
-}
-
-fn refuse<T>(code: ErrorCode, number: usize, reason: String) -> Result<T, Rejection> {
-    Err(Rejection::new(code, format!("paymentPayload.payload.transaction: instruction {number} {reason}")))
 }
 
 /// `SetComputeUnitLimit`: 2, then the limit as `u32`.
@@ -125,13 +73,13 @@ fn read_compute_limit(instruction: &View<'_>, maximum: u32) -> Result<u32, Rejec
     };
     match limit.map(u32::from_le_bytes) {
         None => {
-            refuse(ErrorCode::ExactComputeLimit, 1, "must set the compute unit limit and no more".to_owned())
+            Err(instruction
+                .refused(ErrorCode::ExactComputeLimit, "must set the compute unit limit and no more"))
         }
-        Some(limit) if limit > maximum => refuse(
+        Some(limit) if limit > maximum => Err(instruction.refused(
             ErrorCode::ExactComputeLimitTooHigh,
-            1,
-            format!("sets the compute unit limit to {limit}; at most {maximum} are paid for"),
-        ),
+            &format!("sets the compute unit limit to {limit}; at most {maximum} are paid for"),
+        )),
         Some(limit) => Ok(limit),
     }
 }
@@ -143,12 +91,9 @@ fn read_compute_price(instruction: &View<'_>) -> Result<u64, Rejection> {
         [SET_COMPUTE_UNIT_PRICE, price @ ..] if is_compute_budget(instruction) => price.try_into().ok(),
         _ => None,
     };
-    match price.map(u64::from_le_bytes) {
-        None => {
-            refuse(ErrorCode::ExactComputePrice, 2, "must set the compute unit price and no more".to_owned())
-        }
-        Some(price) => Ok(price),
-    }
+    price.map(u64::from_le_bytes).ok_or_else(|| {
+        instruction.refused(ErrorCode::ExactComputePrice, "must set the compute unit price and no more")
+    })
 }
 
 fn is_compute_budget(instruction: &View<'_>) -> bool {
@@ -159,9 +104,8 @@ fn is_compute_budget(instruction: &View<'_>) -> bool {
 /// a transfer hook the accounts that it needs.
 fn check_transfer(
     instruction: &View<'_>,
-    signer: &Address,
-    fee_payer: &Address,
     requirements: &Requirements,
+    rules: &Rules,
 ) -> Result<Transfer, Rejection> {
     const TRANSFER_CHECKED: u8 = 12;
     let is_token = [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].contains(&instruction.program);
@@ -172,54 +116,40 @@ fn check_transfer(
     let (Some(amount), [source, mint, destination, authority, ..]) =
         (amount, instruction.accounts.as_slice())
     else {
-        return refuse(
-            ErrorCode::ExactNoTransfer,
-            3,
-            "must be TransferChecked of SPL Token or Token-2022".to_owned(),
-        );
+        return Err(instruction
+            .refused(ErrorCode::ExactNoTransfer, "must be TransferChecked of SPL Token or Token-2022"));
     };
     let amount = u64::from_le_bytes(amount);
-    if [source, authority].contains(&fee_payer) {
-        return refuse(
+    let debits = |fee_payer: &&Address| authority == *fee_payer || is_of(source, fee_payer, mint);
+    if let Some(fee_payer) = rules.fee_payers().find(debits) {
+        return Err(instruction.refused(
             ErrorCode::ExactFeePayerTransferring,
-            3,
-            format!("would transfer from the fee payer {fee_payer}"),
-        );
-    }
-    if authority != signer {
-        // A signer that is not the payer would be one too many, and the payer's signature would be missing.
-        return refuse(
-            ErrorCode::ExactSignatureInvalid,
-            3,
-            format!("needs the signature of {authority}, and the transaction is signed by {signer}"),
-        );
+            &format!("would transfer from the fee payer {fee_payer}"),
+        ));
     }
     if *mint != requirements.mint {
-        return refuse(
+        return Err(instruction.refused(
             ErrorCode::ExactMintMismatch,
-            3,
-            format!("transfers {mint}; asked is {}", requirements.mint),
-        );
+            &format!("transfers {mint}; asked is {}", requirements.mint),
+        ));
     }
     let expected =
         address::associated_token(&requirements.receiver, &requirements.mint, &instruction.program);
     if *destination != expected || source == destination {
-        return refuse(
+        return Err(instruction.refused(
             ErrorCode::ExactRecipientMismatch,
-            3,
-            format!(
+            &format!(
                 "transfers from {source} to {destination}; it must go to {expected}, the associated token account of \
                  {}, from another",
                 requirements.receiver
             ),
-        );
+        ));
     }
     if amount != requirements.amount {
-        return refuse(
+        return Err(instruction.refused(
             ErrorCode::ExactAmountMismatch,
-            3,
-            format!("transfers {amount} base units; asked are exactly {}", requirements.amount),
-        );
+            &format!("transfers {amount} base units; asked are exactly {}", requirements.amount),
+        ));
     }
     Ok(Transfer {
         token_program: instruction.program,
@@ -229,6 +159,14 @@ fn check_transfer(
     })
 }
 
+/// Whether `source` is the fee payer or its associated token account, of either program. A delegate that the operator
+/// once approved could debit it.
+fn is_of(source: &Address, fee_payer: &Address, mint: &Address) -> bool {
+    let associated = |program| address::associated_token(fee_payer, mint, program);
+    source == fee_payer
+        || [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].iter().any(|program| *source == associated(program))
+}
+
 fn check_rest(rest: &[View<'_>], memo: Option<&str>) -> Result<(), Rejection> {
     const CODES: [ErrorCode; 4] = [
         ErrorCode::ExactUnknownFourth,
@@ -236,18 +174,16 @@ fn check_rest(rest: &[View<'_>], memo: Option<&str>) -> Result<(), Rejection> {
         ErrorCode::ExactUnknownSixth,
         ErrorCode::ExactUnknownSeventh,
     ];
-    for ((number, code), instruction) in (4..).zip(CODES).zip(rest) {
-        if ![LIGHTHOUSE_PROGRAM_ID, MEMO_PROGRAM_ID].contains(&instruction.program) {
-            return refuse(
+    for (code, instruction) in CODES.into_iter().zip(rest) {
+        if instruction.program != MEMO_PROGRAM_ID {
+            return Err(instruction.refused(
                 code,
-                number,
-                format!("is of {}; only Lighthouse and Memo may follow the transfer", instruction.program),
-            );
+                &format!("is of {}; only Lighthouse and Memo may follow the transfer", instruction.program),
+            ));
         }
     }
     let Some(memo) = memo else { return Ok(()) };
-    let mut memos = rest.iter().filter(|instruction| instruction.program == MEMO_PROGRAM_ID);
-    let (Some(only), None) = (memos.next(), memos.next()) else {
+    let [only] = rest else {
         return Err(Rejection::new(
             ErrorCode::ExactMemoCount,
             "paymentPayload.payload.transaction: must have exactly one memo, which is extra.memo",
@@ -260,15 +196,18 @@ fn check_rest(rest: &[View<'_>], memo: Option<&str>) -> Result<(), Rejection> {
 
 /// An account that signs a transaction signs each instruction that names it, read-only or not: whoever gets the fee
 /// payer into an instruction can spend what is the fee payer's.
-fn check_isolation(index: usize, instruction: &View<'_>, fee_payer: &Address) -> Result<(), Rejection> {
+fn check_isolation(instruction: &View<'_>, fee_payer: &Address) -> Result<(), Rejection> {
     let named = instruction.program == *fee_payer || instruction.accounts.contains(fee_payer);
-    require(!named || watches_only(instruction, fee_payer), ErrorCode::ExactFeePayerNotIsolated, || {
-        format!(
-            "paymentPayload.payload.transaction: instruction {} names the fee payer {fee_payer}; it may only pay the \
-             fee, and be the one account of Lighthouse's AssertAccountInfo",
-            index + 1
-        )
-    })
+    if named && !watches_only(instruction, fee_payer) {
+        return Err(instruction.refused(
+            ErrorCode::ExactFeePayerNotIsolated,
+            &format!(
+                "names the fee payer {fee_payer}; it may only pay the fee, and be the one account of Lighthouse's \
+                 AssertAccountInfo"
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// Whether the instruction only reads `account`: Phantom has Lighthouse assert that the fee payer's lamports are what

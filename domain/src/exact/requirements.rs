@@ -13,6 +13,7 @@ use x402_escrow_wire::{
 
 use crate::{
     identifier::Identifier,
+    payment::Resource,
     verify::{Rejection, Rules, require, requirements},
 };
 
@@ -25,6 +26,8 @@ pub struct Request {
     pub transaction: String,
     /// What the client calls its purchase, if anything.
     pub identifier: Option<Identifier>,
+    /// The resource that the client names; nobody signed it.
+    pub resource: Resource,
 }
 
 /// What a receiver asks for.
@@ -67,7 +70,8 @@ pub fn read(request: &FacilitatorRequest, rules: &Rules) -> Result<Request, Reje
         receiver: asked.pay_to.into(),
         extra: read_extra(&asked.extra, rules)?,
     };
-    Ok(Request { requirements, transaction: payload.transaction, identifier: None })
+    let resource = Resource::of(request.payment_payload.resource.as_ref());
+    Ok(Request { requirements, transaction: payload.transaction, identifier: None, resource })
 }
 
 /// Reads a request of version 1.
@@ -103,7 +107,8 @@ pub fn read_v1(request: &v1::FacilitatorRequest, rules: &Rules) -> Result<Reques
         receiver: asked.pay_to.into(),
         extra: read_extra(&asked.extra, rules)?,
     };
-    Ok(Request { requirements, transaction: payload.payload.transaction.clone(), identifier: None })
+    let (transaction, resource) = (payload.payload.transaction.clone(), Resource::default());
+    Ok(Request { requirements, transaction, identifier: None, resource })
 }
 
 /// Whether a request of version 2 is of this scheme.

@@ -81,20 +81,16 @@ pub fn payment_id(transaction: &VersionedTransaction) -> Digest {
     hash::hash(&transaction.message.serialize()).to_bytes()
 }
 
-/// Checks that `fee_payer` is to pay the fee, and that besides it exactly one other key has to sign and did. Returns
-/// that key.
+/// Checks that `fee_payer` is to pay the fee, that at most one other key has to sign, and that it did. Returns that key.
 ///
 /// # Errors
 /// If not.
-pub fn check_signers(transaction: &VersionedTransaction, fee_payer: &Address) -> Result<Address, Rejection> {
+pub fn check_signers(
+    transaction: &VersionedTransaction,
+    fee_payer: &Address,
+) -> Result<Option<Address>, Rejection> {
     let message = &transaction.message;
     let keys = message.static_account_keys();
-    let payer_of_fee = keys.first().copied().unwrap_or_default();
-    require(payer_of_fee == *fee_payer, ErrorCode::ExactFeePayerMismatch, || {
-        format!(
-            "paymentPayload.payload.transaction: its fee payer is {payer_of_fee}, and must be {fee_payer}"
-        )
-    })?;
     let signers = usize::from(message.header().num_required_signatures);
     require(signers <= SIGNERS, ErrorCode::ExactExcessiveSigners, || {
         format!(
@@ -102,16 +98,38 @@ pub fn check_signers(transaction: &VersionedTransaction, fee_payer: &Address) ->
              fee payer's"
         )
     })?;
-    let signed = (signers == SIGNERS).then(|| Some((keys.get(1)?, transaction.signatures.get(1)?))).flatten();
-    let Some((key, by)) = signed else {
-        return Err(Rejection::new(
-            ErrorCode::ExactSignatureInvalid,
-            "paymentPayload.payload.transaction: nobody but the fee payer signs it",
-        ));
-    };
-    let is_valid = signature::is_valid(key, &message.serialize(), &(*by).into());
+    let payer_of_fee = keys.first().copied().unwrap_or_default();
+    require(payer_of_fee == *fee_payer, ErrorCode::ExactFeePayerMismatch, || {
+        format!(
+            "paymentPayload.payload.transaction: its fee payer is {payer_of_fee}, and must be {fee_payer}"
+        )
+    })?;
+    if signers < SIGNERS {
+        return Ok(None);
+    }
+    let key = keys.get(1).copied().unwrap_or_default();
+    let signature = transaction.signatures.get(1).copied().unwrap_or_default();
+    let is_valid = signature::is_valid(&key, &message.serialize(), &signature.into());
     require(is_valid, ErrorCode::ExactSignatureInvalid, || {
         format!("paymentPayload.payload.transaction: has no valid signature by {key}")
     })?;
-    Ok(*key)
+    Ok(Some(key))
+}
+
+/// Checks that `signer`, the one that signed besides the fee payer, is the transfer's `authority`.
+///
+/// # Errors
+/// If nobody signed, or another key did: the payer's signature is missing.
+pub fn check_authority(signer: Option<&Address>, authority: &Address) -> Result<(), Rejection> {
+    let by = match signer {
+        Some(signer) if signer == authority => return Ok(()),
+        Some(signer) => format!("the transaction is signed by {signer}"),
+        None => "nobody but the fee payer signs it".to_owned(),
+    };
+    Err(Rejection::new(
+        ErrorCode::ExactSignatureInvalid,
+        format!(
+            "paymentPayload.payload.transaction: the transfer needs the signature of {authority}, and {by}"
+        ),
+    ))
 }

@@ -10,7 +10,7 @@ use super::{Action, HoldTerms, Operation, OperationKey, OperationState, Payment,
 pub struct History {
     /// The payment.
     pub payment: Payment,
-    /// The operations; the first is the authorization, or the transfer.
+    /// The operations; the first is the authorization, the transfer or the charge.
     pub operations: Vec<Tracked>,
     /// The last voucher, if the hold is streamed and any came.
     pub voucher: Option<Voucher>,
@@ -27,11 +27,11 @@ pub enum PaymentState {
     Captured,
     /// Nothing is held any more.
     Ended,
-    /// Transferred at once.
+    /// Transferred or charged at once.
     Paid,
-    /// The authorization or the transfer failed on chain: nothing moved.
+    /// The authorization, the transfer or the charge failed on chain: nothing moved.
     Failed,
-    /// The authorization or the transfer was never on chain, and will not be.
+    /// The authorization, the transfer or the charge was never on chain, and will not be.
     Refused,
 }
 
@@ -97,6 +97,10 @@ impl Sums {
             Action::Authorize => {}
             Action::Transfer => self.captured = self.ends_at,
             Action::Reclaim => self.ends_at = self.captured,
+            Action::Charge { amount, fee, .. } => {
+                self.capture(amount, fee);
+                self.end_at(amount);
+            }
             Action::Capture { amount, fee, last, .. } => {
                 self.capture(amount, fee);
                 if last {
@@ -133,7 +137,11 @@ impl Sums {
                 self.captured >= amount && self.ends_at <= amount
             }
             Action::Void { amount, .. } => self.ends_at <= amount.max(self.captured),
-            Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => false,
+            Action::Authorize
+            | Action::Transfer
+            | Action::Charge { .. }
+            | Action::Refund { .. }
+            | Action::Reclaim => false,
         }
     }
 }
@@ -142,6 +150,11 @@ impl History {
     /// What is held, if the payment is held first.
     pub fn hold(&self) -> Option<&HoldTerms> {
         self.payment.hold()
+    }
+
+    /// What the payer's session key signed, if the payment is held or charged.
+    pub fn intent(&self) -> Option<&HoldTerms> {
+        self.payment.intent()
     }
 
     /// The sums as far as they are on chain.
@@ -231,7 +244,7 @@ impl History {
         has_ended && self.operations.iter().all(|tracked| tracked.operation.closed)
     }
 
-    /// How far the authorization or the transfer is, with which the payment begins.
+    /// How far the authorization, the transfer or the charge is, with which the payment begins.
     pub fn authorization(&self) -> OperationState {
         self.operations.first().map_or(OperationState::Queued, |tracked| tracked.operation.state)
     }
@@ -239,7 +252,7 @@ impl History {
     /// What `action` on this payment rests on now.
     pub fn rests_on(&self, action: &Action) -> RestsOn {
         match action {
-            Action::Authorize | Action::Transfer => RestsOn::Balance,
+            Action::Authorize | Action::Transfer | Action::Charge { .. } => RestsOn::Balance,
             _ => self.rests_on_hold(),
         }
     }
@@ -261,7 +274,7 @@ impl History {
             OperationState::Queued | OperationState::Sent => PaymentState::Unsettled,
             OperationState::Failed => PaymentState::Failed,
             OperationState::Refused => PaymentState::Refused,
-            OperationState::Landed(_) if self.payment.transfer().is_some() => PaymentState::Paid,
+            OperationState::Landed(_) if self.payment.hold().is_none() => PaymentState::Paid,
             OperationState::Landed(_) => {
                 let sums = self.settled_sums();
                 if sums.captured >= sums.ends_at {

@@ -6,7 +6,7 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
 };
 
-use super::attempt::{Attempt, Problem};
+use super::attempt::{Attempt, AttemptState, Problem};
 
 /// Something to be done with a payment on chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,17 @@ pub enum Action {
     Authorize,
     /// Transfer the payment's amount at once. Its transaction is the client's, so it is never made anew.
     Transfer,
+    /// Pay the receiver at once, without a hold.
+    Charge {
+        /// What is paid, in base units.
+        amount: u64,
+        /// The most of it that goes to the fee recipient, in base units.
+        fee: u64,
+        /// Whether the capture is the last: then it may be of less than the intent's amount.
+        last: bool,
+        /// The capture authorizer's over the capture; `None` where the intent is its consent.
+        signature: Option<Signature>,
+    },
     /// Pay the receiver.
     Capture {
         /// What is captured afterwards, in base units.
@@ -64,11 +75,23 @@ impl Action {
         matches!(self, Self::Transfer | Self::Refund { .. })
     }
 
+    /// Whether a payment begins with it.
+    pub fn begins_payment(&self) -> bool {
+        self.settles_intent() || *self == Self::Transfer
+    }
+
+    /// Whether it is what a client's intent is settled by. Who settles it waits for it, and is told no if it can't be done
+    /// now: then it must not be done later.
+    pub fn settles_intent(&self) -> bool {
+        matches!(self, Self::Authorize | Self::Charge { .. })
+    }
+
     /// The name in the store and in answers.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Authorize => "authorize",
             Self::Transfer => "transfer",
+            Self::Charge { .. } => "charge",
             Self::Capture { .. } => "capture",
             Self::Void { .. } => "void",
             Self::Close { .. } => "close",
@@ -99,7 +122,9 @@ impl OperationKey {
         let key = Self { kind: action.kind(), amount: 0, fee: 0, last: false, returns: 0 };
         match *action {
             Action::Authorize | Action::Transfer => Self { amount, ..key },
-            Action::Capture { amount, fee, last, .. } => Self { amount, fee, last, ..key },
+            Action::Charge { amount, fee, last, .. } | Action::Capture { amount, fee, last, .. } => {
+                Self { amount, fee, last, ..key }
+            }
             Action::Close { amount, fee, .. } => Self { amount, fee, last: true, ..key },
             Action::Void { amount, .. } => Self { amount, ..key },
             Action::Refund { amount, returns } => Self { amount, returns, ..key },
@@ -141,6 +166,15 @@ impl Operation {
                 self.problem.is_none().then_some(Level::Reserved)
             }
             OperationState::Failed | OperationState::Refused => None,
+        }
+    }
+
+    /// How far it is, as merchants are told: not on chain is `unsettled`, whatever the reason.
+    pub fn status(&self) -> &'static str {
+        match self.state {
+            OperationState::Queued | OperationState::Sent => "unsettled",
+            OperationState::Refused if self.action == Action::Transfer => AttemptState::Expired.as_str(),
+            other => other.as_str(),
         }
     }
 

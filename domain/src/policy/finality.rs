@@ -4,8 +4,8 @@
 /// have it, of [`Level`](x402_escrow_wire::auth_capture::Level) where the store may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finality<L> {
-    tiers: Vec<Tier<L>>,
-    above: L,
+    pub(super) tiers: Vec<Tier<L>>,
+    pub(super) above: L,
 }
 
 /// One level.
@@ -29,6 +29,13 @@ pub enum FinalityError {
     /// A larger amount asks for less than a smaller one.
     #[error("a level for larger amounts must not be weaker than the one before it")]
     Weaker,
+}
+
+impl<L> Finality<L> {
+    /// One level for any amount.
+    pub fn always(commitment: L) -> Self {
+        Self { tiers: Vec::new(), above: commitment }
+    }
 }
 
 impl<L: Copy + Ord> Finality<L> {

@@ -1,18 +1,18 @@
-//! All that is known of a payment that is held first, for `GET /payments/{id}`, its events and the webhook.
+//! All that is known of a payment that is held first or charged, for `GET /payments/{id}`, its events and the webhook.
 
 use serde::Serialize;
+use x402_escrow_interface::message::PaymentFlow;
 use x402_escrow_wire::{
-    auth_capture::Level,
+    auth_capture::{AUTHORIZATION_FLOW, ESCROW_FLOW, Level},
     text::{Base58, Decimal, Hex32, Key},
 };
 
-use super::status;
 use crate::{
     assurance::Observed,
     payment::{Action, History, HoldTerms, Operation, Problem, RestsOn, Tracked},
 };
 
-/// All that is known of a payment that is held first.
+/// All that is known of a payment that is held first or charged.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldReport {
@@ -23,7 +23,10 @@ pub struct HoldReport {
     payer: Key,
     escrow: Key,
     session_key: Key,
-    hold: Key,
+    payment_flow: &'static str,
+    /// Where it is held, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<Key>,
     receiver: Key,
     capture_authorizer: Key,
     receiver_authorizer: Key,
@@ -99,10 +102,10 @@ impl From<&Problem> for ProblemReport {
     }
 }
 
-/// Reports a payment that is held first.
-pub(super) fn report(network: &str, history: &History, hold: &HoldTerms) -> HoldReport {
+/// Reports a payment that is held first or charged.
+pub(super) fn report(network: &str, history: &History, signed: &HoldTerms) -> HoldReport {
     let payment = &history.payment;
-    let intent = &hold.intent;
+    let intent = &signed.intent;
     let sums = history.settled_sums();
     HoldReport {
         payment_id: Hex32(payment.id),
@@ -112,7 +115,11 @@ pub(super) fn report(network: &str, history: &History, hold: &HoldTerms) -> Hold
         payer: payment.payer.into(),
         escrow: intent.escrow.into(),
         session_key: intent.session_key.into(),
-        hold: hold.address().into(),
+        payment_flow: match intent.flow {
+            PaymentFlow::Escrow => ESCROW_FLOW,
+            PaymentFlow::Authorization => AUTHORIZATION_FLOW,
+        },
+        hold: history.hold().map(|hold| hold.address().into()),
         receiver: intent.receiver.into(),
         capture_authorizer: intent.capture_authorizer.into(),
         receiver_authorizer: intent.receiver_authorizer.into(),
@@ -138,6 +145,7 @@ pub(super) fn report(network: &str, history: &History, hold: &HoldTerms) -> Hold
 fn operation(history: &History, operation: &Operation) -> OperationReport {
     let (amount, fee, last) = match operation.action {
         Action::Authorize | Action::Transfer => (Some(history.payment.amount), None, None),
+        Action::Charge { amount, fee, .. } => (Some(amount), Some(Decimal(fee)), None),
         Action::Capture { amount, fee, last, .. } => (Some(amount), Some(Decimal(fee)), Some(last)),
         Action::Close { amount, fee, .. } => (Some(amount), Some(Decimal(fee)), Some(true)),
         Action::Void { amount, .. } | Action::Refund { amount, .. } => (Some(amount), None, None),
@@ -156,7 +164,7 @@ fn operation(history: &History, operation: &Operation) -> OperationReport {
         rests_on: history.rests_on(&operation.action),
         commitment_required: operation.commitment,
         observed: Observed::of(history, operation),
-        status: status(operation),
+        status: operation.status(),
         error: operation.problem.as_ref().map(ProblemReport::from),
     }
 }

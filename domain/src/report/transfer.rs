@@ -6,7 +6,6 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32, Key},
 };
 
-use super::status;
 use crate::{
     assurance::Observed,
     payment::{History, RestsOn, Tracked, TransferTerms},
@@ -56,7 +55,7 @@ pub(super) fn report(network: &str, history: &History, transfer: &TransferTerms)
         signature: attempt.map(|attempt| Base58(attempt.signature)),
         rests_on: RestsOn::Balance,
         observed: Observed::of_hold(history),
-        status: tracked.map_or("unsettled", |tracked| status(&tracked.operation)),
+        status: tracked.map_or("unsettled", |tracked| tracked.operation.status()),
         slot: landing.map(|landing| landing.slot),
         block_hash: landing.and_then(|landing| landing.block_hash).map(Base58),
         confirmations: landing.map_or(0, |landing| landing.confirmations),

@@ -6,7 +6,7 @@ use x402_escrow_interface::{
     account::{Escrow, Session},
     address::associated_token,
     instruction::Signature,
-    message::{Digest, Intent},
+    message::{Digest, Intent, PaymentFlow},
     receivers,
     replay_window::{self, MAXIMUM_NONCE_STEP, NonceError, WINDOW_NONCES},
 };
@@ -79,7 +79,7 @@ pub struct Proposal<'a> {
     pub asset: &'a Address,
 }
 
-/// The authorization of a payment that was accepted before, unless it came to nothing and can be tried again.
+/// The authorization or the charge of a payment that was accepted before, unless it came to nothing and can be tried again.
 pub fn known_authorization(history: &History) -> Option<i64> {
     let authorization = &history.operations.first()?.operation;
     (!authorization.came_to_nothing()).then_some(authorization.id)
@@ -122,7 +122,9 @@ fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejecti
         format!("amount: must be at least {} base units, is {}", policy.minimum_hold_amount, intent.amount)
     })?;
     let left = intent.capture_deadline.saturating_sub(now);
-    let bounds = policy.minimum_capture_seconds..=policy.maximum_capture_seconds;
+    // Nothing is left to capture of what is charged at once.
+    let minimum = if intent.flow == PaymentFlow::Escrow { policy.minimum_capture_seconds } else { 0 };
+    let bounds = minimum..=policy.maximum_capture_seconds;
     require(bounds.contains(&left), ErrorCode::DeadlinesInvalid, || {
         format!(
             "extra.captureDeadline: must be {} to {} seconds from now, is {left}",

@@ -6,7 +6,7 @@ use x402_escrow_wire::{auth_capture::LifecyclePayload, error_code::ErrorCode, te
 use super::{Rejection, require};
 use crate::{
     decision::{Begin, Decision},
-    payment::{Action, History, HoldTerms, Voucher},
+    payment::{Action, History, HoldTerms, Terms, Voucher},
     signature,
 };
 
@@ -64,6 +64,12 @@ fn close(amount: u64, release: Signature, history: &History) -> Result<Action, R
 /// # Errors
 /// If it is none that is held first: to a merchant's signature such a payment is unknown.
 pub fn hold(history: &History) -> Result<&HoldTerms, Rejection> {
+    if let Terms::Charge(_) = history.payment.terms {
+        return Err(Rejection::new(
+            ErrorCode::PaymentNotFound,
+            "payload.paymentId: the payment is charged at once: nothing is held that could be captured or released",
+        ));
+    }
     history.hold().ok_or_else(|| unknown_payment(Hex32(history.payment.id)))
 }
 
@@ -121,7 +127,11 @@ pub fn decide(action: &Action, history: &History, now: i64) -> Result<Decision, 
 /// If the program would refuse it, or do less than it says.
 pub fn check(action: &Action, history: &History, now: i64) -> Result<(), Rejection> {
     match *action {
-        Action::Authorize | Action::Transfer | Action::Refund { .. } | Action::Reclaim => Ok(()),
+        Action::Authorize
+        | Action::Transfer
+        | Action::Charge { .. }
+        | Action::Refund { .. }
+        | Action::Reclaim => Ok(()),
         Action::Capture { amount, fee, last, .. } => check_capture(amount, fee, last, history, now),
         // The fee was checked with the voucher.
         Action::Close { amount, .. } => check_capture(amount, 0, false, history, now),

@@ -10,8 +10,8 @@ use x402_escrow_wire::{
     facilitator::FacilitatorRequest,
 };
 
-use super::{Rejection, Rules, intent, requirements, voucher};
-use crate::identifier;
+use super::{Rejection, Rules, charge, intent, requirements, voucher};
+use crate::{identifier, payment::Action};
 
 /// An intent that its session key signed, for requirements that this facilitator can settle.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct SignedIntent {
     pub extra: Extra,
     /// What the request that opens the hold costs, where the hold is streamed.
     pub first_voucher: Option<VoucherPayload>,
+    /// How the amount is charged, where that is said: of the flow `authorization`.
+    pub charge: Option<Action>,
 }
 
 impl SignedIntent {
@@ -83,6 +85,14 @@ pub fn read_intent(
         })?;
         voucher::check_first(voucher, &intent, &extra, now, &rules.policy)?;
     }
+    let charge = charge::read(payload, &intent, &extra)?;
     let first_voucher = payload.voucher.filter(|_| extra.request_price.is_some());
-    Ok(SignedIntent { intent, signature: signature.0, receiver_proof: payload.proof(), extra, first_voucher })
+    Ok(SignedIntent {
+        intent,
+        signature: signature.0,
+        receiver_proof: payload.proof(),
+        extra,
+        first_voucher,
+        charge,
+    })
 }

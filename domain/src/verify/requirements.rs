@@ -3,11 +3,11 @@
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{CaptureAuthorizer, ESCROW_FLOW, Extra, Level, SCHEME, SESSION_KEY},
+    auth_capture::{AUTHORIZATION_FLOW, ESCROW_FLOW, Extra, Level, SCHEME},
     error_code::ErrorCode,
     field,
     payment::PaymentRequirements,
-    text::{Decimal, Key},
+    text::Key,
 };
 
 use super::{Rejection, Rules, require};
@@ -123,10 +123,13 @@ pub fn read_commitment(requirements: &PaymentRequirements) -> Result<Option<Leve
 pub fn check(requirements: &PaymentRequirements, rules: &Rules) -> Result<Extra, Rejection> {
     check_scheme(requirements)?;
     check_network(requirements, rules)?;
-    let extra: Extra = field::read(&serde_json::Value::Object(requirements.extra.clone()))
+    let extra: Extra = field::read_object(&requirements.extra)
         .map_err(|error| Rejection::new(ErrorCode::InvalidExtra, error.within("extra").to_string()))?;
-    require(extra.payment_flow == ESCROW_FLOW, ErrorCode::UnsupportedPaymentFlow, || {
-        format!("extra.paymentFlow: this facilitator settles {ESCROW_FLOW:?}, not {:?}", extra.payment_flow)
+    require(extra.flow().is_some(), ErrorCode::UnsupportedPaymentFlow, || {
+        format!(
+            "extra.paymentFlow: this facilitator settles {ESCROW_FLOW:?} and {AUTHORIZATION_FLOW:?}, not {:?}",
+            extra.payment_flow
+        )
     })?;
     require(extra.program == Key::from(rules.program), ErrorCode::ProgramMismatch, || {
         format!(
@@ -137,16 +140,9 @@ pub fn check(requirements: &PaymentRequirements, rules: &Rules) -> Result<Extra,
     require(rules.knows_fee_payer(&extra.fee_payer.into()), ErrorCode::InvalidExtra, || {
         format!("extra.feePayer: must be {}, this facilitator's (see GET /supported)", rules.fee_payer)
     })?;
-    let streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
-    require(streamed == extra.request_price.is_some(), ErrorCode::InvalidExtra, || {
-        format!(
-            "extra.requestPrice: belongs to extra.captureAuthorizer = {SESSION_KEY:?}: a hold is streamed, or it pays for \
-             one thing"
-        )
-    })?;
-    require(extra.request_price != Some(Decimal(0)), ErrorCode::InvalidExtra, || {
-        "extra.requestPrice: must be above zero".to_owned()
-    })?;
+    extra
+        .check_flow()
+        .map_err(|error| Rejection::new(ErrorCode::InvalidExtra, error.within("extra").to_string()))?;
     Ok(extra)
 }
 

@@ -7,12 +7,13 @@ use x402_escrow_wire::{
     text::{Decimal, Hex32},
 };
 
-use super::{Rejection, lifecycle::hold, require};
+use super::{Rejection, require};
 use crate::{
     identifier::{self, Binding, Identifier},
-    payment::{History, Voucher},
+    payment::Voucher,
     policy::Policy,
-    signature,
+    signature::Key,
+    stream::Stream,
 };
 
 /// What is to be kept of the payload.
@@ -65,7 +66,7 @@ pub fn check_first(
         "extra.receiverAuthorizer: is the payer's session key, which could take back what it signed"
             .to_owned()
     })?;
-    check_signature(payload, &intent.capture_authorizer)?;
+    check_signature(payload, &intent.capture_authorizer, Key::new(&intent.capture_authorizer).as_ref())?;
     check_deadline(intent, now, policy)?;
     check_amounts(&voucher(payload), intent, &Before { amount: 0, ends_at: intent.amount }, price)
 }
@@ -74,7 +75,8 @@ pub fn check_first(
 ///
 /// # Errors
 /// If it is another, or the signature is not one that the program would accept.
-pub fn check_hold(payload: &VoucherPayload, intent: &Intent, extra: &Extra) -> Result<(), Rejection> {
+pub fn check_hold(payload: &VoucherPayload, stream: &Stream, extra: &Extra) -> Result<(), Rejection> {
+    let intent = &stream.intent;
     let code = ErrorCode::VoucherWrongHold;
     request_price(extra)?;
     require(intent.capture_authorizer == intent.session_key, code, || {
@@ -91,30 +93,31 @@ pub fn check_hold(payload: &VoucherPayload, intent: &Intent, extra: &Extra) -> R
     require(extra.resource_hash.0 == intent.resource_hash, code, || {
         format!("extra.resourceHash: the hold is bound to {}", Hex32(intent.resource_hash))
     })?;
-    check_signature(payload, &intent.capture_authorizer)
+    check_signature(payload, &intent.capture_authorizer, stream.capture_key.as_ref())
 }
 
-fn check_signature(payload: &VoucherPayload, key: &Address) -> Result<(), Rejection> {
-    require(
-        signature::is_valid(key, &payload.signed_bytes(), &payload.signature.0),
-        ErrorCode::AuthorizerSignatureInvalid,
-        || format!("the voucher's signature: is not a strict Ed25519 signature by the session key {key}"),
-    )
+fn check_signature(payload: &VoucherPayload, address: &Address, key: Option<&Key>) -> Result<(), Rejection> {
+    let is_signed = key.is_some_and(|key| key.signed(&payload.signed_bytes(), &payload.signature.0));
+    require(is_signed, ErrorCode::AuthorizerSignatureInvalid, || {
+        format!("the voucher's signature: is not a strict Ed25519 signature by the session key {address}")
+    })
 }
 
-/// Checks the voucher against the hold and all that was accepted before. `now` is in unix seconds.
+/// Checks the voucher against the hold and all that was accepted before, of which the last voucher is of `last` base
+/// units. `now` is in unix seconds.
 ///
 /// # Errors
 /// If it buys nothing, or might not be captured.
 pub fn check(
     voucher: &Voucher,
-    history: &History,
+    stream: &Stream,
+    last: Option<u64>,
     price: u64,
     commitment: Commitment,
     now: i64,
     policy: &Policy,
 ) -> Result<(), Rejection> {
-    let authorization = history.authorization();
+    let Stream { authorization, accepted, intent, .. } = stream;
     require(authorization.has_reached(commitment), ErrorCode::VoucherHoldNotFinal, || {
         format!(
             "payload.paymentId: the hold is {}, but must be {}",
@@ -122,10 +125,7 @@ pub fn check(
             commitment.as_str()
         )
     })?;
-    let sums = history.accepted_sums();
-    let last = history.voucher.map_or(0, |voucher| voucher.amount);
-    let before = Before { amount: last.max(sums.captured), ends_at: sums.ends_at };
-    let intent = &hold(history)?.intent;
+    let before = Before { amount: last.unwrap_or(0).max(accepted.captured), ends_at: accepted.ends_at };
     require(
         before.ends_at > before.amount || voucher.amount <= before.amount,
         ErrorCode::VoucherHoldClosed,

@@ -36,6 +36,7 @@ fn check(issued: i64, alter: impl Fn(&mut PaymentPayload)) -> Result<Accepted, S
         receiver_proof: Vec::new(),
         signature: None,
         voucher: None,
+        capture: None,
     };
     let signed = intent.intent(&accepted, &Extra::read(&accepted).unwrap()).signed_bytes();
     intent.signature = Some(Base58(key.sign(&signed).to_bytes()));

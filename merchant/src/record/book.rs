@@ -6,6 +6,7 @@ use x402_escrow_wire::{
     claim::Claim,
     purchase::{
         Illegal,
+        charge::Charge,
         seller::{Hold, HoldEvent, Voucher},
     },
     text::{Decimal, Hex32},
@@ -38,6 +39,9 @@ impl Book {
     /// # Errors
     /// If the change can't happen now; then nothing changed.
     pub(crate) fn change(&mut self, change: Change, now: i64) -> Result<Option<(Line, Undo)>, Illegal> {
+        if let Some(event) = change.charge {
+            return self.change_charge(change, event);
+        }
         let fresh = Entry::default();
         let entry = self.holds.get(&change.id).unwrap_or(&fresh);
         let event = self.bounded(entry, change.hold);
@@ -78,7 +82,7 @@ impl Book {
                 voucher: voucher_line,
                 ..Line::default()
             };
-            (line, Undo { id: change.id, hold: (before, after), voucher })
+            (line, Undo { id: change.id, hold: (before, after), voucher, charge: None })
         });
         self.forget_if_empty(&change.id);
         Ok(written)
@@ -87,6 +91,9 @@ impl Book {
     /// Takes a change back that could not be written. What is over stays over, and an open stream
     /// stays open: others may use it by now.
     pub(crate) fn undo(&mut self, undo: &Undo) {
+        if let Some(charge) = &undo.charge {
+            return self.undo_charge(undo.id, charge);
+        }
         let Some(entry) = self.holds.get_mut(&undo.id) else { return };
         let (before, after) = undo.hold;
         let stays = matches!(after, Hold::Open | Hold::Captured | Hold::Released | Hold::Lapsed);
@@ -111,7 +118,11 @@ impl Book {
         entry.authorize_by = line.authorize_by.unwrap_or(entry.authorize_by);
         entry.capture_deadline = line.capture_deadline.unwrap_or(entry.capture_deadline);
         entry.payload = line.payload.clone().or(entry.payload.take());
-        entry.set_state(line.state.unwrap_or(entry.state));
+        match (line.charge, entry.charge) {
+            (Some(charge), _) => entry.set_charge(charge),
+            (None, Charge::Offered) => entry.set_state(line.state.unwrap_or(entry.state)),
+            (None, _) => {}
+        }
         if let Some(VoucherLine { amount, state }) = line.voucher {
             entry.set_voucher(amount.0, state);
         }
@@ -130,8 +141,10 @@ impl Book {
     /// Puts one hold, or a voucher of it, where it is after a crash: for a request that breaks off.
     pub(crate) fn crash_one(&mut self, id: &Hex32, voucher: Option<u64>) {
         let Some(entry) = self.holds.get_mut(id) else { return };
-        if let Ok(state) = entry.state.next(HoldEvent::Crashed) {
-            entry.set_state(state);
+        match (entry.charge, entry.state.next(HoldEvent::Crashed)) {
+            (Charge::Offered, Ok(state)) => entry.set_state(state),
+            (Charge::Offered, Err(_)) => {}
+            (charge, _) => entry.set_charge(charge.on_disk()),
         }
         match voucher {
             Some(amount) => entry.set_voucher(amount, Voucher::Offered),
@@ -173,8 +186,11 @@ impl Book {
         }
     }
 
-    fn forget_if_empty(&mut self, id: &Hex32) {
-        let is_empty = |entry: &Entry| entry.state == Hold::Offered && entry.under_way.is_empty();
+    pub(super) fn forget_if_empty(&mut self, id: &Hex32) {
+        let is_empty = |entry: &Entry| {
+            let is_offered = entry.state == Hold::Offered && entry.charge == Charge::Offered;
+            is_offered && entry.under_way.is_empty()
+        };
         if self.holds.get(id).is_some_and(is_empty) {
             self.holds.remove(id);
         }

@@ -2,7 +2,10 @@
 //! seconds.
 
 use x402_escrow_wire::{
-    purchase::seller::{Hold, HoldEvent},
+    purchase::{
+        charge::Charge,
+        seller::{Hold, HoldEvent},
+    },
     text::Hex32,
 };
 
@@ -13,7 +16,7 @@ pub(crate) const CLOCK_TOLERANCE: i64 = 30;
 
 /// After its capture deadline a release still goes through, and a capture that was sent before may
 /// have.
-const GRACE: i64 = 3600;
+pub(super) const GRACE: i64 = 3600;
 
 impl Book {
     /// Holds that are to be ended by now: those that may be held and bought nothing, and streams that
@@ -49,7 +52,8 @@ impl Book {
     }
 
     fn changes(&self, event: HoldEvent, applies: impl Fn(&Entry) -> bool) -> Vec<Change> {
-        let holds = self.holds.iter().filter(|(_, entry)| applies(entry));
+        let is_hold = |entry: &Entry| entry.charge == Charge::Offered;
+        let holds = self.holds.iter().filter(|(_, entry)| is_hold(entry) && applies(entry));
         holds.map(|(id, _)| Change::of_hold(*id, event)).collect()
     }
 }

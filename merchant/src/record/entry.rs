@@ -1,4 +1,4 @@
-//! What a merchant knows of one hold. No I/O; time is an argument, in unix seconds.
+//! What a merchant knows of one payment. No I/O; time is an argument, in unix seconds.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,6 +7,7 @@ use x402_escrow_wire::{
     payment::PaymentRequirements,
     purchase::{
         Illegal,
+        charge::Charge,
         seller::{Hold, HoldEvent, Voucher},
     },
     text::{Decimal, Hex32},
@@ -24,6 +25,8 @@ const LONGEST_PAUSE: i64 = 300;
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) state: Hold,
+    /// Of a payment that is charged at once; then `state` says nothing.
+    pub(crate) charge: Charge,
     /// With which the ending is settled; `None` once it is over.
     pub(crate) requirements: Option<PaymentRequirements>,
     /// The intent of a hold without a verdict, or the signed capture.
@@ -49,6 +52,7 @@ impl Default for Entry {
     fn default() -> Self {
         Self {
             state: Hold::Offered,
+            charge: Charge::Offered,
             requirements: None,
             payload: None,
             authorize_by: 0,
@@ -86,8 +90,7 @@ impl Entry {
 
     /// Whether requests can be paid by vouchers, as far as is known here.
     pub(crate) fn takes_vouchers(&self) -> bool {
-        let states = [Hold::Offered, Hold::Sent, Hold::Unknown, Hold::SentAgain, Hold::Open];
-        states.contains(&self.state) && !self.is_ending
+        self.state.takes_vouchers() && !self.is_ending
     }
 
     /// # Errors
@@ -134,6 +137,16 @@ impl Entry {
         }
     }
 
+    pub(super) fn set_charge(&mut self, charge: Charge) {
+        self.charge = charge;
+        if matches!(charge.on_disk(), Charge::Served | Charge::Offered) {
+            (self.requirements, self.payload) = (None, None);
+        }
+        if charge.on_disk() == Charge::Offered {
+            (self.authorize_by, self.capture_deadline) = (0, 0);
+        }
+    }
+
     /// Keeps what the ending needs, of a hold that was not known before.
     pub(super) fn note(&mut self, about: Option<&About>, payload: Option<&Value>) {
         if let Some(about) = about.filter(|_| self.capture_deadline == 0) {
@@ -164,7 +177,8 @@ impl Entry {
     pub(super) fn lines(&self, id: Hex32) -> Vec<Line> {
         let mut lines = vec![Line {
             hold: Some(id),
-            state: Some(on_disk(self.state)),
+            state: Some(on_disk(self.state)).filter(|state| *state != Hold::Offered),
+            charge: Some(self.charge.on_disk()).filter(|charge| *charge != Charge::Offered),
             requirements: self.requirements.clone(),
             authorize_by: Some(self.authorize_by),
             capture_deadline: Some(self.capture_deadline),
@@ -179,6 +193,7 @@ impl Entry {
             voucher: Some(VoucherLine { amount: Decimal(*amount), state: *state }),
             ..Line::default()
         }));
-        if on_disk(self.state) == Hold::Offered { Vec::new() } else { lines }
+        let is_known = on_disk(self.state) != Hold::Offered || self.charge.on_disk() != Charge::Offered;
+        if is_known { lines } else { Vec::new() }
     }
 }

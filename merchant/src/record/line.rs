@@ -5,7 +5,10 @@ use serde_json::Value;
 use x402_escrow_wire::{
     claim::Claim,
     payment::PaymentRequirements,
-    purchase::seller::{Hold, Voucher},
+    purchase::{
+        charge::Charge,
+        seller::{Hold, Voucher},
+    },
     text::{Decimal, Hex32},
 };
 
@@ -19,6 +22,9 @@ pub(crate) struct Line {
     pub(crate) hold: Option<Hex32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<Hold>,
+    /// Of a payment that is charged at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) charge: Option<Charge>,
     /// With which the ending is settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) requirements: Option<PaymentRequirements>,
@@ -28,7 +34,8 @@ pub(crate) struct Line {
     /// Last second for captures, unix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) capture_deadline: Option<i64>,
-    /// What goes to the verifier: the intent without a verdict, or the signed capture.
+    /// What goes to the verifier: the intent without a verdict, with its capture if it is
+    /// charged, or the signed capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]

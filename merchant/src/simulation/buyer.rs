@@ -4,18 +4,19 @@ use axum::{
     body::Body,
     http::{HeaderMap, Request},
 };
-use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use x402_escrow_wire::{
-    auth_capture::{Extra, IntentPayload, VoucherPayload},
-    payment::{PAYMENT_REQUIRED, PAYMENT_SIGNATURE, PaymentPayload, PaymentRequired},
-    text::{Base58, Decimal, Hex32, decode_header, encode_header},
+    auth_capture::{Extra, IntentPayload},
+    field,
+    payment::{PAYMENT_SIGNATURE, PaymentPayload},
+    text::{Decimal, Hex32, encode_header},
 };
 
 use super::{
     dice::Dice,
     instance::{HOLD, PRICE, PURCHASE},
 };
+use crate::fixture::{signed, voucher};
 
 /// A payment that was signed, and may be sent any number of times.
 pub(super) struct Signed {
@@ -33,38 +34,13 @@ pub(super) fn question(path: &str) -> Request<Body> {
 
 /// Signs a payment for what is asked in return.
 pub(super) fn sign(path: String, headers: &HeaderMap, number: u64, dice: &Dice) -> Signed {
-    let challenge: PaymentRequired = decode_header(headers[PAYMENT_REQUIRED].to_str().unwrap()).unwrap();
-    let accepted = serde_json::from_value(challenge.accepts[0].clone()).unwrap();
-    let extra = Extra::read(&accepted).unwrap();
-    let key = SigningKey::from_bytes(&[42; 32]);
-    let mut intent = IntentPayload {
-        escrow: Base58([1; 32]),
-        session_key: Base58(key.verifying_key().to_bytes()),
-        incarnation: Base58([3; 32]),
-        nonce: Decimal(number),
-        authorize_by: dice.now() + dice.pick(&[1, 20, 60, 300]),
-        receiver_proof: Vec::new(),
-        signature: None,
-        voucher: None,
-    };
-    let signed = intent.intent(&accepted, &extra);
-    let id = Hex32(signed.digest());
-    intent.signature = Some(Base58(key.sign(&signed.signed_bytes()).to_bytes()));
-    let first = extra.request_price.map(|price| price.0);
-    intent.voucher = first.map(|amount| voucher(id, amount));
-    let payment = PaymentPayload {
-        x402_version: 2,
-        resource: None,
-        accepted,
-        payload: json!(intent),
-        extensions: None,
-    };
+    let authorize_by = dice.now() + dice.pick(&[1, 20, 60, 300]);
+    let payment = signed(headers, number, authorize_by);
+    let extra = Extra::read(&payment.accepted).unwrap();
+    let intent: IntentPayload = field::read(&payment.payload).unwrap();
+    let id = Hex32(intent.intent(&payment.accepted, &extra).digest());
+    let first = intent.voucher.map(|voucher| voucher.amount.0);
     Signed { path, payment, id, first }
-}
-
-/// The verifier of the simulation looks at no signature of a voucher.
-fn voucher(payment_id: Hex32, amount: u64) -> VoucherPayload {
-    VoucherPayload { payment_id, amount: Decimal(amount), fee: Decimal(0), signature: Base58([9; 64]) }
 }
 
 /// What a request is paid with, as the log knows it.

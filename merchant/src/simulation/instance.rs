@@ -15,19 +15,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use ed25519_dalek::SigningKey;
 use futures_util::future::join_all;
-use serde_json::Map;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
-use x402_escrow_wire::text::Base58;
 
 use super::{Log, dice::Dice, verifier::Verifier};
 use crate::{
     CaptureAmount, MerchantConfig, PaymentLayer, Price, ending,
     exchange::{Asked, Exchange},
-    facilitator::{Facilitator, Support},
-    record::Record,
+    fixture,
     shared::{Shared, lock},
 };
 
@@ -66,20 +62,11 @@ impl Instance {
 
     fn live(&self) -> Life {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let key = SigningKey::from_bytes(&[7; 32]);
-        let (url, base) = ("http://verifier.test".to_owned(), "https://shop.test".to_owned());
-        let config =
-            MerchantConfig::new(url.clone(), base.clone(), Base58([2; 32]), key, self.folder.clone());
         let closes_streams = self.world.closes_streams;
         // Streams are closed while their buyers still use them.
-        let config = MerchantConfig { closes_streams, stream_idle_seconds: 5, ..config };
-        let (program, fee_payer) = (Base58([3; 32]), Base58([4; 32]));
-        let support = Support { network: "solana:test".into(), program, fee_payer, tokens: Map::new() };
-        let record = Record::open(&self.folder, self.world.dice.now()).unwrap();
+        let config = MerchantConfig { closes_streams, stream_idle_seconds: 5, ..fixture::config() };
         let dice = self.world.dice.clone();
-        let clock = Arc::new(move || dice.now());
-        let facilitator = Facilitator::new(url, self.exchange());
-        let shared = Arc::new(Shared::new(config, base, support, facilitator, record, clock));
+        let shared = fixture::merchant(config, &self.folder, self.exchange(), Arc::new(move || dice.now()));
         let one = PaymentLayer::new(Arc::clone(&shared), Price::new(PRICE));
         let many = PaymentLayer::new(Arc::clone(&shared), Price::new(PRICE).streamed(HOLD));
         let router = Router::new()

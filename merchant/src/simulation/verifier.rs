@@ -173,18 +173,37 @@ impl Verifier {
                 let claim = claim.unwrap();
                 let voucher = intent.voucher.map(|voucher| (voucher.amount.0, (claim, voucher.amount.0)));
                 let is_streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
-                let (vouchers, deadline) = (voucher.into_iter().collect(), extra.capture_deadline);
+                // The voucher is kept once the hold is final enough: until then any may come.
+                let is_final = self.is_honest || !dice.once_in(4);
+                let vouchers = voucher.filter(|_| is_final).into_iter().collect();
+                let deadline = extra.capture_deadline;
                 self.holds.insert(id, Hold { claim, is_streamed, deadline, vouchers, captured: None });
-                yes(request.payment_requirements.amount.0, status, false)
+                match is_final {
+                    true => yes(request.payment_requirements.amount.0, status, false),
+                    false => no("settlement_pending"),
+                }
             }
-            (Payload::Intent(_), Some(hold)) => {
+            (Payload::Intent(intent), Some(hold)) => {
                 if Some(hold.claim) != claim {
                     return anothers(no(DUPLICATE), dice);
                 }
                 if hold.captured.is_some() && !dice.once_in(4) {
                     return no(DUPLICATE);
                 }
-                yes(request.payment_requirements.amount.0, status, true)
+                let first = intent.voucher.map(|voucher| voucher.amount.0);
+                let kept = first.map(|first| (first, hold.vouchers.get(&first).map(|(claim, _)| *claim)));
+                match kept {
+                    Some((first, None)) if hold.vouched() < first && hold.captured.is_none() => {
+                        hold.vouchers.insert(first, (hold.claim, first));
+                        yes(request.payment_requirements.amount.0, status, false)
+                    }
+                    // It came alone, through another instance, or a later one came alone before it.
+                    Some((_, first)) if first != claim => {
+                        self.denied.insert(id);
+                        anothers(no(DUPLICATE), dice)
+                    }
+                    _ => yes(request.payment_requirements.amount.0, status, true),
+                }
             }
             (_, None) => no("invalid_auth_capture_svm_payment_not_found"),
             (Payload::Voucher(voucher), Some(hold)) => {

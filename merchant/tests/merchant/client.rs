@@ -141,6 +141,7 @@ pub(crate) fn sign_until(payment: &mut PaymentPayload, nonce: u64, authorize_by:
         receiver_proof: Vec::new(),
         signature: None,
         voucher: None,
+        capture: None,
     };
     let intent = payload.intent(&payment.accepted, &Extra::read(&payment.accepted).unwrap());
     payload.voucher = Extra::read(&payment.accepted)

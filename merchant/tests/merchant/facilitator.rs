@@ -25,7 +25,7 @@ use x402_escrow_wire::{
     text::{Base58, Hex32, Key},
 };
 
-use answering::{settle, supported};
+use answering::{receiver, settle, supported};
 
 pub(crate) const NETWORK: &str = "solana:test";
 /// The escrow program that it settles with.
@@ -81,6 +81,8 @@ struct Inner {
     /// How long a capture or release takes.
     ends_take: Mutex<Duration>,
     names_program: AtomicBool,
+    /// What it says of a receiver, if anything.
+    receiver: Mutex<Option<(StatusCode, Value)>>,
 }
 
 #[derive(Clone)]
@@ -98,10 +100,12 @@ impl Facilitator {
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             ends_take: Mutex::default(),
             names_program: AtomicBool::new(true),
+            receiver: Mutex::default(),
         });
         let router = Router::new()
             .route("/supported", get(supported))
             .route("/settle", post(settle))
+            .route("/receivers/{receiver}/{asset}", get(receiver))
             .with_state(Arc::clone(&inner));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -131,6 +135,11 @@ impl Facilitator {
 
     pub(crate) fn open_gate(&self) {
         self.inner.gate.add_permits(1000);
+    }
+
+    /// Says from now on of receivers.
+    pub(crate) fn say_of_receivers(&self, status: StatusCode, body: Value) {
+        *self.inner.receiver.lock().unwrap() = Some((status, body));
     }
 
     /// Stops listening; whoever asks is refused the connection.

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod at_once;
+mod browser;
 mod challenge;
 mod client;
+mod command;
 mod facilitator;
 mod identified;
 mod outage;

@@ -1,11 +1,13 @@
 //! What a merchant sets up, and what is wrong with it.
 
 use axum::http::StatusCode;
+use serde_json::json;
 use x402_escrow_merchant::{Merchant, MerchantConfig, Price, PriceError};
+use x402_escrow_wire::text::Base58;
 
 use crate::{
     client::Ask,
-    facilitator::{Answer::Endless, YES},
+    facilitator::{Answer::Endless, MINT, YES},
     shop::{PRICE, Shop, router},
 };
 
@@ -35,6 +37,38 @@ async fn a_wrong_setting_is_told_before_anything_is_sold() {
         let error = Merchant::connect(config).await.err().unwrap().to_string();
         assert!(error.starts_with(told), "{error}");
         assert!(!shop.file("more").exists(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_cannot_be_paid_is_told_before_anything_is_sold() {
+    let shop = Shop::open().await;
+    let connect = async || {
+        let config = MerchantConfig { state_folder: shop.file("more"), ..shop.config() };
+        Merchant::connect(config).await.map(drop).map_err(|error| error.to_string())
+    };
+    let token_account = Base58([9; 32]);
+    let report = |can_receive: bool, decimals: u8| json!({ "tokenAccount": token_account, "canReceive": can_receive, "decimals": decimals, "rentLamports": "2039280" });
+    shop.facilitator.say_of_receivers(StatusCode::OK, report(false, 6));
+    let error = connect().await.unwrap_err();
+    let (receiver, mint) = (Shop::key(), MINT);
+    for part in [
+        format!("pay_to: {receiver} has no token account for {mint}"),
+        token_account.to_string(),
+        "0.00203928 SOL".to_owned(),
+        format!("spl-token create-account {mint} --owner {receiver}"),
+    ] {
+        assert!(error.contains(&part), "{error}");
+    }
+    shop.facilitator.say_of_receivers(StatusCode::UNPROCESSABLE_ENTITY, json!({}));
+    assert!(connect().await.unwrap_err().starts_with("asset: "));
+    for (status, body) in [
+        (StatusCode::OK, report(true, 6)),
+        (StatusCode::NOT_FOUND, json!({})),
+        (StatusCode::SERVICE_UNAVAILABLE, json!({})),
+    ] {
+        shop.facilitator.say_of_receivers(status, body);
+        connect().await.unwrap();
     }
 }
 

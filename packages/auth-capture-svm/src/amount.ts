@@ -22,3 +22,11 @@ export function parseAmount(text: string, decimals: number, field: string): bigi
   }
   return amount;
 }
+
+/** Writes base units as a decimal amount, `1.5`. */
+export function formatAmount(units: bigint, decimals: number): string {
+  const digits = units.toString().padStart(decimals + 1, "0");
+  const whole = digits.slice(0, digits.length - decimals);
+  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, "");
+  return fraction === "" ? whole : `${whole}.${fraction}`;
+}

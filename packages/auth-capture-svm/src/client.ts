@@ -2,6 +2,8 @@
 
 export { Agent } from "./client/agent.js";
 export {
+  AgentError,
+  type ErrorCode,
   InDoubtError,
   JournalError,
   KeyUsedError,
@@ -9,6 +11,7 @@ export {
   NoncesError,
   PlainHttpError,
   RefusedError,
+  SessionExpiredError,
   SpendingError,
   TooManyHoldsError,
 } from "./client/errors.js";

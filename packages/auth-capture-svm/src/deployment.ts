@@ -22,3 +22,13 @@ const PUBLIC_NETWORKS = [
 export function programOn(network: string): Address | undefined {
   return PUBLIC_NETWORKS.includes(network) ? undefined : LOCAL_PROGRAM;
 }
+
+/** USDC's mint on the networks that have it, as Circle issues it. */
+const USDC: Readonly<Record<string, Address>> = {
+  "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp": "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
+  "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1": "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
+};
+
+export function isUsdc(mint: Address, network: string): boolean {
+  return Object.hasOwn(USDC, network) && USDC[network] === mint;
+}

@@ -9,6 +9,7 @@ export const NONCE_REFUSED = "invalid_auth_capture_svm_nonce";
 export const PAYMENT_NOT_FOUND = "invalid_auth_capture_svm_payment_not_found";
 export const PENDING = "settlement_pending";
 export const SETTLE_ERROR = "unexpected_settle_error";
+export const SIGNATURE_INVALID = "invalid_auth_capture_svm_signature";
 export const VERIFY_ERROR = "unexpected_verify_error";
 export const VOUCHER_ABOVE_HOLD = "invalid_auth_capture_svm_voucher_above_hold";
 export const VOUCHER_DECREASED = "invalid_auth_capture_svm_voucher_decreased";

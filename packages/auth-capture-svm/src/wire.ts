@@ -16,9 +16,17 @@ export const SCHEME = "auth-capture";
 /** `extra.captureAuthorizer` where it is the key that signs the intent: the hold is streamed. */
 export const SESSION_KEY = "sessionKey";
 
+/** `extra.paymentFlow` of a payment that is held first. */
+export const ESCROW_FLOW = "escrow";
+
+/** `extra.paymentFlow` of a payment that is charged at once, after the resource ran and before it leaves. */
+export const AUTHORIZATION_FLOW = "authorization";
+
 /** `extra` of the requirements. Times are unix seconds. */
 export interface Extra {
   paymentFlow: string;
+  /** When a hold is captured, if the server says so. */
+  captureMode?: string;
   program: Address;
   feePayer: Address;
   /** An address, or `SESSION_KEY`. */
@@ -51,11 +59,8 @@ export interface IntentPayload {
   receiverProof: string[];
 }
 
-/** Pays the receiver. */
-export type CapturePayload = {
-  type: "capture";
-  /** 64 hex digits. */
-  paymentId: string;
+/** A capture: pays the receiver. */
+export type ChargeCapture = {
   /** The most that may be captured so far, in base units. The facilitator captures all of it. */
   amount: string;
   /** The most of `amount` that goes to the fee recipient, in base units. */
@@ -64,6 +69,9 @@ export type CapturePayload = {
   last: boolean;
   signature: string;
 };
+
+/** Pays the receiver out of a hold. */
+export type CapturePayload = { type: "capture"; paymentId: string } & ChargeCapture;
 
 /**
  * Pays for one more request out of a streamed hold: a capture by the session key that is not the
@@ -115,6 +123,7 @@ export function readExtra(requirements: PaymentRequirements): Extra {
   const feeRecipient = extra.has("feeRecipient") ? extra.address("feeRecipient") : undefined;
   return {
     paymentFlow: extra.has("paymentFlow") ? extra.text("paymentFlow") : "escrow",
+    ...(extra.has("captureMode") ? { captureMode: extra.text("captureMode") } : {}),
     program: extra.address("program"),
     feePayer: extra.address("feePayer"),
     captureAuthorizer: isStreamed ? SESSION_KEY : extra.address("captureAuthorizer"),
@@ -180,6 +189,6 @@ export function intentOf(requirements: PaymentRequirements, extra: Extra, payloa
     captureDeadline: BigInt(extra.captureDeadline),
     refundDeadline: BigInt(extra.refundDeadline),
     maximumFeeBps: extra.maxFeeBps,
-    flow: "escrow",
+    flow: extra.paymentFlow === "authorization" ? "authorization" : "escrow",
   };
 }

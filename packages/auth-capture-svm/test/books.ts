@@ -1,6 +1,6 @@
-/** A verifier's books, by the real one's rules: what is held, vouched and ended, and for whom. No I/O. */
+/** A verifier's books, by the real one's rules: what is held, charged, vouched and ended, and for whom. Uses the clock. */
 
-import type { PaymentPayload, SettleResponse } from "@x402/core/types";
+import type { PaymentPayload, SettleResponse, VerifyResponse } from "@x402/core/types";
 
 import { readBase58, readHex } from "../src/bytes.js";
 import { verify } from "../src/ed25519.js";
@@ -13,7 +13,7 @@ export interface Booked {
   readonly sessionKey: Uint8Array;
   readonly claim: string | undefined;
   readonly amount: bigint;
-  state: "authorized" | "captured" | "ended";
+  state: "authorized" | "captured" | "ended" | "paid";
   /** Vouchers that were accepted, with what each added and who claimed it. */
   readonly vouchers: Map<bigint, { readonly added: bigint; readonly claim: string | undefined }>;
   captured: bigint;
@@ -36,7 +36,7 @@ export class Books {
   settle(payment: PaymentPayload, claim: string | undefined): Partial<SettleResponse> {
     switch (payment.payload["type"]) {
       case undefined:
-        return this.#hold(payment, claim);
+        return payment.payload["capture"] === undefined ? this.#hold(payment, claim) : this.#charge(payment, claim);
       case "voucher":
         return this.#vouch(payment.payload, readRequestPrice(payment.accepted) ?? 0n, claim);
       default:
@@ -44,15 +44,48 @@ export class Books {
     }
   }
 
-  #hold(payment: PaymentPayload, claim: string | undefined): Partial<SettleResponse> {
-    const { accepted, payload } = payment;
-    const intent: Intent = intentOf(accepted, readExtra(accepted), readIntentPayload(payload));
-    const sessionKey = readBase58(intent.sessionKey, 32, "sessionKey");
-    const signature = readBase58(String(payload["signature"]), 64, "signature");
-    if (!this.#check(sessionKey, intentSignedBytes(intent), signature)) {
+  /** Whether a charge would be settled. */
+  verify(payment: PaymentPayload): VerifyResponse {
+    const signed = this.#signed(payment);
+    return { isValid: signed !== undefined && !this.payments.has(signed.id) };
+  }
+
+  #charge(payment: PaymentPayload, claim: string | undefined): Partial<SettleResponse> {
+    const signed = this.#signed(payment);
+    if (signed === undefined) {
       return refused("invalid_auth_capture_svm_signature");
     }
-    const id = writeHex(intentDigest(intent));
+    const { id, sessionKey, intent } = signed;
+    const known = this.payments.get(id);
+    if (known === undefined && Date.now() / 1000 > Number(intent.authorizeBy)) {
+      return refused("invalid_auth_capture_svm_intent_expired");
+    }
+    if (known !== undefined && known.claim !== claim) {
+      return refused("duplicate_settlement");
+    }
+    const captured = BigInt((payment.payload["capture"] as { amount: string }).amount);
+    const fresh: Booked = { sessionKey, claim, amount: intent.amount, state: "paid", vouchers: new Map(), captured };
+    this.payments.set(id, known ?? fresh);
+    const again = known === undefined ? {} : { alreadySettled: true, claimed: true };
+    return { amount: String((known ?? fresh).captured), extra: { state: "paid", status: "confirmed", ...again } };
+  }
+
+  /** What a session key signed; nothing if it did not. */
+  #signed({ accepted, payload }: PaymentPayload): { id: string; sessionKey: Uint8Array; intent: Intent } | undefined {
+    const intent = intentOf(accepted, readExtra(accepted), readIntentPayload(payload));
+    const sessionKey = readBase58(intent.sessionKey, 32, "sessionKey");
+    const signature = readBase58(String(payload["signature"]), 64, "signature");
+    const isSigned = this.#check(sessionKey, intentSignedBytes(intent), signature);
+    return isSigned ? { id: writeHex(intentDigest(intent)), sessionKey, intent } : undefined;
+  }
+
+  #hold(payment: PaymentPayload, claim: string | undefined): Partial<SettleResponse> {
+    const { accepted, payload } = payment;
+    const signed = this.#signed(payment);
+    if (signed === undefined) {
+      return refused("invalid_auth_capture_svm_signature");
+    }
+    const { id, sessionKey, intent } = signed;
     const known = this.payments.get(id);
     if (known !== undefined && (known.claim !== claim || claim === undefined || known.state !== "authorized")) {
       return refused("duplicate_settlement");

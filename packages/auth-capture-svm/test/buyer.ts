@@ -14,6 +14,10 @@ import { AGENT_SEED, draft, offer } from "./fixture.js";
 export const PRICE = 100n;
 const HOLD = 1_000n;
 
+/** What is asked for, beside a hold for one request. */
+const STREAMED = { requestPrice: PRICE.toString(), captureAuthorizer: "sessionKey" };
+const CHARGED = { paymentFlow: "authorization" };
+
 /** How many payments it has at a time. */
 const AT_ONCE = 12;
 
@@ -40,22 +44,23 @@ export class Buyer {
   /** What is sent next. `now` is in unix seconds. */
   payment(now: number): Accepted {
     if (this.#owned.length < AT_ONCE || this.#random(40) === 0) {
-      this.#owned.push(this.#own(Math.floor(now), this.#random(2) === 0));
+      const kinds = [{}, STREAMED, STREAMED, CHARGED] as const;
+      this.#owned.push(this.#own(Math.floor(now), kinds[this.#random(kinds.length)]));
     }
     // What is too old a merchant refuses by itself.
     const isFresh = ({ intent }: Own): boolean => intent.captureDeadline >= now + 60;
     this.#owned.splice(0, this.#owned.length, ...this.#owned.filter(isFresh).slice(-AT_ONCE));
-    const own = this.#owned[this.#random(this.#owned.length || 1)] ?? this.#own(Math.floor(now), false);
+    const own = this.#owned[this.#random(this.#owned.length || 1)] ?? this.#own(Math.floor(now));
     const sent = own.intent.isStreamed && this.#random(3) > 0 ? this.#voucher(own, now) : own.intent;
     return this.#random(8) === 0 ? forged(sent) : sent;
   }
 
-  #own(now: number, isStreamed: boolean): Own {
+  #own(now: number, kind: Record<string, string> = {}): Own {
     this.#nonce += 1;
     const captureDeadline = now + 3600;
-    const price = isStreamed ? { requestPrice: PRICE.toString(), captureAuthorizer: "sessionKey" } : {};
+    const isStreamed = kind === STREAMED;
     const { extra } = offer();
-    const accepted = { ...offer(), amount: HOLD.toString(), extra: { ...extra, captureDeadline, ...price } };
+    const accepted = { ...offer(), amount: HOLD.toString(), extra: { ...extra, captureDeadline, ...kind } };
     const unsigned = { ...draft(), nonce: String(this.#nonce), authorizeBy: now + 60 };
     const message = intentSignedBytes(intentOf(accepted, readExtra(accepted), readIntentPayload(unsigned)));
     const payload: PaymentPayload["payload"] = { ...unsigned, signature: this.#sign(message) };

@@ -124,7 +124,7 @@ test("a price above the maximum is refused", async () => {
     base,
     payWith(await verifier(), { maximumAmount: 999n }),
     received,
-    /1000 base units are above the maximum of 999/,
+    /0.001 is above the maximum of 0.000999/,
   );
 });
 
@@ -155,7 +155,7 @@ test("the spending limit holds over several requests", async () => {
   await pay(base);
   await assert.rejects(pay(base), {
     name: "SpendingError",
-    message: /the spending limit of 2500 base units leaves 500, and this costs 1000/,
+    message: /the spending limit of 0.0025 leaves 0.0005, and this costs 0.001/,
   });
   assert.equal(received.filter(({ payment }) => payment !== undefined).length, 2);
 });

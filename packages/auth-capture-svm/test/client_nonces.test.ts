@@ -3,16 +3,12 @@ import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 
-import {
-  decodePaymentSignatureHeader,
-  encodePaymentRequiredHeader,
-  encodePaymentResponseHeader,
-} from "@x402/core/http";
+import { decodePaymentSignatureHeader, encodePaymentResponseHeader } from "@x402/core/http";
 
 import { parseSession } from "../src/client.js";
 import { ReceiverList } from "../src/receivers.js";
 import { address, draft, session, sessionJson } from "./fixture.js";
-import { agentOf, now, offerFor, payWith, type Received, serve, shop, verifier } from "./peers.js";
+import { agentOf, askFor, now, offerFor, payWith, type Received, serve, shop, verifier } from "./peers.js";
 
 interface Asked {
   nonce: string;
@@ -40,9 +36,7 @@ async function shopThat(answers: (response: ServerResponse) => void): Promise<st
     if (request.headers["payment-signature"] !== undefined) {
       return answers(response);
     }
-    const accepts = [offerFor("GET", `${base}/`, "")];
-    const challenge = encodePaymentRequiredHeader({ x402Version: 2, resource: { url: `${base}/` }, accepts });
-    response.writeHead(402, { "payment-required": challenge }).end();
+    askFor(response, `${base}/`, offerFor("GET", `${base}/`, ""));
   });
   return base;
 }
@@ -147,7 +141,7 @@ test("other refusals of the verifier are no word on the nonce", async () => {
       return response.writeHead(422).end(JSON.stringify({ error })) !== undefined;
     }),
   );
-  await assert.rejects(pay(base), { name: "NoDraftError", code: "invalid_auth_capture_svm_session_revoked" });
+  await assert.rejects(pay(base), { name: "NoDraftError", code: "no_draft", reason: "invalid_auth_capture_svm_session_revoked" });
   assert.deepEqual([noted().free, noted().outstanding], [["1"], {}]);
 });
 

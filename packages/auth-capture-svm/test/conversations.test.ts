@@ -4,24 +4,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
-import {
-  decodePaymentSignatureHeader,
-  encodePaymentRequiredHeader,
-  encodePaymentResponseHeader,
-} from "@x402/core/http";
+import { decodePaymentSignatureHeader } from "@x402/core/http";
 import type { PaymentRequirements } from "@x402/core/types";
 
 import { writeHex } from "../src/bytes.js";
+import { Journal } from "../src/client/journal.js";
 import { streamResourceHash } from "../src/messages.js";
-import { identifierDeclaration } from "../src/payment_identifier.js";
 import { voucherOf } from "../src/server/payment.js";
-import { NETWORK } from "./fixture.js";
-import { agentOf, offerFor, serve, verifier } from "./peers.js";
+import { session } from "./fixture.js";
+import { agentOf, type Answer, answerWith, askFor, now, offerFor, serve, verifier } from "./peers.js";
 
 const PRICE = 1000n;
 
-/** To each sending with a payment: a status, the reason of a refusal, or that the answer gets lost. */
-type Answer = number | string;
+type Deadline = "authorizeBy" | "captureDeadline";
 
 interface Conversation {
   readonly name: string;
@@ -31,11 +26,34 @@ interface Conversation {
   readonly stream?: boolean;
   /** What the verifier says of every payment; nothing: it knows none. */
   readonly verifier?: unknown;
-  readonly fetches: { readonly key?: string; readonly answers: Answer[]; readonly told: string }[];
+  readonly fetches: {
+    readonly key?: string;
+    /** To each sending, in the order in which they arrive. */
+    readonly answers: Answer[];
+    /** A list if as many are begun at once, in alphabetical order. */
+    readonly told: string | string[];
+    /** The deadline of the payment until which it may settle. */
+    readonly until?: Deadline;
+  }[];
   /** How many are signed. */
   readonly intents: number;
   /** Amounts of all vouchers that are sent, in prices. */
   readonly vouchers: number[];
+  /** What the journal has in the end of purchases with a key. */
+  readonly journal?: { readonly key: string; readonly state: string; readonly authorizeBy: Deadline }[];
+}
+
+/** What a caller is told by an error; what a test found is no such. */
+function errorOf(error: unknown): string {
+  if (error instanceof assert.AssertionError) {
+    throw error;
+  }
+  return "error";
+}
+
+/** Which of a payment's deadlines a time is: a minute from now, or ten. */
+function deadlineOf(seconds: number): Deadline {
+  return seconds - now() < 300 ? "authorizeBy" : "captureDeadline";
 }
 
 /** A server that answers as told, and the payments it was sent. */
@@ -44,21 +62,11 @@ async function server({ ids, stream }: Conversation, answers: Answer[], payments
     const payment = request.headers["payment-signature"] as string | undefined;
     const url = `${base}${request.url}`;
     if (payment === undefined) {
-      const accepts = [stream === true ? streamed(url) : offerFor(request.method ?? "", url, body)];
-      const extensions = ids === true ? { "payment-identifier": identifierDeclaration("required") } : {};
-      const challenge = { x402Version: 2 as const, resource: { url }, accepts, extensions };
-      return void response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
+      const accepted = stream === true ? streamed(url) : offerFor(request.method ?? "", url, body);
+      return askFor(response, url, accepted, ids === true ? "required" : undefined);
     }
     payments.push(payment);
-    const answer = answers.shift();
-    if (answer === undefined || answer === "lost") {
-      return void response.socket?.destroy();
-    }
-    if (typeof answer === "number") {
-      return void response.writeHead(answer).end();
-    }
-    const refusal = { success: false, errorReason: answer, transaction: "", network: NETWORK } as const;
-    response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
+    answerWith(response, answers.shift() ?? "lost");
   });
   return base;
 }
@@ -84,14 +92,22 @@ describe("each conversation ends as it is written", { concurrency: true }, () =>
       const payments: string[] = [];
       const base = await server(conversation, answers, payments);
       const limits = { maximumAmount: PRICE, ...(conversation.stream === true ? { maximumHold: 10n * PRICE } : {}) };
-      const agent = await agentOf(await verifier({}, [], () => conversation.verifier), limits);
+      const opened = session({ verifier: await verifier({}, [], () => conversation.verifier) });
+      const agent = await agentOf("", limits, opened);
       let sendings = 0;
-      for (const [number, { key, answers: said, told }] of conversation.fetches.entries()) {
+      for (const [number, { key, answers: said, told, until }] of conversation.fetches.entries()) {
         answers.splice(0, answers.length, ...said);
         sendings += said.length;
-        const buying = agent.buy(`${base}/report`, undefined, key === undefined ? {} : { key });
-        const kind = await buying.then((outcome) => outcome.kind).catch(() => "error");
-        assert.equal(kind, told, `fetch ${number + 1}`);
+        const buying = [told].flat().map(async () => {
+          const outcome = await agent.buy(`${base}/report`, undefined, key === undefined ? {} : { key });
+          if (until !== undefined && "maySettleUntil" in outcome) {
+            assert.equal(deadlineOf(outcome.maySettleUntil ?? 0), until, `fetch ${number + 1}`);
+          }
+          return outcome.kind;
+        });
+        const settled = await Promise.allSettled(buying);
+        const kinds = settled.map((one) => (one.status === "fulfilled" ? one.value : errorOf(one.reason)));
+        assert.deepEqual(kinds.sort(), [told].flat(), `fetch ${number + 1}`);
         assert.equal(payments.length, sendings, `fetch ${number + 1}: each answer is to one sending`);
       }
       const sent = payments.map(decodePaymentSignatureHeader);
@@ -99,6 +115,11 @@ describe("each conversation ends as it is written", { concurrency: true }, () =>
       assert.equal(new Set(intents).size, conversation.intents);
       const vouchers = conversation.stream === true ? sent.map((payment) => voucherOf(payment).amount / PRICE) : [];
       assert.deepEqual(vouchers.map(Number), conversation.vouchers);
+      const journal = new Journal(`${opened.files}.journal`);
+      for (const { key, ...expected } of conversation.journal ?? []) {
+        const { state, authorizeBy } = (await journal.find(key)) ?? assert.fail(`${key} is not in the journal`);
+        assert.deepEqual({ state, authorizeBy: deadlineOf(authorizeBy) }, expected);
+      }
     });
   }
 });

@@ -42,6 +42,13 @@ test("what the offer may leave out has its default, what it has is taken", () =>
   );
 });
 
+test("a charge is signed as one, and a hold that is captured later as any other", () => {
+  const flow = (extra: Record<string, unknown>) =>
+    checkDraft({ ...offer(), extra: { ...offer().extra, ...extra } }, draft(), own, expected).flow;
+  assert.equal(flow({ paymentFlow: "authorization" }), "authorization");
+  assert.equal(flow({ captureMode: "deferred" }), "escrow");
+});
+
 const refusedOffers: [string, Partial<PaymentRequirements>][] = [
   ["accepted.scheme", { scheme: "exact" }],
   ["accepted.network", { network: "solana:other" }],
@@ -59,7 +66,10 @@ for (const [field, change] of refusedOffers) {
 const refusedExtras: [string, Record<string, unknown>][] = [
   ["program", { program: address(9) }],
   ["program", { program: undefined }],
-  ["paymentFlow", { paymentFlow: "authorization" }],
+  ["paymentFlow", { paymentFlow: "upfront" }],
+  ["captureMode", { captureMode: "later" }],
+  ["captureMode", { paymentFlow: "authorization", captureMode: "deferred" }],
+  ["captureAuthorizer", { paymentFlow: "authorization", captureAuthorizer: "sessionKey" }],
   ["resourceHash", { resourceHash: "00".repeat(32) }],
   ["resourceHash", { resourceHash: "0606" }],
   ["captureDeadline", { captureDeadline: NOW + MAXIMUM_HOLD_SECONDS + 1 }],

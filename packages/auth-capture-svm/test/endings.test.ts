@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { mock, test } from "node:test";
 
 import { LineFile } from "../src/durable.js";
@@ -10,7 +12,7 @@ import { paymentIdOf } from "../src/server/payment.js";
 import { Records } from "../src/server/records.js";
 import { AUTHORIZER, FEE_PAYER, offer } from "./fixture.js";
 import { Ledger } from "./ledger.js";
-import { Facilitator, payment, send, shop } from "./shop.js";
+import { Facilitator, opening, payment, send, shop } from "./shop.js";
 
 /** A yes to a capture that is not on chain as finally as can be. */
 const NOT_FINAL = ["unsettled", "processed", "confirmed"].map((status) => ({ extra: { state: "captured", status } }));
@@ -58,6 +60,39 @@ test("a release is kept until it is final, too", async () => {
   assert.equal(noted()[paymentIdOf(paid)], "releasing");
   await scheme.settleLeftOver();
   assert.deepEqual([facilitator.settled(), noted()], [["hold", "void", "void"], {}]);
+});
+
+test("a release is never on disk: it is signed anew from what is, once the payment is closed there", async (context) => {
+  context.mock.method(console, "warn", () => {});
+  const first = await shop();
+  const { base, facilitator, on, scheme, state } = first;
+  on((_request, response) => response.status(500).send("failed"));
+  facilitator.next.push(undefined, new Error("no answer"));
+  const alone = await payment(`${base}/report`);
+  await send(`${base}/report`, alone);
+  on((_request, response) => response.send("served"));
+  const streamed = await opening(`${base}/tick`);
+  assert.equal((await send(`${base}/tick`, streamed)).status, 200);
+  facilitator.next.push(new Error("no answer"));
+  await scheme.closeStreams();
+  const noted = { [paymentIdOf(alone)]: "releasing", [paymentIdOf(streamed)]: "releasing" };
+  const isSigned = (): boolean => /"type":"(close|void)"/.test(readFileSync(join(state, "purchases.jsonl"), "utf8"));
+  assert.deepEqual([first.noted(), isSigned()], [noted, false]);
+  facilitator.asked.splice(0);
+  const next = await first.restart();
+  assert.deepEqual([next.noted(), isSigned()], [noted, false], "nor where the file is written anew");
+  await next.scheme.settleLeftOver();
+  const settled = facilitator.asked.map(({ payload }) => [payload["type"], payload["amount"]]);
+  assert.deepEqual(
+    [settled.sort(), next.noted()],
+    [
+      [
+        ["close", "100"],
+        ["void", "0"],
+      ],
+      {},
+    ],
+  );
 });
 
 test("no answer but that it is final makes a merchant forget a capture, over restarts", async () => {

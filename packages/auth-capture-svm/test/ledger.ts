@@ -52,6 +52,9 @@ export class Ledger extends Facilitator {
     if (request.url === "/supported") {
       return void response.end(JSON.stringify(SUPPORTED));
     }
+    if (request.method === "GET") {
+      return void response.writeHead(404).end("{}");
+    }
     const text = Buffer.concat(chunks).toString();
     const failure = depth(text) > DEEPEST ? { status: 400 } : this.failures.shift();
     const { paymentPayload, claim } = JSON.parse(text) as { paymentPayload: PaymentPayload; claim?: string };

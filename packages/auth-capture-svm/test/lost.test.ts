@@ -66,6 +66,29 @@ test("a payment without a verdict is released though another pays fees by then",
   assert.deepEqual(await settleLeftOver(context, 33), [undefined, ["void"]]);
 });
 
+test("a hold that is being asked about takes no voucher", async (context) => {
+  const { base, facilitator, scheme, served } = await shop();
+  const opens = await opening(`${base}/tick`);
+  facilitator.next.push(new Error("no answer"));
+  await send(`${base}/tick`, opens);
+  facilitator.settled();
+  let meanwhile: Awaited<ReturnType<typeof send>> | undefined;
+  const honest = facilitator.fetch;
+  facilitator.fetch = async (url, init) => {
+    if (String(init?.body).includes('"nonce"')) {
+      const payload = voucher(paymentIdOf(opens), 200);
+      meanwhile = await send(`${base}/tick`, { ...opens, payload });
+    }
+    return honest(url, init);
+  };
+  context.mock.method(Date, "now", () => (Number(opens.payload["authorizeBy"]) + 31) * 1000);
+  await scheme.settleLeftOver();
+  assert.deepEqual(
+    [meanwhile?.reason, facilitator.settled(), served()],
+    ["invalid_auth_capture_svm_voucher_hold_closed", ["hold"], 0],
+  );
+});
+
 test("nobody's junk is written down", async () => {
   const { base, facilitator, noted } = await shop();
   const paid = await payment(`${base}/report`);

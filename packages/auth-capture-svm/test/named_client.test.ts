@@ -2,19 +2,13 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { describe, test } from "node:test";
 
-import {
-  decodePaymentSignatureHeader,
-  encodePaymentRequiredHeader,
-  encodePaymentResponseHeader,
-} from "@x402/core/http";
+import { decodePaymentSignatureHeader } from "@x402/core/http";
 import type { PaymentRequirements } from "@x402/core/types";
 
-import { writeHex } from "../src/bytes.js";
-import { streamResourceHash } from "../src/messages.js";
 import { type IdentifierOffer, identifierDeclaration } from "../src/payment_identifier.js";
 import { paymentIdOf, voucherOf } from "../src/server/payment.js";
-import { offer, session } from "./fixture.js";
-import { now, offerFor, payWith, serve, verifier } from "./peers.js";
+import { answerWith, askFor, offerFor, payWith, serve, verifier } from "./peers.js";
+import { streamedOffer } from "./streaming_shop.js";
 
 type Answer = (response: ServerResponse, payment: string) => void;
 
@@ -36,9 +30,7 @@ async function namedShop(
     }
     const url = `${base}${request.url}`;
     const accepted = offered?.(base) ?? offerFor(request.method ?? "", url, body);
-    const extensions = identified === null ? {} : { [EXTENSION]: identifierDeclaration(identified) };
-    const challenge = { x402Version: 2, resource: { url }, accepts: [accepted], extensions };
-    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
+    askFor(response, url, accepted, identified ?? undefined);
   });
   return base;
 }
@@ -53,18 +45,9 @@ const says =
   (response) =>
     response.writeHead(status).end();
 const refuses =
-  (errorReason: string): Answer =>
-  (response) => {
-    const refusal = { success: false, errorReason, transaction: "", network: session().network };
-    response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
-  };
-
-/** A hold of 1,000 for requests at 100 each under `base`. */
-function streamedOffer(base: string): PaymentRequirements {
-  const resourceHash = writeHex(streamResourceHash(base));
-  const extra = { captureAuthorizer: "sessionKey", requestPrice: "100", captureDeadline: now() + 600, resourceHash };
-  return { ...offer(), extra: { ...offer().extra, ...extra } };
-}
+  (reason: string): Answer =>
+  (response) =>
+    answerWith(response, reason);
 
 const idOf = (payment: string): unknown => {
   const { extensions } = decodePaymentSignatureHeader(payment);

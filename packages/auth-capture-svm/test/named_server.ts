@@ -1,9 +1,8 @@
 /** A server that takes ids of purchases and loses its first answer to each payment: clients have to ask again. */
 
-import { paymentMiddleware, x402ResourceServer } from "@x402/express";
 import express from "express";
 
-import { AuthCaptureSvmScheme, readKeypair } from "../src/server.js";
+import { AuthCaptureSvmScheme, expressMiddleware, readKeypair } from "../src/server.js";
 
 const [facilitator = "", keypair = "", mint = "", port] = process.argv.slice(2);
 const scheme = await AuthCaptureSvmScheme.connect({
@@ -11,8 +10,7 @@ const scheme = await AuthCaptureSvmScheme.connect({
   ...{ authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } },
   program: process.env["X402_ESCROW_PROGRAM_ID"],
 });
-const server = new x402ResourceServer(scheme.facilitator).register(scheme.network, scheme);
-const routes = { "GET /named": { accepts: scheme.price("$0.25", { identified: "required" }) } };
+const routes = { "GET /named": { accepts: scheme.price("$0.25", { held: true, identified: "required" }) } };
 
 const lost = new Set<string>();
 let served = 0;
@@ -29,7 +27,7 @@ app.use((request, response, next) => {
   }
   next();
 });
-app.use(scheme.wrap(paymentMiddleware(routes, server)));
+app.use(expressMiddleware(await scheme.shop(routes)));
 app.get("/named", (_request, response) => {
   served += 1;
   response.json({ served });

@@ -4,13 +4,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { after } from "node:test";
 
-import { encodePaymentRequiredHeader } from "@x402/core/http";
+import { encodePaymentRequiredHeader, encodePaymentResponseHeader } from "@x402/core/http";
 import type { PaymentRequirements } from "@x402/core/types";
 
 import { writeHex } from "../src/bytes.js";
 import { Agent, type AgentOptions, type Limits, type Session } from "../src/client.js";
 import { resourceHash } from "../src/messages.js";
-import { draft, offer, session } from "./fixture.js";
+import { type IdentifierOffer, identifierDeclaration, PAYMENT_IDENTIFIER } from "../src/payment_identifier.js";
+import { draft, NETWORK, offer, session } from "./fixture.js";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
@@ -40,6 +41,47 @@ export function offerFor(method: string, url: string, body: string): PaymentRequ
   return { ...offer(), extra: { ...offer().extra, captureDeadline: now() + 600, resourceHash: hash } };
 }
 
+/** Asks for payment; with `identified`, by a server that takes ids. */
+export function askFor(
+  response: ServerResponse,
+  url: string,
+  accepted: PaymentRequirements,
+  identified?: IdentifierOffer,
+): void {
+  const extensions =
+    identified === undefined ? {} : { extensions: { [PAYMENT_IDENTIFIER]: identifierDeclaration(identified) } };
+  const challenge = { x402Version: 2, resource: { url }, accepts: [accepted], ...extensions };
+  response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
+}
+
+/** To a request with a payment: a status, the reason of a 402, or that the answer gets lost (0). */
+export type Answer = number | string;
+
+export function answerWith(response: ServerResponse, answer: Answer): void {
+  if (answer === 0 || answer === "lost") {
+    return void response.socket?.destroy();
+  }
+  if (typeof answer === "number") {
+    return void response.writeHead(answer).end();
+  }
+  const refusal = { success: false, errorReason: answer, transaction: "", network: NETWORK } as const;
+  response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
+}
+
+/** A server that takes ids and answers payments as told, at last with 200. */
+export async function answering(answers: Answer[], payments: string[] = []): Promise<string> {
+  const base = await serve((request, response, body) => {
+    const payment = request.headers["payment-signature"] as string | undefined;
+    if (payment === undefined) {
+      const url = `${base}${request.url}`;
+      return askFor(response, url, offerFor(request.method ?? "", url, body), "optional");
+    }
+    payments.push(payment);
+    answerWith(response, answers.shift() ?? 200);
+  });
+  return base;
+}
+
 export interface Received {
   method: string;
   url: string;
@@ -61,8 +103,7 @@ export async function shop(
     }
     const offered = offerFor(method, `${base}${url}`, body);
     alter(offered);
-    const challenge = { x402Version: 2, resource: { url: `${base}${url}` }, accepts: [offered] };
-    response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
+    askFor(response, `${base}${url}`, offered);
   });
   return base;
 }

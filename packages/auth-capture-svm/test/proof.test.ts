@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
+import { CHARGE } from "../src/purchase/charge.js";
 import { HOLD, type HoldState, VOUCHER } from "../src/purchase/seller.js";
 import { type Nature, World } from "./proof.js";
 
@@ -79,6 +80,12 @@ for (const state of ["serving", "capturing", "captured"] satisfies HoldState[]) 
   test(`it finds out a payment that is ${state} and may come again`, () =>
     findsOut(altering(HOLD[state], { asked: "sent" })));
 }
+
+test("it finds out a charge that was served and may come again", () =>
+  findsOut(altering(CHARGE.served, { asked: "verifying" })));
+
+test("it finds out a crash that makes a merchant forget what a charge bought", () =>
+  findsOut(altering(CHARGE.served, { crashed: "unknown" })));
 
 test("it finds out a crash that makes a merchant forget what it captures", () =>
   findsOut(altering(HOLD.capturing, { crashed: "offered" })));

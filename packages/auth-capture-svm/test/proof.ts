@@ -9,11 +9,12 @@ import assert from "node:assert/strict";
 import type { PaymentPayload, SettleResponse } from "@x402/core/types";
 
 import { Authorizer } from "../src/server/authorizer.js";
+import { Charger, type ChargeSale } from "../src/server/charger.js";
 import { Ender } from "../src/server/ender.js";
 import { Endings } from "../src/server/endings.js";
 import { Facilitator } from "../src/server/facilitator.js";
 import { type Log, Records } from "../src/server/records.js";
-import type { Accepted } from "../src/server/terms.js";
+import { type Accepted, isCharge } from "../src/server/terms.js";
 import { type Sale, Till } from "../src/server/till.js";
 import { AUTHORIZER, FEE_PAYER, NETWORK } from "./fixture.js";
 import { Books, highest } from "./books.js";
@@ -43,6 +44,8 @@ export interface Nature {
 
 /** A question to the verifier that is not answered yet. */
 interface Asked {
+  /** Whether it is only asked whether it would be settled. */
+  readonly isVerify: boolean;
   readonly payment: PaymentPayload;
   readonly claim: string | undefined;
   readonly answer: (response: Response) => void;
@@ -53,6 +56,7 @@ interface Life {
   isAlive: boolean;
   readonly records: Records;
   readonly till: Till;
+  readonly charger: Charger;
   readonly endings: Endings;
 }
 
@@ -65,7 +69,7 @@ export class World {
   readonly #nature: Nature;
   #full = 0;
   readonly #asked: Asked[] = [];
-  readonly #sales: { sale: Sale; life: Life }[] = [];
+  readonly #sales: { sale: Sale | ChargeSale; life: Life }[] = [];
   /** How often each purchase was served. */
   readonly served = new Map<string, number>();
   /** What went wrong. */
@@ -127,6 +131,10 @@ export class World {
       return;
     }
     for (const [id, booked] of this.books.payments) {
+      if (booked.state === "paid") {
+        assert.ok(this.taken.has(id), `${id}: was charged, and no handler took anything`);
+        continue;
+      }
       const vouchers = [...booked.vouchers.keys()].filter((amount) => (this.served.get(`${id} ${amount}`) ?? 0) > 0);
       const last = highest(booked);
       // The verifier captures the last voucher of a stream that nobody closes.
@@ -140,7 +148,7 @@ export class World {
       }
     }
     for (const [purchase] of this.served) {
-      assert.ok(this.books.payments.has(purchase.split(" ")[0] ?? ""), `${purchase}: was served and is not held`);
+      assert.ok(this.books.payments.has(purchase.split(" ")[0] ?? ""), `${purchase}: was served and is not paid`);
     }
   }
 
@@ -160,10 +168,13 @@ export class World {
     };
     const records = new Records(log, claim, lines);
     const authorizer = new Authorizer(AUTHORIZER);
-    const facilitator = new Facilitator("http://verifier.test", (_url, init) => this.#ask(String(init?.body)));
+    const facilitator = new Facilitator("http://verifier.test", (url, init) =>
+      this.#ask(String(url).endsWith("/verify"), String(init?.body)),
+    );
     const endings = new Endings(new Ender(facilitator, authorizer, records, FEE_PAYER), records, 10);
     const till = new Till(facilitator, authorizer, records, endings);
-    return Object.assign(life, { records, till, endings });
+    const charger = new Charger(facilitator, authorizer, records);
+    return Object.assign(life, { records, till, charger, endings });
   }
 
   #kill(): void {
@@ -176,14 +187,19 @@ export class World {
     this.#full = full;
   }
 
-  #ask(body: string): Promise<Response> {
+  #ask(isVerify: boolean, body: string): Promise<Response> {
     const { paymentPayload: payment, claim } = JSON.parse(body) as { paymentPayload: PaymentPayload; claim?: string };
-    return new Promise((answer) => this.#asked.push({ payment, claim, answer }));
+    return new Promise((answer) => this.#asked.push({ isVerify, payment, claim, answer }));
   }
 
   async #send(accepted: Accepted): Promise<void> {
     const life = this.#life;
-    const sold = await (accepted.isStreamed ? life.till.accept(accepted, PRICE) : life.till.hold(accepted));
+    const { till, charger } = life;
+    const sold = await (isCharge(accepted.payment.accepted)
+      ? charger.begin(accepted)
+      : accepted.isStreamed
+        ? till.accept(accepted, PRICE)
+        : till.hold(accepted));
     if ("accepted" in sold && life.isAlive) {
       this.#sales.push({ sale: sold, life });
     }
@@ -195,8 +211,11 @@ export class World {
     if (asked === undefined) {
       return;
     }
-    const { payment, claim, answer } = asked;
-    if (isTrue || this.#random(2) === 0) {
+    const { isVerify, payment, claim, answer } = asked;
+    if (isVerify && isTrue) {
+      return answer(Response.json(this.books.verify(payment)));
+    }
+    if (!isVerify && (isTrue || this.#random(2) === 0)) {
       const says: Partial<SettleResponse> = this.books.settle(payment, claim);
       if (isTrue) {
         return answer(Response.json({ success: true, transaction: "", network: NETWORK, ...says }));
@@ -209,7 +228,7 @@ export class World {
         ? new Response("{}", { status: anything })
         : typeof anything === "string"
           ? new Response(anything)
-          : Response.json({ transaction: "", network: NETWORK, ...anything }),
+          : Response.json({ transaction: "", network: NETWORK, isValid: "success" in anything, ...anything }),
     );
   }
 
@@ -227,8 +246,15 @@ export class World {
     const { paymentId, amount, isStreamed } = sale.accepted;
     const takes = this.#random(4) === 0 ? 0n : BigInt(1 + this.#random(Number(amount)));
     const purchase = isStreamed ? `${paymentId} ${amount}` : paymentId;
-    const answered = life.till.end(sale, takes).then(({ success }) => {
-      if (takes > 0n && success && life.isAlive) {
+    const isHeld = "held" in sale;
+    if (!isHeld && takes > 0n) {
+      this.taken.add(purchase);
+    }
+    const ending = isHeld
+      ? life.till.end(sale, takes).then(({ success }) => success)
+      : life.charger.end(sale, takes > 0n, takes).then((ended) => "settled" in ended);
+    const answered = ending.then((isServed) => {
+      if (takes > 0n && isServed && life.isAlive) {
         this.served.set(purchase, (this.served.get(purchase) ?? 0) + 1);
         assert.equal(this.served.get(purchase), 1, `${purchase} was served twice`);
       }

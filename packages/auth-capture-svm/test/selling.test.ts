@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { setSettlementOverrides } from "@x402/express";
 import type { Request, Response } from "express";
 
 import { readBase58, readHex, writeHex } from "../src/bytes.js";
 import { publicKey, verify } from "../src/ed25519.js";
 import { captureSignedBytes, releaseSignedBytes, resourceHash } from "../src/messages.js";
 import { paymentIdOf } from "../src/server/payment.js";
+import { charging } from "../src/server.js";
 import { LOCAL_PROGRAM } from "../src/deployment.js";
 import { address, AUTHORIZER, AUTHORIZER_ADDRESS, NETWORK } from "./fixture.js";
 import { opening, payment, send, shop } from "./shop.js";
@@ -60,7 +60,7 @@ test("captures what the handler wants", async () => {
   const { base, facilitator, on } = await shop();
   const amounts: unknown[] = [];
   for (const amount of ["400", "$0.0005", "50%", "1000"]) {
-    on((_request, response) => (setSettlementOverrides(response, { amount }), response.send("served")));
+    on((_request, response) => (response.set(charging(amount)), response.send("served")));
     assert.equal((await send(`${base}/report`, await payment(`${base}/report`))).status, 200);
     amounts.push(facilitator.asked.splice(0)[1]?.payload["amount"]);
   }
@@ -105,7 +105,7 @@ test("only 2xx is paid for", async () => {
 test("releases what a handler wants nothing of, or fails at", async () => {
   const { base, facilitator, noted, on } = await shop();
   const handlers: [number, (request: Request, response: Response) => unknown][] = [
-    [200, (_request, response) => (setSettlementOverrides(response, { amount: "0" }), response.send("free"))],
+    [200, (_request, response) => (response.set(charging("0")), response.send("free"))],
     [404, (_request, response) => response.status(404).send("none")],
     [500, () => Promise.reject(new Error("broken"))],
     [

@@ -7,7 +7,7 @@ import type { SupportedResponse } from "@x402/core/types";
 import { writeHex } from "../src/bytes.js";
 import { resourceHash, streamResourceHash } from "../src/messages.js";
 import type { MerchantConfig } from "../src/server.js";
-import { address } from "./fixture.js";
+import { address, AUTHORIZER_ADDRESS } from "./fixture.js";
 import { Facilitator, payment, send, shop, SUPPORTED } from "./shop.js";
 
 const mint = address(2);
@@ -36,6 +36,52 @@ for (const [terms, message] of wrong) {
     await assert.rejects(shop(undefined, undefined, terms), message);
   });
 }
+
+test("a receiver that can't be paid shows at the start, with what to do and what it costs", async (context) => {
+  const warned = context.mock.method(console, "warn", () => {});
+  const facilitator = new Facilitator();
+  const body = { tokenAccount: address(8), canReceive: false, decimals: 6, rentLamports: "2039280" };
+  facilitator.receiver = { status: 200, body };
+  await assert.rejects(shop(facilitator), (error: Error) => {
+    for (const part of [
+      `payTo: ${AUTHORIZER_ADDRESS} has no`,
+      address(8),
+      "0.00203928 SOL",
+      `create-account ${mint} --owner`,
+    ]) {
+      assert.ok(error.message.includes(part), error.message);
+    }
+    return true;
+  });
+  facilitator.receiver = { status: 422, body: {} };
+  await assert.rejects(shop(facilitator), /token\.mint: .* is no token on the facilitator's cluster/);
+  facilitator.receiver = { status: 503, body: {} };
+  await shop(facilitator);
+  assert.match(String(warned.mock.calls[0]?.arguments[0]), /it is not known whether .* has a token account/);
+  facilitator.receiver = { status: 200, body: { ...body, canReceive: true, decimals: 4 } };
+  const { scheme } = await shop(facilitator, undefined, { token: { mint } });
+  assert.deepEqual(await scheme.parsePrice("0.25"), { asset: mint, amount: "2500" });
+});
+
+test("the log says why a payment is refused, and that clients ask for another host", async (context) => {
+  const warned = context.mock.method(console, "warn", () => {});
+  const { base, facilitator } = await shop();
+  facilitator.next.push({ success: false, errorReason: "insufficient_funds", errorMessage: "no\u001b[31m money" });
+  await send(`${base}/report`, await payment(`${base}/report`));
+  const lines = (): string[] => {
+    const all = warned.mock.calls.map(({ arguments: [line] }) => String(line));
+    warned.mock.resetCalls();
+    return all;
+  };
+  const told = `GET ${base}/report: a payment of 0.001 tokens was refused: insufficient_funds: no\\u{1b}[31m money`;
+  assert.deepEqual(lines(), [told]);
+  const elsewhere = await shop(undefined, undefined, { publicUrl: "https://shop.example" });
+  await fetch(`${elsewhere.base}/report`);
+  await fetch(`${elsewhere.base}/report`);
+  const [line, ...more] = lines();
+  assert.match(line ?? "", /a request came for 127\.0\.0\.1:\d+, and publicUrl is https:\/\/shop\.example/);
+  assert.deepEqual(more, []);
+});
 
 test("a wrong price shows when the route is made", async () => {
   const { scheme } = await shop();

@@ -13,8 +13,13 @@ import {
   decodePaymentResponseHeader,
   encodePaymentSignatureHeader,
 } from "@x402/core/http";
-import type { PaymentPayload, PaymentRequirements, SettleResponse, SupportedResponse } from "@x402/core/types";
-import { paymentMiddleware, x402ResourceServer } from "@x402/express";
+import type {
+  PaymentPayload,
+  PaymentRequirements,
+  SettleResponse,
+  SupportedResponse,
+  VerifyResponse,
+} from "@x402/core/types";
 import express from "express";
 
 import { LOCAL_PROGRAM } from "../src/deployment.js";
@@ -22,7 +27,7 @@ import { readHex, writeBase58 } from "../src/bytes.js";
 import { LineFile } from "../src/durable.js";
 import { sign } from "../src/ed25519.js";
 import { captureSignedBytes, intentSignedBytes } from "../src/messages.js";
-import { AuthCaptureSvmScheme, type MerchantConfig } from "../src/server.js";
+import { AuthCaptureSvmScheme, expressMiddleware, type MerchantConfig } from "../src/server.js";
 import { PAYMENT_IDENTIFIER_EXTRA, readIdentifier } from "../src/payment_identifier.js";
 import { paymentIdOf } from "../src/server/payment.js";
 import { intentOf, readExtra, readIntentPayload } from "../src/wire.js";
@@ -45,14 +50,21 @@ export const SUPPORTED: SupportedResponse = {
 export class Facilitator {
   url = "http://facilitator.test";
   readonly asked: PaymentPayload[] = [];
+  /** What it was asked whether it would settle it. */
+  readonly verified: PaymentPayload[] = [];
   readonly #held = new Set<string>();
   /** Who pays fees now. */
   feePayer = address(4);
   /** What the next settlements are answered instead; an error is thrown. */
   readonly next: (Partial<SettleResponse> | Error | undefined)[] = [];
+  /** What it says of the receiver. */
+  receiver: { status: number; body: unknown } = { status: 404, body: {} };
 
   /** What the merchant asks with. */
   fetch: typeof fetch = async (url, init) => {
+    if (String(url).includes("/receivers/")) {
+      return Response.json(this.receiver.body, { status: this.receiver.status });
+    }
     if (String(url).endsWith("/supported")) {
       return Response.json(await this.getSupported());
     }
@@ -63,11 +75,25 @@ export class Facilitator {
     };
     assert.deepEqual(paymentPayload.accepted, paymentRequirements);
     const isOurs = ["capture", "void", "close"].includes(String(paymentPayload.payload["type"]));
+    if (String(url).endsWith("/verify")) {
+      assert.equal(claim, undefined, "nobody serves what is only asked about");
+      return Response.json(await this.verify(paymentPayload));
+    }
     assert.equal(claim === undefined, isOurs, "what a client sent has a claim, and nothing else");
     return !isOurs && lacksId(paymentPayload)
       ? Response.json({ error: { code: "bad_request", message: "the id is missing" } }, { status: 400 })
       : Response.json(await this.settle(paymentPayload));
   };
+
+  /** Says yes, unless the next answer is another. */
+  async verify(payment: PaymentPayload): Promise<VerifyResponse> {
+    this.verified.push(payment);
+    const next = this.next.shift();
+    if (next instanceof Error) {
+      throw next;
+    }
+    return { isValid: next?.success ?? true, ...(next?.errorReason && { invalidReason: next.errorReason }) };
+  }
 
   async settle(payment: PaymentPayload): Promise<SettleResponse> {
     this.asked.push(payment);
@@ -93,9 +119,10 @@ export class Facilitator {
     return Promise.resolve({ ...SUPPORTED, kinds });
   }
 
-  /** The types of what was settled since the last look; a client's payment is a hold. */
+  /** The types of what was settled since the last look; a client's payment is a hold, or a charge. */
   settled(): string[] {
-    return this.asked.splice(0).map(({ payload }) => String(payload["type"] ?? "hold"));
+    const kindOf = ({ payload }: PaymentPayload): unknown => (payload["capture"] === undefined ? "hold" : "charge");
+    return this.asked.splice(0).map((payment) => String(payment.payload["type"] ?? kindOf(payment)));
   }
 }
 
@@ -129,12 +156,7 @@ type Terms = Partial<Omit<MerchantConfig, "facilitator" | "fetch" | "authorizer"
 export async function shop(
   facilitator = new Facilitator(),
   state = join(folder, String(files++)),
-  {
-    wrapped = true,
-    port = 0,
-    parser = "raw",
-    ...terms
-  }: { wrapped?: boolean; port?: number; parser?: Parser } & Terms = {},
+  { port = 0, parser = "raw", ...terms }: { port?: number; parser?: Parser } & Terms = {},
 ) {
   const token = { mint: address(2), decimals: 6 };
   const scheme = await AuthCaptureSvmScheme.connect({
@@ -147,13 +169,16 @@ export async function shop(
     ...terms,
   });
   const routes = {
-    "GET /report": { accepts: scheme.price("$0.001") },
-    "GET /final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },
+    "GET /report": { accepts: scheme.price("$0.001", { held: true }) },
+    "GET /final": { accepts: scheme.price("$0.001", { held: true, commitment: "finalized" as const }) },
+    "GET /charge": { accepts: scheme.price("$0.001") },
+    "GET /charge-final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },
+    "GET /charge-named": { accepts: scheme.price("$0.001", { identified: "optional" }) },
     "GET /tick": { accepts: scheme.price("$0.0001", { hold: "$0.001" }) },
-    "GET /named": { accepts: scheme.price("$0.001", { identified: "optional" }) },
-    "POST /must-be-named": { accepts: scheme.price("$0.001", { identified: "required" }) },
+    "GET /named": { accepts: scheme.price("$0.001", { held: true, identified: "optional" }) },
+    "POST /must-be-named": { accepts: scheme.price("$0.001", { held: true, identified: "required" }) },
     "GET /named-tick": { accepts: scheme.price("$0.0001", { hold: "$0.001", identified: "optional" }) },
-    "POST /translate": { accepts: scheme.price({ asset: token.mint, amount: "1000" }) },
+    "POST /translate": { accepts: scheme.price({ asset: token.mint, amount: "1000" }, { held: true }) },
   };
   const app = express();
   let served = 0;
@@ -163,9 +188,7 @@ export async function shop(
       ? express.raw({ type: () => true, inflate: false })
       : express.json(parser === "kept" ? { verify: scheme.keepBody } : {}),
   );
-  const resources = new x402ResourceServer(scheme.facilitator).register(scheme.network, scheme);
-  const payments = paymentMiddleware(routes, resources);
-  app.use(wrapped ? scheme.wrap(payments) : payments);
+  app.use(expressMiddleware(await scheme.shop(routes)));
   app.use((request, response) => {
     served += 1;
     return handle(request, response);
@@ -190,7 +213,7 @@ export async function shop(
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       const { port } = new URL(base);
-      return shop(facilitator, state, { wrapped, port: Number(port), parser, ...terms });
+      return shop(facilitator, state, { port: Number(port), parser, ...terms });
     },
     base,
     served: () => served,
@@ -199,7 +222,7 @@ export async function shop(
     noted: () => {
       const noted: Record<string, string> = {};
       for (const line of new LineFile(join(state, "purchases.jsonl")).read().slice(1)) {
-        const { hold, state: is } = line as { hold: string; state?: string };
+        const { hold, charge, state: is = charge } = line as { hold: string; state?: string; charge?: string };
         Object.assign(noted, is === undefined ? {} : { [hold]: is });
       }
       const isOver = (is: string): boolean => ["captured", "released", "lapsed", "offered"].includes(is);

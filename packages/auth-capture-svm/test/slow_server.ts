@@ -1,9 +1,8 @@
 /** A server that is busy for a minute with everything it sells, to be killed meanwhile. */
 
-import { paymentMiddleware, x402ResourceServer } from "@x402/express";
 import express from "express";
 
-import { AuthCaptureSvmScheme, readKeypair } from "../src/server.js";
+import { AuthCaptureSvmScheme, expressMiddleware, readKeypair } from "../src/server.js";
 
 const [facilitator = "", keypair = "", mint = "", port] = process.argv.slice(2);
 const scheme = await AuthCaptureSvmScheme.connect({
@@ -11,8 +10,8 @@ const scheme = await AuthCaptureSvmScheme.connect({
   ...{ authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } },
   program: process.env["X402_ESCROW_PROGRAM_ID"],
 });
-const server = new x402ResourceServer(scheme.facilitator).register(scheme.network, scheme);
+const shop = await scheme.shop({ "GET /slow": { accepts: scheme.price("$0.25", { held: true }) } });
 
-const app = express().use(scheme.wrap(paymentMiddleware({ "GET /slow": { accepts: scheme.price("$0.25") } }, server)));
+const app = express().use(expressMiddleware(shop));
 app.get("/slow", (_request, response) => void setTimeout(() => response.send("served"), 60_000));
 app.listen(Number(port), "127.0.0.1");

@@ -1,9 +1,8 @@
 /** A server whose routes are paid for out of one hold, a tenth of a cent each; every third request for /odd fails. */
 
-import { paymentMiddleware, x402ResourceServer } from "@x402/express";
 import express from "express";
 
-import { AuthCaptureSvmScheme, readKeypair } from "../src/server.js";
+import { AuthCaptureSvmScheme, expressMiddleware, readKeypair } from "../src/server.js";
 
 const [facilitator = "", keypair = "", mint = "", port] = process.argv.slice(2);
 const scheme = await AuthCaptureSvmScheme.connect({
@@ -12,12 +11,11 @@ const scheme = await AuthCaptureSvmScheme.connect({
   program: process.env["X402_ESCROW_PROGRAM_ID"],
   streamIdleSeconds: 5,
 });
-const server = new x402ResourceServer(scheme.facilitator).register(scheme.network, scheme);
 const accepts = scheme.price("$0.001", { hold: "$0.1" });
 
 let asked = 0;
 const app = express().use(
-  scheme.wrap(paymentMiddleware({ "GET /tick": { accepts }, "GET /odd": { accepts } }, server)),
+  expressMiddleware(await scheme.shop({ "GET /tick": { accepts }, "GET /odd": { accepts } })),
 );
 app.get("/tick", (_request, response) => void response.send("tick"));
 app.get("/odd", (_request, response) => {

@@ -119,7 +119,7 @@ test("a voucher that the facilitator refuses, or has seen, buys nothing", async 
   }
   assert.equal(served(), 1);
   const again = await send(`${base}/tick`, opens);
-  assert.deepEqual([again.status, again.reason, served()], [402, REPEATED.errorReason, 1]);
+  assert.deepEqual([again.status, again.reason, served()], [402, "duplicate_settlement", 1]);
 });
 
 test("a voucher whose request was not served pays for another, once", async () => {

@@ -2,11 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import {
-  decodePaymentSignatureHeader,
-  encodePaymentRequiredHeader,
-  encodePaymentResponseHeader,
-} from "@x402/core/http";
+import { decodePaymentSignatureHeader } from "@x402/core/http";
 import type { PaymentRequirements } from "@x402/core/types";
 
 import { readBase58, readHex, writeHex } from "../src/bytes.js";
@@ -14,7 +10,7 @@ import { verify } from "../src/ed25519.js";
 import { captureSignedBytes, streamResourceHash } from "../src/messages.js";
 import { paymentIdOf, voucherOf } from "../src/server/payment.js";
 import { offer, session } from "./fixture.js";
-import { now, serve } from "./peers.js";
+import { type Answer, answerWith, askFor, now, serve } from "./peers.js";
 
 /** A hold of 1,000 under `origin`, for requests at `price` each. */
 export function streamedOffer(origin: string, captureDeadline = now() + 600, price = 100): PaymentRequirements {
@@ -36,14 +32,13 @@ export interface Bought {
  */
 export async function streamingShop(
   bought: Bought[],
-  answer: (count: number) => number | string = () => 200,
+  answer: (count: number) => Answer = () => 200,
 ): Promise<string> {
   const base = await serve((request, response) => {
     const header = request.headers["payment-signature"] as string | undefined;
     if (header === undefined) {
       const accepted = streamedOffer(base, undefined, request.url === "/dear" ? 150 : 100);
-      const challenge = { x402Version: 2, resource: { url: `${base}${request.url}` }, accepts: [accepted] };
-      return void response.writeHead(402, { "payment-required": encodePaymentRequiredHeader(challenge) }).end();
+      return askFor(response, `${base}${request.url}`, accepted);
     }
     const payment = decodePaymentSignatureHeader(header);
     const opens = payment.payload["type"] === undefined;
@@ -56,15 +51,7 @@ export async function streamingShop(
     const message = captureSignedBytes({ intentDigest, amount: voucher.amount, fee: 0n, last: false });
     assert.ok(verify(readBase58(session().sessionKey, 32, "key"), message, readBase58(signature, 64, "signature")));
     bought.push({ opens, ...voucher });
-    const answered = answer(bought.length);
-    if (answered === 0) {
-      return void request.socket.destroy();
-    }
-    if (typeof answered === "number") {
-      return void response.writeHead(answered).end();
-    }
-    const refusal = { success: false, errorReason: answered, transaction: "", network: session().network };
-    response.writeHead(402, { "payment-response": encodePaymentResponseHeader(refusal) }).end();
+    answerWith(response, answer(bought.length));
   });
   return base;
 }

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { PURCHASE } from "../src/purchase/buyer.js";
+import { CHARGE } from "../src/purchase/charge.js";
 import { nextOf, type Table } from "../src/purchase/machine.js";
-import { HOLD, VOUCHER } from "../src/purchase/seller.js";
+import { HOLD, type HoldState, takesVouchers, VOUCHER } from "../src/purchase/seller.js";
 
 interface Vector {
   readonly side: string;
@@ -18,7 +19,18 @@ const vectors = JSON.parse(
   readFileSync(new URL("../../../../docs/purchase-vectors.json", import.meta.url), "utf8"),
 ) as Vector[];
 
-const TABLES: Record<string, Table<string, string>> = { seller_hold: HOLD, seller_voucher: VOUCHER, buyer: PURCHASE };
+/** What a voucher makes of its hold that comes without the hold's intent: it goes on as it is, or takes none. */
+const LONE_VOUCHER: Table<string, string> = Object.fromEntries(
+  Object.keys(HOLD).map((state) => [state, takesVouchers(state as HoldState) ? { asked: state } : {}]),
+);
+
+const TABLES: Record<string, Table<string, string>> = {
+  seller_hold: HOLD,
+  seller_voucher: VOUCHER,
+  seller_lone_voucher: LONE_VOUCHER,
+  seller_charge: CHARGE,
+  buyer: PURCHASE,
+};
 
 for (const [side, table] of Object.entries(TABLES)) {
   const ours = vectors.filter((vector) => vector.side === side);

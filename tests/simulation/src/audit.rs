@@ -1,8 +1,12 @@
 //! What must be true at the end of a run: the promises, and that the books equal the chain.
 
+mod costs;
+mod transfers;
+
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use x402_escrow_domain::payment::History;
 use x402_escrow_interface::{
     account::Escrow,
     address,
@@ -13,10 +17,13 @@ use x402_escrow_verifier::engine::app::App;
 use x402_escrow_wire::text::Hex32;
 
 use crate::{
+    cluster::Landed,
     ledger::Deal,
     people::World,
     setup::{FUNDS, Wallet, program},
 };
+
+pub use costs::Budgets;
 
 /// What the chain says of a payment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,16 +33,19 @@ struct OnChain {
     refunded: u64,
 }
 
-/// All that is wrong.
-pub async fn audit(world: &World, app: &App) -> Vec<String> {
+/// All that is wrong, where payments may cost the verifier so much.
+pub async fn audit(world: &World, app: &App, budgets: Budgets) -> Vec<String> {
     let mut wrong = world.ledger.faults();
-    let (payments, balances) = read_chain(world);
+    let history = world.cluster.history(|landed| landed.cloned().collect::<Vec<_>>());
+    let (payments, balances) = read_chain(world, &history);
+    wrong.extend(costs::check(&history, budgets));
+    wrong.extend(transfers::check(world, app, &history).await);
     for (id, deal) in &world.ledger.deals() {
         let chain = payments.get(id).copied().unwrap_or_default();
         wrong.extend(check(world, id, deal, chain).into_iter().map(|what| about(id, deal, &what)));
         match app.store.history(id).await {
             Ok(history) => {
-                let books = check_books(history.as_ref(), chain);
+                let books = check_books(deal, history.as_ref(), chain);
                 wrong.extend(books.into_iter().map(|what| about(id, deal, &what)));
             }
             Err(error) => wrong.push(about(id, deal, &format!("the store can't be read: {error}"))),
@@ -58,10 +68,10 @@ fn about(id: &Digest, deal: &Deal, what: &str) -> String {
 type Balances = BTreeMap<String, i128>;
 
 /// Reads what the program logged about every payment.
-fn read_chain(world: &World) -> (BTreeMap<Digest, OnChain>, Balances) {
+fn read_chain(world: &World, history: &[Landed]) -> (BTreeMap<Digest, OnChain>, Balances) {
     let mut payments: BTreeMap<Digest, OnChain> = BTreeMap::new();
     let mut balances = Balances::new();
-    for landed in world.cluster.history().iter().filter(|landed| landed.error.is_none()) {
+    for landed in history.iter().filter(|landed| landed.error.is_none()) {
         let logs = landed.logs.iter().map(String::as_str);
         for line in data_lines(&program(), logs) {
             let Some(event) = BASE64_STANDARD.decode(line).ok().and_then(|data| Event::decode(&data)) else {
@@ -101,6 +111,12 @@ fn check(world: &World, id: &Digest, deal: &Deal, chain: OnChain) -> Vec<String>
     if chain.captured < due {
         wrong.push(format!("{due} was answered yes, and only {} is captured", chain.captured));
     }
+    if chain.captured < deal.served {
+        wrong.push(format!("{} was served, and only {} is captured", deal.served, chain.captured));
+    }
+    if chain.captured > deal.intent.amount {
+        wrong.push(format!("{} is captured out of {}", chain.captured, deal.intent.amount));
+    }
     if chain.captured > deal.signed {
         wrong.push(format!("{} is captured, and only {} was signed for", chain.captured, deal.signed));
     }
@@ -114,7 +130,7 @@ fn check(world: &World, id: &Digest, deal: &Deal, chain: OnChain) -> Vec<String>
     let hold = address::hold(&program(), &session, deal.intent.nonce);
     let is_there = world
         .cluster
-        .newest(|svm| svm.get_account(&hold))
+        .account(&hold)
         .and_then(|account| x402_escrow_interface::account::Hold::decode(&account.data).ok())
         .is_some_and(|hold| hold.intent_digest == *id);
     if is_there {
@@ -124,7 +140,11 @@ fn check(world: &World, id: &Digest, deal: &Deal, chain: OnChain) -> Vec<String>
 }
 
 /// The store against the chain.
-fn check_books(history: Option<&x402_escrow_domain::payment::History>, chain: OnChain) -> Vec<String> {
+fn check_books(deal: &Deal, history: Option<&History>, chain: OnChain) -> Vec<String> {
+    // What a relayer has held that the verifier said no to is the relayer's affair.
+    if deal.is_relayed && !deal.is_held {
+        return Vec::new();
+    }
     let Some(history) = history else {
         return if chain.is_held {
             vec!["is on chain and the store doesn't know it".to_owned()]
@@ -158,7 +178,7 @@ fn check_books(history: Option<&x402_escrow_domain::payment::History>, chain: On
 
 /// An escrow has what its payer put in, less what moved out, and holds nothing.
 fn check_escrow(world: &World, wallet: &Wallet, moved: i128) -> Vec<String> {
-    let account = world.cluster.newest(|svm| svm.get_account(&wallet.escrow));
+    let account = world.cluster.account(&wallet.escrow);
     let Some(escrow) = account.and_then(|account| Escrow::decode(&account.data).ok()) else {
         return vec![format!("{}: the escrow is gone", wallet.payer)];
     };

@@ -1,7 +1,11 @@
 //! The simulated cluster: blocks of real execution, forks, skipped slots, transactions that land late or never, and
 //! nodes that lag, fail and lie.
 
+mod access;
+mod accounts;
 mod blocks;
+mod landed;
+mod liar;
 mod node;
 mod weather;
 
@@ -14,12 +18,14 @@ use std::{
 use litesvm::LiteSVM;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use solana_sdk::transaction::{TransactionError, VersionedTransaction};
+use solana_sdk::{account::Account, transaction::VersionedTransaction};
 use x402_escrow_interface::{Address, instruction::Signature};
 
 use crate::clock::Time;
 
-pub use node::{Balanced, Node};
+pub use access::Access;
+pub use landed::{Landed, Rent};
+pub use node::Node;
 pub use weather::{Consensus, Outage, Trouble, Weather};
 
 use weather::Fate;
@@ -27,7 +33,7 @@ use weather::Fate;
 use blocks::Blocks;
 
 /// The program that sets a transaction's budget, which has no account here.
-const COMPUTE_BUDGET: Address = Address::from_str_const("ComputeBudget111111111111111111111111111111");
+pub const COMPUTE_BUDGET: Address = Address::from_str_const("ComputeBudget111111111111111111111111111111");
 
 /// The cluster.
 pub struct Cluster {
@@ -78,21 +84,6 @@ struct View {
     finalized: u64,
 }
 
-/// A transaction in a block.
-#[derive(Clone, Debug)]
-pub struct Landed {
-    /// Its slot.
-    pub slot: u64,
-    /// Its id.
-    pub signature: Signature,
-    /// Why it failed.
-    pub error: Option<TransactionError>,
-    /// Its logs.
-    pub logs: Vec<String>,
-    /// The transaction.
-    pub transaction: VersionedTransaction,
-}
-
 impl Cluster {
     /// A cluster that starts with the accounts of `genesis`.
     pub fn new(genesis: LiteSVM, time: Time, weather: Weather, seed: u64) -> Arc<Self> {
@@ -139,16 +130,15 @@ impl Cluster {
         state.blocks.at(height).hash
     }
 
-    /// Reads the newest state of the chain.
-    pub fn newest<T>(&self, read: impl FnOnce(&LiteSVM) -> T) -> T {
+    /// An account in the newest block.
+    pub fn account(&self, address: &Address) -> Option<Account> {
         let state = self.lock();
-        let height = state.blocks.tip();
-        read(state.blocks.bank(height))
+        state.blocks.account(address, state.blocks.tip())
     }
 
-    /// Every transaction on the chain, in order.
-    pub fn history(&self) -> Vec<Landed> {
-        self.lock().blocks.history()
+    /// Looks at every transaction on the chain, in order.
+    pub fn history<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Landed>) -> T) -> T {
+        look(&mut self.lock().blocks.history())
     }
 
     /// From now on nothing goes wrong.
@@ -169,7 +159,7 @@ impl Cluster {
 
     /// What is on the chain, in one number.
     pub fn digest(&self) -> [u8; 32] {
-        let signatures: Vec<u8> = self.history().iter().flat_map(|landed| landed.signature).collect();
+        let signatures: Vec<u8> = self.history(|landed| landed.flat_map(|landed| landed.signature).collect());
         solana_sdk::hash::hashv(&[&signatures]).to_bytes()
     }
 

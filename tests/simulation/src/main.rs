@@ -3,16 +3,15 @@
 use std::{
     process::ExitCode,
     sync::{
-        Arc,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use x402_escrow_simulation::run::{Outcome, run};
+use x402_escrow_simulation::run::{Outcome, run, run_many};
 
 /// Runs the verifier in simulated time.
 #[derive(Parser)]
@@ -25,7 +24,7 @@ struct Arguments {
     runs: u64,
     /// How many at the same time.
     #[arg(long, default_value_t = 2)]
-    threads: u64,
+    threads: usize,
     /// Runs each seed twice and compares.
     #[arg(long)]
     twice: bool,
@@ -36,50 +35,35 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let arguments = Arguments::parse();
     let started = Instant::now();
-    let next = Arc::new(AtomicU64::new(arguments.seed));
-    let end = arguments.seed + arguments.runs;
-    let workers: Vec<_> = (0..arguments.threads.min(arguments.runs))
-        .map(|_| {
-            let (next, twice) = (Arc::clone(&next), arguments.twice);
-            thread::spawn(move || {
-                let mut failed = 0;
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
-                        return failed;
-                    }
-                    failed += u64::from(!one(seed, twice));
-                }
-            })
-        })
-        .collect();
-    let failed: u64 = workers.into_iter().map(|worker| worker.join().unwrap_or(1)).sum();
+    let (done, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    run_many(arguments.seed, arguments.runs, arguments.threads, |outcome, took| {
+        let mut outcome = outcome.clone();
+        if arguments.twice && run(outcome.seed) != outcome {
+            outcome.wrong.push("a second run of the same seed was another".to_owned());
+        }
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        print!("{done}/{} {}", arguments.runs, report(&outcome, took));
+        if !outcome.wrong.is_empty() {
+            failed.lock().unwrap_or_else(PoisonError::into_inner).push(outcome.seed);
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let seconds = started.elapsed().as_secs_f64();
-    println!("{} runs, {failed} failed, {seconds:.0} s", arguments.runs);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{} runs, {} failed {failed:?}, {seconds:.0} s", arguments.runs, failed.len());
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one seed, and says what came of it. Returns whether all is well.
-fn one(seed: u64, twice: bool) -> bool {
-    let started = Instant::now();
-    let outcome = run(seed);
-    let seconds = started.elapsed().as_secs_f64();
-    let Outcome { plan, wrong, steps, fingerprint, counts, cluster, .. } = &outcome;
-    let mut report = format!("seed {seed}: {seconds:.1} s, {steps} steps of the store, {fingerprint}\n");
+/// A line about a seed, and if something is wrong, what, and how to repeat it.
+fn report(outcome: &Outcome, took: Duration) -> String {
+    let Outcome { seed, plan, wrong, steps, counts, cluster, .. } = outcome;
     let counts: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
-    report += &format!("  {}; {cluster:?}\n", counts.join(", "));
-    let mut wrong = wrong.clone();
-    if twice && run(seed) != outcome {
-        wrong.push("a second run of the same seed was another".to_owned());
-    }
+    let seconds = took.as_secs_f64();
+    let mut report =
+        format!("seed {seed}: {seconds:.1} s, {steps} steps of the store; {}\n", counts.join(", "));
     if !wrong.is_empty() {
-        report += &format!("  {plan}\n");
-        report += &format!("  {} faults, the first of them:\n", wrong.len());
-        for what in wrong.iter().take(12) {
-            report += &format!("    {what}\n");
-        }
-        report += &format!("  again: cargo xtask simulate --seed {seed} --runs 1\n");
+        report += &format!("  {plan}\n  {cluster:?}\n  {} faults, the first of them:\n", wrong.len());
+        report += &wrong.iter().take(12).map(|what| format!("    {what}\n")).collect::<String>();
+        report += &format!("  again: cargo xtask simulate --seed {seed}\n");
     }
-    print!("{report}");
-    wrong.is_empty()
+    report
 }

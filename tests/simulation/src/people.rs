@@ -3,8 +3,12 @@
 mod hostile;
 mod purchase;
 mod refund;
+mod relayer;
+mod rogue;
+mod shop;
 mod sign;
 mod stream;
+mod transfer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +23,7 @@ use crate::{
     clock::Time,
     cluster::Cluster,
     ledger::Ledger,
+    patience::{GRACE, RETRY, SETTLE_TIMEOUT},
     server::{Reply, Server},
     setup::Wallet,
 };
@@ -26,7 +31,11 @@ use crate::{
 pub use hostile::{double_spend, garbage, revoke, withdraw};
 pub use purchase::{eager, hold, hold_and_leave};
 pub use refund::refund_twice;
+pub use relayer::{free_what_was_relayed, relay};
+pub use rogue::rogue;
+pub use shop::{Shop, shopping};
 pub use stream::{stream, stream_and_leave};
+pub use transfer::{transfer, transfer_twice};
 
 /// What everybody has.
 #[derive(Clone)]
@@ -45,8 +54,8 @@ pub struct World {
     pub wallets: Arc<Vec<Wallet>>,
     /// The merchants' names.
     pub merchants: Arc<Vec<String>>,
-    /// How long the verifier lets a caller wait.
-    pub settle_timeout: Duration,
+    /// Whether a node lies.
+    pub has_liars: bool,
 }
 
 /// What a caller makes of a reply.
@@ -56,12 +65,11 @@ pub enum Verdict {
     Yes(Value),
     /// Never: the code, and why.
     No(String, String),
+    /// The hold is not final enough yet.
+    NotFinal,
     /// To be asked again.
     Again,
 }
-
-/// How long a call may take above the timeout: nodes answer late.
-const GRACE: Duration = Duration::from_secs(12);
 
 impl World {
     /// The dice of one person.
@@ -76,7 +84,7 @@ impl World {
         let started = self.time.elapsed();
         let reply = self.server.post(path, body).await;
         let took = self.time.elapsed() - started;
-        if took > self.settle_timeout + GRACE {
+        if took > SETTLE_TIMEOUT + GRACE {
             self.ledger.fault(format!("{what}: {path} was answered after {took:?}"));
         }
         let (status, answer) = match reply {
@@ -103,10 +111,10 @@ impl World {
                     self.ledger.count("asked to retry");
                     return Verdict::Again;
                 }
-                // What a fork, or a node that lags, makes of a hold that was there.
+                // Said of a hold that is not confirmed yet; one that was answered yes is, and stays so.
                 if code.ends_with("voucher_hold_not_final") {
                     self.ledger.count("told that a hold is not final");
-                    return Verdict::Again;
+                    return Verdict::NotFinal;
                 }
                 // A node that lags doesn't know the hold yet. The code says no, the message to wait.
                 if message.contains("it is stored, and tried again") {
@@ -134,8 +142,12 @@ impl World {
     pub async fn settle_until(&self, body: &Value, until: i64, what: &str) -> Option<Verdict> {
         loop {
             match self.settle("/settle", body, what).await {
-                Verdict::Again if self.time.now() >= until => return None,
-                Verdict::Again => sleep(Duration::from_millis(1500)).await,
+                Verdict::Again | Verdict::NotFinal if self.time.now() >= until => return None,
+                Verdict::Again => sleep(RETRY).await,
+                Verdict::NotFinal => {
+                    self.ledger.fault(format!("{what}: a hold that was answered yes is not final any more"));
+                    sleep(RETRY).await;
+                }
                 verdict => return Some(verdict),
             }
         }
@@ -149,7 +161,7 @@ impl World {
                 self.ledger.fault(format!("{what}: an honest caller was refused: {code}: {message}"));
                 None
             }
-            Verdict::Again => None,
+            Verdict::Again | Verdict::NotFinal => None,
         }
     }
 

@@ -1,26 +1,36 @@
 //! One run, of which its seed determines everything.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use solana_sdk::hash::hashv;
 use tokio::{task::JoinSet, time::sleep};
-use x402_escrow_verifier::chain::Chain;
 
 use crate::{
     audit,
     clock::{self, Time},
-    cluster::{Balanced, Cluster, Consensus, Counts, Outage, Trouble, Weather},
+    cluster::{Access, Cluster, Counts},
     gate::Gate,
     ledger::Ledger,
-    people::{self, World},
+    panics,
+    patience::{BUSY_SECONDS, END_SECONDS, LAST_DEADLINE_SECONDS},
+    people::{self, Shop, World},
+    plan::Plan,
+    processor,
     server::Server,
     setup::Genesis,
 };
 
 /// What a run came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
@@ -38,82 +48,46 @@ pub struct Outcome {
     pub cluster: Counts,
 }
 
-/// What a seed makes of a run.
-#[derive(Clone, Debug)]
-struct Plan {
-    weather: Weather,
-    payments: u64,
-    /// How many streams end at the same second.
-    rush: u64,
-    crashes: u64,
-    margin_seconds: i64,
-    review_seconds: u64,
-    cheats: bool,
-    refunds: u64,
-    eager: u64,
-}
+/// How many merchants there are, each with a shop.
+const MERCHANTS: usize = 5;
 
-/// How long people begin new things.
-const BUSY_SECONDS: u64 = 300;
-
-/// How long everything may take to come to its end after the last deadline.
-const SETTLE_SECONDS: u64 = 420;
-
-impl Plan {
-    fn new(dice: &mut ChaCha8Rng) -> Self {
-        let consensus = if dice.random_bool(0.5) { Consensus::TowerBft } else { Consensus::Alpenglow };
-        let rough = dice.random_bool(0.7);
-        let chance = |dice: &mut ChaCha8Rng, most: f64| {
-            if rough { dice.random_range(0.0..most) } else { 0.0 }
-        };
-        let mut outages = Vec::new();
-        if rough && dice.random_bool(0.3) {
-            let from = dice.random_range(20..BUSY_SECONDS);
-            let trouble = if dice.random_bool(0.5) { Trouble::Halt } else { Trouble::Silence };
-            let until = Duration::from_secs(from + dice.random_range(5..40));
-            outages.push(Outage { from: Duration::from_secs(from), until, trouble });
-        }
-        let weather = Weather {
-            consensus,
-            slot_milliseconds: 400,
-            skip: chance(dice, 0.2),
-            fork: chance(dice, 0.1),
-            lost: chance(dice, 0.3),
-            late: chance(dice, 0.15),
-            failure: chance(dice, 0.03),
-            behind: chance(dice, 0.3),
-            nodes: dice.random_range(1..=4),
-            outages,
-        };
-        let rush = if dice.random_bool(0.15) { 280 } else { 0 };
-        Self {
-            // What waits for a late transaction would miss a review that comes as seldom as here.
-            weather: if rush > 0 { Weather { late: 0.0, ..weather } } else { weather },
-            payments: dice.random_range(100..180),
-            rush,
-            crashes: if dice.random_bool(0.6) { dice.random_range(1..8) } else { 0 },
-            margin_seconds: 120,
-            review_seconds: if rush > 0 { 60 } else { [10, 30][dice.random_range(0..2)] },
-            cheats: dice.random_bool(0.6),
-            refunds: if dice.random_bool(0.5) { dice.random_range(1..4) } else { 0 },
-            eager: u64::from(dice.random_bool(0.3)),
-        }
-    }
-
-    fn keys(&self) -> String {
-        format!(
-            "voucher_margin_seconds = {}\nreview_seconds = {}\nstatus_poll_milliseconds = 1000\n\
-             requests_per_minute_per_client = 0\npayments_per_minute_per_session = 0\n\
-             finality = [{{ commitment = \"confirmed\" }}]\n",
-            self.margin_seconds, self.review_seconds
-        )
-    }
-}
+/// From here on the numbers of shops' dice: above those of all other people.
+const SHOP_DICE: u64 = 1_000_000;
 
 /// Runs one seed.
 pub fn run(seed: u64) -> Outcome {
     let gate = Gate::new(seed);
-    clock::run(&gate, simulate(seed, gate.clone()))
+    let (outcome, panics) = panics::gathered(&gate, || clock::run(&gate, simulate(seed, gate.clone())));
+    let mut outcome = outcome.unwrap_or_else(|| Outcome {
+        seed,
+        plan: format!("{:?}", Plan::new(&mut ChaCha8Rng::seed_from_u64(seed))),
+        steps: gate.steps(),
+        ..Outcome::default()
+    });
+    outcome.wrong.splice(0..0, panics);
+    outcome
+}
+
+/// Runs `count` seeds from `first` on, several at the same time, and reports each as it ends.
+pub fn run_many(first: u64, count: u64, threads: usize, report: impl Fn(&Outcome, Duration) + Sync) {
+    let next = AtomicU64::new(first);
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            let (next, report) = (&next, &report);
+            scope.spawn(move || {
+                processor::keep_to(thread);
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first.saturating_add(count) {
+                        return;
+                    }
+                    let started = Instant::now();
+                    let outcome = run(seed);
+                    report(&outcome, started.elapsed());
+                }
+            });
+        }
+    });
 }
 
 async fn simulate(seed: u64, gate: Gate) -> Outcome {
@@ -121,36 +95,41 @@ async fn simulate(seed: u64, gate: Gate) -> Outcome {
     let plan = Plan::new(&mut dice);
     let time = Time::start();
     let wallets = 4;
-    let genesis = Genesis::new(wallets + 3, 5);
+    let genesis = Genesis::new(wallets + 3, MERCHANTS);
     let Genesis { svm, mint, wallets: accounts, merchants } = genesis;
     let cluster = Cluster::new(svm, time, plan.weather.clone(), dice.random());
     let folder = folder();
-    let chain: Arc<dyn Chain> = Arc::new(Balanced::new(Arc::clone(&cluster)));
-    let server = Server::new(folder.path().to_owned(), plan.keys(), chain, gate.clone(), time);
+    let (path, nodes) = (folder.path().to_owned(), Arc::clone(&cluster));
+    let server = Server::new(path, plan.keys(), nodes, plan.access, gate.clone(), time);
     let world = World {
         server: Arc::clone(&server),
         cluster: Arc::clone(&cluster),
-        ledger: Arc::new(Ledger::new(time)),
+        ledger: Arc::new(Ledger::new(time, gate.clone())),
         time,
         mint,
         wallets: Arc::new(accounts),
         merchants: Arc::new(merchants),
-        settle_timeout: Duration::from_secs(45),
+        has_liars: matches!(plan.access, Access::Each { liars: 1.. }),
     };
     let mut background = JoinSet::new();
     background.spawn(Arc::clone(&cluster).run());
     background.spawn(Arc::clone(&server).supervise());
     background.spawn(crash(gate.clone(), plan.crashes, dice.random()));
+    let shops: Vec<_> = (0..MERCHANTS).map(|merchant| Shop::new(world.clone(), merchant)).collect();
+    for (shop, number) in shops.iter().zip(SHOP_DICE..) {
+        background.spawn(Arc::clone(shop).tend(World::dice(seed, number)));
+    }
     sleep(Duration::from_secs(2)).await;
     let mut busy = JoinSet::new();
-    let last_deadline = begin(&world, &plan, wallets, &mut busy, &mut dice, seed);
+    let last_deadline = begin(&world, &shops, &plan, wallets, &mut busy, &mut dice, seed);
     while busy.join_next().await.is_some() {}
     world.until(last_deadline).await;
     cluster.calm();
     gate.recover_from_plans();
-    sleep(Duration::from_secs(SETTLE_SECONDS)).await;
+    people::free_what_was_relayed(&world);
+    sleep(Duration::from_secs(END_SECONDS)).await;
     let wrong = match server.app() {
-        Some(app) => audit::audit(&world, &app).await,
+        Some(app) => audit::audit(&world, &app, plan.budgets()).await,
         None => vec!["the verifier does not run at the end".to_owned()],
     };
     background.shutdown().await;
@@ -173,6 +152,7 @@ async fn simulate(seed: u64, gate: Gate) -> Outcome {
 /// Has everybody begin, each at a time of its own. Returns the last deadline of all.
 fn begin(
     world: &World,
+    shops: &[Arc<Shop>],
     plan: &Plan,
     wallets: usize,
     busy: &mut JoinSet<()>,
@@ -218,6 +198,41 @@ fn begin(
         let (world, merchant) = (world.clone(), dice.random_range(0..merchants));
         busy.spawn(async move { people::eager(world, wallet, merchant, margin).await });
     }
+    for _ in 0..plan.shoppers {
+        let after = Duration::from_millis(dice.random_range(0..BUSY_SECONDS * 1000));
+        let (wallet, shop) = (dice.random_range(0..wallets), &shops[dice.random_range(0..shops.len())]);
+        let (world, shop, own) = (world.clone(), Arc::clone(shop), own_dice());
+        busy.spawn(async move {
+            sleep(after).await;
+            people::shopping(world, shop, wallet, margin, own).await;
+        });
+    }
+    for _ in 0..plan.rogues {
+        let after = Duration::from_millis(dice.random_range(0..BUSY_SECONDS * 1000));
+        let (wallet, merchant) = (dice.random_range(0..wallets), dice.random_range(0..merchants));
+        let (world, own) = (world.clone(), own_dice());
+        busy.spawn(async move {
+            sleep(after).await;
+            people::rogue(world, wallet, merchant, own).await;
+        });
+    }
+    for _ in 0..plan.transfers {
+        let after = Duration::from_millis(dice.random_range(0..BUSY_SECONDS * 1000));
+        let (wallet, merchant) = (dice.random_range(0..wallets), dice.random_range(0..merchants));
+        let (world, own, is_twice) = (world.clone(), own_dice(), dice.random_bool(0.3));
+        busy.spawn(async move {
+            sleep(after).await;
+            if is_twice {
+                people::transfer_twice(world, wallet, merchant, own).await;
+            } else {
+                people::transfer(world, wallet, merchant, own).await;
+            }
+        });
+    }
+    if plan.has_relayer {
+        let (world, own) = (world.clone(), own_dice());
+        busy.spawn(people::relay(world, own));
+    }
     for _ in 0..plan.refunds {
         let after = Duration::from_secs(dice.random_range(0..BUSY_SECONDS / 2));
         let (wallet, merchant) = (dice.random_range(0..wallets), dice.random_range(0..merchants));
@@ -242,7 +257,7 @@ fn begin(
             );
         });
     }
-    world.time.now() + i64::try_from(BUSY_SECONDS).unwrap_or(0) + margin + 420
+    world.time.now() + i64::try_from(BUSY_SECONDS).unwrap_or(0) + margin + LAST_DEADLINE_SECONDS
 }
 
 /// Lets the process crash now and then, at any step of the store.

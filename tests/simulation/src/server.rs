@@ -19,20 +19,26 @@ use tokio::{
 };
 use tower::ServiceExt;
 use x402_escrow_verifier::{
-    chain::Chain,
-    engine::app::App,
+    config::Config,
+    engine::app::{App, StartError},
     router::router,
     run_background,
     store::{Store, StoreError},
 };
 
-use crate::{clock::Time, gate::Gate, setup};
+use crate::{
+    clock::Time,
+    cluster::{Access, Cluster},
+    gate::Gate,
+    setup,
+};
 
 /// The verifier, whether it runs or not.
 pub struct Server {
     folder: PathBuf,
     keys: String,
-    chain: Arc<dyn Chain>,
+    cluster: Arc<Cluster>,
+    access: Access,
     gate: Gate,
     time: Time,
     running: Mutex<Option<Running>>,
@@ -57,8 +63,15 @@ pub enum Reply {
 
 impl Server {
     /// Nothing runs yet.
-    pub fn new(folder: PathBuf, keys: String, chain: Arc<dyn Chain>, gate: Gate, time: Time) -> Arc<Self> {
-        Arc::new(Self { folder, keys, chain, gate, time, running: Mutex::new(None) })
+    pub fn new(
+        folder: PathBuf,
+        keys: String,
+        cluster: Arc<Cluster>,
+        access: Access,
+        gate: Gate,
+        time: Time,
+    ) -> Arc<Self> {
+        Arc::new(Self { folder, keys, cluster, access, gate, time, running: Mutex::new(None) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Running>> {
@@ -84,9 +97,7 @@ impl Server {
                 opened.unwrap_or_else(|error| panic!("the store can't be opened: {error}"))
             };
             self.gate.quiet().await;
-            let chain = Arc::clone(&self.chain);
-            let (policy, settings) = (config.policy, config.settings);
-            match App::new(chain, config.deployment, store, config.fee_payer, policy, settings).await {
+            match self.assemble(config, store).await {
                 Ok(app) => {
                     let app = Arc::new(app.with_clock(self.time.clock()));
                     let (stop, stopped) = watch::channel(false);
@@ -105,6 +116,12 @@ impl Server {
                 }
             }
         }
+    }
+
+    async fn assemble(&self, config: Config, store: Store) -> Result<App, StartError> {
+        let chain = self.access.connect(&self.cluster).await?;
+        let Config { deployment, fee_payer, policies, settings, .. } = config;
+        App::new(chain, deployment, store, fee_payer, policies, settings).await
     }
 
     async fn kill(&self) {

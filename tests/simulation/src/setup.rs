@@ -1,6 +1,10 @@
 //! Who is there at the start of a run, and what the verifier is configured to.
 
-use std::{fs, path::Path, sync::atomic::AtomicU64};
+use std::{
+    fs,
+    path::Path,
+    sync::{OnceLock, atomic::AtomicU64},
+};
 
 use ed25519_dalek::SigningKey;
 use litesvm::LiteSVM;
@@ -35,6 +39,9 @@ pub const NETWORK: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 
 /// What each escrow has at the start, in base units.
 pub const FUNDS: u64 = 1_000_000_000;
+
+/// The name of the stranger who sends what others signed.
+pub const RELAYER: &str = "relayer";
 
 /// What the fee payer has at the start.
 pub const FEE_PAYER_LAMPORTS: u64 = 100_000_000_000;
@@ -96,17 +103,13 @@ impl Genesis {
     /// # Panics
     /// If the program is not built, or can't be set up.
     pub fn new(payers: usize, merchants: usize) -> Self {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/deploy/x402_escrow.so");
-        let mut svm = LiteSVM::new().with_transaction_history(0).with_blockhash_check(false);
-        svm.add_program_from_file(program(), &file)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", file.display()));
-        svm.warp_to_slot(100);
-        let mut clock: Clock = svm.get_sysvar();
-        clock.unix_timestamp = START;
-        svm.set_sysvar(&clock);
+        // The same in every run, and most of the work.
+        static MACHINE: OnceLock<LiteSVM> = OnceLock::new();
+        let svm = MACHINE.get_or_init(machine).clone();
         let mint = keypair("mint").pubkey();
         let mut genesis = Self { svm, mint, wallets: Vec::new(), merchants: Vec::new() };
         genesis.airdrop(keypair("fee payer").pubkey(), FEE_PAYER_LAMPORTS);
+        genesis.airdrop(keypair(RELAYER).pubkey(), 10_000_000_000);
         let state = Mint {
             mint_authority: COption::None,
             supply: 1_000_000_000_000_000,
@@ -192,6 +195,19 @@ impl Genesis {
             Account { lamports: 10_000_000, data, owner: TOKEN_PROGRAM_ID, executable: false, rent_epoch: 0 };
         self.svm.set_account(address, account).expect("it fits");
     }
+}
+
+/// A cluster with nothing but the program on it.
+fn machine() -> LiteSVM {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/deploy/x402_escrow.so");
+    let mut svm = LiteSVM::new().with_transaction_history(0).with_blockhash_check(false);
+    svm.add_program_from_file(program(), &file)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask build`", file.display()));
+    svm.warp_to_slot(100);
+    let mut clock: Clock = svm.get_sysvar();
+    clock.unix_timestamp = START;
+    svm.set_sysvar(&clock);
+    svm
 }
 
 /// The verifier's configuration, read as the service reads it: what is not here has its default.

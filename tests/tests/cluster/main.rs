@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
+mod browser;
 mod end_to_end;
+mod owner;
+mod sandbox;
 mod shop;
 mod standard_clients;
+mod suites;
 mod typescript;

@@ -12,7 +12,7 @@ use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{Address, account::Escrow, address};
 use x402_escrow_tests::{
-    local::{Agent, Local, Merchant, ONE_TOKEN, Verifier},
+    local::{Agent, Local, Merchant, ONE_TOKEN, Sandbox, Settings, Verifier},
     program_id,
 };
 use x402_escrow_wire::{
@@ -81,18 +81,16 @@ impl Shop {
     /// The same with more of the verifier's settings, as environment variables.
     pub(super) fn open_with(settings: &[(&'static str, &str)]) -> Self {
         let (cluster, turn) = turn();
-        let local = cluster.beside().unwrap();
-        let verifier = Verifier::start_with(&local, settings).unwrap();
-        let merchant = Merchant::start(&local, &verifier, "shop").unwrap();
-        let (owner_key, owner_file) = local.key_file("owner").unwrap();
-        local.chain.give_sol(&owner_key.pubkey(), 1_000_000_000).unwrap();
-        local.chain.give_tokens(&owner_key.pubkey(), &local.mint, DEPOSIT).unwrap();
-        let owner = Agent::owner(&local, &owner_file, &verifier);
-        owner.run(&["escrow", "open", "--amount", "10"]).unwrap();
-        let path = local.folder().join("session.json");
-        let out = path.display().to_string();
         let limits = ["--max-payment", "0.3", "--max-total", "5", "--max-per-period", "1", "--period", "1h"];
-        owner.run(&[["session", "open"].as_slice(), &limits, &["--out", &out]].concat()).unwrap();
+        let all = Settings {
+            owned: DEPOSIT,
+            deposit: "10",
+            limits: &limits,
+            verifier: settings,
+            ..Settings::default()
+        };
+        let sandbox = Sandbox::on(cluster.beside().unwrap(), &all, &|_| {}).unwrap();
+        let Sandbox { merchant, verifier, owner, owner_key, session_file: path, local, .. } = sandbox;
         let session = SessionFile::read(&path).unwrap();
         let agent = Agent::with_session(&local, &path);
         let http = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
@@ -160,7 +158,7 @@ impl Shop {
 
     /// The state of a payment in the merchant's record, as `docs/purchases.md` has it.
     pub(super) fn recorded(&self, id: &str) -> Option<String> {
-        let file = self.local.folder().join("shop.state/purchases.jsonl");
+        let file = self.local.folder().join("merchant.state/purchases.jsonl");
         let text = std::fs::read_to_string(file).unwrap();
         // The last line may be halfway to the disk.
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -7,14 +7,16 @@ use std::{path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 use server::{Client, Server};
-use solana_client::rpc_client::RpcClient;
 use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client::rpc_client::RpcClient;
 use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_tests::local::{Local, ONE_TOKEN, Verifier};
 use x402_escrow_wire::v1;
 
+pub(crate) use server::{in_clients, python};
+
 /// The only test network that the packages know.
-const DEVNET: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+pub(crate) const DEVNET: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 
 /// What everything costs.
 const PRICE: u64 = 250_000;
@@ -92,17 +94,19 @@ fn standard_clients_buy_from_standard_servers() {
         }
     }
 
-    // With the memo that a server asks for.
+    // With the memo that a server asks for, and settled before the server serves.
     for server in [&market.express, &market.hono] {
-        for (earned, client) in [(3 * PRICE, Client::Fetch), (4 * PRICE, Client::Python)] {
-            market.buy(client, &server.url("/invoice"));
-            spent += PRICE;
-            market.assert_books(server, earned, spent);
+        for (earned, path) in [(2, "/invoice"), (4, "/upfront")] {
+            for (earned, client) in [(earned + 1, Client::Fetch), (earned + 2, Client::Python)] {
+                market.buy(client, &server.url(path));
+                spent += PRICE;
+                market.assert_books(server, earned * PRICE, spent);
+            }
         }
     }
 
     // A payment that is sent again buys nothing again.
-    for (server, earned) in [(&market.express, 5), (&market.hono, 5), (&market.version_1, 3)] {
+    for (server, earned) in [(&market.express, 7), (&market.hono, 7), (&market.version_1, 3)] {
         let arguments = [server.url("/report"), "replay".to_owned()];
         let again = Client::Fetch
             .buy(&market.local, &market.key_file, &arguments.each_ref().map(String::as_str))
@@ -116,7 +120,7 @@ fn standard_clients_buy_from_standard_servers() {
     // Who has no tokens gets nothing and is told why.
     let (pauper, key_file) = market.local.key_file("pauper").unwrap();
     market.local.chain.give_tokens(&pauper.pubkey(), &market.local.mint, 0).unwrap();
-    for (server, earned) in [(&market.express, 5), (&market.hono, 5), (&market.version_1, 3)] {
+    for (server, earned) in [(&market.express, 7), (&market.hono, 7), (&market.version_1, 3)] {
         let refused = Client::Fetch
             .buy(&market.local, &key_file, &[&server.url("/report")])
             .map_err(|error| error.to_string());

@@ -1,7 +1,7 @@
 //! The TypeScript package against the real parts: its agent buys from an Express server and from a Rust merchant, the
 //! Rust agent buys from the Express server, and every outcome is held against balances read from the chain.
 
-mod express;
+pub(crate) mod express;
 
 use std::{thread, time::Duration};
 

@@ -16,6 +16,8 @@ pub(super) enum Ending {
     InTwoParts,
     Voided,
     LeftAlone,
+    /// A part is captured, and nobody comes back for the rest.
+    InPartAndLeft,
 }
 
 /// A payment that the verifier said yes to.
@@ -47,15 +49,16 @@ impl Counter {
         Self { parties, random: StdRng::seed_from_u64(seed), capture_seconds }
     }
 
-    /// Takes one payment after the other. The first ends as told, the others by a draw from `endings`.
-    pub(super) fn sell_until(
+    /// Takes one payment after the other. The first ends as told, the others by a draw from what `endings` are then.
+    pub(super) fn sell_until<'a>(
         &mut self,
         closing: &AtomicBool,
         first: Ending,
-        endings: &[Ending],
+        endings: impl Fn() -> &'a [Ending],
     ) -> Vec<Sale> {
         let mut sales = vec![self.sell(first)];
         while !closing.load(Ordering::Relaxed) {
+            let endings = endings();
             let ending = endings[self.random.random_range(0..endings.len())];
             sales.push(self.sell(ending));
         }
@@ -98,6 +101,7 @@ impl Counter {
         let captured = match ending {
             Ending::InFull => self.capture(requirements, id, amount, true),
             Ending::InPart => self.capture(requirements, id, part, true),
+            Ending::InPartAndLeft => self.capture(requirements, id, part, false),
             Ending::InTwoParts => {
                 self.capture(requirements, id, part, false);
                 self.capture(requirements, id, amount, true)

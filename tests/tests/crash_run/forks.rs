@@ -41,7 +41,7 @@ fn whatever_the_chain_forgets_every_accepted_payment_ends_once_and_the_books_agr
         let counters: Vec<_> = (0..COUNTERS)
             .map(|number| {
                 let mut counter = counter(number);
-                scope.spawn(move || counter.sell_until(closing, ENDINGS[number as usize], &ENDINGS))
+                scope.spawn(move || counter.sell_until(closing, ENDINGS[number as usize], || &ENDINGS))
             })
             .collect();
         let mut random = StdRng::seed_from_u64(run.seed);
@@ -51,7 +51,13 @@ fn whatever_the_chain_forgets_every_accepted_payment_ends_once_and_the_books_agr
             let forgets = kill == 0 || random.random_bool(0.7);
             let ending = ENDINGS[random.random_range(0..ENDINGS.len())];
             thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_OUTAGE_MILLISECONDS)));
-            sales.extend(restart(till, &mut owner, &mut random, forgets, ending));
+            let is_last = kill + 1 == run.kills;
+            let is_back = || {
+                if is_last {
+                    run.rest()
+                }
+            };
+            sales.extend(restart(till, &mut owner, &mut random, forgets, ending, is_back));
         }
         drop(open);
         sales.extend(counters.into_iter().flat_map(|counter| counter.join().unwrap()));
@@ -67,13 +73,14 @@ fn whatever_the_chain_forgets_every_accepted_payment_ends_once_and_the_books_agr
 }
 
 /// Kills the validator after a payment, asks for another one meanwhile, and has both end once it is back. If it
-/// `forgets`, the first payment's slot has never been.
+/// `forgets`, the first payment's slot has never been. Tells when the validator `is_back`.
 fn restart(
     till: &Till,
     counter: &mut Counter,
     random: &mut StdRng,
     forgets: bool,
     ending: Ending,
+    is_back: impl FnOnce(),
 ) -> Vec<Sale> {
     let (validator, chain) = (till.local().validator(), &till.local().chain);
     // The first request after a restart may go to a connection of before.
@@ -110,6 +117,7 @@ fn restart(
             noticed.join().unwrap();
         }
     });
+    is_back();
     // Whoever asks again is told once it is there again.
     counter.insist(&held);
     counter.insist(&asked);

@@ -1,6 +1,7 @@
 //! How often something is killed, from which seed, and how to do it again.
 
 use std::{
+    cell::Cell,
     env,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -11,7 +12,7 @@ use std::{
 
 const TOLD_EVERY: Duration = Duration::from_secs(20);
 
-/// One run at a time: each has a cluster of its own, and two cores have enough to do with one.
+/// One at a time kills and sells: two cores have enough to do with that. What follows is mostly waiting.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 pub(super) struct Run {
@@ -19,7 +20,8 @@ pub(super) struct Run {
     pub(super) seed: u64,
     /// How often something is killed.
     pub(super) kills: u32,
-    _turn: MutexGuard<'static, ()>,
+    /// `None` once others may begin.
+    turn: Cell<Option<MutexGuard<'static, ()>>>,
 }
 
 impl Run {
@@ -31,7 +33,12 @@ impl Run {
         });
         let seed = number_from("X402_ESCROW_SEED").unwrap_or_else(seconds_now);
         println!("to repeat it: cargo xtask fault {name} --seed {seed} --kills {kills}");
-        Self { seed, kills, _turn: turn }
+        Self { seed, kills, turn: Cell::new(Some(turn)) }
+    }
+
+    /// Lets the next run begin: this one only waits for what is to end.
+    pub(super) fn rest(&self) {
+        drop(self.turn.take());
     }
 
     /// A number for each kill. Tells now and then how far it is.

@@ -1,15 +1,15 @@
-//! An agent that streams from a merchant with the client of this project, and never gives up asking.
+//! Agents that buy from a merchant with the client of this project, and never give up asking.
 
 use std::{
     collections::BTreeMap,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use x402_escrow_agent::{AgentClient, FetchError, Limits, Outcome, Request, SessionFile, StateFiles};
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_wire::{purchase::buyer::Purchase, text::Hex32};
 
 use super::streamer::Streamed;
 use x402_escrow_tests::local::parties::COME_AGAIN;
@@ -17,15 +17,25 @@ use x402_escrow_tests::local::parties::COME_AGAIN;
 /// What /ticks asks for, in base units.
 pub(super) const PRICE: u64 = 1_000;
 const HOLD: u64 = 250_000;
+/// How long it may take until it is known what became of a purchase.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// What /quote asks for, each time out of a hold of its own.
+pub(super) const QUOTE: u64 = 10_000;
 
-/// Buys again and again, and returns all holds by payment.
-pub(super) fn shop_until(closing: &AtomicBool, session_file: &Path, url: &str) -> Vec<Streamed> {
-    let files = StateFiles::beside(session_file);
-    let file = files.streams.clone();
-    let limits = Limits { maximum_amount: PRICE, spending_limit: None, maximum_locked: None };
+fn agent(session_file: &Path, maximum_amount: u64) -> AgentClient {
+    let limits = Limits { maximum_amount, spending_limit: None, maximum_locked: None };
     let session = SessionFile::read(session_file).unwrap();
-    let agent = AgentClient::new(session, limits, files).unwrap().streaming(HOLD);
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    AgentClient::new(session, limits, StateFiles::beside(session_file)).unwrap()
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Buys again and again out of holds for many requests, and returns all of them by payment.
+pub(super) fn stream_until(closing: &AtomicBool, session_file: &Path, url: &str) -> Vec<Streamed> {
+    let file = StateFiles::beside(session_file).streams;
+    let (agent, runtime) = (agent(session_file, PRICE).streaming(HOLD), runtime());
     let mut streams = BTreeMap::new();
     while !closing.load(Ordering::Relaxed) {
         let served = runtime.block_on(buy(&agent, url));
@@ -43,17 +53,69 @@ pub(super) fn shop_until(closing: &AtomicBool, session_file: &Path, url: &str) -
     streams.into_values().collect()
 }
 
-/// The payment that was served, if one was; nothing may be refused but that it should be asked again.
+/// What an agent was told of its purchases.
+#[derive(Debug, Default)]
+pub(super) struct Bought {
+    /// Those that were served.
+    pub(super) served: Vec<Hex32>,
+    /// Those that were charged, and whose answer got lost.
+    pub(super) charged: Vec<Hex32>,
+}
+
+/// Buys one thing after the other, each under a key of its own, until it is known what became of it.
+pub(super) fn buy_until(closing: &AtomicBool, session_file: &Path, url: &str) -> Bought {
+    let (agent, runtime) = (agent(session_file, QUOTE), runtime());
+    let mut bought = Bought::default();
+    for number in 0.. {
+        if closing.load(Ordering::Relaxed) {
+            break;
+        }
+        let request = Request::get(url).keyed(&format!("quote {number}"));
+        runtime.block_on(insist(&agent, &request, &mut bought));
+    }
+    bought
+}
+
+async fn insist(agent: &AgentClient, request: &Request, bought: &mut Bought) {
+    let key = request.key.as_deref().unwrap();
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        if let Some(id) = ask(agent, request).await {
+            return bought.served.push(id);
+        }
+        // An answer that got lost comes no second time: the verifier knows what was paid.
+        let Some(found) = agent.lookup(key).await.unwrap() else { continue };
+        if found.purchase.is_finished() {
+            let id = found.purchase.payment_id().parse().unwrap();
+            return match found.purchase.state {
+                Purchase::Charged => bought.charged.push(id),
+                Purchase::Over => {}
+                state => panic!("{key} is {}", state.as_str()),
+            };
+        }
+    }
+    panic!("it is not known what became of {key}: {:?}", agent.lookup(key).await);
+}
+
+/// The payment that was served, if one was, after a pause if none was.
 async fn buy(agent: &AgentClient, url: &str) -> Option<Hex32> {
-    match agent.fetch(&Request::get(url)).await {
+    ask(agent, &Request::get(url)).await
+}
+
+/// The same of any request; nothing may be refused but that it should be asked again.
+async fn ask(agent: &AgentClient, request: &Request) -> Option<Hex32> {
+    match agent.fetch(request).await {
         Ok(Outcome::Served(fetched)) => return Some(fetched.payment.unwrap().payment_id),
         Ok(Outcome::Unknown { .. }) => {}
         Ok(refused @ Outcome::Refused { .. }) => {
-            let is_away = refused.response().is_some_and(|response| response.status == 503);
+            // The merchant says 503 for its verifier, and the load balancer 502 for the merchant.
+            let is_away = refused.response().is_some_and(|response| matches!(response.status, 502 | 503));
             let come_again = is_away || refused.reason().is_some_and(|reason| COME_AGAIN.contains(&reason));
             assert!(come_again, "{refused:?}");
         }
-        Err(FetchError::Unreachable { .. } | FetchError::NoDraft { .. }) => {}
+        Err(
+            FetchError::Unreachable { .. } | FetchError::NoDraft { .. } | FetchError::AlreadyBought { .. },
+        ) => {}
         Err(error) => panic!("failed for another reason than a dead process: {error}"),
     }
     tokio::time::sleep(Duration::from_millis(50)).await;

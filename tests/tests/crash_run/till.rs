@@ -6,25 +6,34 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use solana_sdk::signature::Signer;
 use tokio::runtime::Builder;
 use x402_escrow_interface::{Address, address};
 use x402_escrow_tests::{
-    local::{Agent, Local, Merchant, Verifier, parties::Parties},
+    local::{
+        Agent, Local, Merchant, Verifier,
+        parties::{Parties, Terms, now},
+    },
     program_id,
 };
 use x402_escrow_verifier::store::{Database, Store};
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_wire::{
+    auth_capture::LifecyclePayload,
+    text::{Base58, Decimal, Hex32},
+};
 
-use super::{counter::Sale, streamer::Streamed};
+use super::{
+    counter::{Sale, insist},
+    streamer::Streamed,
+};
 
 /// From when a node has forgotten a slot until the verifier says so; the node's start is in it.
 const NOTICED_WITHIN: Duration = Duration::from_secs(120);
 
-/// Until when all is captured or given back. What is left to itself is given back after its capture deadline, by a
-/// verifier that looks every half minute; a transaction of a dropped slot is replaced once its blockhash is too old, after
-/// 150 blocks or a minute.
+/// Until when all is captured or given back. What is left to itself is given back after its capture deadline; a
+/// transaction of a dropped slot is replaced once its blockhash is too old, after 150 blocks or a minute.
 const SETTLED_WITHIN: Duration = Duration::from_secs(300);
 
 /// Dropped from top to bottom, the cluster after those who use it.
@@ -39,7 +48,11 @@ impl Till {
     /// Starts a cluster and a verifier with `settings`, and opens an escrow.
     pub(super) fn open(settings: &[(&'static str, &str)]) -> Self {
         let local = Local::start(&|_| {}).unwrap();
-        let verifier = Verifier::start_with(&local, settings).unwrap();
+        // What nobody ended is looked for every other second: a run waits for it. And in a long run one payer buys more than
+        // its budget of an hour is for.
+        let of_run = [("X402_REVIEW_SECONDS", "2"), ("X402_FEE_BUDGET_PER_PAYER", "{ hour = 0, day = 0 }")];
+        let settings = [settings, &of_run].concat();
+        let verifier = Verifier::start_with(&local, &settings).unwrap();
         let (parties, agent) = Parties::open(&local, &verifier).unwrap();
         Self { verifier, parties, agent, local }
     }
@@ -49,9 +62,48 @@ impl Till {
         self.agent.open_session(name).unwrap()
     }
 
-    /// Starts a merchant who is paid through the verifier.
-    pub(super) fn start_merchant(&self, arguments: &[&str]) -> Merchant {
-        Merchant::start_with(&self.local, &self.verifier, "shop", arguments).unwrap()
+    /// Starts two instances of a merchant who is paid through the verifier.
+    pub(super) fn start_merchants(&self, public_url: &str, arguments: &[&str]) -> [Merchant; 2] {
+        let first =
+            Merchant::start_behind(&self.local, &self.verifier, "shop", public_url, arguments).unwrap();
+        let second = first.start_another().unwrap();
+        [first, second]
+    }
+
+    /// Has a stream that the verifier has captured give the rest back now: by itself it does that after the hold's
+    /// deadline only. Waits for the capture.
+    #[track_caller]
+    pub(super) fn release_rest(&self, streamed: &Streamed, merchant: &SigningKey) {
+        let id = streamed.id;
+        let report = || self.report(id);
+        if streamed.answered == 0 && report()["error"]["code"] == "payment_not_found" {
+            return;
+        }
+        let is_captured = || {
+            let payment = self.verifier.payment(&id.to_string())?;
+            let captured = payment["captured"].as_str().and_then(|text| text.parse::<u64>().ok());
+            Ok(payment["state"] == "ended" || captured >= Some(streamed.answered.max(1)))
+        };
+        let waited =
+            self.local.chain.wait_until("the last voucher to be captured", SETTLED_WITHIN, is_captured);
+        assert!(waited.is_ok(), "{streamed:?}: {:#}", report());
+        let payment = report();
+        if payment["state"] == "ended" {
+            return;
+        }
+        let amount = Decimal(payment["captured"].as_str().unwrap().parse().unwrap());
+        let mut parties = self.parties();
+        parties.merchant = merchant.clone();
+        let terms = Terms { amount: streamed.hold, request_price: Some(1), capture_deadline: now() + 60 };
+        let void = LifecyclePayload::Void { payment_id: id, amount, signature: Base58([0; 64]) };
+        insist(&parties, &parties.requirements(&terms), &parties.signed(void));
+    }
+
+    /// Waits until a payment has ended, and returns what was captured of it; `None` if the verifier does not know it.
+    #[track_caller]
+    pub(super) fn ended_at(&self, id: Hex32, amount: u64) -> Option<u64> {
+        let is_known = self.report(id)["error"]["code"] != "payment_not_found";
+        is_known.then(|| self.captured(id, amount))
     }
 
     /// What `merchant` has, in base units.

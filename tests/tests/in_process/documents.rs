@@ -9,7 +9,9 @@ use std::{
 use serde_json::{Value, json};
 use x402_escrow_interface::{deployment::LOCAL_PROGRAM_ID, error::EscrowError};
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Extra, IntentPayload, Level, LifecyclePayload},
+    auth_capture::{
+        CaptureAuthorizer, CaptureMode, ChargeCapture, Extra, IntentPayload, Level, LifecyclePayload,
+    },
     error_code::ErrorCode,
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
@@ -67,7 +69,7 @@ fn sources(folder: &Path, into: &mut String) {
 }
 
 #[test]
-fn every_test_that_the_threat_model_names_exists() {
+fn every_test_that_a_page_names_exists() {
     let mut code = String::new();
     for folder in [
         "tests/tests",
@@ -80,17 +82,14 @@ fn every_test_that_the_threat_model_names_exists() {
     ] {
         sources(&root().join(folder), &mut code);
     }
-    let page = page("docs/threat-model.md");
-    let names: Vec<_> = quoted(&page)
-        .into_iter()
-        .filter(|text| text.matches('_').count() > 2 && !text.contains('/'))
-        .collect();
-    assert!(names.len() > 30, "{names:?}");
-    for name in names {
-        assert!(
-            code.contains(&format!("fn {name}()")),
-            "the threat model names {name}, and no test has that name"
-        );
+    for (path, least) in [("docs/threat-model.md", 30), (SCHEME, 15)] {
+        let page = page(path);
+        let is_name = |text: &&str| text.matches('_').count() > 2 && !text.contains(['/', '…', '.']);
+        let names: Vec<_> = quoted(&page).into_iter().filter(is_name).collect();
+        assert!(names.len() > least, "{names:?}");
+        for name in names.into_iter().filter(|name| !name.starts_with("invalid_auth_capture_svm_")) {
+            assert!(code.contains(&format!("fn {name}()")), "{path} names {name}, and no test has that name");
+        }
     }
 }
 
@@ -99,6 +98,7 @@ fn fields_of_the_scheme_are_those_on_the_wire() {
     let key = Base58([1; 32]);
     let extra = Extra {
         payment_flow: "escrow".to_owned(),
+        capture_mode: Some(CaptureMode::Sync),
         program: key,
         fee_payer: key,
         capture_authorizer: CaptureAuthorizer::Key(key),
@@ -127,7 +127,7 @@ fn fields_of_the_scheme_are_those_on_the_wire() {
 #[test]
 fn examples_of_the_scheme_can_be_read_and_leave_no_field_out() {
     let examples = examples(&page(SCHEME));
-    let [requirements, intent, capture, void] = examples.as_slice() else {
+    let [requirements, intent, capture, void, charge] = examples.as_slice() else {
         panic!("{} examples", examples.len())
     };
     let read: PaymentRequirements = serde_json::from_value(requirements.clone()).unwrap();
@@ -137,6 +137,8 @@ fn examples_of_the_scheme_can_be_read_and_leave_no_field_out() {
     assert_eq!(extra.program, LOCAL_PROGRAM_ID.into());
     let payload: IntentPayload = serde_json::from_value(intent.clone()).unwrap();
     assert_eq!(json!(payload), *intent);
+    let consent: ChargeCapture = serde_json::from_value(charge.clone()).unwrap();
+    assert_eq!(json!(consent), *charge);
     for operation in [capture, void] {
         let payload: LifecyclePayload = serde_json::from_value(operation.clone()).unwrap();
         assert_eq!(json!(payload), *operation);

@@ -1,7 +1,7 @@
 -- As ../sqlite/0001_schema.sql has it: ids are lower-case hex, keys and signatures base58, amounts decimal, times unix
 -- seconds. `rowid` counts rows in the order of writing, as SQLite does of itself.
 
--- Payments of both schemes: those that are held first, and those that are paid at once.
+-- Payments of both schemes: those that are held first or charged by an intent, and those by a client's transaction.
 CREATE TABLE payments (
     id          TEXT PRIMARY KEY, -- SHA-256 of what the payer signed: the intent, or the transaction's message
     scheme      TEXT NOT NULL CHECK (scheme IN ('auth-capture', 'exact')),
@@ -12,7 +12,20 @@ CREATE TABLE payments (
     accepted_at BIGINT NOT NULL,
     -- When to look whether something is left that nobody ended; NULL once nothing is.
     review_at   BIGINT,
-    -- Of those that are held first.
+    receiver_authorizer TEXT NOT NULL, -- who may sign for the receiver; in the scheme exact the receiver
+    -- What the client says that it is for: nobody signed it.
+    resource_url TEXT,
+    product     TEXT,
+    -- What it came to: follows from its operations, and is written soon after them (payments_to_book).
+    outcome     TEXT NOT NULL DEFAULT 'unsettled' CHECK (outcome IN (
+        'unsettled', 'held', 'paid', 'partly_paid', 'refunded', 'partly_refunded', 'void', 'failed'
+    )),
+    captured    TEXT NOT NULL DEFAULT '0', -- the fee included
+    fee         TEXT NOT NULL DEFAULT '0',
+    refunded    TEXT NOT NULL DEFAULT '0',
+    paid_by     TEXT, -- the transaction's signature
+    -- Of those that are held or charged.
+    resource_hash TEXT,
     escrow      TEXT,
     intent      BYTEA, -- laid out as docs/messages.md has it
     signature   TEXT,
@@ -20,7 +33,9 @@ CREATE TABLE payments (
     claim       TEXT, -- which installation of a merchant settled it first, as hex
     capture_deadline BIGINT,
     locked_rent BIGINT NOT NULL DEFAULT 0, -- lamports that its budgets get back once nothing is held
-    -- Of those that are paid at once.
+    -- 1 from when nothing is left to do until what was captured is compared with what the chain says.
+    to_compare  BIGINT NOT NULL DEFAULT 0 CHECK (to_compare IN (0, 1)),
+    -- Of those by a transaction.
     destination TEXT, -- the receiver's token account
     told        BIGINT NOT NULL DEFAULT 0 CHECK (told IN (0, 1)), -- 1 once somebody was told that it is paid
     CHECK ((scheme = 'auth-capture') = (intent IS NOT NULL)),
@@ -31,14 +46,17 @@ CREATE TABLE payments (
 CREATE INDEX payments_by_escrow ON payments (escrow);
 CREATE INDEX payments_open_by_escrow ON payments (escrow) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_to_review ON payments (review_at) WHERE review_at IS NOT NULL;
+CREATE INDEX payments_to_compare ON payments (id) WHERE to_compare = 1;
 CREATE INDEX payments_by_deadline ON payments (capture_deadline, review_at) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_newest ON payments (accepted_at, id);
 CREATE INDEX payments_by_receiver ON payments (receiver, accepted_at, id);
+CREATE INDEX payments_by_authorizer ON payments (receiver, receiver_authorizer, accepted_at, id);
+CREATE INDEX payments_by_outcome ON payments (receiver, outcome, accepted_at, id);
 
 CREATE TABLE operations (
     id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     payment_id  TEXT NOT NULL REFERENCES payments (id),
-    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'transfer', 'capture', 'close', 'void', 'refund', 'reclaim')),
+    kind        TEXT NOT NULL CHECK (kind IN ('authorize', 'charge', 'transfer', 'capture', 'close', 'void', 'refund', 'reclaim')),
     amount      TEXT NOT NULL,
     fee         TEXT NOT NULL,
     last        BIGINT NOT NULL CHECK (last IN (0, 1)),
@@ -58,22 +76,42 @@ CREATE TABLE operations (
 CREATE INDEX operations_open ON operations (id) WHERE closed = 0;
 CREATE INDEX operations_fruitless ON operations (accepted_at) WHERE state IN ('failed', 'refused');
 
--- The last voucher of each streamed hold: a capture that the session key signed. It is money until it is captured.
-CREATE TABLE vouchers (
-    payment_id TEXT PRIMARY KEY REFERENCES payments (id),
-    amount     TEXT NOT NULL,
-    fee        TEXT NOT NULL,
-    signature  TEXT NOT NULL
+-- Payments whose operations changed since their books were written. Triggers write it, with the change.
+CREATE TABLE payments_to_book (payment_id TEXT PRIMARY KEY REFERENCES payments (id));
+
+-- What the payments that were accepted on a day of UTC came to: of a receiver and one of its authorizers; of a receiver,
+-- where `receiver_authorizer` is empty; of all, where both are.
+CREATE TABLE day_totals (
+    receiver    TEXT NOT NULL,
+    receiver_authorizer TEXT NOT NULL,
+    day         BIGINT NOT NULL, -- counted from 1970-01-01
+    mint        TEXT NOT NULL,
+    payments    BIGINT NOT NULL, -- of which something was captured
+    captured    TEXT NOT NULL, -- the fees included
+    fee         TEXT NOT NULL,
+    refunded    TEXT NOT NULL,
+    PRIMARY KEY (receiver, receiver_authorizer, day, mint)
 );
 
--- Who may be told yes again to the newest vouchers of a hold, in the order in which they were accepted.
+-- The last voucher of each streamed hold: a capture that the session key signed. It is money until it is captured.
+-- Numbers are 64 bits without a sign, kept as the signed integer of the same bits.
+CREATE TABLE vouchers (
+    payment_id TEXT PRIMARY KEY REFERENCES payments (id),
+    amount     BIGINT NOT NULL,
+    fee        BIGINT NOT NULL,
+    signature  BYTEA NOT NULL,
+    -- Counts what was done with the payment: a voucher that was judged without reading is kept only if this is as it was.
+    -- Triggers count. Whatever else can change what a voucher is worth must count too.
+    version    BIGINT NOT NULL DEFAULT 0
+);
+
+-- Who may be told yes again to the newest vouchers of a hold.
 CREATE TABLE voucher_claims (
     payment_id TEXT NOT NULL REFERENCES payments (id),
-    number     BIGINT NOT NULL,
-    amount     TEXT NOT NULL,
-    increment  TEXT NOT NULL, -- what the voucher added to those before it
-    claim      TEXT NOT NULL,
-    PRIMARY KEY (payment_id, number)
+    amount     BIGINT NOT NULL,
+    increment  BIGINT NOT NULL, -- what the voucher added to those before it
+    claim      BYTEA NOT NULL,
+    PRIMARY KEY (payment_id, amount)
 );
 
 -- A transaction carries several operations: one row for each, each with the transaction's bytes.
@@ -114,6 +152,32 @@ CREATE TABLE payment_identifiers (
 CREATE INDEX payment_identifiers_by_age ON payment_identifiers (accepted_at);
 CREATE INDEX payment_identifiers_by_signer ON payment_identifiers (signer, accepted_at);
 
+-- Which payment a memo of a receiver pays for, where it pays once.
+CREATE TABLE exact_memos (
+    receiver   TEXT NOT NULL,
+    memo_hash  TEXT NOT NULL, -- SHA-256, as hex
+    payment_id TEXT NOT NULL REFERENCES payments (id),
+    PRIMARY KEY (receiver, memo_hash)
+);
+
+-- What is sold, as servers declare it: offered by a payment, and listed once that is paid. Each of the two is NULL where
+-- there is none.
+CREATE TABLE resources (
+    key        TEXT PRIMARY KEY, -- SHA-256 of receiver, kind, URL and method or tool, as hex
+    receiver   TEXT NOT NULL,
+    kind       TEXT NOT NULL CHECK (kind IN ('http', 'mcp')),
+    scheme     TEXT NOT NULL,
+    entry      TEXT, -- JSON
+    listed_at  BIGINT, -- when somebody last paid for it
+    offered    TEXT, -- JSON
+    offered_by TEXT, -- the payment's id
+    offered_at BIGINT
+);
+
+CREATE INDEX resources_by_receiver ON resources (receiver);
+CREATE INDEX resources_newest ON resources (listed_at, key);
+CREATE INDEX resources_offered ON resources (key) WHERE offered IS NOT NULL;
+
 -- What is given out of each budget of lamports in the period that ends then: processes take slices and spend them in
 -- memory. A row is forgotten once its period is over.
 CREATE TABLE budgets (
@@ -143,11 +207,52 @@ CREATE TABLE webhook_deliveries (
 
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE due_at IS NOT NULL;
 
+-- Where merchants want to hear of their payments: one row for each key that may see them. An empty authorizer is the
+-- receiver, who hears of all.
+CREATE TABLE merchant_webhooks (
+    receiver      TEXT NOT NULL,
+    receiver_authorizer TEXT NOT NULL,
+    url           TEXT, -- NULL once it is taken back
+    secret        BYTEA,
+    signed_until  BIGINT NOT NULL, -- of the newest request; one that expires no later changes nothing
+    has_news      BIGINT NOT NULL DEFAULT 0 CHECK (has_news IN (0, 1)),
+    due_at        BIGINT NOT NULL DEFAULT 0, -- later than now after a failure
+    attempts      BIGINT NOT NULL DEFAULT 0,
+    failing_since BIGINT,
+    PRIMARY KEY (receiver, receiver_authorizer)
+);
+
+CREATE INDEX merchant_webhooks_due ON merchant_webhooks (due_at) WHERE has_news = 1;
+
+-- The newest news of each payment for a merchant's webhook. Triggers write it, with the news.
+CREATE TABLE merchant_news (
+    receiver   TEXT NOT NULL,
+    receiver_authorizer TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    version    BIGINT NOT NULL, -- counts the news
+    is_due     BIGINT NOT NULL CHECK (is_due IN (0, 1)),
+    PRIMARY KEY (receiver, receiver_authorizer, payment_id)
+);
+
+CREATE INDEX merchant_news_due ON merchant_news (receiver, receiver_authorizer, payment_id) WHERE is_due = 1;
+
 -- One row while nothing new is accepted.
 CREATE TABLE pause (id BIGINT PRIMARY KEY CHECK (id = 1));
 
 -- One row while there is a webhook.
 CREATE TABLE webhook (id BIGINT PRIMARY KEY CHECK (id = 1));
+
+CREATE FUNCTION note_to_book() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO payments_to_book (payment_id) VALUES (new.payment_id) ON CONFLICT (payment_id) DO NOTHING;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER operations_to_book AFTER UPDATE OF state ON operations FOR EACH ROW
+WHEN (new.state <> old.state
+    AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
+EXECUTE FUNCTION note_to_book();
 
 CREATE FUNCTION note_webhook_news() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -166,6 +271,30 @@ CREATE TRIGGER webhook_news AFTER UPDATE OF state ON operations FOR EACH ROW
 WHEN (new.state <> old.state
     AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
 EXECUTE FUNCTION note_webhook_news();
+
+CREATE FUNCTION note_merchants_news() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM merchant_webhooks) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO merchant_news (receiver, receiver_authorizer, payment_id, version, is_due)
+    SELECT merchant_webhooks.receiver, merchant_webhooks.receiver_authorizer, payments.id, 1, 1
+    FROM payments JOIN merchant_webhooks ON merchant_webhooks.receiver = payments.receiver
+        AND merchant_webhooks.receiver_authorizer IN ('', payments.receiver_authorizer)
+    WHERE payments.id = new.payment_id AND url IS NOT NULL
+    ON CONFLICT (receiver, receiver_authorizer, payment_id) DO UPDATE SET version = merchant_news.version + 1, is_due = 1;
+    UPDATE merchant_webhooks SET has_news = 1
+    WHERE has_news = 0 AND url IS NOT NULL
+    AND receiver = (SELECT payments.receiver FROM payments WHERE payments.id = new.payment_id)
+    AND receiver_authorizer IN ('', (SELECT payments.receiver_authorizer FROM payments WHERE payments.id = new.payment_id));
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER merchants_news AFTER UPDATE OF state ON operations FOR EACH ROW
+WHEN (new.state <> old.state
+    AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
+EXECUTE FUNCTION note_merchants_news();
 
 -- Which of several verifiers follows, sends and delivers, as long as it gets further: whoever takes over counts on, and
 -- what one of an earlier term would write is refused.
@@ -198,3 +327,33 @@ CREATE TRIGGER operations_taken_up AFTER UPDATE OF closed ON operations FOR EACH
 EXECUTE FUNCTION tell_verifiers('x402_escrow_to_send');
 CREATE TRIGGER operations_got_further AFTER UPDATE ON operations
 FOR EACH ROW EXECUTE FUNCTION tell_of_payment();
+
+-- What a voucher is judged by follows from its payment's operations and transactions.
+CREATE FUNCTION count_for_vouchers() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE vouchers SET version = version + 1 WHERE payment_id = new.payment_id;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION count_transaction_for_vouchers() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE vouchers SET version = version + 1
+    WHERE payment_id = (SELECT payment_id FROM operations WHERE id = coalesce(new.operation_id, old.operation_id));
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER operation_added AFTER INSERT ON operations
+FOR EACH ROW EXECUTE FUNCTION count_for_vouchers();
+CREATE TRIGGER operation_changed AFTER UPDATE ON operations FOR EACH ROW
+WHEN ((new.kind, new.amount, new.fee, new.last, new.state, new.error_code)
+    IS DISTINCT FROM (old.kind, old.amount, old.fee, old.last, old.state, old.error_code))
+EXECUTE FUNCTION count_for_vouchers();
+CREATE TRIGGER transaction_added AFTER INSERT ON transactions
+FOR EACH ROW EXECUTE FUNCTION count_transaction_for_vouchers();
+CREATE TRIGGER transaction_changed AFTER UPDATE ON transactions FOR EACH ROW
+WHEN ((new.state, new.slot, new.error_code) IS DISTINCT FROM (old.state, old.slot, old.error_code))
+EXECUTE FUNCTION count_transaction_for_vouchers();
+CREATE TRIGGER transaction_removed AFTER DELETE ON transactions
+FOR EACH ROW EXECUTE FUNCTION count_transaction_for_vouchers();

@@ -4,7 +4,7 @@
 //! of two such groups one node is in both.
 
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_domain::cluster::{Sighting, Status};
+use x402_escrow_domain::cluster::{Logged, Sighting, Status, Tip};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{ChainError, SendError, Snapshot};
@@ -43,6 +43,13 @@ pub(super) fn reached<T: Ord + Copy>(mut answers: Vec<T>, needed: usize) -> Opti
     answers.get(needed.checked_sub(1)?).copied()
 }
 
+/// The slot and the height that at least `needed` of the answers reach, each by itself: one that is right about the slot
+/// says nothing alone about the height.
+pub(super) fn tip(answers: &[Tip], needed: usize) -> Option<Tip> {
+    let of_each = |read: fn(&Tip) -> u64| reached(answers.iter().map(read).collect(), needed);
+    Some(Tip { slot: of_each(|tip| tip.slot)?, block_height: of_each(|tip| tip.block_height)? })
+}
+
 /// What the nodes know of one transaction: it is seen if `needed` of them have it in one slot and with one outcome, and
 /// as final as so many say; it is unseen if no node has it and `needed` of them would.
 pub(super) fn sighting(answers: &[Sighting], needed: usize) -> Sighting {
@@ -72,6 +79,23 @@ pub(super) fn snapshot(answers: &[Snapshot], needed: usize) -> Option<&Snapshot>
     let patterns: Vec<_> = answers.iter().map(existing).collect();
     let pattern = agreed(&patterns, needed)?;
     answers.iter().filter(|answer| existing(answer) == *pattern).max_by_key(|answer| answer.slot)
+}
+
+/// What at least `needed` nodes tell alike: all of it, or else each transaction for itself, by slot. Nodes are not equally
+/// far, and one that lacks a transaction hides no other. `None` if they agree on nothing.
+pub(super) fn logged(answers: &[Vec<Logged>], needed: usize) -> Option<Vec<Logged>> {
+    if let Some(equal) = agreed(answers, needed) {
+        return Some(equal.clone());
+    }
+    let mut alike: Vec<Logged> = Vec::new();
+    for logged in answers.iter().flatten() {
+        let told_by = answers.iter().filter(|answer| answer.contains(logged)).count();
+        if told_by >= needed && !alike.contains(logged) {
+            alike.push(logged.clone());
+        }
+    }
+    alike.sort_by_key(|logged| logged.slot);
+    (!alike.is_empty()).then_some(alike)
 }
 
 /// Who says something else than the majority of those that speak of the same slot.
@@ -173,110 +197,4 @@ pub(super) fn disagree(request: &'static str) -> ChainError {
 }
 
 #[cfg(test)]
-mod tests {
-    use x402_escrow_wire::auth_capture::Commitment::{Confirmed, Finalized, Processed};
-
-    use super::*;
-    use crate::chain::ChainError;
-    use x402_escrow_domain::cluster::Account;
-
-    fn status(slot: u64, commitment: Commitment) -> Option<Status> {
-        Some(Status { slot, confirmations: 0, commitment, error: None })
-    }
-
-    #[test]
-    fn more_than_half_is_needed() {
-        assert_eq!([1, 2, 3, 4, 5].map(majority), [1, 2, 2, 3, 3]);
-    }
-
-    #[test]
-    fn one_node_can_not_raise_what_is_reached() {
-        assert_eq!(reached(vec![10, 999, 11], 2), Some(11));
-        assert_eq!(reached(vec![10, 0, 11], 2), Some(10));
-        assert_eq!(reached(vec![10], 2), None);
-        assert_eq!(reached::<u64>(vec![], 1), None);
-    }
-
-    #[test]
-    fn what_enough_nodes_say_is_said_as_of_the_slot_that_they_have_reached() {
-        assert_eq!(agreed_as_of(vec![(9, "lie"), (5, "a"), (7, "a"), (6, "a")], 3), Some((5, "a")));
-        assert_eq!(agreed_as_of(vec![(99, "a"), (5, "a"), (7, "b")], 2), Some((5, "a")));
-        assert_eq!(agreed_as_of(vec![(5, "a"), (6, "b")], 2), None);
-    }
-
-    #[test]
-    fn a_transaction_is_unseen_if_enough_nodes_would_have_it() {
-        let (unseen, behind) = (Sighting::told(None, 9, 9), Sighting::told(None, 8, 9));
-        assert_eq!(sighting(&[unseen.clone(), unseen.clone(), behind.clone()], 2), Sighting::Unseen);
-        assert_eq!(sighting(&[unseen, behind.clone(), behind], 2), Sighting::Disputed);
-    }
-
-    #[test]
-    fn a_transaction_is_as_final_as_enough_nodes_say() {
-        let seen = |answers: &[Option<Status>]| {
-            let answers: Vec<_> = answers.iter().cloned().map(Sighting::from).collect();
-            sighting(&answers, 2)
-        };
-        let [processed, confirmed, finalized] =
-            [Processed, Confirmed, Finalized].map(|level| status(7, level));
-        assert_eq!(
-            seen(&[finalized.clone(), confirmed.clone(), processed]),
-            Sighting::Seen(confirmed.clone().unwrap())
-        );
-        assert_eq!(seen(&[finalized.clone(), None, None]), Sighting::Disputed);
-        assert_eq!(seen(&[None, None, None]), Sighting::Unseen);
-        assert_eq!(seen(&[finalized.clone(), status(8, Finalized)]), Sighting::Disputed);
-        let failed =
-            finalized.clone().map(|status| Status { error: Some(TransactionError::AccountInUse), ..status });
-        assert_eq!(seen(&[finalized.clone(), failed.clone()]), Sighting::Disputed);
-        assert_eq!(seen(&[finalized.clone(), failed, finalized.clone()]), Sighting::Seen(finalized.unwrap()));
-    }
-
-    fn snap(slot: u64, accounts: &[Option<u8>]) -> Snapshot {
-        let account = |byte: u8| Account { owner: [0; 32].into(), data: vec![byte], lamports: 1 };
-        Snapshot { slot, accounts: accounts.iter().map(|byte| byte.map(account)).collect() }
-    }
-
-    #[test]
-    fn an_account_exists_if_enough_nodes_have_it() {
-        let (old, new, without) = (snap(5, &[Some(1)]), snap(6, &[Some(2)]), snap(9, &[None]));
-        assert_eq!(snapshot(&[old.clone(), without.clone(), new.clone()], 2), Some(&new));
-        assert_eq!(snapshot(&[old, without], 2), None);
-    }
-
-    #[test]
-    fn who_says_something_else_of_the_same_slot_contradicts() {
-        let [honest, other_slot, liar] = [snap(5, &[Some(1)]), snap(4, &[Some(3)]), snap(5, &[Some(9)])];
-        assert_eq!(contradicting(&[honest.clone(), liar.clone(), honest.clone(), other_slot], 2), [1]);
-        assert_eq!(contradicting(&[honest, liar], 2), [0; 0], "nobody knows which of two it is");
-    }
-
-    #[test]
-    fn a_refusal_counts_if_enough_nodes_refuse_alike() {
-        let no = || Err(SendError::Simulation(TransactionError::AccountNotFound));
-        let other = || Err(SendError::Simulation(TransactionError::BlockhashNotFound));
-        let silent = || Err(SendError::Unknown(ChainError::silence("sendTransaction", "late")));
-        assert_eq!(sent(vec![no(), Ok(()), no()], 2), Ok(()), "one has it: it may land");
-        assert_eq!(sent(vec![no(), other(), no()], 2), no());
-        assert_eq!(sent(vec![no(), silent()], 2), silent());
-        assert!(matches!(sent(vec![no(), other()], 2), Err(SendError::Unknown(_))));
-    }
-
-    #[test]
-    fn nodes_are_judged_by_what_most_of_them_say() {
-        let probe = |slot, now| Probe { genesis_hash: "g".into(), slot, now };
-        let judged = |third: Result<Probe, String>| {
-            let verdicts = judge(&[Ok(probe(1000, 50)), Ok(probe(1003, 51)), third]);
-            assert_eq!(verdicts[..2], [None, None]);
-            verdicts[2].clone().unwrap_or_default()
-        };
-        assert_eq!(judged(Ok(probe(1000 - 30, 50))), "");
-        assert_eq!(judged(Ok(probe(969, 50))), "is 31 slots behind the others");
-        assert_eq!(judged(Ok(probe(1034, 50))), "claims to be 31 slots ahead of the others");
-        assert_eq!(judged(Ok(probe(1000, 82))), "has a clock that is 31 seconds from the others'");
-        assert_eq!(judged(Err("it can't be reached".into())), "does not answer: it can't be reached");
-        let elsewhere = Probe { genesis_hash: "h".into(), ..probe(1000, 50) };
-        assert_eq!(judged(Ok(elsewhere)), "is of another cluster, with the genesis hash h");
-        assert_eq!(judge(&[Err("x".into())]), [Some("does not answer: x".to_owned())]);
-    }
-}
+mod tests;

@@ -35,7 +35,19 @@ pub async fn read(
 /// # Errors
 /// If too few nodes answer.
 pub async fn cluster_time(chain: &dyn Chain) -> Result<i64, ChainError> {
-    let views = Views::read(chain, &[CLOCK_ID], Commitment::Processed).await?;
+    time_at(chain, Commitment::Processed).await
+}
+
+/// The time that a final block has reached in the view of enough nodes, unix seconds.
+///
+/// # Errors
+/// If too few nodes answer.
+pub async fn final_time(chain: &dyn Chain) -> Result<i64, ChainError> {
+    time_at(chain, Commitment::Finalized).await
+}
+
+async fn time_at(chain: &dyn Chain, commitment: Commitment) -> Result<i64, ChainError> {
+    let views = Views::read(chain, &[CLOCK_ID], commitment).await?;
     let time = views.reached(|accounts| accounts.first()?.as_ref().and_then(unix_timestamp));
     time.ok_or_else(no_clock)
 }

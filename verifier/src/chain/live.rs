@@ -10,9 +10,8 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt};
-use solana_client::{
-    nonblocking::pubsub_client::PubsubClient, pubsub_client::PubsubClientError, rpc_response::SlotUpdate,
-};
+use solana_pubsub_client::{nonblocking::pubsub_client::PubsubClient, pubsub_client::PubsubClientError};
+use solana_rpc_client_api::response::SlotUpdate;
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},

@@ -1,5 +1,7 @@
 //! [`Chain`] over Solana's JSON-RPC.
 
+mod read;
+
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -7,31 +9,32 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::json;
-use solana_client::{
-    client_error::{ClientError, ClientErrorKind},
-    nonblocking::rpc_client::RpcClient,
-    rpc_client::GetConfirmedSignaturesForAddress2Config,
-    rpc_config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding},
-    rpc_custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
-    rpc_request::{RpcError, RpcRequest},
-    rpc_response::{Response, RpcSimulateTransactionResult},
-};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client::{
+    nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config,
+};
+use solana_rpc_client_api::{
+    client_error::{Error as ClientError, ErrorKind as ClientErrorKind},
+    config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding},
+    custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
+    request::{RpcError, RpcRequest},
+    response::{Response, RpcSimulateTransactionResult},
+};
 use solana_sdk::signature;
-use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, EncodedTransactionWithStatusMeta,
-    TransactionConfirmationStatus, TransactionDetails, TransactionStatus, UiTransactionTokenBalance,
-    option_serializer::OptionSerializer,
-};
+use solana_transaction_status_client_types::{EncodedConfirmedTransactionWithStatusMeta, TransactionDetails};
 use tokio::time::timeout;
-use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, Tip, TokenBalance,
-};
+use x402_escrow_domain::cluster::{Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
 use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SLOTS_APART};
+
+use read::{read_executed, read_logged, read_status};
+
+/// How many transactions are read at once.
+const READ_AT_ONCE: usize = 8;
 
 /// What is wrong with a node whose time is over.
 const LATE: &str = "it did not answer in time";
@@ -68,6 +71,18 @@ impl RpcChain {
         }
     }
 
+    /// What the final transaction of this id logged, if the node tells.
+    async fn logged_of(&self, signature: String) -> Result<Option<Logged>, ClientError> {
+        let config = json!({
+            "encoding": "base64",
+            "commitment": "finalized",
+            "maxSupportedTransactionVersion": 0,
+        });
+        let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
+            self.client.send(RpcRequest::GetTransaction, json!([signature, config])).await?;
+        Ok(answer.and_then(|answer| read_logged(&signature, answer)))
+    }
+
     /// The oldest slot as of which it can still speak.
     fn oldest_slot(&self) -> u64 {
         self.newest_slot.load(Ordering::Relaxed).saturating_sub(MAXIMUM_SLOTS_APART)
@@ -79,6 +94,23 @@ impl Chain for RpcChain {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
         let hash = self.within("getGenesisHash", self.client.get_genesis_hash()).await?;
         Ok(hash.to_string())
+    }
+
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        const METHOD_NOT_FOUND: i64 = -32601;
+        let request = "getAgGenesisCert";
+        let answer = self.client.send::<Value>(RpcRequest::Custom { method: request }, json!([]));
+        match timeout(self.timeout, answer).await {
+            Ok(Ok(Value::Null)) => Ok(Consensus::TowerBft),
+            Ok(Ok(_certificate)) => Ok(Consensus::Alpenglow),
+            Ok(Err(error)) => match error.kind() {
+                ClientErrorKind::RpcError(RpcError::RpcResponseError { code: METHOD_NOT_FOUND, .. }) => {
+                    Ok(Consensus::Unknown)
+                }
+                _ => Err(failed(request, &error)),
+            },
+            Err(_) => Err(ChainError::silence(request, LATE)),
+        }
     }
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
@@ -180,28 +212,28 @@ impl Chain for RpcChain {
         answer.map(|answer| read_executed(answer.transaction)).transpose()
     }
 
-    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+    async fn logged(&self, address: &Address, since: Option<&Signature>) -> Result<Vec<Logged>, ChainError> {
         let config = GetConfirmedSignaturesForAddress2Config {
+            until: since.copied().map(signature::Signature::from),
             commitment: Some(CommitmentConfig::finalized()),
             ..GetConfirmedSignaturesForAddress2Config::default()
         };
-        let answer = self.client.get_signatures_for_address_with_config(address, config);
-        let all = self.within("getSignaturesForAddress", answer).await?;
-        let mut logged = Vec::new();
-        // They come newest first.
-        let newest: Vec<_> = all.iter().filter(|told| told.err.is_none()).take(MAXIMUM_LOGGED).collect();
-        for told in newest.into_iter().rev() {
-            let config = json!({
-                "encoding": "base64",
-                "commitment": "finalized",
-                "maxSupportedTransactionVersion": 0,
-            });
-            let answer = self.client.send(RpcRequest::GetTransaction, json!([told.signature, config]));
-            let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
-                self.within("getTransaction", answer).await?;
-            logged.extend(answer.and_then(|answer| read_logged(&told.signature, answer)));
-        }
-        Ok(logged)
+        let read = async {
+            let all = self.client.get_signatures_for_address_with_config(address, config).await?;
+            // They come newest first.
+            let newest: Vec<_> =
+                all.into_iter().filter(|told| told.err.is_none()).take(MAXIMUM_LOGGED).collect();
+            let told = newest.into_iter().rev().map(|told| self.logged_of(told.signature));
+            stream::iter(told).buffered(READ_AT_ONCE).try_collect::<Vec<_>>().await
+        };
+        // All in one time: a hundred that are each in time could take many minutes.
+        let logged = self.within("getSignaturesForAddress", read).await?;
+        Ok(logged.into_iter().flatten().collect())
+    }
+
+    async fn logged_by(&self, signature: &Signature) -> Result<Option<Logged>, ChainError> {
+        let signature = signature::Signature::from(*signature).to_string();
+        self.within("getTransaction", self.logged_of(signature)).await
     }
 
     async fn statuses(
@@ -241,53 +273,6 @@ impl Chain for RpcChain {
         let hash = hash.map_err(|message| ChainError::answer(request, format!("blockhash: {message}")))?;
         Ok(hash.0)
     }
-}
-
-fn read_status(status: TransactionStatus) -> Status {
-    let commitment = match status.confirmation_status {
-        Some(TransactionConfirmationStatus::Finalized) => Commitment::Finalized,
-        Some(TransactionConfirmationStatus::Confirmed) => Commitment::Confirmed,
-        Some(TransactionConfirmationStatus::Processed) => Commitment::Processed,
-        // Nodes before 1.4 don't tell; a rooted block has no confirmations.
-        None if status.confirmations.is_none() => Commitment::Finalized,
-        None => Commitment::Processed,
-    };
-    let confirmations = match commitment {
-        Commitment::Finalized => FINAL_CONFIRMATIONS,
-        _ => status.confirmations.unwrap_or(0) as u64,
-    };
-    Status { slot: status.slot, confirmations, commitment, error: status.err }
-}
-
-/// `None` where the node doesn't tell what the transaction did.
-fn read_logged(signature: &str, answer: EncodedConfirmedTransactionWithStatusMeta) -> Option<Logged> {
-    let signature: Base58<64> = signature.parse().ok()?;
-    let logs = Option::from(answer.transaction.meta?.log_messages)?;
-    Some(Logged { signature: signature.0, slot: answer.slot, logs })
-}
-
-fn read_executed(answer: EncodedTransactionWithStatusMeta) -> Result<Executed, ChainError> {
-    let unreadable = |what: &str| ChainError::answer("getTransaction", format!("{what} can't be read"));
-    let transaction = answer.transaction.decode().ok_or_else(|| unreadable("the transaction"))?;
-    let meta = answer.meta.ok_or_else(|| unreadable("what the transaction did"))?;
-    let keys = transaction.message.static_account_keys();
-    let balance = |balance: &UiTransactionTokenBalance| {
-        let account = *keys.get(usize::from(balance.account_index))?;
-        let mint: Base58<32> = balance.mint.parse().ok()?;
-        Some((account, Address::from(mint), balance.ui_token_amount.amount.parse::<u64>().ok()?))
-    };
-    let read = |balances: OptionSerializer<Vec<UiTransactionTokenBalance>>| {
-        let balances: Option<Vec<_>> = Option::from(balances);
-        let balances: Option<Vec<_>> = balances.unwrap_or_default().iter().map(balance).collect();
-        balances.ok_or_else(|| unreadable("a token balance"))
-    };
-    let (before, after) = (read(meta.pre_token_balances)?, read(meta.post_token_balances)?);
-    let before = |account| before.iter().find(|(of, ..)| *of == account).map_or(0, |(.., amount)| *amount);
-    let token_balances = after
-        .into_iter()
-        .map(|(account, mint, after)| TokenBalance { account, mint, before: before(account), after })
-        .collect();
-    Ok(Executed { message: transaction.message.serialize(), error: meta.err.map(Into::into), token_balances })
 }
 
 fn commitment_config(commitment: Commitment) -> CommitmentConfig {

@@ -17,7 +17,7 @@ use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
-    Blockhash, Chain, ChainError, Executed, Logged, SendError, Sighting, Snapshot, Tip,
+    Blockhash, Chain, ChainError, Consensus, Executed, Logged, SendError, Sighting, Snapshot, Tip,
     agreement::{self, disagree},
     node::{self, Node, NodeReport},
 };
@@ -179,21 +179,18 @@ impl Chain for Several {
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {
-        let mut well = self.well()?;
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % well.len();
-        well.rotate_left(turn);
-        well.sort_by_key(|node| !node.is_waited_for());
-        let mut failure = disagree("getLatestBlockhash");
-        for node in well {
-            match node.chain.blockhash().await {
-                Ok(blockhash) => return Ok(blockhash),
-                Err(error) => {
-                    node.failed(&error);
-                    failure = error;
-                }
+        let answers = values(self.ask(|chain| chain.blockhash()).await?);
+        // How long it lives is no single node's word: with too long a life a lost transaction would not be made anew
+        // before its deadline, and with too short a one while it can still land.
+        let lives = answers.iter().map(|answer| answer.last_valid_block_height).collect();
+        let last_valid_block_height = agreement::reached(lives, self.needed);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(answers.len());
+        match (turn, last_valid_block_height) {
+            (Some(turn), Some(last_valid_block_height)) => {
+                Ok(Blockhash { last_valid_block_height, ..answers[turn] })
             }
+            _ => Err(disagree("getLatestBlockhash")),
         }
-        Err(failure)
     }
 
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
@@ -212,7 +209,7 @@ impl Chain for Several {
 
     async fn tip(&self) -> Result<Tip, ChainError> {
         let answers = values(self.ask(|chain| chain.tip()).await?);
-        agreement::reached(answers, self.needed).ok_or_else(|| disagree("getEpochInfo"))
+        agreement::tip(&answers, self.needed).ok_or_else(|| disagree("getEpochInfo"))
     }
 
     async fn send(&self, transaction: &[u8], preflight: bool) -> Result<(), SendError> {
@@ -249,10 +246,17 @@ impl Chain for Several {
         Ok(agreement::agreed(&values(answers), self.needed).cloned().flatten())
     }
 
-    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
-        let address = *address;
-        let answers = values(self.ask(|chain| async move { chain.logged(&address).await }.boxed()).await?);
-        agreement::agreed(&answers, self.needed).cloned().ok_or_else(|| disagree("getSignaturesForAddress"))
+    async fn logged(&self, address: &Address, since: Option<&Signature>) -> Result<Vec<Logged>, ChainError> {
+        let (address, since) = (*address, since.copied());
+        let answers = self.ask(|chain| async move { chain.logged(&address, since.as_ref()).await }.boxed());
+        let answers = values(answers.await?);
+        agreement::logged(&answers, self.needed).ok_or_else(|| disagree("getSignaturesForAddress"))
+    }
+
+    async fn logged_by(&self, signature: &Signature) -> Result<Option<Logged>, ChainError> {
+        let signature = *signature;
+        let answers = self.ask(|chain| async move { chain.logged_by(&signature).await }.boxed()).await?;
+        agreement::agreed(&values(answers), self.needed).cloned().ok_or_else(|| disagree("getTransaction"))
     }
 
     async fn statuses(
@@ -283,6 +287,12 @@ impl Chain for Several {
             sightings.push(sighting);
         }
         Ok(sightings)
+    }
+
+    /// What most nodes say; where they don't agree, nothing.
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        let answers = values(self.ask(|chain| chain.consensus()).await?);
+        Ok(agreement::agreed(&answers, self.needed).copied().unwrap_or_default())
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {

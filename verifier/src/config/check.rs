@@ -6,17 +6,18 @@ use std::{
 
 use x402_escrow_domain::{
     budget::{self, Budgets, Limit, Limits},
+    cluster::Consensus,
     gather::GatherSettings,
-    policy::{FeeBounds, Finality, FinalityError, Policy, Tier},
+    policy::{Defaults, FeeBounds, Finality, FinalityError, Policies, Policy, Tier},
     tokens::Tokens,
     verify,
 };
 use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
 
 use super::{
-    Config, ConfigError, effective, keypair,
+    Config, ConfigError, effective, hosts, keypair,
     keys::{FinalityKey, Keys, LimitKey},
-    origins, urls, webhook,
+    origins, tokens, urls, webhook,
 };
 use crate::{
     engine::{
@@ -28,7 +29,7 @@ use crate::{
     telemetry,
 };
 
-/// Time that a request may take besides waiting for the chain.
+/// Time that a request may take besides its body and waiting for the chain.
 const REQUEST_MARGIN: Duration = Duration::from_secs(15);
 
 /// Makes the configuration of its keys. `None` if some can't be used; `error` has all of them.
@@ -43,12 +44,8 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
     }
     let operator_listen =
         error.sound("operator_listen", operator_address(keys.operator_listen, &keys.listen));
-    let tokens = keys.tokens.map(|tokens| {
-        error.sound(
-            "tokens",
-            Tokens::new(tokens.into_iter().map(|token| (token.mint.into(), token.minimum.0))),
-        )
-    });
+    let public_hosts = error.sound("public_hosts", hosts::hosts(keys.public_hosts));
+    let tokens = keys.tokens.map(|tokens| error.sound("tokens", tokens::tokens(tokens)));
     let deployment = Deployment {
         network: keys.network,
         program: keys.program_id.map(Address::from),
@@ -73,24 +70,49 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         .and_then(|rpc_urls| error.sound("ws_url", urls::announcements(&keys.ws_url, rpc_urls)));
     let webhook = webhook::read(keys.webhook_url, keys.webhook_secret.as_deref(), error);
     let database = error.sound("database", keys.database.parse::<Database>());
-    let on_balance = error.sound("finality", finality(keys.finality));
-    let on_confirmed_hold =
-        error.sound("finality_on_confirmed_hold", finality(keys.finality_on_confirmed_hold));
-    let on_finalized_hold =
-        error.sound("finality_on_finalized_hold", finality(keys.finality_on_finalized_hold));
+    let on_balance = error.sound("finality", keys.finality.map(finality).transpose());
+    let on_confirmed_hold = keys.finality_on_confirmed_hold.map(finality).transpose();
+    let on_confirmed_hold = error.sound("finality_on_confirmed_hold", on_confirmed_hold);
+    let on_finalized_hold = keys.finality_on_finalized_hold.map(finality).transpose();
+    let on_finalized_hold = error.sound("finality_on_finalized_hold", on_finalized_hold);
     let deny_list = keys.deny_list.map(|deny_list| deny_list_source(&deny_list)).transpose();
     let deny_list = error.sound("deny_list", deny_list);
     let fee_payer = error.sound("fee_payer", keypair::read(&keys.fee_payer));
     let cut_off: Vec<_> = keys.fee_payers_cut_off.into_iter().map(Address::from).collect();
     let retiring = error.sound("fee_payers_retiring", keypair::read_all(&keys.fee_payers_retiring));
     let signing = fee_payer.iter().chain(retiring.iter().flatten());
-    if let Some(problem) = keypair::conflict(signing, &cut_off) {
-        error.note("fee_payers_cut_off", problem);
+    if let Some((key, problem)) = keypair::conflict(signing, &cut_off) {
+        error.note(key, problem);
     }
     let log_filter = error.sound("log", telemetry::filter(&keys.log));
     let cors_allowed_origins =
         error.sound("cors_allowed_origins", origins::origins(keys.cors_allowed_origins));
     let settle_timeout = Duration::from_secs(keys.settle_timeout_seconds);
+    let request_timeout = limits_asked.body_timeout + settle_timeout + REQUEST_MARGIN;
+    let (on_balance, on_confirmed_hold, on_finalized_hold) =
+        (on_balance?, on_confirmed_hold?, on_finalized_hold?);
+    let policy = |consensus| {
+        let levels = Defaults::of(consensus);
+        Policy {
+            finality: on_balance.clone().unwrap_or(levels.on_balance),
+            finality_on_confirmed_hold: on_confirmed_hold.clone().unwrap_or(levels.on_confirmed_hold),
+            finality_on_finalized_hold: on_finalized_hold.clone().unwrap_or(levels.on_finalized_hold),
+            lasting: levels.lasting,
+            minimum_authorize_seconds: keys.minimum_authorize_seconds,
+            maximum_authorize_seconds: keys.maximum_authorize_seconds,
+            minimum_capture_seconds: keys.minimum_capture_seconds,
+            maximum_capture_seconds: keys.maximum_capture_seconds,
+            voucher_margin_seconds: keys.voucher_margin_seconds,
+            exact_fee_bounds: FeeBounds {
+                maximum_compute_units: keys.exact_maximum_compute_units,
+                priority_fee_lamports: keys.exact_priority_fee_lamports,
+            },
+            exact_memo_once: keys.exact_memo_once,
+            minimum_hold_amount: keys.minimum_hold_amount,
+            maximum_open_holds_per_escrow: keys.maximum_open_holds_per_escrow,
+            maximum_operations_per_payment: keys.maximum_operations_per_payment,
+        }
+    };
     Some(Config {
         listen: keys.listen,
         operator_listen: operator_listen?,
@@ -101,28 +123,12 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
         fee_payer: fee_payer?,
         fee_payers_retiring: retiring?,
         fee_payers_cut_off: cut_off,
-        policy: Policy {
-            finality: on_balance?,
-            finality_on_confirmed_hold: on_confirmed_hold?,
-            finality_on_finalized_hold: on_finalized_hold?,
-            minimum_authorize_seconds: keys.minimum_authorize_seconds,
-            maximum_authorize_seconds: keys.maximum_authorize_seconds,
-            minimum_capture_seconds: keys.minimum_capture_seconds,
-            maximum_capture_seconds: keys.maximum_capture_seconds,
-            voucher_margin_seconds: keys.voucher_margin_seconds,
-            exact_fee_bounds: FeeBounds {
-                maximum_compute_units: keys.exact_maximum_compute_units,
-                priority_fee_lamports: keys.exact_priority_fee_lamports,
-            },
-            minimum_hold_amount: keys.minimum_hold_amount,
-            maximum_open_holds_per_escrow: keys.maximum_open_holds_per_escrow,
-            maximum_operations_per_payment: keys.maximum_operations_per_payment,
-        },
+        policies: Policies { alpenglow: policy(Consensus::Alpenglow), otherwise: policy(Consensus::Unknown) },
         settings: Settings {
             websocket_urls: websocket_urls?,
             webhook: webhook?,
             settle_timeout,
-            request_timeout: settle_timeout + REQUEST_MARGIN,
+            request_timeout,
             status_poll_interval: Duration::from_millis(keys.status_poll_milliseconds),
             review_interval: Duration::from_secs(keys.review_seconds),
             gather: GatherSettings { seconds: keys.gather_seconds, value: keys.gather_value },
@@ -139,6 +145,9 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
                 fees: limits(keys.fee_budget_per_payer, keys.fee_budget_per_receiver, keys.fee_budget),
                 rent: limits(keys.rent_budget_per_payer, keys.rent_budget_per_receiver, keys.rent_budget),
             },
+            maximum_resources: keys.maximum_resources,
+            merchant_webhooks: keys.merchant_webhooks,
+            public_hosts: public_hosts?,
             cors_allowed_origins: cors_allowed_origins?,
             minimum_fee_payer_lamports: keys.minimum_fee_payer_lamports,
             maximum_slot_age_seconds: keys.maximum_slot_age_seconds,
@@ -155,6 +164,7 @@ fn limit_settings(keys: &Keys) -> LimitSettings {
         maximum_concurrent_requests: keys.maximum_concurrent_requests,
         requests_per_minute_per_client: NonZeroU32::new(keys.requests_per_minute_per_client),
         health_per_minute_per_client: NonZeroU32::new(keys.health_per_minute_per_client),
+        requests_per_minute_per_merchant: NonZeroU32::new(keys.requests_per_minute_per_merchant),
         intents_per_minute_per_session: NonZeroU32::new(keys.intents_per_minute_per_session),
         payments_per_minute: PaymentRates {
             per_session: NonZeroU32::new(keys.payments_per_minute_per_session),
@@ -247,11 +257,12 @@ fn deny_list_source(deny_list: &str) -> Result<Source, String> {
     Ok(Source::File(path))
 }
 
-/// A budget that one hold exceeds would refuse them all.
+/// A budget that one payment exceeds would refuse them all.
 fn check_budgets(keys: &Keys, error: &mut ConfigError) {
     /// Above the rent of a hold on any cluster.
     const LEAST_RENT: u64 = 10_000_000;
-    let least_fees = budget::hold(keys.maximum_compute_unit_price_micro_lamports, 0).fees;
+    let hold = budget::hold(keys.maximum_compute_unit_price_micro_lamports, 0).fees;
+    let least_fees = hold.max(budget::transfer(keys.exact_priority_fee_lamports).fees);
     for (key, LimitKey { hour, day }, least) in [
         ("fee_budget_per_payer", keys.fee_budget_per_payer, least_fees),
         ("fee_budget_per_receiver", keys.fee_budget_per_receiver, least_fees),

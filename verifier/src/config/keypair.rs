@@ -25,18 +25,20 @@ pub(super) fn read_all(sources: &[PathBuf]) -> Result<Vec<Keypair>, String> {
     sources.iter().map(|source| read(source)).collect()
 }
 
-/// What is wrong with keys that are to sign, if anything: one is there twice, or is cut off.
+/// What is wrong with keys that are to sign, and in which key of the configuration: one is there twice, or is cut off.
 pub(super) fn conflict<'a>(
     signing: impl Iterator<Item = &'a Keypair>,
     cut_off: &[Address],
-) -> Option<String> {
+) -> Option<(&'static str, String)> {
     let mut known = Vec::new();
     for address in signing.map(Signer::pubkey) {
         if cut_off.contains(&address) {
-            return Some(format!("{address} is cut off, and has a key that is to sign; take the key away"));
+            let problem = format!("{address} is cut off, and has a key that is to sign; take the key away");
+            return Some(("fee_payers_cut_off", problem));
         }
         if known.contains(&address) {
-            return Some(format!("{address} is there twice in `fee_payer` and `fee_payers_retiring`"));
+            let problem = format!("{address} is there twice in `fee_payer` and `fee_payers_retiring`");
+            return Some(("fee_payers_retiring", problem));
         }
         known.push(address);
     }

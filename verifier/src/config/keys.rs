@@ -10,7 +10,10 @@ use x402_escrow_wire::{
 };
 
 use super::{proxies::Proxies, source::Source};
-use crate::{engine::deny_list::OnFailure, telemetry::LogFormat};
+use crate::{
+    engine::{deny_list::OnFailure, reach::Reach},
+    telemetry::LogFormat,
+};
 
 /// A level of finality and the amounts it is for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,14 +22,6 @@ pub(super) struct FinalityKey<L> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) up_to: Option<Decimal>,
     pub(super) commitment: L,
-}
-
-fn up_to<L>(amount: u64, commitment: L) -> FinalityKey<L> {
-    FinalityKey { up_to: Some(Decimal(amount)), commitment }
-}
-
-fn above<L>(commitment: L) -> FinalityKey<L> {
-    FinalityKey { up_to: None, commitment }
 }
 
 /// A budget of lamports.
@@ -47,6 +42,8 @@ const fn sol(hour: f64, day: f64) -> LimitKey {
 pub(super) struct TokenKey {
     pub(super) mint: Key,
     pub(super) minimum: Decimal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) symbol: Option<String>,
 }
 
 /// Makes of one list the struct, the names, and what reads them: a key that is in one is in all.
@@ -73,6 +70,7 @@ macro_rules! keys {
 
 keys! {
     listen: String = "127.0.0.1:4020".to_owned();
+    public_hosts: Vec<String> = Vec::new();
     operator_listen: String = "127.0.0.1:4022".to_owned();
     rpc_url: String;
     ws_url: String = "auto".to_owned();
@@ -83,16 +81,9 @@ keys! {
     fee_payer: PathBuf;
     fee_payers_retiring: Vec<PathBuf> = Vec::new();
     fee_payers_cut_off: Vec<Key> = Vec::new();
-    finality: Vec<FinalityKey<Commitment>> = vec![
-        up_to(1_000_000, Commitment::Processed),
-        up_to(100_000_000, Commitment::Confirmed),
-        above(Commitment::Finalized),
-    ];
-    finality_on_confirmed_hold: Vec<FinalityKey<Level>> = vec![
-        up_to(1_000_000, Level::Reserved),
-        above(Level::Confirmed),
-    ];
-    finality_on_finalized_hold: Vec<FinalityKey<Level>> = vec![above(Level::Reserved)];
+    finality: Option<Vec<FinalityKey<Commitment>>> = None;
+    finality_on_confirmed_hold: Option<Vec<FinalityKey<Level>>> = None;
+    finality_on_finalized_hold: Option<Vec<FinalityKey<Level>>> = None;
     minimum_authorize_seconds: i64 = 5;
     maximum_authorize_seconds: i64 = 120;
     minimum_capture_seconds: i64 = 30;
@@ -101,6 +92,7 @@ keys! {
     tokens: Option<Vec<TokenKey>> = None;
     exact_maximum_compute_units: u32 = 400_000;
     exact_priority_fee_lamports: u64 = 5_000;
+    exact_memo_once: bool = false;
     settle_timeout_seconds: u64 = 45;
     status_poll_milliseconds: u64 = 200;
     review_seconds: u64 = 30;
@@ -113,6 +105,7 @@ keys! {
     maximum_slot_age_seconds: i64 = 60;
     webhook_url: Option<String> = None;
     webhook_secret: Option<PathBuf> = None;
+    merchant_webhooks: Reach = Reach::Public;
     minimum_hold_amount: u64 = 100;
     maximum_open_holds_per_escrow: u64 = 1000;
     deny_list: Option<String> = None;
@@ -127,6 +120,7 @@ keys! {
     maximum_concurrent_requests: usize = 1024;
     requests_per_minute_per_client: u32 = 12_000;
     health_per_minute_per_client: u32 = 600;
+    requests_per_minute_per_merchant: u32 = 120;
     intents_per_minute_per_session: u32 = 1200;
     payments_per_minute_per_session: u32 = 1200;
     payments_per_minute_per_payer: u32 = 6000;
@@ -141,6 +135,7 @@ keys! {
     maximum_waiting: usize = 16_384;
     maximum_followers_per_client: usize = 256;
     maximum_followers: usize = 4096;
+    maximum_resources: u64 = 10_000;
     trusted_proxies: Vec<Proxies> = Vec::new();
     cors_allowed_origins: Vec<String> = vec!["*".to_owned()];
     log_format: LogFormat = LogFormat::Text;

@@ -3,7 +3,7 @@
 use std::{
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64},
     },
     time::Duration,
@@ -12,9 +12,11 @@ use std::{
 use solana_sdk::signer::{Signer, keypair::Keypair};
 use tokio::sync::{Notify, watch};
 use x402_escrow_domain::{
+    books::SessionKey,
     budget::{Budgets, Ledger},
+    cluster::Consensus,
     gather::GatherSettings,
-    policy::Policy,
+    policy::{Policies, Policy},
     tokens::{NoTokens, Tokens},
     verify::{self, FormerFeePayers, NoProgram, Rules},
     webhook::Webhook,
@@ -30,6 +32,8 @@ use crate::{
         heartbeat::Heartbeat,
         limits::{LimitSettings, Limits},
         metrics::{Measured, Metrics},
+        reach::Reach,
+        recent_offers::RecentOffers,
         unreadable::UnreadableRows,
     },
     store::{Store, StoreError},
@@ -46,10 +50,16 @@ pub struct App {
     pub store: Store,
     /// What was counted.
     pub metrics: Arc<Metrics>,
-    /// What the pure checks need to know.
+    /// What the pure checks need to know; how final operations must be depends on the consensus: [`App::policy`].
     pub rules: Rules,
+    /// What is accepted under each consensus.
+    policies: Policies,
+    /// Which the cluster runs, as far as its nodes told last.
+    consensus: Mutex<Consensus>,
     /// Pays fees and rent.
     pub fee_payer: Keypair,
+    /// Makes codes for the pages of merchants.
+    pub session_key: SessionKey,
     /// Sign what names them, and are not announced any more.
     retiring_fee_payers: Vec<Keypair>,
     /// How it runs.
@@ -60,6 +70,8 @@ pub struct App {
     pub limits: Limits,
     /// Whom the operator does not serve.
     pub deny_list: DenyList,
+    /// Which resources were offered to the catalogue lately.
+    pub recent_offers: RecentOffers,
     /// What this process has of the budgets.
     pub ledger: Mutex<Ledger>,
     /// Who asks the store for more of the budgets.
@@ -143,6 +155,12 @@ pub struct Settings {
     pub deny_list: Option<DenyListSettings>,
     /// What accepted payments may cost.
     pub budgets: Budgets,
+    /// How many resources the catalogue may list; 0 for no catalogue.
+    pub maximum_resources: u64,
+    /// How far webhooks of merchants may reach.
+    pub merchant_webhooks: Reach,
+    /// What merchants call this verifier, as in the header `Host`; without any it is called by names of this machine.
+    pub public_hosts: Vec<String>,
     /// Whose pages browsers let ask; `*` for anybody's.
     pub cors_allowed_origins: Vec<String>,
     /// Below this the service is not ready: it would soon be unable to pay fees and rent.
@@ -161,9 +179,10 @@ impl App {
         deployment: Deployment,
         store: Store,
         fee_payer: Keypair,
-        policy: Policy,
+        policies: impl Into<Policies>,
         settings: Settings,
     ) -> Result<Self, StartError> {
+        let policies = policies.into();
         let metrics = Arc::new(Metrics::default());
         let chain: Arc<dyn Chain> = Arc::new(Measured::new(chain, Arc::clone(&metrics)));
         let node_network = x402_escrow_wire::network_id(&chain.genesis_hash().await?);
@@ -181,22 +200,26 @@ impl App {
         let program = verify::program(&network, deployment.program)?;
         let is_paused = AtomicBool::new(store.is_paused().await?);
         let tokens = deployment.tokens.map_or_else(|| Tokens::known(&network), Ok)?;
-        Ok(Self {
+        let app = Self {
             rules: Rules {
                 network,
                 program,
                 fee_payer: fee_payer.pubkey(),
                 former_fee_payers: FormerFeePayers::default(),
                 tokens,
-                policy,
+                policy: policies.otherwise.clone(),
             },
+            policies,
+            consensus: Mutex::default(),
             chain,
             store,
             limits: Limits::new(&settings.limits, Arc::clone(&metrics)),
             metrics,
+            session_key: SessionKey::of(&fee_payer.to_bytes()),
             fee_payer,
             retiring_fee_payers: Vec::new(),
             deny_list: DenyList::new(settings.deny_list.clone()),
+            recent_offers: RecentOffers::default(),
             ledger: Mutex::new(Ledger::new(settings.budgets)),
             leasing: tokio::sync::Mutex::default(),
             hold_rent: AtomicU64::new(0),
@@ -212,7 +235,9 @@ impl App {
             changes: Changes::default(),
             is_unwritable: AtomicBool::new(false),
             is_stopping: watch::Sender::new(false),
-        })
+        };
+        app.ask_consensus().await;
+        Ok(app)
     }
 
     /// The same with another clock.
@@ -235,6 +260,29 @@ impl App {
     pub fn fee_payer_with(&self, address: &Address) -> Option<&Keypair> {
         let mut served = std::iter::once(&self.fee_payer).chain(&self.retiring_fee_payers);
         served.find(|key| key.pubkey() == *address)
+    }
+
+    /// What is accepted, and how final it must be, under the consensus that the cluster runs.
+    pub fn policy(&self) -> &Policy {
+        self.policies.of(self.consensus())
+    }
+
+    /// Which consensus the cluster runs, as far as its nodes told last.
+    pub fn consensus(&self) -> Consensus {
+        *self.consensus.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks which consensus the cluster runs. What was told before holds while no node answers.
+    pub async fn ask_consensus(&self) {
+        match self.chain.consensus().await {
+            Ok(told) => {
+                let mut known = self.consensus.lock().unwrap_or_else(PoisonError::into_inner);
+                if std::mem::replace(&mut *known, told) != told {
+                    tracing::info!(consensus = ?told, "the cluster's consensus");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the nodes don't tell the cluster's consensus"),
+        }
     }
 
     /// This machine's time, unix seconds.

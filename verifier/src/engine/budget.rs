@@ -5,11 +5,15 @@ use std::sync::{PoisonError, atomic::Ordering};
 
 use x402_escrow_domain::{
     budget::{
-        Budget, Cost, Kind, Ledger, Limits, Owner, Period, UsedUp, Verdict, capture, hold, refund, transfer,
+        self, Budget, Cost, Kind, Ledger, Limits, Owner, Period, UsedUp, Verdict, capture, hold, refund,
+        revocation, transfer,
     },
     payment::Payment,
 };
-use x402_escrow_interface::Address;
+use x402_escrow_interface::{
+    Address,
+    message::{Intent, PaymentFlow},
+};
 
 use crate::{
     chain::{ChainError, facts},
@@ -37,13 +41,17 @@ impl Charge {
     }
 }
 
-/// Charges a payment that is held.
+/// Charges a payment that is to be held, or paid at once.
 ///
 /// # Errors
 /// If a budget is used up, or the store failed.
-pub async fn charge_hold(app: &App, payer: Address, receiver: Address) -> Result<Charge, NotAccepted> {
-    let cost = hold(*app.settings.compute_unit_prices_micro_lamports.end(), hold_rent(app).await?);
-    charge(app, &[Owner::Payer(payer), Owner::Receiver(receiver), Owner::Overall], cost).await
+pub async fn charge_intent(app: &App, intent: &Intent, payer: Address) -> Result<Charge, NotAccepted> {
+    let price = *app.settings.compute_unit_prices_micro_lamports.end();
+    let cost = match intent.flow {
+        PaymentFlow::Escrow => hold(price, hold_rent(app).await?),
+        PaymentFlow::Authorization => budget::charge(price),
+    };
+    charge(app, &[Owner::Payer(payer), Owner::Receiver(intent.receiver), Owner::Overall], cost).await
 }
 
 /// Charges a client's transfer that offers so much priority fee, in lamports.
@@ -69,6 +77,16 @@ pub async fn charge_refund(app: &App, receiver: Address) -> Result<Charge, NotAc
     charge(app, &[Owner::Receiver(receiver), Owner::Overall], cost).await
 }
 
+/// Charges a revocation that is relayed for these: a payer, or nobody in particular.
+///
+/// # Errors
+/// If a budget is used up, or the store failed.
+pub async fn charge_revocation(app: &App, payer: Option<Address>) -> Result<Charge, NotAccepted> {
+    let cost = revocation(*app.settings.compute_unit_prices_micro_lamports.end());
+    let owners: Vec<Owner> = payer.map(Owner::Payer).into_iter().chain([Owner::Overall]).collect();
+    charge(app, &owners, cost).await
+}
+
 /// Charges an operation on a hold besides the one that was charged with it. It was accepted whatever it costs: where a
 /// budget is used up, only new payments are refused.
 pub async fn charge_more(app: &App, payment: &Payment) {
@@ -90,6 +108,7 @@ async fn charge(app: &App, owners: &[Owner], cost: Cost) -> Result<Charge, NotAc
 async fn try_charge(app: &App, owners: &[Owner], cost: Cost) -> Result<Charge, NotAccepted> {
     let charges = app.settings.budgets.charges(owners, cost);
     let mut leasing = None;
+    let mut missing = None;
     for _ in 0..ROUNDS {
         let at = app.now();
         let leases = match ledger(app, |ledger| ledger.charge(&charges, at)) {
@@ -102,6 +121,7 @@ async fn try_charge(app: &App, owners: &[Owner], cost: Cost) -> Result<Charge, N
             leasing = Some(app.leasing.lock().await);
             continue;
         }
+        missing = leases.first().map(|lease| lease.wanted.budget);
         let granted = app.store.lease(&leases).await?;
         ledger(app, |ledger| {
             for (lease, granted) in leases.iter().zip(granted) {
@@ -110,7 +130,7 @@ async fn try_charge(app: &App, owners: &[Owner], cost: Cost) -> Result<Charge, N
         });
     }
     // Others were faster each time, so there is something left.
-    let budget = Budget { kind: Kind::Fees, owner: Owner::Overall, period: Period::Hour };
+    let budget = missing.unwrap_or(Budget { kind: Kind::Fees, owner: Owner::Overall, period: Period::Hour });
     Err(NotAccepted::UsedUp(UsedUp { budget, retry_after_seconds: 1 }))
 }
 

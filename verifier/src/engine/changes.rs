@@ -71,7 +71,9 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut of_each = lock(&self.of_each);
-        if of_each.get(&self.payment_id).is_some_and(|sender| sender.receiver_count() <= 1) {
+        // With the lock: of two that go at the same time, the second must not count the first.
+        drop(std::mem::replace(&mut self.changed, watch::channel(()).1));
+        if of_each.get(&self.payment_id).is_some_and(|sender| sender.receiver_count() == 0) {
             of_each.remove(&self.payment_id);
         }
     }
@@ -101,6 +103,20 @@ mod tests {
         assert!(!has_heard(&one));
         changes.tell_all();
         assert!(has_heard(&one) && has_heard(&other));
+    }
+
+    #[test]
+    fn those_who_stop_waiting_at_the_same_time_leave_nothing_behind() {
+        for _ in 0..200 {
+            let changes = Changes::default();
+            let subscriptions: Vec<_> = (0..4).map(|_| changes.of([1; 32])).collect();
+            std::thread::scope(|scope| {
+                for subscription in subscriptions {
+                    scope.spawn(move || drop(subscription));
+                }
+            });
+            assert!(lock(&changes.of_each).is_empty());
+        }
     }
 
     #[test]

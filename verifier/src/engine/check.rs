@@ -20,7 +20,7 @@ pub use voucher::{Again, CheckedVoucher, accepted_before, check_amount};
 /// A request that is sound.
 #[derive(Clone, Debug)]
 pub enum Checked {
-    /// An intent, by which the amount is held.
+    /// An intent, by which the amount is held or charged.
     Hold(Box<CheckedHold>),
     /// A voucher, which pays for one more request on a hold.
     Voucher(Box<CheckedVoucher>),
@@ -51,7 +51,7 @@ pub async fn check(app: &App, request: &Request, purpose: Purpose) -> Result<Che
                 Checked::Hold(Box::new(hold::check(app, request, payload, purpose).await?))
             }
             Payload::Voucher(payload) => {
-                Checked::Voucher(Box::new(voucher::check(app, request, payload).await?))
+                Checked::Voucher(Box::new(voucher::check(app, request, payload, purpose).await?))
             }
             Payload::Lifecycle(payload) => {
                 Checked::Operation(Box::new(operation::check(app, &request.body, payload).await?))
@@ -68,7 +68,7 @@ impl Checked {
     pub fn verdict(&self, policy: &Policy) -> Result<(Address, Assurance), Rejection> {
         match self {
             Self::Hold(hold) => hold.verdict(policy),
-            Self::Voucher(voucher) => Ok((voucher.history.payment.payer, voucher.assurance)),
+            Self::Voucher(voucher) => Ok((voucher.standing.stream.payer, voucher.assurance)),
             Self::Operation(operation) => operation.verdict(policy),
             Self::Transfer(transfer) => transfer.verdict(policy),
         }

@@ -18,7 +18,7 @@ use x402_escrow_wire::text::Hex32;
 
 use crate::{
     chain::live,
-    engine::{app::App, review, track, webhook},
+    engine::{app::App, books, discovery, found, merchant_webhooks, review, track, webhook},
     store::{self, StoreError},
 };
 
@@ -127,6 +127,14 @@ async fn work(app: &Arc<App>, stop: watch::Receiver<bool>) {
         let app = Arc::clone(app);
         tasks.spawn(async move { match webhook::run(app, webhook).await {} });
     }
+    let telling = Arc::clone(app);
+    tasks.spawn(async move { match merchant_webhooks::run(telling).await {} });
+    let booking = Arc::clone(app);
+    tasks.spawn(async move { match books::run(booking).await {} });
+    let looking = Arc::clone(app);
+    tasks.spawn(async move { match found::run(looking).await {} });
+    let listing = Arc::clone(app);
+    tasks.spawn(async move { match discovery::run(listing).await {} });
     tokio::select! {
         biased;
         () = track::run(Arc::clone(app), stop) => {}

@@ -60,6 +60,8 @@ pub struct LimitSettings {
     pub requests_per_minute_per_client: Option<NonZeroU32>,
     /// The same of `/health`.
     pub health_per_minute_per_client: Option<NonZeroU32>,
+    /// Requests a minute of one merchant for its payments; `None` for any number.
+    pub requests_per_minute_per_merchant: Option<NonZeroU32>,
     /// Intents a minute that one client address has drafted for one session; `None` for any number.
     pub intents_per_minute_per_session: Option<NonZeroU32>,
     /// New payments.
@@ -84,6 +86,7 @@ pub struct Limits {
     work: Arc<Semaphore>,
     requests: Rate<IpAddr>,
     health: Rate<IpAddr>,
+    merchants: Rate<Address>,
     intents: Rate<(IpAddr, Address, Address)>,
     sessions: Rate<(Address, Address)>,
     exact_payers: Rate<Address>,
@@ -110,6 +113,7 @@ impl Limits {
             work: Arc::new(Semaphore::new(settings.maximum_concurrent_requests)),
             requests: Rate::new(settings.requests_per_minute_per_client),
             health: Rate::new(settings.health_per_minute_per_client),
+            merchants: Rate::new(settings.requests_per_minute_per_merchant),
             intents: Rate::new(settings.intents_per_minute_per_session),
             sessions: Rate::new(payments.per_session),
             exact_payers: Rate::new(payments.per_session),
@@ -141,6 +145,14 @@ impl Limits {
     /// If that is one too many.
     pub fn count_health(&self, client: IpAddr) -> Result<(), TooMany> {
         self.count(Limit::HealthPerClient, &self.health, &client)
+    }
+
+    /// Counts a request of a merchant for its payments. Only after its signature was checked.
+    ///
+    /// # Errors
+    /// If that is one too many.
+    pub fn count_merchant(&self, key: Address) -> Result<(), TooMany> {
+        self.count(Limit::RequestsPerMerchant, &self.merchants, &key)
     }
 
     /// Counts an intent that is to be drafted. A session has a share for each client: nobody else may use it up.
@@ -242,7 +254,7 @@ impl Limits {
         for rate in [&self.requests, &self.health] {
             rate.forget();
         }
-        for rate in [&self.exact_payers, &self.escrows, &self.receivers] {
+        for rate in [&self.merchants, &self.exact_payers, &self.escrows, &self.receivers] {
             rate.forget();
         }
         self.intents.forget();

@@ -47,6 +47,15 @@ impl From<NotRead> for NotAccepted {
     }
 }
 
+impl From<Interrupted> for NotAccepted {
+    fn from(error: Interrupted) -> Self {
+        match error {
+            Interrupted::Chain(error) => error.into(),
+            Interrupted::Store(error) => error.into(),
+        }
+    }
+}
+
 /// Why work in the background broke off; it is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum Interrupted {

@@ -60,6 +60,7 @@ impl Seen {
                 seen.sightings.extend(signatures.into_iter().zip(statuses));
             }
         }
+        seen.forget_denials_from_below(sought, slot);
         let slots: BTreeSet<u64> =
             sought.iter().filter_map(|sought| seen.slot_without_hash(sought)).collect();
         for slot in slots {
@@ -70,6 +71,19 @@ impl Seen {
             }
         }
         Ok(seen)
+    }
+
+    /// Who says that no block has a transaction is at the newest confirmed `slot` or above. Where that is below the block
+    /// that had the transaction, it need not have come to that block yet, as another node of a load balancer.
+    fn forget_denials_from_below(&mut self, sought: &[Sought<'_>], slot: u64) {
+        for Sought { signature, state, .. } in sought {
+            let was_above = state.landing().is_some_and(|landing| landing.slot > slot);
+            if let Some(sighting) = self.sightings.get_mut(signature).filter(|_| was_above)
+                && *sighting == Sighting::Unseen
+            {
+                *sighting = Sighting::Disputed;
+            }
+        }
     }
 
     /// What is known of a transaction.

@@ -9,10 +9,7 @@ use x402_escrow_domain::{
     payment::{Action, Attempt, History, HoldTerms},
     report::Progress,
     signature, transaction,
-    verify::{
-        Rejection,
-        lifecycle::{self, unknown_payment},
-    },
+    verify::{Rejection, lifecycle::unknown_payment},
 };
 use x402_escrow_interface::{Address, account::Escrow, instruction::Signature, message::Digest};
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode, text::Hex32};
@@ -46,9 +43,9 @@ pub struct Draft {
 pub async fn draft(app: &App, payment_id: &Digest, amount: u64) -> Result<Draft, NotAccepted> {
     let history = known(app, payment_id).await?;
     let returns = returns(&history, amount)?;
-    let hold = lifecycle::hold(&history)?;
+    let signed = intent(&history)?;
     let blockhash = app.chain.blockhash().await?;
-    let message = build(app, &app.rules.fee_payer, hold, returns, blockhash.hash).await?;
+    let message = build(app, &app.rules.fee_payer, signed, returns, blockhash.hash).await?;
     Ok(Draft { message: message.serialize(), returns })
 }
 
@@ -115,16 +112,15 @@ async fn accept(
         );
     }
     let returns = returns(&history, amount)?;
-    let hold = lifecycle::hold(&history)?;
+    let terms = intent(&history)?;
     // A draft that names the fee payer before this one is as good.
     let named = signed.account_keys.first().and_then(|named| app.fee_payer_with(named));
     let fee_payer = named.ok_or_else(not_drafted)?;
     let blockhash = signed.recent_blockhash.to_bytes();
-    let drafted = build(app, &fee_payer.pubkey(), hold, returns, blockhash).await?;
+    let drafted = build(app, &fee_payer.pubkey(), terms, returns, blockhash).await?;
     if drafted.serialize() != message {
         return Err(not_drafted().into());
     }
-    let charge = budget::charge_refund(app, *receiver).await?;
     let transaction = transaction::sign_refund(fee_payer, drafted, *by_receiver)
         .map_err(|error| ChainError::answer("sendTransaction", error.to_string()))?;
     // The message's own blockhash dies no later than the newest.
@@ -132,7 +128,9 @@ async fn accept(
     let (action, now) = (Action::Refund { amount, returns }, app.now());
     let attempt = Attempt::only(transaction.signature, transaction.bytes, last_valid_block_height);
     let asked = Asked { payment_id, action: &action, attempt: Some(attempt.clone()), now };
-    let required = |history: &History| app.rules.policy.required(history, &action, None, now);
+    let required = |history: &History| app.policy().required(history, &action, None, now);
+    // Last, so that nothing is charged for what can't be stored.
+    let charge = budget::charge_refund(app, *receiver).await?;
     // Another refund may have come in between.
     let decide = |history: &History| match made_before(history, amount) {
         Some(operation_id) => Ok(Decision::Before(operation_id)),
@@ -155,23 +153,28 @@ async fn accept(
 }
 
 async fn known(app: &App, payment_id: &Digest) -> Result<History, NotAccepted> {
-    let history = app.store.history(payment_id).await?.filter(|history| history.hold().is_some());
+    let history = app.store.history(payment_id).await?.filter(|history| history.intent().is_some());
     Ok(history.ok_or_else(|| unknown_payment(Hex32(*payment_id)))?)
 }
 
-/// The transaction's message, out of the escrow that the hold was of as enough nodes have it.
+/// What the payer signed of a payment that can be refunded here: one that came out of an escrow.
+fn intent(history: &History) -> Result<&HoldTerms, Rejection> {
+    history.intent().ok_or_else(|| unknown_payment(Hex32(history.payment.id)))
+}
+
+/// The transaction's message, out of the escrow that the payment came from as enough nodes have it.
 async fn build(
     app: &App,
     fee_payer: &Address,
-    hold: &HoldTerms,
+    terms: &HoldTerms,
     returns: u64,
     blockhash: [u8; 32],
 ) -> Result<Message, NotAccepted> {
     let price_micro_lamports = *app.settings.compute_unit_prices_micro_lamports.start();
-    let views = Views::read(app.chain.as_ref(), &[hold.intent.escrow], Commitment::Confirmed).await?;
+    let views = Views::read(app.chain.as_ref(), &[terms.intent.escrow], Commitment::Confirmed).await?;
     let (_, message) = views.agreed(|accounts| {
         let escrow = Escrow::decode(&accounts.first()?.as_ref()?.data).ok()?;
-        Some(transaction::refund(fee_payer, price_micro_lamports, blockhash, hold, &escrow, returns))
+        Some(transaction::refund(fee_payer, price_micro_lamports, blockhash, terms, &escrow, returns))
     })?;
     Ok(message.ok_or_else(|| {
         invalid("paymentId: the escrow that the payment came from is closed; pay the payer back directly")

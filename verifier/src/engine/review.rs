@@ -1,9 +1,9 @@
 //! Ends what nobody ended: captures the last vouchers before their holds' deadlines, and after those reclaims what is
 //! left, so that the payer has its money back and the rent payer its rent.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, sleep};
 use x402_escrow_domain::{
     decision::Decision,
     payment::History,
@@ -18,14 +18,19 @@ use crate::{
     store::{Begun, Reviewed},
 };
 
+/// How long to wait after the node or the store failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Reviews payments when they are due, for ever.
 pub async fn run(app: Arc<App>) -> Infallible {
     let mut interval = tokio::time::interval(app.settings.review_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        if let Err(error) = review_due(&app).await {
+        // Not at the next interval: by then a deadline may be over.
+        while let Err(error) = review_due(&app).await {
             tracing::warn!(%error, "can't look for holds that nobody ended");
+            sleep(FAILURE_PAUSE).await;
         }
     }
 }
@@ -56,7 +61,7 @@ fn judge(app: &App, history: &History, now: i64) -> Reviewed {
     let begun = match lifecycle::decide(&action, history, now) {
         Ok(Decision::Begin(begin)) => {
             tracing::info!(%payment, kind, "ending what nobody ended");
-            let commitment = app.rules.policy.required(history, &action, None, now);
+            let commitment = app.policy().required(history, &action, None, now);
             Some(Begun { action, commitment, begin })
         }
         Ok(Decision::Before(_) | Decision::Later { .. }) => None,

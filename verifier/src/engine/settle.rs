@@ -9,7 +9,7 @@ mod voucher;
 use tokio::time::{Instant, timeout_at};
 use x402_escrow_domain::{
     advance,
-    payment::{Action, OperationState},
+    payment::OperationState,
     report::{Progress, Vouched},
     request::Request,
     verify::{Rejection, lifecycle::unknown_payment},
@@ -121,7 +121,8 @@ async fn until_decided(
     }
     // Nobody waits for it any more: what was not sent by now must not be held later, after a no.
     let progress = load(app, wanted).await?;
-    if progress.tracked.operation.action == Action::Authorize
+    if progress.tracked.operation.action.settles_intent()
+        && !progress.tracked.operation.problem.as_ref().is_some_and(advance::is_pending)
         && app.store.refuse_unsent(wanted.operation_id, &advance::not_sent_in_time()).await?
     {
         return load(app, wanted).await;
@@ -149,7 +150,7 @@ async fn load(app: &App, wanted: Wanted) -> Result<Progress, NotAccepted> {
             history.operations.iter().find(|tracked| tracked.operation.id == operation_id).cloned()?;
         // Judged anew each time: meanwhile the hold may have become final, or its block been dropped.
         let action = &tracked.operation.action;
-        let commitment_required = app.rules.policy.required(&history, action, commitment_asked, now);
+        let commitment_required = app.policy().required(&history, action, commitment_asked, now);
         Some(Progress {
             history,
             tracked,

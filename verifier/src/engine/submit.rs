@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_domain::{
     failure::{self, Prospect},
-    payment::{Action, Attempt, AttemptState, Operation, OperationKey},
+    payment::{Action, Attempt, AttemptState, Operation, OperationKey, Problem},
     priority_fee,
     transaction::{self, Part, Terms},
 };
@@ -17,12 +17,14 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    chain::{ChainError, SendError},
+    chain::{ChainError, SendError, facts},
     engine::{app::App, found, not_accepted::Interrupted},
     store::{StoreError, TakenBack},
 };
 
 use prepare::{Prepared, prepare};
+
+pub use prepare::{MissingHold, report_missing};
 
 /// Why nothing was sent; the operations stay as they are and are tried again.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +44,17 @@ pub enum SubmitError {
 }
 
 /// Sends new transactions of `operations` (of different payments, at most [`x402_escrow_domain::gather::MAXIMUM_TOGETHER`]), as many to
-/// a transaction as fit. Whatever happens to them from here on, the store knows it first.
+/// a transaction as fit. Whatever happens to them from here on, the store knows it first. Returns those whose holds are
+/// missing, which are left for [`report_missing`]: what becomes of them takes longer to find out.
 ///
-/// # Errors
-/// If some were not sent.
-pub async fn submit(app: &App, operations: &[Operation]) -> Result<(), SubmitError> {
-    let mut rest = prepare(app, operations).await?;
+pub async fn submit(app: &App, operations: &[Operation]) -> (Vec<MissingHold>, Result<(), SubmitError>) {
+    match prepare(app, operations).await {
+        Ok((prepared, missing)) => (missing, send_all(app, prepared).await),
+        Err(error) => (Vec::new(), Err(error)),
+    }
+}
+
+async fn send_all(app: &App, mut rest: Vec<Prepared>) -> Result<(), SubmitError> {
     let mut transactions = Vec::new();
     while !rest.is_empty() {
         let fitting = transaction::fitting(&app.rules.fee_payer, &parts(&rest))?;
@@ -176,17 +183,41 @@ async fn take_back(
     }
 }
 
-/// An authorization whose nonce is used may be another relay's by now, and the hold may have ended since.
+/// An authorization whose nonce is used may be another relay's by now, and the hold may have ended since. So may a charge
+/// be, and nothing but the log of a final block shows that.
 async fn look_again(app: &App, operation: &Operation) -> Result<(), SubmitError> {
-    if operation.action != Action::Authorize {
+    if !operation.action.settles_intent() {
         return Ok(());
     }
-    if let Some(history) = app.store.history(&operation.payment_id).await?
-        && history.failure_of(operation.id).is_some_and(|problem| problem.code == ErrorCode::NonceInvalid)
-    {
-        found::record(app, &history).await?;
+    let Some(history) = app.store.history(&operation.payment_id).await? else { return Ok(()) };
+    let is = |code| {
+        let mut operations = history.operations.iter().map(|tracked| &tracked.operation);
+        let known = operations.find(|known| known.id == operation.id);
+        known.and_then(|known| known.problem.as_ref()).is_some_and(|problem| problem.code == code)
+    };
+    match (&operation.action, history.intent()) {
+        (Action::Authorize, _) if is(ErrorCode::NonceInvalid) => {
+            found::record(app, &history).await?;
+        }
+        (Action::Charge { .. }, Some(signed)) if is(ErrorCode::SettlementPending) => {
+            // Read first: what charged it in time is in a block below the one that is too late.
+            let is_too_late = facts::final_time(app.chain.as_ref()).await? > signed.intent.authorize_by;
+            if found::record(app, &history).await?.is_none() && is_too_late {
+                app.store.report_problem(operation.id, &never_charged(), true).await?;
+                app.changes.tell(&operation.payment_id);
+            }
+        }
+        _ => {}
     }
     Ok(())
+}
+
+fn never_charged() -> Problem {
+    Problem {
+        code: ErrorCode::IntentExpired,
+        message: "the intent's authorize-by time has passed, and no final block charged it: nothing was paid"
+            .to_owned(),
+    }
 }
 
 /// Sends a refund's transaction, which is stored. It is all that the receiver signed, and may be on its way already: whatever

@@ -1,6 +1,7 @@
 //! The one task that sends transactions and follows them until they are final. It holds nothing that matters: all it
 //! needs is in the store, so it goes on after a crash where it was.
 
+mod record;
 mod sending;
 
 use std::{
@@ -13,11 +14,9 @@ use tokio::sync::watch;
 use x402_escrow_domain::{
     advance::{self, Next, Observation},
     gather::{self, Ready},
-    payment::{Action, Operation, OperationState, Sums, Tracked},
-    review::{Review, review},
+    payment::Tracked,
 };
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::text::{Base58, Hex32};
 
 use crate::{
     engine::{
@@ -28,6 +27,7 @@ use crate::{
     store::StoreError,
 };
 
+use record::Changed;
 use sending::Sending;
 
 /// How often the cluster is asked without having been heard, while a node announces its blocks.
@@ -104,20 +104,10 @@ impl Tracker {
         let seen = Seen::read(self.app.chain.as_ref(), &sought, &self.app.heartbeat).await?;
         let mut ready = HashMap::new();
         let mut awaited = HashSet::new();
+        let mut changed = Vec::new();
         for mut tracked in open {
             let before = tracked.clone();
             let next = advance(&mut tracked, &seen, &self.app);
-            if tracked != before {
-                match self.record(&before.operation, &tracked).await {
-                    Err(error) if error.is_of_row() => {
-                        let payment = Hex32(before.operation.payment_id);
-                        tracing::error!(%payment, %error, "not recorded; nothing else waits for it");
-                    }
-                    recorded => recorded?,
-                }
-                self.app.heartbeat.beat();
-                self.app.changes.tell(&tracked.operation.payment_id);
-            }
             let operation = &tracked.operation;
             let is_first = !waiting.contains(&operation.payment_id);
             match next {
@@ -136,17 +126,14 @@ impl Tracker {
             if !operation.state.has_landed() && !operation.state.is_negative() {
                 waiting.insert(operation.payment_id);
             }
+            if tracked != before {
+                changed.push(Changed { before: before.operation, tracked });
+            }
         }
+        record::record(&self.app, &changed).await?;
         self.send_ready(&ready, &awaited).await?;
         self.app.heartbeat.beat();
         Ok(count)
-    }
-
-    /// Records what became of an operation, and what that means for its payment.
-    async fn record(&self, before: &Operation, tracked: &Tracked) -> Result<(), StoreError> {
-        self.app.store.record(tracked).await?;
-        log_change(before, tracked);
-        self.conclude(before, &tracked.operation).await
     }
 
     /// Sends what is to be sent now of the operations in `ready` (with whether they failed before). Somebody waits for the
@@ -174,32 +161,6 @@ impl Tracker {
         }
         Ok(())
     }
-
-    /// Counts what a capture or a transfer that has become final adds to those before it, and looks whether the payment is over. A
-    /// crash in between leaves the one uncounted and the other to the review.
-    async fn conclude(&self, before: &Operation, after: &Operation) -> Result<(), StoreError> {
-        if before.closed || !after.closed {
-            return Ok(());
-        }
-        let Some(history) = self.app.store.history(&after.payment_id).await? else { return Ok(()) };
-        if matches!(after.action, Action::Capture { .. } | Action::Close { .. } | Action::Transfer) {
-            let captured = |with: bool| {
-                let operations = history.operations.iter().map(|tracked| &tracked.operation);
-                let is_final =
-                    |operation: &&Operation| operation.closed && (with || operation.id != after.id);
-                Sums::of(history.payment.amount, operations.filter(is_final), OperationState::has_landed)
-                    .captured
-            };
-            let amount = captured(true).saturating_sub(captured(false));
-            let payment = &history.payment;
-            self.app.metrics.count_captured(payment.scheme(), payment.mint.to_string(), amount);
-        }
-        // Whether anything is left doesn't depend on the time; when it is to be done does.
-        if review(&history, 0, &self.app.rules.policy) == Review::Done {
-            self.app.store.end_reviews(&after.payment_id).await?;
-        }
-        Ok(())
-    }
 }
 
 /// Brings `tracked` up to date with what was seen, and says what is to be done next.
@@ -219,21 +180,4 @@ fn advance(tracked: &mut Tracked, seen: &Seen, app: &App) -> Next {
         seen.add_block_hash(&mut attempt.state);
     }
     next
-}
-
-fn log_change(before: &Operation, tracked: &Tracked) {
-    let after = &tracked.operation;
-    if before.state == after.state {
-        return;
-    }
-    let payment = Hex32(after.payment_id);
-    let attempt = tracked.decisive_attempt();
-    let signature = attempt.map(|attempt| Base58(attempt.signature).to_string());
-    let slot = attempt.and_then(|attempt| attempt.state.landing()).map(|landing| landing.slot);
-    let (kind, state) = (after.action.kind(), after.state.as_str());
-    if matches!(before.state, OperationState::Landed(_)) && !after.state.has_landed() {
-        tracing::warn!(%payment, kind, state, signature, "the transaction's block was dropped: unsettled again");
-    } else {
-        tracing::info!(%payment, kind, state, signature, slot, "operation is {state}");
-    }
 }

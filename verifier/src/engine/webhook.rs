@@ -69,17 +69,55 @@ async fn deliver(
     client: &Client,
     delivery: &Delivery,
 ) -> Result<(), StoreError> {
-    let payment = delivery.payment_id;
-    let now = app.now();
+    let (payment, now) = (delivery.payment_id, app.now());
+    let problem = match tell(app, client, webhook, delivery).await? {
+        Told::Yes => return app.store.delivered(delivery).await,
+        Told::Unreadable => {
+            let due_at = now.saturating_add(UNREADABLE_PAUSE_SECONDS);
+            return app.store.not_delivered(delivery, now, due_at).await;
+        }
+        Told::No(problem) => problem,
+    };
+    match next(delivery, now) {
+        Next::At(due_at) => {
+            tracing::info!(%payment, attempts = delivery.attempts + 1, "not delivered: {problem}");
+            app.store.not_delivered(delivery, now, due_at).await
+        }
+        Next::GiveUp => {
+            tracing::error!(%payment, "given up, after days of trying: {problem}");
+            app.store.delivered(delivery).await
+        }
+    }
+}
+
+/// What became of news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The server has it, or there is nothing to tell.
+    Yes,
+    /// The payment can't be read. The log says why.
+    Unreadable,
+    /// The server did not take it, and why.
+    No(String),
+}
+
+/// Tells a server how a payment is now.
+///
+/// # Errors
+/// If the store fails.
+pub async fn tell(
+    app: &App,
+    client: &Client,
+    webhook: &Webhook,
+    delivery: &Delivery,
+) -> Result<Told, StoreError> {
+    let (payment, now) = (delivery.payment_id, app.now());
     let history = match app.store.history(&payment.0).await {
         Ok(Some(history)) => history,
-        Ok(None) => return app.store.delivered(delivery).await,
+        Ok(None) => return Ok(Told::Yes),
         Err(error) if error.is_of_row() => {
             tracing::error!(%payment, %error, "not delivered");
-            return app
-                .store
-                .not_delivered(delivery, now, now.saturating_add(UNREADABLE_PAUSE_SECONDS))
-                .await;
+            return Ok(Told::Unreadable);
         }
         Err(error) => return Err(error),
     };
@@ -100,20 +138,10 @@ async fn deliver(
         .body(body)
         .send()
         .await;
-    let problem = match answer {
-        Ok(answer) if answer.status().is_success() => return app.store.delivered(delivery).await,
-        Ok(answer) => format!("it answered with status {}", answer.status().as_u16()),
-        Err(error) if error.is_timeout() => "it did not answer in time".to_owned(),
-        Err(_) => "it can't be reached".to_owned(),
-    };
-    match next(delivery, now) {
-        Next::At(due_at) => {
-            tracing::info!(%payment, attempts = delivery.attempts + 1, "not delivered: {problem}");
-            app.store.not_delivered(delivery, now, due_at).await
-        }
-        Next::GiveUp => {
-            tracing::error!(%payment, "given up, after days of trying: {problem}");
-            app.store.delivered(delivery).await
-        }
-    }
+    Ok(match answer {
+        Ok(answer) if answer.status().is_success() => Told::Yes,
+        Ok(answer) => Told::No(format!("it answered with status {}", answer.status().as_u16())),
+        Err(error) if error.is_timeout() => Told::No("it did not answer in time".to_owned()),
+        Err(_) => Told::No("it can't be reached".to_owned()),
+    })
 }

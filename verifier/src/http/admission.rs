@@ -16,28 +16,28 @@ use axum::{
 use ipnet::IpNet;
 
 use crate::{
-    engine::app::App,
+    engine::{app::App, limits::Caller},
     http::{body, error::ApiError},
 };
 
 /// The layer of what is worked on. The handler finds its `Caller` among the request's extensions.
 pub async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match admitted(&app, request).await {
-        // The place is free once the answer is made: who follows a payment takes none.
-        Ok(request) => next.run(request).await,
+        // The place is free once the answer is made: a client that follows a payment takes none.
+        Ok((request, _caller)) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn admitted(app: &App, mut request: Request) -> Result<Request, ApiError> {
+async fn admitted(app: &App, mut request: Request) -> Result<(Request, Caller), ApiError> {
     let (limits, client) = (&app.limits, client(&request, app.limits.trusted_proxies()));
     limits.count_request(client)?;
     if !request.body().is_end_stream() {
         request = limits.body(client, body::read_ahead(request)).await??;
     }
     let caller = limits.admit(client)?;
-    request.extensions_mut().insert(caller);
-    Ok(request)
+    request.extensions_mut().insert(caller.clone());
+    Ok((request, caller))
 }
 
 /// The layer of what takes no work: it only counts.

@@ -1,12 +1,13 @@
 //! Reads request bodies.
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{FromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use x402_escrow_domain::request::Body;
 use x402_escrow_wire::field;
 
 use crate::http::error::ApiError;
@@ -29,19 +30,37 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "the body must be JSON: send the header `Content-Type: application/json`",
-            ));
-        }
-        let bytes = bytes(request, state).await?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
-            ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"))
-        })?;
-        Ok(Self(value))
+        let json = json(request, state).await?;
+        serde_json::from_slice(&json).map(Self).map_err(|error| not_json(&error))
     }
+}
+
+/// The body of `/verify` and `/settle`.
+#[derive(Clone, Debug)]
+pub struct PaymentBody(pub Body);
+
+impl<S: Send + Sync> FromRequest<S> for PaymentBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let json = json(request, state).await?;
+        Body::parse(&json).map(Self).map_err(|error| not_json(&error))
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "not_json", format!("the body is not JSON: {error}"))
+}
+
+async fn json<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    if !is_json(request.headers()) {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the body must be JSON: send the header `Content-Type: application/json`",
+        ));
+    }
+    bytes(request, state).await
 }
 
 /// Reads the whole body of `request` before anything is done about it, so that one that comes slowly keeps no place from
@@ -52,7 +71,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 pub(super) async fn read_ahead(request: Request) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
     let bytes = bytes(Request::from_parts(parts.clone(), body), &()).await?;
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    Ok(Request::from_parts(parts, bytes.into()))
 }
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {

@@ -61,6 +61,22 @@ impl ApiError {
         Self { status: StatusCode::BAD_REQUEST, body, retry_after_seconds: None }
     }
 
+    /// Status 401: the request is not signed, or not so that it counts here.
+    pub fn unauthorized(error: FieldError) -> Self {
+        let body = Body { code: "unauthorized", message: error.to_string(), field: Some(error.field) };
+        Self { status: StatusCode::UNAUTHORIZED, body, retry_after_seconds: None }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.body.message
+    }
+
     /// Says when to try again: the header `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
@@ -153,6 +169,22 @@ impl From<UsedUp> for ApiError {
     }
 }
 
+impl From<NotAccepted> for ApiError {
+    fn from(error: NotAccepted) -> Self {
+        match error {
+            NotAccepted::Rejected(rejection) => rejection.into(),
+            NotAccepted::Malformed(error) => Self::bad_field(error),
+            NotAccepted::Chain(error) => error.into(),
+            NotAccepted::Store(error) => error.into(),
+            NotAccepted::TooMany(too_many) => too_many.into(),
+            NotAccepted::UsedUp(used_up) => used_up.into(),
+            NotAccepted::DenyListFailed => Self::deny_list_failed(),
+            NotAccepted::Paused => Self::paused(),
+            NotAccepted::IdentifierTaken(id) => Self::identifier_taken(&id),
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::internal(&error)
@@ -183,12 +215,7 @@ pub fn rejection(error: NotAccepted, code: ErrorCode) -> Result<Rejection, ApiEr
             tracing::error!(%error, "no verdict");
             "the verifier's database failed; try again"
         }
-        NotAccepted::TooMany(too_many) => return Err(too_many.into()),
-        NotAccepted::UsedUp(used_up) => return Err(used_up.into()),
-        NotAccepted::DenyListFailed => return Err(ApiError::deny_list_failed()),
-        NotAccepted::Paused => return Err(ApiError::paused()),
-        NotAccepted::Malformed(error) => return Err(ApiError::bad_field(error)),
-        NotAccepted::IdentifierTaken(id) => return Err(ApiError::identifier_taken(&id)),
+        other => return Err(other.into()),
     };
     Ok(Rejection::new(code, message))
 }

@@ -11,6 +11,7 @@ use std::{
 use tokio::time::MissedTickBehavior;
 use x402_escrow_domain::{
     budget::{Budget, Limits},
+    facts,
     payment::{Action, ListedOperation},
 };
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
@@ -117,8 +118,16 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
             "last vouchers are not captured although it is time: after their deadlines the money goes back to the payers"
         );
     }
-    let snapshot = app.chain.accounts(&[app.rules.fee_payer], Commitment::Processed).await?;
-    let lamports = snapshot.accounts.first().and_then(Option::as_ref).map_or(0, |account| account.lamports);
+    let addresses = [app.rules.fee_payer, app.rules.program];
+    let snapshot = app.chain.accounts(&addresses, Commitment::Processed).await?;
+    let account = |index: usize| snapshot.accounts.get(index).and_then(Option::as_ref);
+    if !facts::is_program(account(1)) {
+        tracing::error!(
+            program = %app.rules.program,
+            "the escrow program is not on this cluster: nothing can be held"
+        );
+    }
+    let lamports = account(0).map_or(0, |account| account.lamports);
     let mut runway = app.metrics.runway.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     runway.take_down(now, lamports);
     Ok(())

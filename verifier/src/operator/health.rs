@@ -8,7 +8,7 @@ use std::{
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
-use x402_escrow_domain::facts;
+use x402_escrow_domain::{cluster::Consensus, facts};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
@@ -35,6 +35,8 @@ pub struct Health {
     has_leader: bool,
     /// Rows of the store that can't be read: each is left alone, and stops nothing else.
     unreadable_rows: usize,
+    /// By what the cluster agrees, as far as its nodes tell.
+    consensus: Consensus,
     /// The newest slot that the node has seen.
     slot: Option<u64>,
     /// This machine's time less the cluster's.
@@ -92,7 +94,12 @@ pub async fn health(
     State(app): State<Arc<App>>,
     Extension(latest): Extension<Arc<Latest>>,
 ) -> (StatusCode, Json<Health>) {
-    let health = latest.health(&app).await;
+    // In a task of its own: a client that hangs up must not end what others wait for.
+    let examined = tokio::spawn(async move { latest.health(&app).await }).await;
+    let health = match examined {
+        Ok(health) => health,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health))
 }
@@ -106,6 +113,7 @@ pub(crate) async fn examine(app: &App) -> Health {
         paused: app.is_paused.load(Ordering::Relaxed),
         has_leader: false,
         unreadable_rows: app.unreadable.count(),
+        consensus: app.consensus(),
         slot: None,
         slot_age_seconds: None,
         fee_payer_lamports: None,
@@ -146,7 +154,7 @@ async fn check_store(app: &App, health: &mut Health) {
 }
 
 async fn check_chain(app: &App, health: &mut Health) {
-    let addresses = [facts::CLOCK_ID, app.rules.fee_payer];
+    let addresses = [facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
     let snapshot = match app.chain.accounts(&addresses, Commitment::Processed).await {
         Ok(snapshot) => snapshot,
         Err(error) => {
@@ -174,6 +182,13 @@ async fn check_chain(app: &App, health: &mut Health) {
         health.reasons.push(format!(
             "the fee payer {} has {lamports} lamports, below {minimum}: send it SOL",
             app.rules.fee_payer
+        ));
+    }
+    if !facts::is_program(next().as_ref()) {
+        health.reasons.push(format!(
+            "the escrow program {} is not on this cluster: set program_id to its address there, or rpc_url to a node \
+             of its cluster",
+            app.rules.program
         ));
     }
 }

@@ -164,7 +164,7 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     let is_stalled = if lead::is_stalled(app) { 1.0 } else { 0.0 };
     register(registry, "tracker_stalled", "Whether transactions can't be followed now", is_stalled);
 
-    let addresses = [facts::CLOCK_ID, app.rules.fee_payer];
+    let addresses = [facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
     let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else { return };
     let newest = app.metrics.newest_slot();
     let behind = newest.saturating_sub(snapshot.slot);
@@ -178,6 +178,8 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     }
     let lamports = account(1).map_or(0, |account| account.lamports);
     register(registry, "fee_payer_lamports", "What the fee payer has", lamports as f64);
+    let found = if facts::is_program(account(2)) { 1.0 } else { 0.0 };
+    register(registry, "program_found", "Whether the escrow program is on the cluster", found);
     let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
     if let Some(seconds) = left {
         let help = "When the fee payer is empty if it goes on as in the last hour";

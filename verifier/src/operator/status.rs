@@ -2,27 +2,25 @@
 //! is pure: data in, HTML out.
 
 mod page;
-mod payment;
 mod read;
 mod stuck;
-mod style;
 mod sums;
-mod text;
 
 use std::collections::BTreeMap;
 
-use x402_escrow_domain::payment::History;
+use x402_escrow_domain::books::{DayTotal, Period, Place};
 use x402_escrow_interface::Address;
 
-use crate::store::{Place, Undelivered};
+use crate::{
+    page::{Choice, Line, View},
+    store::Undelivered,
+};
 
 use stuck::Stuck;
 use sums::TokenSums;
 
-pub use page::{overview, refusal};
-pub use payment::payment;
-pub use read::{decimals, read};
-pub use style::content_security_policy;
+pub use page::overview;
+pub use read::{read, view};
 
 /// How many payments a page lists.
 const PAYMENTS_PER_PAGE: u32 = 25;
@@ -33,17 +31,22 @@ const PAYMENTS_IN_SUMS: u32 = 10_000;
 /// The most that is listed of what is stuck, and of what came to nothing.
 const LISTED: usize = 50;
 
+/// How many days the chart has.
+const CHART_DAYS: i64 = 30;
+
 /// How many days back sums can go.
 pub const DAYS: [u16; 3] = [1, 7, 30];
 
 /// What whoever opens the page wants to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// Whose payments; `None` for everybody's.
     pub receiver: Option<Address>,
     /// How far back sums go: one of [`DAYS`].
     pub days: u16,
-    /// Which payments to list: those before this one.
+    /// Which payments to list.
+    pub choice: Choice,
+    /// Those before this one.
     pub before: Place,
 }
 
@@ -53,7 +56,6 @@ pub struct Overview {
     question: Question,
     /// Unix seconds.
     now: i64,
-    network: String,
     /// What is wrong with the verifier, or soon will be.
     warnings: Vec<String>,
     undelivered: Option<Undelivered>,
@@ -69,11 +71,11 @@ pub struct Overview {
     sums_are_cut: bool,
     /// Who was paid in that time, and how often.
     receivers: Vec<(Address, usize)>,
-    payments: Vec<History>,
-    /// Whether there are older ones.
-    has_more: bool,
-    decimals: Decimals,
+    payments: Vec<Line>,
+    /// Where older ones begin, if there are any.
+    next: Option<Place>,
+    /// What was captured day by day, and in which days.
+    days: Vec<DayTotal>,
+    period: Period,
+    view: View,
 }
-
-/// Decimals of tokens, by their mints. One that is absent could not be read.
-pub type Decimals = BTreeMap<String, u8>;

@@ -3,6 +3,7 @@
 use sqlx::AnyConnection;
 use x402_escrow_domain::{
     decision::{Begin, Decision},
+    exact::check::memo_used,
     facts::Facts,
     identifier::Binding,
     payment::{Action, Attempt, History, HoldTerms, Payment},
@@ -13,7 +14,7 @@ use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{auth_capture::Level, payment_identifier::PaymentIdentifier};
 
 use super::{
-    Store, StoreError, attempts::insert_attempt, budgets, identifiers, operations, payments, promises,
+    Store, StoreError, attempts::insert_attempt, budgets, identifiers, memos, operations, payments, promises,
 };
 
 /// What became of something that was to be accepted.
@@ -36,17 +37,34 @@ pub enum Accepted {
     },
 }
 
-/// A payment that is to be held.
+/// A payment that is to be held or charged.
 #[derive(Clone, Copy, Debug)]
-pub struct NewHold<'a> {
+pub struct NewIntent<'a> {
     /// The payment.
     pub payment: &'a Payment,
     /// Its terms.
-    pub hold: &'a HoldTerms,
-    /// How sure its authorization must be before the answer is yes.
+    pub signed: &'a HoldTerms,
+    /// By what it is settled.
+    pub action: &'a Action,
+    /// How sure that must be before the answer is yes.
     pub commitment: Level,
     /// The rent that was charged for it, in lamports.
     pub rent_lamports: u64,
+}
+
+/// A payment by a client's transaction.
+#[derive(Clone, Debug)]
+pub struct NewTransfer<'a> {
+    /// The payment.
+    pub payment: &'a Payment,
+    /// The transaction that pays it.
+    pub attempt: Attempt,
+    /// How sure it must be before the answer is yes.
+    pub commitment: Level,
+    /// When to look at it again, unix seconds.
+    pub review_at: i64,
+    /// Hash of the memo that may pay only for this, if there is one.
+    pub memo_hash: Option<&'a Digest>,
 }
 
 /// An operation that is asked for.
@@ -63,25 +81,25 @@ pub struct Asked<'a> {
 }
 
 impl Store {
-    /// Accepts a payment that is held first, and binds its id, unless either is known or `check` (given all that is promised
+    /// Accepts a payment that is held or charged, and binds its id, unless either is known or `check` (given all that is promised
     /// then) refuses it, in one step.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn accept_hold(
+    pub async fn accept_intent(
         &self,
-        new: NewHold<'_>,
+        new: NewIntent<'_>,
         facts: &Facts,
         binding: Option<&Binding>,
         check: impl FnOnce(&Promises) -> Result<(), Rejection> + Send,
     ) -> Result<Accepted, StoreError> {
-        let NewHold { payment, hold, commitment, rent_lamports } = new;
+        let NewIntent { payment, signed, action, commitment, rent_lamports } = new;
         let mut transaction = self.begin_write().await?;
         let known = payments::history(&mut transaction, &payment.id).await?;
         if let Some(id) = known.as_ref().and_then(known_authorization) {
             return Ok(Accepted::Before(id));
         }
-        let promises = promises::of_escrow(&mut transaction, &hold.intent.escrow, facts).await?;
+        let promises = promises::of_escrow(&mut transaction, &signed.intent.escrow, facts).await?;
         if let Err(rejection) = check(&promises) {
             return Ok(Accepted::Refused(rejection));
         }
@@ -92,13 +110,12 @@ impl Store {
         }
         match again {
             Some(_) => {
-                payments::take_up(&mut transaction, payment, hold).await?;
-                payments::set_review(&mut transaction, &payment.id, Some(payment.capture_deadline())).await?;
+                payments::take_up(&mut transaction, payment, signed).await?;
+                payments::set_review(&mut transaction, &payment.id, Some(payment.review_at())).await?;
             }
-            None => payments::insert(&mut transaction, payment, payment.capture_deadline()).await?,
+            None => payments::insert(&mut transaction, payment, payment.review_at()).await?,
         }
         budgets::lock_rent(&mut transaction, &payment.id, rent_lamports).await?;
-        let action = &Action::Authorize;
         let begin = again.map_or(Begin::New, Begin::Again);
         let id = operations::begin(&mut transaction, payment, action, begin, commitment, payment.accepted_at)
             .await?;
@@ -106,19 +123,16 @@ impl Store {
         Ok(Accepted::New(id))
     }
 
-    /// Accepts a payment that is paid at once by `attempt`, which is to be looked at again at `review_at` (unix seconds),
-    /// and binds its id, unless either is known.
+    /// Accepts a payment by a client's transaction, and binds its id and its memo, unless one of them is known.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn accept_transfer(
         &self,
-        payment: &Payment,
-        attempt: Attempt,
-        commitment: Level,
-        review_at: i64,
+        new: NewTransfer<'_>,
         binding: Option<&Binding>,
     ) -> Result<Accepted, StoreError> {
+        let NewTransfer { payment, attempt, commitment, review_at, memo_hash } = new;
         let mut transaction = self.begin_write().await?;
         let known = payments::history(&mut transaction, &payment.id).await?;
         if let Some(known) = known.as_ref().and_then(|history| history.operations.first()) {
@@ -128,6 +142,11 @@ impl Store {
             return Ok(taken);
         }
         payments::insert(&mut transaction, payment, review_at).await?;
+        if let Some(memo_hash) = memo_hash
+            && !memos::claim(&mut transaction, payment, memo_hash).await?
+        {
+            return Ok(Accepted::Refused(memo_used()));
+        }
         let action = &Action::Transfer;
         let (begin, now) = (Begin::New, payment.accepted_at);
         let id = operations::begin(&mut transaction, payment, action, begin, commitment, now).await?;

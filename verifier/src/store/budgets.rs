@@ -29,7 +29,7 @@ impl Store {
     /// If the store fails.
     pub async fn give_back(&self, slices: &[Slice], now: i64) -> Result<(), StoreError> {
         let mut transaction = self.begin_write().await?;
-        for slice in slices {
+        for slice in slices.iter().filter(|slice| slice.lamports > 0 && slice.ends_at > now) {
             put_back(&mut transaction, slice).await?;
         }
         sqlx::query("DELETE FROM budgets WHERE ends_at <= $1").bind(now).execute(&mut *transaction).await?;
@@ -59,12 +59,29 @@ pub(super) async fn lock_rent(
     Ok(())
 }
 
+/// Puts the rent of a payment back into its budgets if `operation_id` is its authorization, which came to nothing.
+pub(super) async fn free_rent_of(
+    connection: &mut AnyConnection,
+    operation_id: i64,
+) -> Result<(), StoreError> {
+    let authorization = sqlx::query("SELECT payment_id FROM operations WHERE id = $1 AND kind = 'authorize'")
+        .bind(operation_id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    match authorization {
+        Some(row) => free_rent(connection, &row::parse::<Hex32>(&row, "payment_id")?.0).await,
+        None => Ok(()),
+    }
+}
+
 /// Puts the rent that a payment locked back into its budgets, as far as their periods are not over: nothing is held any
-/// more.
+/// more. It was charged when the authorization was accepted, for the last time.
 pub(super) async fn free_rent(connection: &mut AnyConnection, payment_id: &Digest) -> Result<(), StoreError> {
     let id = Hex32(*payment_id).to_string();
     let locked = sqlx::query(
-        "SELECT payer, receiver, accepted_at, locked_rent FROM payments WHERE id = $1 AND locked_rent > 0",
+        "SELECT payer, receiver, operations.accepted_at, locked_rent
+         FROM payments JOIN operations ON payment_id = payments.id AND kind = 'authorize'
+         WHERE payments.id = $1 AND locked_rent > 0",
     )
     .bind(&id)
     .fetch_optional(&mut *connection)

@@ -67,6 +67,8 @@ impl Database {
         timeout(CONNECT_TIMEOUT, first).await.map_err(|_| silent())??;
         PoolOptions::new()
             .max_connections(8)
+            // No network lies between it and a file.
+            .test_before_acquire(!is_sqlite)
             .after_connect(move |connection, _| Box::pin(set_up(connection, is_sqlite)))
             .connect_with(options)
             .await

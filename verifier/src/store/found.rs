@@ -4,7 +4,7 @@ use x402_escrow_domain::{
     cluster::FINAL_CONFIRMATIONS,
     decision::Begin,
     found::Found,
-    payment::{Attempt, AttemptState, Landing, OperationState, Payment},
+    payment::{Action, Attempt, AttemptState, Landing, OperationState, Payment},
 };
 use x402_escrow_wire::auth_capture::{Commitment, Level};
 
@@ -23,7 +23,13 @@ impl Store {
         let mut transaction = self.begin_leader_write().await?;
         for Found { signature, slot, action, operation_id } in found {
             let id = match operation_id {
-                Some(id) => *id,
+                Some(id) => {
+                    // It may have been by another consent than the one that is known.
+                    if let Action::Charge { .. } = action {
+                        operations::set_action(&mut transaction, payment, action, *id).await?;
+                    }
+                    *id
+                }
                 None => {
                     let (begin, level) = (Begin::New, Level::Finalized);
                     operations::begin(&mut transaction, payment, action, begin, level, now).await?

@@ -13,7 +13,7 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Readable, Store, StoreError, row};
+use super::{Readable, Store, StoreError, budgets, row};
 
 impl Store {
     /// All operations whose state can still change, oldest first, with the transactions that count for it. One of whose
@@ -69,7 +69,12 @@ pub(super) async fn begin(
 ) -> Result<i64, StoreError> {
     match begin {
         Begin::New => insert(connection, payment, action, commitment, now).await,
-        Begin::Again(id) => take_up(connection, id, now).await.map(|()| id),
+        Begin::Again(id) => {
+            if let Action::Charge { .. } = action {
+                set_action(connection, payment, action, id).await?;
+            }
+            take_up(connection, id, now).await.map(|()| id)
+        }
         Begin::Instead(id) => replace(connection, payment, action, commitment, id).await.map(|()| id),
     }
 }
@@ -85,6 +90,7 @@ struct Columns {
 impl Columns {
     fn of(action: &Action, payment: &Payment) -> Self {
         let (signature, release, bound) = match *action {
+            Action::Charge { signature, .. } => (signature, None, None),
             Action::Capture { signature, .. } | Action::Void { signature, .. } => {
                 (Some(signature), None, None)
             }
@@ -143,16 +149,32 @@ async fn replace(
     commitment: Level,
     id: i64,
 ) -> Result<(), StoreError> {
-    let Columns { key: OperationKey { kind, amount, fee, last, .. }, bound, signature, release } =
-        Columns::of(action, payment);
     let before = sqlx::query("SELECT commitment FROM operations WHERE id = $1")
         .bind(id)
         .fetch_one(&mut *connection)
         .await?;
     let commitment = commitment.max(row::level("commitment", row::get(&before, "commitment")?)?);
+    set_action(&mut *connection, payment, action, id).await?;
+    sqlx::query("UPDATE operations SET commitment = $1, error_code = NULL, error = NULL WHERE id = $2")
+        .bind(commitment.as_str())
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Has an operation do `action`, in place of what it was to do.
+pub(super) async fn set_action(
+    connection: &mut AnyConnection,
+    payment: &Payment,
+    action: &Action,
+    id: i64,
+) -> Result<(), StoreError> {
+    let Columns { key: OperationKey { kind, amount, fee, last, .. }, bound, signature, release } =
+        Columns::of(action, payment);
     sqlx::query(
         "UPDATE operations SET kind = $1, amount = $2, fee = $3, last = $4, signature = $5, release_signature = $6,
-         bound = $7, commitment = $8, error_code = NULL, error = NULL WHERE id = $9",
+         bound = $7 WHERE id = $8",
     )
     .bind(kind)
     .bind(Decimal(amount).to_string())
@@ -161,7 +183,6 @@ async fn replace(
     .bind(signature)
     .bind(release)
     .bind(bound)
-    .bind(commitment.as_str())
     .bind(id)
     .execute(connection)
     .await?;
@@ -271,7 +292,7 @@ pub(super) async fn set_state(
     .bind(problem.map(|problem| problem.code.as_str()))
     .bind(problem.map(|problem| &problem.message))
     .bind(id)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    if closed && state.is_negative() { budgets::free_rent_of(connection, id).await } else { Ok(()) }
 }

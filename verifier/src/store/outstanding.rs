@@ -57,7 +57,9 @@ impl Store {
             let Ok(operation) = row::operation(row) else { continue };
             match payments.get_mut(&id) {
                 Some(listed) => listed.operations.push(operation),
-                // The first operation authorizes or transfers, and its amount is the payment's.
+                // The first operation authorizes or transfers, and its amount is the payment's. Where that one can't be
+                // read, nothing is known of the payment.
+                None if !operation.action.begins_payment() => {}
                 None => {
                     let (asset, amount) = (row::get(row, "mint")?, row::parse::<Decimal>(row, "amount")?.0);
                     let receiver = row::parse::<Key>(row, "receiver")?.into();

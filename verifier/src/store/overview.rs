@@ -1,29 +1,10 @@
-//! What the status page shows: payments from the newest on, what they came to, and what came to nothing.
+//! What the status page shows besides the books: what came in, what came to nothing, and what the webhook did not take.
 
-use x402_escrow_domain::payment::{History, ListedOperation, Operation, Payment};
+use x402_escrow_domain::payment::{ListedOperation, Operation};
 use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::text::{Decimal, Hex32, Key};
+use x402_escrow_wire::text::{Decimal, Key};
 
-use super::{Store, StoreError, outstanding, payments, row};
-
-/// A place in the list of all payments: by when they were accepted (unix seconds), then by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// When the payment was accepted, unix seconds.
-    pub accepted_at: i64,
-    /// Its id.
-    pub id: Digest,
-}
-
-impl Place {
-    /// Where `payment` is in the list.
-    pub fn of(payment: &Payment) -> Self {
-        Self { accepted_at: payment.accepted_at, id: payment.id }
-    }
-
-    /// Behind every payment.
-    pub const END: Self = Self { accepted_at: i64::MAX, id: [0xff; 32] };
-}
+use super::{Store, StoreError, outstanding, row};
 
 /// A payment, as far as sums need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,41 +31,6 @@ pub struct Undelivered {
 }
 
 impl Store {
-    /// The newest `count` payments before `place`, newest first: those of `receiver`, or all.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn payments_before(
-        &self,
-        receiver: Option<&Address>,
-        place: &Place,
-        count: u32,
-    ) -> Result<Vec<History>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let of_all = "SELECT id FROM payments WHERE (accepted_at, id) < ($1, $2)
-             ORDER BY accepted_at DESC, id DESC LIMIT $3";
-        let of_one = "SELECT id FROM payments
-             WHERE receiver = $4 AND (accepted_at, id) < ($1, $2)
-             ORDER BY accepted_at DESC, id DESC LIMIT $3";
-        let mut query = sqlx::query(if receiver.is_some() { of_one } else { of_all })
-            .bind(place.accepted_at)
-            .bind(Hex32(place.id).to_string())
-            .bind(i64::from(count));
-        if let Some(receiver) = receiver {
-            query = query.bind(receiver.to_string());
-        }
-        let rows = query.fetch_all(&mut *connection).await?;
-        let mut stored = Vec::with_capacity(rows.len());
-        for row in &rows {
-            match payments::history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await {
-                Ok(history) => stored.extend(history),
-                Err(error) if error.is_of_row() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(stored)
-    }
-
     /// The newest `count` payments since `since` (unix seconds) by any scheme: those of `receiver`, or all.
     ///
     /// # Errors
@@ -116,6 +62,8 @@ impl Store {
             let Ok(operation) = row::operation(row) else { continue };
             match turnover.last_mut().filter(|last| last.id == operation.payment_id) {
                 Some(last) => last.operations.push(operation),
+                // Where the first can't be read, nothing is known of the payment.
+                None if !operation.action.begins_payment() => {}
                 None => turnover.push(Turnover {
                     id: operation.payment_id,
                     receiver: row::parse::<Key>(row, "receiver")?.into(),

@@ -1,11 +1,11 @@
 //! Payments: one row each, whatever the scheme.
 
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, any::AnyRow};
 use x402_escrow_domain::payment::{History, HoldTerms, Payment, Voucher};
 use x402_escrow_interface::{Address, message::Digest};
-use x402_escrow_wire::text::{Base58, Decimal, Hex32};
+use x402_escrow_wire::text::{Base58, Decimal, Hex32, Key};
 
-use super::{Store, StoreError, budgets, operations, row};
+use super::{Readable, Store, StoreError, budgets, operations, row};
 
 impl Store {
     /// Takes the one yes that a transfer has. Returns whether it was still there.
@@ -21,30 +21,63 @@ impl Store {
     }
 
     /// Payments that are held first, by their ids, those after `after`: of which something can still happen, or of `all`.
+    /// Also returns the last id; `None` if there was no payment.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn holds_after(
         &self,
-        after: Option<Digest>,
+        after: Option<&str>,
         all: bool,
         count: u32,
-    ) -> Result<Vec<History>, StoreError> {
+    ) -> Result<(Readable<History>, Option<String>), StoreError> {
         let mut connection = self.pool.acquire().await?;
         let rows = sqlx::query(
             "SELECT id FROM payments WHERE intent IS NOT NULL AND id > $1 AND (review_at IS NOT NULL OR $2 = 1)
              ORDER BY id LIMIT $3",
         )
-        .bind(after.map(|id| Hex32(id).to_string()).unwrap_or_default())
+        .bind(after.unwrap_or_default())
         .bind(i64::from(all))
         .bind(i64::from(count))
         .fetch_all(&mut *connection)
         .await?;
-        let mut holds = Vec::with_capacity(rows.len());
-        for row in &rows {
-            holds.extend(history(&mut connection, &row::parse::<Hex32>(row, "id")?.0).await?);
+        let mut holds = Readable::new();
+        read_histories(&mut connection, &rows, &mut holds).await?;
+        Ok((holds, rows.last().map(|row| row::get(row, "id")).transpose()?))
+    }
+
+    /// At most `count` receivers after `after` in the order of their addresses: those of payments that were held first, of which the
+    /// newest was accepted since `since`, unix seconds.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn receivers_after(
+        &self,
+        after: Option<&Address>,
+        since: i64,
+        count: usize,
+    ) -> Result<Vec<Address>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let mut receivers = Vec::new();
+        let mut last = after.map(ToString::to_string).unwrap_or_default();
+        while receivers.len() < count {
+            // One jump in the index for each, however many payments it has.
+            let next = sqlx::query(
+                "SELECT receiver, (
+                     SELECT max(accepted_at) FROM payments AS newest WHERE newest.receiver = payments.receiver
+                 ) AS accepted_at
+                 FROM payments WHERE receiver > $1 ORDER BY receiver LIMIT 1",
+            )
+            .bind(&last)
+            .fetch_optional(&mut *connection)
+            .await?;
+            let Some(next) = next else { break };
+            last = row::get(&next, "receiver")?;
+            if row::get::<i64>(&next, "accepted_at")? >= since {
+                receivers.push(row::parse::<Key>(&next, "receiver")?.into());
+            }
         }
-        Ok(holds)
+        Ok(receivers)
     }
 
     /// A payment and all that was done with it.
@@ -73,6 +106,24 @@ pub(super) async fn history(
     Ok(Some(History { payment, operations, voucher }))
 }
 
+/// Reads the payments of these ids. One that can't be read is named by its id.
+pub(super) async fn read_histories(
+    connection: &mut AnyConnection,
+    ids: &[AnyRow],
+    read: &mut Readable<History>,
+) -> Result<(), StoreError> {
+    for row in ids {
+        let known = match row::parse::<Hex32>(row, "id") {
+            Ok(id) => history(connection, &id.0).await,
+            Err(error) => Err(error),
+        };
+        if let Some(known) = known.transpose() {
+            read.add(|| row::get(row, "id").unwrap_or_default(), known)?;
+        }
+    }
+    Ok(())
+}
+
 /// Reads a payment's last voucher.
 async fn voucher(connection: &mut AnyConnection, id: &Digest) -> Result<Option<Voucher>, StoreError> {
     let row = sqlx::query("SELECT * FROM vouchers WHERE payment_id = $1")
@@ -88,13 +139,14 @@ pub(super) async fn insert(
     payment: &Payment,
     review_at: i64,
 ) -> Result<(), StoreError> {
-    let (hold, transfer) = (payment.hold(), payment.transfer());
-    let intent = hold.map(|hold| borsh::to_vec(&hold.intent)).transpose();
+    let (signed, transfer) = (payment.intent(), payment.transfer());
+    let intent = signed.map(|signed| borsh::to_vec(&signed.intent)).transpose();
     let intent = intent.map_err(|error| row::unreadable("intent", error.to_string()))?;
     sqlx::query(
         "INSERT INTO payments (id, scheme, payer, mint, receiver, amount, accepted_at, review_at, escrow, intent,
-             signature, receiver_proof, destination, claim, capture_deadline)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             signature, receiver_proof, destination, claim, capture_deadline, receiver_authorizer, resource_hash,
+             resource_url, product)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(payment.scheme())
@@ -104,13 +156,17 @@ pub(super) async fn insert(
     .bind(Decimal(payment.amount).to_string())
     .bind(payment.accepted_at)
     .bind(review_at)
-    .bind(hold.map(|hold| hold.intent.escrow.to_string()))
+    .bind(signed.map(|signed| signed.intent.escrow.to_string()))
     .bind(intent)
-    .bind(hold.map(|hold| Base58(hold.signature).to_string()))
-    .bind(hold.map(|hold| hold.receiver_proof.concat()))
+    .bind(signed.map(|signed| Base58(signed.signature).to_string()))
+    .bind(signed.map(|signed| signed.receiver_proof.concat()))
     .bind(transfer.map(|transfer| transfer.destination.to_string()))
     .bind(payment.claim.map(|claim| claim.to_string()))
-    .bind(hold.map(|hold| hold.intent.capture_deadline))
+    .bind(signed.map(|signed| signed.intent.capture_deadline))
+    .bind(payment.receiver_authorizer().to_string())
+    .bind(signed.map(|signed| Hex32(signed.intent.resource_hash).to_string()))
+    .bind(&payment.resource.url)
+    .bind(&payment.resource.product)
     .execute(connection)
     .await?;
     Ok(())
@@ -142,6 +198,10 @@ pub(super) async fn set_review(
         .execute(&mut *connection)
         .await?;
     if at.is_none() {
+        sqlx::query("UPDATE payments SET to_compare = 1 WHERE id = $1 AND scheme = 'auth-capture'")
+            .bind(Hex32(*id).to_string())
+            .execute(&mut *connection)
+            .await?;
         budgets::free_rent(connection, id).await?;
         sqlx::query("DELETE FROM voucher_claims WHERE payment_id = $1")
             .bind(Hex32(*id).to_string())
@@ -156,7 +216,7 @@ pub(super) async fn open_holds(connection: &mut AnyConnection, escrow: &Address)
         "SELECT count(*) AS open FROM payments WHERE escrow = $1 AND review_at IS NOT NULL
          AND NOT EXISTS (
              SELECT 1 FROM operations
-             WHERE payment_id = payments.id AND kind = 'authorize' AND state IN ('failed', 'refused')
+             WHERE payment_id = payments.id AND kind IN ('authorize', 'charge') AND state IN ('failed', 'refused')
          )",
     )
     .bind(escrow.to_string())

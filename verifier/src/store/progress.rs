@@ -7,6 +7,7 @@ use x402_escrow_wire::text::{Base58, Decimal};
 use super::{
     Store, StoreError,
     attempts::{insert_attempt, update_attempt},
+    budgets,
     operations::{self, set_problem},
     payments,
 };
@@ -71,20 +72,21 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Records what the tracker found out about an operation and its transactions.
+    /// Records what the tracker found out about operations and their transactions, in one step.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn record(&self, tracked: &Tracked) -> Result<(), StoreError> {
+    pub async fn record(&self, operations: &[&Tracked]) -> Result<(), StoreError> {
         let mut transaction = self.begin_leader_write().await?;
-        for attempt in &tracked.attempts {
-            update_attempt(&mut transaction, attempt).await?;
-        }
-        let operation = &tracked.operation;
-        // An operation that somebody refused or took up again meanwhile is looked at again at the next round.
-        operations::update(&mut transaction, operation).await?;
-        if operation.closed && operation.action == Action::Transfer {
-            payments::set_review(&mut transaction, &operation.payment_id, None).await?;
+        for Tracked { operation, attempts } in operations {
+            for attempt in attempts {
+                update_attempt(&mut transaction, attempt).await?;
+            }
+            // An operation that somebody refused or took up again meanwhile is looked at again at the next round.
+            operations::update(&mut transaction, operation).await?;
+            if operation.closed && operation.action == Action::Transfer {
+                payments::set_review(&mut transaction, &operation.payment_id, None).await?;
+            }
         }
         Ok(transaction.commit().await?)
     }
@@ -136,8 +138,13 @@ impl Store {
         .bind(&problem.message)
         .bind(operation_id)
         .execute(&mut *transaction)
-        .await?;
+        .await?
+        .rows_affected()
+            == 1;
+        if refused {
+            budgets::free_rent_of(&mut transaction, operation_id).await?;
+        }
         transaction.commit().await?;
-        Ok(refused.rows_affected() == 1)
+        Ok(refused)
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn of_escrow(
                  WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
              ) AS slot
              FROM payments JOIN operations ON operations.payment_id = payments.id
-             WHERE payments.escrow = $1 AND operations.kind = 'authorize'
+             WHERE payments.escrow = $1 AND operations.kind IN ('authorize', 'charge')
              AND operations.state NOT IN ('failed', 'refused')
          ) AS authorizations
          WHERE closed = 0 OR slot > $2",

@@ -81,13 +81,52 @@ impl Store {
         Ok((due.rows.len() + due.unreadable.len(), begun))
     }
 
-    /// Says that nothing is left to do with a payment.
+    /// Says that nothing is left to do with these payments.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn end_reviews(&self, id: &Digest) -> Result<(), StoreError> {
+    pub async fn end_reviews(&self, ids: &[Digest]) -> Result<(), StoreError> {
         let mut transaction = self.begin_leader_write().await?;
-        payments::set_review(&mut transaction, id, None).await?;
+        for id in ids {
+            payments::set_review(&mut transaction, id, None).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// At most `count` payments of which nothing is left to do, and of which it is not known whether the chain says the same,
+    /// by their ids, those after `after`. Also returns the last id; `None` if there was no payment.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn to_compare(
+        &self,
+        after: Option<&str>,
+        count: u32,
+    ) -> Result<(Readable<History>, Option<String>), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows =
+            sqlx::query("SELECT id FROM payments WHERE to_compare = 1 AND id > $1 ORDER BY id LIMIT $2")
+                .bind(after.unwrap_or_default())
+                .bind(i64::from(count))
+                .fetch_all(&mut *connection)
+                .await?;
+        let mut ended = Readable::new();
+        payments::read_histories(&mut connection, &rows, &mut ended).await?;
+        Ok((ended, rows.last().map(|row| row::get(row, "id")).transpose()?))
+    }
+
+    /// Says that the chain was asked what came of these payments.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn set_compared(&self, ids: &[Digest]) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        for id in ids {
+            sqlx::query("UPDATE payments SET to_compare = 0 WHERE id = $1")
+                .bind(Hex32(*id).to_string())
+                .execute(&mut *transaction)
+                .await?;
+        }
         Ok(transaction.commit().await?)
     }
 
@@ -131,15 +170,7 @@ async fn due(
     for query in [urgent, others] {
         let left = limit.saturating_sub(i64::try_from(due.rows.len()).unwrap_or(i64::MAX));
         let rows = sqlx::query(query).bind(by).bind(now).bind(left).fetch_all(&mut *connection).await?;
-        for row in &rows {
-            let read = match row::parse::<Hex32>(row, "id") {
-                Ok(id) => payments::history(connection, &id.0).await,
-                Err(error) => Err(error),
-            };
-            if let Some(read) = read.transpose() {
-                due.add(|| row::get(row, "id").unwrap_or_default(), read)?;
-            }
-        }
+        payments::read_histories(connection, &rows, &mut due).await?;
     }
     Ok(due)
 }

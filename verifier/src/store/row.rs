@@ -5,8 +5,8 @@ use std::str::FromStr;
 use borsh::BorshDeserialize;
 use sqlx::{Any, Decode, Row, Type, any::AnyRow};
 use x402_escrow_domain::payment::{
-    Action, Attempt, AttemptState, HoldTerms, Landing, Operation, OperationState, Payment, Problem, Terms,
-    TransferTerms, Voucher,
+    Action, Attempt, AttemptState, HoldTerms, Landing, Operation, OperationState, Payment, Problem, Resource,
+    Terms, TransferTerms, Voucher,
 };
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
@@ -86,6 +86,15 @@ pub(super) fn operation(row: &AnyRow) -> Result<Operation, StoreError> {
     let action = match get::<&str>(row, "kind")? {
         "authorize" => Action::Authorize,
         "transfer" => Action::Transfer,
+        "charge" => Action::Charge {
+            amount,
+            fee: parse::<Decimal>(row, "fee")?.0,
+            last: flag(row, "last")?,
+            signature: get::<Option<&str>>(row, "signature")?
+                .map(|text| parse_text::<Base58<64>>("signature", text))
+                .transpose()?
+                .map(|signature| signature.0),
+        },
         "capture" => Action::Capture {
             amount,
             fee: parse::<Decimal>(row, "fee")?.0,
@@ -190,7 +199,7 @@ pub(super) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
     Ok(Payment {
         id: parse::<Hex32>(row, "id")?.0,
         terms: match get::<Option<&[u8]>>(row, "intent")? {
-            Some(_) => Terms::Hold(Box::new(hold_terms(row)?)),
+            Some(_) => Terms::of(hold_terms(row)?),
             None => Terms::Transfer(TransferTerms {
                 destination: parse::<Key>(row, "destination")?.into(),
                 is_told: flag(row, "told")?,
@@ -201,8 +210,22 @@ pub(super) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
         receiver: parse::<Key>(row, "receiver")?.into(),
         amount: parse::<Decimal>(row, "amount")?.0,
         accepted_at: get(row, "accepted_at")?,
-        claim: get::<Option<&str>>(row, "claim")?.map(|text| parse_text("claim", text)).transpose()?,
+        claim: parse_optional(row, "claim")?,
+        resource: resource(row)?,
     })
+}
+
+/// Reads what a payment is for.
+pub(super) fn resource(row: &AnyRow) -> Result<Resource, StoreError> {
+    Ok(Resource { url: get(row, "resource_url")?, product: get(row, "product")? })
+}
+
+/// Reads a column that may be empty and else is text of something.
+pub(super) fn parse_optional<T>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError>
+where
+    T: FromStr<Err: ToString>,
+{
+    get::<Option<&str>>(row, column)?.map(|text| parse_text(column, text)).transpose()
 }
 
 fn hold_terms(row: &AnyRow) -> Result<HoldTerms, StoreError> {
@@ -215,7 +238,7 @@ fn hold_terms(row: &AnyRow) -> Result<HoldTerms, StoreError> {
     Ok(HoldTerms { intent: intent(row)?, signature, receiver_proof: hashes.to_vec() })
 }
 
-/// Reads the intent of a payment that is held first.
+/// Reads the intent of a payment that is held or charged.
 pub(super) fn intent(row: &AnyRow) -> Result<Intent, StoreError> {
     Intent::try_from_slice(get(row, "intent")?).map_err(|error| unreadable("intent", error.to_string()))
 }
@@ -230,9 +253,11 @@ pub(super) fn capture_deadline(row: &AnyRow) -> Result<i64, StoreError> {
 
 /// Reads a voucher.
 pub(super) fn voucher(row: &AnyRow) -> Result<Voucher, StoreError> {
+    let signature: &[u8] = get(row, "signature")?;
+    let signature = signature.try_into().map_err(|_| unreadable("signature", "it has not 64 bytes"))?;
     Ok(Voucher {
-        amount: parse::<Decimal>(row, "amount")?.0,
-        fee: parse::<Decimal>(row, "fee")?.0,
-        signature: parse::<Base58<64>>(row, "signature")?.0,
+        amount: get::<i64>(row, "amount")?.cast_unsigned(),
+        fee: get::<i64>(row, "fee")?.cast_unsigned(),
+        signature,
     })
 }

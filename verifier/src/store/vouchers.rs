@@ -1,31 +1,43 @@
-//! Vouchers: the last of each streamed hold. Those that come at the same time share a commit.
+//! Vouchers: the last of each streamed hold. All that arrive while a commit is being made durable share the next.
+
+mod batch;
+mod claims;
+mod known;
+mod rows;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use sqlx::AnyConnection;
 use tokio::sync::oneshot;
-use x402_escrow_domain::{
-    identifier::Binding,
-    payment::{History, Voucher},
-    verify::Rejection,
-};
+use x402_escrow_domain::{identifier::Binding, payment::Voucher, stream::Stream, verify::Rejection};
 use x402_escrow_interface::message::Digest;
-use x402_escrow_wire::{
-    claim::Claim,
-    payment_identifier::PaymentIdentifier,
-    text::{Base58, Decimal, Hex32},
-};
+use x402_escrow_wire::{claim::Claim, payment_identifier::PaymentIdentifier};
 
-use super::{Store, StoreError, identifiers, payments, row, write::Turn};
+use super::{Store, StoreError};
+
+pub(super) use known::Streams;
+
+/// A hold, and the last voucher of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The hold.
+    pub stream: Arc<Stream>,
+    /// The amount of its last voucher, if it has any, in base units.
+    pub last: Option<u64>,
+}
 
 /// What became of a voucher that was to be kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AcceptedVoucher {
-    /// It is the payment's last; the payment as it was before.
-    New(Box<History>),
+    /// It is the payment's last.
+    New {
+        /// The hold as it was before.
+        stream: Arc<Stream>,
+        /// What it adds to those before it, in base units.
+        increment: u64,
+    },
     /// It buys nothing.
     Refused(Rejection),
     /// There is no such payment.
@@ -54,14 +66,11 @@ pub struct ClaimedVoucher {
     pub increment: u64,
 }
 
-/// Of how many of a hold's vouchers the claims are kept: a merchant has fewer answers on their way.
-const CLAIMS_KEPT: i64 = 64;
+/// Decides, given all that a voucher is judged by, whether it is kept, and with what beside it. Asked again where what
+/// it was given turns out to be out of date.
+pub type DecideVoucher = Box<dyn Fn(&Standing) -> Result<KeptBeside, Rejection> + Send + Sync>;
 
-/// Decides, given all that is known of the payment, whether a voucher is kept, and with what beside it.
-pub type DecideVoucher = Box<dyn FnOnce(&History) -> Result<KeptBeside, Rejection> + Send>;
-
-/// Vouchers that wait for their turn. Whoever has it keeps all that are there, in one transaction: what takes long is not
-/// writing but having it on disk.
+/// Vouchers that wait for their turn.
 #[derive(Clone, Default)]
 pub(super) struct OfferedVouchers(Arc<Mutex<Vec<(Offered, Answer)>>>);
 
@@ -85,6 +94,13 @@ impl OfferedVouchers {
         // Nothing that holds it can panic halfway.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Returns whether it is the first that waits: then nobody is on the way to keep it.
+    fn push(&self, offered: Offered, answer: Answer) -> bool {
+        let mut waiting = self.lock();
+        waiting.push((offered, answer));
+        waiting.len() == 1
+    }
 }
 
 impl Store {
@@ -103,45 +119,38 @@ impl Store {
     ) -> Result<AcceptedVoucher, StoreError> {
         let (answer, answered) = oneshot::channel();
         let offered = Offered { payment_id: *payment_id, voucher: *voucher, margin_seconds, decide };
-        self.offered.lock().push((offered, answer));
-        // A task of its own: a client that hangs up must not take those with it whose vouchers go together.
-        let store = self.clone();
-        tokio::spawn(async move { store.accept_offered().await });
+        if self.offered.push(offered, answer) {
+            // A task of its own: a client that hangs up must not take those with it whose vouchers go together.
+            let store = self.clone();
+            tokio::spawn(async move { store.accept_offered().await });
+        }
         answered.await.unwrap_or(Err(StoreError::Left))
     }
 
-    /// Who claimed the voucher of `amount` base units, if it is one of the newest and somebody did.
+    /// What was last known of a payment of which vouchers are taken. It may be out of date.
+    pub fn known_standing(&self, payment_id: &Digest) -> Option<Standing> {
+        Some(self.streams.get(payment_id)?.standing)
+    }
+
+    /// What is known of a payment of which vouchers may be taken; `None` if there is no such payment.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn voucher_claim(
-        &self,
-        payment_id: &Digest,
-        amount: u64,
-    ) -> Result<Option<ClaimedVoucher>, StoreError> {
-        let row =
-            sqlx::query("SELECT claim, increment FROM voucher_claims WHERE payment_id = $1 AND amount = $2")
-                .bind(Hex32(*payment_id).to_string())
-                .bind(Decimal(amount).to_string())
-                .fetch_optional(&mut *self.pool.acquire().await?)
-                .await?;
-        let claimed = |row| {
-            let increment = row::parse::<Decimal>(row, "increment")?.0;
-            Ok(ClaimedVoucher { claim: row::parse(row, "claim")?, increment })
+    pub async fn standing(&self, payment_id: &Digest) -> Result<Option<Standing>, StoreError> {
+        let Some(known) = rows::read(&mut *self.pool.acquire().await?, payment_id, None).await? else {
+            return Ok(None);
         };
-        row.as_ref().map(claimed).transpose()
+        let standing = known.standing.clone();
+        self.streams.see(known);
+        Ok(Some(standing))
     }
 
     async fn accept_offered(&self) {
         let turn = self.turns.wait().await;
         let (offered, answers): (Vec<_>, Vec<_>) =
             std::mem::take(&mut *self.offered.lock()).into_iter().unzip();
-        // Whoever had the turn before may have left none.
-        if offered.is_empty() {
-            return;
-        }
         // Who doesn't listen any more has hung up.
-        match self.keep_all(turn, offered).await {
+        match self.keep_all(turn, &offered).await {
             Ok(accepted) => {
                 for (answer, accepted) in answers.into_iter().zip(accepted) {
                     _ = answer.send(Ok(accepted));
@@ -155,78 +164,4 @@ impl Store {
             }
         }
     }
-
-    /// One after the other, each on what those before it changed; returned once all are on disk.
-    async fn keep_all(&self, turn: Turn, offered: Vec<Offered>) -> Result<Vec<AcceptedVoucher>, StoreError> {
-        let mut transaction = turn.begin(&self.database, &self.pool).await?;
-        let mut accepted = Vec::with_capacity(offered.len());
-        for voucher in offered {
-            accepted.push(keep(&mut transaction, voucher).await?);
-        }
-        transaction.commit().await?;
-        Ok(accepted)
-    }
-}
-
-/// Keeps one. Where it is not [`AcceptedVoucher::New`], nothing was written.
-async fn keep(connection: &mut AnyConnection, offered: Offered) -> Result<AcceptedVoucher, StoreError> {
-    let Offered { payment_id, voucher, margin_seconds, decide } = offered;
-    let Some(history) = payments::history(connection, &payment_id).await? else {
-        return Ok(AcceptedVoucher::UnknownPayment);
-    };
-    let KeptBeside { increment, binding, claim } = match decide(&history) {
-        Ok(beside) => beside,
-        Err(rejection) => return Ok(AcceptedVoucher::Refused(rejection)),
-    };
-    if let Some(binding) = binding
-        && !identifiers::bind(connection, &binding).await?
-    {
-        return Ok(AcceptedVoucher::IdentifierTaken(binding.id));
-    }
-    sqlx::query(
-        "INSERT INTO vouchers (payment_id, amount, fee, signature) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (payment_id)
-         DO UPDATE SET amount = excluded.amount, fee = excluded.fee, signature = excluded.signature",
-    )
-    .bind(Hex32(payment_id).to_string())
-    .bind(Decimal(voucher.amount).to_string())
-    .bind(Decimal(voucher.fee).to_string())
-    .bind(Base58(voucher.signature).to_string())
-    .execute(&mut *connection)
-    .await?;
-    if let Some(claim) = claim {
-        keep_claim(connection, &payment_id, voucher.amount, ClaimedVoucher { claim, increment }).await?;
-    }
-    if history.voucher.is_none() {
-        let review_at = history.payment.capture_deadline().saturating_sub(margin_seconds);
-        payments::set_review(connection, &payment_id, Some(review_at)).await?;
-    }
-    Ok(AcceptedVoucher::New(Box::new(history)))
-}
-
-async fn keep_claim(
-    connection: &mut AnyConnection,
-    payment_id: &Digest,
-    amount: u64,
-    claimed: ClaimedVoucher,
-) -> Result<(), StoreError> {
-    let id = Hex32(*payment_id).to_string();
-    let row = sqlx::query(
-        "INSERT INTO voucher_claims (payment_id, number, amount, increment, claim)
-         SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4 FROM voucher_claims WHERE payment_id = $1
-         RETURNING number",
-    )
-    .bind(&id)
-    .bind(Decimal(amount).to_string())
-    .bind(Decimal(claimed.increment).to_string())
-    .bind(claimed.claim.to_string())
-    .fetch_one(&mut *connection)
-    .await?;
-    let number: i64 = row::get(&row, "number")?;
-    sqlx::query("DELETE FROM voucher_claims WHERE payment_id = $1 AND number <= $2")
-        .bind(&id)
-        .bind(number - CLAIMS_KEPT)
-        .execute(connection)
-        .await?;
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The escrow program's address: a setting, with a default where one is known.
 
 use std::{
+    fs::File,
     io::{Read, Write},
     net::TcpListener,
     process::Command,
@@ -61,6 +62,22 @@ fn a_local_cluster_needs_tokens_and_the_error_says_where_to_name_them() {
     for part in ["tokens (or X402_TOKENS)", "no USDC is known on solana:4sGj", "name the mints"] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
+}
+
+#[test]
+fn a_second_verifier_over_a_file_never_says_that_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("verifier.sqlite");
+    // As a running verifier has it.
+    let first = File::create(folder.path().join("verifier.sqlite.lock")).unwrap();
+    first.lock().unwrap();
+    let tokens = ("X402_TOKENS", "[{ mint = '11111111111111111111111111111112', minimum = '1' }]");
+    let (listen, operator) = (("X402_LISTEN", "127.0.0.1:0"), ("X402_OPERATOR_LISTEN", "none"));
+    let variables = [tokens, listen, operator, ("X402_DATABASE", database.to_str().unwrap())];
+    let (status, text) = started(LOCAL, &variables);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("another verifier has the database"), "{text}");
+    assert!(!text.contains("listening"), "{text}");
 }
 
 /// They get as far as listening, at an address that no machine has.

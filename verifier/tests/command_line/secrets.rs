@@ -27,7 +27,7 @@ fn what_holds_is_shown_without_secrets() {
         shown["rpc_url"].as_str(),
         Some("https://***@a.example/***,https://b.example/***,https://c.example")
     );
-    assert_eq!(shown["finality"].as_array().unwrap().len(), 3);
+    assert!(!shown.contains_key("finality"), "what it is depends on the cluster's consensus");
     assert!(text.ends_with("# The configuration is sound.\n"), "{text}");
     let key = solana_sdk::signer::keypair::Keypair::new_from_array([1; 32]);
     assert!(!text.contains("hush") && !text.contains(&key.to_base58_string()), "{text}");

@@ -20,6 +20,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
     let retiring = format!("[{old:?}]");
     let values = [
         ("listen", "[::1]:0"),
+        ("public_hosts", r#"["verifier.example"]"#),
         ("operator_listen", "[::1]:0"),
         ("rpc_url", "http://127.0.0.1:1"),
         ("ws_url", "wss://node.example"),
@@ -41,9 +42,13 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("minimum_capture_seconds", "10"),
         ("maximum_capture_seconds", "3600"),
         ("voucher_margin_seconds", "200"),
-        ("tokens", r#"[{ mint = "EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T", minimum = "5" }]"#),
+        (
+            "tokens",
+            r#"[{ mint = "EscCGhKaoAfdc5duTCF8ofGLLP11LfXnV5AZdontFE3T", minimum = "5", symbol = "TEST" }]"#,
+        ),
         ("exact_maximum_compute_units", "300000"),
         ("exact_priority_fee_lamports", "10000"),
+        ("exact_memo_once", "true"),
         ("settle_timeout_seconds", "20"),
         ("status_poll_milliseconds", "100"),
         ("review_seconds", "10"),
@@ -56,6 +61,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("maximum_slot_age_seconds", "10"),
         ("webhook_url", "https://shop.example/news"),
         ("webhook_secret", secret.to_str().unwrap()),
+        ("merchant_webhooks", "any"),
         ("minimum_hold_amount", "1000"),
         ("maximum_open_holds_per_escrow", "10"),
         ("deny_list", "https://user:secret@deny.example/list"),
@@ -70,6 +76,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("maximum_concurrent_requests", "64"),
         ("requests_per_minute_per_client", "600"),
         ("health_per_minute_per_client", "60"),
+        ("requests_per_minute_per_merchant", "60"),
         ("intents_per_minute_per_session", "60"),
         ("payments_per_minute_per_session", "0"),
         ("payments_per_minute_per_payer", "60"),
@@ -84,6 +91,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("maximum_waiting", "64"),
         ("maximum_followers_per_client", "8"),
         ("maximum_followers", "64"),
+        ("maximum_resources", "0"),
         ("trusted_proxies", r#"["10.0.0.1", "::1", "192.168.0.0/16"]"#),
         ("cors_allowed_origins", r#"["https://shop.example"]"#),
         ("log_format", "json"),
@@ -200,7 +208,7 @@ fn a_wrong_value_names_its_key() {
         ("maximum_concurrent_requests = 0", ["maximum_concurrent_requests", "must be 1 to"]),
         ("log_format = \"xml\"", ["log_format", "xml"]),
         ("log = \"verifier=loud\"", ["log", "X402_LOG"]),
-        ("unknown = 1", ["unknown", "is no key; the keys are listen, operator_listen"]),
+        ("unknown = 1", ["unknown", "is no key; the keys are listen, public_hosts"]),
         ("listen = ", ["verifier.toml", "TOML"]),
     ] {
         setting.assert_refused(file, &[], &parts);

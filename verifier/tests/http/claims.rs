@@ -1,12 +1,14 @@
 //! Who is told yes again: the installation of a merchant that settled first.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
     stream::{self, Channel, PRICE},
-    world::World,
+    world::{Options, World},
 };
 
 const DUPLICATE: &str = "duplicate_settlement";
@@ -135,6 +137,22 @@ async fn an_opening_is_told_again_to_who_claimed_it_and_buys_once() {
     let second = world.settled(&claimed(opening.clone(), 1)).await;
     assert_eq!(again(&second), (&json!(true), &json!(true)));
     assert_eq!(world.settle(&claimed(opening, 2)).await["errorReason"], DUPLICATE);
+}
+
+#[tokio::test]
+async fn an_opening_whose_voucher_came_alone_through_another_installation_is_told_to_nobody() {
+    let options = Options { settle_timeout: Duration::from_millis(1500), ..Options::default() };
+    let world = World::with(options).await;
+    let (opening, alone) = stream::final_first_and_its_voucher(&world);
+    // The hold is there, and not as final as the first installation wants it.
+    let first = world.settle(&claimed(opening.clone(), 1)).await;
+    assert_eq!(first["errorReason"], "settlement_pending", "{first}");
+    let sold = world.settled(&claimed(alone.clone(), 2)).await;
+    assert_eq!(again(&sold), (&json!(false), &Value::Null));
+
+    world.cluster.state().level = Commitment::Finalized;
+    assert_eq!(world.settle(&claimed(opening, 1)).await["errorReason"], DUPLICATE);
+    assert_eq!(again(&world.settled(&claimed(alone, 2)).await), (&json!(true), &json!(true)));
 }
 
 #[tokio::test]

@@ -18,8 +18,8 @@ use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_domain::{
     advance::EXPIRY_MARGIN_BLOCKS,
     cluster::{
-        Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, Tip,
-        TokenBalance,
+        Account, Blockhash, Consensus, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status,
+        Tip, TokenBalance,
     },
     payment::Attempt,
 };
@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) svm: LiteSVM,
     pub(crate) slot: u64,
     pub(crate) block_height: u64,
+    /// By what it agrees.
+    pub(crate) consensus: Consensus,
     /// How final every block is shown.
     pub(crate) level: Commitment,
     /// The transactions in blocks: their slot, and why they failed.
@@ -66,6 +68,8 @@ pub(crate) struct State {
     pub(crate) loses_transactions: bool,
     /// The node doesn't answer.
     pub(crate) is_down: bool,
+    /// The node never tells what transactions logged.
+    pub(crate) hides_logs: bool,
     /// The next transaction lands with this error, although its simulation succeeded.
     pub(crate) next_error: Option<TransactionError>,
     /// What the accounts were at the newest confirmed block; `None` if they are the same.
@@ -89,6 +93,7 @@ impl Cluster {
                 svm,
                 slot: 100,
                 block_height: 90,
+                consensus: Consensus::Unknown,
                 level: Commitment::Confirmed,
                 landed: HashMap::new(),
                 executed: HashMap::new(),
@@ -99,6 +104,7 @@ impl Cluster {
                 prices: vec![0; 150],
                 loses_transactions: false,
                 is_down: false,
+                hides_logs: false,
                 next_error: None,
                 confirmed: None,
                 facts: None,
@@ -142,7 +148,8 @@ impl Cluster {
     pub(crate) fn drop_blocks_since(&self, earlier: State) {
         let mut state = self.state();
         let sent = std::mem::take(&mut state.sent);
-        *state = State { sent, ..earlier };
+        // No slot comes twice.
+        *state = State { sent, slot: state.slot, ..earlier };
     }
 
     /// Puts a transaction into a block that was sent before, as a leader can that still has it.
@@ -207,6 +214,10 @@ impl State {
 impl Chain for Cluster {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
         Ok("EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG".to_owned())
+    }
+
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        Ok(self.answering("getAgGenesisCert")?.consensus)
     }
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
@@ -286,11 +297,25 @@ impl Chain for Cluster {
         Ok(state.executed.get(signature).filter(|_| shown).cloned())
     }
 
-    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
-        let state = self.answering("getSignaturesForAddress")?;
+    async fn logged(&self, address: &Address, since: Option<&Signature>) -> Result<Vec<Logged>, ChainError> {
+        if self.answering("getSignaturesForAddress")?.hides_logs {
+            std::future::pending::<()>().await;
+        }
+        let state = self.state();
+        if state.level != Commitment::Finalized {
+            return Ok(Vec::new());
+        }
         let naming = state.logged.iter().filter(|(keys, _)| keys.contains(address));
-        let is_final = state.level == Commitment::Finalized;
-        Ok(naming.filter(|_| is_final).map(|(_, logged)| logged.clone()).collect())
+        let mut told: Vec<_> = naming.map(|(_, logged)| logged.clone()).collect();
+        let known = since.and_then(|since| told.iter().position(|logged| logged.signature == *since));
+        Ok(told.split_off(known.map_or(0, |known| known + 1)))
+    }
+
+    async fn logged_by(&self, signature: &Signature) -> Result<Option<Logged>, ChainError> {
+        let state = self.answering("getTransaction")?;
+        let shown = state.level == Commitment::Finalized && state.landed.contains_key(signature);
+        let mut logged = state.logged.iter().map(|(_, logged)| logged);
+        Ok(logged.find(|logged| shown && logged.signature == *signature).cloned())
     }
 
     async fn statuses(

@@ -1,8 +1,11 @@
 //! The scheme `exact`: standard clients' transactions.
 
+mod flow;
 mod identifier;
 mod lighthouse;
+mod memo_once;
 mod news;
+mod receiver;
 mod requirements;
 mod rules;
 mod settle;

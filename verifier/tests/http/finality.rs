@@ -209,9 +209,9 @@ async fn a_reserved_capture_whose_block_is_dropped_is_made_again_once() {
     let world = World::with(reserving()).await;
     let id = held(&world, Commitment::Finalized).await;
     world.cluster.state().level = Commitment::Processed;
-    world.cluster.state().loses_transactions = false;
     let fork = world.cluster.state().clone();
     assert_reserved(&world, &world.capture(id, 1000, true), "finalized_hold").await;
+    world.cluster.state().loses_transactions = false;
     world.until(id, |payment| payment["state"] == "ended").await;
 
     world.cluster.drop_blocks_since(fork);

@@ -1,5 +1,6 @@
 //! Many operations to a transaction.
 
+mod missing;
 mod waiting;
 
 use std::time::Duration;

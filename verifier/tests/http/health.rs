@@ -7,10 +7,10 @@ use x402_escrow_verifier::chain::Chain;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
-    metrics::lines,
+    metrics::{lines, value},
     nodes::{Fault, Node},
     wait,
-    world::{Options, World},
+    world::{Options, World, program},
 };
 
 async fn health(world: &World) -> (StatusCode, bool, String, Value) {
@@ -56,6 +56,21 @@ async fn not_ready_with_a_poor_fee_payer() {
     let (status, _, reasons, _) = health(&world).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(reasons.contains("49999999 lamports, below 50000000"), "{reasons}");
+}
+
+#[tokio::test]
+async fn not_ready_on_a_cluster_without_the_escrow_program() {
+    let world = World::new().await;
+    world.led().await;
+    assert_eq!(value(&world, "x402_program_found").await, Some(1.0));
+    // Somebody's wallet, as where a wrong address is configured.
+    let wallet = Account { lamports: 1_000_000, ..Account::default() };
+    world.cluster.state().svm.set_account(program(), wallet).unwrap();
+    let (status, _, reasons, _) = health(&world).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let expected = format!("the escrow program {} is not on this cluster: set program_id", program());
+    assert!(reasons.contains(&expected), "{reasons}");
+    assert_eq!(value(&world, "x402_program_found").await, Some(0.0));
 }
 
 #[tokio::test]

@@ -185,6 +185,14 @@ async fn a_bad_request_names_its_field() {
 }
 
 #[tokio::test]
+async fn a_challenge_that_cannot_be_paid_is_counted_by_its_code() {
+    let world = World::new().await;
+    assert_none(&world, &request(&world, json!([exact()])), "unsupported_scheme").await;
+    let counted = crate::metrics::lines(&world, "x402_refusals_total").await;
+    assert_eq!(counted, [r#"x402_refusals_total{route="/intents",code="no_acceptable_option"} 1"#]);
+}
+
+#[tokio::test]
 async fn without_a_node_there_is_no_intent() {
     let world = World::new().await;
     world.cluster.state().is_down = true;

@@ -137,6 +137,7 @@ impl Market {
             receiver_proof: Vec::new(),
             signature: None,
             voucher: None,
+            capture: None,
         };
         let intent = payload.intent(&terms, &Extra::read(&terms).unwrap());
         payload.signature = Some(Base58(signing_key(*session).sign(&intent.signed_bytes()).to_bytes()));

@@ -24,7 +24,7 @@ pub(crate) async fn lines(world: &World, name: &str) -> Vec<String> {
 }
 
 /// The value of the only line about `name`.
-async fn value(world: &World, name: &str) -> Option<f64> {
+pub(crate) async fn value(world: &World, name: &str) -> Option<f64> {
     let lines = lines(world, name).await;
     assert!(lines.len() < 2, "{lines:?}");
     lines.first().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())

@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     BreaksOnce(&'static str),
     /// It has no block, and says so.
     LacksBlocks,
+    /// It says that blockhashes live so many blocks longer than they do.
+    BlockhashLives(i64),
     /// It is of another cluster.
     ElsewhereId,
     /// Every transaction that it is asked about is final.
@@ -133,8 +135,13 @@ impl Chain for Node {
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {
-        self.fault("getLatestBlockhash").await?;
-        self.cluster.blockhash().await
+        let fault = self.fault("getLatestBlockhash").await?;
+        let mut blockhash = self.cluster.blockhash().await?;
+        if let Fault::BlockhashLives(longer) = fault {
+            blockhash.last_valid_block_height =
+                blockhash.last_valid_block_height.saturating_add_signed(longer);
+        }
+        Ok(blockhash)
     }
 
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
@@ -177,10 +184,17 @@ impl Chain for Node {
         }
     }
 
-    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+    async fn logged(&self, address: &Address, since: Option<&Signature>) -> Result<Vec<Logged>, ChainError> {
         match self.fault("getSignaturesForAddress").await? {
             Fault::Denies => Ok(Vec::new()),
-            _ => self.cluster.logged(address).await,
+            _ => self.cluster.logged(address, since).await,
+        }
+    }
+
+    async fn logged_by(&self, signature: &Signature) -> Result<Option<Logged>, ChainError> {
+        match self.fault("getTransaction").await? {
+            Fault::Denies => Ok(None),
+            _ => self.cluster.logged_by(signature).await,
         }
     }
 

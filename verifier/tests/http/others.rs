@@ -2,13 +2,19 @@
 
 use serde_json::{Value, json};
 use x402_escrow_domain::reconcile::Held;
-use x402_escrow_verifier::operator::reconcile::reconcile;
+use x402_escrow_verifier::{
+    engine::found::{record_refunds, unknown_refunds},
+    operator::reconcile::reconcile,
+};
 use x402_escrow_wire::{
     auth_capture::Commitment,
     text::{Decimal, Hex32},
 };
 
-use crate::{wait, world::World};
+use crate::{
+    wait,
+    world::{MERCHANT, PAYER, World, keypair},
+};
 
 /// A final hold of 1000 that somebody else captured 400 of and ended.
 async fn captured_elsewhere() -> (World, Hex32) {
@@ -68,6 +74,19 @@ async fn a_smaller_capture_and_a_void_after_somebody_elses_capture_are_done() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_captured_before_the_verifiers_own_smaller_capture_is_known() {
+    let world = World::new().await;
+    world.cluster.state().level = Commitment::Finalized;
+    let id = world.authorize(1000, 1).await;
+    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
+    world.relay_capture(1, &world.capture(id, 700, false));
+    world.settled(&world.capture(id, 400, true)).await;
+    let payment = world.until(id, |payment| payment["captured"] == "700").await;
+    assert_eq!(sums(&payment), [&json!("ended"), &json!("700"), &json!("300")], "{payment}");
+    assert_eq!((world.received(), world.open_holds().await), (700, 0));
+}
+
+#[tokio::test]
 async fn books_that_lack_what_somebody_else_did_are_found_and_repaired() {
     let (mut world, id) = captured_elsewhere().await;
     let second = world.authorize(500, 2).await;
@@ -84,4 +103,47 @@ async fn books_that_lack_what_somebody_else_did_are_found_and_repaired() {
     assert_eq!((repaired.repaired, repaired.differences.len()), (vec![id], 0));
     assert!(reconcile(&world.app, true, false).await.unwrap().is_equal());
     assert_eq!(sums(&world.payment(id).await), [&json!("ended"), &json!("400"), &json!("600")]);
+}
+
+/// A receiver that gives back 300 of 700 by itself, and as much in the name of somebody else's payment.
+async fn refunded_elsewhere() -> (World, Hex32) {
+    let world = World::new().await;
+    world.cluster.state().level = Commitment::Finalized;
+    let id = world.authorize(1000, 1).await;
+    world.settled(&world.capture(id, 700, true)).await;
+    world.until(id, |payment| payment["operations"][1]["status"] == "finalized").await;
+    world.relay_deposit(&keypair(MERCHANT), 300, id.0);
+    world.relay_deposit(&keypair(PAYER), 50, id.0);
+    (world, id)
+}
+
+#[tokio::test]
+async fn a_refund_that_the_receiver_sent_itself_counts_and_a_deposit_of_another_does_not() {
+    let (world, id) = refunded_elsewhere().await;
+    let found = unknown_refunds(&world.app, &world.merchant(), None).await.unwrap();
+    let (history, refunds) = &found.payments[0];
+    assert_eq!((found.payments.len(), history.payment.id, refunds.len()), (1, id.0, 1));
+    record_refunds(&world.app, &world.merchant(), None).await.unwrap();
+    let payment = world.payment(id).await;
+    assert_eq!(payment["refunded"], "300", "{payment}");
+    assert_eq!(payment["transactions"][2]["byOthers"], true, "{payment}");
+
+    // Another refund is on top of it, and what is known is not found again.
+    world.relay_deposit(&keypair(MERCHANT), 100, id.0);
+    record_refunds(&world.app, &world.merchant(), found.newest.as_ref()).await.unwrap();
+    record_refunds(&world.app, &world.merchant(), None).await.unwrap();
+    assert_eq!(world.payment(id).await["refunded"], "400");
+    let (status, draft) = world.post("/refunds", &json!({"paymentId": id, "amount": "500"})).await;
+    assert_eq!((status.as_u16(), &draft["returns"]), (200, &json!("100")), "{draft}");
+}
+
+#[tokio::test]
+async fn books_that_lack_a_refund_are_found_and_repaired() {
+    let (mut world, id) = refunded_elsewhere().await;
+    let found = reconcile(&world.app, true, false).await.unwrap();
+    assert_eq!((&found.refunded, found.is_equal()), (&vec![id], false), "{found}");
+    world.crash().await;
+    assert_eq!(reconcile(&world.app, true, true).await.unwrap().repaired, [id]);
+    assert!(reconcile(&world.app, true, false).await.unwrap().is_equal());
+    assert_eq!(world.payment(id).await["refunded"], "300");
 }

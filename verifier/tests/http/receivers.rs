@@ -113,3 +113,34 @@ async fn an_intent_is_drafted_with_the_proof() {
     let (_, answer) = world.post("/intents", &body).await;
     assert_eq!(answer["error"]["field"], "receiverProof[0]", "{answer}");
 }
+
+#[tokio::test]
+async fn a_merchant_learns_before_it_sells_whether_it_can_be_paid() {
+    let world = World::new().await;
+    let (merchant, mint) = (world.merchant(), world.mint);
+    let path = |receiver: &Address, mint: &Address| format!("/receivers/{receiver}/{mint}");
+    let (status, paid) = world.get(&path(&merchant, &mint)).await;
+    assert_eq!(
+        (status, &paid["canReceive"], &paid["decimals"]),
+        (StatusCode::OK, &json!(true), &json!(6)),
+        "{paid}"
+    );
+    assert!(paid["rentLamports"].as_str().unwrap().parse::<u64>().unwrap() > 0);
+    let nobody = Address::new_from_array([7; 32]);
+    let (status, unpaid) = world.get(&path(&nobody, &mint)).await;
+    assert_eq!((status, &unpaid["canReceive"]), (StatusCode::OK, &json!(false)));
+    let account = world.set_token_account(nobody, AccountState::Initialized, 0);
+    let (_, now) = world.get(&path(&nobody, &mint)).await;
+    assert_eq!((&now["canReceive"], &now["tokenAccount"]), (&json!(true), &json!(account.to_string())));
+    world.set_token_account(nobody, AccountState::Frozen, 0);
+    assert_eq!(world.get(&path(&nobody, &mint)).await.1["canReceive"], false);
+    for no_mint in [nobody, account] {
+        let (status, refused) = world.get(&path(&merchant, &no_mint)).await;
+        assert_eq!(
+            (status, &refused["error"]["code"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("wrong_mint"))
+        );
+    }
+    let (status, refused) = world.get("/receivers/x/y").await;
+    assert_eq!((status, &refused["error"]["field"]), (StatusCode::BAD_REQUEST, &json!("receiver")));
+}

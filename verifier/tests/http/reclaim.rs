@@ -6,7 +6,7 @@ use serde_json::json;
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::world::{FUNDS, World};
+use crate::world::{FUNDS, Options, World};
 
 fn kinds(payment: &serde_json::Value) -> Vec<String> {
     let transactions = payment["transactions"].as_array().unwrap();
@@ -134,4 +134,19 @@ async fn a_capture_of_a_hold_that_somebody_else_ended_is_refused_and_not_tried_f
     let message = answer["errorMessage"].as_str().unwrap();
     assert!(answer["success"] == false && message.contains("somebody else ended it"), "{answer}");
     assert_eq!(world.payment(id).await["operations"][1]["status"], "refused");
+}
+
+#[tokio::test]
+async fn a_look_that_failed_is_made_again_at_once_and_not_at_the_next_interval() {
+    let mut world = World::new().await;
+    world.cluster.state().level = Commitment::Finalized;
+    let id = world.authorize(1000, 1).await;
+    all_final(&world, id).await;
+    world.crash().await;
+    world.cluster.pass_seconds(601);
+    world.cluster.state().is_down = true;
+    world.restart(Options { review_interval: Duration::from_secs(3600), ..Options::default() }).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.cluster.state().is_down = false;
+    world.until(id, |payment| payment["state"] == "ended").await;
 }

@@ -103,6 +103,20 @@ async fn one_call_that_fails_does_not_exclude_a_node() {
 }
 
 #[tokio::test]
+async fn no_node_says_alone_how_long_a_blockhash_lives() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    let true_one = setting.world.cluster.blockhash().await.unwrap();
+    for longer in [200, -200] {
+        setting.nodes[2].break_with(Fault::BlockhashLives(longer));
+        let named = setting.nodes.clone().map(|node| ("node".to_owned(), node as Arc<dyn Chain>));
+        let several = Several::connect(named.to_vec()).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(several.blockhash().await.unwrap(), true_one, "{longer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_fails_again_and_again_is_left_out_although_it_says_that_it_is_well() {
     let setting = Setting::new(Commitment::Confirmed).await;
     setting.nodes[2].break_with(Fault::Breaks("getSignatureStatuses"));

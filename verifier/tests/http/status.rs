@@ -88,10 +88,34 @@ async fn sums_and_payments_of_both_schemes_are_shown_in_whole_tokens_and_base_un
     let payments = section(&page, "payments");
     assert_says(
         &payments,
-        &["ended", "authorized", "paid", "capture confirmed", "hold confirmed", "auth-capture", "exact"],
+        &["partly paid", "held", "paid", "capture confirmed", "hold confirmed", "auth-capture", "exact"],
     );
     assert_says(&section(&page, "receivers"), &[&world.merchant().to_string(), "3 payments"]);
     assert_says(&section(&page, "stuck"), &["Nothing. The verifier is well"]);
+}
+
+#[tokio::test]
+async fn payments_are_found_by_what_they_came_to_and_by_what_is_searched_for() {
+    let world = World::new().await;
+    let paid = world.authorize(1_000_000, 1).await;
+    world.settled(&world.capture(paid, 1_000_000, true)).await;
+    let void = world.authorize(40_000, 2).await;
+    world.settled(&world.void(void, 0)).await;
+    crate::merchants::booked(&world, paid, "paid").await;
+    crate::merchants::booked(&world, void, "void").await;
+    for (query, found) in [
+        ("outcome=paid".to_owned(), [true, false]),
+        ("outcome=void".to_owned(), [false, true]),
+        (format!("search={paid}"), [true, false]),
+        ("search=nothing".to_owned(), [false, false]),
+    ] {
+        let page = shown(&world, &format!("/status?{query}")).await;
+        let is_there = [paid, void].map(|id| page.contains(&format!("/status/payments/{id}")));
+        assert_eq!(is_there, found, "{query}: {page}");
+    }
+    let page = shown(&world, "/status").await;
+    assert_says(&section(&page, "days"), &["Day by day", "Captured 1 1000000 base units"]);
+    assert!(page.contains("<svg") && page.contains("https://explorer.solana.com/tx/"), "{page}");
 }
 
 #[tokio::test]
@@ -254,6 +278,7 @@ async fn what_can_not_be_shown_is_refused_in_words_and_nothing_is_taken_for_mark
         ("/status?receiver=%3Cscript%3Ealert(1)%3C/script%3E", 400, "is no address"),
         ("/status?days=2", 400, "must be one of [1, 7, 30]"),
         ("/status?before=yesterday", 400, "a hyphen and its id"),
+        ("/status?outcome=done", 400, "must be one of unsettled, held"),
         ("/status?receiver=1&receiver=2", 400, "duplicate field"),
         ("/status/payments/%3Cb%3E", 400, "64 hex digits"),
         (&unknown, 404, "is known here"),

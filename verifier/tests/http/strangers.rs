@@ -7,6 +7,7 @@ mod health;
 mod intents;
 mod payments;
 mod waiting;
+mod work;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -8,7 +8,7 @@ mod voucher;
 use ed25519_dalek::Signer;
 use serde_json::{Value, json};
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Extra, LifecyclePayload, VoucherPayload, stream_resource_hash},
+    auth_capture::{CaptureAuthorizer, Extra, Level, LifecyclePayload, VoucherPayload, stream_resource_hash},
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
 };
@@ -106,6 +106,14 @@ impl Channel {
 /// What opens the first hold, and pays for one request.
 pub(crate) fn first(world: &World) -> Value {
     opening(world, &terms(world), 1, PRICE)
+}
+
+/// The same, of a hold that must be final, and its voucher by itself, for which confirmed is enough.
+pub(crate) fn final_first_and_its_voucher(world: &World) -> (Value, Value) {
+    let terms = terms(world);
+    let is_final = with_extra(terms.clone(), |extra| extra.commitment = Some(Level::Finalized));
+    let body = opening(world, &is_final, 1, PRICE);
+    (body.clone(), envelope(&terms, json!(signed(world.payment_id(&body), PRICE, 0, SESSION))))
 }
 
 fn opening(world: &World, terms: &PaymentRequirements, nonce: u64, amount: u64) -> Value {

@@ -10,7 +10,7 @@ async fn tells_what_merchants_put_into_their_requirements() {
     assert_eq!(status, StatusCode::OK);
     let mint = world.mint.to_string();
     let extra = json!({ "feePayer": fee_payer, "tokens": { &mint: { "minimum": "1" } } });
-    let held = json!({ "paymentFlow": "escrow", "program": program().to_string(), "feePayer": fee_payer,
+    let held = json!({ "paymentFlow": "escrow", "paymentFlows": ["escrow", "authorization"], "program": program().to_string(), "feePayer": fee_payer,
         "tokens": { &mint: { "minimum": "100" } } });
     let kinds = json!([
         { "x402Version": 2, "scheme": "auth-capture", "network": NETWORK, "extra": held },
@@ -18,5 +18,8 @@ async fn tells_what_merchants_put_into_their_requirements() {
         { "x402Version": 1, "scheme": "exact", "network": "solana-devnet", "extra": extra },
     ]);
     let signers = json!({ NETWORK: [fee_payer], "solana:*": [fee_payer] });
-    assert_eq!(body, json!({ "kinds": kinds, "extensions": ["payment-identifier"], "signers": signers }));
+    assert_eq!(
+        body,
+        json!({ "kinds": kinds, "extensions": ["payment-identifier", "bazaar"], "signers": signers })
+    );
 }

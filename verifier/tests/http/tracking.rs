@@ -252,6 +252,21 @@ async fn a_node_that_lags_behind_does_not_end_a_capture() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_not_at_the_block_of_a_hold_does_not_undo_it() {
+    let world = World::with(short()).await;
+    let id = world.authorize(1000, 1).await;
+    {
+        let mut state = world.cluster.state();
+        state.landed.clear();
+        state.slot -= 1;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.payment(id).await["state"], "authorized");
+    world.cluster.state().slot += 1;
+    world.until(id, |payment| payment["state"] == "unsettled").await;
+}
+
+#[tokio::test]
 async fn what_is_offered_follows_the_cluster_and_the_deadline_within_bounds() {
     let world = World::new().await;
     let offered = || world.cluster.state().offered.last().copied().unwrap();

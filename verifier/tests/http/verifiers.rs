@@ -19,14 +19,14 @@ use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
     budget::{self, Budgets, Limit, Limits},
     facts::{Subject, receiver_token_accounts},
-    payment::{HoldTerms, Payment},
+    payment::{Action, HoldTerms, Payment},
     policy::Policy,
     verify::intent::{self, Proposal},
 };
 use x402_escrow_verifier::{
     chain::Chain,
     engine::budget::charge_transfer,
-    store::{Accepted, Database, NewHold, StoreError},
+    store::{Accepted, Database, NewIntent, StoreError},
 };
 use x402_escrow_wire::{
     auth_capture::{Commitment, Extra, Level},
@@ -61,7 +61,7 @@ fn payment(world: &World, requirements: &PaymentRequirements, nonce: u64) -> Pay
     let intent = payload.intent(requirements, &Extra::read(requirements).unwrap());
     let signature = payload.signature.unwrap().0;
     let hold = HoldTerms { intent, signature, receiver_proof: Vec::new() };
-    Payment::held(hold, keypair(PAYER).pubkey(), world.mint, unix_now())
+    Payment::signed(hold, keypair(PAYER).pubkey(), world.mint, unix_now())
 }
 
 #[tokio::test]
@@ -109,8 +109,14 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
             let hold = payment.hold().unwrap();
             let proposal = Proposal { intent: &hold.intent, receiver_proof: &[], asset: &payment.mint };
             let check = |promises: &_| intent::check(&proposal, &facts, promises, &policy).map(drop);
-            let new = NewHold { payment: &payment, hold, commitment: Level::Processed, rent_lamports: 0 };
-            store.accept_hold(new, &facts, None, check).await.unwrap()
+            let new = NewIntent {
+                payment: &payment,
+                signed: hold,
+                action: &Action::Authorize,
+                commitment: Level::Processed,
+                rent_lamports: 0,
+            };
+            store.accept_intent(new, &facts, None, check).await.unwrap()
         }
     };
     let pairs = stream::iter(&payments)
@@ -199,7 +205,7 @@ async fn a_leader_that_makes_no_progress_is_replaced_within_15_seconds() {
     assert_eq!(health["reasons"], json!(["the Solana node did not answer within 5 seconds"]));
     assert_eq!(standby.get("/health").await.0, StatusCode::OK);
     standby.settled(&standby.capture(id, 600, true)).await;
-    let error = leader.app.store.end_reviews(&id.0).await.unwrap_err();
+    let error = leader.app.store.end_reviews(&[id.0]).await.unwrap_err();
     assert!(matches!(error, StoreError::NotLeading), "{error}");
 }
 
@@ -235,7 +241,7 @@ async fn the_standby_takes_over_when_the_leader_dies() {
     standby.settled(&body).await;
     assert_eq!((standby.received(), standby.escrow_account().held), (600, 500));
     // The one before may be frozen and not know it: nothing that it would write as the leader is taken.
-    let error = leader.app.store.end_reviews(&id.0).await.unwrap_err();
+    let error = leader.app.store.end_reviews(&[id.0]).await.unwrap_err();
     assert!(matches!(error, StoreError::NotLeading), "{error}");
 }
 

@@ -56,13 +56,15 @@ pub(crate) const PAYER: u8 = 1;
 pub(crate) const FEE_PAYER: u8 = 2;
 pub(crate) const SESSION: u8 = 3;
 pub(crate) const MERCHANT: u8 = 4;
+/// The verifier's name.
+pub(crate) const HOST: &str = "verifier.example";
 /// Of the webhook's signatures.
 pub(crate) const WEBHOOK_SECRET: [u8; 24] = [7; 24];
 
 pub(crate) struct World {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) app: Arc<App>,
-    router: Router,
+    pub(crate) router: Router,
     operator_router: Router,
     stop: watch::Sender<bool>,
     tracker: Option<JoinHandle<Result<(), StoreError>>>,
@@ -101,6 +103,7 @@ impl World {
         connect: impl AsyncFnOnce(&Arc<Cluster>) -> Arc<dyn Chain>,
     ) -> Self {
         let cluster = Arc::new(Cluster::new(unix_now()));
+        cluster.state().consensus = options.consensus;
         let place = Arc::new(place);
         let mint = keypair(9).pubkey();
         let escrow = address::escrow(&program(), &keypair(PAYER).pubkey(), &mint);

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use x402_escrow_interface::fee::BASIS_POINTS;
+use x402_escrow_interface::{fee::BASIS_POINTS, message::PaymentFlow};
 
-use super::{CaptureAuthorizer, Level};
+use super::{CaptureAuthorizer, Level, SESSION_KEY};
 use crate::{
     field::FieldError,
     payment::PaymentRequirements,
@@ -14,13 +14,29 @@ use crate::{
 /// `extra.paymentFlow` of a payment that is held first.
 pub const ESCROW_FLOW: &str = "escrow";
 
+/// `extra.paymentFlow` of a payment that is charged at once, after the resource ran and before it leaves.
+pub const AUTHORIZATION_FLOW: &str = "authorization";
+
+/// When a held payment is captured: the server's choice, which the facilitator needs nothing of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaptureMode {
+    /// During the request, after the resource ran.
+    Sync,
+    /// Later, out of what the server stores.
+    Deferred,
+}
+
 /// What `extra` of the requirements holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extra {
-    /// `escrow` for a hold; absent means the same.
+    /// `escrow` for a hold, `authorization` for a charge; absent means `escrow`.
     #[serde(default = "escrow_flow", deserialize_with = "null_as_escrow_flow")]
     pub payment_flow: String,
+    /// When a hold is captured; absent means during the request. Only with the flow `escrow`: see [`Extra::check_flow`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_mode: Option<CaptureMode>,
     /// The escrow program. Clients pin it: who picks the program picks who holds the money.
     pub program: Key,
     /// Who pays the transaction's fee and the hold's rent: the facilitator.
@@ -71,6 +87,55 @@ impl Extra {
     /// If a field is missing or can't be read; the error names it.
     pub fn read(requirements: &PaymentRequirements) -> Result<Self, serde_json::Error> {
         serde_json::from_value(Value::Object(requirements.extra.clone()))
+    }
+
+    /// In which order the payment is settled; `None` if that is an unknown one.
+    pub fn flow(&self) -> Option<PaymentFlow> {
+        match self.payment_flow.as_str() {
+            ESCROW_FLOW => Some(PaymentFlow::Escrow),
+            AUTHORIZATION_FLOW => Some(PaymentFlow::Authorization),
+            _ => None,
+        }
+    }
+
+    /// Checks the flow, and that what depends on it fits: a hold can be streamed, and captured later; a charge is neither.
+    /// Returns the flow; `None` if it is unknown.
+    ///
+    /// # Errors
+    /// If something does not fit. The field is relative to `extra`.
+    pub fn check_flow(&self) -> Result<Option<PaymentFlow>, FieldError> {
+        let error = |field: &str, message: String| Err(FieldError { field: field.to_owned(), message });
+        let flow = self.flow();
+        match flow {
+            Some(PaymentFlow::Authorization) => {
+                if self.capture_mode.is_some() {
+                    return error(
+                        "captureMode",
+                        format!("must be absent with the flow {AUTHORIZATION_FLOW:?}"),
+                    );
+                }
+                if self.request_price.is_some() {
+                    let message = format!(
+                        "must be absent with the flow {AUTHORIZATION_FLOW:?}: only a hold is streamed"
+                    );
+                    return error("requestPrice", message);
+                }
+            }
+            Some(PaymentFlow::Escrow) => {
+                let streamed = self.capture_authorizer == CaptureAuthorizer::SessionKey;
+                if streamed != self.request_price.is_some() {
+                    let message = format!(
+                        "belongs to extra.captureAuthorizer = {SESSION_KEY:?}: a hold is streamed, or it pays for one thing"
+                    );
+                    return error("requestPrice", message);
+                }
+                if self.request_price == Some(Decimal(0)) {
+                    return error("requestPrice", "must be above zero".to_owned());
+                }
+            }
+            None => {}
+        }
+        Ok(flow)
     }
 
     /// The fee recipient that the intent names: the receiver where `feeRecipient` is absent.
@@ -140,6 +205,30 @@ mod tests {
         for recipient in [RECEIVER, ESCROW] {
             assert_eq!(refused(Some(recipient), 1).as_deref(), Some("feeRecipient"));
         }
+    }
+
+    fn flow(more: serde_json::Value) -> Result<Option<PaymentFlow>, String> {
+        let mut extra = json!({
+            "program": OTHER, "feePayer": OTHER, "captureAuthorizer": OTHER, "receiverAuthorizer": OTHER,
+            "captureDeadline": 0, "resourceHash": "00".repeat(32),
+        });
+        extra.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value::<Extra>(extra).unwrap().check_flow().map_err(|error| error.field)
+    }
+
+    #[test]
+    fn a_charge_is_neither_streamed_nor_captured_later() {
+        let charge = |name: &str, value: serde_json::Value| {
+            flow(json!({ "paymentFlow": "authorization", "captureAuthorizer": "sessionKey", (name): value }))
+        };
+        assert_eq!(charge("maxFeeBps", json!(0)), Ok(Some(PaymentFlow::Authorization)));
+        assert_eq!(charge("requestPrice", json!("1")), Err("requestPrice".to_owned()));
+        for mode in ["sync", "deferred"] {
+            assert_eq!(charge("captureMode", json!(mode)), Err("captureMode".to_owned()));
+            assert_eq!(flow(json!({ "captureMode": mode })), Ok(Some(PaymentFlow::Escrow)));
+        }
+        assert_eq!(flow(json!({ "captureAuthorizer": "sessionKey" })), Err("requestPrice".to_owned()));
+        assert_eq!(flow(json!({ "paymentFlow": "upfront" })), Ok(None));
     }
 
     #[test]

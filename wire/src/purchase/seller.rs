@@ -114,6 +114,13 @@ names! {
 }
 
 impl Hold {
+    /// Returns whether a voucher that comes without the hold's intent may buy something, as far as is
+    /// known here: another instance may have opened the hold.
+    #[must_use]
+    pub fn takes_vouchers(self) -> bool {
+        matches!(self, Self::Offered | Self::Sent | Self::Unknown | Self::SentAgain | Self::Open)
+    }
+
     /// Returns what becomes of the payment. Of [`HoldEvent::Asked`], an error means that the payment
     /// is used or being used.
     ///

@@ -5,14 +5,16 @@ use std::{collections::BTreeSet, process::Command};
 use super::repository::{Package, root};
 
 /// Each package, which of this repository's it may use, and which its tests may use besides.
-const MAY_USE: [(&str, &[&str], &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str], &[&str]); 16] = [
     ("interface", &[], &[]),
     ("wire", &["interface"], &[]),
     ("domain", &["wire", "interface"], &[]),
     ("merchant", &["wire", "interface"], &[]),
     ("agent", &["wire", "interface"], &[]),
     ("verifier", &["domain", "wire", "interface"], &["agent", "merchant"]),
-    ("tests", &["agent", "domain", "wire", "interface"], &["verifier", "merchant"]),
+    ("sandbox", &["agent", "wire", "interface"], &[]),
+    ("tests", &["agent", "domain", "tests/load", "sandbox", "wire", "interface"], &["verifier", "merchant"]),
+    ("tests/load", &["domain", "wire", "interface"], &[]),
     ("tests/simulation", &["verifier", "domain", "wire", "interface"], &[]),
     ("fuzz", &["agent", "verifier", "domain", "wire", "interface"], &[]),
     ("xtask", &[], &[]),

@@ -16,7 +16,7 @@ const OUTSIDE: [&str; 13] = [
     "std::time::Instant",
     "std::time::SystemTime",
     "rand",
-    "solana_client",
+    "solana_rpc_client",
     "tokio",
     "x402_escrow_wire::clock",
     "x402_escrow_wire::durable",

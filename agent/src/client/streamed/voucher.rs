@@ -239,7 +239,6 @@ impl AgentClient {
             receipt: Receipt { payment_id, amount: price, pay_to: stream.pay_to, settlement: None },
             state,
             journaled: call.key().is_some().then_some(id),
-            authorize_by: stream.capture_deadline,
             capture_deadline: stream.capture_deadline,
         }))
     }

@@ -1,20 +1,22 @@
 use anyhow::Result;
 use serde_json::json;
-use solana_sdk::signature::Signature;
 use x402_escrow_interface::Address;
 use x402_escrow_wire::amount;
 
-use crate::{command::print, owner::Owner};
+use crate::{
+    chain::Sent,
+    command::{add_sent, print},
+    owner::Owner,
+};
 
-/// Prints what is in the escrow, after `transaction` if there was one.
-pub(super) async fn status(owner: &Owner, transaction: Option<Signature>, json: bool) -> Result<()> {
+/// Prints what is in the escrow, after a transaction if there was one.
+pub(super) async fn status(owner: &Owner, sent: Option<Sent>, json: bool) -> Result<()> {
     let escrow = owner.escrow().await?;
-    let vault = owner.chain.token_balance(&escrow.vault).await?;
+    let vault = owner.chain.token_balance(&escrow.vault).await?.unwrap_or(0);
     let tokens = |units| amount::format(units, escrow.decimals);
     let uncredited = vault.saturating_sub(escrow.balance);
     let guardian = (escrow.guardian != Address::default()).then(|| escrow.guardian.to_string());
-    let transaction = transaction.map(|signature| signature.to_string());
-    let object = json!({
+    let mut object = json!({
         "escrow": owner.escrow_address().to_string(),
         "program": owner.program.to_string(),
         "payer": escrow.payer.to_string(),
@@ -28,18 +30,19 @@ pub(super) async fn status(owner: &Owner, transaction: Option<Signature>, json: 
         "guardian": guardian,
         "revokedBeforeSlot": escrow.revoked_before_slot,
         "decimals": escrow.decimals,
-        "transaction": transaction,
+        "transaction": null,
     });
     let mut lines = vec![
         ("escrow", owner.escrow_address().to_string()),
         ("balance", tokens(escrow.balance)),
         ("held", tokens(escrow.held)),
         ("free", tokens(escrow.free())),
+        ("vault", format!("{}: plain transfers of {} go here", escrow.vault, escrow.mint)),
     ];
     if uncredited > 0 {
         lines.push((
             "uncredited",
-            format!("{} arrived by plain transfer; anyone may sync it", tokens(uncredited)),
+            format!("{} arrived by plain transfer: agent escrow sync credits them", tokens(uncredited)),
         ));
     }
     lines.push(("sessions", escrow.open_sessions.to_string()));
@@ -47,7 +50,9 @@ pub(super) async fn status(owner: &Owner, transaction: Option<Signature>, json: 
         lines.push(("revoked", format!("all sessions opened before slot {}", escrow.revoked_before_slot)));
     }
     lines.extend(guardian.map(|guardian| ("guardian", guardian)));
-    lines.extend(transaction.map(|transaction| ("transaction", transaction)));
+    if let Some(sent) = sent {
+        add_sent(&mut object, &mut lines, &sent);
+    }
     print(json, &object, &lines);
     Ok(())
 }

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use x402_escrow_agent::{Fetched, Outcome, Receipt};
 use x402_escrow_wire::amount;
 
-use crate::command::{
-    Exit,
-    exit::object as error_object,
-    terminal::{self, escaped, write_body},
+use crate::{
+    command::{
+        exit::object as error_object,
+        terminal::{self, escaped, write_body},
+    },
+    problem::Exit,
 };
 
 /// An outcome, in words.
@@ -75,7 +77,7 @@ impl Answer {
             "maySettleUntil": until,
         });
         if let Some((code, message)) = self.error() {
-            object["error"] = error_object(code, &message);
+            object["error"] = error_object(code, &message, code == "unknown");
         }
         object
     }

@@ -8,8 +8,11 @@ use x402_escrow_agent::{
 };
 use x402_escrow_wire::{amount, text::Hex32};
 
-use super::{Exit, answer::Answer};
-use crate::command::terminal::{self, time, write_body};
+use super::{answer::Answer, problem::problem};
+use crate::{
+    command::terminal::{self, time, write_body},
+    problem::Exit,
+};
 
 /// How to say what came of it.
 pub(super) struct Output {
@@ -24,7 +27,9 @@ pub(super) struct Output {
 pub(super) async fn run(agent: &AgentClient, request: &Request, count: u64, output: &Output) -> Result<Exit> {
     let mut served_of = BTreeMap::new();
     for number in 1..=count {
-        let sent = send(agent, request).await.with_context(|| format!("request {number} of {count}"));
+        let sent = send(agent, request, output.decimals)
+            .await
+            .with_context(|| format!("request {number} of {count}"));
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) => {
@@ -52,7 +57,7 @@ pub(super) async fn run(agent: &AgentClient, request: &Request, count: u64, outp
     Ok(Exit::Done)
 }
 
-async fn send(agent: &AgentClient, request: &Request) -> Result<Answer> {
+async fn send(agent: &AgentClient, request: &Request, decimals: u8) -> Result<Answer> {
     let outcome = agent.fetch(request).await.map_err(|error| {
         let advice = match error {
             FetchError::NotStreamed { .. } | FetchError::NoOffer { .. } => {
@@ -61,9 +66,9 @@ async fn send(agent: &AgentClient, request: &Request) -> Result<Answer> {
             FetchError::NoDraft { .. } => {
                 "nothing was signed; --stream must be at least what the server wants to hold"
             }
-            _ => return error.into(),
+            _ => return problem(error, decimals),
         };
-        anyhow::Error::new(error).context(advice)
+        problem(error, decimals).context(advice)
     })?;
     Ok(Answer::new(outcome))
 }

@@ -1,13 +1,16 @@
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use x402_escrow_agent::{SessionFile, nonces::NoncesFile};
 use x402_escrow_interface::{Address, address};
 
 use super::missing;
-use crate::command::{Node, print};
+use crate::{
+    command::{Node, print},
+    problem::{Code, Problem},
+};
 
 pub(super) const ABOUT: &str = "\
 Show which nonces a session file used, or set the next one (the agent)
@@ -74,18 +77,22 @@ pub(super) async fn run(arguments: Nonces, json: bool) -> Result<()> {
 async fn next_on_chain(node: Node, file: &SessionFile) -> Result<u64> {
     let chain = node.connect();
     let network = chain.network().await?;
-    ensure!(
-        network == file.network,
-        "the session is on {}, and the node on {network}: name another with --rpc-url",
-        file.network
-    );
+    if network != file.network {
+        let message = format!("the session is on {}, and the node on {network}", file.network);
+        return Err(Problem::new(Code::WrongCluster, message)
+            .of("--rpc-url")
+            .remedy("name a node of the session's cluster with --rpc-url")
+            .into());
+    }
     let (program, escrow): (Address, Address) = (file.program.into(), file.escrow.into());
     let session_key = file.session_key.into();
     let address = address::session(&program, &escrow, &session_key);
-    let session = chain.session(&address).await?.with_context(|| missing(&session_key, &escrow))?;
-    ensure!(
-        session.incarnation == file.incarnation.0,
-        "the session was closed and opened again since: this session file can't be used any more"
-    );
+    let session = chain.session(&address).await?.ok_or_else(|| missing(&session_key, &escrow))?;
+    if session.incarnation != file.incarnation.0 {
+        return Err(Problem::new(Code::IncarnationMismatch, "the session was closed and opened again since")
+            .of("--session")
+            .remedy("this session file can't be used any more: ask the owner for another")
+            .into());
+    }
     session.highest_nonce.checked_add(1).context("the session's nonces are used up: open another session")
 }

@@ -3,13 +3,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
-use solana_sdk::{
-    instruction::Instruction,
-    signature::{Keypair, Signer},
-};
+use solana_sdk::instruction::Instruction;
 use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{
     Address,
@@ -17,26 +14,32 @@ use x402_escrow_interface::{
     address,
     instruction::{self as build, Consent},
 };
-use x402_escrow_wire::text::{Base58, Decimal, Key};
-
-use super::{
-    missing,
-    revocation::{Revocation, Scope, message},
+use x402_escrow_wire::{
+    revocation::{Revocation, Scope},
+    text::{Base58, Decimal, Key},
 };
-use crate::{chain::Chain, command::print, owner::read_keypair};
+
+use super::{missing, revocation};
+use crate::{
+    chain::Chain,
+    command::{Sender, add_sent, print, sent_or_shown},
+    owner::{Manner, Owner, OwnerKey, Plan, Verifier},
+    problem::{Code, Problem},
+};
 
 pub(super) const ABOUT: &str = "\
 Stop a session or all of them at once; what is held stays held
 
 The escrow's owner and its guardian can. The guardian names the escrow, by the session file or with --escrow.
 
-An owner without SOL signs with --sign-only and sends what is printed to anyone who has some, and who submits it with \
---relay. It can do nothing but revoke these sessions, so it needs no secrecy.";
+An owner without SOL has a verifier relay it, with --through URL; or signs with --sign-only and sends what is printed \
+to anyone who has some, and who submits it with --relay. What is signed can do nothing but revoke these sessions, so it \
+needs no secrecy.";
 
 #[derive(Args)]
 pub(in crate::command) struct Revoke {
     #[command(flatten)]
-    owner: crate::command::Owner,
+    sender: Sender,
     #[command(flatten)]
     target: Target,
     /// The escrow, where the keypair is its guardian's [default: the session file's, or the
@@ -46,6 +49,10 @@ pub(in crate::command) struct Revoke {
     /// Print a signed message as JSON, for --relay, instead of sending a transaction
     #[arg(long, conflicts_with = "relay")]
     sign_only: bool,
+    /// Have the verifier at this URL relay it, so that it costs no SOL
+    #[arg(long, value_name = "URL", conflicts_with = "sign_only")]
+    #[arg(conflicts_with_all = ["dry_run", "dump_transaction"])]
+    through: Option<String>,
 }
 
 #[derive(Args)]
@@ -73,20 +80,47 @@ struct Wanted {
 }
 
 pub(super) async fn run(revoke: Revoke, json: bool) -> Result<()> {
-    let keypair = read_keypair(revoke.owner.keypair.clone())?;
-    let chain = revoke.owner.node.clone().connect();
+    let chain = revoke.sender.owner.node.clone().connect();
+    // What is signed already needs no owner's key.
+    if let (Some(path), Some(url)) = (&revoke.target.relay, &revoke.through) {
+        return through(url, &read_revocation(path)?, json).await;
+    }
+    let key = OwnerKey::open(revoke.sender.owner.keypair.as_deref())?;
     if let Some(path) = &revoke.target.relay {
         let Revocation { program, escrow, scope, revoker, signature } = read_revocation(path)?;
         let wanted = Wanted { program: program.into(), escrow: escrow.into(), scope };
         let consent = Consent::Signature(signature.0);
-        return send(&chain, &keypair, &wanted, &revoker.into(), consent, json).await;
+        let owner = relay(revoke.sender, key, chain, wanted.program);
+        return send(&owner, &wanted, &revoker.into(), consent, json).await;
     }
-    let wanted = wanted(&revoke, &chain, &keypair.pubkey()).await?;
+    let wanted = wanted(&revoke, &chain, &key.address()).await?;
     if revoke.sign_only {
-        println!("{}", json!(sign(&wanted, &keypair)));
+        println!("{}", json!(sign(&wanted, &key)?));
         return Ok(());
     }
-    send(&chain, &keypair, &wanted, &keypair.pubkey(), Consent::Signer, json).await
+    if let Some(url) = &revoke.through {
+        return through(url, &sign(&wanted, &key)?, json).await;
+    }
+    let owner = relay(revoke.sender, key, chain, wanted.program);
+    send(&owner, &wanted, &owner.address(), Consent::Signer, json).await
+}
+
+/// Whoever signs and pays for the transaction, which need not be the escrow's owner.
+fn relay(sender: Sender, key: OwnerKey, chain: Chain, program: Address) -> Owner {
+    let manner: Manner = sender.sending.into();
+    Owner { key, mint: sender.owner.mint.into(), program, chain, manner }
+}
+
+/// Has a verifier relay what is signed.
+async fn through(url: &str, revocation: &Revocation, json: bool) -> Result<()> {
+    let answer = Verifier::new(url, "--through")?.relay(&json!(revocation)).await?;
+    let transaction = answer["transaction"].as_str().map(str::to_owned);
+    let object = json!({ "state": "revoked", "transaction": transaction, "through": url });
+    let mut lines =
+        vec![("revoked", what(revocation.scope, &revocation.escrow.into())), ("through", url.to_owned())];
+    lines.extend(transaction.map(|transaction| ("transaction", transaction)));
+    print(json, &object, &lines);
+    Ok(())
 }
 
 fn read_revocation(path: &Path) -> Result<Revocation> {
@@ -97,33 +131,29 @@ fn read_revocation(path: &Path) -> Result<Revocation> {
     } else {
         text = std::fs::read_to_string(path).with_context(name)?;
     }
-    Revocation::read(&text).with_context(name)
+    revocation::read(&text).with_context(name)
 }
 
-fn sign(wanted: &Wanted, keypair: &Keypair) -> Revocation {
+fn sign(wanted: &Wanted, key: &OwnerKey) -> Result<Revocation> {
     let Wanted { program, escrow, scope } = *wanted;
-    let signature = keypair.sign_message(&message(program, escrow, scope).signed_bytes());
-    Revocation {
-        program: program.into(),
-        escrow: escrow.into(),
-        scope,
-        revoker: keypair.pubkey().into(),
-        signature: Base58(signature.into()),
-    }
+    let (program, escrow, revoker) = (program.into(), escrow.into(), key.address().into());
+    let unsigned = Revocation { program, escrow, scope, revoker, signature: Base58([0; 64]) };
+    let signature = key.sign_bytes(&unsigned.message().signed_bytes())?;
+    Ok(Revocation { signature: Base58(signature.into()), ..unsigned })
 }
 
 /// Asks the node for what the arguments and the session file leave open: with a session file it
 /// need not be asked.
-async fn wanted(revoke: &Revoke, chain: &Chain, keypair: &Address) -> Result<Wanted> {
+async fn wanted(revoke: &Revoke, chain: &Chain, revoker: &Address) -> Result<Wanted> {
     let file = revoke.target.session.as_deref().map(SessionFile::read).transpose()?;
     let program = match &file {
         Some(file) => file.program.into(),
-        None => chain.program().await?,
+        None => chain.deployed_program().await?,
     };
     let escrow: Address = match (revoke.escrow, &file) {
         (Some(escrow), _) => escrow.into(),
         (None, Some(file)) => file.escrow.into(),
-        (None, None) => own_escrow(chain, &program, keypair, &revoke.owner.mint.into()).await?,
+        (None, None) => own_escrow(chain, &program, revoker, &revoke.sender.owner.mint.into()).await?,
     };
     let scope = match (file, revoke.target.session_key) {
         (Some(file), _) => Scope::Session { session_key: file.session_key, incarnation: file.incarnation },
@@ -138,8 +168,10 @@ async fn wanted(revoke: &Revoke, chain: &Chain, keypair: &Address) -> Result<Wan
 
 async fn own_escrow(chain: &Chain, program: &Address, payer: &Address, mint: &Address) -> Result<Address> {
     let escrow = address::escrow(program, payer, mint);
-    chain.escrow(&escrow).await?.with_context(|| {
-        format!("{payer} has no escrow of {mint} on this cluster; a guardian names the escrow with --escrow ADDRESS")
+    chain.escrow(&escrow).await?.ok_or_else(|| {
+        Problem::new(Code::EscrowNotFound, format!("{payer} has no escrow of {mint} on this cluster"))
+            .of("--mint")
+            .remedy("name the token with --mint; a guardian names the escrow with --escrow ADDRESS")
     })?;
     Ok(escrow)
 }
@@ -151,22 +183,15 @@ async fn session(
     session_key: &Address,
 ) -> Result<Session> {
     let address = address::session(program, escrow, session_key);
-    chain.session(&address).await?.with_context(|| missing(session_key, escrow))
+    Ok(chain.session(&address).await?.ok_or_else(|| missing(session_key, escrow))?)
 }
 
-/// Sends the revocation that `revoker` consents to, in a transaction that `keypair` signs and pays
-/// for.
-async fn send(
-    chain: &Chain,
-    keypair: &Keypair,
-    wanted: &Wanted,
-    revoker: &Address,
-    consent: Consent,
-    json: bool,
-) -> Result<()> {
-    let (instruction, what) = instruction(chain, wanted, revoker, consent).await?;
-    let transaction = chain.send("Revoking", &[instruction], keypair).await?.to_string();
-    let mut object = json!({ "state": "revoked", "transaction": transaction });
+/// Sends the revocation that `revoker` consents to, in a transaction that `owner` signs and pays for.
+async fn send(owner: &Owner, wanted: &Wanted, revoker: &Address, consent: Consent, json: bool) -> Result<()> {
+    let instruction = instruction(&owner.chain, wanted, revoker, consent).await?;
+    let carried = owner.carry_out(Plan::new("Revoking", vec![instruction])).await?;
+    let Some(sent) = sent_or_shown(carried, json) else { return Ok(()) };
+    let mut object = json!({ "state": "revoked" });
     match wanted.scope {
         Scope::Session { session_key, .. } => {
             let session = address::session(&wanted.program, &wanted.escrow, &session_key.into());
@@ -174,33 +199,43 @@ async fn send(
         }
         Scope::All { opened_through_slot } => object["openedThroughSlot"] = json!(opened_through_slot),
     }
-    print(json, &object, &[("revoked", what), ("transaction", transaction)]);
+    let mut lines = vec![("revoked", what(wanted.scope, &wanted.escrow))];
+    add_sent(&mut object, &mut lines, &sent);
+    print(json, &object, &lines);
     Ok(())
 }
 
-/// The instruction, and what it revokes, for people.
 async fn instruction(
     chain: &Chain,
     wanted: &Wanted,
     revoker: &Address,
     consent: Consent,
-) -> Result<(Instruction, String)> {
+) -> Result<Instruction> {
     let Wanted { program, escrow, scope } = wanted;
     match scope {
         Scope::Session { session_key, incarnation } => {
             let session = session(chain, program, escrow, &(*session_key).into()).await?;
-            ensure!(
-                session.incarnation == incarnation.0,
-                "the session of {session_key} was closed and opened again since: nothing is left to revoke of the \
-                 one that is meant"
-            );
-            let instruction = build::revoke_session(program, revoker, &session, consent);
-            Ok((instruction, format!("the session of {session_key}")))
+            if session.incarnation != incarnation.0 {
+                let message = format!("the session of {session_key} was closed and opened again since");
+                return Err(Problem::new(Code::IncarnationMismatch, message)
+                    .of("--session")
+                    .remedy("nothing is left to revoke of the one that is meant; name the new one with --session-key")
+                    .into());
+            }
+            Ok(build::revoke_session(program, revoker, &session, consent))
         }
         Scope::All { opened_through_slot } => {
-            let slot = opened_through_slot.0;
-            let instruction = build::revoke_sessions(program, revoker, escrow, slot, consent);
-            Ok((instruction, format!("all sessions of {escrow} opened up to slot {slot}")))
+            Ok(build::revoke_sessions(program, revoker, escrow, opened_through_slot.0, consent))
+        }
+    }
+}
+
+/// What is revoked, for people.
+fn what(scope: Scope, escrow: &Address) -> String {
+    match scope {
+        Scope::Session { session_key, .. } => format!("the session of {session_key}"),
+        Scope::All { opened_through_slot } => {
+            format!("all sessions of {escrow} opened up to slot {}", opened_through_slot.0)
         }
     }
 }

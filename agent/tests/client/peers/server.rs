@@ -35,6 +35,7 @@ pub(super) async fn sell(
     let url = format!("{}{uri}", inner.url);
     let extra = Extra {
         payment_flow: "escrow".into(),
+        capture_mode: None,
         program: LOCAL_PROGRAM_ID.into(),
         fee_payer: Base58([4; 32]),
         capture_authorizer: CaptureAuthorizer::Key(Base58([5; 32])),

@@ -35,6 +35,14 @@ pub(super) async fn supported(State(inner): State<Arc<Inner>>) -> Json<Value> {
     }))
 }
 
+pub(super) async fn receiver(State(inner): State<Arc<Inner>>) -> Response {
+    let said = inner.receiver.lock().unwrap().clone();
+    said.map_or_else(
+        || StatusCode::NOT_FOUND.into_response(),
+        |(status, body)| (status, Json(body)).into_response(),
+    )
+}
+
 pub(super) async fn settle(
     State(inner): State<Arc<Inner>>,
     Json(request): Json<FacilitatorRequest>,

@@ -4,16 +4,18 @@ import { setTimeout } from "node:timers/promises";
 
 import type { PaymentRequirements } from "@x402/core/types";
 
+import { writeHex } from "../bytes.js";
 import { identifierDeclared } from "../payment_identifier.js";
 import { isPrivate, readWebUrl } from "../url.js";
-import { isSettled } from "../settlement.js";
+import { VOUCHER_HOLD_NOT_FINAL } from "../reasons.js";
+import { isSettled, refusalReason } from "../settlement.js";
 import { Call } from "./call.js";
 import { type Challenge, readChallenge } from "./challenge.js";
 import { checkOffer } from "./draft.js";
-import { KeyUsedError, NoAnswerError, PlainHttpError, RefusedError } from "./errors.js";
-import { Journal, type Purchase } from "./journal.js";
+import { KeyTakenError, KeyUsedError, NoAnswerError, PlainHttpError, RefusedError } from "./errors.js";
+import { isFinished, isOutOfStream, Journal, type Purchase } from "./journal.js";
 import { type BaseLimits, type Limits, readLimits } from "./limits.js";
-import { find, type Found } from "./lookup.js";
+import { find, type Found, refresh } from "./lookup.js";
 import { type Outcome, outcomeOf, stateAfter } from "./outcome.js";
 import type { AgentOptions, BuyOptions } from "./options.js";
 import { type Paying, Payer } from "./payer.js";
@@ -26,6 +28,10 @@ import { Verifier } from "./verifier.js";
 
 /** How often a request is sent with a payment out of a streamed hold. */
 const MAXIMUM_ATTEMPTS = 3;
+
+/** How long a hold may take to get as final as its vouchers need it, and how often it is asked. */
+const PATIENCE_MILLISECONDS = 20_000;
+const PAUSE_MILLISECONDS = 1_000;
 
 export class Agent {
   readonly #session: Session;
@@ -40,7 +46,7 @@ export class Agent {
     this.#options = options;
     this.#verifier = new Verifier(session, options.fetch);
     this.#journal = new Journal(`${session.files}.journal`);
-    this.#spending = new Spending(`${session.files}.spent`);
+    this.#spending = new Spending(`${session.files}.spent`, session.decimals);
     this.#payer = new Payer(session, limits, this.#verifier, this.#spending, this.#journal);
   }
 
@@ -53,7 +59,8 @@ export class Agent {
     const opened = typeof session === "string" ? await readSession(session) : session;
     const { fetch: send = fetch, allowHttp = false } = options;
     if (!allowHttp && !isPrivate(readWebUrl(opened.verifier, "verifier"))) {
-      throw new PlainHttpError(`${opened.verifier}: the session's verifier has no https; set allowHttp to ask it`);
+      const message = `${opened.verifier}: the session's verifier has no https; set allowHttp to ask it`;
+      throw new PlainHttpError(message, "session");
     }
     return new Agent(opened, readLimits(limits, opened.decimals), { fetch: send, allowHttp });
   }
@@ -76,7 +83,7 @@ export class Agent {
     const { payment, cause = new Error(outcome.reason) } = outcome;
     // A request whose body was read can't be made into another.
     const url = input instanceof Request ? input.url : String(input);
-    throw new NoAnswerError(payment.paymentId, payment.amount, url, this.#session.verifier, cause);
+    throw new NoAnswerError(payment.paymentId, payment.amount, url, this.#session, cause);
   };
 
   /**
@@ -87,10 +94,24 @@ export class Agent {
    */
   async buy(input: RequestInfo | URL, init?: RequestInit, { key }: BuyOptions = {}): Promise<Outcome> {
     const call = await Call.of(input, init, this.#options.allowHttp);
-    const before = key === undefined ? undefined : await this.#journal.find(key);
-    if (before !== undefined && before.state !== "over") {
-      return this.#again(call, before);
+    for (;;) {
+      const outcome = key === undefined ? undefined : await this.#goOn(call, key);
+      if (outcome !== undefined) {
+        return outcome;
+      }
+      try {
+        return await this.#buyAsAsked(call, key);
+      } catch (error) {
+        // Else another request, or another process, has begun a purchase with the key meanwhile.
+        if (!(error instanceof KeyTakenError)) {
+          throw error;
+        }
+      }
     }
+  }
+
+  /** Asks what the server wants, and pays it. */
+  async #buyAsAsked(call: Call, key: string | undefined): Promise<Outcome> {
     const response = await this.#options.fetch(call.request());
     const challenge = response.status === 402 && !call.isPaid ? readChallenge(response, this.#session) : undefined;
     if (challenge === undefined || challenge.offers.length === 0) {
@@ -107,23 +128,19 @@ export class Agent {
   }
 
   /**
-   * Sends the same payment again: for the same request, which is not kept.
+   * Sends the same payment again: for the same request, which is not kept. Another is made only if
+   * nothing can become of the first any more.
    *
-   * @throws if there is no such purchase, it is decided, or the request is another
+   * @throws if there is no such purchase, it has bought something, or the request is another
    */
   async resume(key: string, input: RequestInfo | URL, init?: RequestInit): Promise<Outcome> {
-    const call = await Call.of(input, init, this.#options.allowHttp);
-    const purchase = await this.#journal.find(key);
-    if (purchase === undefined) {
-      throw new KeyUsedError(`there is no purchase ${key} to resume`);
+    if ((await this.#journal.find(key)) === undefined) {
+      throw new KeyUsedError("no_such_key", `there is no purchase ${key} to resume`);
     }
-    return this.#again(call, purchase);
+    return this.buy(input, init, { key });
   }
 
-  /**
-   * A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays.
-   * One that came before its hold is final pays later.
-   */
+  /** A voucher that was in doubt may turn out to be used, and the hold to be over: then another pays. */
   async #buy(call: Call, wanted: Wanted): Promise<Outcome> {
     let outcome: Outcome | undefined;
     for (let attempt = 1; ; attempt += 1) {
@@ -136,33 +153,82 @@ export class Agent {
         }
         return outcome;
       }
-      let pause: number | undefined;
+      let isWorthAnother: boolean;
       try {
-        const sent = await this.#send(call, paying);
-        outcome = outcomeOf(paying, sent);
-        pause = this.#payer.pauseBeforeAnother(paying, sent);
+        const [last, sent] = await this.#sendUntilFinal(call, paying);
+        outcome = outcomeOf(last, sent);
+        isWorthAnother = this.#payer.isWorthAnother(paying, sent);
       } finally {
         paying.end();
       }
-      if (attempt === MAXIMUM_ATTEMPTS || pause === undefined || wanted.key !== undefined) {
+      if (attempt === MAXIMUM_ATTEMPTS || !isWorthAnother || wanted.key !== undefined) {
         return outcome;
       }
-      // Throws if the caller has given up.
-      await setTimeout(pause, undefined, { signal: call.signal });
+      call.signal.throwIfAborted();
     }
   }
 
-  async #again(call: Call, purchase: Purchase): Promise<Outcome> {
-    if (purchase.state !== "unknown" && purchase.state !== "refused") {
-      const name = purchase.key ?? purchase.purchase;
-      throw new KeyUsedError(`the purchase ${name} is ${purchase.state}: there is nothing to resume, look it up`);
+  /** Sends a payment, and a voucher again while its hold is not final enough. Throws if the caller gives up meanwhile. */
+  async #sendUntilFinal(call: Call, first: Paying): Promise<[Paying, Sent]> {
+    const started = Date.now();
+    for (let paying = first; ; ) {
+      const sent = await this.#send(call, paying);
+      const reason = sent.response?.status === 402 ? refusalReason(sent.response) : undefined;
+      if (reason !== VOUCHER_HOLD_NOT_FINAL || Date.now() - started > PATIENCE_MILLISECONDS) {
+        return [paying, sent];
+      }
+      const state = stateAfter(paying.purchase.state, sent);
+      paying = { ...paying, purchase: { ...paying.purchase, state } };
+      await setTimeout(PAUSE_MILLISECONDS, undefined, { signal: call.signal });
     }
-    const paying = this.#payer.again(call, purchase);
-    const outcome = outcomeOf(paying, await this.#send(call, paying));
-    if (outcome.kind === "served") {
-      this.#payer.served(purchase);
+  }
+
+  /** Goes on with the purchase under a key. `undefined` if there is none, or nothing can become of it any more. */
+  async #goOn(call: Call, key: string): Promise<Outcome | undefined> {
+    const found = await this.#unfinished(call, key);
+    if (found === undefined) {
+      return undefined;
     }
-    return outcome;
+    const end = isOutOfStream(found) ? await this.#payer.turn(found.origin, found.payTo, key) : () => {};
+    try {
+      // Whoever had the turn before may have finished it, or used its voucher for something else.
+      const purchase = isOutOfStream(found) ? await this.#unfinished(call, key) : found;
+      if (purchase === undefined) {
+        return undefined;
+      }
+      const paying = this.#payer.again(purchase);
+      const outcome = outcomeOf(paying, await this.#send(call, paying));
+      if (outcome.kind === "served") {
+        this.#payer.served(purchase);
+      }
+      return outcome;
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * The purchase under a key. `undefined` if there is none, or nothing can become of it any more.
+   *
+   * @throws {KeyUsedError} if it is for another request, or has bought something
+   */
+  async #unfinished(call: Call, key: string): Promise<Purchase | undefined> {
+    const purchase = await this.#journal.find(key);
+    if (purchase === undefined || purchase.state === "over") {
+      return undefined;
+    }
+    if (purchase.resourceHash !== writeHex(call.resourceHash)) {
+      throw new KeyUsedError("key_conflict", `the purchase ${key} was for another method, URL or body`);
+    }
+    const isOverdue = Date.now() / 1000 > purchase.authorizeBy && !isFinished(purchase);
+    const { state } = isOverdue ? await refresh(purchase, this.#journal, this.#verifier) : purchase;
+    if (state !== "over" && isFinished({ state })) {
+      throw new KeyUsedError(
+        "already_bought",
+        `the purchase ${key} is ${state}: there is nothing to resume, look it up`,
+      );
+    }
+    return state === "over" ? undefined : { ...purchase, state };
   }
 
   /** The first offer that can be taken. */

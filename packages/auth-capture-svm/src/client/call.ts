@@ -33,6 +33,7 @@ export class Call {
     if (!allowsHttp && !isPrivate(url)) {
       throw new PlainHttpError(
         `${url.origin}: anybody between could put another receiver into its price; use https, or set allowHttp`,
+        "url",
       );
     }
     return new Call(request, url, new Uint8Array(await request.clone().arrayBuffer()));

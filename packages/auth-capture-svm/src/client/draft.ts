@@ -6,6 +6,7 @@
 
 import type { PaymentRequirements } from "@x402/core/types";
 
+import { formatAmount } from "../amount.js";
 import { FieldError } from "../fields.js";
 import {
   type Extra,
@@ -74,8 +75,13 @@ export function checkDraft(offer: PaymentRequirements, payload: unknown, own: Ow
   });
 }
 
+/** What is mostly wrong. */
+const HINT =
+  "ask for the URL that the server names in its challenge, or have its public URL (publicUrl, --public-url) set to this one";
+
 function readOffer(offer: PaymentRequirements, expected: Expected): Extra {
   const { session, resourceHash, maximumAmount, now } = expected;
+  const tokens = (units: bigint): string => formatAmount(units, session.decimals);
   ensure(offer.scheme === SCHEME, "accepted.scheme", `must be ${SCHEME}`);
   ensure(
     offer.network === session.network,
@@ -87,7 +93,7 @@ function readOffer(offer: PaymentRequirements, expected: Expected): Extra {
   ensure(
     BigInt(offer.amount) <= maximumAmount,
     "accepted.amount",
-    `${offer.amount} base units are above the maximum of ${maximumAmount}`,
+    `${tokens(BigInt(offer.amount))} is above the maximum of ${tokens(maximumAmount)}`,
   );
   ensure(
     session.receivers === undefined || session.receivers.proof(offer.payTo) !== undefined,
@@ -100,15 +106,15 @@ function readOffer(offer: PaymentRequirements, expected: Expected): Extra {
     "accepted.extra.program",
     `is ${extra.program}, the session's escrow is of ${session.program}`,
   );
-  ensure(extra.paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow");
+  checkFlow(extra);
   checkFee(offer, extra, session);
-  checkStreaming(extra, expected.maximumRequestPrice);
+  checkStreaming(extra, expected.maximumRequestPrice, tokens);
   ensure(
     equal(extra.resourceHash, resourceHash),
     "accepted.extra.resourceHash",
     expected.maximumRequestPrice === undefined
-      ? "is not the hash of this request's method, URL and body"
-      : "is not the hash of this request's origin",
+      ? `is not the hash of this request's method, URL and body; ${HINT}`
+      : `is not the hash of this request's origin; ${HINT}`,
   );
   ensure(
     extra.captureDeadline <= now + MAXIMUM_HOLD_SECONDS,
@@ -140,8 +146,31 @@ function checkFee({ payTo }: PaymentRequirements, { maxFeeBps, feeRecipient }: E
   );
 }
 
+/**
+ * A hold can be captured later, a charge can't. Of a charge the server's consent is asked, so that
+ * nobody is charged for what the server did not serve.
+ */
+function checkFlow({ paymentFlow, captureMode, captureAuthorizer }: Extra): void {
+  const isCharge = paymentFlow === "authorization";
+  ensure(isCharge || paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow or authorization");
+  ensure(
+    captureMode === undefined || (!isCharge && ["sync", "deferred"].includes(captureMode)),
+    "accepted.extra.captureMode",
+    isCharge ? "must be absent with the flow authorization" : "must be sync or deferred",
+  );
+  ensure(
+    !isCharge || captureAuthorizer !== SESSION_KEY,
+    "accepted.extra.captureAuthorizer",
+    "must be the server's key: whoever sees the intent could charge it, whether the server serves or not",
+  );
+}
+
 /** A hold pays for one thing, or its captures are signed here, request by request. */
-function checkStreaming({ captureAuthorizer, requestPrice }: Extra, maximumRequestPrice: bigint | undefined): void {
+function checkStreaming(
+  { captureAuthorizer, requestPrice }: Extra,
+  maximumRequestPrice: bigint | undefined,
+  tokens: (units: bigint) => string,
+): void {
   const isStreamed = captureAuthorizer === SESSION_KEY;
   ensure(
     isStreamed === (maximumRequestPrice !== undefined),
@@ -153,7 +182,7 @@ function checkStreaming({ captureAuthorizer, requestPrice }: Extra, maximumReque
   ensure(
     (requestPrice ?? 0n) <= (maximumRequestPrice ?? 0n),
     price,
-    `${requestPrice} base units are above the maximum of ${maximumRequestPrice}`,
+    `${tokens(requestPrice ?? 0n)} is above the maximum of ${tokens(maximumRequestPrice ?? 0n)}`,
   );
 }
 

@@ -71,10 +71,11 @@ export class Journal {
     });
   }
 
-  /** Notes the next state of a purchase. */
+  /** Notes the next state of a purchase. One that is finished stays so. */
   note(purchase: string, state: PurchaseState): Promise<void> {
     return this.#locked((all) => {
-      if (all.has(purchase)) {
+      const before = all.get(purchase);
+      if (before !== undefined && !isFinished(before)) {
         this.#file.append({ purchase, state });
       }
     });
@@ -108,13 +109,18 @@ export class Journal {
 }
 
 /** Whether nothing can become of a purchase any more. */
-export function isFinished({ state }: Purchase): boolean {
+export function isFinished({ state }: Pick<Purchase, "state">): boolean {
   return state === "served" || state === "charged" || state === "over";
 }
 
 /** Whether a purchase is of an intent whose hold pays for many requests. */
-export function isStream({ payment }: Purchase): boolean {
-  return payment.payload["type"] === undefined && readRequestPrice(payment.accepted) !== undefined;
+export function isStream(purchase: Purchase): boolean {
+  return purchase.payment.payload["type"] === undefined && isOutOfStream(purchase);
+}
+
+/** Whether a purchase is paid out of a hold for many requests, or opens one. */
+export function isOutOfStream({ payment }: Purchase): boolean {
+  return readRequestPrice(payment.accepted) !== undefined;
 }
 
 function follow(all: Map<string, Purchase>, line: unknown): void {

@@ -1,9 +1,9 @@
 /** Finds out what became of a purchase. The verifier's word moves no money: it only says whether to wait. */
 
-import { type PurchaseEvent, PURCHASE } from "../purchase/buyer.js";
+import { type PurchaseEvent, type PurchaseState, PURCHASE } from "../purchase/buyer.js";
 import { nextOf } from "../purchase/machine.js";
 import { readRequestPrice } from "../wire.js";
-import type { Journal, Purchase } from "./journal.js";
+import { isFinished, type Journal, type Purchase } from "./journal.js";
 import { paymentIdOf, type Receipt, receiptOf } from "./receipt.js";
 import type { Report, Verifier } from "./verifier.js";
 
@@ -27,17 +27,27 @@ export async function find(key: string, journal: Journal, verifier: Verifier): P
   if (purchase === undefined) {
     return undefined;
   }
-  let { state } = purchase;
-  if (state === "unknown" || state === "refused") {
-    const event = eventOf(purchase, await verifier.look(paymentIdOf(purchase)), Date.now() / 1000);
-    if (event !== undefined) {
-      state = nextOf(PURCHASE, state, event);
-      await journal.note(purchase.purchase, state);
-    }
-  }
-  const isOpen = state === "unknown" || state === "refused";
+  const { state, isUnheld } = isFinished(purchase)
+    ? { ...purchase, isUnheld: false }
+    : await refresh(purchase, journal, verifier);
   const found = { ...receiptOf(purchase), state: state as Found["state"] };
-  return isOpen ? { ...found, maySettleUntil: purchase.captureDeadline } : found;
+  const { authorizeBy, captureDeadline } = purchase;
+  return isFinished({ state }) ? found : { ...found, maySettleUntil: isUnheld ? authorizeBy : captureDeadline };
+}
+
+/** Asks the verifier about a purchase that is not finished, and notes what it says. */
+export async function refresh(
+  purchase: Purchase,
+  journal: Journal,
+  verifier: Verifier,
+): Promise<{ state: PurchaseState; isUnheld: boolean }> {
+  const report = await verifier.look(paymentIdOf(purchase));
+  const event = eventOf(purchase, report, Date.now() / 1000);
+  const state = event === undefined ? purchase.state : nextOf(PURCHASE, purchase.state, event);
+  if (state !== purchase.state) {
+    await journal.note(purchase.purchase, state);
+  }
+  return { state, isUnheld: report !== undefined && isUnheld(report) };
 }
 
 /** Whether a verifier's report says that nothing more can be taken out of a hold. */
@@ -46,10 +56,15 @@ export function isEnded(
   report: Report | null | undefined,
   now: number,
 ): boolean {
-  if (now > captureDeadline + MARGIN_SECONDS || report?.state === "ended") {
+  if (now > captureDeadline + MARGIN_SECONDS || hasEnded(report)) {
     return true;
   }
   return report !== undefined && isUnheld(report) && now > authorizeBy + MARGIN_SECONDS;
+}
+
+/** The hold has ended, or all was charged at once: nothing more can be taken. */
+function hasEnded(report: Report | null | undefined): boolean {
+  return report?.state === "ended" || report?.state === "paid";
 }
 
 /**
@@ -64,16 +79,18 @@ function eventOf(purchase: Purchase, report: Report | null | undefined, now: num
   if (report === undefined) {
     return undefined;
   }
-  if (report !== null && report.captured >= leastOf(purchase)) {
+  // Of an intent any capture is a charge.
+  const isVoucher = purchase.payment.payload["type"] === "voucher";
+  if (report !== null && report.captured >= (isVoucher ? leastOf(purchase) : 1n)) {
     return "found_captured";
   }
   if (isEnded(purchase, report, now)) {
-    return report?.state === "ended" ? "found_released" : "expired";
+    return hasEnded(report) ? "found_released" : "expired";
   }
   return isUnheld(report) ? undefined : "found_held";
 }
 
-/** What is captured at least if the purchase was, in base units. */
+/** How much of its hold is signed for, the purchase itself included, in base units. */
 export function leastOf({ payment: { accepted, payload } }: Purchase): bigint {
   return payload["type"] === "voucher" ? BigInt(String(payload["amount"])) : (readRequestPrice(accepted) ?? 1n);
 }

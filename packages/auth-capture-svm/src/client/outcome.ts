@@ -45,6 +45,7 @@ export function stateAfter(before: PurchaseState, { event, sendings }: Sent): Pu
 /** What the caller is told. */
 export function outcomeOf({ purchase, receipt: payment }: Paying, sent: Sent): Outcome {
   const { response, event, sendings, cause } = sent;
+  // A server may have it held whatever it says: then it is captured until the capture deadline.
   const maySettleUntil = purchase.captureDeadline;
   const said = response === undefined ? undefined : refusalReason(response);
   const state = stateAfter(purchase.state, sent);

@@ -1,15 +1,17 @@
 /** Makes payments for requests: each its own, or out of a hold that pays for many. */
 
+import { sha256 } from "@noble/hashes/sha2.js";
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
 import { writeHex } from "../bytes.js";
+import { lock } from "../lock.js";
 import { identifierExtension, PAYMENT_IDENTIFIER } from "../payment_identifier.js";
 import { refusalReason } from "../settlement.js";
 import { readRequestPrice } from "../wire.js";
 import type { Call } from "./call.js";
 import { decideDoubt } from "./doubt.js";
 import { checkOffer, type Expected } from "./draft.js";
-import { KeyUsedError, TooManyHoldsError } from "./errors.js";
+import { JournalError, TooManyHoldsError } from "./errors.js";
 import { isStream, type Journal, type Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
 import { isEnded, leastOf } from "./lookup.js";
@@ -21,6 +23,9 @@ import { unsignedVoucher } from "./signing.js";
 import type { Spending } from "./spending.js";
 import { type Stream, Streams } from "./streams.js";
 import type { Verifier } from "./verifier.js";
+
+/** How long to wait for others' requests out of the same holds. */
+const PATIENCE_MILLISECONDS = 10 * 60 * 1_000;
 
 /** How many holds one origin may have that are neither over nor used up: one, and the one before it. */
 const MAXIMUM_HOLDS = 2;
@@ -44,6 +49,7 @@ export class Payer {
   readonly #limits: BaseLimits;
   readonly #verifier: Verifier;
   readonly #journal: Journal;
+  readonly #files: string;
   readonly #signer: Signer;
   readonly #streams = new Streams();
 
@@ -51,6 +57,7 @@ export class Payer {
     this.#limits = limits;
     this.#verifier = verifier;
     this.#journal = journal;
+    this.#files = session.files;
     this.#signer = new Signer(session, limits, verifier, spending, journal);
   }
 
@@ -83,22 +90,42 @@ export class Payer {
       : this.#beginStreamed(call, wanted, price);
   }
 
-  /**
-   * The payment of a purchase from before.
-   *
-   * @throws {KeyUsedError} if it was for another request
-   */
-  again(call: Call, purchase: Purchase): Paying {
-    if (purchase.resourceHash !== writeHex(call.resourceHash)) {
-      throw new KeyUsedError(`the purchase ${purchase.purchase} was for another method, URL or body`);
-    }
+  /** The payment of a purchase from before. */
+  again(purchase: Purchase): Paying {
     return toPay(purchase);
   }
 
-  /** In milliseconds; `undefined` if no other payment is worth it. Gives a hold up that its server says is over. */
-  pauseBeforeAnother({ streamed }: Paying, { event, response, sendings }: Sent): number | undefined {
+  /**
+   * Waits until nobody else pays a receiver out of an origin's holds: under a key also in other
+   * processes, which may go on with the same purchase. The result ends the turn.
+   */
+  async turn(origin: string, payTo: string, key: string | undefined): Promise<() => void> {
+    const end = await this.#streams.turn(`${origin} ${payTo}`);
+    if (key === undefined) {
+      return end;
+    }
+    try {
+      // The Rust agent takes the same.
+      const name = writeHex(sha256(new TextEncoder().encode(origin)).subarray(0, 8));
+      const unlock = await lock(`${this.#files}.streams.${name}.lock`, PATIENCE_MILLISECONDS);
+      if (unlock === undefined) {
+        const message = `another process has been paying ${origin} for too long; nothing was signed. Try again`;
+        throw new JournalError(message, { retry: true });
+      }
+      return () => {
+        unlock();
+        end();
+      };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Returns whether another payment is worth it. Gives a hold up that its server says is over. */
+  isWorthAnother({ streamed }: Paying, { event, response, sendings }: Sent): boolean {
     if (streamed === undefined || response === undefined || (event === "repeated" && sendings > 1)) {
-      return undefined;
+      return false;
     }
     const { key, stream } = streamed;
     return this.#streams.answered(key, stream, response.status, refusalReason(response));
@@ -109,7 +136,7 @@ export class Payer {
     const { offer } = wanted;
     checkOffer(offer, this.expected(call, offer));
     const key = `${call.origin} ${offer.payTo}`;
-    const end = await this.#streams.turn(key);
+    const end = await this.turn(call.origin, offer.payTo, wanted.key);
     try {
       await this.#decideDoubt(key, wanted.key);
       const open = this.#streams.next(key, price, Date.now() / 1000);
@@ -168,7 +195,7 @@ export class Payer {
     const purchase: Purchase = {
       ...{ purchase: id, state: "signed", ...(key === undefined ? {} : { key }), at, origin: call.origin },
       ...{ resourceHash: writeHex(call.resourceHash), payTo: offer.payTo, amount: price },
-      ...{ authorizeBy: at, captureDeadline, payment },
+      ...{ authorizeBy: captureDeadline, captureDeadline, payment },
     };
     if (key !== undefined) {
       await this.#journal.begin(purchase, (others) => checkKey(key, others));

@@ -4,6 +4,7 @@ import { type Address, readBase58, shown, writeBase58 } from "../bytes.js";
 import { publicKey } from "../ed25519.js";
 import { readSecretFile } from "../secrets.js";
 import { Fields } from "../fields.js";
+import { AgentError } from "./errors.js";
 import { ReceiverList } from "../receivers.js";
 
 /**
@@ -44,8 +45,12 @@ export interface Session {
 }
 
 /** A session file that can't be used. */
-export class SessionError extends Error {
+export class SessionError extends AgentError {
   override readonly name = "SessionError";
+
+  constructor(message: string) {
+    super("session_file", message, { field: "session" });
+  }
 }
 
 /**

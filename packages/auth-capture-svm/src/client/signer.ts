@@ -2,6 +2,7 @@
 
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 
+import { formatAmount } from "../amount.js";
 import { writeHex } from "../bytes.js";
 import { type Intent, intentDigest, streamResourceHash } from "../messages.js";
 import { type IdentifierDeclared, identifierExtension } from "../payment_identifier.js";
@@ -9,7 +10,7 @@ import { NONCE_REFUSED } from "../reasons.js";
 import { readRequestPrice } from "../wire.js";
 import type { Call } from "./call.js";
 import { checkDraft, checkOffer, type Expected, receiverProof } from "./draft.js";
-import { KeyUsedError, SpendingError } from "./errors.js";
+import { KeyTakenError, SessionExpiredError, SpendingError } from "./errors.js";
 import { isStream, type Journal, type Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
 import { SessionNonces, type Taken } from "./nonces.js";
@@ -48,7 +49,7 @@ export class Signer {
     const now = Math.floor(Date.now() / 1000);
     const { expiresAt } = this.#session;
     if (now > expiresAt) {
-      throw new Error(`the session expired at ${new Date(expiresAt * 1000).toISOString()}: ask its owner for another`);
+      throw new SessionExpiredError(expiresAt);
     }
     const { maximumAmount, maximumHold } = this.#limits;
     const pinned = { session: this.#session, now };
@@ -114,7 +115,7 @@ export class Signer {
       try {
         return { taken, drafted: await this.#verifier.draft({ offer, maximumAmount, resourceHash }, own) };
       } catch (error) {
-        if (!(error instanceof NoDraftError && error.code === NONCE_REFUSED)) {
+        if (!(error instanceof NoDraftError && error.reason === NONCE_REFUSED)) {
           await taken.release().catch(() => undefined);
           throw error;
         }
@@ -131,8 +132,7 @@ export class Signer {
       ...{ nonce: intent.nonce.toString(), authorizeBy: Number(intent.authorizeBy) },
       ...(proof.length === 0 ? {} : { receiverProof: proof }),
     };
-    const extensions =
-      declared === undefined ? {} : { extensions: identifierExtension(`pay_${purchase}`, declared) };
+    const extensions = declared === undefined ? {} : { extensions: identifierExtension(`pay_${purchase}`, declared) };
     const payment: PaymentPayload = { x402Version: 2, accepted: offer, payload, ...extensions };
     return {
       ...{ purchase, state: "signed", ...(key === undefined ? {} : { key }), at: Math.floor(Date.now() / 1000) },
@@ -146,19 +146,22 @@ export class Signer {
     const { maximumLocked } = this.#limits;
     const locked = others.filter((other) => isLocked(other, at)).reduce((sum, other) => sum + other.amount, 0n);
     if (maximumLocked !== undefined && locked + amount > maximumLocked) {
+      const tokens = (units: bigint): string => formatAmount(units, this.#session.decimals);
       throw new SpendingError(
-        `${locked} base units may be held for purchases that are not over, and this would hold ${amount} more: the ` +
-          `limit maximumLocked is ${maximumLocked}`,
+        "locked_limit",
+        `${tokens(locked)} may be held for purchases that are not over, and this would hold ${tokens(amount)} more: the ` +
+          `limit maximumLocked is ${tokens(maximumLocked)}`,
+        { field: "maximumLocked", remedy: "wait until holds end, or raise maximumLocked", retry: true },
       );
     }
   }
 }
 
-/** @throws {KeyUsedError} if the key belongs to a purchase that is not over */
+/** @throws {KeyTakenError} if the key belongs to a purchase that is not over */
 export function checkKey(key: string | undefined, others: readonly Purchase[]): void {
   const other = key === undefined ? undefined : others.findLast((one) => one.key === key);
   if (other !== undefined && other.state !== "over") {
-    throw new KeyUsedError(`the purchase ${key} is ${other.state}: resume it, or look it up`);
+    throw new KeyTakenError("already_bought", `the purchase ${key} is ${other.state}: resume it, or look it up`);
   }
 }
 

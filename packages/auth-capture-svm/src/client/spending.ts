@@ -3,6 +3,7 @@
  * process. The Rust agent counts in the same file.
  */
 
+import { formatAmount } from "../amount.js";
 import { readJson, writeJson } from "../durable.js";
 import { Fields } from "../fields.js";
 import { withLock } from "../lock.js";
@@ -12,10 +13,15 @@ const MOST = 2n ** 64n - 1n;
 
 export class Spending {
   readonly #path: string;
+  readonly #decimals: number;
 
-  /** @param path the file; none counts 0 */
-  constructor(path: string) {
+  /**
+   * @param path the file; none counts 0
+   * @param decimals the token's, for messages
+   */
+  constructor(path: string, decimals: number) {
     this.#path = path;
+    this.#decimals = decimals;
   }
 
   /** All that was signed for, in base units. What is captured may be less. */
@@ -35,7 +41,12 @@ export class Spending {
         const before = this.signedFor;
         if (before + amount > limit) {
           const left = limit > before ? limit - before : 0n;
-          throw new SpendingError(`the spending limit of ${limit} base units leaves ${left}, and this costs ${amount}`);
+          const tokens = (units: bigint): string => formatAmount(units, this.#decimals);
+          throw new SpendingError(
+            "spending_limit",
+            `the spending limit of ${tokens(limit)} leaves ${tokens(left)}, and this costs ${tokens(amount)}`,
+            { field: "spendingLimit", remedy: "raise spendingLimit" },
+          );
         }
         writeJson(this.#path, { signedFor: (before + amount).toString() });
       });
@@ -43,7 +54,8 @@ export class Spending {
       if (error instanceof SpendingError) {
         throw error;
       }
-      throw new SpendingError(`the spending file ${this.#path}: ${(error as Error).message}`, { cause: error });
+      const message = `the spending file ${this.#path}: ${(error as Error).message}`;
+      throw new SpendingError("spending_file", message, { cause: error });
     }
   }
 }

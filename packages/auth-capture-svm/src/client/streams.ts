@@ -35,9 +35,6 @@ export interface Stream {
   isHeld?: boolean;
 }
 
-/** How long to wait for a hold to get more final. */
-const PAUSE_MILLISECONDS = 1_000;
-
 /** Reasons for which a hold pays for nothing more. */
 const ENDS_HOLD: readonly string[] = [
   PAYMENT_NOT_FOUND,
@@ -119,36 +116,33 @@ export class Streams {
     }
   }
 
-  /**
-   * Notes what a request with a voucher was answered. Returns after how many milliseconds another
-   * try is worth it; `undefined` if none is.
-   */
-  answered(key: string, stream: Stream, status: number, reason: string | undefined): number | undefined {
+  /** Notes what a request with a voucher was answered. Returns whether another try is worth it. */
+  answered(key: string, stream: Stream, status: number, reason: string | undefined): boolean {
     if (status >= 200 && status < 300) {
       stream.served = stream.signed;
-      return undefined;
+      return false;
     }
     if (status !== 402 || reason === undefined) {
-      return undefined;
+      return false;
     }
     if (reason === VOUCHER_HOLD_NOT_FINAL) {
       stream.early = stream.isFresh ? stream.signed : undefined;
-      return PAUSE_MILLISECONDS;
+      return false;
     }
     if (reason === VOUCHER_REPEATED) {
       // Of a voucher in doubt it is the answer. Else nothing more is signed: each request costs its price once.
       stream.served = stream.isFresh ? stream.served : stream.signed;
-      return stream.isFresh ? undefined : 0;
+      return !stream.isFresh;
     }
     const opens = stream.served === 0n;
     if (reason === PAYMENT_NOT_FOUND && opens && !stream.isMissing && Date.now() / 1000 < stream.authorizeBy) {
       stream.isMissing = true;
-      return 0;
+      return true;
     }
     const ends = ENDS_HOLD.includes(reason);
     if (ends || (opens && reason !== PENDING)) {
       this.#open.delete(key);
     }
-    return ends && !opens ? 0 : undefined;
+    return ends && !opens;
   }
 }

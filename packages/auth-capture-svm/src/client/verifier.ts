@@ -5,6 +5,7 @@ import type { PaymentRequirements } from "@x402/core/types";
 import { type Answer, ask, type Asking, errorOf, reasonOf } from "../answer.js";
 import { printable, writeHex } from "../bytes.js";
 import { Fields } from "../fields.js";
+import { AgentError, type Details } from "./errors.js";
 import type { Session } from "./session.js";
 
 const TIMEOUT_MILLISECONDS = 30_000;
@@ -21,17 +22,17 @@ export interface Own {
 }
 
 /** No draft: the verifier can't be reached, or sees no way to pay. */
-export class NoDraftError extends Error {
+export class NoDraftError extends AgentError {
   override readonly name = "NoDraftError";
 
-  /** @param code the verifier's, where it has one */
+  /** @param reason the verifier's code, where it has one */
   constructor(
     session: Session,
     message: string,
-    readonly code?: string,
-    options?: ErrorOptions,
+    readonly reason?: string,
+    details?: Details,
   ) {
-    super(`the verifier ${session.verifier} drafted no payment: ${message}`, options);
+    super("no_draft", `the verifier ${session.verifier} drafted no payment: ${message}`, details);
   }
 }
 
@@ -79,12 +80,13 @@ export class Verifier {
     try {
       answer = await ask(`${this.#session.verifier}/intents`, body, this.#asking);
     } catch (error) {
-      throw new NoDraftError(this.#session, reasonOf(error), undefined, { cause: error });
+      throw new NoDraftError(this.#session, reasonOf(error), undefined, { cause: error, retry: true });
     }
     const { status, json } = answer;
     if (status !== 200) {
       const { code, message } = refusal(json);
-      throw new NoDraftError(this.#session, message ?? `HTTP status ${status}`, code);
+      const retry = status === 429 || status >= 500;
+      throw new NoDraftError(this.#session, message ?? `HTTP status ${status}`, code, { retry });
     }
     try {
       return new Fields(new Fields(json, "answer").object("unsigned"), "answer.unsigned").object("payload");

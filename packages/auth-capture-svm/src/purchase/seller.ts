@@ -15,7 +15,7 @@ export type HoldState =
   | "serving" // its request is being served
   | "open" // it is held for many requests
   | "capturing" // it was served; the capture is signed
-  | "releasing" // nothing was served, or it is closed for good; the release is signed
+  | "releasing" // nothing was served, or it is closed for good
   | "captured"
   | "released"
   | "lapsed"; // it could not be ended any more
@@ -103,6 +103,14 @@ export const HOLD: Table<HoldState, HoldEvent> = {
   released: { over: "offered", crashed: "released" },
   lapsed: { over: "offered", crashed: "lapsed" },
 };
+
+/**
+ * Returns whether a voucher that comes without its hold's intent may buy something, as far as is known here: another
+ * instance may have opened the hold.
+ */
+export function takesVouchers(state: HoldState): boolean {
+  return ["offered", "sent", "unknown", "sent_again", "open"].includes(state);
+}
 
 export const VOUCHER: Table<VoucherState, VoucherEvent> = {
   offered: { asked: "sent", crashed: "offered" },

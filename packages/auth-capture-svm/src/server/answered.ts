@@ -3,7 +3,7 @@
  * twice.
  */
 
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { responseOf } from "./web.js";
 
 /** For how long an answer is kept. */
 const KEPT_MILLISECONDS = 3_600_000;
@@ -17,8 +17,8 @@ const LONGEST_BYTES = 64 * 1024;
 /** A response as it was sent. */
 export interface Answer {
   readonly status: number;
-  readonly headers: OutgoingHttpHeaders;
-  readonly body: Buffer;
+  readonly headers: readonly [string, string][];
+  readonly body: Uint8Array<ArrayBuffer>;
 }
 
 /** Answers by what their purchase is known by, oldest first. */
@@ -51,48 +51,13 @@ export class Answered {
   }
 }
 
-/**
- * Notes what is written to a response. The result is the answer once it has ended; `undefined` before that, and if it
- * is too long to be kept.
- */
-export function record(response: ServerResponse): () => Answer | undefined {
-  const { write, end } = response;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  let head: Omit<Answer, "body"> | undefined;
-  const note = ([chunk, encoding]: readonly unknown[]): void => {
-    // Before what is around it, such as a compression, sees them.
-    head ??= { status: response.statusCode, headers: { ...response.getHeaders() } };
-    const part =
-      typeof chunk === "string"
-        ? Buffer.from(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
-        : Buffer.from(chunk instanceof Uint8Array ? chunk : []);
-    bytes += part.length;
-    if (bytes <= LONGEST_BYTES) {
-      chunks.push(part);
-    }
-  };
-  response.write = (...args: unknown[]): boolean => {
-    note(args);
-    return write.apply(response, args as Parameters<typeof write>);
-  };
-  response.end = (...args: unknown[]): typeof response => {
-    note(args);
-    return end.apply(response, args as Parameters<typeof end>);
-  };
-  return () =>
-    head !== undefined && response.writableEnded && bytes <= LONGEST_BYTES
-      ? { ...head, body: Buffer.concat(chunks) }
-      : undefined;
+/** What a response has; `undefined` if it is too long to be kept. */
+export async function record(response: Response): Promise<Answer | undefined> {
+  const body = new Uint8Array(await response.arrayBuffer());
+  return body.length <= LONGEST_BYTES ? { status: response.status, headers: [...response.headers], body } : undefined;
 }
 
-/** Sends an answer again. */
-export function replay(response: ServerResponse, { status, headers, body }: Answer): void {
-  response.statusCode = status;
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) {
-      response.setHeader(name, value);
-    }
-  }
-  response.end(body);
+/** The answer again. */
+export function replay({ status, headers, body }: Answer): Response {
+  return responseOf(status, new Headers([...headers]), body);
 }

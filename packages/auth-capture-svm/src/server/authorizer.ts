@@ -3,7 +3,7 @@
 import { type Address, readHex, writeBase58 } from "../bytes.js";
 import { publicKey, sign } from "../ed25519.js";
 import { captureSignedBytes, releaseSignedBytes } from "../messages.js";
-import type { CapturePayload, ClosePayload, VoidPayload } from "../wire.js";
+import type { CapturePayload, ChargeCapture, ClosePayload, VoidPayload } from "../wire.js";
 
 /** The key that is both capture and receiver authorizer of a merchant's payments. */
 export class Authorizer {
@@ -32,14 +32,17 @@ export class Authorizer {
 
   /** A capture of `amount` that releases the rest, or a release of all if that is 0. */
   end(paymentId: string, amount: bigint): CapturePayload | VoidPayload {
-    const digest = readHex(paymentId, 32, "paymentId");
-    const signed = (bytes: Uint8Array): string => writeBase58(this.sign(bytes));
     if (amount === 0n) {
-      const signature = signed(releaseSignedBytes({ intentDigest: digest, amount }));
+      const release = { intentDigest: readHex(paymentId, 32, "paymentId"), amount };
+      const signature = writeBase58(this.sign(releaseSignedBytes(release)));
       return { type: "void", paymentId, amount: "0", signature };
     }
-    const signature = signed(captureSignedBytes({ intentDigest: digest, amount, fee: 0n, last: true }));
-    return { type: "capture", paymentId, amount: amount.toString(), fee: "0", last: true, signature };
+    return { type: "capture", paymentId, ...this.#capture(paymentId, amount) };
+  }
+
+  /** A client's payload, completed by the consent to charge `amount` of it. */
+  charge(payload: Record<string, unknown>, paymentId: string, amount: bigint): Record<string, unknown> {
+    return { ...payload, capture: this.#capture(paymentId, amount) };
   }
 
   /**
@@ -50,5 +53,11 @@ export class Authorizer {
     const release = { intentDigest: readHex(paymentId, 32, "paymentId"), amount };
     const signature = writeBase58(this.sign(releaseSignedBytes(release)));
     return { type: "close", paymentId, amount: amount.toString(), signature };
+  }
+
+  #capture(paymentId: string, amount: bigint): ChargeCapture {
+    const capture = { intentDigest: readHex(paymentId, 32, "paymentId"), amount, fee: 0n, last: true };
+    const signature = writeBase58(this.sign(captureSignedBytes(capture)));
+    return { amount: amount.toString(), fee: "0", last: true, signature };
   }
 }

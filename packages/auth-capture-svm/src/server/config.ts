@@ -26,7 +26,7 @@ export interface MerchantConfig {
   /** What is paid with. Its decimals may be absent where the facilitator knows them. */
   readonly token: { readonly mint: Address; readonly decimals?: number };
   /**
-   * Folder of what was sold and is not over, and of signed captures and releases. One process at a
+   * Folder of what was sold and is not over, and of signed captures. One process at a
    * time uses it. It must outlive the process.
    */
   readonly state: string;
@@ -58,13 +58,19 @@ export interface MerchantConfig {
 
 /** How a route is paid beyond its price. */
 export interface PriceOptions {
-  /** How final the hold must be; the facilitator's policy if absent. */
+  /** How final the hold must be, or the charge; the facilitator's policy if absent. */
   readonly commitment?: Commitment;
   /**
    * What is held once for many requests: each brings a voucher over the price, which touches no
    * chain. The hold pays for every streamed route under the same origin.
    */
   readonly hold?: Price;
+  /**
+   * Whether the price is held before the handler runs, and captured after it. If absent it is charged at once, after the
+   * handler has answered and before its answer leaves, in one transaction and without rent. Nothing of the answer leaves
+   * unpaid then, but the handler's work may turn out unpaid, so one that has effects of its own is better held for.
+   */
+  readonly held?: boolean;
   /**
    * Whether clients may or must give each purchase an id, by which a repeat is answered like the
    * first.

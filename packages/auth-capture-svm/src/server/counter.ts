@@ -1,124 +1,176 @@
 /** What the payment middleware calls: before a handler, after it, and where it failed. */
 
 import type { HTTPTransportContext } from "@x402/core/server";
-import type { PaymentPayload, PaymentRequirements, SettleContext, SettleResponse } from "@x402/core/types";
+import type {
+  PaymentPayload,
+  PaymentRequirements,
+  SettleContext,
+  SettleResponse,
+  VerifyContext,
+  VerifyResponse,
+} from "@x402/core/types";
 
-import { shown } from "../bytes.js";
 import { FieldError } from "../fields.js";
 import { PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
-import { CONFLICT, INVALID_REQUIREMENTS, SETTLE_ERROR } from "../reasons.js";
+import { CONFLICT, INVALID_REQUIREMENTS, SETTLE_ERROR, SIGNATURE_INVALID } from "../reasons.js";
 import { readRequestPrice } from "../wire.js";
+import type { Charger, ChargeSale, NotSold } from "./charger.js";
 import { current, isSuccess, type Passing } from "./passing.js";
-import type { Sale, Till } from "./till.js";
-import { checkAccepted, type Windows } from "./terms.js";
+import { isSignedBy } from "./payment.js";
+import { taken } from "./taken.js";
+import type { Sale, Sold, Till } from "./till.js";
+import { type Accepted, checkAccepted, isCharge, type Windows } from "./terms.js";
 import { refused } from "./verdict.js";
 
-/** Response header by which a handler takes less than the price. */
-const OVERRIDES = "settlement-overrides";
-
-/** An amount that the payment middleware understands: base units, dollars or a part of the price. */
-const OVERRIDE = /^([0-9]+|\$[0-9]+(\.[0-9]+)?|[0-9]+(\.[0-9]{1,2})?%)$/;
+const NOTHING_CHARGED = "the server failed; nothing was charged";
 
 export class Counter {
   readonly #till: Till;
+  readonly #charger: Charger;
   readonly #windows: Windows;
   readonly #onRefusal: (reason: string | undefined) => void;
-  readonly #sales = new WeakMap<Passing, Sale>();
+  readonly #sales = new WeakMap<Passing, Sale | ChargeSale>();
 
   /** @param onRefusal is told why a payment was refused */
-  constructor(till: Till, windows: Windows, onRefusal: (reason: string | undefined) => void) {
+  constructor(till: Till, charger: Charger, windows: Windows, onRefusal: (reason: string | undefined) => void) {
     this.#till = till;
+    this.#charger = charger;
     this.#windows = windows;
     this.#onRefusal = onRefusal;
   }
 
-  /** Never throws: the payment middleware would go on, and settle what the client sent. */
-  async settle({ paymentPayload, requirements, phase, transportContext }: SettleContext): Promise<SettleResponse> {
+  /**
+   * Before the handler of what is charged at once; of what is held, `undefined`: that is settled then. Never throws: the
+   * payment middleware would ask the facilitator itself.
+   */
+  async verify({ paymentPayload, requirements }: VerifyContext): Promise<VerifyResponse | undefined> {
     // Read only, as core has them: but the facilitator's types don't say so.
     const payment = paymentPayload as PaymentPayload;
     const asked = requirements as PaymentRequirements;
-    try {
-      if (phase === "before-handler") {
-        return await this.#sell(payment, asked);
-      }
-      const { responseHeaders = {} } = (transportContext ?? {}) as HTTPTransportContext;
-      const amount = phase === "cancel" ? 0n : wanted(responseHeaders, asked.amount, BigInt(payment.accepted.amount));
-      return await this.#end(current(), amount, asked);
-    } catch (error) {
-      if (error instanceof FieldError) {
-        return refused(asked, INVALID_REQUIREMENTS, error.message);
-      }
-      console.error("settling failed", error);
-      return refused(asked, SETTLE_ERROR, "the server failed");
+    if (!isCharge(asked)) {
+      return undefined;
     }
+    const { success, errorReason = SETTLE_ERROR } = await this.#orRefused(asked, () => this.#sell(payment, asked));
+    return success ? { isValid: true } : { isValid: false, invalidReason: errorReason };
   }
 
-  /** Ends what a request left open: the payment middleware broke off. */
+  /** Never throws: the payment middleware would go on, and settle what the client sent. */
+  settle({ paymentPayload, requirements, phase, transportContext }: SettleContext): Promise<SettleResponse> {
+    const payment = paymentPayload as PaymentPayload;
+    const asked = requirements as PaymentRequirements;
+    return this.#orRefused(asked, () => {
+      if (phase === "before-handler") {
+        return this.#sell(payment, asked);
+      }
+      const { responseHeaders = {} } = (transportContext ?? {}) as HTTPTransportContext;
+      const price = BigInt(payment.accepted.amount);
+      return this.#end(asked, () => (phase === "cancel" ? 0n : taken(responseHeaders, asked.amount, price)));
+    });
+  }
+
+  /** Ends what a request left open: its handler failed, or the payment middleware broke off. */
   async leave(passing: Passing): Promise<void> {
     const sale = this.#sales.get(passing);
     if (sale !== undefined) {
       this.#sales.delete(passing);
-      await this.#till.end(sale, 0n);
+      await ("held" in sale ? this.#till.end(sale, 0n) : this.#charger.end(sale, false, 0n));
     }
   }
 
-  /** Has the facilitator hold the amount, or accept the voucher. */
+  /** Has the facilitator hold the amount, accept the voucher, or say whether it would charge it. */
   async #sell(payment: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
     const passing = current();
     const accepted = checkAccepted(payment, asked, this.#windows, Math.floor(Date.now() / 1000));
-    const requestPrice = readRequestPrice(asked);
-    const sold = await (requestPrice === undefined
-      ? this.#till.hold(accepted)
-      : this.#till.accept(accepted, requestPrice));
-    if ("refusal" in sold) {
-      const { errorReason } = sold.refusal;
-      this.#onRefusal(errorReason);
-      if (errorReason === CONFLICT) {
-        const message = "the id is another payment's; a new purchase needs a new id";
-        passing.problem = { status: 409, code: CONFLICT, message };
-      }
-      return sold.refusal;
+    const { sessionKey } = accepted;
+    // Anyone can send what nobody signed: it is not worth a question to the facilitator, nor a line in the record.
+    if (sessionKey !== undefined && !isSignedBy(accepted.payment, sessionKey)) {
+      return refused(asked, SIGNATURE_INVALID, "payload.signature: is not the session key's over this intent");
+    }
+    const sold = await this.#sold(accepted, asked);
+    if ("refusal" in sold || "failure" in sold) {
+      return this.#notSold(passing, asked, sold);
     }
     this.#sales.set(passing, sold);
     passing.isPaid = asked.extra[PAYMENT_IDENTIFIER_EXTRA] !== undefined;
-    return sold.held;
+    if ("held" in sold) {
+      return sold.held;
+    }
+    if (sold.isCharged) {
+      passing.charged = { receipt: sold.settled };
+    }
+    return nothingSaid(asked);
+  }
+
+  #sold(accepted: Accepted, asked: PaymentRequirements): Promise<Sold | ChargeSale | NotSold> {
+    if (isCharge(asked)) {
+      return this.#charger.begin(accepted);
+    }
+    const requestPrice = readRequestPrice(asked);
+    return requestPrice === undefined ? this.#till.hold(accepted) : this.#till.accept(accepted, requestPrice);
   }
 
   /** Only 2xx is paid for. `undefined` as an amount is the handler's mistake: nothing is. */
-  async #end(passing: Passing, amount: bigint | undefined, asked: PaymentRequirements): Promise<SettleResponse> {
+  async #end(asked: PaymentRequirements, amountOf: () => bigint | undefined): Promise<SettleResponse> {
+    const passing = current();
     const sale = this.#sales.get(passing);
     if (sale === undefined) {
       return refused(asked, SETTLE_ERROR, "nothing was sold to this request");
     }
     this.#sales.delete(passing);
-    const isPaid = amount !== undefined && isSuccess(passing.response.statusCode);
-    const answer = await this.#till.end(sale, isPaid ? amount : 0n);
+    const isServed = isSuccess(passing.status);
+    const isCharged = "isCharged" in sale && sale.isCharged;
+    const amount = isCharged ? 0n : amountOf();
+    const takes = isServed ? (amount ?? 0n) : 0n;
+    const ended = await ("held" in sale ? this.#till.end(sale, takes) : this.#charger.end(sale, isServed, takes));
+    if ("refusal" in ended || "failure" in ended) {
+      return this.#notSold(passing, asked, ended);
+    }
+    const answer = "settled" in ended ? (ended.settled ?? nothingSaid(asked)) : ended;
     if (amount === undefined || !answer.success) {
-      const message = "the server failed; nothing was charged";
-      passing.problem = { status: 500, code: "internal_error", message };
-      return refused(asked, SETTLE_ERROR, message);
+      return this.#notSold(passing, asked, { failure: NOTHING_CHARGED });
+    }
+    if ("settled" in ended) {
+      passing.charged = { receipt: ended.settled };
+    }
+    return answer;
+  }
+
+  /** What the payment middleware is told, and what the client is instead where it is no 402. */
+  #notSold(passing: Passing, asked: PaymentRequirements, sold: NotSold): SettleResponse {
+    if ("failure" in sold) {
+      passing.problem = { status: 500, code: "internal_error", message: sold.failure };
+      return refused(asked, SETTLE_ERROR, sold.failure);
+    }
+    const { errorReason } = sold.refusal;
+    this.#onRefusal(errorReason);
+    if (errorReason === CONFLICT) {
+      const message = "the id is another payment's; a new purchase needs a new id";
+      passing.problem = { status: 409, code: CONFLICT, message };
+    }
+    return sold.refusal;
+  }
+
+  async #orRefused(asked: PaymentRequirements, work: () => Promise<SettleResponse>): Promise<SettleResponse> {
+    let answer: SettleResponse;
+    try {
+      answer = await work();
+    } catch (error) {
+      if (!(error instanceof FieldError)) {
+        console.error("settling failed", error);
+      }
+      answer =
+        error instanceof FieldError
+          ? refused(asked, INVALID_REQUIREMENTS, error.message)
+          : refused(asked, SETTLE_ERROR, "the server failed");
+    }
+    if (!answer.success && isCharge(asked)) {
+      current().refusal = answer;
     }
     return answer;
   }
 }
 
-/** What a handler takes; `undefined` if that is no amount, or above the price. */
-function wanted(headers: Readonly<Record<string, string>>, amount: string, price: bigint): bigint | undefined {
-  const [, override] = Object.entries(headers).find(([name]) => name.toLowerCase() === OVERRIDES) ?? [];
-  const isGood = override === undefined || OVERRIDE.test(amountOf(override));
-  if (isGood && /^[0-9]+$/.test(amount) && BigInt(amount) <= price) {
-    return BigInt(amount);
-  }
-  console.error(`a handler wants ${shown(override)} of ${price} base units: nothing is served, and nothing charged`);
-  return undefined;
-}
-
-/** As it is written; empty if it is no text. */
-function amountOf(override: string): string {
-  try {
-    const { amount } = (JSON.parse(override) ?? {}) as { amount?: unknown };
-    return typeof amount === "string" ? amount : "";
-  } catch {
-    return "";
-  }
+/** What the payment middleware goes on with where the facilitator has said nothing. */
+function nothingSaid({ network }: PaymentRequirements): SettleResponse {
+  return { success: true, transaction: "", network };
 }

@@ -1,20 +1,23 @@
-/** Ends one payment: signs its release, settles its capture or release, or finds out whether it is held. */
+/**
+ * Ends one payment: settles its capture or release, or finds out whether it is held. A release is signed when it goes
+ * out, and the hold is closed on disk by then: whoever has it can end the hold there.
+ */
 
-import type { SettleResponse } from "@x402/core/types";
+import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 
 import { shown } from "../bytes.js";
 import type { HoldEvent, HoldState } from "../purchase/seller.js";
 import { endingOf } from "../purchase/verdict.js";
 import { INVALID_EXTRA } from "../reasons.js";
 import type { Authorizer } from "./authorizer.js";
+import { chargeEventOf } from "./charger.js";
 import type { Facilitator } from "./facilitator.js";
 import { bought, type Change, type Hold } from "./hold.js";
-import { type Ending, isEnding } from "./line.js";
 import { isStreamed } from "./payment.js";
 import type { Records } from "./records.js";
 import type { Deployment } from "./support.js";
 import { recheckRequirements } from "./terms.js";
-import { ask } from "./verdict.js";
+import { type Answered, ask } from "./verdict.js";
 
 /** Knows who pays fees now, and asks again where a refusal says that it is another. */
 export interface FeePayer {
@@ -37,12 +40,16 @@ export class Ender {
 
   /** Does what is next for a payment. Returns the answer to its ending, if there is one. */
   end(paymentId: string): Promise<SettleResponse | undefined> {
-    return this.#records.get(paymentId).state === "unknown" ? this.#check(paymentId) : this.#settle(paymentId);
+    const { state, charge } = this.#records.get(paymentId);
+    if (charge === "unknown") {
+      return this.#checkCharge(paymentId);
+    }
+    return state === "unknown" ? this.#check(paymentId) : this.#settle(paymentId);
   }
 
-  /** Signs what gives the rest of an open hold back. From then on nothing is sold for it. */
+  /** Closes an open hold for good, on disk. From then on nothing is sold for it. */
   close(paymentId: string): void {
-    this.note(paymentId, { hold: ["due"], payload: this.#releaseOf(paymentId) });
+    this.note(paymentId, { hold: ["due"] });
   }
 
   /** Notes what became of a payment. Where that can't be written it is done again later. */
@@ -60,26 +67,18 @@ export class Ender {
    */
   async #check(paymentId: string): Promise<undefined> {
     const { facts, payload } = this.#records.get(paymentId);
-    if (facts === undefined || payload === undefined) {
+    if (facts?.requirements === undefined || payload === undefined) {
       return;
     }
-    const accepted = recheckRequirements(facts.requirements, this.#support.deployment.feePayer);
     this.note(paymentId, { hold: ["due"] });
-    const asked = await ask(this.#facilitator, { x402Version: 2, accepted, payload }, this.#records.claim);
-    const { errorReason } = asked.answer;
-    this.#support.refused(errorReason);
-    // Another may pay fees by now: that says nothing of the hold.
-    const verdict = errorReason === INVALID_EXTRA ? "no_answer" : asked.verdict;
-    // A voucher of it may have been accepted meanwhile.
-    if (this.#records.get(paymentId).state !== "checking") {
-      return;
-    }
+    const accepted = facts.requirements;
+    const { verdict } = await this.#askAgain(accepted, payload);
     if (verdict !== "yes") {
       this.note(paymentId, { hold: [verdict] });
     } else if (isStreamed(accepted)) {
       this.note(paymentId, { hold: ["opened"], accepted: openingAmount(payload) });
     } else {
-      this.note(paymentId, { hold: ["held"], payload: this.#releaseOf(paymentId) });
+      this.note(paymentId, { hold: ["held"] });
     }
     if (this.#records.get(paymentId).state === "checking") {
       // What could not be written down is asked again.
@@ -87,14 +86,45 @@ export class Ender {
     }
   }
 
+  /** Asks whether a charge that bought nothing was made, once nobody can make it any more. */
+  async #checkCharge(paymentId: string): Promise<undefined> {
+    const { facts, payload } = this.#records.get(paymentId);
+    if (facts?.requirements === undefined || payload === undefined) {
+      return;
+    }
+    this.note(paymentId, { charge: "due" });
+    const asked = await this.#askAgain(facts.requirements, payload);
+    const event = chargeEventOf(asked, facts.requirements.extra["commitment"]);
+    this.note(paymentId, { charge: event });
+    const { charge } = this.#records.get(paymentId);
+    if (charge === "checking") {
+      // What could not be written down is asked again.
+      this.#records.remember(paymentId, { charge: "crashed" });
+    } else if (charge === "paid") {
+      console.warn(`payment ${paymentId} is charged and bought nothing: it can come again, or be refunded`);
+    }
+  }
+
+  /** Settles again what a client sent, with who pays fees now. */
+  async #askAgain(requirements: PaymentRequirements, payload: Record<string, unknown>): Promise<Answered> {
+    const accepted = recheckRequirements(requirements, this.#support.deployment.feePayer);
+    const asked = await ask(this.#facilitator, { x402Version: 2, accepted, payload }, this.#records.claim);
+    const { errorReason } = asked.answer;
+    this.#support.refused(errorReason);
+    // Another may pay fees by now: that says nothing of the payment.
+    return errorReason === INVALID_EXTRA ? { ...asked, verdict: "no_answer" } : asked;
+  }
+
   async #settle(paymentId: string): Promise<SettleResponse | undefined> {
     const hold = this.#records.get(paymentId);
-    if (hold.facts === undefined || !isBeingEnded(hold)) {
+    const accepted = hold.facts?.requirements;
+    if (accepted === undefined || !isBeingEnded(hold)) {
       return undefined;
     }
-    const { requirements: accepted } = hold.facts;
-    // What a crash left behind has no release yet.
-    const payload = isEnding(hold.payload) ? hold.payload : this.#releaseOf(paymentId);
+    const payload = hold.state === "capturing" ? hold.payload : this.#releaseOf(paymentId);
+    if (payload === undefined) {
+      return undefined;
+    }
     let answer: SettleResponse | undefined;
     try {
       answer = await this.#facilitator.settle({ x402Version: 2, accepted, payload }, accepted);
@@ -110,9 +140,9 @@ export class Ender {
   }
 
   /** Nobody pays for what was refused: a stream ends at what was served of it. */
-  #releaseOf(paymentId: string): Ending {
+  #releaseOf(paymentId: string): Record<string, unknown> {
     const hold = this.#records.get(paymentId);
-    const isStream = hold.facts !== undefined && isStreamed(hold.facts.requirements);
+    const isStream = hold.facts?.requirements !== undefined && isStreamed(hold.facts.requirements);
     return isStream ? this.#authorizer.close(paymentId, bought(hold)) : this.#authorizer.end(paymentId, 0n);
   }
 }

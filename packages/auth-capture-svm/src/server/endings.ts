@@ -100,41 +100,45 @@ export class Endings {
   }
 
   #isToBeClosed({ accepted, facts, usedAt }: Hold, now: number): boolean {
-    const isUsedUp = accepted >= BigInt(facts?.requirements.amount ?? 0);
+    const isUsedUp = accepted >= BigInt(facts?.requirements?.amount ?? 0);
     return this.#idleMilliseconds !== undefined && (isUsedUp || now - usedAt >= this.#idleMilliseconds);
   }
 
   /** What could not be ended by now can't be any more, and what is over by now buys nothing any more. */
-  #forget(paymentId: string, { state }: Hold): void {
+  #forget(paymentId: string, { state, charge }: Hold): void {
     if (state === "capturing") {
       console.error(`payment ${paymentId} was not captured by its deadline`);
+    } else if (charge === "paid") {
+      console.error(`payment ${paymentId} was charged and bought nothing: refund it`);
     }
     this.#next.delete(paymentId);
-    this.#ender.note(paymentId, { hold: ["over"] });
+    this.#ender.note(paymentId, charge === "offered" ? { hold: ["over"] } : { charge: "over" });
   }
 
   #once(paymentId: string): Promise<SettleResponse | undefined> {
-    const before = this.#settling.get(paymentId);
-    if (before !== undefined) {
-      return before;
+    const under = this.#settling.get(paymentId);
+    if (under !== undefined) {
+      return under;
     }
+    const before = this.#records.get(paymentId);
     const settling = this.#ender.end(paymentId).finally(() => {
       this.#settling.delete(paymentId);
-      this.#wait(paymentId);
+      this.#wait(paymentId, before);
     });
     this.#settling.set(paymentId, settling);
     return settling;
   }
 
-  /** Settles it ever less often. */
-  #wait(paymentId: string): void {
+  /** Settles it ever less often. What got further goes on at once: a hold that was found is released. */
+  #wait(paymentId: string, before: Hold): void {
     const hold = this.#records.get(paymentId);
-    if (!isBeingEnded(hold) && hold.state !== "unknown") {
+    const isFurther = hold.state !== before.state || hold.charge !== before.charge;
+    if (isFurther || (!isBeingEnded(hold) && !isUnknown(hold))) {
       this.#next.delete(paymentId);
       return;
     }
-    const before = this.#next.get(paymentId)?.pause;
-    const pause = before === undefined ? FIRST_PAUSE_MILLISECONDS : Math.min(2 * before, LONGEST_PAUSE_MILLISECONDS);
+    const last = this.#next.get(paymentId)?.pause;
+    const pause = last === undefined ? FIRST_PAUSE_MILLISECONDS : Math.min(2 * last, LONGEST_PAUSE_MILLISECONDS);
     this.#next.set(paymentId, { at: Date.now() + pause, pause });
   }
 }
@@ -144,9 +148,15 @@ function isUnused({ state, underWay }: Hold): boolean {
   return state === "open" && underWay.size === 0;
 }
 
-/** Returns whether nobody can get a hold for the payment any more, and it may be held. */
-function isToBeChecked({ state, facts, underWay }: Hold, now: number): boolean {
-  return state === "unknown" && underWay.size === 0 && now > (facts?.authorizeBy ?? 0) + CLOCK_TOLERANCE_SECONDS;
+/** Returns whether it may be held or charged, and has bought nothing. */
+function isUnknown({ state, charge }: Hold): boolean {
+  return state === "unknown" || charge === "unknown";
+}
+
+/** Returns whether the payment may be held or charged, and nobody can do that any more. */
+function isToBeChecked(hold: Hold, now: number): boolean {
+  const { authorizeBy = 0 } = hold.facts ?? {};
+  return isUnknown(hold) && hold.underWay.size === 0 && now > authorizeBy + CLOCK_TOLERANCE_SECONDS;
 }
 
 function isPast(hold: Hold, now: number): boolean {
@@ -154,6 +164,7 @@ function isPast(hold: Hold, now: number): boolean {
   if (isOver(hold)) {
     return now > captureDeadline + CLOCK_TOLERANCE_SECONDS;
   }
-  const isLeft = isBeingEnded(hold) || hold.state === "unknown" || hold.state === "open";
+  const isLeft =
+    isBeingEnded(hold) || isUnknown(hold) || ["paid", "served"].includes(hold.charge) || hold.state === "open";
   return isLeft && now > captureDeadline + GRACE_SECONDS;
 }

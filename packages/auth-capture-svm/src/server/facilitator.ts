@@ -7,6 +7,7 @@ import type {
   SettleResponse,
   SupportedKind,
   SupportedResponse,
+  VerifyResponse,
 } from "@x402/core/types";
 
 import { ask, errorOf, reasonOf } from "../answer.js";
@@ -50,9 +51,14 @@ export class Facilitator implements FacilitatorClient {
     this.#fetch = send;
   }
 
-  /** The flow `escrow` settles before it serves, and verifies nothing beforehand. */
-  verify(): Promise<never> {
-    return Promise.reject(new FacilitatorError("payments are settled, and not verified before"));
+  /**
+   * Asks whether a client's payload would be settled.
+   *
+   * @throws {FacilitatorError} if there is no verdict
+   */
+  async verify(paymentPayload: PaymentPayload, paymentRequirements: PaymentRequirements): Promise<VerifyResponse> {
+    const answer = await this.ask("/verify", { x402Version: 2, paymentPayload, paymentRequirements });
+    return this.#reading("/verify", () => readVerification(answer));
   }
 
   /**
@@ -134,6 +140,18 @@ function readKind(value: unknown, path: string): SupportedKind {
     scheme: kind.text("scheme"),
     network: kind.text("network") as SupportedKind["network"],
     ...(kind.has("extra") ? { extra: kind.object("extra") } : {}),
+  };
+}
+
+function readVerification(value: unknown): VerifyResponse {
+  const fields = new Fields(value, "");
+  const optional = (name: "invalidReason" | "invalidMessage" | "payer"): object =>
+    fields.has(name) ? { [name]: fields.text(name) } : {};
+  return {
+    isValid: fields.boolean("isValid"),
+    ...optional("invalidReason"),
+    ...optional("invalidMessage"),
+    ...optional("payer"),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What a merchant knows of one payment, and what of it is on disk. No I/O. */
 
+import type { ChargeEvent } from "../purchase/charge.js";
 import { canHappen, nextOf } from "../purchase/machine.js";
 import {
   HOLD,
@@ -9,15 +10,15 @@ import {
   type VoucherEvent,
   type VoucherState,
 } from "../purchase/seller.js";
+import { type Charged, chargeLineOf, chargeOnDisk, followCharge, inCharge } from "./charge.js";
 import type { Facts, Line } from "./line.js";
 
 /** What is known of one payment. */
-export interface Hold {
+export interface Hold extends Charged {
+  /** Says nothing of a payment that is charged at once. */
   readonly state: HoldState;
-  /** Absent as long as it is not on disk. */
-  readonly facts?: Facts;
-  /** How it ends, signed; of one that may be held, the client's payload. */
-  readonly payload?: Record<string, unknown>;
+  /** The intent of one that may be held, or the signed capture. A release is signed when it goes out. */
+  readonly payload?: Record<string, unknown> | undefined;
   /** The highest voucher that was accepted, in base units. */
   readonly accepted: bigint;
   /** Vouchers that bought something, in base units. */
@@ -28,11 +29,13 @@ export interface Hold {
   readonly usedAt: number;
 }
 
-/** What happens to a payment, and to one voucher of it. */
+/** What happens to a payment, and to one voucher of it; or to a charge. */
 export interface Change {
   /** One after the other. */
   readonly hold?: readonly HoldEvent[] | undefined;
   readonly voucher?: readonly [amount: bigint, event: VoucherEvent] | undefined;
+  /** Of a payment that is charged at once; then nothing else happens. */
+  readonly charge?: ChargeEvent | undefined;
   readonly facts?: Facts | undefined;
   readonly payload?: Record<string, unknown> | undefined;
   /** The highest voucher that was accepted, where nothing else says so. */
@@ -41,7 +44,7 @@ export interface Change {
 
 /** What is known of a payment that never came. */
 export function nothing(): Hold {
-  return { state: "offered", accepted: 0n, served: new Set(), underWay: new Map(), usedAt: 0 };
+  return { state: "offered", charge: "offered", accepted: 0n, served: new Set(), underWay: new Map(), usedAt: 0 };
 }
 
 /** The highest voucher that bought something, in base units. */
@@ -72,7 +75,10 @@ export function canVoucherFollow(hold: Hold, amount: bigint, event: VoucherEvent
  *
  * @throws {IllegalError} if that can't happen
  */
-export function follow(hold: Hold, { hold: events = [], voucher, accepted = 0n, ...more }: Change): Hold {
+export function follow(hold: Hold, { hold: events = [], voucher, charge, accepted = 0n, ...more }: Change): Hold {
+  if (charge !== undefined) {
+    return followCharge(hold, { charge, ...more });
+  }
   const state = after(hold, events);
   const is = voucher === undefined ? undefined : nextOf(VOUCHER, voucherState(hold, voucher[0]), voucher[1]);
   return put({ ...hold, state, accepted: most(hold.accepted, accepted) }, more, voucher?.[0], is);
@@ -81,12 +87,16 @@ export function follow(hold: Hold, { hold: events = [], voucher, accepted = 0n, 
 /** Returns a hold as a line of the record leaves it. */
 export function replay(
   hold: Hold,
-  { hold: _id, state, payload, voucher, accepted = 0n, served = [], ...facts }: Line,
+  { hold: _id, state, charge, payload = hold.payload, voucher, accepted = 0n, served = [], ...more }: Line,
 ): Hold {
+  const isMore = Object.keys(more).length > 0;
+  const facts = isMore ? { authorizeBy: 0, captureDeadline: 0, ...hold.facts, ...more } : hold.facts;
+  if (charge !== undefined) {
+    return inCharge({ ...hold, facts, payload }, charge);
+  }
   served.forEach((amount) => hold.served.add(amount));
   const known = { ...hold, state: state ?? hold.state, accepted: most(hold.accepted, accepted) };
-  const more = facts.requirements === undefined ? { payload } : { payload, facts: facts as Facts };
-  return put(known, more, voucher?.amount, voucher?.state);
+  return put(known, { facts, payload }, voucher?.amount, voucher?.state);
 }
 
 /** The hold with what is new of it, and with the new state of a voucher. */
@@ -99,7 +109,7 @@ function put(
   const known = {
     ...hold,
     ...(facts === undefined ? {} : { facts }),
-    ...(payload === undefined ? {} : { payload }),
+    payload: keepsPayload(hold.state) ? payload : undefined,
   };
   if (amount === undefined || is === undefined) {
     return known;
@@ -120,32 +130,41 @@ function put(
 export function lineOf(
   id: string,
   before: Hold,
-  { hold, voucher, facts, payload, accepted }: Change,
+  { hold, voucher, charge, facts, payload, accepted }: Change,
 ): Line | undefined {
+  if (charge !== undefined) {
+    return chargeLineOf(id, before, { charge, facts, payload });
+  }
   const state = after(before, hold ?? []);
   const isChanged = onDisk(state) !== onDisk(before.state);
   const was = voucher === undefined ? "offered" : voucherState(before, voucher[0]);
   const is = voucher === undefined ? was : nextOf(VOUCHER, was, voucher[1]);
   const isVoucherChanged = onDisk(is) !== onDisk(was);
-  if (!isChanged && !isVoucherChanged && payload === undefined) {
+  if (!isChanged && !isVoucherChanged) {
     return undefined;
   }
   return {
     hold: id,
     ...(isChanged ? { state: onDisk(state) } : {}),
     ...(facts === undefined ? {} : facts),
-    ...(payload === undefined ? {} : { payload }),
+    ...(payload === undefined || !keepsPayload(state) ? {} : { payload }),
     ...(accepted === undefined ? {} : { accepted }),
     ...(isVoucherChanged && voucher !== undefined ? { voucher: { amount: voucher[0], state: onDisk(is) } } : {}),
   };
 }
 
-/** All that is known of a hold, in a line, and in one more for each voucher that is being served. */
-export function whole(id: string, { state, facts, payload, accepted, served, underWay }: Hold): Line[] {
+/** Whether anything of a payment is on disk. */
+export function isOnDisk({ state, charge }: Hold): boolean {
+  return onDisk(state) !== "offered" || chargeOnDisk(charge) !== "offered";
+}
+
+/** All that is known of a payment, in a line, and in one more for each voucher that is being served. */
+export function whole(id: string, { state, charge, facts, payload, accepted, served, underWay }: Hold): Line[] {
   const serving = [...underWay].filter(([, voucher]) => voucher === "serving");
   return [
     {
-      ...{ hold: id, state: onDisk(state), ...facts },
+      ...(charge === "offered" ? { hold: id, state: onDisk(state) } : { hold: id, charge: chargeOnDisk(charge) }),
+      ...facts,
       ...(payload === undefined ? {} : { payload }),
       ...(accepted === 0n ? {} : { accepted }),
       ...(served.size === 0 ? {} : { served: [...served] }),
@@ -158,6 +177,11 @@ export function whole(id: string, { state, facts, payload, accepted, served, und
 export function onDisk<State extends HoldState | VoucherState>(state: State): State {
   const kept: Readonly<Record<string, string>> = { sent: "offered", sent_again: "unknown", checking: "unknown" };
   return (kept[state] ?? state) as State;
+}
+
+/** Returns whether something goes to the verifier that can't be made anew. */
+function keepsPayload(state: HoldState): boolean {
+  return ["unknown", "capturing"].includes(onDisk(state));
 }
 
 function most(left: bigint, right: bigint): bigint {

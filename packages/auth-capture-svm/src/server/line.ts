@@ -4,32 +4,26 @@ import type { PaymentRequirements } from "@x402/core/types";
 
 import { writeHex } from "../bytes.js";
 import { FieldError, Fields } from "../fields.js";
+import { CHARGE, type ChargeState } from "../purchase/charge.js";
 import { HOLD, type HoldState, VOUCHER, type VoucherState } from "../purchase/seller.js";
-import type { CapturePayload, ClosePayload, VoidPayload } from "../wire.js";
-
-/** How a payment ends, signed. */
-export type Ending = CapturePayload | ClosePayload | VoidPayload;
-
-/** Returns whether a payload ends a payment: a client's does not. */
-export function isEnding(payload: Record<string, unknown> | undefined): payload is Ending {
-  return ["capture", "close", "void"].includes(String(payload?.["type"]));
-}
 
 /** What a payment's ending needs. */
 export interface Facts {
-  /** With which the ending is settled. */
-  readonly requirements: PaymentRequirements;
+  /** With which the ending is settled, or the charge; absent once that is served. */
+  readonly requirements?: PaymentRequirements | undefined;
   /** Last second to put the intent on chain, unix. */
   readonly authorizeBy: number;
   /** Last second for captures, unix. */
   readonly captureDeadline: number;
 }
 
-/** A change of a hold. What is absent is as it was. */
+/** A change of a hold, or of a charge. What is absent is as it was. */
 export interface Line extends Partial<Facts> {
   readonly hold: string;
   readonly state?: HoldState;
-  /** How it ends, signed; of one that may be held, the client's payload. */
+  /** Of a payment that is charged at once. */
+  readonly charge?: ChargeState;
+  /** The intent of one that may be held, with its capture if it is charged; or the signed capture. */
   readonly payload?: Record<string, unknown>;
   readonly voucher?: { readonly amount: bigint; readonly state: VoucherState };
   readonly accepted?: bigint;
@@ -42,14 +36,15 @@ export function readLine(value: unknown): Line {
   const has = <T>(name: string, read: (name: string) => T): object => (fields.has(name) ? { [name]: read(name) } : {});
   return {
     hold: writeHex(fields.hex32("hold")),
-    ...has("state", () => state(HOLD, fields)),
+    ...has("state", (name) => state(HOLD, fields, name)),
+    ...has("charge", (name) => state(CHARGE, fields, name)),
     ...has("requirements", (name) => fields.object(name)),
     ...has("authorizeBy", (name) => fields.integer(name)),
     ...has("captureDeadline", (name) => fields.integer(name)),
     ...has("payload", (name) => fields.object(name)),
     ...has("voucher", (name) => {
       const voucher = new Fields(fields.object(name), name);
-      return { amount: voucher.decimal("amount"), state: state(VOUCHER, voucher) };
+      return { amount: voucher.decimal("amount"), state: state(VOUCHER, voucher, "state") };
     }),
     ...has("accepted", (name) => fields.decimal(name)),
     ...has("served", (name) => fields.items(name, (items, place) => items.decimal(place))),
@@ -61,10 +56,10 @@ export function writeLine(line: Line): unknown {
   return JSON.parse(JSON.stringify(line, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)));
 }
 
-function state<State extends string>(table: Readonly<Record<State, unknown>>, fields: Fields): State {
-  const text = fields.text("state");
+function state<State extends string>(table: Readonly<Record<State, unknown>>, fields: Fields, name: string): State {
+  const text = fields.text(name);
   if (!Object.hasOwn(table, text)) {
-    throw new FieldError("state", `there is no ${text}`);
+    throw new FieldError(name, `there is no ${text}`);
   }
   return text as State;
 }

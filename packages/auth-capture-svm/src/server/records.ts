@@ -5,7 +5,8 @@
 
 import { nextOf } from "../purchase/machine.js";
 import { HOLD } from "../purchase/seller.js";
-import { type Change, follow, type Hold, lineOf, nothing, onDisk, replay, whole } from "./hold.js";
+import { followCharge } from "./charge.js";
+import { type Change, follow, type Hold, isOnDisk, lineOf, nothing, replay, whole } from "./hold.js";
 import { readLine, writeLine } from "./line.js";
 
 /** How many lines there may be beyond two for each that is needed before they are written anew. */
@@ -45,7 +46,7 @@ export class Records {
     for (const [id, hold] of this.#holds) {
       const after = { ...hold, state: nextOf(HOLD, hold.state, "crashed") };
       hold.underWay.clear();
-      this.#put(id, after);
+      this.#put(id, followCharge(after, { charge: "crashed" }));
     }
     this.#rewrite();
   }
@@ -98,7 +99,7 @@ export class Records {
 
   #put(id: string, hold: Hold): void {
     this.#unknown += Number(hold.state === "unknown") - Number(this.get(id).state === "unknown");
-    if (hold.state === "offered" && hold.underWay.size === 0) {
+    if (hold.state === "offered" && hold.charge === "offered" && hold.underWay.size === 0) {
       this.#holds.delete(id);
     } else {
       this.#holds.set(id, hold);
@@ -106,7 +107,7 @@ export class Records {
   }
 
   #rewrite(): void {
-    const known = this.all().filter(([, { state }]) => onDisk(state) !== "offered");
+    const known = this.all().filter(([, hold]) => isOnDisk(hold));
     const lines = known.flatMap(([id, hold]) => whole(id, hold)).map(writeLine);
     const amounts = known.reduce((sum, [, { served }]) => sum + served.size, 0);
     // If it fails, the next change tries again: the file may be another by then.

@@ -4,15 +4,14 @@
  */
 
 import { createHash } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
-
 import type { PaymentPayload } from "@x402/core/types";
 
 import { FieldError } from "../fields.js";
 import { PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_EXTRA, readIdentifier } from "../payment_identifier.js";
 import { INVALID_PAYLOAD } from "../reasons.js";
 import { Answered, record, replay } from "./answered.js";
-import { isSuccess, type Passing, type Problem } from "./passing.js";
+import { isSuccess, type Passing } from "./passing.js";
+import { problemResponse } from "./web.js";
 import type { Requests, WebRequest } from "./request.js";
 
 export class Repeats {
@@ -24,41 +23,41 @@ export class Repeats {
     this.#requests = requests;
   }
 
-  /** Has `pass` answer a request, unless it is a repeat that was answered before. */
-  async answer(passing: Passing, pass: () => Promise<void>): Promise<void> {
+  /** Has `sell` answer a request, unless it is a repeat that was answered before. */
+  async answer(passing: Passing, sell: () => Promise<Response>): Promise<Response> {
     let purchase: string | undefined;
     try {
       purchase = this.#purchaseOf(passing.request);
     } catch (error) {
       if (error instanceof FieldError) {
         const message = `payment-signature: ${error.message}`;
-        return refuse(passing.response, { status: 400, code: INVALID_PAYLOAD, message });
+        return problemResponse({ status: 400, code: INVALID_PAYLOAD, message });
       }
       throw error;
     }
-    replacing(passing);
-    return purchase === undefined ? pass() : this.#once(purchase, passing, pass);
+    return purchase === undefined ? sell() : this.#once(purchase, passing, sell);
   }
 
-  async #once(purchase: string, passing: Passing, pass: () => Promise<void>): Promise<void> {
-    const { response } = passing;
+  async #once(purchase: string, passing: Passing, sell: () => Promise<Response>): Promise<Response> {
     // A repeat may come while the first is being served.
     while (this.#underWay.has(purchase)) {
       await this.#underWay.get(purchase);
     }
     const known = this.#answered.get(purchase);
     if (known !== undefined) {
-      return replay(response, known);
+      return replay(known);
     }
     let end = (): void => {};
     this.#underWay.set(purchase, new Promise((resolve) => (end = resolve)));
     try {
-      const recorded = record(response);
-      await pass();
-      const answer = recorded();
-      if (passing.isPaid && answer !== undefined && isSuccess(answer.status)) {
-        this.#answered.add(purchase, answer);
+      const response = await sell();
+      if (passing.isPaid && isSuccess(response.status)) {
+        const answer = await record(response.clone());
+        if (answer !== undefined) {
+          this.#answered.add(purchase, answer);
+        }
       }
+      return response;
     } finally {
       this.#underWay.delete(purchase);
       end();
@@ -95,37 +94,11 @@ export class Repeats {
 }
 
 /** The payment that a request has; `undefined` where the payment middleware can't read it either. */
-function paymentOf({ headers }: IncomingMessage): Partial<PaymentPayload> | undefined {
+export function paymentOf({ headers }: WebRequest): Partial<PaymentPayload> | undefined {
   try {
     const text = Buffer.from(String(headers["payment-signature"] ?? ""), "base64").toString();
     return (JSON.parse(text) as Partial<PaymentPayload> | null) ?? undefined;
   } catch {
     return undefined;
   }
-}
-
-/** Sends the problem, if there is one by then, instead of the payment middleware's 402. */
-function replacing(passing: Passing): void {
-  const { response } = passing;
-  const { end } = response;
-  response.end = (...args: unknown[]): typeof response => {
-    response.end = end;
-    if (passing.problem !== undefined && !response.headersSent) {
-      refuse(response, passing.problem);
-      return response;
-    }
-    return end.apply(response, args as Parameters<typeof end>);
-  };
-}
-
-function refuse(response: ServerResponse, { status, code, message }: Problem): void {
-  for (const name of ["payment-required", "payment-response", "etag"]) {
-    response.removeHeader(name);
-  }
-  const body = JSON.stringify({ error: { code, message } });
-  response.statusCode = status;
-  response.setHeader("content-type", "application/json; charset=utf-8");
-  response.setHeader("content-length", Buffer.byteLength(body));
-  response.setHeader("cache-control", "no-store");
-  response.end(body);
 }

@@ -2,20 +2,29 @@
 
 import type { IncomingMessage } from "node:http";
 
+import { printable } from "../bytes.js";
 import { resourceHash, streamResourceHash } from "../messages.js";
 import { readBaseUrl } from "../url.js";
+
+/** How many hosts that are not the public URL's are warned of: anybody can ask for any. */
+const MOST_HOSTS = 3;
 
 /** In place of a public URL: the scheme and the name that each request has. */
 export const HOST = "host";
 
-/** A request as Express has it. */
-export type WebRequest = IncomingMessage & { body?: unknown; originalUrl?: string; protocol?: string };
+/** A request as Express has it, as far as it is read. */
+export type WebRequest = Pick<IncomingMessage, "headers" | "method" | "url"> & {
+  body?: unknown;
+  originalUrl?: string;
+  protocol?: string;
+};
 
 /** Knows what was asked for, as the client knows it. */
 export class Requests {
   /** `undefined` where each request's `Host` header is believed. */
   readonly #base: string | undefined;
-  readonly #bodies = new WeakMap<IncomingMessage, Uint8Array>();
+  readonly #otherHosts = new Set<string>();
+  readonly #bodies = new WeakMap<object, Uint8Array>();
 
   /**
    * @param publicUrl the base URL under which clients reach the routes, or `HOST`
@@ -41,6 +50,20 @@ export class Requests {
     // A client may send a whole URL, of any host.
     const { pathname, search } = target.startsWith("/") ? new URL(`${base}${target}`) : new URL(target, base);
     return new URL(`${new URL(base).origin}${pathname}${search}`);
+  }
+
+  /** Warns if clients ask for another host than the public URL's: they can't pay there. */
+  compareHost({ headers }: WebRequest): void {
+    const host = headers.host?.toLowerCase();
+    const isOther = this.#base !== undefined && host !== undefined && host !== new URL(this.#base).host;
+    if (isOther && this.#otherHosts.size < MOST_HOSTS && !this.#otherHosts.has(host)) {
+      this.#otherHosts.add(host);
+      console.warn(
+        `a request came for ${printable(host)}, and publicUrl is ${this.#base}: clients that ask for ${printable(host)} ` +
+          `are told terms for another URL and can't pay. If they should, set publicUrl to what they ask for; behind a ` +
+          `proxy that changes the host all is well`,
+      );
+    }
   }
 
   /**

@@ -1,8 +1,7 @@
-/** The scheme for `@x402/core`'s resource server, and so for `@x402/express`. */
+/** The scheme for `@x402/core`'s resource server, and the shop that sells by it. */
 
-import type { ServerResponse } from "node:http";
-
-import type { PaymentOption } from "@x402/core/http";
+import type { PaymentOption, RoutesConfig } from "@x402/core/http";
+import { x402ResourceServer } from "@x402/core/server";
 import type {
   AssetAmount,
   PaymentRequirements,
@@ -16,37 +15,40 @@ import type {
 
 import { writeHex } from "../bytes.js";
 import { identifierDeclaration, PAYMENT_IDENTIFIER, PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
-import { SCHEME } from "../wire.js";
+import { AUTHORIZATION_FLOW, ESCROW_FLOW, SCHEME } from "../wire.js";
 import { checkCommitment, type MerchantConfig, type PriceOptions } from "./config.js";
 import type { Facilitator } from "./facilitator.js";
-import { current, type Middleware, pass, type Passing } from "./passing.js";
+import { current } from "./passing.js";
 import { isStreamed } from "./payment.js";
 import { parsePrice } from "./price.js";
-import { Repeats } from "./repeats.js";
-import type { Requests, WebRequest } from "./request.js";
+import type { Requests } from "./request.js";
 import { type Merchant, setUp } from "./setup.js";
+import { Shop } from "./shop.js";
 import { deadlines, standingExtra } from "./terms.js";
 
 type Network = SupportedKind["network"];
 
 /**
- * Sells: x402's flow `escrow`, with a hold before the handler and a capture or a release after it.
+ * Sells: by x402's flow `escrow`, with a hold before the handler and a capture or a release after it, or by
+ * `authorization`, with a charge after the handler and before its answer leaves.
  */
 export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   readonly scheme = SCHEME;
   readonly defaultAssetTransferMethod = "default";
-  readonly paymentFlows = { default: { supported: ["escrow"], default: "escrow" } } as const;
+  readonly paymentFlows = { default: { supported: [ESCROW_FLOW, AUTHORIZATION_FLOW], default: ESCROW_FLOW } } as const;
   readonly dynamicExtraFields = ["captureDeadline", "refundDeadline"];
   readonly schemeHooks: SchemeServerHooks = {
+    onBeforeVerify: async (context) => {
+      const result = await this.#merchant.counter.verify(context);
+      return result === undefined ? undefined : { skip: true, result };
+    },
     // Core would settle the client's payload in every phase, and warn and go on if this threw.
     onBeforeSettle: async (context) => ({ skip: true, result: await this.#merchant.counter.settle(context) }),
   };
   readonly #merchant: Merchant;
-  readonly #repeats: Repeats;
 
   private constructor(merchant: Merchant) {
     this.#merchant = merchant;
-    this.#repeats = new Repeats(merchant.requests);
   }
 
   /**
@@ -80,13 +82,17 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
    *
    * @throws if the price can't be read, or an option is wrong
    */
-  price(price: Price, { commitment, hold, identified }: PriceOptions = {}): PaymentOption {
+  price(price: Price, { commitment, hold, held = hold !== undefined, identified }: PriceOptions = {}): PaymentOption {
     checkCommitment(commitment, "commitment");
     const { amount } = parsePrice(price, this.#merchant.token);
     if (hold !== undefined && BigInt(parsePrice(hold, this.#merchant.token).amount) < BigInt(amount)) {
       throw new TypeError(`hold: ${JSON.stringify(hold)} does not pay for one request`);
     }
+    if (hold !== undefined && !held) {
+      throw new TypeError("held: a price is charged at once or streamed, not both: a charge holds nothing");
+    }
     const extra = {
+      ...(held ? {} : { paymentFlow: AUTHORIZATION_FLOW }),
       ...(identified === undefined ? {} : { [PAYMENT_IDENTIFIER_EXTRA]: identified }),
       ...(commitment === undefined ? {} : { commitment }),
       ...(hold === undefined ? {} : { requestPrice: amount }),
@@ -95,22 +101,18 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
   }
 
   /**
-   * Goes around what `paymentMiddleware` returns; without it nothing is sold. Where a route takes ids
-   * of purchases, a repeat of a paid request, equal in id, payment, method, URL and body, is answered
-   * as before without running the handler: for an hour, the last 1,024 answers of up to 64 KiB each,
-   * in memory.
+   * Sells routes, for the adapter of a framework. Where a route takes ids of purchases, a repeat of a
+   * paid request, equal in id, payment, method, URL and body, is answered as before without running
+   * the handler: for an hour, the last 1,024 answers of up to 64 KiB each, in memory.
+   *
+   * @param routes by method and whole path, as `"GET /report"`
+   * @param register adds other schemes that routes take
+   * @throws if a route can't be sold as it says
    */
-  wrap<Request extends WebRequest, Response extends ServerResponse>(
-    middleware: Middleware<Request, Response>,
-  ): Middleware<Request, Response> {
-    return async (request, response, next) => {
-      const passing: Passing = { request, response, isPaid: false };
-      try {
-        await pass(passing, () => this.#repeats.answer(passing, () => middleware(request, response, next)));
-      } finally {
-        await this.#merchant.counter.leave(passing);
-      }
-    };
+  shop(routes: RoutesConfig, register: (server: x402ResourceServer) => void = () => {}): Promise<Shop> {
+    const server = new x402ResourceServer(this.facilitator).register(this.network, this);
+    register(server);
+    return Shop.open(this.#merchant, server, routes);
   }
 
   /**
@@ -149,7 +151,7 @@ export class AuthCaptureSvmScheme implements SchemeNetworkServer {
 
   enhancePaymentRequirements(requirements: PaymentRequirements): Promise<PaymentRequirements> {
     const { support, authorizer, windows } = this.#merchant;
-    const standing = standingExtra(support.deployment, authorizer, isStreamed(requirements));
+    const standing = standingExtra(support.deployment, authorizer, requirements);
     const dated = deadlines(Math.floor(Date.now() / 1000), windows);
     return Promise.resolve({ ...requirements, extra: { ...requirements.extra, ...standing, ...dated } });
   }

@@ -2,6 +2,7 @@
 
 import type { Address } from "../bytes.js";
 import { Authorizer } from "./authorizer.js";
+import { Charger } from "./charger.js";
 import { checkConfig, type MerchantConfig } from "./config.js";
 import { Counter } from "./counter.js";
 import { Ender } from "./ender.js";
@@ -9,6 +10,7 @@ import { Endings } from "./endings.js";
 import { Facilitator } from "./facilitator.js";
 import { openFolder } from "./folder.js";
 import { decimalsOf, type Token } from "./price.js";
+import { checkReceiver } from "./receiver.js";
 import type { Records } from "./records.js";
 import { Requests } from "./request.js";
 import { Support } from "./support.js";
@@ -32,7 +34,7 @@ export interface Merchant {
 
 /**
  * @throws if a setting is wrong, the facilitator doesn't answer or doesn't settle for the merchant's
- * program, or the folder can't be used
+ * program, the receiver has no token account, or the folder can't be used
  */
 export async function setUp(config: MerchantConfig): Promise<Merchant> {
   checkConfig(config);
@@ -41,7 +43,9 @@ export async function setUp(config: MerchantConfig): Promise<Merchant> {
   const facilitator = new Facilitator(config.facilitator, config.fetch);
   const support = await Support.of(facilitator, config.program);
   try {
-    const token = { mint: config.token.mint, decimals: decimals(config.token, support) };
+    const payTo = config.payTo ?? authorizer.address;
+    const onChain = await checkReceiver(facilitator, payTo, config.token.mint);
+    const token = { mint: config.token.mint, decimals: decimals(config.token, support, onChain) };
     const [records, unlock] = await openFolder(config.state);
     const { endings, ...selling } = sell(config, authorizer, facilitator, support, records);
     const close = (): void => {
@@ -49,7 +53,6 @@ export async function setUp(config: MerchantConfig): Promise<Merchant> {
       endings.close();
       unlock();
     };
-    const payTo = config.payTo ?? authorizer.address;
     const known = { facilitator, support, token, authorizer: authorizer.address, payTo, requests };
     return { ...known, ...selling, endings, close };
   } catch (error) {
@@ -70,12 +73,17 @@ function sell(
   const idleSeconds = config.closesStreams === false ? undefined : streamIdleSeconds;
   const endings = new Endings(new Ender(facilitator, authorizer, records, support), records, idleSeconds);
   const till = new Till(facilitator, authorizer, records, endings, config.captureCommitment);
-  return { windows, endings, counter: new Counter(till, windows, (reason) => support.refused(reason)) };
+  const charger = new Charger(facilitator, authorizer, records);
+  return { windows, endings, counter: new Counter(till, charger, windows, (reason) => support.refused(reason)) };
 }
 
 /** @throws if nobody knows the token's decimals, or the facilitator knows others */
-function decimals({ mint, decimals: configured }: MerchantConfig["token"], { deployment }: Support): number {
-  const told = decimalsOf(deployment.kind, mint);
+function decimals(
+  { mint, decimals: configured }: MerchantConfig["token"],
+  { deployment }: Support,
+  onChain: number | undefined,
+): number {
+  const told = onChain ?? decimalsOf(deployment.kind, mint);
   if (configured !== undefined && told !== undefined && configured !== told) {
     throw new TypeError(`token.decimals: is ${configured}, and the facilitator says that ${mint} has ${told}`);
   }

@@ -2,13 +2,13 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
+import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 
 import type { Address } from "../bytes.js";
 import { FieldError } from "../fields.js";
 import { PAYMENT_IDENTIFIER_EXTRA } from "../payment_identifier.js";
-import { SESSION_KEY, readExtra, readIntentPayload } from "../wire.js";
-import { paymentIdOf, typedPayment, voucherOf } from "./payment.js";
+import { AUTHORIZATION_FLOW, ESCROW_FLOW, SESSION_KEY, readExtra, readIntentPayload } from "../wire.js";
+import { isStreamed, paymentIdOf, typedPayment, voucherOf } from "./payment.js";
 import type { Deployment } from "./support.js";
 
 /** A capture needs this long to be put on chain; a challenge with less left is too old to pay. */
@@ -48,6 +48,25 @@ export const COMMITMENTS = ["processed", "confirmed", "finalized"] as const;
 
 export type Commitment = (typeof COMMITMENTS)[number];
 
+/**
+ * Whether the facilitator saw a payment on chain as finally as was asked for.
+ *
+ * @param commitment what was asked for, if anything was
+ */
+export function isFinalEnough({ extra }: SettleResponse, commitment: unknown): boolean {
+  return rank(extra?.["status"]) >= Math.max(rank(commitment), 0);
+}
+
+/** How final that is: -1 for nothing that is on chain. */
+function rank(commitment: unknown): number {
+  return COMMITMENTS.findIndex((known) => known === commitment);
+}
+
+/** Returns whether what is asked for is charged at once. */
+export function isCharge({ extra }: PaymentRequirements): boolean {
+  return extra["paymentFlow"] === AUTHORIZATION_FLOW;
+}
+
 /** What a capture or release is settled with. How final the hold had to be says nothing of them. */
 export function lifecycleRequirements(requirements: PaymentRequirements, commitment?: Commitment): PaymentRequirements {
   const { commitment: _hold, ...extra } = requirements.extra;
@@ -75,13 +94,13 @@ export function deadlines(now: number, windows: Windows): Record<string, number>
 export function standingExtra(
   { program, feePayer }: Pick<Deployment, "program" | "feePayer">,
   authorizer: Address,
-  isStreamed: boolean,
+  requirements: PaymentRequirements,
 ): Record<string, unknown> {
   return {
-    paymentFlow: "escrow",
+    paymentFlow: isCharge(requirements) ? AUTHORIZATION_FLOW : ESCROW_FLOW,
     program,
     feePayer,
-    captureAuthorizer: isStreamed ? SESSION_KEY : authorizer,
+    captureAuthorizer: isStreamed(requirements) ? SESSION_KEY : authorizer,
     receiverAuthorizer: authorizer,
     maxFeeBps: 0,
   };
@@ -106,14 +125,16 @@ export function checkAccepted(
   const askedThen = { ...asked, extra: { ...asked.extra, ...deadlines(issuedAt, windows) } };
   const difference = firstDifference(askedThen, accepted);
   if (difference !== undefined) {
-    throw new FieldError(`accepted.${difference}`, "is not what this request costs");
+    const hint = "; the payment is for another request, or this server's publicUrl is not the URL that clients ask for";
+    const isElsewhere = difference === "extra.resourceHash";
+    throw new FieldError(`accepted.${difference}`, `is not what this request costs${isElsewhere ? hint : ""}`);
   }
-  const isStreamed = extra.requestPrice !== undefined;
-  if (isStreamed && payment.payload["type"] === "voucher") {
+  const isVoucher = extra.requestPrice !== undefined;
+  if (isVoucher && payment.payload["type"] === "voucher") {
     const { paymentId, amount } = voucherOf(payment);
     // The deadline in its terms is any that the client likes. The hold's own is not known here.
     const captureDeadline = now + windows.captureSeconds;
-    return { payment: typedPayment(payment), paymentId, amount, captureDeadline, authorizeBy: 0, isStreamed };
+    return { payment: typedPayment(payment), paymentId, amount, captureDeadline, authorizeBy: 0, isStreamed: true };
   }
   if (issuedAt > now + CLOCK_TOLERANCE_SECONDS || extra.captureDeadline < now + MINIMUM_CAPTURE_SECONDS) {
     throw new FieldError("accepted.extra.captureDeadline", "the challenge is too old or not ours; ask for a new one");
@@ -123,7 +144,7 @@ export function checkAccepted(
   }
   const paymentId = paymentIdOf(payment);
   const { sessionKey, authorizeBy } = readIntentPayload(payment.payload);
-  const voucher = isStreamed ? voucherOf(payment) : undefined;
+  const voucher = isVoucher ? voucherOf(payment) : undefined;
   if (voucher !== undefined && voucher.paymentId !== paymentId) {
     throw new FieldError("payload.voucher.paymentId", `must be ${paymentId}, the digest of this intent`);
   }
@@ -134,7 +155,7 @@ export function checkAccepted(
     captureDeadline: extra.captureDeadline,
     authorizeBy,
     sessionKey,
-    isStreamed,
+    isStreamed: isVoucher,
   };
 }
 

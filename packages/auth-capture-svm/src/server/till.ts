@@ -2,7 +2,7 @@
 
 import type { SettleResponse } from "@x402/core/types";
 
-import type { HoldEvent } from "../purchase/seller.js";
+import { type HoldEvent, takesVouchers } from "../purchase/seller.js";
 import type { Verdict } from "../purchase/verdict.js";
 import { DUPLICATE, SETTLE_ERROR, VOUCHER_HOLD_CLOSED, VOUCHER_REPEATED } from "../reasons.js";
 import type { Authorizer } from "./authorizer.js";
@@ -12,10 +12,8 @@ import { canFollow, canVoucherFollow, type Change } from "./hold.js";
 import type { Facts } from "./line.js";
 import { isSignedBy } from "./payment.js";
 import type { Records } from "./records.js";
-import { type Accepted, COMMITMENTS, type Commitment, lifecycleRequirements } from "./terms.js";
-import { type Answered, ask, comesAgain, refused } from "./verdict.js";
-
-const BOUGHT = "the payment bought something before, or is being served";
+import { type Accepted, type Commitment, isFinalEnough, lifecycleRequirements } from "./terms.js";
+import { type Answered, ask, BOUGHT, comesAgain, refused } from "./verdict.js";
 
 /** How many payments that may be held are remembered: others go back at their deadline. */
 const MOST_UNKNOWN = 65_536;
@@ -75,11 +73,11 @@ export class Till {
     if (opens && !canFollow(known, "asked")) {
       return { refusal: refused(payment.accepted, DUPLICATE, BOUGHT) };
     }
-    if (!canVoucherFollow(known, amount, "asked")) {
-      return { refusal: refused(payment.accepted, VOUCHER_REPEATED, BOUGHT) };
+    if (!opens && !takesVouchers(known.state)) {
+      return { refusal: refused(payment.accepted, VOUCHER_HOLD_CLOSED, "the hold pays for nothing more here") };
     }
-    if (!opens && !TAKES_VOUCHERS.includes(known.state)) {
-      return { refusal: refused(payment.accepted, VOUCHER_HOLD_CLOSED, "the hold takes no vouchers any more") };
+    if (!canVoucherFollow(known, amount, "asked")) {
+      return { refusal: refused(payment.accepted, opens ? DUPLICATE : VOUCHER_REPEATED, BOUGHT) };
     }
     this.#records.change(paymentId, { hold: opens ? ["asked"] : [], voucher: [amount, "asked"] });
     const answered = await ask(this.#facilitator, payment, this.#records.claim);
@@ -101,7 +99,7 @@ export class Till {
   async end({ accepted, held }: Sale, amount: bigint): Promise<SettleResponse> {
     const { paymentId, payment, isStreamed: isVoucher } = accepted;
     const event = amount === 0n ? "failed" : "served";
-    const payload = isVoucher ? undefined : this.#authorizer.end(paymentId, amount);
+    const payload = isVoucher || amount === 0n ? undefined : this.#authorizer.end(paymentId, amount);
     try {
       this.#records.change(paymentId, isVoucher ? { voucher: [accepted.amount, event] } : { hold: [event], payload });
     } catch (error) {
@@ -141,7 +139,7 @@ export class Till {
         console.error(`the facilitator said yes to less of payment ${paymentId} than was asked for`);
         return { refusal: comesAgain(payment.accepted) };
       case "anothers":
-        return { refusal: refused(payment.accepted, accepted.isStreamed ? VOUCHER_REPEATED : DUPLICATE, BOUGHT) };
+        return { refusal: refused(payment.accepted, isAlone(accepted) ? VOUCHER_REPEATED : DUPLICATE, BOUGHT) };
       default:
         return { refusal: answer.success ? comesAgain(payment.accepted) : answer };
     }
@@ -174,12 +172,11 @@ export class Till {
   }
 
   #isFinalEnough({ payment }: Accepted, { answer }: Answered): boolean {
-    return rank(answer.extra?.["status"]) >= Math.max(rank(payment.accepted.extra["commitment"]), 0);
+    return isFinalEnough(answer, payment.accepted.extra["commitment"]);
   }
 
   #fail({ paymentId, isStreamed, amount }: Accepted): void {
-    const payload = this.#authorizer.end(paymentId, 0n);
-    this.#records.remember(paymentId, isStreamed ? { voucher: [amount, "failed"] } : { hold: ["failed"], payload });
+    this.#records.remember(paymentId, isStreamed ? { voucher: [amount, "failed"] } : { hold: ["failed"] });
   }
 
   #factsOf({ payment, authorizeBy, captureDeadline }: Accepted): Facts {
@@ -188,10 +185,7 @@ export class Till {
   }
 }
 
-/** States of a hold in which a voucher that comes alone may buy something. */
-const TAKES_VOUCHERS = ["offered", "sent", "sent_again", "unknown", "checking", "open"];
-
-/** How final that is: -1 for nothing that is on chain. */
-function rank(commitment: unknown): number {
-  return COMMITMENTS.findIndex((known) => known === commitment);
+/** Returns whether it is a voucher without the intent of its hold. */
+function isAlone({ sessionKey }: Accepted): boolean {
+  return sessionKey === undefined;
 }

@@ -1,19 +1,19 @@
 //! The chain: blocks with the accounts after each.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-};
+use std::collections::HashMap;
 
 use litesvm::LiteSVM;
 use solana_sdk::{
-    clock::Clock,
+    account::Account,
     hash::hashv,
     transaction::{TransactionError, VersionedTransaction},
 };
-use x402_escrow_interface::instruction::Signature;
+use x402_escrow_interface::{Address, instruction::Signature};
 
-use super::{Consensus, Landed, Places};
+use super::{
+    Consensus, Landed, Places,
+    accounts::{Accounts, Execution, Moment},
+};
 
 pub(super) const FIRST_SLOT: u64 = 1_000;
 pub(super) const FIRST_HEIGHT: u64 = 900;
@@ -26,15 +26,15 @@ pub(super) struct Block {
     pub(super) slot: u64,
     pub(super) height: u64,
     pub(super) hash: [u8; 32],
+    /// Unix seconds.
     time: i64,
-    /// The accounts after its last transaction, with its clock; made when somebody looks.
-    bank: OnceLock<Arc<LiteSVM>>,
     pub(super) landed: Vec<Landed>,
 }
 
 /// The chain that the cluster follows.
 pub(super) struct Blocks {
     chain: Vec<Block>,
+    accounts: Accounts,
     confirmed: u64,
     /// Where transactions are: height, and position in its block.
     places: Places,
@@ -44,12 +44,18 @@ pub(super) struct Blocks {
     made: u64,
 }
 
+impl Block {
+    fn moment(&self) -> Moment {
+        Moment { height: self.height, slot: self.slot, time: self.time }
+    }
+}
+
 impl Blocks {
     pub(super) fn new(genesis: LiteSVM, time: i64) -> Self {
         let hash = hashv(&[b"genesis"]).to_bytes();
-        let bank = OnceLock::from(Arc::new(at_slot(genesis, FIRST_SLOT, time)));
-        let first = Block { slot: FIRST_SLOT, height: FIRST_HEIGHT, hash, time, bank, landed: Vec::new() };
+        let first = Block { slot: FIRST_SLOT, height: FIRST_HEIGHT, hash, time, landed: Vec::new() };
         Self {
+            accounts: Accounts::new(genesis, first.moment()),
             chain: vec![first],
             confirmed: FIRST_HEIGHT,
             places: HashMap::new(),
@@ -82,14 +88,20 @@ impl Blocks {
         FIRST_HEIGHT + after.saturating_sub(1) as u64
     }
 
-    /// The accounts at `height`.
-    pub(super) fn bank(&self, height: u64) -> &LiteSVM {
-        let block = self.at(height);
-        block.bank.get_or_init(|| {
-            let before = self.chain[..Self::index(height)].iter().rev().find_map(|block| block.bank.get());
-            let before = before.expect("the first block has a bank");
-            Arc::new(at_slot(LiteSVM::clone(before), block.slot, block.time))
-        })
+    /// An account as it is at `height`.
+    pub(super) fn account(&self, address: &Address, height: u64) -> Option<Account> {
+        self.accounts.get(address, self.at(height).moment())
+    }
+
+    /// Tries a transaction out on top of the block at `height`.
+    pub(super) fn simulate(
+        &mut self,
+        transaction: VersionedTransaction,
+        height: u64,
+        is_signed: bool,
+    ) -> Result<(), TransactionError> {
+        let moment = self.at(height).moment();
+        self.accounts.simulate(transaction, moment, is_signed)
     }
 
     /// Where a transaction is, as far as there are blocks up to `height`.
@@ -112,11 +124,14 @@ impl Blocks {
         consensus: Consensus,
     ) {
         let parent = self.at(self.tip());
-        let (height, parent_hash) = (parent.height + 1, parent.hash);
+        let (before, parent_hash) = (parent.moment(), parent.hash);
+        let height = before.height + 1;
         self.made += 1;
         let hash = hashv(&[&parent_hash, &self.made.to_le_bytes()]).to_bytes();
         let mut landed = Vec::new();
-        let mut bank = None;
+        if !transactions.is_empty() {
+            self.accounts.begin(before, Moment { height, slot, time });
+        }
         for transaction in transactions {
             let signature: Signature = transaction.signatures[0].into();
             let known = self.places.contains_key(&signature)
@@ -124,11 +139,7 @@ impl Blocks {
             if known || !self.is_valid(&transaction, height) {
                 continue;
             }
-            let bank = bank.get_or_insert_with(|| at_slot(self.bank(height - 1).clone(), slot, time));
-            let (error, logs) = match bank.send_transaction(transaction.clone()) {
-                Ok(done) => (None, done.logs),
-                Err(failed) => (Some(failed.err), failed.meta.logs),
-            };
+            let Execution { error, logs, fee, token_balances, holds } = self.accounts.execute(&transaction);
             // No block has what can't pay its fee or isn't signed.
             if matches!(
                 error,
@@ -140,33 +151,15 @@ impl Blocks {
             ) {
                 continue;
             }
-            landed.push(Landed { slot, signature, error, logs, transaction });
+            landed.push(Landed { slot, signature, error, logs, transaction, fee, token_balances, holds });
         }
         for (position, landed) in landed.iter().enumerate() {
             self.places.insert(landed.signature, (height, position));
         }
         self.by_hash.insert(hash, height);
-        let cell = OnceLock::new();
-        if let Some(bank) = bank {
-            _ = cell.set(Arc::new(bank));
-        }
-        self.chain.push(Block { slot, height, hash, time, bank: cell, landed });
+        self.chain.push(Block { slot, height, hash, time, landed });
         let [depth, _] = consensus.depths();
         self.confirmed = self.confirmed.max(height.saturating_sub(depth)).max(FIRST_HEIGHT);
-        self.forget(height);
-    }
-
-    /// Nobody looks at old accounts any more, but the next block builds on some.
-    fn forget(&mut self, height: u64) {
-        const KEPT: u64 = 80;
-        let Some(old) = height.checked_sub(KEPT).filter(|old| *old > FIRST_HEIGHT) else { return };
-        if old % KEPT == 0 {
-            let kept = Arc::new(self.bank(old).clone());
-            for block in &mut self.chain[..Self::index(old)] {
-                block.bank = OnceLock::new();
-            }
-            self.chain[Self::index(old)].bank = OnceLock::from(kept);
-        }
     }
 
     /// Whether a block at `height` may have a transaction, by its blockhash.
@@ -186,19 +179,11 @@ impl Blocks {
                 dropped.push(landed.transaction);
             }
         }
+        self.accounts.drop_after(self.at(self.tip()).moment());
         dropped
     }
 
-    pub(super) fn history(&self) -> Vec<Landed> {
-        self.chain.iter().flat_map(|block| block.landed.clone()).collect()
+    pub(super) fn history(&self) -> impl Iterator<Item = &Landed> {
+        self.chain.iter().flat_map(|block| &block.landed)
     }
-}
-
-/// The accounts with the clock of a block.
-fn at_slot(mut bank: LiteSVM, slot: u64, time: i64) -> LiteSVM {
-    bank.warp_to_slot(slot);
-    let mut clock: Clock = bank.get_sysvar();
-    clock.unix_timestamp = time;
-    bank.set_sysvar(&clock);
-    bank
 }

@@ -17,25 +17,8 @@ use super::{Cluster, Landed, Trouble, blocks::BLOCKHASH_BLOCKS};
 /// One node.
 #[derive(Clone)]
 pub struct Node {
-    cluster: Arc<Cluster>,
+    pub(super) cluster: Arc<Cluster>,
     index: usize,
-}
-
-/// A load balancer: each call goes to any node.
-#[derive(Clone)]
-pub struct Balanced(Arc<Cluster>);
-
-impl Balanced {
-    /// In front of all nodes.
-    pub fn new(cluster: Arc<Cluster>) -> Self {
-        Self(cluster)
-    }
-
-    fn any(&self) -> Node {
-        let mut state = self.0.lock();
-        let nodes = state.views.len();
-        Node { cluster: Arc::clone(&self.0), index: state.dice.random_range(0..nodes) }
-    }
 }
 
 impl Node {
@@ -78,19 +61,17 @@ impl Node {
         signed: bool,
     ) -> Result<(), SendError> {
         let height = self.height(commitment);
-        let state = self.cluster.lock();
-        let bank = state.blocks.bank(height);
-        let simulated = if signed {
-            bank.simulate_transaction(transaction)
-        } else {
-            bank.clone().with_sigverify(false).simulate_transaction(transaction)
-        };
-        simulated.map(drop).map_err(|failed| SendError::Simulation(failed.err))
+        let simulated = self.cluster.lock().blocks.simulate(transaction, height, signed);
+        simulated.map_err(SendError::Simulation)
     }
 }
 
 fn failed(request: &'static str, message: &str) -> ChainError {
     ChainError::silence(request, message)
+}
+
+fn logged(landed: &Landed) -> Logged {
+    Logged { signature: landed.signature, slot: landed.slot, logs: landed.logs.clone() }
 }
 
 #[async_trait]
@@ -104,9 +85,8 @@ impl Chain for Node {
         self.reach("getMultipleAccounts").await?;
         let height = self.height(commitment);
         let state = self.cluster.lock();
-        let bank = state.blocks.bank(height);
         let account = |address| {
-            let account = bank.get_account(address).filter(|account| account.lamports > 0)?;
+            let account = state.blocks.account(address, height)?;
             Some(Account { owner: account.owner, data: account.data, lamports: account.lamports })
         };
         let slot = state.blocks.at(height).slot;
@@ -163,23 +143,40 @@ impl Chain for Node {
 
     async fn executed(
         &self,
-        _signature: &Signature,
-        _commitment: Commitment,
+        signature: &Signature,
+        commitment: Commitment,
     ) -> Result<Option<Executed>, ChainError> {
         self.reach("getTransaction").await?;
-        Ok(None)
+        let height = self.height(commitment);
+        let state = self.cluster.lock();
+        let executed = |landed: &Landed| Executed {
+            message: landed.transaction.message.serialize(),
+            error: landed.error.clone(),
+            token_balances: landed.token_balances.clone(),
+        };
+        Ok(state.blocks.find(signature, height).map(executed))
     }
 
-    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
+    async fn logged(&self, address: &Address, since: Option<&Signature>) -> Result<Vec<Logged>, ChainError> {
         self.reach("getSignaturesForAddress").await?;
         let height = self.height(Commitment::Finalized);
         let state = self.cluster.lock();
         let final_slot = state.blocks.at(height).slot;
         let names = |landed: &Landed| landed.transaction.message.static_account_keys().contains(address);
-        let history = state.blocks.history().into_iter();
+        let history = state.blocks.history();
         let named =
             history.filter(|landed| landed.slot <= final_slot && landed.error.is_none() && names(landed));
-        Ok(named.map(|Landed { signature, slot, logs, .. }| Logged { signature, slot, logs }).collect())
+        let mut told: Vec<_> = named.map(logged).collect();
+        let known = since.and_then(|since| told.iter().position(|logged| logged.signature == *since));
+        Ok(told.split_off(known.map_or(0, |known| known + 1)))
+    }
+
+    async fn logged_by(&self, signature: &Signature) -> Result<Option<Logged>, ChainError> {
+        self.reach("getTransaction").await?;
+        let height = self.height(Commitment::Finalized);
+        let state = self.cluster.lock();
+        let landed = state.blocks.find(signature, height).filter(|landed| landed.error.is_none());
+        Ok(landed.map(logged))
     }
 
     async fn statuses(
@@ -218,30 +215,4 @@ impl Chain for Node {
         }
         Ok(block.hash)
     }
-}
-
-/// Each call to any node.
-macro_rules! to_any {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+) => {
-        #[async_trait]
-        impl Chain for Balanced {
-            $(async fn $name(&self, $($argument: $type),*) -> $answer {
-                self.any().$name($($argument),*).await
-            })+
-        }
-    };
-}
-
-to_any! {
-    genesis_hash() -> Result<String, ChainError>;
-    accounts(addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError>;
-    blockhash() -> Result<Blockhash, ChainError>;
-    recent_prices(writable: &[Address]) -> Result<Vec<u64>, ChainError>;
-    tip() -> Result<Tip, ChainError>;
-    send(transaction: &[u8], preflight: bool) -> Result<(), SendError>;
-    simulate(transaction: &[u8]) -> Result<(), SendError>;
-    executed(signature: &Signature, commitment: Commitment) -> Result<Option<Executed>, ChainError>;
-    logged(address: &Address) -> Result<Vec<Logged>, ChainError>;
-    statuses(signatures: &[Signature], search_history: bool, since_slot: u64) -> Result<Vec<Sighting>, ChainError>;
-    block_hash(slot: u64) -> Result<[u8; 32], ChainError>;
 }

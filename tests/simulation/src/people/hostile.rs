@@ -16,7 +16,10 @@ use x402_escrow_interface::{
 };
 
 use super::{Verdict, World, sign::Terms};
-use crate::setup::{FUNDS, keypair, program};
+use crate::{
+    patience::CALLER_MARGIN_SECONDS,
+    setup::{FUNDS, keypair, program},
+};
 
 impl World {
     /// Puts instructions on chain without the verifier.
@@ -28,7 +31,7 @@ impl World {
     }
 
     fn account(&self, at: &x402_escrow_interface::Address) -> Option<Vec<u8>> {
-        self.cluster.newest(|svm| svm.get_account(at)).map(|account| account.data)
+        self.cluster.account(at).map(|account| account.data)
     }
 
     pub(super) fn escrow(&self, wallet: usize) -> Option<Escrow> {
@@ -37,7 +40,7 @@ impl World {
 
     /// Asks for a hold whose payer cheats: it may be refused, and if it is not, it is captured.
     async fn try_hold(self, signed: super::sign::Signed, merchant: String, amount: u64) {
-        let until = signed.intent.authorize_by - 20;
+        let until = signed.intent.authorize_by - CALLER_MARGIN_SECONDS;
         if let Some(Verdict::Yes(_)) = self.settle_until(&signed.body, until, "a cheat's hold").await {
             self.ledger.update(&signed.id, |deal| deal.is_held = true);
             self.captured(&signed, &merchant, amount, true, "capture of a cheat's hold").await;

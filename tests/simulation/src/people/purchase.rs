@@ -9,28 +9,26 @@ use super::{
     World,
     sign::{Signed, Terms},
 };
-
-/// How long before its deadline a merchant stops asking.
-const MARGIN_SECONDS: i64 = 30;
+use crate::patience::{CALLER_MARGIN_SECONDS, MERCHANT_MARGIN_SECONDS, PAYER_MARGIN_SECONDS, PROMPT_SECONDS};
 
 impl World {
     /// Has an amount held. `None` if that came to nothing.
     pub(super) async fn held(&self, wallet: usize, terms: Terms<'_>, story: &'static str) -> Option<Signed> {
         let signed = self.sign(&self.wallets[wallet], terms, story);
         let (worked, started) = (self.cluster.works(), self.time.now());
-        let until = signed.intent.authorize_by - 20;
+        let until = signed.intent.authorize_by - CALLER_MARGIN_SECONDS;
         let answer = match self.settle_until(&signed.body, until, story).await? {
             super::Verdict::Yes(answer) => answer,
             super::Verdict::No(code, message) => {
                 // In an outage, or with a transaction that never lands, a hold can run out of time, which the
-                // answer says.
-                let was_soon = self.time.now() - started < 40;
-                if worked && self.cluster.works() && was_soon {
+                // answer says. The "no" of one node about a payer's accounts is a no, so a liar can deny.
+                let was_soon = self.time.now() - started < PROMPT_SECONDS;
+                if worked && self.cluster.works() && was_soon && !self.has_liars {
                     self.ledger.fault(format!("{story}: an honest payer was refused: {code}: {message}"));
                 }
                 return None;
             }
-            super::Verdict::Again => return None,
+            super::Verdict::Again | super::Verdict::NotFinal => return None,
         };
         let first = terms.price.filter(|_| answer["success"] == true).unwrap_or(0);
         self.ledger.update(&signed.id, |deal| {
@@ -50,7 +48,7 @@ impl World {
         story: &str,
     ) -> bool {
         let body = self.capture(signed, merchant, amount, last);
-        let until = signed.intent.capture_deadline - MARGIN_SECONDS;
+        let until = signed.intent.capture_deadline - MERCHANT_MARGIN_SECONDS;
         let yes = self.honest(&body, until, story).await.is_some();
         if yes {
             self.ledger.update(&signed.id, |deal| deal.promised = deal.promised.max(amount));
@@ -84,14 +82,14 @@ pub async fn hold(world: World, wallet: usize, merchant: usize, mut dice: impl R
         }
         3 => {
             let body = world.release(&signed, &merchant, 0, false);
-            let until = signed.intent.capture_deadline - MARGIN_SECONDS;
+            let until = signed.intent.capture_deadline - MERCHANT_MARGIN_SECONDS;
             _ = world.honest(&body, until, "void").await;
         }
         _ => {
             let part = dice.random_range(1..=amount);
             if world.captured(&signed, &merchant, part, false, "part capture").await {
                 let body = world.release(&signed, &merchant, part, false);
-                let until = signed.intent.capture_deadline - MARGIN_SECONDS;
+                let until = signed.intent.capture_deadline - MERCHANT_MARGIN_SECONDS;
                 _ = world.honest(&body, until, "void of the rest").await;
             }
         }
@@ -114,7 +112,7 @@ pub async fn eager(world: World, wallet: usize, merchant: usize, margin_seconds:
     let capture_deadline = world.time.now() + margin_seconds + 220;
     let terms = Terms { merchant: &merchant, amount, price: None, capture_deadline };
     let Some(signed) = world.held(wallet, terms, "eager merchant").await else { return };
-    let stop = capture_deadline - margin_seconds - 5;
+    let stop = capture_deadline - margin_seconds - PAYER_MARGIN_SECONDS;
     world.until(stop - 120).await;
     for step in 1_u64.. {
         if world.time.now() >= stop {
@@ -122,7 +120,7 @@ pub async fn eager(world: World, wallet: usize, merchant: usize, margin_seconds:
         }
         let (world, merchant) = (world.clone(), merchant.clone());
         let body = world.capture(&signed, &merchant, step * 1_000, false);
-        let (id, until) = (signed.id, capture_deadline - MARGIN_SECONDS);
+        let (id, until) = (signed.id, capture_deadline - MERCHANT_MARGIN_SECONDS);
         tokio::spawn(async move {
             if world.honest(&body, until, "eager capture").await.is_some() {
                 world.ledger.update(&id, |deal| deal.promised = deal.promised.max(step * 1_000));

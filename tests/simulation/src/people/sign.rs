@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use ed25519_dalek::Signer;
 use serde_json::{Value, json};
 use solana_sdk::signer::Signer as _;
+use x402_escrow_domain::payment::Action;
 use x402_escrow_interface::{message::Digest, resource::resource_hash};
 use x402_escrow_wire::{
     auth_capture::{
@@ -15,7 +16,10 @@ use x402_escrow_wire::{
 };
 
 use super::World;
-use crate::setup::{NETWORK, Wallet, keypair, program, signing_key};
+use crate::{
+    patience::{AUTHORIZE_SECONDS, CALLER_MARGIN_SECONDS},
+    setup::{NETWORK, Wallet, keypair, program, signing_key},
+};
 
 /// What is bought.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +46,7 @@ impl World {
         let streamed = terms.price.is_some();
         let extra = Extra {
             payment_flow: "escrow".to_owned(),
+            capture_mode: None,
             program: program().into(),
             fee_payer: keypair("fee payer").pubkey().into(),
             capture_authorizer: if streamed {
@@ -93,15 +98,16 @@ impl World {
             session_key: keypair(&wallet.key).pubkey().into(),
             incarnation: Base58(wallet.incarnation),
             nonce: Decimal(nonce),
-            authorize_by: (self.time.now() + 100).min(terms.capture_deadline),
+            authorize_by: (self.time.now() + AUTHORIZE_SECONDS).min(terms.capture_deadline),
             receiver_proof: Vec::new(),
             signature: None,
             voucher: None,
+            capture: None,
         };
         let intent = payload.intent(&requirements, &extra);
         let signature = signing_key(&wallet.key).sign(&intent.signed_bytes()).to_bytes();
         payload.signature = Some(Base58(signature));
-        let id = self.ledger.sign(intent, story);
+        let id = self.ledger.sign(intent, signature, story);
         if let Some(price) = terms.price {
             payload.voucher = Some(self.voucher(wallet, id, price));
         }
@@ -119,6 +125,8 @@ impl World {
             signature: Base58([0; 64]),
         };
         voucher.signature = Base58(signing_key(&wallet.key).sign(&voucher.signed_bytes()).to_bytes());
+        let signature = voucher.signature.0;
+        self.ledger.hand_out(id, Action::Capture { amount, fee: 0, last: false, signature });
         voucher
     }
 
@@ -127,41 +135,56 @@ impl World {
         self.ledger.update(&signed.id, |deal| {
             deal.signed = deal.signed.max(amount);
             if last {
-                deal.released = Some(amount);
+                deal.release(amount);
             }
         });
-        lifecycle(
-            signed,
-            merchant,
-            LifecyclePayload::Capture {
-                payment_id: Hex32(signed.id),
-                amount: Decimal(amount),
-                fee: Decimal(0),
-                last,
-                signature: Base58([0; 64]),
-            },
-        )
+        let payload = LifecyclePayload::Capture {
+            payment_id: Hex32(signed.id),
+            amount: Decimal(amount),
+            fee: Decimal(0),
+            last,
+            signature: Base58([0; 64]),
+        };
+        self.lifecycle(signed, merchant, payload)
     }
 
     /// A release by the merchant: the end of a hold, or of a stream.
     pub(super) fn release(&self, signed: &Signed, merchant: &str, amount: u64, close: bool) -> Value {
-        self.ledger.update(&signed.id, |deal| deal.released = Some(amount));
+        self.ledger.update(&signed.id, |deal| deal.release(amount));
         let (payment_id, amount, signature) = (Hex32(signed.id), Decimal(amount), Base58([0; 64]));
-        lifecycle(
-            signed,
-            merchant,
-            if close {
-                LifecyclePayload::Close { payment_id, amount, signature }
-            } else {
-                LifecyclePayload::Void { payment_id, amount, signature }
+        let payload = if close {
+            LifecyclePayload::Close { payment_id, amount, signature }
+        } else {
+            LifecyclePayload::Void { payment_id, amount, signature }
+        };
+        self.lifecycle(signed, merchant, payload)
+    }
+
+    /// What `signer` says about the payment, whether it may or not. From now on anybody has it.
+    pub(super) fn lifecycle(&self, signed: &Signed, signer: &str, payload: LifecyclePayload) -> Value {
+        let by = Base58(signing_key(signer).sign(&payload.signed_bytes()).to_bytes());
+        let payload = payload.with_signature(by);
+        self.ledger.hand_out(
+            signed.id,
+            match payload {
+                LifecyclePayload::Capture { amount, fee, last, signature, .. } => {
+                    Action::Capture { amount: amount.0, fee: fee.0, last, signature: signature.0 }
+                }
+                LifecyclePayload::Close { amount, signature, .. }
+                | LifecyclePayload::Void { amount, signature, .. } => {
+                    Action::Void { amount: amount.0, signature: signature.0 }
+                }
             },
-        )
+        );
+        envelope(&signed.requirements, json!(payload))
     }
 }
 
-fn lifecycle(signed: &Signed, merchant: &str, payload: LifecyclePayload) -> Value {
-    let by = Base58(signing_key(merchant).sign(&payload.signed_bytes()).to_bytes());
-    envelope(&signed.requirements, json!(payload.with_signature(by)))
+impl Signed {
+    /// Whether nobody asks any more to have it held.
+    pub(super) fn is_late(&self, now: i64) -> bool {
+        now >= self.intent.authorize_by - CALLER_MARGIN_SECONDS
+    }
 }
 
 /// The body of `/verify` and `/settle`.

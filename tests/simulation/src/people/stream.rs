@@ -10,6 +10,7 @@ use super::{
     Verdict, World,
     sign::{Signed, Terms, envelope},
 };
+use crate::patience::{MERCHANT_MARGIN_SECONDS, PAYER_MARGIN_SECONDS};
 
 const PRICE: u64 = 500;
 
@@ -29,7 +30,7 @@ impl World {
                 }
                 return None;
             }
-            Verdict::Again => return None,
+            Verdict::Again | Verdict::NotFinal => return None,
         }
         self.ledger.update(&signed.id, |deal| deal.promised = deal.promised.max(amount));
         Some(())
@@ -47,7 +48,7 @@ impl World {
     ) -> Option<(Signed, u64)> {
         let signed = self.held(wallet, terms, story).await?;
         let mut paid = PRICE;
-        let until = terms.capture_deadline - margin_seconds - 5;
+        let until = terms.capture_deadline - margin_seconds - PAYER_MARGIN_SECONDS;
         for _ in 1..requests {
             sleep(Duration::from_millis(dice.random_range(50..8_000))).await;
             if self.time.now() >= until - 60
@@ -70,7 +71,7 @@ pub async fn stream(world: World, wallet: usize, merchant: usize, margin_seconds
     let done = world.streamed(wallet, terms, requests, margin_seconds, &mut dice, "stream").await;
     let Some((signed, paid)) = done else { return };
     let body = world.release(&signed, &merchant, paid, true);
-    _ = world.honest(&body, capture_deadline - 30, "close").await;
+    _ = world.honest(&body, capture_deadline - MERCHANT_MARGIN_SECONDS, "close").await;
 }
 
 /// A stream that nobody closes, to end at `capture_deadline`: its last voucher is captured before.

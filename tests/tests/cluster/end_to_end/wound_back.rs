@@ -60,6 +60,8 @@ impl Setting {
         validator.kill();
         validator.put_ledger_back().unwrap();
         validator.restart().unwrap();
+        // What it says of itself is up to a second old.
+        self.wait_for("the verifier not to believe it", || self.seen().is_err());
         let refused = self.seen().unwrap_err();
         assert!(refused.contains("the cluster was wound back"), "{refused}");
         println!("from slot {newest} back to {}", self.slot());

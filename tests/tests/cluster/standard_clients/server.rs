@@ -88,13 +88,13 @@ impl Client {
     }
 }
 
-fn in_clients(script: &str) -> PathBuf {
+pub(crate) fn in_clients(script: &str) -> PathBuf {
     let folder = checkout().join("tests/clients");
     assert!(folder.join("node_modules").is_dir(), "its packages are missing: run `cargo xtask test`");
     folder.join(script)
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = env::var_os("X402_ESCROW_CLIENTS_PYTHON");
     python.expect("X402_ESCROW_CLIENTS_PYTHON names a Python with x402: run `cargo xtask test`").into()
 }

@@ -16,7 +16,7 @@ use x402_escrow_tests::{local::checkout, program_id};
 use crate::shop::{DEPOSIT, Shop};
 
 /// A running Express server. It is killed when it is dropped.
-pub(super) struct Express {
+pub(crate) struct Express {
     key: Keypair,
     base_url: String,
     arguments: Vec<String>,
@@ -27,12 +27,17 @@ pub(super) struct Express {
 
 impl Express {
     /// Starts a script of the package's `build` folder.
-    pub(super) fn start(shop: &Shop, script: &'static str) -> Self {
+    pub(crate) fn start(shop: &Shop, script: &'static str) -> Self {
+        Self::start_behind(shop, script, &shop.verifier.url)
+    }
+
+    /// The same with the verifier behind another URL.
+    pub(crate) fn start_behind(shop: &Shop, script: &'static str, facilitator: &str) -> Self {
         let (key, key_file) = shop.local.key_file("express").unwrap();
         shop.local.chain.give_tokens(&key.pubkey(), &shop.local.mint, 0).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let arguments = vec![
-            shop.verifier.url.clone(),
+            facilitator.to_owned(),
             key_file.display().to_string(),
             shop.local.mint.to_string(),
             port.to_string(),
@@ -46,7 +51,7 @@ impl Express {
         express
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }
 
@@ -68,10 +73,14 @@ impl Express {
     #[track_caller]
     pub(super) fn assert_books(&self, shop: &Shop, earned: u64, held: u64) {
         let escrow = shop.escrow();
-        let tokens = shop.local.chain.tokens(&self.key.pubkey(), &shop.local.mint).unwrap();
-        assert_eq!(tokens, earned, "earned");
+        assert_eq!(self.earned(shop), earned, "earned");
         assert_eq!((escrow.balance, escrow.held), (DEPOSIT - earned, held), "balance and held");
         assert_eq!(shop.local.chain.supply(&shop.local.mint).unwrap(), DEPOSIT, "supply");
+    }
+
+    /// What it was paid so far.
+    pub(crate) fn earned(&self, shop: &Shop) -> u64 {
+        shop.local.chain.tokens(&self.key.pubkey(), &shop.local.mint).unwrap()
     }
 
     fn wait_until_ready(&self, shop: &Shop) {
@@ -129,7 +138,7 @@ pub(super) fn run(shop: &Shop, script: &str, arguments: &[&str]) -> Result<Strin
     String::from_utf8(output.stdout).context("the script's output")
 }
 
-fn built(script: &str) -> PathBuf {
+pub(crate) fn built(script: &str) -> PathBuf {
     let package = checkout().join("packages/auth-capture-svm");
     let path = package.join("build").join(script);
     let folder = package.display();

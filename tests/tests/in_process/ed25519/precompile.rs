@@ -1,4 +1,5 @@
-use solana_client::{rpc_client::RpcClient, rpc_config::RpcSimulateTransactionConfig};
+use solana_rpc_client::rpc_client::RpcClient;
+use solana_rpc_client_api::config::RpcSimulateTransactionConfig;
 use solana_sdk::{
     instruction::{Instruction, InstructionError},
     message::Message,

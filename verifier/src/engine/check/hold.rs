@@ -1,4 +1,4 @@
-//! Whether an intent would be authorized.
+//! Whether an intent would be authorized or charged.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use x402_escrow_domain::{
     claim::{self, Standing},
     facts::{Facts, Subject, receiver_token_accounts},
     identifier::Binding,
-    payment::{History, RestsOn},
+    payment::{Action, History, Resource, RestsOn},
     policy::Policy,
     request::AuthCaptureRequest,
     verify::{
-        Rejection,
+        Rejection, charge,
         intent::{self, Proposal},
         request::{self, SignedIntent},
         requirements,
     },
 };
-use x402_escrow_interface::{Address, account::Escrow};
+use x402_escrow_interface::{Address, account::Escrow, message::PaymentFlow};
 use x402_escrow_wire::{
     auth_capture::{Commitment, IntentPayload},
     claim::Claim,
@@ -27,7 +27,7 @@ use x402_escrow_wire::{
 use super::Purpose;
 use crate::{
     chain::facts,
-    engine::{app::App, budget, identifier, not_accepted::NotAccepted, pause},
+    engine::{app::App, budget, found, identifier, not_accepted::NotAccepted, pause},
 };
 
 /// An intent that is sound.
@@ -35,6 +35,8 @@ use crate::{
 pub struct CheckedHold {
     /// What was signed.
     pub signed: SignedIntent,
+    /// By what it is settled.
+    pub action: Action,
     /// The token.
     pub asset: Address,
     /// Its id, if it has one.
@@ -43,6 +45,8 @@ pub struct CheckedHold {
     pub is_told_again: bool,
     /// By whom it is settled, if that is said.
     pub claim: Option<Claim>,
+    /// What the client says that it is for.
+    pub resource: Resource,
     /// What is known of it.
     pub found: FoundHold,
 }
@@ -54,12 +58,12 @@ pub enum FoundHold {
     Before {
         /// The payment.
         history: Box<History>,
-        /// Its authorization.
+        /// Its authorization or charge.
         operation_id: i64,
         /// Whose it is.
         standing: Standing,
     },
-    /// It is new, and would be authorized.
+    /// It is new, and would be authorized or charged.
     New {
         /// What it was judged by.
         facts: Box<Facts>,
@@ -86,14 +90,21 @@ pub(super) async fn check(
         }
         None => (None, false),
     };
+    let action = match (intent.flow, signed.charge) {
+        (PaymentFlow::Escrow, _) => Action::Authorize,
+        (PaymentFlow::Authorization, Some(charge)) => charge,
+        (PaymentFlow::Authorization, None) if purpose == Purpose::Verify => charge::in_full(intent),
+        (PaymentFlow::Authorization, None) => return Err(charge::incomplete().into()),
+    };
     let asset = asked.asset.into();
     let claim = request.body.claim;
-    let checked = |signed, found| CheckedHold { signed, asset, binding, is_told_again, claim, found };
-    if let Some(history) = app.store.history(&intent.digest()).await? {
+    let resource = Resource::of(request.body.payment_payload.resource.as_ref());
+    let checked =
+        |signed, found| CheckedHold { signed, action, asset, binding, is_told_again, claim, resource, found };
+    let known = app.store.history(&intent.digest()).await?;
+    if let Some(history) = &known {
         requirements::check_asset(asked, &history.payment.mint)?;
-        if let Some(operation_id) = intent::known_authorization(&history) {
-            let standing = claim::standing(history.payment.claim, request.body.claim, &history, now);
-            let found = FoundHold::Before { history: Box::new(history), operation_id, standing };
+        if let Some(found) = before(history, claim, now) {
             return Ok(checked(signed, found));
         }
     }
@@ -113,15 +124,45 @@ pub(super) async fn check(
     let facts = facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
     let promises = app.store.promises(&intent.escrow, &facts).await?;
     let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
-    let escrow = intent::check(&proposal, &facts, &promises, &app.rules.policy)?;
+    let escrow = match intent::check(&proposal, &facts, &promises, &app.rules.policy) {
+        Ok(escrow) => escrow,
+        Err(rejection) => match known.filter(|_| purpose == Purpose::Settle && action != Action::Authorize) {
+            // What came to nothing here may have been charged by somebody else since.
+            Some(history) if matches!(rejection.code, ErrorCode::NonceInvalid | ErrorCode::IntentExpired) => {
+                let is_too_late = facts::final_time(app.chain.as_ref()).await? > intent.authorize_by;
+                let charged = found::record(app, &history).await?;
+                return match charged.and_then(|history| before(&history, claim, now)) {
+                    Some(found) => Ok(checked(signed, found)),
+                    None if is_too_late => Err(rejection.into()),
+                    None => Err(perhaps_charged().into()),
+                };
+            }
+            _ => return Err(rejection.into()),
+        },
+    };
     app.deny_list.check(&app.metrics, escrow.payer, intent.receiver, asset).await?;
     if purpose == Purpose::Settle {
         app.limits.count_sound(Some(intent.escrow), intent.receiver).map_err(NotAccepted::TooMany)?;
     } else {
-        budget::charge_hold(app, escrow.payer, intent.receiver).await?.take_back(app);
+        budget::charge_intent(app, intent, escrow.payer).await?.take_back(app);
     }
     let found = FoundHold::New { facts: Box::new(facts), escrow: Box::new(escrow) };
     Ok(checked(signed, found))
+}
+
+/// What is known of a payment that was accepted before, and has not come to nothing.
+fn before(history: &History, claim: Option<Claim>, now: i64) -> Option<FoundHold> {
+    let operation_id = intent::known_authorization(history)?;
+    let standing = claim::standing(history.payment.claim, claim, history, now);
+    Some(FoundHold::Before { history: Box::new(history.clone()), operation_id, standing })
+}
+
+/// Until a final block says what became of a nonce, it may be by this payment that it is used.
+fn perhaps_charged() -> Rejection {
+    Rejection::new(
+        ErrorCode::SettlementPending,
+        "payload.nonce: was used, perhaps by this payment; settle again to learn whether somebody else charged it",
+    )
 }
 
 impl CheckedHold {

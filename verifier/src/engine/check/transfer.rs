@@ -1,8 +1,10 @@
 //! Whether a client's transfer would pay: by itself, by what is known here, and by simulation.
 
+use solana_sdk::transaction::TransactionError;
 use x402_escrow_domain::{
     assurance::{Assurance, Observed},
     exact::{
+        account,
         check::{self, SoundTransfer, already_told},
         failure,
         instructions::Transfer,
@@ -10,6 +12,7 @@ use x402_escrow_domain::{
         requirements::{self, Request, Requirements},
         transaction,
     },
+    facts::RENT_ID,
     payment::{History, Operation, RestsOn},
     policy::Policy,
     priority_fee,
@@ -20,7 +23,7 @@ use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use super::Purpose;
 use crate::{
-    chain::{SendError, views::Views},
+    chain::{ChainError, SendError, views::Views},
     engine::{app::App, budget, identifier::find, not_accepted::NotAccepted, pause},
 };
 
@@ -50,10 +53,12 @@ pub(super) async fn check(
         pause::check(app)?;
         requirements::check_fee_payer(&request.requirements, &app.rules)?;
         check::check_token(&request.requirements, &app.rules.tokens)?;
-        check_priority_fee(app, &transfer).await?;
+        check_memo(app, request, &transfer).await?;
+        // Before the node is asked.
         if purpose == Purpose::Settle {
             app.limits.count_exact_payment(transfer.payer).map_err(NotAccepted::TooMany)?;
         }
+        check_priority_fee(app, &transfer).await?;
         simulate(app, request, &transfer).await?;
         let Requirements { receiver, mint, .. } = request.requirements;
         app.deny_list.check(&app.metrics, transfer.payer, receiver, mint).await?;
@@ -79,6 +84,13 @@ pub async fn is_told_again(
     let Some(binding) = check::bind(request, transfer, app.now()) else { return Ok(false) };
     let is_accepted = find(app, &binding).await?.is_some();
     Ok(is_accepted && request.identifier.as_ref().is_some_and(|identifier| identifier.is_told_again))
+}
+
+/// Of two that come at once, the store decides.
+async fn check_memo(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(), NotAccepted> {
+    let Some(hash) = check::memo_hash(&request.requirements, &app.rules) else { return Ok(()) };
+    let is_used = app.store.is_memo_used(&request.requirements.receiver, &hash, &transfer.id).await?;
+    if is_used { Err(check::memo_used().into()) } else { Ok(()) }
 }
 
 /// The client sets the price, and the fee payer pays it: as much as is always paid, or as recent blocks needed.
@@ -110,8 +122,24 @@ async fn simulate(app: &App, request: &Request, transfer: &SoundTransfer) -> Res
                 "the verifier's fee payer has not enough SOL for the transaction",
             )))
         }
-        Err(SendError::Simulation(error)) => Err(Rejection::from(failure::in_simulation(&error)).into()),
+        Err(SendError::Simulation(error)) => Err(failed(app, request, transfer, &error).await?.into()),
     }
+}
+
+/// Why the simulation failed: with what can be done about it, where the receiver has no token account.
+async fn failed(
+    app: &App,
+    request: &Request,
+    transfer: &SoundTransfer,
+    error: &TransactionError,
+) -> Result<Rejection, ChainError> {
+    let addresses = [transfer.transfer.destination, RENT_ID];
+    let views = Views::read(app.chain.as_ref(), &addresses, Commitment::Confirmed).await?;
+    let (_, missing) = views.agreed(|accounts| account::missing(accounts, &transfer.transfer))?;
+    Ok(match missing {
+        Some(rent) => account::rejection(&request.requirements, &transfer.transfer, rent),
+        None => failure::in_simulation(&transfer.transaction, error).into(),
+    })
 }
 
 impl CheckedTransfer {

@@ -2,17 +2,12 @@
 //! taken back before its capture deadline, so a voucher that is on disk is as good as captured.
 
 use x402_escrow_domain::{
-    assurance::{Assurance, Observed},
-    claim::{self, Standing},
+    assurance::Assurance,
     identifier::Identifier,
-    payment::History,
     policy::Policy,
     request::AuthCaptureRequest,
-    verify::{
-        Rejection,
-        lifecycle::{hold, unknown_payment},
-        requirements, voucher,
-    },
+    stream::Stream,
+    verify::{Rejection, lifecycle::unknown_payment, requirements, voucher},
 };
 use x402_escrow_wire::{
     auth_capture::{Extra, VoucherPayload},
@@ -20,7 +15,11 @@ use x402_escrow_wire::{
     error_code::ErrorCode,
 };
 
-use crate::engine::{app::App, identifier::find, not_accepted::NotAccepted, pause};
+use super::Purpose;
+use crate::{
+    engine::{app::App, identifier::find, not_accepted::NotAccepted, pause},
+    store::Standing,
+};
 
 /// A voucher that is sound.
 #[derive(Clone, Debug)]
@@ -31,8 +30,8 @@ pub struct CheckedVoucher {
     pub extra: Extra,
     /// What the client calls its payment, if anything.
     pub identifier: Option<Identifier>,
-    /// The hold's payment.
-    pub history: History,
+    /// The hold, and its last voucher.
+    pub standing: Standing,
     /// How sure it is: as its hold, which is all that it needs of the chain.
     pub assurance: Assurance,
     /// By whom it is settled, if that is said.
@@ -54,31 +53,50 @@ pub(super) async fn check(
     app: &App,
     request: &AuthCaptureRequest,
     payload: &VoucherPayload,
+    purpose: Purpose,
 ) -> Result<CheckedVoucher, NotAccepted> {
     let asked = &request.body.payment_requirements;
-    let policy = &app.rules.policy;
     let extra = requirements::check(asked, &app.rules)?;
     requirements::check_accepted(&request.body.payment_payload.accepted, asked)?;
     let id = payload.payment_id;
-    let history = app.store.history(&id.0).await?.ok_or_else(|| unknown_payment(id))?;
-    let intent = &hold(&history)?.intent;
-    requirements::check_asset(asked, &history.payment.mint)?;
-    requirements::check_receiver(asked, &history.payment.receiver)?;
-    voucher::check_hold(payload, intent, &extra)?;
-    let claim = request.body.claim;
-    let again = accepted_before(app, payload, request.identifier.as_ref(), claim, &history).await?;
-    if again.is_none() {
+    // A yes by what is known is judged again when the voucher is kept; a no must not rest on what may be out of date.
+    let known = app.store.known_standing(&id.0).filter(|_| purpose == Purpose::Settle);
+    let is_known = known.is_some();
+    let mut standing = match known {
+        Some(standing) => standing,
+        None => read(app, payload).await?,
+    };
+    let Stream { mint, intent, .. } = &*standing.stream;
+    requirements::check_asset(asked, mint)?;
+    requirements::check_receiver(asked, &intent.receiver)?;
+    voucher::check_hold(payload, &standing.stream, &extra)?;
+    let is_new = |standing: &Standing| check_amount(app.policy(), payload, &extra, standing, app.now());
+    let (identifier, claim) = (request.identifier.clone(), request.body.claim);
+    let mut again = None;
+    if !is_known || identifier.is_some() || is_new(&standing).is_err() {
+        if is_known {
+            standing = read(app, payload).await?;
+        }
+        again = accepted_before(app, payload, identifier.as_ref(), claim, &standing).await?;
+        if again.is_none() {
+            pause::check(app)?;
+            is_new(&standing)?;
+        }
+    } else {
         pause::check(app)?;
-        check_amount(policy, payload, &extra, &history, app.now())?;
     }
     let assurance = Assurance {
-        rests_on: history.rests_on_hold(),
+        rests_on: standing.stream.rests_on,
         commitment_asked: extra.commitment,
-        commitment_required: policy.on_balance(history.payment.amount, extra.commitment).into(),
-        observed: Observed::of_hold(&history),
+        commitment_required: app.policy().on_balance(standing.stream.intent.amount, extra.commitment).into(),
+        observed: standing.stream.observed,
     };
-    let (payload, identifier) = (*payload, request.identifier.clone());
-    Ok(CheckedVoucher { payload, extra, identifier, history, assurance, claim, again })
+    Ok(CheckedVoucher { payload: *payload, extra, identifier, standing, assurance, claim, again })
+}
+
+async fn read(app: &App, payload: &VoucherPayload) -> Result<Standing, NotAccepted> {
+    let id = payload.payment_id;
+    Ok(app.store.standing(&id.0).await?.ok_or_else(|| unknown_payment(id))?)
 }
 
 /// What became of the voucher when it was accepted, if who asks is to be told yes again: by its claim, or by its id.
@@ -90,23 +108,21 @@ pub async fn accepted_before(
     payload: &VoucherPayload,
     identifier: Option<&Identifier>,
     claim: Option<Claim>,
-    history: &History,
+    standing: &Standing,
 ) -> Result<Option<Again>, NotAccepted> {
-    let Some(hold) = history.hold() else { return Ok(None) };
+    let Standing { stream, last } = standing;
     // A voucher above the last is new.
-    if history.voucher.is_some_and(|last| payload.amount.0 <= last.amount)
-        && let Some(first) = app.store.voucher_claim(&history.payment.id, payload.amount.0).await?
+    if last.is_some_and(|last| payload.amount.0 <= last)
+        && let Some(first) = app.store.voucher_claim(&stream.id, payload.amount.0).await?
     {
-        return match claim::standing(Some(first.claim), claim, history, app.now()) {
-            Standing::Asking => Ok(Some(Again { increment: first.increment, claimed: true })),
-            Standing::Nobodys | Standing::Anothers => {
-                let message = "amount: this voucher was accepted before, and pays one request";
-                Err(Rejection::new(ErrorCode::VoucherRepeated, message).into())
-            }
-        };
+        if stream.tells_again(first.claim, claim, app.now()) {
+            return Ok(Some(Again { increment: first.increment, claimed: true }));
+        }
+        let message = "amount: this voucher was accepted before, and pays one request";
+        return Err(Rejection::new(ErrorCode::VoucherRepeated, message).into());
     }
     let Some(identifier) = identifier else { return Ok(None) };
-    let binding = voucher::bind(identifier, payload, &hold.intent, 0, app.now());
+    let binding = voucher::bind(identifier, payload, &stream.intent, 0, app.now());
     let known = find(app, &binding).await?.filter(|_| identifier.is_told_again);
     Ok(known.map(|known| Again { increment: known.amount, claimed: false }))
 }
@@ -119,10 +135,11 @@ pub fn check_amount(
     policy: &Policy,
     payload: &VoucherPayload,
     extra: &Extra,
-    history: &History,
+    standing: &Standing,
     now: i64,
 ) -> Result<(), Rejection> {
+    let Standing { stream, last } = standing;
     let price = voucher::request_price(extra)?;
-    let commitment = policy.on_balance(history.payment.amount, extra.commitment);
-    voucher::check(&voucher::voucher(payload), history, price, commitment, now, policy)
+    let commitment = policy.on_balance(stream.intent.amount, extra.commitment);
+    voucher::check(&voucher::voucher(payload), stream, *last, price, commitment, now, policy)
 }

@@ -15,11 +15,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller that takes no place.
-    pub fn without_place(client: IpAddr) -> Self {
-        Self { client, place: Arc::default() }
-    }
-
     pub(super) fn at(client: IpAddr, place: OwnedSemaphorePermit) -> Self {
         Self { client, place: Arc::new(Mutex::new(Some(place))) }
     }

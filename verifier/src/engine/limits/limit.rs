@@ -9,6 +9,8 @@ pub enum Limit {
     RequestsPerClient,
     /// Of `/health`.
     HealthPerClient,
+    /// What a merchant asks about its payments.
+    RequestsPerMerchant,
     /// Drafts of an address for one session.
     IntentsPerSession,
     /// New payments of a session.
@@ -46,6 +48,7 @@ impl Limit {
             Self::Work => "maximum_concurrent_requests",
             Self::RequestsPerClient => "requests_per_minute_per_client",
             Self::HealthPerClient => "health_per_minute_per_client",
+            Self::RequestsPerMerchant => "requests_per_minute_per_merchant",
             Self::IntentsPerSession => "intents_per_minute_per_session",
             Self::PaymentsPerSession => "payments_per_minute_per_session",
             Self::PaymentsPerPayer => "payments_per_minute_per_payer",
@@ -68,6 +71,7 @@ impl Limit {
         match self {
             Self::Work => "too many requests are worked on",
             Self::RequestsPerClient | Self::HealthPerClient => "this address asks too often",
+            Self::RequestsPerMerchant => "this merchant asks too often for its payments",
             Self::IntentsPerSession => "this address asks too often for intents of this session",
             Self::PaymentsPerSession | Self::PaymentsPerPayer => "this payer pays too often",
             Self::PaymentsPerReceiver => "this receiver is paid too often",

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot, Tip};
+use x402_escrow_domain::cluster::{Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -41,6 +41,10 @@ fn is_answer(answer: &Result<(), SendError>) -> bool {
 impl Chain for Measured {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
         self.time("getGenesisHash", self.chain.genesis_hash()).await
+    }
+
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        self.time("getAgGenesisCert", self.chain.consensus()).await
     }
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
@@ -94,8 +98,12 @@ impl Chain for Measured {
         self.time("getTransaction", self.chain.executed(signature, commitment)).await
     }
 
-    async fn logged(&self, address: &Address) -> Result<Vec<Logged>, ChainError> {
-        self.time("getSignaturesForAddress", self.chain.logged(address)).await
+    async fn logged(&self, address: &Address, since: Option<&Signature>) -> Result<Vec<Logged>, ChainError> {
+        self.time("getSignaturesForAddress", self.chain.logged(address, since)).await
+    }
+
+    async fn logged_by(&self, signature: &Signature) -> Result<Option<Logged>, ChainError> {
+        self.time("getTransaction", self.chain.logged_by(signature)).await
     }
 
     async fn statuses(

@@ -1,4 +1,4 @@
-//! Has an intent's amount held.
+//! Has an intent's amount held or charged.
 
 use tokio::time::Instant;
 use x402_escrow_domain::{
@@ -10,9 +10,12 @@ use x402_escrow_domain::{
     verify::intent::{self, Proposal},
 };
 use x402_escrow_interface::Address;
-use x402_escrow_wire::auth_capture::Level;
 
-use super::{Wanted, accepted, voucher, wait};
+use super::{
+    Wanted, accepted,
+    voucher::{self, First},
+    wait,
+};
 use crate::{
     engine::{
         app::App,
@@ -21,7 +24,7 @@ use crate::{
         limits::Caller,
         not_accepted::NotAccepted,
     },
-    store::{Accepted, NewHold},
+    store::{Accepted, NewIntent},
 };
 
 pub(super) async fn settle(
@@ -29,7 +32,7 @@ pub(super) async fn settle(
     caller: &Caller,
     checked: CheckedHold,
 ) -> Result<Progress, NotAccepted> {
-    let CheckedHold { signed, asset, binding, claim, found, .. } = checked;
+    let CheckedHold { signed, action, asset, binding, claim, found, resource, .. } = checked;
     let (payment_id, extra, first_voucher) = (signed.intent.digest(), signed.extra, signed.first_voucher);
     let mut claimed = matches!(&found, FoundHold::Before { standing: Standing::Asking, .. });
     let (operation_id, is_new) = match found {
@@ -44,10 +47,17 @@ pub(super) async fn settle(
                 receiver_proof: signed.receiver_proof,
             };
             // Of all that the requirements ask, only how final the hold must be is up to each caller.
-            let commitment = app.rules.policy.on_balance(hold.intent.amount, extra.commitment);
-            let payment = Payment::held(hold.clone(), escrow.payer, escrow.mint, app.now());
-            let payment = Payment { claim, ..payment };
-            accept(app, &payment, &hold, &asset, &facts, binding.as_ref(), commitment.into()).await?
+            let commitment = app.policy().on_balance(hold.intent.amount, extra.commitment);
+            let payment = Payment::signed(hold.clone(), escrow.payer, escrow.mint, app.now());
+            let payment = Payment { claim, resource, ..payment };
+            let new = NewIntent {
+                payment: &payment,
+                signed: &hold,
+                action: &action,
+                commitment: commitment.into(),
+                rent_lamports: 0,
+            };
+            accept(app, new, &asset, &facts, binding.as_ref()).await?
         }
     };
     let mut progress = wait(
@@ -76,8 +86,14 @@ pub(super) async fn settle(
         && progress.is_sure_enough()
     {
         // Whoever settles again because the hold took its time has bought nothing yet.
-        progress.repeated = !voucher::accept_first(app, first_voucher, &extra, claim).await?;
-        progress.claimed &= progress.repeated;
+        match voucher::accept_first(app, first_voucher, &extra, claim).await? {
+            First::New => (progress.repeated, progress.claimed) = (false, false),
+            First::Before { is_claimed } => {
+                progress.repeated = true;
+                progress.claimed &= is_claimed;
+            }
+            First::Anothers => return Err(already_settled(&progress.history).into()),
+        }
     }
     Ok(progress)
 }
@@ -85,19 +101,18 @@ pub(super) async fn settle(
 /// Stores the payment, unless what is known and promised by then speaks against it.
 async fn accept(
     app: &App,
-    payment: &Payment,
-    hold: &HoldTerms,
+    new: NewIntent<'_>,
     asset: &Address,
     facts: &Facts,
     binding: Option<&Binding>,
-    commitment: Level,
 ) -> Result<(i64, bool), NotAccepted> {
-    let proposal = Proposal { intent: &hold.intent, receiver_proof: &hold.receiver_proof, asset };
-    let charge = budget::charge_hold(app, payment.payer, payment.receiver).await?;
-    let new = NewHold { payment, hold, commitment, rent_lamports: charge.rent_lamports };
+    let NewIntent { payment, signed, .. } = new;
+    let proposal = Proposal { intent: &signed.intent, receiver_proof: &signed.receiver_proof, asset };
+    let charge = budget::charge_intent(app, &signed.intent, payment.payer).await?;
+    let new = NewIntent { rent_lamports: charge.rent_lamports, ..new };
     let outcome = app
         .store
-        .accept_hold(new, facts, binding, |promises| {
+        .accept_intent(new, facts, binding, |promises| {
             intent::check(&proposal, facts, promises, &app.rules.policy).map(drop)
         })
         .await?;

@@ -17,7 +17,7 @@ pub(super) async fn settle(
 ) -> Result<Progress, NotAccepted> {
     let CheckedOperation { history, action, commitment_asked, decision, now } = checked;
     let payment_id = history.payment.id;
-    let policy = &app.rules.policy;
+    let policy = app.policy();
     let required = |history: &History| policy.required(history, &action, commitment_asked, now);
     let (operation_id, is_new) = match decision {
         // Whoever asks again for what is known takes no lock.
@@ -33,8 +33,12 @@ pub(super) async fn settle(
             accepted(app, &payment_id, outcome)?
         }
     };
-    // The one that ends it was charged with the hold.
-    if is_new && history.operations.len() > 1 {
+    // The first was charged with the hold, and one that took the place of another with that one.
+    let took_a_place = || {
+        let mut operations = history.operations.iter().map(|tracked| &tracked.operation);
+        operations.any(|known| known.id == operation_id && !known.came_to_nothing())
+    };
+    if is_new && history.operations.len() > 1 && !took_a_place() {
         budget::charge_more(app, &history.payment).await;
     }
     let until = Instant::now() + app.settings.settle_timeout;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use x402_escrow_domain::{
     exact::{
-        check::{SoundTransfer, already_told, bind},
+        check::{SoundTransfer, already_told, bind, memo_hash},
         receipt,
         requirements::Request,
         transaction,
@@ -28,7 +28,7 @@ use crate::{
         limits::Caller,
         not_accepted::NotAccepted,
     },
-    store::Accepted,
+    store::{Accepted, NewTransfer},
 };
 
 /// Most blocks for which a blockhash is valid. The transaction's is older than now, so none can take it above that.
@@ -87,8 +87,6 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
     let requirements = &request.requirements;
     let named = Address::from(requirements.extra.fee_payer);
     let fee_payer = app.fee_payer_with(&named).ok_or_else(|| cut_off(&named))?;
-    let priority_fee = transfer.priority_fee_lamports;
-    let charge = budget::charge_transfer(app, transfer.payer, requirements.receiver, priority_fee).await?;
     let signed = transaction::sign(transfer.transaction.clone(), fee_payer)?;
     let payment = Payment {
         id: transfer.id,
@@ -99,12 +97,23 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
         amount: requirements.amount,
         accepted_at: now,
         claim: None,
+        resource: request.resource.clone(),
     };
     let attempt = Attempt::only(signed.signature, signed.bytes, last_valid_block_height);
-    let commitment = app.rules.policy.on_transfer(requirements.amount, requirements.extra.commitment);
+    let commitment = app.policy().on_transfer(requirements.amount, requirements.extra.commitment);
     let review_at = now.saturating_add(REVIEW_SECONDS);
-    let outcome =
-        app.store.accept_transfer(&payment, attempt, commitment.into(), review_at, binding.as_ref()).await?;
+    let memo_hash = memo_hash(requirements, &app.rules);
+    let new = NewTransfer {
+        payment: &payment,
+        attempt,
+        commitment: commitment.into(),
+        review_at,
+        memo_hash: memo_hash.as_ref(),
+    };
+    let priority_fee = transfer.priority_fee_lamports;
+    // Last, so that nothing is charged for what can't be stored.
+    let charge = budget::charge_transfer(app, transfer.payer, requirements.receiver, priority_fee).await?;
+    let outcome = app.store.accept_transfer(new, binding.as_ref()).await?;
     if !matches!(outcome, Accepted::New(_)) {
         charge.take_back(app);
     }

@@ -23,13 +23,26 @@ pub(super) struct Prepared {
     pub(super) part: Part,
 }
 
-/// Looks at the holds as they are now. The store is told what can't be done, and why, and what is done already.
-pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<Prepared>, SubmitError> {
+/// An operation whose hold is missing.
+pub struct MissingHold {
+    /// What was to be done.
+    pub operation: Operation,
+    history: History,
+    hold: HoldTerms,
+    /// As of which slot.
+    slot: u64,
+}
+
+/// Looks at the holds as they are now: what can be sent, and what can't since its hold is missing.
+pub(super) async fn prepare(
+    app: &App,
+    operations: &[Operation],
+) -> Result<(Vec<Prepared>, Vec<MissingHold>), SubmitError> {
     let mut known = Vec::with_capacity(operations.len());
     for operation in operations {
         match app.store.history(&operation.payment_id).await {
             Ok(history) => known.extend(history.and_then(|history| {
-                let hold = history.hold().cloned()?;
+                let hold = history.intent().cloned()?;
                 Some((operation, history, hold))
             })),
             Err(error) if error.is_of_row() => {
@@ -42,7 +55,7 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
     let on_holds = known.iter().filter(|(operation, ..)| operation.action != Action::Authorize);
     let holds: Vec<_> = on_holds.map(|(operation, _, hold)| (*operation, hold)).collect();
     let mut found = find_holds(app, &holds).await?.into_iter();
-    let mut prepared = Vec::with_capacity(known.len());
+    let (mut prepared, mut missing) = (Vec::with_capacity(known.len()), Vec::new());
     let now = app.now();
     for (operation, history, hold) in &known {
         let part = match operation.action {
@@ -50,7 +63,12 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
             _ => match found.next() {
                 Some(Ok((_, Found::There(part)))) => part,
                 Some(Ok((slot, Found::Missing))) => {
-                    report_no_hold(app, operation, history, hold, slot).await?;
+                    missing.push(MissingHold {
+                        operation: Operation::clone(operation),
+                        history: history.clone(),
+                        hold: hold.clone(),
+                        slot,
+                    });
                     None
                 }
                 Some(Err(error)) => {
@@ -67,7 +85,7 @@ pub(super) async fn prepare(app: &App, operations: &[Operation]) -> Result<Vec<P
             part,
         }));
     }
-    Ok(prepared)
+    Ok((prepared, missing))
 }
 
 fn urgency(history: &History, operation: &Operation, now: i64) -> Urgency {
@@ -76,7 +94,7 @@ fn urgency(history: &History, operation: &Operation, now: i64) -> Urgency {
     tracked.map_or_else(Urgency::default, |tracked| priority_fee::urgency(tracked, deadline, now))
 }
 
-/// A hold, as enough nodes have it.
+/// A hold, or the escrow of a charge, as enough nodes have it.
 #[derive(PartialEq)]
 enum Found {
     /// It is there, and this carries out what is to be done with it.
@@ -97,32 +115,45 @@ async fn find_holds(
     let addresses: Vec<_> = holds.iter().flat_map(|(_, hold)| [hold.intent.escrow, hold.address()]).collect();
     let views = Views::read(app.chain.as_ref(), &addresses, Commitment::Processed).await?;
     let find = |(index, (operation, terms)): (usize, &(&Operation, &HoldTerms))| {
-        views.agreed(|accounts| match hold_state(accounts, index, terms) {
-            Some(state) => Found::There(transaction::on_hold(terms, &operation.action, &state)),
-            None => Found::Missing,
+        views.agreed(|accounts| match operation.action {
+            Action::Charge { .. } => escrow(accounts, index).map_or(Found::Missing, |escrow| {
+                Found::There(transaction::charge(terms, &operation.action, &escrow))
+            }),
+            _ => hold_state(accounts, index, terms).map_or(Found::Missing, |state| {
+                Found::There(transaction::on_hold(terms, &operation.action, &state))
+            }),
         })
     };
     Ok(holds.iter().enumerate().map(find).collect())
 }
 
+fn data(accounts: &[Option<Account>], index: usize) -> Option<&[u8]> {
+    accounts.get(index)?.as_ref().map(|account| account.data.as_slice())
+}
+
+fn escrow(accounts: &[Option<Account>], index: usize) -> Option<Escrow> {
+    Escrow::decode(data(accounts, 2 * index)?).ok()
+}
+
 fn hold_state(accounts: &[Option<Account>], index: usize, terms: &HoldTerms) -> Option<HoldState> {
-    let data = |index: usize| accounts.get(index)?.as_ref().map(|account| account.data.as_slice());
-    let escrow = Escrow::decode(data(2 * index)?).ok()?;
-    let hold = Hold::decode(data(2 * index + 1)?).ok()?;
+    let escrow = escrow(accounts, index)?;
+    let hold = Hold::decode(data(accounts, 2 * index + 1)?).ok()?;
     (hold.intent_digest == terms.intent.digest()).then_some(HoldState { escrow, hold })
 }
 
-/// Tells the store what becomes of an operation whose hold is missing as of `slot`. Where somebody else ended the payment,
-/// nothing is held any more, which is what a void or a reclaim is for; whether a capture was paid, the transaction says that
-/// ended it, if the node still tells.
-async fn report_no_hold(
-    app: &App,
-    operation: &Operation,
-    history: &History,
-    hold: &HoldTerms,
-    slot: u64,
-) -> Result<(), SubmitError> {
-    let is_gone = is_gone(history, slot) && is_gone_for_good(app, history, hold).await?;
+/// Tells the store what becomes of an operation whose hold is missing. Where somebody else ended the payment, nothing is
+/// held any more, which is what a void or a reclaim is for; the transaction that ended it says whether a capture was paid, if
+/// the node still tells.
+///
+/// # Errors
+/// If the node doesn't answer, or the store fails.
+pub async fn report_missing(app: &App, missing: &MissingHold) -> Result<(), SubmitError> {
+    let MissingHold { operation, history, hold, slot } = missing;
+    if let Action::Charge { .. } = operation.action {
+        app.store.report_problem(operation.id, &no_escrow(hold), false).await?;
+        return Ok(());
+    }
+    let is_gone = is_gone(history, *slot) && is_gone_for_good(app, history, hold).await?;
     let known = if is_gone { found::record(app, history).await? } else { None };
     let is_known = known.is_some();
     let history = known.as_ref().unwrap_or(history);
@@ -136,6 +167,13 @@ async fn report_no_hold(
         app.store.report_problem(operation.id, &no_hold(hold, is_gone, is_known), is_gone).await?;
     }
     Ok(())
+}
+
+/// It was there when the charge was accepted.
+fn no_escrow(terms: &HoldTerms) -> Problem {
+    let message =
+        format!("the escrow {} is not on chain: it was closed, or the node lags behind", terms.intent.escrow);
+    Problem { code: ErrorCode::SettlementPending, message }
 }
 
 /// Whether no fork has the hold any more.

@@ -6,12 +6,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 use x402_escrow_domain::payment::{AttemptState, Operation, Tracked};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::text::Hex32;
 
-use crate::engine::{app::App, submit};
+use crate::engine::{
+    app::App,
+    submit::{self, MissingHold},
+};
 
 /// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
@@ -19,12 +25,21 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// How long an operation that could not be sent waits.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// What a task has done.
+#[derive(Default)]
+struct Done {
+    /// The operations that it is done with.
+    ids: Vec<i64>,
+    /// Those of them that could not be sent since their holds are missing.
+    missing: Vec<MissingHold>,
+}
+
 pub(super) struct Sending {
     app: Arc<App>,
     /// Operations that a task is sending now.
     in_flight: HashSet<i64>,
-    /// Those tasks, each of which ends with its operations' ids, and those that repeat a transaction.
-    tasks: JoinSet<Vec<i64>>,
+    /// Those tasks, and those that repeat a transaction.
+    tasks: JoinSet<Done>,
     /// When an operation that could not be sent may be tried again.
     retry_at: HashMap<i64, Instant>,
     /// When an unseen transaction was last sent.
@@ -58,7 +73,8 @@ impl Sending {
         self.in_flight.extend(&ids);
         let app = Arc::clone(&self.app);
         self.tasks.spawn(async move {
-            if let Err(error) = submit::submit(&app, &operations).await {
+            let (missing, sent) = submit::submit(&app, &operations).await;
+            if let Err(error) = sent {
                 for operation in &operations {
                     let payment = Hex32(operation.payment_id);
                     tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
@@ -67,7 +83,26 @@ impl Sending {
             for operation in &operations {
                 app.changes.tell(&operation.payment_id);
             }
-            ids
+            Done { ids, missing }
+        });
+    }
+
+    /// Finds out what became of operations whose holds are missing, one after the other: those that were to be sent with
+    /// them do not wait for it.
+    fn report(&mut self, missing: Vec<MissingHold>) {
+        let ids: Vec<_> = missing.iter().map(|missing| missing.operation.id).collect();
+        self.in_flight.extend(&ids);
+        let app = Arc::clone(&self.app);
+        self.tasks.spawn(async move {
+            for missing in &missing {
+                let operation = &missing.operation;
+                if let Err(error) = submit::report_missing(&app, missing).await {
+                    let payment = Hex32(operation.payment_id);
+                    tracing::warn!(%payment, kind = operation.action.kind(), %error, "its hold is missing");
+                }
+                app.changes.tell(&operation.payment_id);
+            }
+            Done { ids, missing: Vec::new() }
         });
     }
 
@@ -91,22 +126,36 @@ impl Sending {
                 if let Err(error) = app.chain.send(&bytes, false).await {
                     tracing::debug!(%error, "repetition not sent");
                 }
-                Vec::new()
+                Done::default()
             });
         }
     }
 
-    /// Waits until something was sent; for ever if nothing is being sent.
+    /// Waits until something was sent, and takes up all that was by then; waits for ever if nothing is being sent.
     pub(super) async fn next_done(&mut self) {
-        match self.tasks.join_next().await {
-            Some(Ok(ids)) => self.in_flight.retain(|id| !ids.contains(id)),
+        let Some(first) = self.tasks.join_next().await else { return std::future::pending().await };
+        self.take_up(first);
+        while let Some(next) = self.tasks.try_join_next() {
+            self.take_up(next);
+        }
+    }
+
+    fn take_up(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done { ids, missing }) => {
+                for id in ids {
+                    self.in_flight.remove(&id);
+                }
+                if !missing.is_empty() {
+                    self.report(missing);
+                }
+            }
             // Which one it was is not told; all are looked at again, and what the store has keeps each from being
             // sent twice.
-            Some(Err(error)) => {
+            Err(error) => {
                 tracing::error!(%error, "a task that sends transactions died");
                 self.in_flight.clear();
             }
-            None => std::future::pending().await,
         }
     }
 

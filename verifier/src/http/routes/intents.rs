@@ -34,7 +34,7 @@ use x402_escrow_wire::{
 use crate::{
     chain,
     engine::{app::App, limits::Caller, pause},
-    http::{body::JsonBody, error::ApiError},
+    http::{answer::Decision, body::JsonBody, error::ApiError},
 };
 
 /// Body of `POST /intents`.
@@ -266,10 +266,14 @@ fn read_challenge(value: &Value) -> Result<PaymentRequired, ApiError> {
 }
 
 fn none_acceptable(passed_over: Vec<PassedOver>) -> Response {
+    let code = "no_acceptable_option";
     let error = serde_json::json!({
-        "code": "no_acceptable_option",
+        "code": code,
         "message": "none of the ways to pay can be taken; passedOver says why",
     });
     let body = serde_json::json!({ "error": error, "passedOver": passed_over });
-    (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+    let mut response = (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
+    // For the log and the numbers.
+    response.extensions_mut().insert(Decision { code: Some(code.to_owned()), payment: None });
+    response
 }

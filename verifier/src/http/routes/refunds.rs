@@ -13,7 +13,7 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    engine::{app::App, limits::Caller, not_accepted::NotAccepted, refund},
+    engine::{app::App, limits::Caller, refund},
     http::{
         answer::Answer,
         body::JsonBody,
@@ -24,17 +24,7 @@ use crate::{
 /// `POST /refunds`: drafts the transaction that the receiver signs. Changes nothing.
 pub async fn draft(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<RefundDraft>, ApiError> {
     let RefundRequest { payment_id, amount } = body.read()?;
-    let draft = refund::draft(&app, &payment_id.0, amount.0).await.map_err(|error| match error {
-        NotAccepted::Rejected(rejection) => rejection.into(),
-        NotAccepted::Malformed(error) => ApiError::bad_field(error),
-        NotAccepted::Chain(error) => error.into(),
-        NotAccepted::Store(error) => error.into(),
-        NotAccepted::TooMany(too_many) => too_many.into(),
-        NotAccepted::UsedUp(used_up) => used_up.into(),
-        NotAccepted::DenyListFailed => ApiError::deny_list_failed(),
-        NotAccepted::Paused => ApiError::paused(),
-        NotAccepted::IdentifierTaken(id) => ApiError::identifier_taken(&id),
-    })?;
+    let draft = refund::draft(&app, &payment_id.0, amount.0).await?;
     let message = BASE64_STANDARD.encode(draft.message);
     Ok(Json(RefundDraft { message, returns: Decimal(draft.returns) }))
 }

@@ -8,8 +8,8 @@ use x402_escrow_domain::verify::Rules;
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{
     X402_VERSION,
-    auth_capture::{self, ESCROW_FLOW},
-    exact,
+    auth_capture::{self, AUTHORIZATION_FLOW, ESCROW_FLOW},
+    bazaar, exact,
     facilitator::{SupportedKind, SupportedResponse},
     payment_identifier,
     text::{Decimal, Key},
@@ -37,6 +37,7 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
     let transferred = tokens_from(network, tokens.iter());
     let program = Map::from_iter([
         ("paymentFlow".to_owned(), json!(ESCROW_FLOW)),
+        ("paymentFlows".to_owned(), json!([ESCROW_FLOW, AUTHORIZATION_FLOW])),
         ("program".to_owned(), json!(Key::from(app.rules.program))),
         ("tokens".to_owned(), held),
         pays_fee(),
@@ -53,9 +54,13 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
     let retiring = app.rules.former_fee_payers.retiring.iter().map(|key| json!(Key::from(*key)));
     let signing: Vec<_> = std::iter::once(fee_payer.clone()).chain(retiring).collect();
     let signers = [network.clone(), SOLANA.to_owned()].map(|id| (id, json!(signing)));
+    let mut extensions = vec![payment_identifier::EXTENSION];
+    if app.settings.maximum_resources > 0 {
+        extensions.push(bazaar::EXTENSION);
+    }
     Json(SupportedResponse {
         kinds,
-        extensions: vec![payment_identifier::EXTENSION.to_owned()],
+        extensions: extensions.into_iter().map(str::to_owned).collect(),
         signers: Map::from_iter(signers),
     })
 }

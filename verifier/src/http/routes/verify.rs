@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde_json::json;
-use x402_escrow_domain::{request, verify::Rejection};
+use x402_escrow_domain::verify::Rejection;
 use x402_escrow_wire::{error_code::ErrorCode, facilitator::VerifyResponse};
 
 use crate::{
@@ -14,17 +14,20 @@ use crate::{
     },
     http::{
         answer::Answer,
-        body::JsonBody,
+        body::PaymentBody,
         error::{ApiError, rejection},
     },
 };
 
 /// `POST /verify`: whether a payment would settle. Changes nothing.
-pub async fn verify(State(app): State<Arc<App>>, body: JsonBody) -> Result<Answer<VerifyResponse>, ApiError> {
+pub async fn verify(
+    State(app): State<Arc<App>>,
+    PaymentBody(body): PaymentBody,
+) -> Result<Answer<VerifyResponse>, ApiError> {
     let checked = async {
-        let request = request::read(&body.0, &app.rules)?;
+        let request = body.read(&app.rules)?;
         let checked = check(&app, &request, Purpose::Verify).await?;
-        Ok(checked.verdict(&app.rules.policy)?)
+        Ok(checked.verdict(app.policy())?)
     };
     Ok(Answer(match checked.await {
         Ok((payer, assurance)) => VerifyResponse {

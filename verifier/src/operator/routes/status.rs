@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
-use maud::Markup;
 use serde::Deserialize;
+use x402_escrow_domain::{books::Place, payment::Outcome};
 use x402_escrow_wire::text::{Hex32, Key};
 
 use crate::{
     engine::app::App,
-    http::error::{ApiError, HTML},
+    http::{error::ApiError, html::shown},
     operator::status::{self, DAYS, Question},
-    store::{Place, StoreError},
+    page::{self, Choice},
+    store::StoreError,
 };
 
 /// The query, as it is written.
@@ -25,6 +26,8 @@ pub struct Asked {
     receiver: String,
     days: String,
     before: String,
+    search: String,
+    outcome: String,
 }
 
 /// `GET /status`: the payments of all receivers, or with `receiver` of one.
@@ -35,7 +38,7 @@ pub async fn overview(State(app): State<Arc<App>>, asked: Result<Query<Asked>, Q
         Err(message) => return refuse(StatusCode::BAD_REQUEST, "That can't be shown", &message),
     };
     match status::read(&app, question).await {
-        Ok(overview) => page(StatusCode::OK, &status::overview(&overview)),
+        Ok(overview) => shown(StatusCode::OK, status::overview(&overview)),
         Err(error) => failed(error),
     }
 }
@@ -50,8 +53,8 @@ pub async fn payment(State(app): State<Arc<App>>, Path(id): Path<String>) -> Res
     };
     match app.store.history(&id.0).await {
         Ok(Some(history)) => {
-            let decimals = status::decimals(&app, [history.payment.mint.to_string()]).await;
-            page(StatusCode::OK, &status::payment(&history, &decimals))
+            let view = status::view(&app, [history.payment.mint.to_string()]).await;
+            shown(StatusCode::OK, page::payment(&history, &view))
         }
         Ok(None) => {
             let message = format!("No payment {id} is known here.");
@@ -81,34 +84,21 @@ fn read(asked: &Asked) -> Result<Question, String> {
     };
     let before = match asked.before.as_str() {
         "" => Place::END,
-        text => read_place(text).ok_or_else(|| {
-            format!("before: must be a payment's unix second, a hyphen and its id, is {text:?}.")
-        })?,
+        text => text.parse::<Place>().map_err(|message| format!("before: {message}."))?,
     };
-    Ok(Question { receiver, days, before })
-}
-
-fn read_place(text: &str) -> Option<Place> {
-    let (accepted_at, id) = text.split_once('-')?;
-    Some(Place { accepted_at: accepted_at.parse().ok()?, id: id.parse::<Hex32>().ok()?.0 })
+    let outcome = match asked.outcome.as_str() {
+        "" => None,
+        text => Some(text.parse::<Outcome>().map_err(|message| format!("outcome: {message}."))?),
+    };
+    let choice = Choice { search: asked.search.clone(), outcome };
+    Ok(Question { receiver, days, choice, before })
 }
 
 fn refuse(status: StatusCode, title: &str, message: &str) -> Response {
-    page(status, &status::refusal(title, message))
+    shown(status, page::refusal(title, message, Some("/status")))
 }
 
 fn failed(error: StoreError) -> Response {
     let status = ApiError::from(error).into_response().status();
     refuse(status, "The verifier failed", "The database can't be read; the verifier's log says why.")
-}
-
-fn page(status: StatusCode, markup: &Markup) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HTML.to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-        (header::CONTENT_SECURITY_POLICY, status::content_security_policy()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (header::REFERRER_POLICY, "no-referrer".to_owned()),
-    ];
-    (status, headers, markup.clone().into_string()).into_response()
 }

@@ -1,28 +1,27 @@
 //! The page about all payments. No I/O.
 
 use maud::{Markup, html};
+use x402_escrow_domain::books::Place;
 use x402_escrow_wire::text::Hex32;
 
-use super::{
-    DAYS, Decimals, Overview,
-    payment::{Summary, pill},
-    stuck::Stuck,
-    style::document,
-    text::{amount, duration, short, utc},
+use super::{DAYS, Overview, stuck::Stuck};
+use crate::page::{
+    choices, days, document, list,
+    text::{duration, short, utc},
 };
-use crate::store::Place;
 
 /// The page.
 pub fn overview(overview: &Overview) -> Markup {
     let body = html! {
         header {
             h1 { "Payments" }
-            span.faint { (overview.network) " · " (utc(overview.now)) }
+            span.faint { (overview.view.network) " · " (utc(overview.now)) }
         }
         (question(overview))
         main {
             (needs_attention(overview))
             (sums(overview))
+            (days(&overview.days, overview.period, &overview.view))
             (payments(overview))
             (fruitless(overview))
             @if overview.question.receiver.is_none() { (receivers(overview)) }
@@ -30,15 +29,6 @@ pub fn overview(overview: &Overview) -> Markup {
         footer { "Read from the verifier's database and the chain when this page was asked for. Nothing here can be changed." }
     };
     document("Payments", &body)
-}
-
-/// The page that says why there is no other.
-pub fn refusal(title: &str, message: &str) -> Markup {
-    let body = html! {
-        header { h1 { (title) } }
-        main { p { (message) } p { a href="/status" { "All payments" } } }
-    };
-    document(title, &body)
 }
 
 fn question(overview: &Overview) -> Markup {
@@ -50,6 +40,7 @@ fn question(overview: &Overview) -> Markup {
                 "Receiver (all, if empty)"
                 input name="receiver" value=(receiver) autocomplete="off" spellcheck="false" placeholder="an address in base58";
             }
+            (choices(&question.choice))
             label {
                 "Sums of the last"
                 select name="days" {
@@ -101,7 +92,7 @@ fn item(stuck: &Stuck, overview: &Overview) -> Markup {
         h3 { (stuck.what) }
         p {
             @if let Some(units) = stuck.amount {
-                (amount(units, &stuck.asset, &overview.decimals)) " · "
+                (overview.view.amount(units, &stuck.asset)) " · "
             }
             a href={ "/status/payments/" (id) } { "payment " (short(&id)) }
             " · " (duration(overview.now.saturating_sub(stuck.since))) " old"
@@ -122,9 +113,9 @@ fn item(stuck: &Stuck, overview: &Overview) -> Markup {
 }
 
 fn sums(overview: &Overview) -> Markup {
-    let decimals = &overview.decimals;
+    let view = &overview.view;
     let sum = |name: &str, units: u128, asset: &str| {
-        html! { div { dt { (name) } dd { (amount(units, asset, decimals)) } } }
+        html! { div { dt { (name) } dd { (view.amount(units, asset)) } } }
     };
     html! {
         section id="sums" {
@@ -134,7 +125,7 @@ fn sums(overview: &Overview) -> Markup {
             }
             @for (asset, sums) in &overview.sums {
                 div.box {
-                    h3 { "Token " span.mono { (asset) } }
+                    h3 { "Token " (view.token(asset)) }
                     dl.sums {
                         (sum("Came in", sums.came_in, asset))
                         (sum("Captured of it", sums.captured, asset))
@@ -161,58 +152,24 @@ fn payments(overview: &Overview) -> Markup {
     let is_first = question.before == Place::END;
     html! {
         section id="payments" {
-            h2 { @if is_first { "Newest payments" } @else { "Older payments" } }
+            h2 {
+                @if question.choice.narrows() { "Payments found" } @else if is_first { "Newest payments" } @else { "Older payments" }
+            }
             @if overview.payments.is_empty() {
-                div.box { p { @if is_first { "No payments yet." } @else { "No older payments." } } }
-            } @else {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Payment" }
-                            th scope="col" { "When" }
-                            th scope="col" { "Payer" }
-                            th.number scope="col" { "Amount" }
-                            th.number scope="col" { "Captured" }
-                            th scope="col" { "State" }
-                            th scope="col" { "How final" }
-                            th scope="col" { "Slot" }
-                            th scope="col" { "Transaction" }
-                        }
-                    }
-                    tbody {
-                        @for history in &overview.payments { (row(&Summary::of(history), &overview.decimals)) }
+                div.box {
+                    p {
+                        @if overview.next.is_some() { "None among the newest; go on with older ones." }
+                        @else if question.choice.narrows() { "No payment is like that." }
+                        @else if is_first { "No payments yet." }
+                        @else { "No older payments." }
                     }
                 }
+            } @else {
+                (list(&overview.payments, &overview.view))
             }
             nav {
                 @if !is_first { a href=(link(overview, None)) { "Newest" } }
-                @if let Some(last) = overview.payments.last().filter(|_| overview.has_more) {
-                    a href=(link(overview, Some(Place::of(&last.payment)))) { "Older" }
-                }
-            }
-        }
-    }
-}
-
-fn row(summary: &Summary, decimals: &Decimals) -> Markup {
-    let id = Hex32(summary.id).to_string();
-    html! {
-        tr {
-            td data-label="Payment" {
-                span {
-                    a href={ "/status/payments/" (id) } { (short(&id)) }
-                    span.base { (summary.scheme) }
-                }
-            }
-            td data-label="When" { (utc(summary.accepted_at)) }
-            td data-label="Payer" { (short(&summary.payer)) }
-            td.number data-label="Amount" { span { (amount(summary.amount, &summary.asset, decimals)) } }
-            td.number data-label="Captured" { span { (amount(summary.captured, &summary.asset, decimals)) } }
-            td data-label="State" { span { (pill(summary.state)) } }
-            td data-label="How final" { (summary.finality) }
-            td data-label="Slot" { @if let Some(slot) = summary.slot { (slot) } @else { "–" } }
-            td data-label="Transaction" {
-                @if let Some(transaction) = &summary.transaction { (short(transaction)) } @else { "–" }
+                @if overview.next.is_some() { a href=(link(overview, overview.next)) { "Older" } }
             }
         }
     }
@@ -222,9 +179,8 @@ fn row(summary: &Summary, decimals: &Decimals) -> Markup {
 fn link(overview: &Overview, before: Option<Place>) -> String {
     let question = &overview.question;
     let receiver = question.receiver.map(|receiver| format!("&receiver={receiver}")).unwrap_or_default();
-    let before =
-        before.map(|place| format!("&before={}-{}", place.accepted_at, Hex32(place.id))).unwrap_or_default();
-    format!("/status?days={}{receiver}{before}", question.days)
+    let before = before.map(|place| format!("&before={place}")).unwrap_or_default();
+    format!("/status?days={}{before}{receiver}{}", question.days, question.choice.query())
 }
 
 fn fruitless(overview: &Overview) -> Markup {

@@ -1,30 +1,29 @@
 //! Asks the store and the chain for what the page shows.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{PoisonError, atomic::Ordering},
 };
 
-use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
-use x402_escrow_domain::budget::Budget;
+use x402_escrow_domain::{
+    books::{Filter, Period, Search},
+    budget::Budget,
+};
 use x402_escrow_interface::Address;
-use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
-    Decimals, LISTED, Overview, PAYMENTS_IN_SUMS, PAYMENTS_PER_PAGE, Question,
+    CHART_DAYS, LISTED, Overview, PAYMENTS_IN_SUMS, PAYMENTS_PER_PAGE, Question,
     stuck::{self, Stuck},
-    sums, text,
+    sums,
 };
 use crate::{
-    engine::{app::App, budget},
+    engine::{app::App, books, budget, tokens},
     operator::{alarm::CAPTURE_MARGIN_SECONDS, health},
-    store::StoreError,
+    page::{Line, View, text},
+    store::{Entries, StoreError},
 };
 
 const DAY_SECONDS: i64 = 86_400;
-
-/// The most accounts that a node answers at once.
-const MAXIMUM_MINTS: usize = 100;
 
 /// Reads what `question` asks for.
 ///
@@ -45,9 +44,15 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
     let more_stuck = stuck.len().saturating_sub(LISTED);
     stuck.truncate(LISTED);
 
-    let mut payments = store.payments_before(receiver, &question.before, PAYMENTS_PER_PAGE + 1).await?;
-    let has_more = payments.len() > PAYMENTS_PER_PAGE as usize;
-    payments.truncate(PAYMENTS_PER_PAGE as usize);
+    let place = &question.before;
+    let filter = Filter { outcome: question.choice.outcome, ..Filter::default() };
+    let search = Search::read(&question.choice.search);
+    let Entries { entries, next } =
+        books::find(app, receiver, search.as_ref(), filter, place, PAYMENTS_PER_PAGE).await?;
+    let payments = books::with_histories(app, entries).await?;
+    let payments: Vec<_> = payments.into_iter().map(|(entry, history)| Line::of(entry, &history)).collect();
+    let period = Period::until(now, CHART_DAYS);
+    let days = store.day_totals(receiver, None, period).await?;
 
     let mut receivers: BTreeMap<Address, usize> = BTreeMap::new();
     for receiver in turnover.iter().map(|payment| payment.receiver) {
@@ -59,13 +64,15 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
 
     let fruitless = read_fruitless(app, receiver, now).await?;
     let sums = sums::sum_up(&turnover, &outstanding);
-    let mints = sums.keys().cloned().chain(payments.iter().map(|history| history.payment.mint.to_string()));
+    let mints = sums.keys().cloned().chain(payments.iter().map(Line::mint));
+    let mints = mints.chain(days.iter().map(|day| day.mint.to_string()));
     let mints = mints.chain(stuck.iter().chain(&fruitless).map(|stuck| stuck.asset.clone()));
     Ok(Overview {
-        decimals: decimals(app, mints).await,
+        view: view(app, mints).await,
+        days,
+        period,
         warnings: warnings(app).await?,
         undelivered: store.undelivered().await?,
-        network: app.rules.network.clone(),
         sums_are_cut: turnover.len() == PAYMENTS_IN_SUMS as usize,
         question,
         now,
@@ -75,7 +82,7 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
         sums,
         receivers,
         payments,
-        has_more,
+        next,
     })
 }
 
@@ -136,21 +143,13 @@ async fn warnings(app: &App) -> Result<Vec<String>, StoreError> {
     Ok(warnings)
 }
 
-/// The decimals of the tokens with these mints, as far as the chain tells them.
-pub async fn decimals(app: &App, mints: impl IntoIterator<Item = String>) -> Decimals {
-    let mints: BTreeSet<String> = mints.into_iter().collect();
-    let addresses: Vec<Address> =
-        mints.iter().filter_map(|mint| mint.parse().ok()).take(MAXIMUM_MINTS).collect();
-    if addresses.is_empty() {
-        return Decimals::new();
+/// How the page writes amounts of the tokens with these mints.
+pub async fn view(app: &App, mints: impl IntoIterator<Item = String>) -> View {
+    let tokens = tokens::describe(app, mints).await;
+    View {
+        home: "/status".to_owned(),
+        network: app.rules.network.clone(),
+        decimals: tokens.decimals,
+        symbols: tokens.symbols,
     }
-    let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else {
-        return Decimals::new();
-    };
-    let known = addresses.iter().zip(snapshot.accounts).filter_map(|(mint, account)| {
-        let account = account?;
-        let state = PodStateWithExtensions::<PodMint>::unpack(&account.data).ok()?;
-        Some((mint.to_string(), state.base.decimals))
-    });
-    known.collect()
 }

@@ -3,8 +3,10 @@
 use x402_escrow_domain::payment::{Action, History, ListedOperation, OperationState, PaymentState, Problem};
 use x402_escrow_interface::message::Digest;
 
-use super::text;
-use crate::operator::alarm::{self, CAPTURE_MARGIN_SECONDS};
+use crate::{
+    operator::alarm::{self, CAPTURE_MARGIN_SECONDS},
+    page::text,
+};
 
 /// After how long something should be in a block: it may wait for others for a minute, and a blockhash lives for about
 /// one.
@@ -41,7 +43,8 @@ fn capitalised(kind: &str) -> String {
 fn amount(listed: &ListedOperation) -> Option<u64> {
     match listed.operation.action {
         Action::Authorize | Action::Transfer => Some(listed.authorized),
-        Action::Capture { amount, .. }
+        Action::Charge { amount, .. }
+        | Action::Capture { amount, .. }
         | Action::Close { amount, .. }
         | Action::Void { amount, .. }
         | Action::Refund { amount, .. } => Some(amount),
@@ -74,7 +77,7 @@ pub(super) fn operation(open: &ListedOperation, now: i64) -> Option<Stuck> {
             "The verifier sends it again until the capture deadline. Is the receiver's token account there and not \
              frozen, the fee payer funded, the node well?"
         }
-        Action::Authorize | Action::Transfer => {
+        Action::Authorize | Action::Charge { .. } | Action::Transfer => {
             "Serve nothing for it yet: settle again to learn what became of it."
         }
         Action::Refund { .. } => {
@@ -137,7 +140,7 @@ pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
     };
     let next = match operation.action {
         Action::Authorize => "Nothing is held: serve nothing for it.",
-        Action::Transfer => "Nothing was paid: serve nothing for it.",
+        Action::Charge { .. } | Action::Transfer => "Nothing was paid: serve nothing for it.",
         Action::Capture { .. } | Action::Close { .. } if now <= listed.capture_deadline => {
             "Put right what is named, and settle the same again before the capture deadline."
         }

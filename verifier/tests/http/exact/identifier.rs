@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
     identifier::{Binding, KEPT_OF_ONE_KEY, KEPT_SECONDS},
-    payment::{Attempt, Payment, Terms, TransferTerms},
+    payment::{Attempt, Payment, Resource, Terms, TransferTerms},
 };
-use x402_escrow_verifier::store::Accepted;
+use x402_escrow_verifier::store::{Accepted, NewTransfer};
 use x402_escrow_wire::{auth_capture::Level, payment::PaymentRequirements};
 
 use super::wallet::{body, buyer, buyers_tokens, draft, payment_id, requirements};
@@ -251,7 +251,14 @@ async fn ids_are_kept_for_a_day_and_a_thousand_of_each_payer() {
     let accept = async |index: i64, purchase: &Binding| {
         let payment = example(index);
         let attempt = Attempt::only([0; 64], Vec::new(), 0);
-        store.accept_transfer(&payment, attempt, Level::Confirmed, 0, Some(purchase)).await.unwrap()
+        let new = NewTransfer {
+            payment: &payment,
+            attempt,
+            commitment: Level::Confirmed,
+            review_at: 0,
+            memo_hash: None,
+        };
+        store.accept_transfer(new, Some(purchase)).await.unwrap()
     };
     let is_known = async |index: i64, now: i64| {
         store.binding(&signer, &named(index, 0).id, now).await.unwrap().is_some()
@@ -289,5 +296,6 @@ fn example(number: i64) -> Payment {
         amount: 1,
         accepted_at: 0,
         claim: None,
+        resource: Resource::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! Every rule about the client's transaction, broken.
 
 mod instructions;
+mod order;
 
 use serde_json::json;
 use solana_sdk::{

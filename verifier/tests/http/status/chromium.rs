@@ -112,12 +112,12 @@ async fn the_page_says_what_came_in_how_final_it_is_and_what_is_stuck() {
         json!([
             "Payment",
             "When",
+            "For",
             "Payer",
             "Amount",
             "Captured",
-            "State",
+            "Outcome",
             "How final",
-            "Slot",
             "Transaction"
         ])
     );

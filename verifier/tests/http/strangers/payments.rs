@@ -49,6 +49,7 @@ fn paid(world: &World, terms: &PaymentRequirements, escrow: Address, seed: u8, n
         receiver_proof: Vec::new(),
         signature: None,
         voucher: None,
+        capture: None,
     };
     let intent = payload.intent(terms, &Extra::read(terms).unwrap());
     payload.signature = Some(Base58(signing_key(seed).sign(&intent.signed_bytes()).to_bytes()));

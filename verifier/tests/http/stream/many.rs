@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
-use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
+use x402_escrow_wire::{
+    auth_capture::Commitment,
+    text::{Decimal, Hex32},
+};
 
-use super::{PRICE, opening, terms};
-use crate::world::{FUNDS, Options, World};
+use super::{PRICE, opening, signed, terms, with_extra};
+use crate::world::{FUNDS, Options, SESSION, World, envelope};
 
 /// More than one look takes at once.
 const HOLDS: u64 = 120;
@@ -86,4 +90,61 @@ async fn vouchers_that_nobody_captures_in_time_are_told_of() {
     }
     let (_, _, page) = world.page("/metrics").await;
     assert!(page.lines().any(|line| line == told(0)), "{page}");
+}
+
+#[tokio::test]
+async fn each_of_many_vouchers_at_once_gets_its_own_answer() {
+    let world = World::new().await;
+    let terms = terms(&world);
+    let mut ids = Vec::new();
+    for nonce in 1..=40 {
+        let body = opening(&world, &terms, nonce, PRICE);
+        world.settled(&body).await;
+        ids.push(world.payment_id(&body));
+    }
+    for step in 2..=4 {
+        // Of each fifth hold one below the last, of each seventh one that pays for two.
+        let amount = |index: usize| match index {
+            index if index % 5 == 0 => PRICE / 2,
+            index if index % 7 == 0 => step * 2 * PRICE,
+            _ => step * PRICE,
+        };
+        let bodies = ids
+            .iter()
+            .enumerate()
+            .map(|(index, id)| (index, envelope(&terms, json!(signed(*id, amount(index), 0, SESSION)))));
+        let bodies: Vec<_> = bodies.collect();
+        let answers = join_all(bodies.iter().map(|(_, body)| world.settle(body))).await;
+        for ((index, _), answer) in bodies.iter().zip(answers) {
+            let is_good = index % 5 != 0;
+            assert_eq!(answer["success"], is_good, "{index}: {answer}");
+            if is_good {
+                assert_eq!(answer["extra"]["paymentId"], json!(ids[*index]));
+                assert_eq!(answer["extra"]["vouched"], amount(*index).to_string());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_newest_claims_of_a_long_stream_are_kept() {
+    const VOUCHERS: u64 = 200;
+    let world = World::new().await;
+    let terms = with_extra(terms(&world), |extra| extra.request_price = Some(Decimal(1)));
+    let body = opening(&world, &terms, 1, 1);
+    world.settled(&body).await;
+    let id = world.payment_id(&body);
+    let claimed = |amount: u64| {
+        let mut body = envelope(&terms, json!(signed(id, amount, 0, SESSION)));
+        body["claim"] = json!("07".repeat(16));
+        body
+    };
+    for amount in 2..=VOUCHERS {
+        world.settled(&claimed(amount)).await;
+    }
+    for amount in [VOUCHERS, VOUCHERS - 63] {
+        assert_eq!(world.settle(&claimed(amount)).await["extra"]["claimed"], true);
+    }
+    let forgotten = world.settle(&claimed(2)).await;
+    assert_eq!(forgotten["errorReason"], "invalid_auth_capture_svm_voucher_decreased", "{forgotten}");
 }

@@ -99,6 +99,7 @@ async fn an_unknown_escrow_session_or_mint_is_refused() {
         receiver_proof: Vec::new(),
         signature: None,
         voucher: None,
+        capture: None,
     };
     sign(&mut payload, &requirements);
     let body = envelope(&requirements, json!(payload));

@@ -83,7 +83,7 @@ async fn what_extra_must_have_is_checked() {
     let world = World::new().await;
     let other = Base58([7; 32]).to_string();
     for (name, value, code) in [
-        ("paymentFlow", json!("authorization"), format!("{SVM}_unsupported_payment_flow")),
+        ("paymentFlow", json!("upfront"), format!("{SVM}_unsupported_payment_flow")),
         ("program", json!(other), format!("{SVM}_program_mismatch")),
         ("feePayer", json!(other), format!("{SVM}_extra")),
         ("maxFeeBps", json!(10_001), format!("{SVM}_extra")),

@@ -19,6 +19,7 @@ impl World {
             fee_payer: self.fee_payer().into(),
             capture_authorizer: CaptureAuthorizer::Key(self.merchant().into()),
             request_price: None,
+            capture_mode: None,
             receiver_authorizer: self.merchant().into(),
             capture_deadline: self.cluster.now() + 600,
             refund_deadline: 0,
@@ -49,6 +50,7 @@ impl World {
             receiver_proof: Vec::new(),
             signature: None,
             voucher: None,
+            capture: None,
         };
         sign(&mut payload, requirements);
         payload

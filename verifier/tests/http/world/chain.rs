@@ -17,10 +17,10 @@ use x402_escrow_domain::{cluster::Logged, transaction::ESCROW_INSTRUCTION};
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold, Session},
-    address::{self, TOKEN_PROGRAM_ID},
+    address::{self, TOKEN_PROGRAM_ID, associated_token},
     error::EscrowError,
-    instruction::{self, Consent, HoldAccounts, SessionLimits},
-    message::Capture,
+    instruction::{self, Charge, ChargeCapture, Consent, HoldAccounts, SessionLimits},
+    message::{Capture, Digest},
     receivers,
 };
 use x402_escrow_wire::{
@@ -165,7 +165,42 @@ impl World {
         self.execute(&[instruction::capture(accounts, amount.0, &capture, consent)], &keypair(PAYER));
     }
 
-    fn execute(&self, instructions: &[Instruction], signer: &Keypair) {
+    /// Has somebody put the charge of `body` on chain.
+    pub(crate) fn relay_charge(&self, body: &Value) {
+        let requirements: PaymentRequirements =
+            serde_json::from_value(body["paymentRequirements"].clone()).unwrap();
+        let payload = IntentPayload::deserialize(&body["paymentPayload"]["payload"]).unwrap();
+        let intent = payload.intent(&requirements, &Extra::read(&requirements).unwrap());
+        let capture = payload.capture.map(|capture| {
+            ChargeCapture::new(&capture.capture(intent.digest()), Consent::Signature(capture.signature.0))
+        });
+        let amount = capture.map_or(intent.amount, |capture| capture.amount);
+        let charge = Charge { amount, capture, release: None };
+        let signature = payload.signature.unwrap().0;
+        let charge = instruction::charge(&intent, &signature, &[], &self.escrow_account(), &charge);
+        self.execute(&[charge], &keypair(PAYER));
+    }
+
+    /// Has `depositor` move its tokens into the escrow in the name of a payment.
+    pub(crate) fn relay_deposit(&self, depositor: &Keypair, amount: u64, payment: Digest) {
+        let source = associated_token(&depositor.pubkey(), &self.mint, &TOKEN_PROGRAM_ID);
+        self.cluster.state().svm.airdrop(&depositor.pubkey(), 1_000_000_000).unwrap();
+        if depositor.pubkey() != self.merchant() {
+            self.set_token_account(depositor.pubkey(), AccountState::Initialized, amount);
+        }
+        let refund = instruction::refund(
+            &program(),
+            &payment,
+            &depositor.pubkey(),
+            &source,
+            &self.escrow,
+            &self.escrow_account(),
+            amount,
+        );
+        self.execute(&[refund], depositor);
+    }
+
+    pub(crate) fn execute(&self, instructions: &[Instruction], signer: &Keypair) {
         let state = &mut *self.cluster.state();
         let (slot, svm) = (state.slot, &mut state.svm);
         let transaction = Transaction::new_signed_with_payer(

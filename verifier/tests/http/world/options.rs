@@ -5,8 +5,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
     budget::Budgets,
+    cluster::Consensus,
     gather::GatherSettings,
-    policy::{FeeBounds, Finality, Policy, Tier},
+    policy::{Defaults, FeeBounds, Finality, Policies, Policy, Tier},
     tokens::Tokens,
     webhook::Webhook,
 };
@@ -16,17 +17,20 @@ use x402_escrow_verifier::{
         app::{App, Deployment, Settings},
         deny_list::{DenyListSettings, OnFailure, Source},
         limits::{AtOnce, LimitSettings, PaymentRates},
+        reach::Reach,
     },
     store::{Database, Store},
 };
 use x402_escrow_wire::auth_capture::{Commitment, Level};
 
-use super::{FEE_PAYER, WEBHOOK_SECRET, keypair, program};
+use super::{FEE_PAYER, HOST, WEBHOOK_SECRET, keypair, program};
 
 /// What the tests change of the verifier's configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) commitment: Commitment,
+    /// What the cluster runs.
+    pub(crate) consensus: Consensus,
     /// Up to which amount a capture is only reserved on a confirmed hold; above, and if `None`, it is confirmed.
     pub(crate) on_confirmed_hold: Option<u64>,
     /// How sure a capture is on a finalized hold.
@@ -51,6 +55,7 @@ pub(crate) struct Options {
     pub(crate) budgets: Budgets,
     /// A file or an address, and what becomes of payments while it fails.
     pub(crate) deny_list: Option<(&'static str, OnFailure)>,
+    pub(crate) exact_memo_once: bool,
     pub(crate) minimum_hold_amount: u64,
     pub(crate) maximum_open_holds_per_escrow: u64,
     pub(crate) maximum_operations_per_payment: u64,
@@ -63,6 +68,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             commitment: Commitment::Processed,
+            consensus: Consensus::Unknown,
             on_confirmed_hold: None,
             on_finalized_hold: Level::Confirmed,
             settle_timeout: Duration::from_secs(5),
@@ -77,6 +83,7 @@ impl Default for Options {
             mints: &[9],
             budgets: Budgets::default(),
             deny_list: None,
+            exact_memo_once: false,
             minimum_hold_amount: 0,
             maximum_open_holds_per_escrow: u64::MAX,
             maximum_operations_per_payment: u64::MAX,
@@ -93,6 +100,7 @@ fn limits(options: Options) -> LimitSettings {
         maximum_concurrent_requests: 1024,
         requests_per_minute_per_client: None,
         health_per_minute_per_client: None,
+        requests_per_minute_per_merchant: None,
         intents_per_minute_per_session: None,
         payments_per_minute: PaymentRates::default(),
         bodies: many,
@@ -120,15 +128,28 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
             Finality::new(tiers.map(|(up_to, commitment)| Tier { up_to, commitment }).to_vec()).unwrap()
         }),
         finality_on_finalized_hold: always(options.on_finalized_hold),
+        lasting: Commitment::Confirmed,
         minimum_authorize_seconds: 5,
         maximum_authorize_seconds: 120,
         minimum_capture_seconds: 30,
         maximum_capture_seconds: 86_400,
         voucher_margin_seconds: 60,
         exact_fee_bounds: FeeBounds { maximum_compute_units: 400_000, priority_fee_lamports: 5_000 },
+        exact_memo_once: options.exact_memo_once,
         minimum_hold_amount: options.minimum_hold_amount,
         maximum_open_holds_per_escrow: options.maximum_open_holds_per_escrow,
         maximum_operations_per_payment: options.maximum_operations_per_payment,
+    };
+    let levels = Defaults::of(Consensus::Alpenglow);
+    let policies = Policies {
+        alpenglow: Policy {
+            finality: levels.on_balance,
+            finality_on_confirmed_hold: levels.on_confirmed_hold,
+            finality_on_finalized_hold: levels.on_finalized_hold,
+            lasting: levels.lasting,
+            ..policy.clone()
+        },
+        otherwise: policy,
     };
     let webhook = |address| Webhook { url: format!("http://{address}/"), secret: WEBHOOK_SECRET.to_vec() };
     let settings = Settings {
@@ -155,6 +176,9 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
             timeout: Duration::from_millis(300),
             on_failure,
         }),
+        maximum_resources: 10,
+        merchant_webhooks: Reach::Any,
+        public_hosts: vec![HOST.to_owned()],
         cors_allowed_origins: vec![options.cors_allowed_origin.to_owned()],
         minimum_fee_payer_lamports: 50_000_000,
         maximum_slot_age_seconds: 60,
@@ -164,6 +188,6 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
     let fee_payer = keypair(options.fee_payer);
     let retiring = options.retiring.iter().copied().map(keypair).collect();
     let cut_off = options.cut_off.iter().map(|seed| keypair(*seed).pubkey()).collect();
-    let app = App::new(chain, deployment, store, fee_payer, policy, settings).await.unwrap();
+    let app = App::new(chain, deployment, store, fee_payer, policies, settings).await.unwrap();
     Arc::new(app.with_former_fee_payers(retiring, cut_off))
 }

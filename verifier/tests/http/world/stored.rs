@@ -73,6 +73,17 @@ impl World {
         rows
     }
 
+    /// Has ten thousand others register webhooks.
+    pub(crate) async fn crowd_webhooks(&self) {
+        let pool = self.connect().await;
+        let crowd =
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000)
+             INSERT INTO merchant_webhooks (receiver, receiver_authorizer, signed_until)
+             SELECT 'somebody ' || n, '', 0 FROM numbers";
+        sqlx::raw_sql(crowd).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
     /// Number of payments of the scheme `exact` in the store.
     pub(crate) async fn exact_rows(&self) -> i64 {
         let pool = self.connect().await;

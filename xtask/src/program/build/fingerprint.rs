@@ -6,10 +6,11 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// Files and folders with the programs' sources, manifests and lock files. The root's manifest is one of
-/// them: `interface` inherits from it.
-const SOURCES: [&str; 6] = [
-    "Cargo.toml",
+/// The root's manifest, of which `interface` inherits a part.
+const ROOT_MANIFEST: &str = "Cargo.toml";
+
+/// Folders with the programs' sources, manifests and lock files.
+const SOURCES: [&str; 5] = [
     "interface",
     "programs",
     "toolchain/arithmetic-probe",
@@ -28,6 +29,9 @@ pub(crate) fn of(root: &Path, toolchain: &str, program_id: &str) -> Result<Strin
         collect(&root.join(source), &mut files)?;
     }
     files.sort();
+    let manifest = root.join(ROOT_MANIFEST);
+    let manifest =
+        fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update(bytes.len().to_le_bytes());
@@ -38,12 +42,26 @@ pub(crate) fn of(root: &Path, toolchain: &str, program_id: &str) -> Result<Strin
     for variable in VARIABLES {
         add(env::var_os(variable).unwrap_or_default().as_encoded_bytes());
     }
+    add(inherited(&manifest).as_bytes());
     for file in files {
         let name = file.strip_prefix(root).unwrap_or(&file);
         add(name.as_os_str().as_encoded_bytes());
         add(&fs::read(&file).with_context(|| format!("reading {}", file.display()))?);
     }
     Ok(format!("{:x}", hash.finalize()))
+}
+
+/// The sections of a workspace's manifest that its members inherit: which members there are, and the profiles of
+/// another workspace, are no part of the programs.
+fn inherited(manifest: &str) -> String {
+    let mut is_inherited = false;
+    let lines = manifest.lines().filter(|line| {
+        if line.starts_with('[') {
+            is_inherited = line.starts_with("[workspace.");
+        }
+        is_inherited
+    });
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// Adds a file, or all files of a folder but those that builds and editors leave there.
@@ -75,6 +93,9 @@ mod tests {
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("source.rs"), "one").unwrap();
         }
+        let manifest = root.join(ROOT_MANIFEST);
+        fs::write(&manifest, "[workspace]\nmembers = [\"a\"]\n\n[workspace.package]\nversion = \"1\"\n")
+            .unwrap();
         let first = of(&root, "a", "1").unwrap();
         assert_eq!(of(&root, "a", "1").unwrap(), first);
         assert_ne!(of(&root, "b", "1").unwrap(), first);
@@ -88,6 +109,11 @@ mod tests {
             assert_ne!(of(&root, "a", "1").unwrap(), first, "{source}");
             fs::write(&file, "one").unwrap();
         }
+        let other_members = "[workspace]\nmembers = [\"b\"]\n\n[workspace.package]\nversion = \"1\"\n";
+        fs::write(&manifest, other_members).unwrap();
+        assert_eq!(of(&root, "a", "1").unwrap(), first);
+        fs::write(&manifest, other_members.replace("\"1\"", "\"2\"")).unwrap();
+        assert_ne!(of(&root, "a", "1").unwrap(), first);
         fs::remove_dir_all(root).unwrap();
     }
 }

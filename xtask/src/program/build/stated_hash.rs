@@ -22,20 +22,29 @@ pub(crate) fn check(root: &Path, built: &str, differences: &[String]) -> Result<
 ///
 /// # Errors
 ///
-/// If the toolchain is not the pinned one: nobody else would get that hash.
+/// If it is another than the stated one, and the toolchain is not the pinned one: nobody else would get that hash.
 pub(crate) fn write(root: &Path, built: &str, differences: &[String]) -> Result<()> {
-    if !differences.is_empty() {
-        bail!("this is not the pinned toolchain, so its hash is not stated:\n{}", listed(differences));
-    }
     let text = read(root)?;
     let stated = stated(&text)?;
     if stated == built {
         eprintln!("{FILE} is up to date");
         return Ok(());
     }
+    if !differences.is_empty() {
+        bail!("this is not the pinned toolchain, so its hash is not stated:\n{}", listed(differences));
+    }
     fs::write(root.join(FILE), text.replace(stated, built)).with_context(|| format!("writing {FILE}"))?;
     eprintln!("Wrote {FILE}");
     Ok(())
+}
+
+/// The stated hash.
+///
+/// # Errors
+///
+/// If the page can't be read or states none.
+pub(crate) fn stated_in(root: &Path) -> Result<String> {
+    Ok(stated(&read(root)?)?.to_owned())
 }
 
 fn read(root: &Path) -> Result<String> {

@@ -7,7 +7,7 @@ use solana_sdk::{
     signer::Signer,
 };
 use x402_escrow_domain::exact::instructions::LIGHTHOUSE_PROGRAM_ID;
-use x402_escrow_interface::address::{self, SYSTEM_PROGRAM_ID, TOKEN_PROGRAM_ID};
+use x402_escrow_interface::address::{self, SYSTEM_PROGRAM_ID, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID};
 
 use super::{
     super::wallet::{Draft, assert_refused, body, buyer, draft, memo, requirements, transfer_checked},
@@ -186,13 +186,17 @@ async fn the_fee_payer_pays_the_fee_and_nothing_else() {
         "from the fee payer",
     )
     .await;
-    refuses(
-        &world,
-        |draft| draft.instructions[2] = transfer(fee_payer, buyer().pubkey()),
-        &transferring,
-        "from the fee payer",
-    )
-    .await;
+    // Or as the source, in whichever program's account: a delegate's signature would do.
+    let token_2022 = address::associated_token(&fee_payer, &world.mint, &TOKEN_2022_PROGRAM_ID);
+    for source in [fee_payer, token(fee_payer), token_2022] {
+        refuses(
+            &world,
+            |draft| draft.instructions[2] = transfer(source, buyer().pubkey()),
+            &transferring,
+            "from the fee payer",
+        )
+        .await;
+    }
     assert_eq!(world.tokens(fee_payer), 5000);
 
     // Named by any instruction, in any place, however harmless it looks.

@@ -1,0 +1,250 @@
+//! What an owner wants done on chain, looked at before it is sent.
+
+use anyhow::Result;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use solana_sdk::{
+    instruction::Instruction, message::Message, signature::Signature, transaction::Transaction,
+};
+use x402_escrow_interface::Address;
+use x402_escrow_wire::amount;
+
+use super::Owner;
+use crate::{
+    chain::{Chain, Lifetime, Sent},
+    problem::{Code, Problem},
+};
+
+/// Decimals of SOL.
+const SOL_DECIMALS: u8 = 9;
+
+/// What goes into one UDP packet, and so into one transaction.
+const TRANSACTION_BYTES: usize = 1232;
+
+/// How transactions are carried out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manner {
+    /// They are checked and not sent.
+    pub(crate) dry_run: bool,
+    /// They are checked and printed for whoever signs.
+    pub(crate) dump: bool,
+    /// A nonce account, so that they land however late they are signed.
+    pub(crate) nonce_account: Option<Address>,
+}
+
+/// Instructions of one transaction, and what they cost.
+pub(crate) struct Plan {
+    /// What is being done: "Opening the escrow".
+    title: String,
+    instructions: Vec<Instruction>,
+    /// Lengths of the accounts that are made.
+    accounts: Vec<u64>,
+}
+
+/// What came of a plan.
+pub(crate) enum Carried {
+    Sent(Sent),
+    /// It was not sent; this is what is known of it.
+    Shown(Value),
+}
+
+impl Plan {
+    pub(crate) fn new(title: impl Into<String>, instructions: Vec<Instruction>) -> Self {
+        Self { title: title.into(), instructions, accounts: Vec::new() }
+    }
+
+    /// Adds the length of an account that is made, whose rent the signer pays.
+    #[must_use]
+    pub(crate) fn making(mut self, bytes: u64) -> Self {
+        self.accounts.push(bytes);
+        self
+    }
+
+    /// Adds an instruction that makes an account of this length, if it still fits into one transaction with the others.
+    pub(crate) fn push_if_fits(
+        &mut self,
+        instruction: &Instruction,
+        bytes: Option<u64>,
+        payer: &Address,
+    ) -> bool {
+        self.instructions.push(instruction.clone());
+        let transaction = Transaction::new_unsigned(Message::new(&self.instructions, Some(payer)));
+        // The count of signatures, one signature, and the message.
+        let length = 1 + size_of::<Signature>() + transaction.message.serialize().len();
+        if length > TRANSACTION_BYTES {
+            self.instructions.pop();
+            return false;
+        }
+        self.accounts.extend(bytes);
+        true
+    }
+
+    /// What the accounts that are made cost, in lamports; it comes back when they are closed.
+    async fn rent(&self, chain: &Chain) -> Result<u64> {
+        let mut rent: u64 = 0;
+        for bytes in &self.accounts {
+            rent = rent.saturating_add(chain.rent(*bytes).await?);
+        }
+        Ok(rent)
+    }
+}
+
+/// A plan that was checked, as a transaction.
+pub(crate) struct Prepared {
+    title: String,
+    message: Message,
+    lifetime: Lifetime,
+    /// In lamports.
+    pub(crate) rent: u64,
+    pub(crate) fee: u64,
+}
+
+impl Owner {
+    /// Checks that the owner can pay, and has the node try it.
+    pub(crate) async fn prepare(&self, plan: &Plan) -> Result<Prepared> {
+        let (address, rent) = (self.address(), plan.rent(&self.chain).await?);
+        let lifetime = self.chain.lifetime(self.manner.nonce_account).await?;
+        let message = lifetime.message(&plan.instructions, &address);
+        let fee = self.chain.fee(&message).await?;
+        self.check_sol(rent, fee).await?;
+        self.chain.try_out(&plan.title, &message).await?;
+        Ok(Prepared { title: plan.title.clone(), message, lifetime, rent, fee })
+    }
+
+    /// Sends what was prepared, or shows it, as the owner's manner is.
+    pub(crate) async fn finish(&self, prepared: Prepared) -> Result<Carried> {
+        let Prepared { title, message, rent, fee, .. } = &prepared;
+        if self.manner.dry_run || self.manner.dump {
+            return Ok(Carried::Shown(self.shown(&prepared)));
+        }
+        if message.header.num_required_signatures != 1 {
+            return Err(Problem::argument(
+                "--nonce",
+                "the nonce account's authority is another key than the owner's",
+            )
+            .remedy("print the transaction for both signers with --dump-transaction")
+            .into());
+        }
+        eprintln!("{title}: {}", costs(*rent, *fee));
+        let mut transaction = Transaction::new_unsigned(message.clone());
+        transaction.signatures = vec![self.key.sign_transaction(message)?];
+        let signature = self.chain.send(title, &transaction).await?;
+        Ok(Carried::Sent(Sent { signature, rent: *rent, fee: *fee }))
+    }
+
+    /// Both.
+    pub(crate) async fn carry_out(&self, plan: Plan) -> Result<Carried> {
+        self.finish(self.prepare(&plan).await?).await
+    }
+
+    /// Refuses rent and fees that the owner's SOL does not suffice for, in lamports.
+    pub(crate) async fn check_sol(&self, rent: u64, fee: u64) -> Result<()> {
+        let needed = rent.saturating_add(fee);
+        let (address, lamports) = (self.address(), self.chain.lamports(&self.address()).await?);
+        if lamports >= needed {
+            return Ok(());
+        }
+        let message = format!(
+            "{address} has {} SOL and needs {}, of which {} are rent that comes back",
+            sol(lamports),
+            sol(needed),
+            sol(rent)
+        );
+        Err(Problem::new(Code::InsufficientSol, message)
+            .of("--keypair")
+            .remedy(format!(
+                "send {} SOL to {address}, or name another signer with --keypair",
+                sol(needed - lamports)
+            ))
+            .details(json!({ "lamports": lamports.to_string(), "neededLamports": needed.to_string() }))
+            .into())
+    }
+
+    /// What is known of a transaction that is not sent.
+    fn shown(&self, prepared: &Prepared) -> Value {
+        let Prepared { title, message, lifetime, rent, fee } = prepared;
+        let mut object = json!({
+            "state": if self.manner.dump { "to be signed" } else { "tried" },
+            "action": title,
+            "rentLamports": rent.to_string(),
+            "feeLamports": fee.to_string(),
+        });
+        if !self.manner.dump {
+            return object;
+        }
+        let signers = message.account_keys.iter().take(message.header.num_required_signatures.into());
+        object["signers"] = signers.map(ToString::to_string).collect();
+        object["blockhash"] = message.recent_blockhash.to_string().into();
+        match lifetime {
+            Lifetime::Blockhash { last_valid_block_height, .. } => {
+                object["lastValidBlockHeight"] = json!(last_valid_block_height);
+            }
+            Lifetime::Nonce { account, authority, .. } => {
+                object["nonceAccount"] = account.to_string().into();
+                object["nonceAuthority"] = authority.to_string().into();
+            }
+        }
+        object["transaction"] = unsigned(message).into();
+        object
+    }
+}
+
+/// The transaction with room for its signatures, in base64.
+fn unsigned(message: &Message) -> String {
+    let signatures = message.header.num_required_signatures;
+    // Up to 127 the count is one byte.
+    let mut bytes = vec![signatures];
+    bytes.resize(1 + usize::from(signatures) * size_of::<Signature>(), 0);
+    bytes.extend(message.serialize());
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// For people.
+pub(crate) fn costs(rent: u64, fee: u64) -> String {
+    match rent {
+        0 => format!("fee {} SOL", sol(fee)),
+        rent => {
+            format!("rent {} SOL, which comes back when it is closed, and fee {} SOL", sol(rent), sol(fee))
+        }
+    }
+}
+
+/// Lamports as SOL.
+pub(crate) fn sol(lamports: u64) -> String {
+    amount::format(lamports, SOL_DECIMALS)
+}
+
+#[cfg(test)]
+mod tests {
+    use x402_escrow_interface::{
+        Address,
+        instruction::{SessionLimits, open_session},
+    };
+
+    use super::*;
+
+    #[test]
+    fn six_sessions_are_opened_by_one_transaction_and_it_fits() {
+        let (payer, escrow) = (Address::new_from_array([1; 32]), Address::new_from_array([2; 32]));
+        let limits = SessionLimits {
+            expires_at: 1,
+            maximum_payment: 1,
+            maximum_total: 1,
+            maximum_per_period: 1,
+            period_seconds: 1,
+            receivers_root: [3; 32],
+        };
+        let program = Address::new_from_array([4; 32]);
+        let mut plan = Plan::new("Opening sessions", Vec::new());
+        let open = |key: u8| {
+            open_session(&program, &payer, &payer, &escrow, &Address::new_from_array([key; 32]), &limits)
+        };
+        let fits = (10..).take_while(|key| plan.push_if_fits(&open(*key), Some(464), &payer)).count();
+        assert_eq!((fits, plan.instructions.len(), plan.accounts.len()), (6, 6, 6));
+        let message = Message::new(&plan.instructions, Some(&payer));
+        let transaction = BASE64_STANDARD.decode(unsigned(&message)).unwrap();
+        assert!(transaction.len() <= TRANSACTION_BYTES, "{}", transaction.len());
+        assert_eq!((transaction[0], &transaction[1..65]), (1, &[0; 64][..]));
+        assert_eq!(transaction[65..], message.serialize());
+    }
+}

@@ -1,0 +1,42 @@
+//! The receiver's token account, where it does not exist: who can create it, and what that costs.
+
+use x402_escrow_interface::address::TOKEN_2022_PROGRAM_ID;
+use x402_escrow_wire::error_code::ErrorCode;
+
+use super::{instructions::Transfer, requirements::Requirements};
+use crate::{cluster::Account, facts, verify::Rejection};
+
+/// Bytes of a token account of SPL Token.
+const TOKEN_ACCOUNT_BYTES: u64 = 165;
+
+/// Bytes of an associated token account of Token-2022 at least: its owner is immutable. Extensions of the mint take more.
+const TOKEN_2022_ACCOUNT_BYTES: u64 = 170;
+
+const LAMPORTS_PER_SOL: f64 = 1e9;
+
+/// The rent, in lamports, of the destination of `transfer`, if that does not exist. `accounts` are the destination and the
+/// rent sysvar.
+pub fn missing(accounts: &[Option<Account>], transfer: &Transfer) -> Option<u64> {
+    let [None, Some(rent)] = accounts else { return None };
+    let bytes = match transfer.token_program == TOKEN_2022_PROGRAM_ID {
+        true => TOKEN_2022_ACCOUNT_BYTES,
+        false => TOKEN_ACCOUNT_BYTES,
+    };
+    facts::rent(rent, bytes)
+}
+
+/// Why nothing can be paid to the destination of `transfer`, and what to do about it.
+pub fn rejection(requirements: &Requirements, transfer: &Transfer, rent_lamports: u64) -> Rejection {
+    let (receiver, mint, account) = (requirements.receiver, requirements.mint, transfer.destination);
+    let (program, sol) = (transfer.token_program, rent_lamports as f64 / LAMPORTS_PER_SOL);
+    let at_least = if program == TOKEN_2022_PROGRAM_ID { "at least " } else { "" };
+    Rejection::new(
+        ErrorCode::ExactReceiverAccountMissing,
+        format!(
+            "paymentRequirements.payTo: {receiver} has no token account of {mint}. Before the first payment, anybody can \
+             create it, at {account}, for a transaction fee and {at_least}{sol:.8} SOL of rent, which goes to the \
+             receiver if the account is closed: spl-token --program-id {program} create-account {mint} --owner \
+             {receiver} --fee-payer <keypair>"
+        ),
+    )
+}

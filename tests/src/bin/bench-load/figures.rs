@@ -1,0 +1,55 @@
+//! What was measured.
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use x402_escrow_load::measured::Round;
+
+/// One subject beside what it is compared with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) compared_with: String,
+    /// What both are counted in.
+    pub(crate) unit: String,
+    /// The least that the ratio is to be.
+    pub(crate) target: f64,
+    pub(crate) rounds: Vec<Round>,
+}
+
+impl Figure {
+    /// The median of the rounds' ratios.
+    pub(crate) fn ratio(&self) -> f64 {
+        median(self.rounds.iter().map(Round::ratio))
+    }
+
+    /// The lowest and the highest of the rounds' ratios.
+    pub(crate) fn spread(&self) -> (f64, f64) {
+        let ratios = || self.rounds.iter().map(Round::ratio);
+        (ratios().fold(f64::INFINITY, f64::min), ratios().fold(0.0, f64::max))
+    }
+
+    /// The median of one of the two.
+    pub(crate) fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
+        median(self.rounds.iter().map(of))
+    }
+
+    pub(crate) fn reaches_target(&self) -> bool {
+        self.ratio() >= self.target
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Fails if a target is missed, and names all that are.
+pub(crate) fn check_targets(figures: &[Figure]) -> Result<()> {
+    let missed = figures.iter().filter(|figure| !figure.reaches_target());
+    let missed: Vec<_> = missed
+        .map(|figure| format!("{} is {:.2}, the target {:.2}", figure.name, figure.ratio(), figure.target))
+        .collect();
+    if missed.is_empty() { Ok(()) } else { bail!("targets are missed:\n  {}", missed.join("\n  ")) }
+}

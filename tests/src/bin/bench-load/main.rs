@@ -1,0 +1,102 @@
+//! How much the verifier carries, beside what it is compared with: `cargo xtask bench load`.
+//!
+//! Every figure is a ratio of two things that were measured alternately in the same run. Reading order: a subject
+//! (`vouchers`) has its rounds measured by `parts`, processes of `x402-escrow-load`; `figures` is what comes out,
+//! `baseline` judges it, `page` shows it. A new subject is a file of its own, and a line in `SUBJECTS`.
+
+mod baseline;
+mod figures;
+mod page;
+mod parts;
+mod vouchers;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use figures::Figure;
+use x402_escrow_tests::local::clean_up_when_interrupted;
+
+/// Measures how much the verifier carries, beside what it is compared with.
+#[derive(Parser)]
+#[command(name = "bench-load")]
+struct Arguments {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Fail if a target is missed
+    #[arg(long)]
+    check: bool,
+    /// Measure for less than three minutes, and fail if a ratio is a quarter below tests/bench-load-baseline.json
+    #[arg(long, conflicts_with_all = ["check", "write_baseline"])]
+    quick: bool,
+    /// Make these figures the baseline, and write them into docs/benchmarks.md
+    #[arg(long)]
+    write_baseline: bool,
+    /// Measure only the subjects whose name contains this
+    #[arg(long, default_value = "", conflicts_with = "write_baseline")]
+    only: String,
+}
+
+/// How long is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// How often each of the two is measured.
+    pub(crate) rounds: usize,
+    /// Before each measurement, not counted.
+    pub(crate) warm_up: Duration,
+    /// Each measurement.
+    pub(crate) measured: Duration,
+}
+
+/// Measures one subject.
+type Measure = fn(Plan) -> Result<Figure>;
+
+const SUBJECTS: [(&str, Measure); 3] = [
+    (vouchers::SQLITE, vouchers::on_sqlite),
+    (vouchers::POSTGRES, vouchers::on_postgres),
+    (vouchers::IN_PROCESS, vouchers::in_process),
+];
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    // A baseline that can't be read is known before minutes of measuring.
+    let before = if arguments.quick { Some(baseline::read()?) } else { None };
+    clean_up_when_interrupted()?;
+    let seconds = if arguments.quick { 2 } else { 6 };
+    let plan =
+        Plan { rounds: 3, warm_up: Duration::from_millis(500), measured: Duration::from_secs(seconds) };
+    let mut measured = Vec::new();
+    for (name, measure) in SUBJECTS.into_iter().filter(|(name, _)| name.contains(&arguments.only)) {
+        eprintln!("measuring {name}");
+        measured.push(measure(plan)?);
+    }
+    ensure!(!measured.is_empty(), "no subject's name contains {:?}", arguments.only);
+    let mut output = io::stdout().lock();
+    if arguments.json {
+        writeln!(output, "{}", serde_json::to_string(&measured)?)?;
+    } else {
+        write!(output, "{}", page::table(&measured))?;
+    }
+    if arguments.write_baseline {
+        baseline::write(&measured)?;
+        page::write(&measured)?;
+    }
+    if let Some(before) = before {
+        baseline::check(&measured, &before)?;
+    }
+    if arguments.check { figures::check_targets(&measured) } else { Ok(()) }
+}

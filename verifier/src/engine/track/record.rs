@@ -1,0 +1,100 @@
+//! Records what the tracker found out in a round, and what that means for the payments.
+
+use x402_escrow_domain::{
+    payment::{Action, Operation, OperationState, Sums, Tracked},
+    review::{Review, review},
+};
+use x402_escrow_wire::text::{Base58, Hex32};
+
+use crate::{engine::app::App, store::StoreError};
+
+/// How many operations are recorded in one step: others write in between.
+const RECORDED_TOGETHER: usize = 256;
+
+/// An operation that is not as it was.
+pub(super) struct Changed {
+    pub(super) before: Operation,
+    pub(super) tracked: Tracked,
+}
+
+/// Records what changed, and tells those who wait for it. One that can't be recorded stops no other.
+///
+/// # Errors
+/// If the store fails.
+pub(super) async fn record(app: &App, changed: &[Changed]) -> Result<(), StoreError> {
+    for chunk in changed.chunks(RECORDED_TOGETHER) {
+        match record_together(app, chunk).await {
+            Err(error) if error.is_of_row() => record_each(app, chunk).await?,
+            recorded => recorded?,
+        }
+        app.heartbeat.beat();
+        for Changed { tracked, .. } in chunk {
+            app.changes.tell(&tracked.operation.payment_id);
+        }
+    }
+    Ok(())
+}
+
+async fn record_each(app: &App, changed: &[Changed]) -> Result<(), StoreError> {
+    for one in changed {
+        match record_together(app, std::slice::from_ref(one)).await {
+            Err(error) if error.is_of_row() => {
+                let payment = Hex32(one.before.payment_id);
+                tracing::error!(%payment, %error, "not recorded; nothing else waits for it");
+            }
+            recorded => recorded?,
+        }
+    }
+    Ok(())
+}
+
+async fn record_together(app: &App, changed: &[Changed]) -> Result<(), StoreError> {
+    app.store.record(&changed.iter().map(|changed| &changed.tracked).collect::<Vec<_>>()).await?;
+    let mut over = Vec::new();
+    for Changed { before, tracked } in changed {
+        log_change(before, tracked);
+        let after = &tracked.operation;
+        if !before.closed && after.closed && conclude(app, after).await? {
+            over.push(after.payment_id);
+        }
+    }
+    if over.is_empty() { Ok(()) } else { app.store.end_reviews(&over).await }
+}
+
+/// Counts what a capture, a charge or a transfer that has become final adds to those before it. Returns whether nothing is left to do
+/// with its payment. A crash in between leaves the one uncounted and the other to the review.
+async fn conclude(app: &App, after: &Operation) -> Result<bool, StoreError> {
+    let Some(history) = app.store.history(&after.payment_id).await? else { return Ok(false) };
+    if matches!(
+        after.action,
+        Action::Capture { .. } | Action::Close { .. } | Action::Charge { .. } | Action::Transfer
+    ) {
+        let captured = |with: bool| {
+            let operations = history.operations.iter().map(|tracked| &tracked.operation);
+            let is_final = |operation: &&Operation| operation.closed && (with || operation.id != after.id);
+            Sums::of(history.payment.amount, operations.filter(is_final), OperationState::has_landed).captured
+        };
+        let amount = captured(true).saturating_sub(captured(false));
+        let payment = &history.payment;
+        app.metrics.count_captured(payment.scheme(), payment.mint.to_string(), amount);
+    }
+    // Whether anything is left doesn't depend on the time; when it is to be done does.
+    Ok(review(&history, 0, &app.rules.policy) == Review::Done)
+}
+
+fn log_change(before: &Operation, tracked: &Tracked) {
+    let after = &tracked.operation;
+    if before.state == after.state {
+        return;
+    }
+    let payment = Hex32(after.payment_id);
+    let attempt = tracked.decisive_attempt();
+    let signature = attempt.map(|attempt| Base58(attempt.signature).to_string());
+    let slot = attempt.and_then(|attempt| attempt.state.landing()).map(|landing| landing.slot);
+    let (kind, state) = (after.action.kind(), after.state.as_str());
+    if matches!(before.state, OperationState::Landed(_)) && !after.state.has_landed() {
+        tracing::warn!(%payment, kind, state, signature, "the transaction's block was dropped: unsettled again");
+    } else {
+        tracing::info!(%payment, kind, state, signature, slot, "operation is {state}");
+    }
+}

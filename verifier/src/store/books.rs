@@ -1,0 +1,150 @@
+//! The books: what each payment came to, and what all of a day did. They follow from the operations, and are written soon
+//! after them.
+
+mod read;
+
+use sqlx::AnyConnection;
+use x402_escrow_domain::{
+    books::{Booked, Entry, Total, day_of},
+    payment::Outcome,
+};
+use x402_escrow_interface::message::Digest;
+use x402_escrow_wire::text::{Base58, Decimal, Hex32};
+
+use super::{Store, StoreError, payments, row};
+
+pub use read::Entries;
+
+/// The columns of an entry.
+macro_rules! entries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, scheme, payer, mint, receiver, amount, accepted_at, receiver_authorizer, resource_hash,
+             resource_url, product, outcome, captured, fee, refunded, paid_by FROM payments WHERE ",
+            $rest
+        )
+    };
+}
+use entries;
+
+impl Store {
+    /// Writes the books of at most `count` payments whose operations changed. Returns of how many.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn book(&self, count: u32) -> Result<usize, StoreError> {
+        if self.is_booked().await? {
+            return Ok(0);
+        }
+        let mut transaction = self.begin_leader_write().await?;
+        let rows = sqlx::query("SELECT payment_id FROM payments_to_book ORDER BY payment_id LIMIT $1")
+            .bind(i64::from(count))
+            .fetch_all(&mut *transaction)
+            .await?;
+        for found in &rows {
+            let id = row::parse::<Hex32>(found, "payment_id")?;
+            match book(&mut transaction, &id.0).await {
+                Ok(()) => {}
+                // One that can't be read is booked when it changes again.
+                Err(error) if error.is_of_row() => tracing::error!(payment = %id, %error, "not booked"),
+                Err(error) => return Err(error),
+            }
+            sqlx::query("DELETE FROM payments_to_book WHERE payment_id = $1")
+                .bind(id.to_string())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(rows.len())
+    }
+
+    /// Whether the books have all that is on chain. Takes no lock.
+    async fn is_booked(&self) -> Result<bool, StoreError> {
+        let waiting = sqlx::query("SELECT 1 FROM payments_to_book LIMIT 1")
+            .fetch_optional(&mut *self.pool.acquire().await?)
+            .await?;
+        Ok(waiting.is_none())
+    }
+}
+
+async fn book(connection: &mut AnyConnection, id: &Digest) -> Result<(), StoreError> {
+    let Some(history) = payments::history(connection, id).await? else { return Ok(()) };
+    let stored =
+        sqlx::query(entries!("id = $1")).bind(Hex32(*id).to_string()).fetch_one(&mut *connection).await?;
+    let before = read::entry(&stored)?;
+    let booked = Booked::of(&history);
+    if booked == before.booked {
+        return Ok(());
+    }
+    write(connection, id, &booked).await?;
+    let difference = booked.total().since(before.booked.total());
+    if difference == Total::default() {
+        return Ok(());
+    }
+    let (receiver, authorizer) = (before.receiver.to_string(), before.receiver_authorizer.to_string());
+    let mut owners = vec![("", ""), (receiver.as_str(), "")];
+    if authorizer != receiver {
+        owners.push((&receiver, &authorizer));
+    }
+    for (receiver, authorizer) in owners {
+        add(connection, receiver, authorizer, &before, difference).await?;
+    }
+    Ok(())
+}
+
+async fn write(connection: &mut AnyConnection, id: &Digest, booked: &Booked) -> Result<(), StoreError> {
+    let Booked { outcome, captured, fee, refunded, transaction } = *booked;
+    sqlx::query(
+        "UPDATE payments SET outcome = $1, captured = $2, fee = $3, refunded = $4, paid_by = $5 WHERE id = $6",
+    )
+    .bind(Outcome::as_str(outcome))
+    .bind(Decimal(captured).to_string())
+    .bind(Decimal(fee).to_string())
+    .bind(Decimal(refunded).to_string())
+    .bind(transaction.map(|signature| Base58(signature).to_string()))
+    .bind(Hex32(*id).to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Adds a difference to the day of `entry`. The writer has the store's lock, so nothing comes between.
+async fn add(
+    connection: &mut AnyConnection,
+    receiver: &str,
+    authorizer: &str,
+    entry: &Entry,
+    difference: Total,
+) -> Result<(), StoreError> {
+    let (day, mint) = (day_of(entry.accepted_at), entry.mint.to_string());
+    let stored = sqlx::query(
+        "SELECT payments, captured, fee, refunded FROM day_totals
+         WHERE receiver = $1 AND receiver_authorizer = $2 AND day = $3 AND mint = $4",
+    )
+    .bind(receiver)
+    .bind(authorizer)
+    .bind(day)
+    .bind(&mint)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let before = stored.as_ref().map(read::total).transpose()?.unwrap_or_default();
+    let total = before.plus(difference);
+    sqlx::query(
+        "INSERT INTO day_totals (receiver, receiver_authorizer, day, mint, payments, captured, fee, refunded)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (receiver, receiver_authorizer, day, mint) DO UPDATE
+         SET payments = excluded.payments, captured = excluded.captured, fee = excluded.fee,
+             refunded = excluded.refunded",
+    )
+    .bind(receiver)
+    .bind(authorizer)
+    .bind(day)
+    .bind(mint)
+    .bind(total.payments)
+    .bind(total.captured.to_string())
+    .bind(total.fee.to_string())
+    .bind(total.refunded.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
