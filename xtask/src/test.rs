@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that can be tested here, and how much that was.
 
 mod needed;
+mod tally;
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,11 +19,13 @@ use crate::steps::Steps;
 use crate::toolchain::PROGRAM_ID;
 use crate::{build, checkout, chromium, fault, idl, local, npm, postgres, python, simulate, validator};
 use needed::Needed;
+use tally::Tally;
 
 /// Builds the program, finds or builds solana-test-validator, finds or installs Chromium, checks that the IDL is
 /// current, then runs unit tests, the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the
 /// end-to-end tests on the validator, the golden vectors in Python, and the tests of the TypeScript package. The last
-/// line of standard output counts them. With a filter, makes ready only what the tests it names need.
+/// line of standard output counts them; before it, lines that begin with `failed: ` say which failed and why. With a
+/// filter, makes ready only what the tests it names need.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only tests whose name contains this
@@ -46,18 +49,12 @@ const ON_CHAIN: [&str; 5] = ["in_process", HTTP, CLUSTER, CRASH_RUN, "simulation
 /// How many instructions the property test plays with `--full`.
 const FULL_INSTRUCTIONS: &str = "100000";
 
-/// How many tests passed and failed.
-#[derive(Default, Debug, PartialEq)]
-struct Tally {
-    passed: u64,
-    failed: u64,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::start();
     let mut tally = Tally::default();
     let outcome = all(arguments, &mut steps, &mut tally);
     eprintln!("{steps}");
+    tally.failures().for_each(|line| println!("{line}"));
     println!("{} passed, {} failed", tally.passed, tally.failed);
     let broken = outcome?;
     ensure!(broken.is_empty() && tally.failed == 0, "failed: {}", broken.join(", "));
@@ -74,7 +71,7 @@ fn all(arguments: &Arguments, steps: &mut Steps, tally: &mut Tally) -> Result<Ve
 
     let mut broken = Vec::new();
     let mut runner = |title: &'static str, command: &mut Command| {
-        if !tally.add_output_of(title, command, steps)? {
+        if !run_tests(title, command, tally, steps)? {
             broken.push(title);
         }
         anyhow::Ok(())
@@ -143,52 +140,28 @@ fn places(arguments: &Arguments, needed: &Needed, root: &Path) -> Result<Vec<(&'
     Ok(places)
 }
 
-impl Tally {
-    /// Runs a test runner, shows its output as it comes, counts from its closing lines, and notes how long each test
-    /// program took. False if it failed.
-    fn add_output_of(&mut self, title: &str, command: &mut Command, steps: &mut Steps) -> Result<bool> {
-        eprintln!("\n== Running {title}");
-        let (output, writer) = io::pipe().context("a pipe for the runner's output")?;
-        let both = writer.try_clone().context("a pipe for the runner's output")?;
-        let mut child =
-            command.stdin(Stdio::null()).stdout(writer).stderr(both).spawn().context(title.to_owned())?;
-        // The pipe ends when nobody can write to it any more.
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let (mut program, mut since) = (title.to_owned(), Instant::now());
-        for line in BufReader::new(output).lines() {
-            let line = line.context("reading the runner's output")?;
-            println!("{line}");
-            if let Some(started) = program_of(&line) {
-                steps.add(&program, since.elapsed());
-                (program, since) = (format!("{title}: {started}"), Instant::now());
-            } else if let Some(counted) = Self::read(&line) {
-                self.passed += counted.passed;
-                self.failed += counted.failed;
-            }
+/// Runs a test runner, shows its output as it comes, counts what it says, and notes how long each test program took.
+/// False if it failed.
+fn run_tests(title: &str, command: &mut Command, tally: &mut Tally, steps: &mut Steps) -> Result<bool> {
+    eprintln!("\n== Running {title}");
+    let (output, writer) = io::pipe().context("a pipe for the runner's output")?;
+    let both = writer.try_clone().context("a pipe for the runner's output")?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(writer).stderr(both).spawn().context(title.to_owned())?;
+    // The pipe ends when nobody can write to it any more.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let (mut program, mut since) = (title.to_owned(), Instant::now());
+    for line in BufReader::new(output).lines() {
+        let line = line.context("reading the runner's output")?;
+        println!("{line}");
+        tally.read(&line);
+        if let Some(started) = program_of(&line) {
+            steps.add(&program, since.elapsed());
+            (program, since) = (format!("{title}: {started}"), Instant::now());
         }
-        steps.add(&program, since.elapsed());
-        Ok(child.wait().context("waiting for the runner")?.success())
     }
-
-    /// Reads `test result: ok. 3 passed; 0 failed; …`, `3 passed, 0 failed`, and node's `ℹ pass 3` and `ℹ fail 0`.
-    fn read(line: &str) -> Option<Self> {
-        if let Some((kind, number)) = line.strip_prefix("ℹ ").and_then(|counts| counts.split_once(' ')) {
-            let number = number.parse().ok()?;
-            return match kind {
-                "pass" => Some(Self { passed: number, failed: 0 }),
-                "fail" => Some(Self { passed: 0, failed: number }),
-                _ => None,
-            };
-        }
-        let counts = match line.strip_prefix("test result: ") {
-            Some(result) => result.split_once(". ")?.1,
-            None => line,
-        };
-        let mut parts = counts.split([';', ',']).map(str::trim);
-        let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
-        let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
-        Some(Self { passed, failed })
-    }
+    steps.add(&program, since.elapsed());
+    Ok(child.wait().context("waiting for the runner")?.success())
 }
 
 /// The test program that cargo says it starts: `Running tests/http/main.rs (target/…)`, `Doc-tests x402_escrow_agent`.
@@ -225,27 +198,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_lines_are_counted() {
-        let cargo = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s";
-        assert_eq!(Tally::read(cargo), Some(Tally { passed: 12, failed: 1 }));
-        assert_eq!(Tally::read("31 passed, 2 failed"), Some(Tally { passed: 31, failed: 2 }));
-        assert_eq!(Tally::read("ℹ pass 126"), Some(Tally { passed: 126, failed: 0 }));
-        assert_eq!(Tally::read("ℹ fail 1"), Some(Tally { passed: 0, failed: 1 }));
-    }
-
-    #[test]
     fn test_programs_are_known_by_their_name() {
         let line = "     Running tests/http/main.rs (target/debug/deps/http-28e065a733f91902)";
         assert_eq!(program_of(line), Some("http"));
         assert_eq!(program_of("   Doc-tests x402_escrow_agent"), Some("Doc-tests x402_escrow_agent"));
         assert_eq!(program_of("running 3 tests"), None);
-    }
-
-    #[test]
-    fn other_lines_are_not_counted() {
-        assert_eq!(Tally::read("test capture_pays ... ok"), None);
-        assert_eq!(Tally::read("3 passed"), None);
-        assert_eq!(Tally::read("ℹ tests 126"), None);
-        assert_eq!(Tally::read("ℹ duration_ms 3.5"), None);
     }
 }
