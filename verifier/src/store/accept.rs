@@ -111,7 +111,9 @@ impl Store {
         match again {
             Some(_) => {
                 payments::take_up(&mut transaction, payment, signed).await?;
-                payments::set_review(&mut transaction, &payment.id, Some(payment.review_at())).await?;
+                // It may have vouchers, which are captured before the deadline: a review knows.
+                let review_at = payment.hold().map_or(payment.review_at(), |_| payment.accepted_at);
+                payments::set_review(&mut transaction, &payment.id, Some(review_at)).await?;
             }
             None => payments::insert(&mut transaction, payment, payment.review_at()).await?,
         }

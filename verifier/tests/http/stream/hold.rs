@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use solana_sdk::transaction::TransactionError;
 use x402_escrow_wire::{
     auth_capture::{Commitment, LifecyclePayload},
     text::Decimal,
@@ -165,4 +166,31 @@ async fn a_hold_near_its_deadline_takes_no_vouchers() {
     let channel = Channel { id: world.payment_id(&body), world, terms };
     tokio::time::sleep(Duration::from_secs(10)).await;
     channel.refuse(&channel.voucher(200), "voucher_too_late").await;
+}
+
+#[tokio::test]
+async fn the_last_voucher_of_a_hold_that_is_taken_up_again_is_captured_in_time() {
+    let world = World::new().await;
+    let fork = world.cluster.state().clone();
+    let terms = terms(&world);
+    let body = opening(&world, &terms, 1, PRICE);
+    world.settled(&body).await;
+    let id = world.payment_id(&body);
+    let channel = Channel { world, terms, id };
+    channel.accept(3 * PRICE, 2 * PRICE).await;
+
+    let world = channel.world;
+    world.cluster.state().loses_transactions = true;
+    world.cluster.drop_blocks_since(fork);
+    world.until(id, |payment| payment["state"] == "unsettled").await;
+    world.cluster.state().level = Commitment::Finalized;
+    world.cluster.state().next_error = Some(TransactionError::AccountInUse);
+    world.cluster.state().loses_transactions = false;
+    world.until(id, |payment| payment["state"] == "failed").await;
+    world.cluster.state().svm.expire_blockhash();
+    world.settled(&body).await;
+    // 600 seconds to the deadline, the margin is 60.
+    world.cluster.pass_seconds(541);
+    world.until(id, |payment| payment["captured"] == "300").await;
+    assert_eq!(world.received(), 3 * PRICE);
 }
