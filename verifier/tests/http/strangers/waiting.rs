@@ -1,8 +1,11 @@
 //! Equal `/settle` calls that wait for a final block.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use x402_escrow_verifier::engine::limits::{AtOnce, LimitSettings};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -28,20 +31,22 @@ async fn callers_that_wait_take_no_place_from_those_that_are_worked_on() {
     let world = world(|limits| limits.maximum_concurrent_requests = 4).await;
     let body = finally(&world, 1);
     let attack = async {
-        let mut waiting = Vec::new();
-        // Four at a time: more are turned away while those are worked on.
-        for _ in 0..12 {
-            let mut caller = Box::pin(attacked(&world, post("/settle", &body)));
-            let begun = tokio::time::timeout(std::time::Duration::from_millis(100), &mut caller).await;
-            assert!(begun.is_err(), "it waits: {begun:?}");
-            waiting.push(caller);
+        let mut waiting = FuturesUnordered::new();
+        while waiting.len() < 12 {
+            waiting.push(attacked(&world, post("/settle", &body)));
+            // Four at a time: more are turned away while those are worked on.
+            if let Ok(Some(turned)) = timeout(Duration::from_millis(100), waiting.next()).await {
+                assert_eq!(turned.0, StatusCode::SERVICE_UNAVAILABLE, "{turned:?}");
+            }
         }
+        let answered = timeout(Duration::from_secs(1), waiting.next()).await;
+        assert!(answered.is_err(), "all wait: {answered:?}");
         served(&world, get("/supported")).await;
         let honest = world.body(&world.requirements(1000), 2);
         let answer = served(&world, post("/settle", &honest)).await;
         assert_eq!(answer["success"], true, "{answer}");
         world.cluster.state().level = Commitment::Finalized;
-        join_all(waiting).await
+        waiting.collect::<Vec<_>>().await
     };
     for (status, _, answer) in attack.await {
         assert_eq!((status, &answer["success"]), (StatusCode::OK, &json!(true)), "{answer}");
@@ -58,7 +63,7 @@ async fn who_is_one_too_many_is_told_what_is_known_and_when_to_ask_again() {
         let settling = world.request_from(Some(super::honest()), post("/settle", &other));
         let finality = async {
             world.until_rows([2, 2, 2]).await;
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
             world.cluster.state().level = Commitment::Finalized;
         };
         tokio::join!(settling, finality).0
@@ -110,7 +115,7 @@ async fn who_finds_nowhere_to_wait_is_served_by_asking_again() {
         let mut answer = served(&world, post("/settle", &body)).await;
         assert_eq!(answer["errorReason"], "settlement_pending", "{answer}");
         for _ in 0..100 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             answer = served(&world, post("/settle", &body)).await;
             if answer["success"] == true {
                 break;
