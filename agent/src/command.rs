@@ -15,7 +15,7 @@ use x402_escrow_wire::{amount, text::Key, usdc};
 
 use crate::{
     chain::{Chain, Sent},
-    owner::{self, Carried, Manner, OwnerKey, costs, sol},
+    owner::{self, Carried, Defaults, Manner, OwnerKey, costs, sol},
     problem::{Exit, Problem},
 };
 pub(crate) use exit::{print_error, usage};
@@ -75,17 +75,21 @@ enum Command {
 /// A node, and the program on its cluster.
 #[derive(Args, Clone)]
 struct Node {
-    /// URL of a Solana node, or mainnet-beta, devnet, testnet or localhost
-    #[arg(long, env = "X402_RPC_URL", value_name = "URL", default_value = "mainnet-beta")]
-    rpc_url: String,
+    /// URL of a Solana node, or mainnet-beta, devnet, testnet or localhost [default: Solana's own, by solana config get]
+    #[arg(long, env = "X402_RPC_URL", value_name = "URL")]
+    rpc_url: Option<String>,
     /// The escrow program [default: the one deployed on the node's cluster; a session file names its own]
     #[arg(long, env = "X402_PROGRAM", value_name = "ADDRESS")]
     program: Option<Key>,
 }
 
 impl Node {
-    fn connect(self) -> Chain {
-        Chain::new(normalize_to_url_if_moniker(self.rpc_url), self.program.map(Into::into))
+    fn connect(self) -> Result<Chain> {
+        let rpc_url = match self.rpc_url {
+            Some(rpc_url) => rpc_url,
+            None => Defaults::read()?.rpc_url,
+        };
+        Ok(Chain::new(normalize_to_url_if_moniker(rpc_url), self.program.map(Into::into)))
     }
 }
 
@@ -93,7 +97,7 @@ impl Node {
 #[derive(Args)]
 struct Owner {
     /// Who signs and pays: a keypair file, usb://ledger, prompt://, stdin:// or -; or an address, to look only [default:
-    /// ~/.config/solana/id.json]
+    /// Solana's own, by solana config get]
     #[arg(long, short, env = "X402_KEYPAIR", value_name = "SIGNER")]
     keypair: Option<String>,
     #[command(flatten)]
@@ -109,8 +113,8 @@ impl Owner {
     }
 
     async fn connect_as(self, manner: Manner) -> Result<owner::Owner> {
-        let key = OwnerKey::open(self.keypair.as_deref())?;
-        owner::Owner::new(key, self.mint.into(), self.node.connect(), manner).await
+        let key = OwnerKey::of_owner(self.keypair.as_deref())?;
+        owner::Owner::new(key, self.mint.into(), self.node.connect()?, manner).await
     }
 }
 
@@ -135,18 +139,24 @@ struct Sending {
     /// A nonce account: the transaction can then be signed and sent at any time, not only for a minute
     #[arg(long, value_name = "ADDRESS")]
     nonce: Option<Key>,
+    /// Another signer, who pays fees and rent, and gets the rent back
+    #[arg(long, value_name = "SIGNER")]
+    fee_payer: Option<String>,
 }
 
-impl From<Sending> for Manner {
-    fn from(sending: Sending) -> Self {
-        let Sending { dry_run, dump_transaction: dump, nonce } = sending;
-        Self { dry_run, dump, nonce_account: nonce.map(Into::into) }
+impl TryFrom<Sending> for Manner {
+    type Error = anyhow::Error;
+
+    fn try_from(sending: Sending) -> Result<Self> {
+        let Sending { dry_run, dump_transaction: dump, nonce, fee_payer } = sending;
+        let fee_payer = fee_payer.map(|source| OwnerKey::open("--fee-payer", &source)).transpose()?;
+        Ok(Self { dry_run, dump, nonce_account: nonce.map(Into::into), fee_payer })
     }
 }
 
 impl Sender {
     async fn connect(self) -> Result<owner::Owner> {
-        self.owner.connect_as(self.sending.into()).await
+        self.owner.connect_as(self.sending.try_into()?).await
     }
 }
 

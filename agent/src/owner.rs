@@ -1,5 +1,6 @@
 //! An owner: a signer, its escrow of one mint, and how it has things done.
 
+mod defaults;
 mod plan;
 mod signer;
 mod verifier;
@@ -12,6 +13,7 @@ use crate::{
     problem::{Code, Problem},
 };
 
+pub(crate) use defaults::Defaults;
 pub(crate) use plan::{Carried, Manner, Plan, costs, sol};
 pub(crate) use signer::OwnerKey;
 pub(crate) use verifier::Verifier;
@@ -36,6 +38,11 @@ impl Owner {
 
     pub(crate) fn address(&self) -> Address {
         self.key.address()
+    }
+
+    /// Who pays fees and rent: the owner, unless it named another.
+    pub(crate) fn fee_payer(&self) -> &OwnerKey {
+        self.manner.fee_payer.as_ref().unwrap_or(&self.key)
     }
 
     pub(crate) fn escrow_address(&self) -> Address {

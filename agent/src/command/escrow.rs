@@ -53,7 +53,7 @@ pub(super) enum Command {
         /// In tokens: 1.50; all that is free if not given
         amount: Option<String>,
     },
-    /// Give back what nobody captured before its deadline, of all sessions
+    /// Take back what merchants let pass their deadline, from all sessions
     Reclaim {
         #[command(flatten)]
         sender: super::Sender,

@@ -39,21 +39,20 @@ pub(super) struct Arguments {
     max_locked: Option<String>,
     /// Your own name for this purchase: it buys once
     ///
-    /// The same command with the same key goes on with the purchase, also after a crash: it sends the same payment again,
-    /// and another only when nothing can become of the first any more. FILE.journal has it; `agent purchase lookup KEY`
-    /// shows it.
+    /// The same command with the same key goes on with the purchase, even after a crash: it sends the same payment
+    /// again, and a new one only when the first can't be charged any more. FILE.journal keeps it; `agent purchase
+    /// lookup KEY` shows it.
     #[arg(long, value_name = "KEY", conflicts_with = "count")]
     key: Option<String>,
-    /// Take URLs of plain HTTP that are not of this machine: anybody on the way can change what is asked for
+    /// Allow plain HTTP to other machines: anybody in between can change receiver and price
     #[arg(long)]
     allow_http: bool,
-    /// Pay out of one hold of at most this many tokens (2.5), as servers offer for many requests, and in no other way
+    /// Pay for many requests out of one hold of at most this many tokens (2.5), and in no other way
     ///
-    /// The first request has the server's hold put on the escrow, which takes a second. Each after it is paid by a
-    /// signature alone: no transaction, no wait. The hold stays open in FILE.streams, and the next `agent fetch --stream`
-    /// under the same server goes on with it. Nothing needs to be closed: once nobody asks any more the server captures
-    /// what was used and the rest goes back to the escrow, at the latest after the hold's capture deadline. --spending-limit
-    /// counts a hold in full until it has ended.
+    /// The first request waits a second for the hold. Each later one is paid by a signature alone: no transaction, no
+    /// wait. The hold stays open in FILE.streams, and the next `agent fetch --stream` under the same server goes on
+    /// with it. Nothing needs to be closed: after the last request the server captures what was used, and the rest goes
+    /// back, at the latest after the capture deadline. --spending-limit counts a hold in full until it has ended.
     #[arg(long, value_name = "AMOUNT")]
     stream: Option<String>,
     /// How often to send the request, one after the other; ends at the first that is not served, or

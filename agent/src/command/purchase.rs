@@ -16,7 +16,7 @@ use crate::problem::{Code, Exit, Problem};
 pub(super) enum Command {
     /// Find a purchase by the key that `agent fetch --key` was given, or by its payment's id, and ask what became of it
     Lookup(Which),
-    /// Show all purchases of which something can still become
+    /// Show all purchases that are still open
     List(Session),
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Which {
     name: String,
     #[command(flatten)]
     session: Session,
-    /// Ask a verifier by plain HTTP that is not on this machine
+    /// Ask a verifier on another machine over plain HTTP
     #[arg(long)]
     allow_http: bool,
 }

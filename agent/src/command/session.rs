@@ -58,7 +58,7 @@ pub(super) struct Which {
     /// The session's file
     #[arg(long, value_name = "FILE", required_unless_present = "session_key")]
     session: Option<PathBuf>,
-    /// The session's public key, where the file is not at hand
+    /// The session's public key, without its file
     #[arg(long, value_name = "KEY", conflicts_with = "session")]
     session_key: Option<Key>,
 }

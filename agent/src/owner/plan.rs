@@ -9,7 +9,7 @@ use solana_sdk::{
 use x402_escrow_interface::Address;
 use x402_escrow_wire::amount;
 
-use super::Owner;
+use super::{Owner, OwnerKey};
 use crate::{
     chain::{Chain, Lifetime, Sent},
     problem::{Code, Problem},
@@ -22,7 +22,7 @@ const SOL_DECIMALS: u8 = 9;
 const TRANSACTION_BYTES: usize = 1232;
 
 /// How transactions are carried out.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Manner {
     /// They are checked and not sent.
     pub(crate) dry_run: bool,
@@ -30,6 +30,8 @@ pub(crate) struct Manner {
     pub(crate) dump: bool,
     /// A nonce account, so that they land however late they are signed.
     pub(crate) nonce_account: Option<Address>,
+    /// Who pays fees and rent, if not the owner.
+    pub(crate) fee_payer: Option<OwnerKey>,
 }
 
 /// Instructions of one transaction, and what they cost.
@@ -53,25 +55,31 @@ impl Plan {
         Self { title: title.into(), instructions, accounts: Vec::new() }
     }
 
-    /// Adds the length of an account that is made, whose rent the signer pays.
+    /// Adds the length of an account that is made, whose rent the fee payer pays.
     #[must_use]
     pub(crate) fn making(mut self, bytes: u64) -> Self {
         self.accounts.push(bytes);
         self
     }
 
-    /// Adds an instruction that makes an account of this length, if it still fits into one transaction with the others.
-    pub(crate) fn push_if_fits(
-        &mut self,
-        instruction: &Instruction,
+    /// Plans the first of the instructions, as many as fit into one transaction, and returns how many these are. Each
+    /// makes an account of this length, if any.
+    pub(crate) fn filled(
+        title: &str,
+        instructions: impl IntoIterator<Item = Instruction>,
         bytes: Option<u64>,
-        payer: &Address,
-    ) -> bool {
-        self.instructions.push(instruction.clone());
-        let transaction = Transaction::new_unsigned(Message::new(&self.instructions, Some(payer)));
-        // The count of signatures, one signature, and the message.
-        let length = 1 + size_of::<Signature>() + transaction.message.serialize().len();
-        if length > TRANSACTION_BYTES {
+        fee_payer: &Address,
+    ) -> (Self, usize) {
+        let mut plan = Self::new(title, Vec::new());
+        let fit = instructions.into_iter().take_while(|one| plan.push_if_fits(one.clone(), bytes, fee_payer));
+        let fit = fit.count();
+        (plan, fit)
+    }
+
+    fn push_if_fits(&mut self, instruction: Instruction, bytes: Option<u64>, fee_payer: &Address) -> bool {
+        self.instructions.push(instruction);
+        let message = Message::new(&self.instructions, Some(fee_payer));
+        if unsigned(&message).len() > TRANSACTION_BYTES {
             self.instructions.pop();
             return false;
         }
@@ -100,11 +108,11 @@ pub(crate) struct Prepared {
 }
 
 impl Owner {
-    /// Checks that the owner can pay, and has the node try it.
+    /// Checks that fee and rent can be paid, and has the node try it.
     pub(crate) async fn prepare(&self, plan: &Plan) -> Result<Prepared> {
-        let (address, rent) = (self.address(), plan.rent(&self.chain).await?);
+        let rent = plan.rent(&self.chain).await?;
         let lifetime = self.chain.lifetime(self.manner.nonce_account).await?;
-        let message = lifetime.message(&plan.instructions, &address);
+        let message = lifetime.message(&plan.instructions, &self.fee_payer().address());
         let fee = self.chain.fee(&message).await?;
         self.check_sol(rent, fee).await?;
         self.chain.try_out(&plan.title, &message).await?;
@@ -117,17 +125,11 @@ impl Owner {
         if self.manner.dry_run || self.manner.dump {
             return Ok(Carried::Shown(self.shown(&prepared)));
         }
-        if message.header.num_required_signatures != 1 {
-            return Err(Problem::argument(
-                "--nonce",
-                "the nonce account's authority is another key than the owner's",
-            )
-            .remedy("print the transaction for both signers with --dump-transaction")
-            .into());
-        }
+        let keys = self.keys(message)?;
         eprintln!("{title}: {}", costs(*rent, *fee));
         let mut transaction = Transaction::new_unsigned(message.clone());
-        transaction.signatures = vec![self.key.sign_transaction(message)?];
+        transaction.signatures =
+            keys.into_iter().map(|key| key.sign_transaction(message)).collect::<Result<_>>()?;
         let signature = self.chain.send(title, &transaction).await?;
         Ok(Carried::Sent(Sent { signature, rent: *rent, fee: *fee }))
     }
@@ -137,10 +139,25 @@ impl Owner {
         self.finish(self.prepare(&plan).await?).await
     }
 
-    /// Refuses rent and fees that the owner's SOL does not suffice for, in lamports.
+    /// The keys that sign the message, in its order.
+    fn keys(&self, message: &Message) -> Result<Vec<&OwnerKey>> {
+        let keys = [&self.key, self.fee_payer()];
+        let find = |signer: &Address| {
+            let key = keys.into_iter().find(|key| key.address() == *signer);
+            key.ok_or_else(|| {
+                Problem::argument("--nonce", format!("the nonce account's authority {signer} must sign too"))
+                    .remedy("print the transaction for all signers with --dump-transaction")
+                    .into()
+            })
+        };
+        signers(message).map(find).collect()
+    }
+
+    /// Refuses rent and fees that the fee payer's SOL does not suffice for, in lamports.
     pub(crate) async fn check_sol(&self, rent: u64, fee: u64) -> Result<()> {
         let needed = rent.saturating_add(fee);
-        let (address, lamports) = (self.address(), self.chain.lamports(&self.address()).await?);
+        let (address, flag) = (self.fee_payer().address(), self.fee_payer().flag);
+        let lamports = self.chain.lamports(&address).await?;
         if lamports >= needed {
             return Ok(());
         }
@@ -151,9 +168,9 @@ impl Owner {
             sol(rent)
         );
         Err(Problem::new(Code::InsufficientSol, message)
-            .of("--keypair")
+            .of(flag)
             .remedy(format!(
-                "send {} SOL to {address}, or name another signer with --keypair",
+                "send {} SOL to {address}, or name another signer, who pays, with --fee-payer",
                 sol(needed - lamports)
             ))
             .details(json!({ "lamports": lamports.to_string(), "neededLamports": needed.to_string() }))
@@ -172,8 +189,7 @@ impl Owner {
         if !self.manner.dump {
             return object;
         }
-        let signers = message.account_keys.iter().take(message.header.num_required_signatures.into());
-        object["signers"] = signers.map(ToString::to_string).collect();
+        object["signers"] = signers(message).map(ToString::to_string).collect();
         object["blockhash"] = message.recent_blockhash.to_string().into();
         match lifetime {
             Lifetime::Blockhash { last_valid_block_height, .. } => {
@@ -184,19 +200,24 @@ impl Owner {
                 object["nonceAuthority"] = authority.to_string().into();
             }
         }
-        object["transaction"] = unsigned(message).into();
+        object["transaction"] = BASE64_STANDARD.encode(unsigned(message)).into();
         object
     }
 }
 
-/// The transaction with room for its signatures, in base64.
-fn unsigned(message: &Message) -> String {
+/// Who must sign, the fee payer first.
+fn signers(message: &Message) -> impl Iterator<Item = &Address> {
+    message.account_keys.iter().take(message.header.num_required_signatures.into())
+}
+
+/// The transaction with room for its signatures.
+fn unsigned(message: &Message) -> Vec<u8> {
     let signatures = message.header.num_required_signatures;
     // Up to 127 the count is one byte.
     let mut bytes = vec![signatures];
     bytes.resize(1 + usize::from(signatures) * size_of::<Signature>(), 0);
     bytes.extend(message.serialize());
-    BASE64_STANDARD.encode(bytes)
+    bytes
 }
 
 /// For people.
@@ -235,14 +256,13 @@ mod tests {
             receivers_root: [3; 32],
         };
         let program = Address::new_from_array([4; 32]);
-        let mut plan = Plan::new("Opening sessions", Vec::new());
         let open = |key: u8| {
             open_session(&program, &payer, &payer, &escrow, &Address::new_from_array([key; 32]), &limits)
         };
-        let fits = (10..).take_while(|key| plan.push_if_fits(&open(*key), Some(464), &payer)).count();
+        let (plan, fits) = Plan::filled("Opening sessions", (10..).map(open), Some(464), &payer);
         assert_eq!((fits, plan.instructions.len(), plan.accounts.len()), (6, 6, 6));
         let message = Message::new(&plan.instructions, Some(&payer));
-        let transaction = BASE64_STANDARD.decode(unsigned(&message)).unwrap();
+        let transaction = unsigned(&message);
         assert!(transaction.len() <= TRANSACTION_BYTES, "{}", transaction.len());
         assert_eq!((transaction[0], &transaction[1..65]), (1, &[0; 64][..]));
         assert_eq!(transaction[65..], message.serialize());

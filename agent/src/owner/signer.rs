@@ -1,8 +1,6 @@
 //! Where an owner's signatures come from: everything that Solana's own command line knows.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap_v3::{Arg, Command};
 use solana_clap_v3_utils::{
     input_parsers::signer::SignerSource,
@@ -14,49 +12,55 @@ use solana_sdk::{
 };
 use x402_escrow_interface::Address;
 
+use super::Defaults;
 use crate::problem::{Code, Problem};
 
-/// An owner's key, or its address alone.
-pub(crate) enum OwnerKey {
-    Signs(Box<dyn Signer>),
-    /// It can be looked at, and its transactions can be printed for whoever signs.
-    Named(Address),
+/// An owner's key, or a fee payer's; or its address alone.
+pub(crate) struct OwnerKey {
+    /// The flag that names it.
+    pub(crate) flag: &'static str,
+    address: Address,
+    /// Without one it can be looked at, and its transactions can be printed for whoever signs.
+    signer: Option<Box<dyn Signer>>,
 }
 
 impl OwnerKey {
+    /// The owner's signer; by default the one that Solana's own command line uses.
+    pub(crate) fn of_owner(source: Option<&str>) -> Result<Self> {
+        match source {
+            Some(source) => Self::open("--keypair", source),
+            None => Self::open("--keypair", &Defaults::read()?.keypair),
+        }
+    }
+
     /// The signer that `source` names: a keypair file, `usb://ledger`, `prompt://`, `ASK`, `stdin://`, `-`, or an address.
-    /// Without one, the keypair file that Solana's command line uses.
-    pub(crate) fn open(source: Option<&str>) -> Result<Self> {
-        let source = match source {
-            Some(source) => source.to_owned(),
-            None => default_keypair_file()?,
-        };
+    pub(crate) fn open(flag: &'static str, source: &str) -> Result<Self> {
         if let Ok(address) = source.parse() {
-            return Ok(Self::Named(address));
+            return Ok(Self { flag, address, signer: None });
         }
         let unusable = |reason: String| {
-            let problem = Problem::new(Code::Signer, format!("{source}: {reason}")).of("--keypair");
-            let remedy = if source.starts_with("usb:") {
-                "plug the device in, unlock it and open its Solana application; on Linux, install its udev rules"
+            let problem = Problem::new(Code::Signer, format!("{source}: {reason}")).of(flag);
+            problem.remedy(if source.starts_with("usb:") {
+                "plug the device in, unlock it and open its Solana application; on Linux, install its udev rules".into()
             } else {
-                "name a keypair file, usb://ledger, prompt:// or an address with --keypair, or make a keypair file with \
-                 solana-keygen new"
-            };
-            problem.remedy(remedy)
+                format!(
+                    "name a keypair file, usb://ledger, prompt:// or an address with {flag}, or make a keypair file with \
+                     solana-keygen new"
+                )
+            })
         };
-        let parsed = SignerSource::parse(&source).map_err(|error| unusable(error.to_string()))?;
+        let parsed = SignerSource::parse(source).map_err(|error| unusable(error.to_string()))?;
         // What it looks for among the arguments of a command line of the third clap.
         let skip = Arg::new(SKIP_SEED_PHRASE_VALIDATION_ARG.name).long(SKIP_SEED_PHRASE_VALIDATION_ARG.long);
         let matches = Command::new("agent").arg(skip).get_matches_from(["agent"]);
-        let signer = signer_from_source(&matches, &parsed, "owner", &mut None);
-        Ok(Self::Signs(signer.map_err(|error| unusable(error.to_string()))?))
+        let name = flag.trim_start_matches('-');
+        let signer = signer_from_source(&matches, &parsed, name, &mut None);
+        let signer = signer.map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { flag, address: signer.pubkey(), signer: Some(signer) })
     }
 
-    pub(crate) fn address(&self) -> Address {
-        match self {
-            Self::Signs(signer) => signer.pubkey(),
-            Self::Named(address) => *address,
-        }
+    pub(crate) const fn address(&self) -> Address {
+        self.address
     }
 
     /// Signs a transaction's message.
@@ -66,9 +70,7 @@ impl OwnerKey {
 
     /// Signs bytes that are no transaction, which devices don't.
     pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Result<Signature> {
-        if let Self::Signs(signer) = self
-            && signer.is_interactive()
-        {
+        if self.signer.as_ref().is_some_and(|signer| signer.is_interactive()) {
             return Err(Problem::new(Code::Signer, "a hardware wallet signs transactions only")
                 .of("--sign-only")
                 .remedy("leave --sign-only and --through out, or name a guardian whose key is in a file")
@@ -78,30 +80,19 @@ impl OwnerKey {
     }
 
     fn sign(&self, bytes: &[u8]) -> Result<Signature> {
-        match self {
-            Self::Signs(signer) => {
-                let signature = signer.try_sign_message(bytes);
-                Ok(signature.map_err(|error| {
-                    Problem::new(Code::Signer, format!("the signer did not sign: {error}")).of("--keypair").remedy(
-                        "a Ledger needs \"blind signing\" allowed in its Solana application: it does not know the escrow \
-                         program",
-                    )
-                })?)
-            }
-            Self::Named(address) => Err(Problem::new(
-                Code::Signer,
-                format!("{address} is an address, which can be looked at and can't sign"),
-            )
-            .of("--keypair")
-            .remedy("name its keypair file or usb://ledger; for a multisig, add --dump-transaction")
-            .into()),
-        }
+        let problem =
+            |message: String, remedy: &str| Problem::new(Code::Signer, message).of(self.flag).remedy(remedy);
+        let Some(signer) = &self.signer else {
+            let message = format!("{} is an address, which can be looked at and can't sign", self.address);
+            let remedy = "name its keypair file or usb://ledger; for a multisig, add --dump-transaction";
+            return Err(problem(message, remedy).into());
+        };
+        Ok(signer.try_sign_message(bytes).map_err(|error| {
+            let remedy = "a Ledger needs \"blind signing\" allowed in its Solana application: it does not know the escrow \
+                          program";
+            problem(format!("the signer did not sign: {error}"), remedy)
+        })?)
     }
-}
-
-fn default_keypair_file() -> Result<String> {
-    let home = std::env::var_os("HOME").context("HOME is not set: name a keypair file with --keypair")?;
-    Ok(Path::new(&home).join(".config/solana/id.json").display().to_string())
 }
 
 #[cfg(test)]
@@ -111,7 +102,7 @@ mod tests {
     #[test]
     fn an_address_can_be_named_and_does_not_sign() {
         let address = Address::new_from_array([7; 32]);
-        let key = OwnerKey::open(Some(&address.to_string())).unwrap();
+        let key = OwnerKey::of_owner(Some(&address.to_string())).unwrap();
         assert_eq!(key.address(), address);
         let error = key.sign_bytes(b"anything").unwrap_err().to_string();
         assert!(error.contains("can't sign"), "{error}");
@@ -120,7 +111,7 @@ mod tests {
     #[test]
     fn a_source_that_is_not_there_is_named_with_its_flag() {
         for source in ["/nowhere/id.json", "usb://ledger", "ftp://x"] {
-            let error = OwnerKey::open(Some(source)).err().unwrap().to_string();
+            let error = OwnerKey::of_owner(Some(source)).err().unwrap().to_string();
             assert!(error.starts_with(&format!("--keypair: {source}: ")), "{error}");
         }
     }

@@ -1,13 +1,15 @@
 //! An owner walks through everything its command line does, and the books are right at every step.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use solana_sdk::signature::Signer;
+use solana_sdk::signature::{Keypair, Signer};
+use solana_system_interface::instruction::create_nonce_account;
 use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{Address, address};
 use x402_escrow_tests::{
-    local::{Agent, Local, ONE_TOKEN, Verifier},
+    local::{Agent, Local, ONE_TOKEN, Verifier, binary},
     program_id,
 };
 
@@ -173,6 +175,112 @@ fn what_cannot_work_is_said_before_anything_is_sent() {
         .chain
         .wait_until("the fee to be paid", Duration::from_secs(10), || Ok(lamports() == before - rent - fee))
         .unwrap();
+}
+
+#[test]
+fn another_signer_pays_fees_and_rent_and_gets_the_rent_back() {
+    const LAMPORTS: u64 = 1_000_000_000;
+    const SIGNATURE_FEE: u64 = 5_000;
+    let (cluster, _turn) = turn();
+    let local = cluster.beside().unwrap();
+    let verifier = Verifier::start(&local).unwrap();
+    let (key, file) = local.key_file("owner").unwrap();
+    let (sponsor, sponsor_file) = local.key_file("sponsor").unwrap();
+    local.chain.give_sol(&sponsor.pubkey(), LAMPORTS).unwrap();
+    local.chain.give_tokens(&key.pubkey(), &local.mint, ONE_TOKEN).unwrap();
+    let owner = Agent::owner(&local, &file, &verifier);
+    let poor = refused(&owner, &["escrow", "open"]);
+    assert_eq!(json!([poor["code"], poor["field"]]), json!(["insufficient_sol", "--keypair"]));
+    assert!(poor["remedy"].as_str().unwrap().contains("--fee-payer"), "{poor}");
+
+    let sponsor_file = sponsor_file.display().to_string();
+    let commands = [
+        "escrow open --amount 1",
+        "session open --max-payment 1 --max-total 1 --out sponsored.json",
+        "session close --session sponsored.json",
+        "escrow close",
+    ];
+    for command in commands {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        arguments.extend(["--fee-payer", &sponsor_file]);
+        owner.run(&arguments).unwrap();
+        // A session can't be closed in the slot that it was opened in.
+        let slot = local.chain.slot().unwrap();
+        let is_over = || Ok(local.chain.slot()? > slot + 3);
+        local.chain.wait_until("other slots", Duration::from_secs(30), is_over).unwrap();
+    }
+    let fees = 4 * 2 * SIGNATURE_FEE;
+    let lamports = |key: &Keypair| local.chain.lamports(&key.pubkey());
+    let is_back = || Ok(lamports(&sponsor)? == LAMPORTS - fees && lamports(&key)? == 0);
+    local.chain.wait_until("all but the fees to be back", Duration::from_secs(10), is_back).unwrap();
+    assert_eq!(local.chain.tokens(&key.pubkey(), &local.mint).unwrap(), ONE_TOKEN);
+}
+
+#[test]
+fn a_transaction_with_a_nonce_lands_when_others_have_signed_it() {
+    let (cluster, _turn) = turn();
+    let local = cluster.beside().unwrap();
+    let verifier = Verifier::start(&local).unwrap();
+    let (multisig, stranger) = (Keypair::new(), Keypair::new());
+    local.chain.give_sol(&multisig.pubkey(), 1_000_000_000).unwrap();
+    let faucet = local.chain.faucet.pubkey();
+    let nonces = [&multisig, &stranger].map(|authority| {
+        let nonce = Keypair::new();
+        let create = create_nonce_account(&faucet, &nonce.pubkey(), &authority.pubkey(), 10_000_000);
+        local.chain.send(&create, &[&nonce]).unwrap();
+        nonce.pubkey().to_string()
+    });
+    // A nonce can be used from the next block on.
+    local.chain.wait_until_final().unwrap();
+
+    let address = multisig.pubkey().to_string();
+    let (_, file) = local.key_file("anybody").unwrap();
+    let owner = Agent::owner(&local, &file, &verifier);
+    let open = ["escrow", "open", "--keypair", &address];
+    let refusal = refused(&owner, &[&open[..], &["--nonce", &nonces[1]]].concat());
+    assert_eq!(refusal["field"], "--nonce", "{refusal}");
+    let refusal = refused(&owner, &[&open[..], &["--dump-transaction", "--nonce", &address]].concat());
+    assert_eq!(refusal["field"], "--nonce", "{refusal}");
+
+    let dump = [&open[..], &["--dump-transaction", "--nonce", &nonces[0]]].concat();
+    let dumped = owner.run(&dump).unwrap();
+    assert_eq!(json!([dumped["signers"], dumped["nonceAuthority"]]), json!([[address], address]));
+    let mut transaction = BASE64_STANDARD.decode(dumped["transaction"].as_str().unwrap()).unwrap();
+    // One signature, and the message.
+    let signature = multisig.sign_message(&transaction[65..]);
+    transaction[1..65].copy_from_slice(signature.as_ref());
+    let request = json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "sendTransaction",
+        "params": [BASE64_STANDARD.encode(transaction), { "encoding": "base64" }],
+    });
+    let node = reqwest::blocking::Client::new().post(local.rpc_url());
+    let sent: Value = node.json(&request).send().unwrap().json().unwrap();
+    assert_eq!(sent["result"], signature.to_string(), "{sent}");
+    let is_open = || Ok(local.chain.escrow(&multisig.pubkey(), &local.mint).is_ok());
+    local.chain.wait_until("the escrow to be open", Duration::from_secs(30), is_open).unwrap();
+}
+
+#[test]
+fn node_and_signer_are_by_default_those_of_solanas_command_line() {
+    let (cluster, _turn) = turn();
+    let local = cluster.beside().unwrap();
+    let (key, file) = local.key_file("usual").unwrap();
+    let home = local.folder().join("home");
+    let folder = home.join(".config/solana/cli");
+    fs::create_dir_all(&folder).unwrap();
+    let (url, file) = (local.rpc_url(), file.display());
+    let text = format!(
+        "---\njson_rpc_url: {url}\nwebsocket_url: ''\nkeypair_path: {file}\naddress_labels: {{}}\n\
+         commitment: confirmed\n"
+    );
+    fs::write(folder.join("config.yml"), text).unwrap();
+    let mut agent = Command::new(binary("agent").unwrap());
+    agent.env_clear().env("HOME", &home).env("X402_PROGRAM", program_id().to_string());
+    let output = agent.args(["--json", "escrow", "list"]).output().unwrap();
+    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(listed, json!({ "payer": key.pubkey().to_string(), "escrows": [] }));
 }
 
 /// An owner with an escrow of nothing.

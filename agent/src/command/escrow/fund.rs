@@ -30,9 +30,10 @@ pub(super) async fn open(owner: &Owner, deposit: Option<&str>, json: bool) -> Re
             .remedy("put tokens in with agent escrow deposit AMOUNT")
             .into());
     }
-    let payer = owner.address();
+    let (rent_payer, payer) = (owner.fee_payer().address(), owner.address());
     let escrow = planned_escrow(owner, &token);
-    let mut instructions = build::open_escrow(&owner.program, &payer, &payer, &owner.mint, &token.program);
+    let mut instructions =
+        build::open_escrow(&owner.program, &rent_payer, &payer, &owner.mint, &token.program);
     if let Some(amount) = amount.filter(|amount| *amount > 0) {
         instructions.extend(deposit_instructions(owner, &escrow, amount).await?);
     }
@@ -56,7 +57,7 @@ fn planned_escrow(owner: &Owner, token: &Token) -> Escrow {
         mint: owner.mint,
         token_program: token.program,
         vault: associated_token(&owner.escrow_address(), &owner.mint, &token.program),
-        rent_payer: owner.address(),
+        rent_payer: owner.fee_payer().address(),
         guardian: Address::default(),
         balance: 0,
         held: 0,
@@ -168,8 +169,9 @@ async fn paying_out(
     owner: &Owner,
     escrow: &Escrow,
 ) -> Result<(impl FnOnce(Instruction) -> Plan, Address)> {
-    let (payer, token_program) = (owner.address(), escrow.token_program);
-    let create = build::create_associated_token(&payer, &payer, &owner.mint, &token_program);
+    let token_program = escrow.token_program;
+    let rent_payer = owner.fee_payer().address();
+    let create = build::create_associated_token(&rent_payer, &owner.address(), &owner.mint, &token_program);
     let destination = owner.token_address(&token_program);
     let is_there = owner.chain.exists(&destination).await?;
     let plan = move |instruction| match is_there {

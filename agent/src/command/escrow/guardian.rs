@@ -18,7 +18,7 @@ pub(in crate::command) enum Command {
         /// The guardian's public key
         address: Key,
     },
-    /// Have none
+    /// Remove the guardian
     Remove {
         #[command(flatten)]
         sender: Sender,

@@ -23,9 +23,8 @@ pub(super) async fn reclaim(owner: &Owner, json: bool) -> Result<()> {
         holds.into_iter().partition(|open| now > open.hold.capture_deadline);
     let (mut transactions, mut rest) = (Vec::new(), late.as_slice());
     while !rest.is_empty() {
-        let mut plan = Plan::new("Reclaiming", Vec::new());
         let instructions = rest.iter().map(|open| instruction(owner, &escrow, open));
-        let fit = instructions.take_while(|one| plan.push_if_fits(one, None, &owner.address())).count();
+        let (plan, fit) = Plan::filled("Reclaiming", instructions, None, &owner.fee_payer().address());
         rest = &rest[fit..];
         match sent_or_shown(owner.carry_out(plan).await?, json) {
             Some(sent) => transactions.push(sent.signature.to_string()),

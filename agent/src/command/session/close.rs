@@ -34,7 +34,7 @@ struct Target {
     /// The session's file
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
-    /// The session's public key, where the file is not at hand
+    /// The session's public key, without its file
     #[arg(long, value_name = "KEY")]
     session_key: Option<Key>,
     /// Every session of the escrow that can be closed
@@ -89,8 +89,8 @@ async fn close_all(
     let (mut transactions, mut rest) = (Vec::new(), instructions.as_slice());
     while !rest.is_empty() {
         let title = if ready.len() == 1 { "Closing the session" } else { "Closing sessions" };
-        let mut plan = Plan::new(title, Vec::new());
-        let fit = rest.iter().take_while(|one| plan.push_if_fits(one, None, &owner.address())).count();
+        let instructions = rest.iter().cloned();
+        let (plan, fit) = Plan::filled(title, instructions, None, &owner.fee_payer().address());
         rest = &rest[fit..];
         match sent_or_shown(owner.carry_out(plan).await?, json) {
             Some(sent) => transactions.push(sent.signature.to_string()),

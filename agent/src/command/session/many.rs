@@ -164,11 +164,9 @@ async fn complete(owner: &Owner, openings: &mut Vec<Opening>) -> Result<()> {
 
 /// The next transaction, and how many of the sessions it opens.
 fn next(owner: &Owner, openings: &[Opening]) -> (Plan, usize) {
-    let mut plan = Plan::new("Opening sessions", Vec::new());
-    let bytes = Some(Session::ACCOUNT_BYTES);
     let instructions = openings.iter().map(|opening| opening.instruction(owner));
-    let fit = instructions.take_while(|one| plan.push_if_fits(one, bytes, &owner.address())).count();
-    (plan, fit)
+    let bytes = Some(Session::ACCOUNT_BYTES);
+    Plan::filled("Opening sessions", instructions, bytes, &owner.fee_payer().address())
 }
 
 /// Has the node try every transaction, and checks that the SOL suffices for all.

@@ -75,7 +75,7 @@ pub(super) async fn run(arguments: Nonces, json: bool) -> Result<()> {
 }
 
 async fn next_on_chain(node: Node, file: &SessionFile) -> Result<u64> {
-    let chain = node.connect();
+    let chain = node.connect()?;
     let network = chain.network().await?;
     if network != file.network {
         let message = format!("the session is on {}, and the node on {network}", file.network);

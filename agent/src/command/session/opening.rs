@@ -88,11 +88,10 @@ impl Opening {
     }
 
     pub(super) fn instruction(&self, owner: &Owner) -> solana_sdk::instruction::Instruction {
-        let payer = owner.address();
         build::open_session(
             &owner.program,
-            &payer,
-            &payer,
+            &owner.fee_payer().address(),
+            &owner.address(),
             &owner.escrow_address(),
             &self.session_key(),
             &self.limits,

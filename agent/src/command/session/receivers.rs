@@ -22,10 +22,10 @@ const FLAG: &str = "--receivers";
 /// The receivers that a session may pay.
 #[derive(Args, Clone, Debug, Default)]
 pub(in crate::command) struct ReceiverArguments {
-    /// A receiver that may be paid, without fees; may be repeated, and others then can't be paid
+    /// Pay this receiver, without fees, and no others; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(super) receiver: Vec<Key>,
-    /// More of them: a file with one address a line; at most 4,096 in all
+    /// A file of more receivers, one address a line; at most 4,096 in all
     #[arg(long, value_name = "FILE")]
     pub(super) receivers: Option<PathBuf>,
 }

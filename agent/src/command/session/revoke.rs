@@ -23,7 +23,7 @@ use super::{missing, revocation};
 use crate::{
     chain::Chain,
     command::{Sender, add_sent, print, sent_or_shown},
-    owner::{Manner, Owner, OwnerKey, Plan, Verifier},
+    owner::{Owner, OwnerKey, Plan, Verifier},
     problem::{Code, Problem},
 };
 
@@ -47,11 +47,11 @@ pub(in crate::command) struct Revoke {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "relay")]
     escrow: Option<Key>,
     /// Print a signed message as JSON, for --relay, instead of sending a transaction
-    #[arg(long, conflicts_with = "relay")]
+    #[arg(long, conflicts_with_all = ["relay", "fee_payer"])]
     sign_only: bool,
     /// Have the verifier at this URL relay it, so that it costs no SOL
     #[arg(long, value_name = "URL", conflicts_with = "sign_only")]
-    #[arg(conflicts_with_all = ["dry_run", "dump_transaction"])]
+    #[arg(conflicts_with_all = ["dry_run", "dump_transaction", "fee_payer"])]
     through: Option<String>,
 }
 
@@ -61,7 +61,7 @@ struct Target {
     /// The session's file
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
-    /// The session's public key, where the file is not at hand
+    /// The session's public key, without its file
     #[arg(long, value_name = "KEY")]
     session_key: Option<Key>,
     /// Every session of the escrow that was opened up to now
@@ -80,17 +80,17 @@ struct Wanted {
 }
 
 pub(super) async fn run(revoke: Revoke, json: bool) -> Result<()> {
-    let chain = revoke.sender.owner.node.clone().connect();
+    let chain = revoke.sender.owner.node.clone().connect()?;
     // What is signed already needs no owner's key.
     if let (Some(path), Some(url)) = (&revoke.target.relay, &revoke.through) {
         return through(url, &read_revocation(path)?, json).await;
     }
-    let key = OwnerKey::open(revoke.sender.owner.keypair.as_deref())?;
+    let key = OwnerKey::of_owner(revoke.sender.owner.keypair.as_deref())?;
     if let Some(path) = &revoke.target.relay {
         let Revocation { program, escrow, scope, revoker, signature } = read_revocation(path)?;
         let wanted = Wanted { program: program.into(), escrow: escrow.into(), scope };
         let consent = Consent::Signature(signature.0);
-        let owner = relay(revoke.sender, key, chain, wanted.program);
+        let owner = relay(revoke.sender, key, chain, wanted.program)?;
         return send(&owner, &wanted, &revoker.into(), consent, json).await;
     }
     let wanted = wanted(&revoke, &chain, &key.address()).await?;
@@ -101,14 +101,14 @@ pub(super) async fn run(revoke: Revoke, json: bool) -> Result<()> {
     if let Some(url) = &revoke.through {
         return through(url, &sign(&wanted, &key)?, json).await;
     }
-    let owner = relay(revoke.sender, key, chain, wanted.program);
+    let owner = relay(revoke.sender, key, chain, wanted.program)?;
     send(&owner, &wanted, &owner.address(), Consent::Signer, json).await
 }
 
 /// Whoever signs and pays for the transaction, which need not be the escrow's owner.
-fn relay(sender: Sender, key: OwnerKey, chain: Chain, program: Address) -> Owner {
-    let manner: Manner = sender.sending.into();
-    Owner { key, mint: sender.owner.mint.into(), program, chain, manner }
+fn relay(sender: Sender, key: OwnerKey, chain: Chain, program: Address) -> Result<Owner> {
+    let manner = sender.sending.try_into()?;
+    Ok(Owner { key, mint: sender.owner.mint.into(), program, chain, manner })
 }
 
 /// Has a verifier relay what is signed.
