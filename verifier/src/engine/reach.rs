@@ -7,7 +7,7 @@ use std::{
 };
 
 use reqwest::{
-    Client, Url,
+    Client, ClientBuilder, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
@@ -47,15 +47,20 @@ impl Resolve for PublicOnly {
 }
 
 impl Reach {
-    /// A client that reaches so far. It follows no redirect, and looks each name up for each request.
+    /// A client that reaches so far.
     pub fn client(self, timeout: Duration) -> Client {
+        let built = self.client_builder(timeout).build();
+        built.unwrap_or_else(|error| unreachable!("these settings are sound: {error}"))
+    }
+
+    /// Settings of the client. It follows no redirect, and looks each name up for each request.
+    pub fn client_builder(self, timeout: Duration) -> ClientBuilder {
         let builder = Client::builder().timeout(timeout).redirect(redirect::Policy::none()).no_proxy();
         let builder = builder.pool_max_idle_per_host(0);
-        let built = match self {
-            Self::Any => builder.build(),
-            Self::None | Self::Public => builder.https_only(true).dns_resolver(PublicOnly).build(),
-        };
-        built.unwrap_or_else(|error| unreachable!("these settings are sound: {error}"))
+        match self {
+            Self::Any => builder,
+            Self::None | Self::Public => builder.https_only(true).dns_resolver(PublicOnly),
+        }
     }
 
     /// Checks an address that a stranger gave.

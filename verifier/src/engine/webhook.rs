@@ -1,10 +1,10 @@
 //! Tells a merchant's server of payments as they get further, signed, and again until it has them: Standard Webhooks 1.0
 //! (<https://www.standardwebhooks.com>). What is still to be told is in the store.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use reqwest::{Client, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 use x402_escrow_domain::{
@@ -36,10 +36,15 @@ struct Message {
 /// How long a payment waits that can't be read.
 const UNREADABLE_PAUSE_SECONDS: i64 = 600;
 
+/// Settings of the client that delivers.
+pub fn client_builder() -> ClientBuilder {
+    // A redirect would take a signed message elsewhere.
+    Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none())
+}
+
 /// Delivers for ever.
 pub async fn run(app: Arc<App>, webhook: Webhook) -> Infallible {
-    // A redirect would take a signed message elsewhere.
-    let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
+    let client = client_builder().build();
     let client = client.unwrap_or_else(|error| unreachable!("these settings are sound: {error}"));
     let mut progress = app.changes.of_any();
     loop {
@@ -142,6 +147,11 @@ pub async fn tell(
         Ok(answer) if answer.status().is_success() => Told::Yes,
         Ok(answer) => Told::No(format!("it answered with status {}", answer.status().as_u16())),
         Err(error) if error.is_timeout() => Told::No("it did not answer in time".to_owned()),
-        Err(_) => Told::No("it can't be reached".to_owned()),
+        Err(error) => Told::No(format!("it can't be reached: {}", innermost(&error))),
     })
+}
+
+/// The reason that is at the bottom of an error: those above it name the URL, which may have a secret.
+fn innermost(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
 }

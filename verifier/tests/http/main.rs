@@ -55,6 +55,7 @@ mod status;
 mod strangers;
 mod stream;
 mod supported;
+mod tls;
 mod tracking;
 mod verifiers;
 mod verify;
