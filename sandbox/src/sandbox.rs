@@ -77,7 +77,7 @@ impl Sandbox {
     /// If a part is missing, doesn't start, or needs a port that is in use; the error says which, and what to do.
     pub fn start(settings: &Settings<'_>, tell: &dyn Fn(&str)) -> Result<Self> {
         // Before anything is started.
-        for program in ["verifier", "agent", "examples/merchant"] {
+        for program in ["verifier", "agent", "merchant", "examples/merchant"] {
             binary(program)?;
         }
         let ports = ports(settings.ports)?;

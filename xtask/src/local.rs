@@ -8,8 +8,14 @@ use anyhow::{Context, Result};
 use crate::{build, checkout, validator};
 
 /// What is started as processes of their own, and what starts them.
-const PROGRAMS: [&str; 10] =
-    ["--bin", "agent", "--bin", "verifier", "--bin", "sandbox", "--bin", "demo", "--example", "merchant"];
+const PROGRAMS: [[&str; 2]; 6] = [
+    ["--bin", "agent"],
+    ["--bin", "verifier"],
+    ["--bin", "merchant"],
+    ["--bin", "sandbox"],
+    ["--bin", "demo"],
+    ["--example", "merchant"],
+];
 
 /// Makes ready what a program of the sandbox's crate needs, and returns the command that runs it.
 pub(crate) fn ready(program: &str) -> Result<Command> {
@@ -24,7 +30,7 @@ pub(crate) fn ready(program: &str) -> Result<Command> {
 /// Compiles the programs that are started on a local cluster, and nothing else.
 pub(crate) fn build_programs() -> Result<()> {
     eprintln!("Compiling the verifier, the agent and a merchant (a first time some five minutes)");
-    checkout::build(&PROGRAMS)
+    checkout::build(PROGRAMS.as_flattened())
 }
 
 /// Lets a program take this one's place, so that signals reach it.

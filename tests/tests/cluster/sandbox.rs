@@ -148,6 +148,10 @@ fn the_printed_commands_buy_in_every_way_and_an_interruption_leaves_nothing() {
     assert!(typescript.contains(r#""status":200"#), "{typescript}");
     let status = paste(&command("Be the owner"));
     assert!(status.contains("sessions  1"), "{status}");
+    let sold = paste(&command("Be the merchant: list what was sold"));
+    assert!(sold.lines().count() > 3 && sold.contains(",partly_paid,"), "{sold}");
+    let link = paste(&command("Print a link to the merchant's page"));
+    assert!(reqwest::blocking::get(link.trim()).unwrap().text().unwrap().contains("<html"), "{link}");
 
     let pages: Vec<_> = printed.split_whitespace().filter(|word| word.starts_with("http://")).collect();
     let page = pages.iter().find(|url| url.ends_with("/status")).unwrap();

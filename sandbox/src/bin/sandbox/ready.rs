@@ -54,7 +54,7 @@ impl Ready {
                 "url": sandbox.merchant.url,
                 "refundsUrl": format!("{}/refunds", sandbox.merchant.admin_url()),
                 "address": sandbox.merchant.address().to_string(),
-                "keypair": local.folder().join("merchant.json"),
+                "keypair": merchant_file(sandbox),
                 "routes": routes,
                 "log": sandbox.merchant.log(),
             },
@@ -105,9 +105,19 @@ impl Ready {
     }
 }
 
+fn merchant_file(sandbox: &Sandbox) -> PathBuf {
+    sandbox.local.folder().join("merchant.json")
+}
+
 /// Commands to paste: a name, what it does, and the command.
 fn commands(sandbox: &Sandbox, environment: &Path) -> Result<Vec<(&'static str, &'static str, String)>> {
     let agent = quoted(&shown(binary("agent")?));
+    let merchant = format!(
+        "{} --verifier {} --key {}",
+        quoted(&shown(binary("merchant")?)),
+        sandbox.verifier.url,
+        quoted(&shown(merchant_file(sandbox)))
+    );
     let session = quoted(&shown(&sandbox.session_file));
     let [fixed, metered, streamed] =
         ROUTES.map(|(_, path, price)| (format!("'{}{path}'", sandbox.merchant.url), price));
@@ -124,6 +134,8 @@ fn commands(sandbox: &Sandbox, environment: &Path) -> Result<Vec<(&'static str, 
             format!("{} --stream 0.25 --count 100", fetch((&streamed.0, streamed.1))),
         ),
         ("owner", "Be the owner", format!(". {} && {agent} escrow status", quoted(&shown(environment)))),
+        ("merchantPayments", "Be the merchant: list what was sold", format!("{merchant} payments --csv")),
+        ("merchantPage", "Print a link to the merchant's page", format!("{merchant} link")),
         ("health", "Ask the verifier how it is", format!("curl {}/health", sandbox.verifier.url)),
     ];
     let package = checkout().join("packages/auth-capture-svm");
