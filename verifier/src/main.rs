@@ -37,19 +37,19 @@ struct Arguments {
     command: Option<Command>,
 }
 
-/// What is done in place of serving.
+/// Commands other than serving.
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Have all verifiers over the database accept nothing new; what they accepted goes on
+    /// Make all verifiers over the database refuse new payments; accepted ones go on
     Pause,
     /// End the pause
     Resume,
-    /// Compare what the database says is held with the chain: exit status 1 if they differ
+    /// Compare the database's holds with the chain: exit status 1 if they differ
     Reconcile {
-        /// Record what the chain tells and the database lacks; stop the verifiers first
+        /// Record what the database lacks; stop the verifiers first
         #[arg(long)]
         repair: bool,
-        /// Look at every payment, also at those that are over
+        /// Include payments that are over
         #[arg(long)]
         all: bool,
         /// Print one JSON object
@@ -62,8 +62,8 @@ const HELP: &str = "\
 Every key can be in the file, or in the environment as X402_ and its name in capitals; the environment wins.
 Two have no default, and a third has none on public clusters:
 
-  rpc_url     the Solana node, as http://127.0.0.1:8899; or three and more, separated by commas, of which most
-              must agree
+  rpc_url     the Solana node, as http://127.0.0.1:8899; or three and more, separated by commas: the majority
+              counts
   fee_payer   keypair file (solana-keygen's JSON, mode 600) of the account that pays fees and the rent of holds
   program_id  the escrow program's address on the cluster
 

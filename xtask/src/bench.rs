@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 enum Subject {
     /// Compute units, bytes, fees and rent of the on-chain program
     Program(ProgramArguments),
-    /// How much the verifier carries, beside what it is compared with
+    /// How much the verifier carries, compared with a handler that only checks signatures
     Load(LoadArguments),
 }
 

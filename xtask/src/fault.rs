@@ -6,13 +6,13 @@ use clap::{Args, ValueEnum};
 use crate::{build, checkout, local, validator};
 
 /// Sells through the verifier on solana-test-validator, kills processes (SIGKILL) at random and starts them again. In
-/// the end every payment that was answered yes must be captured once or given back, and all books must agree. What is
-/// chosen follows from the seed, which the run prints.
+/// the end every payment that was answered yes must be captured once or given back, and all books must agree. The seed,
+/// which the run prints, determines its choices.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What is killed, and what meanwhile goes on
+    /// What is killed
     run: Run,
-    /// Choose as the run did that printed this [default: the time]
+    /// Repeat the choices of the run that printed this seed [default: the time]
     #[arg(long)]
     seed: Option<u64>,
     /// How often something is killed [default: 25; 2 for the validator]
@@ -29,7 +29,7 @@ enum Run {
     Payments,
     /// The verifier and two instances of a merchant, while vouchers are streamed
     Streams,
-    /// The validator, which then mostly lacks the last slots, while payments are held, captured and released
+    /// The validator, which mostly loses its last slots, while payments are held, captured and released
     Validator,
 }
 

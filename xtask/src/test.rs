@@ -25,7 +25,7 @@ use tally::Tally;
 /// current, then runs unit tests, the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the
 /// end-to-end tests on the validator, the golden vectors in Python, and the tests of the TypeScript package. The last
 /// line of standard output counts them; before it, lines that begin with `failed: ` say which failed and why. With a
-/// filter, makes ready only what the tests it names need.
+/// filter, sets up only what the named tests need.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only tests whose name contains this

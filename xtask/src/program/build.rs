@@ -24,8 +24,9 @@ const ESCROW: Program = Program { folder: "programs/escrow", library: "x402_escr
 const ARITHMETIC_PROBE: Program =
     Program { folder: "toolchain/arithmetic-probe", library: "arithmetic_probe" };
 
-/// An escrow program whose sources have not changed is the committed one. Else uses `cargo build-sbf` where it and its platform tools are installed, else stock Rust with parts from Debian, PyPI
-/// and crates.io, kept in ~/.cache/x402-escrow ($X402_ESCROW_CACHE overrides). docs/reproducible-build.md says more.
+/// Takes the committed escrow program if its sources have not changed. Otherwise compiles it with `cargo build-sbf`
+/// where that and its platform tools are installed, else with stock Rust and parts from Debian, PyPI and crates.io,
+/// kept in ~/.cache/x402-escrow ($X402_ESCROW_CACHE overrides). docs/reproducible-build.md says more.
 #[derive(Args, Default)]
 pub(crate) struct Arguments {
     /// Compile even if nothing has changed, and do not use the committed program
