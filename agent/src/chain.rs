@@ -85,7 +85,7 @@ impl Chain {
             ClientErrorKind::Reqwest(source) => source_of(source),
             _ => error.to_string(),
         };
-        Problem::new(Code::NodeUnreachable, format!("the node {} was asked {what}: {reason}", self.url()))
+        Problem::new(Code::NodeUnreachable, format!("asking the node {} {what} failed: {reason}", self.url()))
             .of("--rpc-url")
             .remedy("try again, or name another node with --rpc-url")
     }
