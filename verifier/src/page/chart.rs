@@ -27,7 +27,7 @@ pub(super) fn bars(label: &str, bars: &[Bar]) -> Markup {
     let highest = bars.iter().map(|bar| bar.captured.max(bar.refunded)).max().unwrap_or(0);
     let width = bars.len() * STEP;
     html! {
-        svg.chart viewBox={ "0 0 " (width) " " (HEIGHT + 1) } preserveAspectRatio="xMinYMax" role="img" aria-label=(label) {
+        svg.chart viewBox={ "0 0 " (width) " " (HEIGHT + 1) } preserveAspectRatio="none" role="img" aria-label=(label) {
             line.axis x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
             @for (index, bar) in bars.iter().enumerate() {
                 @let (captured, refunded) = (height(bar.captured, highest), height(bar.refunded, highest));

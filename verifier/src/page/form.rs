@@ -37,7 +37,7 @@ pub fn choices(choice: &Choice) -> Markup {
         label.wide {
             "Search"
             input name="search" value=(choice.search) autocomplete="off" spellcheck="false"
-                placeholder="payment id, transaction, payer, URL or product";
+                placeholder="id, transaction, payer or URL";
         }
         label {
             "Outcome"

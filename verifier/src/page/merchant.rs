@@ -52,7 +52,7 @@ pub fn merchant(page: &MerchantPage) -> Markup {
             @if let Some(authorizer) = page.access.authorizer {
                 p { "Only payments for which " span.mono { (authorizer) } " may sign." }
             }
-            p { "What a payment is for is what its client told. This page closes at " (utc(page.access.expires)) "." }
+            p { "What a payment is for is its client's word. This page closes at " (utc(page.access.expires)) "." }
         }
     };
     document(&format!("Payments to {receiver}"), &body)

@@ -24,9 +24,9 @@ pub fn payment(history: &History, view: &View) -> Markup {
             a href=(view.home) { "All payments" }
         }
         main {
-            section id="payment" { h2 { "What it is" } div.box { (details(history, &booked, &id, view)) } }
+            section id="payment" { h2 { "Details" } div.box { (details(history, &booked, &id, view)) } }
             @if history.intent().is_some() {
-                section id="operations" { h2 { "What was asked for, oldest first" } (operations(history, view)) }
+                section id="operations" { h2 { "Operations, oldest first" } (operations(history, view)) }
             }
             section id="transactions" { h2 { "Transactions, oldest first" } (transactions(history, view)) }
         }

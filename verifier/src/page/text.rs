@@ -20,14 +20,14 @@ pub fn whole_units(base_units: u128, decimals: u8) -> String {
     }
 }
 
-/// Unix seconds as a date and a time in UTC.
+/// Unix seconds as a date and a time in UTC, which a line breaks between.
 pub fn utc(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
         |_| format!("second {seconds} of unix time"),
         |at| {
             let (year, month, day) = at.to_calendar_date();
             let (hour, minute, second) = at.to_hms();
-            format!("{year}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC", u8::from(month))
+            format!("{year}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02}\u{a0}UTC", u8::from(month))
         },
     )
 }
@@ -92,8 +92,8 @@ mod tests {
 
     #[test]
     fn times_are_utc_and_any_number_is_a_time() {
-        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
-        assert_eq!(utc(951_782_399), "2000-02-28 23:59:59 UTC");
+        assert_eq!(utc(0), "1970-01-01 00:00:00\u{a0}UTC");
+        assert_eq!(utc(951_782_399), "2000-02-28 23:59:59\u{a0}UTC");
         assert_eq!(utc(i64::MAX), format!("second {} of unix time", i64::MAX));
     }
 

@@ -64,7 +64,7 @@ fn needs_attention(overview: &Overview) -> Markup {
         section id="stuck" {
             h2 { "What is stuck" }
             @if is_well {
-                div.box { p { "Nothing. The verifier is well, and all that was accepted is on its way." } }
+                div.box { p { "Nothing. The verifier is well, and every accepted payment is on its way." } }
             }
             @for warning in &overview.warnings {
                 div.box.bad { h3 { "The verifier" } p { (warning) } }
