@@ -24,7 +24,7 @@ pub fn days(totals: &[DayTotal], period: Period, view: &View) -> Markup {
         section id="days" {
             h2 { "Day by day, " (date(period.first_day)) " to " (date(period.last_day)) " UTC" }
             @if tokens.is_empty() {
-                div.box { p { "Of the payments accepted in these days nothing is captured." } }
+                div.box { p { "No payment accepted in these days was captured." } }
             }
             @for (mint, total) in tokens.iter().take(TOKENS) {
                 @let days: BTreeMap<i64, Total> =
