@@ -52,7 +52,7 @@ impl Journal {
         self.with(|opened| Ok(opened.entries.find(name).cloned()))
     }
 
-    /// All purchases of which something can still become.
+    /// All purchases that are still open.
     ///
     /// # Errors
     /// If the file can't be read.

@@ -138,7 +138,7 @@ fn not_confirmed(title: &str, signature: &Signature, reason: &str) -> Problem {
         Code::NotConfirmed,
         format!("{title}: {signature} was sent and not seen confirmed: {reason}"),
     )
-    .remedy(format!("look whether it landed before you repeat the command: solana confirm {signature}"))
+    .remedy(format!("check whether it landed before you repeat the command: solana confirm {signature}"))
     .details(json!({ "transaction": signature.to_string() }))
 }
 

@@ -19,7 +19,7 @@ pub enum FetchError {
     /// The URL is of plain HTTP, and not of this machine.
     #[error(
         "{url} is plain HTTP: anybody on the way could name another receiver and another price. Use https, or allow plain \
-         HTTP where the way is safe: agent fetch --allow-http, AgentClient::allowing_http"
+         HTTP on a safe network: agent fetch --allow-http, AgentClient::allowing_http"
     )]
     PlainHttp {
         /// The URL.

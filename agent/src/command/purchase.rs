@@ -56,7 +56,7 @@ async fn lookup(which: Which, json: bool) -> Result<Exit> {
     let found = agent.lookup(&which.name).await?;
     let found = found.ok_or_else(|| {
         Problem::new(Code::NoSuchPurchase, format!("no purchase is called {:?}", which.name))
-            .remedy("agent purchase list shows those of which something can still become")
+            .remedy("agent purchase list shows the open ones")
     })?;
     let Lookup { purchase, may_settle_until, verifier_answered } = &found;
     let mut object = object(purchase);
@@ -82,7 +82,7 @@ fn list(session: &Session, json: bool) -> Result<Exit> {
         print(true, &json!({ "purchases": objects }), &[]);
         return Ok(Exit::Done);
     }
-    ensure!(!unfinished.is_empty(), "there is no purchase of which something can still become");
+    ensure!(!unfinished.is_empty(), "no purchase is open");
     for purchase in &unfinished {
         print(false, &Value::Null, &lines(purchase, decimals));
         println!();

@@ -80,7 +80,7 @@ async fn too_few_tokens_are_said_in_tokens() {
     let url = node.start().await;
     let ended = home.end(&at(&["escrow", "deposit", "1.50"], &url, &mint()));
     assert_eq!(ended.error(), ("insufficient_funds", 8, Some("--amount")));
-    assert!(ended.says("message").contains("does not exist, and 1.5 are to be deposited"), "{ended:?}");
+    assert!(ended.says("message").contains("does not exist, and the deposit is 1.5"), "{ended:?}");
     let ended = home.end(&at(&["escrow", "withdraw", "97.000001"], &url, &mint()));
     assert_eq!(ended.error(), ("insufficient_funds", 8, Some("AMOUNT")));
     assert!(ended.says("message").starts_with("AMOUNT: 97 of 100 are free"), "{ended:?}");

@@ -76,7 +76,7 @@ async fn deposit_instructions(owner: &Owner, escrow: &Escrow, amount: u64) -> Re
             None => "does not exist".into(),
         };
         let wanted = amount::format(amount, escrow.decimals);
-        let message = format!("the owner's token account {source} {has}, and {wanted} are to be deposited");
+        let message = format!("the owner's token account {source} {has}, and the deposit is {wanted}");
         return Err(Problem::new(Code::InsufficientFunds, message)
             .of("--amount")
             .remedy(format!(

@@ -66,7 +66,7 @@ pub(super) fn problem(error: FetchError, decimals: u8) -> anyhow::Error {
         FetchError::PlainHttp { .. } => Problem::new(Code::InvalidArgument, error.to_string())
             .named(name)
             .of("URL")
-            .remedy("use https, or --allow-http where the way is safe"),
+            .remedy("use https, or --allow-http on a safe network"),
         FetchError::InvalidRequest { .. } => {
             Problem::new(Code::InvalidArgument, error.to_string()).named(name)
         }

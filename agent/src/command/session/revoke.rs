@@ -219,7 +219,7 @@ async fn instruction(
                 let message = format!("the session of {session_key} was closed and opened again since");
                 return Err(Problem::new(Code::IncarnationMismatch, message)
                     .of("--session")
-                    .remedy("nothing is left to revoke of the one that is meant; name the new one with --session-key")
+                    .remedy("the old one needs no revocation; name the new one with --session-key")
                     .into());
             }
             Ok(build::revoke_session(program, revoker, &session, consent))

@@ -130,7 +130,7 @@ export class PlainHttpError extends AgentError {
   override readonly name = "PlainHttpError";
 
   constructor(message: string, field: "url" | "session") {
-    super("plain_http", message, { field, remedy: "use https, or set allowHttp where the way is safe" });
+    super("plain_http", message, { field, remedy: "use https, or set allowHttp on a safe network" });
   }
 }
 
