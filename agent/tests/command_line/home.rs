@@ -80,6 +80,7 @@ impl Home {
             .arg("--json")
             .args(arguments)
             .env_clear()
+            .env("HOME", self.folder.path())
             .env("X402_KEYPAIR", self.file("owner.json"))
             .env("X402_SESSION", self.file("session.json"))
             .current_dir(self.folder.path())
