@@ -213,7 +213,6 @@ fn extra(progress: &Progress) -> Map<String, Value> {
         "status": operation.status(),
         "slot": landing.map(|landing| landing.slot),
         "blockHash": landing.and_then(|landing| landing.block_hash).map(Base58),
-        "confirmations": landing.map_or(0, |landing| landing.confirmations),
         "alreadySettled": repeated,
     });
     let of_intent = history.intent().map(|_| {

@@ -68,7 +68,7 @@ pub struct SettleResponse {
     /// What this settlement moved or held, in base units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Decimal>,
-    /// What else is known: payment id, slot, block hash, confirmations, commitment asked and observed.
+    /// What else is known: payment id, slot, block hash, commitment asked and observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Map<String, Value>>,
 }

@@ -83,7 +83,6 @@ struct TransactionReport {
     status: &'static str,
     slot: Option<u64>,
     block_hash: Option<Key>,
-    confirmations: u64,
     /// Whether somebody else sent it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     by_others: bool,
@@ -178,7 +177,6 @@ fn transactions(tracked: &Tracked) -> impl Iterator<Item = TransactionReport> {
             status: attempt.state.as_str(),
             slot: landing.map(|landing| landing.slot),
             block_hash: landing.and_then(|landing| landing.block_hash).map(Base58),
-            confirmations: landing.map_or(0, |landing| landing.confirmations),
             by_others: attempt.is_by_others(),
             error: landing.and_then(|landing| landing.error.as_ref()).map(ProblemReport::from),
         }

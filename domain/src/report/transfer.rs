@@ -30,7 +30,6 @@ pub struct TransferReport {
     status: &'static str,
     slot: Option<u64>,
     block_hash: Option<Key>,
-    confirmations: u64,
     /// Whether somebody was told that it is paid.
     claimed: bool,
     error: Option<String>,
@@ -58,7 +57,6 @@ pub(super) fn report(network: &str, history: &History, transfer: &TransferTerms)
         status: tracked.map_or("unsettled", |tracked| tracked.operation.status()),
         slot: landing.map(|landing| landing.slot),
         block_hash: landing.and_then(|landing| landing.block_hash).map(Base58),
-        confirmations: landing.map_or(0, |landing| landing.confirmations),
         claimed: transfer.is_told,
         error: problem.map(|problem| problem.message.clone()),
     }

@@ -141,7 +141,6 @@ fn transactions(history: &History, view: &View) -> Markup {
                         th scope="col" { "How final" }
                         th scope="col" { "Slot" }
                         th scope="col" { "Block hash" }
-                        th scope="col" { "Confirmations" }
                     }
                 }
                 tbody {
@@ -165,7 +164,6 @@ fn transactions(history: &History, view: &View) -> Markup {
                                     span.mono { (Base58(hash)) }
                                 } @else { "–" }
                             }
-                            td data-label="Confirmations" { (landing.map_or(0, |landing| landing.confirmations)) }
                         }
                     }
                 }

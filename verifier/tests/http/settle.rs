@@ -144,7 +144,7 @@ async fn waits_for_the_commitment_that_policy_and_merchant_ask() {
     );
     world.cluster.state().level = Commitment::Finalized;
     let answer = world.settle(&body).await;
-    assert_eq!((&answer["success"], &answer["extra"]["confirmations"]), (&json!(true), &json!(32)));
+    assert_eq!((&answer["success"], &answer["extra"]["status"]), (&json!(true), &json!("finalized")));
 
     // A merchant can't ask for less than the policy.
     world.cluster.state().level = Commitment::Processed;

@@ -139,8 +139,7 @@ async fn follows_until_final_and_then_asks_no_more() {
     world.until(id, |payment| payment["transactions"][0]["blockHash"].is_string()).await;
     assert_eq!(world.payment(id).await["transactions"][0]["status"], "confirmed");
     world.cluster.state().level = Commitment::Finalized;
-    let payment = world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    assert_eq!(payment["transactions"][0]["confirmations"], 32);
+    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
     assert!(world.app.store.open_operations().await.unwrap().rows.is_empty());
     // A node that has forgotten its history changes nothing about what is final.
     world.cluster.state().landed.clear();
