@@ -19,8 +19,18 @@ pub enum Review {
     Done,
 }
 
-/// What is left to do with a payment at `now`, the cluster's time in unix seconds.
-pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
+/// What time it is on the cluster, unix seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClusterTime {
+    /// By the newest block, which may still be skipped: for what must not come too late.
+    pub newest: i64,
+    /// By the newest final block: for what must not come too early.
+    pub last_final: i64,
+}
+
+/// What is left to do with a payment at this `time`.
+pub fn review(history: &History, time: ClusterTime, policy: &Policy) -> Review {
+    let now = time.newest;
     let capture_deadline = history.payment.capture_deadline();
     // A voucher is worth nothing after the deadline, so it doesn't wait for what is under way.
     if let Some(capture) = history.uncaptured().filter(|_| now <= capture_deadline) {
@@ -38,7 +48,9 @@ pub fn review(history: &History, now: i64, policy: &Policy) -> Review {
     let was_reclaimed = history.operations.iter().any(|tracked| is_reclaim(&tracked.operation));
     let sums = history.settled_sums();
     if sums.captured < sums.ends_at && !was_reclaimed {
-        return act_after(capture_deadline, now, Action::Reclaim);
+        // Once it is begun no capture is taken any more, and a leader's clock can be ahead in a block that is skipped.
+        let final_since = now.saturating_sub(time.last_final);
+        return act_after(capture_deadline.saturating_add(final_since), now, Action::Reclaim);
     }
     Review::Done
 }

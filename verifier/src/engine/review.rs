@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, sleep};
 use x402_escrow_domain::{
     decision::Decision,
     payment::History,
-    review::{AGAIN_SECONDS, Review, review},
+    review::{AGAIN_SECONDS, ClusterTime, Review, review},
     verify::lifecycle,
 };
 use x402_escrow_wire::text::Hex32;
@@ -37,10 +37,12 @@ pub async fn run(app: Arc<App>) -> Infallible {
 
 /// Reviews until nothing is due.
 async fn review_due(app: &App) -> Result<(), Interrupted> {
-    let now = facts::cluster_time(app.chain.as_ref()).await?;
+    let chain = app.chain.as_ref();
+    let (newest, last_final) = tokio::try_join!(facts::cluster_time(chain), facts::final_time(chain))?;
+    let time = ClusterTime { newest, last_final };
     loop {
         let (reviewed, begun) =
-            app.store.review_due(now, app.now(), |history| judge(app, history, now)).await?;
+            app.store.review_due(newest, app.now(), |history| judge(app, history, time)).await?;
         if begun > 0 {
             app.to_send.notify_one();
         }
@@ -50,9 +52,10 @@ async fn review_due(app: &App) -> Result<(), Interrupted> {
     }
 }
 
-/// What a payment's review at `now`, the cluster's time in unix seconds, comes to.
-fn judge(app: &App, history: &History, now: i64) -> Reviewed {
-    let action = match review(history, now, &app.rules.policy) {
+/// What a payment's review at this `time` comes to.
+fn judge(app: &App, history: &History, time: ClusterTime) -> Reviewed {
+    let now = time.newest;
+    let action = match review(history, time, &app.rules.policy) {
         Review::Done => return Reviewed { next_at: None, begun: None },
         Review::Again(at) => return Reviewed { next_at: Some(at), begun: None },
         Review::Act(action) => action,

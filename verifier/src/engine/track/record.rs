@@ -2,7 +2,7 @@
 
 use x402_escrow_domain::{
     payment::{Action, Operation, OperationState, Sums, Tracked},
-    review::{Review, review},
+    review::{ClusterTime, Review, review},
 };
 use x402_escrow_wire::text::{Base58, Hex32};
 
@@ -79,7 +79,7 @@ async fn conclude(app: &App, after: &Operation) -> Result<bool, StoreError> {
         app.metrics.count_captured(payment.scheme(), payment.mint.to_string(), amount);
     }
     // Whether anything is left doesn't depend on the time; when it is to be done does.
-    Ok(review(&history, 0, &app.rules.policy) == Review::Done)
+    Ok(review(&history, ClusterTime::default(), &app.rules.policy) == Review::Done)
 }
 
 fn log_change(before: &Operation, tracked: &Tracked) {
