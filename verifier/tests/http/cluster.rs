@@ -52,6 +52,10 @@ pub(crate) struct State {
     pub(crate) level: Commitment,
     /// The transactions in blocks: their slot, and why they failed.
     pub(crate) landed: HashMap<Signature, (u64, Option<TransactionError>)>,
+    /// The hashes of the blocks that have transactions, by slot.
+    pub(crate) block_hashes: HashMap<u64, [u8; 32]>,
+    /// How often banks of slots that had one already took their place.
+    pub(crate) races: u8,
     /// What the transactions in blocks did, as the node tells it.
     pub(crate) executed: HashMap<Signature, Executed>,
     /// The accounts that the transactions in blocks named, and what was logged, in their order.
@@ -96,6 +100,8 @@ impl Cluster {
                 consensus: Consensus::Unknown,
                 level: Commitment::Confirmed,
                 landed: HashMap::new(),
+                block_hashes: HashMap::new(),
+                races: 0,
                 executed: HashMap::new(),
                 logged: Vec::new(),
                 sent: Vec::new(),
@@ -152,6 +158,14 @@ impl Cluster {
         *state = State { sent, slot: state.slot, ..earlier };
     }
 
+    /// Goes back to `earlier`, and has other banks take the place of those since then, slot by slot: the next block is of
+    /// a slot that had one, and has another hash. What was sent stays sent.
+    pub(crate) fn race_since(&self, earlier: State) {
+        let mut state = self.state();
+        let (sent, races) = (std::mem::take(&mut state.sent), state.races + 1);
+        *state = State { sent, races, ..earlier };
+    }
+
     /// Puts a transaction into a block that was sent before, as a leader can that still has it.
     pub(crate) fn take(&self, attempt: &Attempt) {
         let transaction = bincode::deserialize(&attempt.transaction).unwrap();
@@ -194,6 +208,9 @@ impl State {
                 TokenBalance { account, mint, before, after }
             })
             .collect();
+        let mut hash = [u8::try_from(self.slot % 256).unwrap(); 32];
+        hash[31] = hash[31].wrapping_add(self.races);
+        self.block_hashes.insert(self.slot, hash);
         self.executed.insert(signature, Executed { message, error: outcome.clone(), token_balances });
         self.landed.insert(signature, (self.slot, outcome));
     }
@@ -337,7 +354,8 @@ impl Chain for Cluster {
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
-        drop(self.answering("getBlock")?);
-        Ok([u8::try_from(slot % 256).unwrap(); 32])
+        let state = self.answering("getBlock")?;
+        let hash = state.block_hashes.get(&slot).copied();
+        hash.ok_or_else(|| ChainError::answer("getBlock", format!("Block not available for slot {slot}")))
     }
 }

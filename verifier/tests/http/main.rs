@@ -5,10 +5,12 @@
 
 mod agent;
 mod backup;
+mod banks;
 mod browser;
 mod budgets;
 mod charge;
 mod claims;
+mod clocks;
 mod cluster;
 mod consensus;
 mod cors;

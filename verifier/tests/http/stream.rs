@@ -45,13 +45,17 @@ pub(crate) fn signed(payment_id: Hex32, amount: u64, fee: u64, seed: u8) -> Vouc
 pub(crate) struct Channel {
     pub(crate) world: World,
     terms: PaymentRequirements,
-    id: Hex32,
+    pub(crate) id: Hex32,
 }
 
 impl Channel {
     /// A hold whose opening paid for one request.
     pub(crate) async fn open() -> Self {
-        let world = World::new().await;
+        Self::open_in(World::new().await).await
+    }
+
+    /// The same with another verifier.
+    pub(crate) async fn open_in(world: World) -> Self {
         let terms = terms(&world);
         let body = opening(&world, &terms, 1, PRICE);
         let answer = world.settled(&body).await;

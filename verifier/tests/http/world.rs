@@ -108,7 +108,12 @@ impl World {
         let mint = keypair(9).pubkey();
         let escrow = address::escrow(&program(), &keypair(PAYER).pubkey(), &mint);
         let session = address::session(&program(), &escrow, &keypair(SESSION).pubkey());
-        let app = app(connect(&cluster).await, &place.database, options).await;
+        let mut app = app(connect(&cluster).await, &place.database, options).await;
+        if let Some(ahead) = options.cluster_ahead_seconds {
+            let cluster = Arc::clone(&cluster);
+            let clock = Arc::new(move || cluster.now() - ahead);
+            app = Arc::new(Arc::into_inner(app).unwrap().with_clock(clock));
+        }
         let (stop, stopped) = watch::channel(false);
         let world = Self {
             router: router(Arc::clone(&app)),

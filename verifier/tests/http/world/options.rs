@@ -31,11 +31,14 @@ pub(crate) struct Options {
     pub(crate) commitment: Commitment,
     /// What the cluster runs.
     pub(crate) consensus: Consensus,
+    /// How far its clock is ahead of this machine's, in seconds, whatever passes; `None` for a machine with the real time.
+    pub(crate) cluster_ahead_seconds: Option<i64>,
     /// Up to which amount a capture is only reserved on a confirmed hold; above, and if `None`, it is confirmed.
     pub(crate) on_confirmed_hold: Option<u64>,
     /// How sure a capture is on a finalized hold.
     pub(crate) on_finalized_hold: Level,
     pub(crate) settle_timeout: Duration,
+    pub(crate) voucher_margin_seconds: i64,
     /// The port at which a node announces its blocks.
     pub(crate) announced_at: Option<u16>,
     /// Where payments' news go.
@@ -69,9 +72,11 @@ impl Default for Options {
         Self {
             commitment: Commitment::Processed,
             consensus: Consensus::Unknown,
+            cluster_ahead_seconds: None,
             on_confirmed_hold: None,
             on_finalized_hold: Level::Confirmed,
             settle_timeout: Duration::from_secs(5),
+            voucher_margin_seconds: 60,
             announced_at: None,
             webhook: None,
             compute_unit_price: 10,
@@ -133,7 +138,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         maximum_authorize_seconds: 120,
         minimum_capture_seconds: 30,
         maximum_capture_seconds: 86_400,
-        voucher_margin_seconds: 60,
+        voucher_margin_seconds: options.voucher_margin_seconds,
         exact_fee_bounds: FeeBounds { maximum_compute_units: 400_000, priority_fee_lamports: 5_000 },
         exact_memo_once: options.exact_memo_once,
         minimum_hold_amount: options.minimum_hold_amount,
