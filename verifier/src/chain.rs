@@ -88,6 +88,11 @@ pub trait Chain: Send + Sync + 'static {
     /// Hash of the confirmed block in `slot`.
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError>;
 
+    /// Waits until nodes answer that did not, or some are left out: what they said of the cluster is to be asked anew.
+    async fn changed(&self) {
+        std::future::pending().await
+    }
+
     /// How many of [`Chain::accounts_of_each`] must say a thing before it is believed.
     fn needed(&self) -> usize {
         1

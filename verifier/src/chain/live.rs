@@ -49,6 +49,8 @@ enum Ended {
 pub struct Blocks {
     /// Wakes one that waits whenever a node announces a block.
     pub announced: Notify,
+    /// Wakes one that waits whenever a node announces its first block: it may be another than before, or started again.
+    pub connected: Notify,
     nodes: AtomicUsize,
 }
 
@@ -127,6 +129,7 @@ struct Live<'a>(&'a Blocks);
 impl<'a> Live<'a> {
     fn new(blocks: &'a Blocks) -> Self {
         blocks.nodes.fetch_add(1, Ordering::Relaxed);
+        blocks.connected.notify_one();
         tracing::info!("live: hearing of blocks as they come");
         Self(blocks)
     }

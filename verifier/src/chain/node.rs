@@ -6,7 +6,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use x402_escrow_domain::facts::{CLOCK_ID, unix_timestamp};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -31,6 +34,8 @@ const MISSES_WINDOW: Duration = Duration::from_secs(10);
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) chain: Arc<dyn Chain>,
+    /// Told whenever a node is left out or well again.
+    changed: Arc<Notify>,
     health: Mutex<Health>,
 }
 
@@ -61,8 +66,8 @@ pub struct NodeReport {
 
 impl Node {
     /// A node that is taken to be well. The name is for reports.
-    pub(super) fn new(name: String, chain: Arc<dyn Chain>) -> Self {
-        Self { name, chain, health: Mutex::default() }
+    pub(super) fn new(name: String, chain: Arc<dyn Chain>, changed: Arc<Notify>) -> Self {
+        Self { name, chain, changed, health: Mutex::default() }
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -122,6 +127,9 @@ impl Node {
             (None, Some(wrong)) => tracing::warn!(node = self.name, "left out: it {wrong}"),
             (Some(_), None) => tracing::info!(node = self.name, "well again"),
             _ => {}
+        }
+        if health.wrong.is_some() != wrong.is_some() {
+            self.changed.notify_one();
         }
         if wrong.is_none() {
             health.is_suspect = false;

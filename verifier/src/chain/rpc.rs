@@ -3,7 +3,7 @@
 mod read;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use solana_rpc_client_api::{
 };
 use solana_sdk::signature;
 use solana_transaction_status_client_types::{EncodedConfirmedTransactionWithStatusMeta, TransactionDetails};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 use x402_escrow_domain::cluster::{Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
@@ -49,6 +49,10 @@ pub struct RpcChain {
     newest_slot: AtomicU64,
 }
 
+    /// Whether it did not answer the last request.
+    is_silent: AtomicBool,
+    /// Tells when it answers again.
+    answers_again: Notify,
 impl RpcChain {
     /// The node at `url`; requests fail after `timeout`.
     pub fn new(url: String, timeout: Duration) -> Self {
@@ -58,6 +62,8 @@ impl RpcChain {
             newest_slot: AtomicU64::new(0),
         }
     }
+            is_silent: AtomicBool::new(false),
+            answers_again: Notify::new(),
 
     /// What the client answers, if it does in time.
     async fn within<T>(
@@ -70,6 +76,10 @@ impl RpcChain {
             Err(_) => Err(ChainError::silence(request, LATE)),
         }
     }
+        };
+        let is_silent = answer.as_ref().is_err_and(|error| !error.is_answer);
+        if self.is_silent.swap(is_silent, Ordering::Relaxed) && !is_silent {
+            self.answers_again.notify_one();
 
     /// What the final transaction of this id logged, if the node tells.
     async fn logged_of(&self, signature: String) -> Result<Option<Logged>, ClientError> {
@@ -262,6 +272,10 @@ impl Chain for RpcChain {
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
         let config = RpcBlockConfig {
             transaction_details: Some(TransactionDetails::None),
+    async fn changed(&self) {
+        self.answers_again.notified().await;
+    }
+
             rewards: Some(false),
             commitment: Some(CommitmentConfig::confirmed()),
             max_supported_transaction_version: Some(0),

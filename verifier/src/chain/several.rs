@@ -12,7 +12,10 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -34,6 +37,8 @@ pub struct Several {
     needed: usize,
     /// Whose blockhash is taken next.
     turn: AtomicUsize,
+    /// Told whenever a node is left out or well again.
+    changed: Arc<Notify>,
 }
 
 impl Several {
@@ -42,12 +47,14 @@ impl Several {
     /// # Errors
     /// If not more than half of them are well.
     pub async fn connect(nodes: Vec<(String, Arc<dyn Chain>)>) -> Result<Self, ChainError> {
-        let nodes = nodes.into_iter().map(|(name, chain)| Node::new(name, chain));
+        let changed = Arc::new(Notify::new());
+        let nodes = nodes.into_iter().map(|(name, chain)| Node::new(name, chain, Arc::clone(&changed)));
         let nodes: Arc<Vec<Node>> = Arc::new(nodes.collect());
         let several = Self {
             needed: agreement::majority(nodes.len()),
             nodes: Arc::clone(&nodes),
             turn: AtomicUsize::new(0),
+            changed,
         };
         node::probe(&nodes).await;
         several.well()?;
@@ -293,6 +300,15 @@ impl Chain for Several {
     async fn consensus(&self) -> Result<Consensus, ChainError> {
         let answers = values(self.ask(|chain| chain.consensus()).await?);
         Ok(agreement::agreed(&answers, self.needed).copied().unwrap_or_default())
+    }
+
+    async fn changed(&self) {
+        let mut each: FuturesUnordered<_> = self.nodes.iter().map(|node| node.chain.changed()).collect();
+        tokio::select! {
+            biased;
+            () = self.changed.notified() => {}
+            _ = each.next() => {}
+        }
     }
 
     async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {

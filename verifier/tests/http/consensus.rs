@@ -7,6 +7,7 @@ use std::{
 
 use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use x402_escrow_domain::cluster::Consensus;
 use x402_escrow_verifier::chain::{Chain, RpcChain};
 use x402_escrow_wire::auth_capture::{Commitment, Level};
@@ -90,4 +91,28 @@ async fn a_node_tells_by_its_certificate() {
     assert_eq!(told(unknown).await, Ok(Consensus::Unknown));
     let broken = json!({ "error": { "code": -32005, "message": "Node is unhealthy" } });
     assert!(told(broken).await.unwrap_err().contains("unhealthy"));
+}
+
+/// A node that starts again may be another version, and run something else.
+#[tokio::test]
+async fn that_a_node_answers_again_is_told() {
+    async fn answer(Json(asked): Json<Value>) -> Json<Value> {
+        let hash = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG";
+        Json(json!({ "jsonrpc": "2.0", "id": asked["id"], "result": hash }))
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let chain = RpcChain::new(format!("http://{address}"), Duration::from_secs(5));
+    let router = Router::new().route("/", post(answer));
+    drop(listener);
+    assert!(!chain.genesis_hash().await.unwrap_err().is_answer);
+    let changed = async |within| tokio::time::timeout(within, chain.changed()).await.is_ok();
+    assert!(!changed(Duration::from_millis(100)).await, "it is still silent");
+    let listener = TcpListener::bind(address).await.unwrap();
+    let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    chain.genesis_hash().await.unwrap();
+    assert!(changed(Duration::from_secs(5)).await);
+    chain.genesis_hash().await.unwrap();
+    assert!(!changed(Duration::from_millis(100)).await, "nothing happened since");
+    server.abort();
 }

@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
+use x402_escrow_domain::cluster::Consensus;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
@@ -167,6 +168,20 @@ async fn nonsense_and_a_flood_do_no_harm() {
     }
     let body = world.body(&world.requirements(1000), 1);
     assert_eq!(world.settle(&body).await["success"], true);
+}
+
+#[tokio::test]
+async fn the_consensus_is_asked_for_when_a_node_connects() {
+    let node = Node::new().await;
+    let world = World::with(node.options()).await;
+    // The first question, and the pause after it.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    world.cluster.state().consensus = Consensus::Alpenglow;
+    let mut announcements = node.let_in(&[]).await;
+    announcements.announce().await;
+    let since = Instant::now();
+    wait::until("the consensus", async || world.app.consensus() == Consensus::Alpenglow).await;
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
 use tokio::sync::Notify;
-use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status, Tip};
+use x402_escrow_domain::{
+    cluster::{Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip},
+    facts::{CLOCK_ID, unix_timestamp},
+};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -114,6 +117,11 @@ impl Chain for Node {
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
         let fault = self.fault("getMultipleAccounts").await?;
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        self.fault("getAgGenesisCert").await?;
+        self.cluster.consensus().await
+    }
+
         let mut snapshot = self.cluster.accounts(addresses, commitment).await?;
         let ours = |account: &&mut Account| account.owner == program();
         match fault {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::json;
+use x402_escrow_domain::cluster::Consensus;
 use x402_escrow_verifier::chain::{Chain, Several};
 use x402_escrow_wire::auth_capture::Commitment;
 
@@ -168,6 +169,32 @@ async fn one_node_can_not_hide_a_transaction_and_is_left_out_for_trying() {
     setting.world.authorize(1000, 1).await;
     assert_eq!(setting.wrong().await[2], "contradicted the others at getSignatureStatuses");
     assert_eq!(setting.world.cluster.distinct_sent(), 1);
+}
+
+/// Under Alpenglow a block is final before every node has it.
+#[tokio::test]
+async fn a_node_that_has_not_come_to_a_final_block_is_slow_and_no_liar() {
+    let setting = Setting::new(Commitment::Finalized).await;
+    setting.world.cluster.state().level = Commitment::Finalized;
+    setting.nodes[2].break_with(Fault::Lags);
+    setting.world.authorize(1000, 1).await;
+    assert_eq!(setting.wrong().await, ["", "", ""]);
+}
+
+#[tokio::test]
+async fn the_consensus_is_asked_for_when_a_node_is_back_and_not_only_from_time_to_time() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    setting.wrong_is("").await;
+    setting.nodes[2].break_with(Fault::Down);
+    setting.wrong_is("does not answer: it can't be reached").await;
+    // That it is gone is a reason to ask too.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    setting.world.cluster.state().consensus = Consensus::Alpenglow;
+    setting.nodes[2].break_with(Fault::None);
+    let since = Instant::now();
+    let is_known = async || setting.world.app.consensus() == Consensus::Alpenglow;
+    wait::until("the consensus", is_known).await;
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
 }
 
 #[tokio::test]

@@ -47,6 +47,10 @@ impl Chain for Measured {
         self.time("getAgGenesisCert", self.chain.consensus()).await
     }
 
+    async fn changed(&self) {
+        self.chain.changed().await;
+    }
+
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
         let snapshot = self.time("getMultipleAccounts", self.chain.accounts(addresses, commitment)).await?;
         self.metrics.see_slot(snapshot.slot);
