@@ -9,12 +9,9 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{ChainError, SendError, Snapshot};
 
-/// How far a node may be from the others: 12 seconds. Fewer than the 32 blocks after which a block is final, so that
-/// who lacks what is final for the others is wrong and not just slow.
-pub(super) const MAXIMUM_SLOTS_APART: u64 = 30;
-
-/// How far a node's clock may be from the others', in seconds.
-const MAXIMUM_SECONDS_APART: i64 = 30;
+/// How far a node may be from the others, and behind itself, in seconds, whatever a slot takes. The cluster's clock
+/// tells: each block has its time.
+pub(super) const MAXIMUM_SECONDS_APART: u64 = 12;
 
 /// More than half of `nodes`.
 pub(super) fn majority(nodes: usize) -> usize {
@@ -66,11 +63,19 @@ pub(super) fn sighting(answers: &[Sighting], needed: usize) -> Sighting {
     Sighting::Seen(group[needed - 1].clone())
 }
 
-/// Whether a node's answer can't be true if the others' final one is: it lacks what is final, or says that it ended
-/// otherwise.
-pub(super) fn contradicts(own: Option<&Status>, others: &Status) -> bool {
+/// Whether a node's answer can't be true if the others' final one is: at `since_slot` or above it lacks a block below
+/// that, or it says that what is final ended otherwise. A block can be final before every node has it: one that is not
+/// there yet, or was in a block that lost, is slow and not wrong.
+pub(super) fn contradicts(own: &Sighting, others: &Status, since_slot: u64) -> bool {
     others.commitment == Commitment::Finalized
-        && own.is_none_or(|own| own.error != others.error || own.slot != others.slot)
+        && match own {
+            Sighting::Seen(own) => {
+                own.commitment == Commitment::Finalized
+                    && (own.error != others.error || own.slot != others.slot)
+            }
+            Sighting::Unseen => others.slot <= since_slot,
+            Sighting::Disputed => false,
+        }
 }
 
 /// The snapshot to believe where one is asked for: the newest of those that agree on which accounts exist.
@@ -148,33 +153,26 @@ fn refused(
 pub(super) struct Probe {
     /// Its cluster's genesis hash.
     pub(super) genesis_hash: String,
-    /// Its newest slot.
-    pub(super) slot: u64,
-    /// Its cluster's time, unix seconds.
+    /// The time of its newest block, unix seconds.
     pub(super) now: i64,
 }
 
 /// What is wrong with each node, going by what all said; `None` for one that is well.
 pub(super) fn judge(probes: &[Result<Probe, String>]) -> Vec<Option<String>> {
     let answers: Vec<&Probe> = probes.iter().flatten().collect();
-    let slot = median(answers.iter().map(|probe| probe.slot).collect());
     let now = median(answers.iter().map(|probe| probe.now).collect());
     let clusters: Vec<&str> = answers.iter().map(|probe| probe.genesis_hash.as_str()).collect();
     let cluster = agreed(&clusters, majority(probes.len()));
     let wrong = |probe: &Probe| {
-        let (Some(slot), Some(now)) = (slot, now) else { return None };
         if cluster.is_some_and(|cluster| *cluster != probe.genesis_hash) {
             return Some(format!("is of another cluster, with the genesis hash {}", probe.genesis_hash));
         }
-        if probe.slot.saturating_add(MAXIMUM_SLOTS_APART) < slot {
-            return Some(format!("is {} slots behind the others", slot - probe.slot));
-        }
-        if slot.saturating_add(MAXIMUM_SLOTS_APART) < probe.slot {
-            return Some(format!("claims to be {} slots ahead of the others", probe.slot - slot));
-        }
-        let apart = probe.now.saturating_sub(now);
-        (apart.saturating_abs() > MAXIMUM_SECONDS_APART)
-            .then(|| format!("has a clock that is {apart} seconds from the others'"))
+        let now = now?;
+        let apart = probe.now.abs_diff(now);
+        (apart > MAXIMUM_SECONDS_APART).then(|| match probe.now < now {
+            true => format!("is {apart} seconds behind the others"),
+            false => format!("claims to be {apart} seconds ahead of the others"),
+        })
     };
     probes
         .iter()

@@ -1,5 +1,6 @@
 //! [`Chain`] over Solana's JSON-RPC.
 
+mod failed;
 mod read;
 
 use std::{
@@ -18,7 +19,6 @@ use solana_rpc_client::{
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind as ClientErrorKind},
     config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding},
-    custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
     request::{RpcError, RpcRequest},
     response::{Response, RpcSimulateTransactionResult},
 };
@@ -29,15 +29,17 @@ use x402_escrow_domain::cluster::{Account, Blockhash, Consensus, Executed, Logge
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
-use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SLOTS_APART};
+use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SECONDS_APART};
 
+use failed::{LATE, failed};
 use read::{read_executed, read_logged, read_status};
 
 /// How many transactions are read at once.
 const READ_AT_ONCE: usize = 8;
 
-/// What is wrong with a node whose time is over.
-const LATE: &str = "it did not answer in time";
+/// How many slots a node may be behind itself: as many as there are in that time at 200 ms each; at 400 ms
+/// it is twice the time.
+const MAXIMUM_SLOTS_BACK: u64 = 5 * MAXIMUM_SECONDS_APART;
 
 /// A Solana node. It may drop slots that it has told of, but no more than a fork can have; one that is further behind
 /// itself has started again and still reads its ledger, and what it says of accounts is not believed until it is done.
@@ -47,12 +49,12 @@ pub struct RpcChain {
     timeout: Duration,
     /// The newest slot that it told of.
     newest_slot: AtomicU64,
-}
-
     /// Whether it did not answer the last request.
     is_silent: AtomicBool,
     /// Tells when it answers again.
     answers_again: Notify,
+}
+
 impl RpcChain {
     /// The node at `url`; requests fail after `timeout`.
     pub fn new(url: String, timeout: Duration) -> Self {
@@ -60,10 +62,10 @@ impl RpcChain {
             client: RpcClient::new_with_timeout_and_commitment(url, timeout, CommitmentConfig::confirmed()),
             timeout,
             newest_slot: AtomicU64::new(0),
-        }
-    }
             is_silent: AtomicBool::new(false),
             answers_again: Notify::new(),
+        }
+    }
 
     /// What the client answers, if it does in time.
     async fn within<T>(
@@ -71,15 +73,16 @@ impl RpcChain {
         request: &'static str,
         answer: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ChainError> {
-        match timeout(self.timeout, answer).await {
+        let answer = match timeout(self.timeout, answer).await {
             Ok(answer) => answer.map_err(|error| failed(request, &error)),
             Err(_) => Err(ChainError::silence(request, LATE)),
-        }
-    }
         };
         let is_silent = answer.as_ref().is_err_and(|error| !error.is_answer);
         if self.is_silent.swap(is_silent, Ordering::Relaxed) && !is_silent {
             self.answers_again.notify_one();
+        }
+        answer
+    }
 
     /// What the final transaction of this id logged, if the node tells.
     async fn logged_of(&self, signature: String) -> Result<Option<Logged>, ClientError> {
@@ -95,7 +98,7 @@ impl RpcChain {
 
     /// The oldest slot as of which it can still speak.
     fn oldest_slot(&self) -> u64 {
-        self.newest_slot.load(Ordering::Relaxed).saturating_sub(MAXIMUM_SLOTS_APART)
+        self.newest_slot.load(Ordering::Relaxed).saturating_sub(MAXIMUM_SLOTS_BACK)
     }
 }
 
@@ -269,13 +272,13 @@ impl Chain for RpcChain {
         Ok(statuses.into_iter().map(told).collect())
     }
 
-    async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
-        let config = RpcBlockConfig {
-            transaction_details: Some(TransactionDetails::None),
     async fn changed(&self) {
         self.answers_again.notified().await;
     }
 
+    async fn block_hash(&self, slot: u64) -> Result<[u8; 32], ChainError> {
+        let config = RpcBlockConfig {
+            transaction_details: Some(TransactionDetails::None),
             rewards: Some(false),
             commitment: Some(CommitmentConfig::confirmed()),
             max_supported_transaction_version: Some(0),
@@ -295,31 +298,4 @@ fn commitment_config(commitment: Commitment) -> CommitmentConfig {
         Commitment::Confirmed => CommitmentConfig::confirmed(),
         Commitment::Finalized => CommitmentConfig::finalized(),
     }
-}
-
-fn failed(request: &'static str, error: &ClientError) -> ChainError {
-    let error = match error.kind() {
-        ClientErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-            let told = format!("{message} ({code})");
-            let message = match *code {
-                JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED => format!(
-                    "{told}: it is more than {MAXIMUM_SLOTS_APART} slots behind what it told before, so it still \
-                     reads its ledger, or the cluster was wound back"
-                ),
-                _ => told,
-            };
-            return ChainError::answer(request, message);
-        }
-        ClientErrorKind::Reqwest(error) => error,
-        ClientErrorKind::Io(error) => return ChainError::silence(request, error.to_string()),
-        other => return ChainError::answer(request, other.to_string()),
-    };
-    // An URL can hold an API key.
-    let message = match error.status() {
-        _ if error.is_timeout() => LATE.to_owned(),
-        _ if error.is_connect() => "it can't be reached".to_owned(),
-        Some(status) => format!("HTTP status {status}"),
-        None => "the connection broke".to_owned(),
-    };
-    ChainError::silence(request, message)
 }

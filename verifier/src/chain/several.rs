@@ -286,7 +286,7 @@ impl Chain for Several {
             let sighting = agreement::sighting(&each, self.needed);
             if let Sighting::Seen(status) = &sighting {
                 for ((node, _), own) in answers.iter().zip(&each) {
-                    if agreement::contradicts(own.status(), status) {
+                    if agreement::contradicts(own, status, since_slot) {
                         node.quarantine("getSignatureStatuses");
                     }
                 }

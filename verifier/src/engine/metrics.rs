@@ -5,10 +5,7 @@ mod measured;
 mod runway;
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -44,8 +41,6 @@ pub struct Metrics {
     transaction_operations: Histogram,
     /// Operations that wait for others, to be sent with them.
     pub gathering: Gauge,
-    /// The newest slot that any answer of a node had.
-    newest_slot: AtomicU64,
     /// What the fee payer spends.
     pub runway: Mutex<Runway>,
     /// One scrape at a time: each reads all that is outstanding.
@@ -123,7 +118,6 @@ impl Default for Metrics {
             deny_list_checks: Family::default(),
             transaction_operations: Histogram::new(linear_buckets(1.0, 1.0, 8)),
             gathering: Gauge::default(),
-            newest_slot: AtomicU64::new(0),
             runway: Mutex::default(),
             scraping: tokio::sync::Mutex::default(),
             registry: Registry::default(),
@@ -205,14 +199,5 @@ impl Metrics {
         let outcome = if succeeded { "ok" } else { "error" };
         self.rpc_requests.get_or_create(&RpcLabels { method, outcome }).inc();
         self.rpc_seconds.get_or_create(&MethodLabels { method }).observe(since.elapsed().as_secs_f64());
-    }
-
-    /// The newest slot that any answer of a node had; 0 before the first.
-    pub fn newest_slot(&self) -> u64 {
-        self.newest_slot.load(Ordering::Relaxed)
-    }
-
-    fn see_slot(&self, slot: u64) {
-        self.newest_slot.fetch_max(slot, Ordering::Relaxed);
     }
 }

@@ -166,11 +166,7 @@ async fn read_chain(app: &App, registry: &mut Registry) {
 
     let addresses = [facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
     let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else { return };
-    let newest = app.metrics.newest_slot();
-    let behind = newest.saturating_sub(snapshot.slot);
     register(registry, "chain_slot", "The newest slot, processed", snapshot.slot as f64);
-    let help = "Slots between the newest that any answer had and this one's";
-    register(registry, "chain_slots_behind", help, behind as f64);
     let account = |index: usize| snapshot.accounts.get(index)?.as_ref();
     if let Some(time) = account(0).and_then(facts::unix_timestamp) {
         let seconds = app.now().saturating_sub(time);

@@ -111,16 +111,10 @@ async fn requests_and_refusals_are_counted_by_route_and_code() {
 #[tokio::test]
 async fn a_node_that_is_behind_and_one_that_is_gone_are_seen() {
     let world = World::new().await;
-    let (slot, ahead) = {
-        let state = world.cluster.state();
-        (state.slot, state.svm.clone())
-    };
+    let slot = world.cluster.state().slot;
     assert_eq!(value(&world, "x402_chain_slot").await, Some(slot as f64));
-    assert_eq!(value(&world, "x402_chain_slots_behind").await, Some(0.0));
-    world.cluster.state().facts = Some((slot - 7, ahead));
+    assert!(value(&world, "x402_chain_seconds_behind").await.unwrap() < 30.0);
     world.cluster.pass_seconds(-30);
-    assert_eq!(value(&world, "x402_chain_slots_behind").await, Some(7.0));
-    world.cluster.state().facts = None;
     assert!(value(&world, "x402_chain_seconds_behind").await.unwrap() >= 30.0);
     assert!(value(&world, "x402_fee_payer_lamports").await.unwrap() > 9e9);
     assert_eq!(value(&world, "x402_fee_payer_seconds_left").await, None, "not known yet");

@@ -27,8 +27,10 @@ pub(crate) enum Fault {
     HangsAt(&'static str),
     /// It answers that often and then never; what it is sent counts when it comes and when the answer goes.
     AnswersThenHangs(usize),
-    /// It says that its newest slot is this far from the others'.
-    Slots(i64),
+    /// Its newest block is this far from the others', in seconds.
+    Seconds(i64),
+    /// It has not come to the blocks that it is asked about.
+    Lags,
     /// Its connection breaks at this request.
     Breaks(&'static str),
     /// Its connection breaks at this request, once.
@@ -115,17 +117,25 @@ impl Chain for Node {
         }
     }
 
-    async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
-        let fault = self.fault("getMultipleAccounts").await?;
     async fn consensus(&self) -> Result<Consensus, ChainError> {
         self.fault("getAgGenesisCert").await?;
         self.cluster.consensus().await
     }
 
+    async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
+        let fault = self.fault("getMultipleAccounts").await?;
         let mut snapshot = self.cluster.accounts(addresses, commitment).await?;
         let ours = |account: &&mut Account| account.owner == program();
         match fault {
-            Fault::Slots(apart) => snapshot.slot = snapshot.slot.saturating_add_signed(apart),
+            Fault::Seconds(apart) => {
+                snapshot.slot = snapshot.slot.saturating_add_signed(apart);
+                // The last of the clock's fields.
+                let clocks = addresses.iter().zip(&mut snapshot.accounts).filter(|(id, _)| **id == CLOCK_ID);
+                for clock in clocks.filter_map(|(_, account)| account.as_mut()) {
+                    let time = unix_timestamp(clock).unwrap() + apart;
+                    clock.data[32..40].copy_from_slice(&time.to_le_bytes());
+                }
+            }
             Fault::HidesAccounts => {
                 for account in &mut snapshot.accounts {
                     *account = account.take().filter(|account| account.owner != program());
@@ -222,6 +232,7 @@ impl Chain for Node {
                 error: None,
             })),
             Fault::Denies => statuses.fill(Sighting::Unseen),
+            Fault::Lags => statuses.fill(Sighting::Disputed),
             _ => {}
         }
         Ok(statuses)

@@ -52,9 +52,7 @@ impl Chain for Measured {
     }
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {
-        let snapshot = self.time("getMultipleAccounts", self.chain.accounts(addresses, commitment)).await?;
-        self.metrics.see_slot(snapshot.slot);
-        Ok(snapshot)
+        self.time("getMultipleAccounts", self.chain.accounts(addresses, commitment)).await
     }
 
     async fn accounts_of_each(
@@ -62,10 +60,7 @@ impl Chain for Measured {
         addresses: &[Address],
         commitment: Commitment,
     ) -> Result<Vec<Snapshot>, ChainError> {
-        let snapshots =
-            self.time("getMultipleAccounts", self.chain.accounts_of_each(addresses, commitment)).await?;
-        snapshots.iter().for_each(|snapshot| self.metrics.see_slot(snapshot.slot));
-        Ok(snapshots)
+        self.time("getMultipleAccounts", self.chain.accounts_of_each(addresses, commitment)).await
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {
