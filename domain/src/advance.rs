@@ -18,7 +18,7 @@ use signed_elsewhere::expired;
 pub(crate) use attempt::attempt_state;
 
 /// By how many blocks a transaction outlives the last one that could have it, before it counts as lost: only once that block is
-/// final for every node that may be asked.
+/// final. No time, but TowerBFT's depth of what is final, whatever a slot takes; Alpenglow needs less.
 pub const EXPIRY_MARGIN_BLOCKS: u64 = 32;
 
 /// What was seen at one moment.

@@ -50,7 +50,7 @@ impl Plan {
         }
         let weather = Weather {
             consensus,
-            slot_milliseconds: 400,
+            slot_milliseconds: if dice.random_bool(0.5) { 200 } else { 400 },
             skip: chance(dice, 0.2),
             fork: chance(dice, 0.1),
             lost: chance(dice, 0.3),

@@ -19,7 +19,8 @@ use crate::engine::{
     submit::{self, MissingHold},
 };
 
-/// How often a transaction that is not seen is sent again. A leader that drops it has its turn for 1.6 seconds.
+/// How often a transaction that is not seen is sent again. A leader that drops it has its turn for four slots: 0.8 or
+/// 1.6 seconds.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long an operation that could not be sent waits.

@@ -8,8 +8,8 @@ use crate::{
     page::text,
 };
 
-/// After how long something should be in a block: it may wait for others for a minute, and a blockhash lives for about
-/// one.
+/// After how long something should be in a block: it may wait for others for a minute, and a blockhash lives for half of
+/// one, or with slots of 400 ms for a whole one.
 const PATIENCE_SECONDS: i64 = 120;
 
 /// Something that is stuck or came to nothing.
