@@ -34,7 +34,7 @@ impl Tally {
             }
         } else if let Some(last) = self.failures.last_mut() {
             self.in_message |= line.contains("panicked at") || line.starts_with("Error: ");
-            if line.is_empty() || line.starts_with("note: ") || last.message.len() == MESSAGE_LINES {
+            if line.trim().is_empty() || line.starts_with("note: ") || last.message.len() == MESSAGE_LINES {
                 self.in_message = false;
             }
             if self.in_message {
