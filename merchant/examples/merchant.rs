@@ -65,6 +65,10 @@ struct Arguments {
     /// Whether other instances sell with the same key: then none of them closes streams
     #[arg(long)]
     one_of_several: bool,
+    /// Whether every price is held before it is served, and captured after: unless said, only that of work
+    /// that may turn out to cost less, or takes long
+    #[arg(long)]
+    held: bool,
     /// From an offer to the last second at which it can be captured, in seconds
     #[arg(long, default_value_t = 3600)]
     capture_window: i64,
@@ -96,7 +100,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let listener = TcpListener::bind(&arguments.listen).await?;
     eprintln!("{} sells at http://{}", arguments.name, listener.local_addr()?);
-    let shop = shop(&merchant, arguments.name);
+    let shop = shop(&merchant, arguments.name, arguments.held);
     axum::serve(listener, shop).with_graceful_shutdown(stopped()).await?;
     // What streams have paid is captured now, and the rest goes back to its payers.
     let left = merchant.close_streams().await;
@@ -121,21 +125,28 @@ async fn stopped() {
     interrupted.await;
 }
 
-/// Every route with its price in base units, and how final the hold must be.
-fn shop(merchant: &Merchant, name: String) -> Router {
-    let price = |amount, commitment, description: &str| {
-        merchant.price(Price::new(amount).at_least(commitment).describe(description))
+/// Every route with its price in base units, and how final the charge or the hold must be.
+fn shop(merchant: &Merchant, name: String, all_held: bool) -> Router {
+    let priced = |amount, commitment, description: &str| {
+        Price::new(amount).at_least(commitment).describe(description)
+    };
+    let held = |amount, commitment, description| {
+        merchant.price(priced(amount, commitment, description).held())
+    };
+    let price = |amount, commitment, description| match all_held {
+        true => held(amount, commitment, description),
+        false => merchant.price(priced(amount, commitment, description)),
     };
     Router::new()
         .route("/weather", get(weather).layer(price(1_000, Processed, "The weather in a city")))
         .route("/quote", get(quote).layer(price(10_000, Processed, "The price of a token")))
         .route("/translate", post(translate).layer(price(50_000, Processed, "A translation into Pig Latin")))
         .route("/report", get(report).layer(price(250_000, Confirmed, "A market report")))
-        .route("/metered", get(metered).layer(price(UNIT_PRICE * HELD_UNITS, Processed, "Work by the unit")))
+        .route("/metered", get(metered).layer(held(UNIT_PRICE * HELD_UNITS, Processed, "Work by the unit")))
         .route("/ticks", get(ticks).layer(merchant.price(ticks_price())))
         .route("/archive", get(archive).layer(price(400_000, Confirmed, "All reports of a year")))
-        .route("/slow", get(slow).layer(price(5_000, Processed, "Takes its time")))
-        .route("/broken", get(broken).layer(price(20_000, Processed, "Fails, and is not paid for")))
+        .route("/slow", get(slow).layer(held(5_000, Processed, "Takes its time")))
+        .route("/broken", get(broken).layer(held(20_000, Processed, "Fails, and is not paid for")))
         .with_state(name)
 }
 

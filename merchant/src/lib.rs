@@ -1,10 +1,10 @@
 //! Sells over HTTP: a `tower` layer that puts a price on an axum route.
 //!
 //! A request without a payment is answered with status 402 and the terms. One with a payment is
-//! served once the facilitator holds the amount, as final as the price asks; then the merchant
-//! captures what the handler wants, the whole price unless it says otherwise ([`CaptureAmount`]),
-//! or releases the hold if the handler did not answer 2xx. A price that is charged at once
-//! ([`Price::charged`]) is served first, paid then, and answered last.
+//! checked, served, charged, and answered last: nothing leaves unpaid. The merchant is paid what the
+//! handler wants, the whole price unless it says otherwise ([`CaptureAmount`]), and nothing if the
+//! handler did not answer 2xx. A price that is held ([`Price::held`]) is served once the facilitator
+//! holds the amount, as final as the price asks; then it is captured, or released.
 //!
 //! What a merchant knows of its purchases is on disk before it acts on it, and changes as
 //! `docs/purchases.md` says: [`x402_escrow_wire::purchase`].

@@ -17,13 +17,13 @@ pub struct Price {
     /// If set, what is held once for many requests, in base units: each request brings a voucher
     /// over `amount` more.
     pub hold: Option<u64>,
-    /// Whether the price is paid at once, after the handler has answered and before its answer leaves,
-    /// and without a hold.
-    pub charged: bool,
+    /// Whether the price is held before the handler runs, and captured after it. If not, and unless it
+    /// is streamed, it is charged at once: after the handler has answered, before its answer leaves.
+    pub held: bool,
     /// How long after the capture deadline refunds are promised, in seconds; `None` for the
     /// merchant's own.
     pub refund_window_seconds: Option<u32>,
-    /// How final the hold must be; `None` leaves it to the facilitator's policy.
+    /// How final the hold or the charge must be; `None` leaves it to the facilitator's policy.
     pub commitment: Option<Commitment>,
     /// Whether clients may or must give each purchase an id, by which a repeat is answered like the
     /// first.
@@ -35,12 +35,18 @@ pub struct Price {
 }
 
 impl Price {
-    /// A price in base units, with the facilitator's policy of finality.
+    /// A price in base units that is charged at once, as final as the facilitator's policy has it.
+    ///
+    /// That is x402's flow `authorization`: the handler runs on the facilitator's word that the payment
+    /// is good, the payment is charged, and only then does the answer leave. It is the cheapest way to
+    /// be paid once: one transaction, and no rent. Nothing of the answer leaves unpaid, but the
+    /// handler's work may turn out unpaid: one that is dear or has effects of its own is better
+    /// [held](Self::held) for.
     pub fn new(amount: u64) -> Self {
         Self {
             amount,
             hold: None,
-            charged: false,
+            held: false,
             refund_window_seconds: None,
             commitment: None,
             identified: None,
@@ -49,7 +55,7 @@ impl Price {
         }
     }
 
-    /// Asks for a hold that is at least this final.
+    /// Asks for a hold, or a charge, that is at least this final.
     #[must_use]
     pub fn at_least(mut self, commitment: Commitment) -> Self {
         self.commitment = Some(commitment);
@@ -64,14 +70,11 @@ impl Price {
         self
     }
 
-    /// Has the price paid at once, without a hold, as x402's flow `authorization` orders it: the
-    /// handler runs on the facilitator's word that the payment is good, the payment is charged, and
-    /// only then does the answer leave. It is the cheapest way to be paid once: one transaction, and
-    /// no rent. A handler that has effects of its own is better held for, since its work may turn out
-    /// unpaid; nothing of its answer does.
+    /// Has the price held before the handler runs, and captured after it, as x402's flow `escrow`
+    /// orders it: the handler's work is paid for whatever the payer does meanwhile.
     #[must_use]
-    pub fn charged(mut self) -> Self {
-        self.charged = true;
+    pub fn held(mut self) -> Self {
+        self.held = true;
         self
     }
 
@@ -101,14 +104,16 @@ impl Price {
     pub(crate) fn mistake(&self) -> Option<String> {
         match (self.amount, self.hold) {
             (0, _) => Some("the price is 0; leave the layer out for what is free".to_owned()),
-            (_, Some(_)) if self.charged => {
-                Some("a price is charged at once or streamed, not both: a charge holds nothing".to_owned())
-            }
             (amount, Some(hold)) if hold < amount => {
                 Some(format!("what is held, {hold}, is less than one request costs, {amount}"))
             }
             _ => None,
         }
+    }
+
+    /// Whether the price is charged at once: nothing is held for it.
+    pub(crate) fn is_charged(&self) -> bool {
+        !self.held && self.hold.is_none()
     }
 
     /// Whether the facilitator saw the payment as finally as the price asks.
@@ -139,7 +144,7 @@ fn is_final_enough(commitment: Option<Commitment>, answer: &SettleResponse) -> b
 }
 
 /// What a handler puts into its response's extensions to be paid less than the price: base units.
-/// The rest of the hold goes back to the payer. More than the price is a fault of the handler's: then
-/// nothing is paid, and the client is answered 500.
+/// The payer keeps the rest. More than the price is a fault of the handler's: then nothing is paid, and
+/// the client is answered 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CaptureAmount(pub u64);

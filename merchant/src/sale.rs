@@ -104,7 +104,7 @@ async fn sell(
     let extensions = identified::extensions(terms.price, &payment);
     match accepted.voucher {
         Some(voucher) => streamed::sell(merchant, terms, &accepted, voucher, extensions, handler).await,
-        None if terms.price.charged => charged::sell(merchant, terms, &accepted, extensions, handler).await,
+        None if terms.price.is_charged() => charged::sell(merchant, terms, &accepted, extensions, handler).await,
         None => held::sell(merchant, terms, &accepted, extensions, handler).await,
     }
 }

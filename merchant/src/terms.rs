@@ -45,7 +45,7 @@ impl Terms<'_> {
             seconds => capture_deadline.saturating_add(seconds.into()),
         };
         let extra = Extra {
-            payment_flow: if price.charged { AUTHORIZATION_FLOW } else { ESCROW_FLOW }.to_owned(),
+            payment_flow: if price.is_charged() { AUTHORIZATION_FLOW } else { ESCROW_FLOW }.to_owned(),
             capture_mode: None,
             program: support.program,
             fee_payer: support.fee_payer,

@@ -114,8 +114,9 @@ impl Merchant {
         name: &str,
         port: u16,
         (key, key_file): (Keypair, &Path),
+        more_arguments: &[&str],
     ) -> Result<Self> {
-        Self::open_at(local, &verifier.url, name, Place::new(key_file, port)?, key, None, &[])
+        Self::open_at(local, &verifier.url, name, Place::new(key_file, port)?, key, None, more_arguments)
     }
 
     fn open_at(

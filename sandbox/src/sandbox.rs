@@ -34,6 +34,8 @@ pub struct Settings<'a> {
     pub limits: &'a [&'a str],
     /// More of the verifier's settings, as environment variables.
     pub verifier: &'a [(&'static str, &'a str)],
+    /// More of the merchant's arguments.
+    pub merchant: &'a [&'a str],
 }
 
 impl Default for Settings<'_> {
@@ -45,6 +47,7 @@ impl Default for Settings<'_> {
             deposit: "100",
             limits: &["--max-payment", "1", "--max-total", "50"],
             verifier: &[],
+            merchant: &[],
         }
     }
 }
@@ -129,7 +132,8 @@ impl Sandbox {
         let (opened, merchant) = thread::scope(|scope| {
             let opening = scope.spawn(|| owner.run(&open_session));
             let key = (merchant_key, merchant_file.as_path());
-            let merchant = Merchant::start_at(&local, &verifier, "shop", merchant_port, key);
+            let merchant =
+                Merchant::start_at(&local, &verifier, "shop", merchant_port, key, settings.merchant);
             (joined(opening), merchant)
         });
         let merchant = merchant?;

@@ -146,7 +146,7 @@ impl Verifier {
         get_json(&format!("{}/payments/{id}", self.url))
     }
 
-    /// Whether a payment has ended in blocks that are confirmed, as [`super::Chain`] reads balances: for the verifier a
+    /// Whether a payment has ended, or was charged, in blocks that are confirmed, as [`super::Chain`] reads balances: for the verifier a
     /// transaction counts from the first block on that has it.
     ///
     /// # Errors
@@ -155,7 +155,8 @@ impl Verifier {
         let payment = self.payment(id)?;
         let mut operations = payment["operations"].as_array().into_iter().flatten();
         let is_only_processed = |operation: &Value| operation["status"] == "processed";
-        Ok(payment["state"] == "ended" && !operations.any(is_only_processed))
+        let is_over = payment["state"] == "ended" || payment["state"] == "paid";
+        Ok(is_over && !operations.any(is_only_processed))
     }
 
     /// Whether it says that it leads, of those over the same database.

@@ -1,7 +1,7 @@
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::Value;
 use x402_escrow_wire::{
-    auth_capture::ESCROW_FLOW,
+    auth_capture::AUTHORIZATION_FLOW,
     text::{Base58, Decimal},
 };
 
@@ -108,7 +108,7 @@ fn every_altered_extra_is_refused() {
         let other = match &extra[name] {
             Value::Number(_) => json!(1),
             Value::String(text) if text.len() == 64 => json!("00".repeat(32)),
-            Value::String(text) if text == ESCROW_FLOW => json!("authorization"),
+            Value::String(text) if text == AUTHORIZATION_FLOW => json!("escrow"),
             _ => json!(Base58([9; 32])),
         };
         let result = check(NOW, |payment| _ = payment.accepted.extra.insert(name.clone(), other.clone()));

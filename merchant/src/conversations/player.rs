@@ -197,8 +197,8 @@ impl Player {
         let shared = fixture::merchant(config, &self.record(instance), self.exchange(instance), clock);
         let layer = |price| PaymentLayer::new(Arc::clone(&shared), price);
         let router = Router::new()
-            .route("/report", get(handle).layer(layer(Price::new(ALONE))))
-            .route("/charge", get(handle).layer(layer(Price::new(ALONE).charged())))
+            .route("/report", get(handle).layer(layer(Price::new(ALONE).held())))
+            .route("/charge", get(handle).layer(layer(Price::new(ALONE))))
             .route("/tick", get(handle).layer(layer(Price::new(PRICE).streamed(HOLD))))
             .with_state(self.work.clone());
         self.lives[instance - 1] = Some(Life { shared, router, runtime });

@@ -67,7 +67,7 @@ impl Instance {
         let config = MerchantConfig { closes_streams, stream_idle_seconds: 5, ..fixture::config() };
         let dice = self.world.dice.clone();
         let shared = fixture::merchant(config, &self.folder, self.exchange(), Arc::new(move || dice.now()));
-        let one = PaymentLayer::new(Arc::clone(&shared), Price::new(PRICE));
+        let one = PaymentLayer::new(Arc::clone(&shared), Price::new(PRICE).held());
         let many = PaymentLayer::new(Arc::clone(&shared), Price::new(PRICE).streamed(HOLD));
         let router = Router::new()
             .route("/one/{n}", get(handle).layer(one))
@@ -99,7 +99,7 @@ impl Instance {
             let router = router.clone();
             async move {
                 let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
-                let body = axum::body::to_bytes(body, 1024).await.unwrap();
+                let body = axum::body::to_bytes(body, 8192).await.unwrap();
                 (parts.status, parts.headers, String::from_utf8_lossy(&body).into_owned())
             }
         });

@@ -25,7 +25,7 @@ use x402_escrow_wire::{
     text::{Base58, Hex32, Key},
 };
 
-use answering::{receiver, settle, supported};
+use answering::{receiver, settle, supported, verify};
 
 pub(crate) const NETWORK: &str = "solana:test";
 /// The escrow program that it settles with.
@@ -59,6 +59,10 @@ struct Books {
     payments: HashMap<Hex32, &'static str>,
     /// Every capture and release that was taken, with what was captured.
     ended: Vec<(Hex32, LifecyclePayload)>,
+    /// What was charged of each payment, in base units.
+    charged: Vec<u64>,
+    /// How often it was asked whether it would settle something.
+    verified: usize,
     authorizations_asked: usize,
     /// What it was asked to settle: payloads and extensions.
     asked: Vec<Value>,
@@ -105,6 +109,7 @@ impl Facilitator {
         let router = Router::new()
             .route("/supported", get(supported))
             .route("/settle", post(settle))
+            .route("/verify", post(verify))
             .route("/receivers/{receiver}/{asset}", get(receiver))
             .with_state(Arc::clone(&inner));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -172,6 +177,15 @@ impl Facilitator {
     /// Captures and releases that were taken.
     pub(crate) fn ended(&self) -> Vec<(Hex32, LifecyclePayload)> {
         self.inner.books.lock().unwrap().ended.clone()
+    }
+
+    pub(crate) fn verified(&self) -> usize {
+        self.inner.books.lock().unwrap().verified
+    }
+
+    /// What was charged of each payment, in base units.
+    pub(crate) fn charged(&self) -> Vec<u64> {
+        self.inner.books.lock().unwrap().charged.clone()
     }
 
     /// What was captured of each payment that ended, in base units.

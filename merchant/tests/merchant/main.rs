@@ -6,6 +6,7 @@
 mod at_once;
 mod browser;
 mod challenge;
+mod charge;
 mod client;
 mod command;
 mod facilitator;

@@ -133,9 +133,12 @@ fn config(facilitator: &Facilitator, folder: &TempDir) -> MerchantConfig {
 }
 
 pub(crate) fn router(merchant: &Merchant, work: Work) -> Router {
-    let price = || merchant.price(Price::new(PRICE).describe("a test"));
+    // Most tests here are about holds. A price that says nothing of it is charged: `charge`.
+    let held = || Price::new(PRICE).held();
+    let charged = || merchant.price(Price::new(PRICE));
+    let price = || merchant.price(held().describe("a test"));
     let streamed = || merchant.price(Price::new(PRICE).streamed(HOLD).refundable(600));
-    let named = || merchant.price(Price::new(PRICE).identified(Offer::Optional));
+    let named = || merchant.price(held().identified(Offer::Optional));
     let streamed_named = || merchant.price(Price::new(PRICE).streamed(HOLD).identified(Offer::Optional));
     let nested = Router::new().route("/b", get(plain).layer(price()));
     Router::new()
@@ -150,13 +153,18 @@ pub(crate) fn router(merchant: &Merchant, work: Work) -> Router {
         .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR).layer(price()))
         .route("/panic", get(panics).layer(price()))
         .route("/wait", get(wait).layer(price()))
-        .route("/final", get(plain).layer(merchant.price(Price::new(PRICE).at_least(Commitment::Finalized))))
+        .route("/final", get(plain).layer(merchant.price(held().at_least(Commitment::Finalized))))
+        .route("/charge", any(plain).layer(charged()))
+        .route("/charge/part", get(async || part(300)).layer(charged()))
+        .route("/charge/nothing", get(async || part(0)).layer(charged()))
+        .route("/charge/missing", get(async || StatusCode::NOT_FOUND).layer(charged()))
+        .route("/charge/wait", get(wait).layer(charged()))
         .route("/named", any(plain).layer(named()))
         .route("/named/wait", get(wait).layer(named()))
         .route("/named/stumble", get(stumble).layer(named()))
         .route(
             "/must-be-named",
-            any(plain).layer(merchant.price(Price::new(PRICE).identified(Offer::Required))),
+            any(plain).layer(merchant.price(held().identified(Offer::Required))),
         )
         .route("/stream/named", get(plain).layer(streamed_named()))
         .route("/stream/named/wait", get(wait).layer(streamed_named()))

@@ -162,7 +162,7 @@ fn the_printed_commands_buy_in_every_way_and_an_interruption_leaves_nothing() {
     let mut payments = String::new();
     std::io::Read::read_to_string(&mut sandbox.output, &mut payments).unwrap();
     let told = |what: &str| payments.lines().filter(|line| line.ends_with(what)).count();
-    assert_eq!((told(": 0.25 paid, 0 back"), told(": 0.03 paid, 0.07 back")), (2, 1), "{payments}");
+    assert_eq!((told(": 0.25 paid at once"), told(": 0.03 paid, 0.07 back")), (2, 1), "{payments}");
     // At the latest when it stopped.
     assert_eq!(told(": 0.1 paid, 0.15 back"), 1, "{payments}");
     assert_eq!(sandbox.parts(), [], "{}", sandbox.said());

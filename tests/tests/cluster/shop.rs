@@ -75,11 +75,11 @@ impl Answer {
 impl Shop {
     /// Opens an escrow with [`DEPOSIT`], and a session with limits of 0.3 a payment and 1 an hour.
     pub(super) fn open() -> Self {
-        Self::open_with(&[])
+        Self::open_with(&[], &[])
     }
 
-    /// The same with more of the verifier's settings, as environment variables.
-    pub(super) fn open_with(settings: &[(&'static str, &str)]) -> Self {
+    /// The same with more of the verifier's settings, as environment variables, and more of the merchant's arguments.
+    pub(super) fn open_with(settings: &[(&'static str, &str)], merchant: &[&str]) -> Self {
         let (cluster, turn) = turn();
         let limits = ["--max-payment", "0.3", "--max-total", "5", "--max-per-period", "1", "--period", "1h"];
         let all = Settings {
@@ -87,6 +87,7 @@ impl Shop {
             deposit: "10",
             limits: &limits,
             verifier: settings,
+            merchant,
             ..Settings::default()
         };
         let sandbox = Sandbox::on(cluster.beside().unwrap(), &all, &|_| {}).unwrap();
@@ -182,9 +183,16 @@ impl Shop {
         self.tokens(&self.merchant.key.pubkey())
     }
 
+    /// Waits until `receiver` has `earned`: a charge may be answered in a block that is not confirmed yet.
+    pub(super) fn wait_until_earned(&self, receiver: &Address, earned: u64) {
+        let has_earned = || Ok(self.tokens(receiver) >= earned);
+        self.wait_until(&format!("{earned} base units to be earned"), has_earned);
+    }
+
     /// Fails unless the merchant has `earned`, `held` is held, and nothing was lost or made.
     #[track_caller]
     pub(super) fn assert_books(&self, earned: u64, held: u64) {
+        self.wait_until_earned(&self.merchant.key.pubkey(), earned);
         let escrow = self.escrow();
         let vault = self.tokens(&address::escrow(&program_id(), &self.owner_key.pubkey(), &self.local.mint));
         assert_eq!(self.earned(), earned, "earned");

@@ -31,7 +31,8 @@ fn whatever_is_killed_nothing_is_sold_twice_and_every_voucher_that_was_answered_
     let run = Run::start("streams", "X402_ESCROW_KILLS", 25);
     let mut till = Till::open(&[("X402_VOUCHER_MARGIN_SECONDS", "120")]);
     let balancer = Balancer::open(run.seed);
-    let mut merchants = till.start_merchants(&balancer.url, &["--capture-window", CAPTURE_WINDOW_SECONDS]);
+    let arguments = ["--held", "--capture-window", CAPTURE_WINDOW_SECONDS];
+    let mut merchants = till.start_merchants(&balancer.url, &arguments);
     balancer.balance(merchants.iter().map(|instance| instance.url.clone()));
     let sessions: Vec<_> =
         (0..2 * SHOPPERS).map(|number| till.open_session(&format!("shopper-{number}"))).collect();

@@ -11,7 +11,7 @@ use axum::{
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Value, json};
 use x402_escrow_wire::{
-    auth_capture::{Extra, LifecyclePayload, Payload, VoucherPayload},
+    auth_capture::{AUTHORIZATION_FLOW, ChargeCapture, Extra, LifecyclePayload, Payload, VoucherPayload},
     claim::Claim,
     facilitator::FacilitatorRequest,
     payment_identifier::{self, Offer},
@@ -43,6 +43,22 @@ pub(super) async fn receiver(State(inner): State<Arc<Inner>>) -> Response {
     )
 }
 
+/// Takes an intent as its client made it, and does nothing.
+pub(super) async fn verify(
+    State(inner): State<Arc<Inner>>,
+    Json(request): Json<FacilitatorRequest>,
+) -> Json<Value> {
+    let payload = Payload::read(&request.payment_payload.payload).unwrap();
+    assert!(matches!(payload, Payload::Intent(intent) if intent.capture.is_none()));
+    assert_eq!(request.claim, None, "nothing is sold yet");
+    inner.books.lock().unwrap().verified += 1;
+    let answer = *inner.answers.lock().unwrap();
+    Json(match answer[0] {
+        Answer::No(code) => json!({ "isValid": false, "invalidReason": code }),
+        _ => json!({ "isValid": true }),
+    })
+}
+
 pub(super) async fn settle(
     State(inner): State<Arc<Inner>>,
     Json(request): Json<FacilitatorRequest>,
@@ -70,6 +86,10 @@ pub(super) async fn settle(
             }
             let _permit = inner.gate.acquire().await.unwrap();
             let id = Hex32(payload.intent(&request.payment_requirements, &extra).digest());
+            if extra.payment_flow == AUTHORIZATION_FLOW {
+                let capture = payload.capture.expect("a charge needs the merchant's consent");
+                return inner.charge(id, &capture, &extra, &request);
+            }
             inner.authorize(id, payload.voucher.map(|first| first.amount.0), &request)
         }
         Payload::Voucher(voucher) => inner.voucher(&voucher, &extra, request.claim),
@@ -148,6 +168,38 @@ impl Inner {
             return refused("duplicate_settlement");
         }
         answered(answer, id, state, repeated, request.payment_requirements.amount.0)
+    }
+
+    /// Charges once, what the merchant consented to.
+    fn charge(
+        &self,
+        id: Hex32,
+        capture: &ChargeCapture,
+        extra: &Extra,
+        request: &FacilitatorRequest,
+    ) -> Response {
+        assert!(request.claim.is_some());
+        let amount = capture.amount.0;
+        let signer = VerifyingKey::from_bytes(&extra.receiver_authorizer.0).unwrap();
+        signer
+            .verify_strict(&capture.capture(id.0).signed_bytes(), &Signature::from_bytes(&capture.signature.0))
+            .expect("the merchant consents to what it charges");
+        let answer = self.answers.lock().unwrap()[0];
+        match answer {
+            Answer::No(code) => return refused(code),
+            Answer::Lost => return StatusCode::BAD_GATEWAY.into_response(),
+            _ => {}
+        }
+        let books = &mut *self.books.lock().unwrap();
+        let repeated = books.payments.insert(id, "paid").is_some();
+        if !repeated {
+            books.charged.push(amount);
+            books.claims.insert((id, None), (request.claim, 0));
+        }
+        match books.claims[&(id, None)].0 == request.claim {
+            true => answered(answer, id, "paid", repeated, amount),
+            false => refused("duplicate_settlement"),
+        }
     }
 
     fn end(&self, payload: &LifecyclePayload, request: &FacilitatorRequest) -> Response {

@@ -80,6 +80,7 @@ fn said(report: &Value) -> String {
     let mut said = match state {
         "unsettled" => format!("{} sent, and not in a block", tokens("amount")),
         "authorized" => format!("{} held", tokens("amount")),
+        "paid" => format!("{} paid at once", tokens("captured")),
         "captured" | "ended" => format!("{} paid, {} back", tokens("captured"), tokens("released")),
         other => format!("{} {other}", tokens("amount")),
     };
@@ -115,8 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn transfers_streams_and_refunds_are_told_of() {
+    fn charges_transfers_streams_and_refunds_are_told_of() {
         let said = |report: Value| said(&report);
+        let charge = json!({ "state": "paid", "amount": "250000", "captured": "250000", "released": "0" });
+        assert_eq!(said(charge), "0.25 paid at once");
         let transfer = json!({ "paymentId": "ab", "amount": "250000", "status": "confirmed" });
         assert_eq!(said(transfer), "transfer of 0.25, confirmed");
         let stream = json!({ "state": "authorized", "amount": "250000", "vouched": "3000", "captured": "0" });

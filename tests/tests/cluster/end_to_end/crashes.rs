@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use crate::shop::{Shop, payment_id};
 
-/// Price of /slow and of /quote, in base units.
+/// Price of /slow, which is held, and of /quote, which is charged, in base units.
 const SLOW: u64 = 5_000;
 const QUOTE: u64 = 10_000;
 
@@ -59,9 +59,12 @@ fn a_merchant_killed_while_it_serves_gives_the_money_back() {
 #[test]
 fn a_verifier_killed_at_any_moment_of_a_settlement_pays_once() {
     let mut shop = Shop::open();
-    let path = "/quote?symbol=SOL";
+    let (held, charged) = (("/slow?milliseconds=0", SLOW), ("/quote?symbol=SOL", QUOTE));
     let mut earned = 0;
-    for delay_milliseconds in [5, 20, 60, 150, 400, 900] {
+    let delays = [5, 20, 60, 150, 400, 900];
+    for (delay_milliseconds, (path, price)) in
+        delays.iter().flat_map(|delay| [(*delay, held), (*delay, charged)])
+    {
         let payment = shop.payment(path);
         let first = thread::scope(|scope| {
             let request = scope.spawn(|| shop.send(path, &payment).status);
@@ -76,11 +79,11 @@ fn a_verifier_killed_at_any_moment_of_a_settlement_pays_once() {
         let last =
             if first == 200 { shop.send(path, &payment).status } else { insist(&shop, path, &payment) };
         assert_eq!(last, if first == 200 { 402 } else { 200 }, "killed after {delay_milliseconds} ms");
-        earned += QUOTE;
+        earned += price;
         shop.wait_until_nothing_is_held();
         shop.assert_books(earned, 0);
         // The verifier looks a few times a second.
-        let (id, captured) = (payment_id(&payment), QUOTE.to_string());
+        let (id, captured) = (payment_id(&payment), price.to_string());
         let reported = || Ok(shop.verifier.payment(&id)?["captured"] == captured);
         shop.local.chain.wait_until("the report", Duration::from_secs(30), reported).unwrap();
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use solana_sdk::signature::Signer;
 use x402_escrow_interface::{address, instruction};
 use x402_escrow_tests::program_id;
@@ -19,40 +20,47 @@ fn an_agent_buys_and_every_base_unit_is_where_it_belongs() {
     assert_eq!(fetched["payment"]["settlement"]["success"], true);
     shop.assert_books(250_000, 0);
 
-    // A part of the hold is captured, and the rest goes back.
-    shop.agent.run(&["fetch", &shop.url("/metered?units=3")]).unwrap();
+    // A part of a hold is captured, and the rest goes back.
+    let metered = shop.agent.run(&["fetch", &shop.url("/metered?units=3")]).unwrap();
     shop.assert_books(280_000, 0);
 
-    // A handler that fails is not paid.
+    // A handler that fails is not paid: what was held goes back.
     let error = shop.agent.run(&["fetch", &shop.url("/broken")]).unwrap_err().to_string();
     assert!(error.contains("500"), "{error}");
     shop.wait_until_nothing_is_held();
     shop.assert_books(280_000, 0);
 
     // Reported until final, with slot and block hash.
-    let id = fetched["payment"]["paymentId"].as_str().unwrap();
-    let report = || shop.verifier.payment(id).unwrap();
-    shop.local
-        .chain
-        .wait_until("the payment to be final", Duration::from_secs(60), || {
-            Ok(report()["transactions"].as_array().unwrap().iter().all(|one| one["status"] == "finalized"))
-        })
-        .unwrap();
-    let report = report();
-    assert_eq!((&report["state"], &report["captured"]), (&"ended".into(), &"250000".into()));
-    let kinds: Vec<_> = report["transactions"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
-    assert_eq!(kinds, ["authorize", "capture"]);
-    for transaction in report["transactions"].as_array().unwrap() {
-        assert!(
-            transaction["slot"].as_u64().unwrap() > 0 && transaction["blockHash"].is_string(),
-            "{transaction}"
-        );
-    }
+    assert_final(&shop, &fetched, ("paid", "250000"), &["charge"]);
+    assert_final(&shop, &metered, ("ended", "30000"), &["authorize", "capture"]);
 
     shop.owner.run(&["escrow", "withdraw"]).unwrap();
     let owner = shop.owner_key.pubkey();
     assert_eq!(shop.local.chain.tokens(&owner, &shop.local.mint).unwrap(), DEPOSIT - 280_000);
     assert_eq!(shop.escrow().balance, 0);
+}
+
+/// Waits until what the agent printed about is final, and compares it: its state, what was captured, and how.
+#[track_caller]
+fn assert_final(shop: &Shop, fetched: &Value, expected: (&str, &str), kinds: &[&str]) {
+    let id = fetched["payment"]["paymentId"].as_str().unwrap();
+    let report = || shop.verifier.payment(id).unwrap();
+    let is_final = |transaction: &Value| transaction["status"] == "finalized";
+    shop.local
+        .chain
+        .wait_until("the payment to be final", Duration::from_secs(60), || {
+            Ok(report()["transactions"].as_array().unwrap().iter().all(is_final))
+        })
+        .unwrap();
+    let report = report();
+    assert_eq!((&report["state"], &report["captured"]), (&expected.0.into(), &expected.1.into()));
+    let transactions = report["transactions"].as_array().unwrap();
+    let found: Vec<_> = transactions.iter().map(|one| &one["kind"]).collect();
+    assert_eq!(found, kinds);
+    for transaction in transactions {
+        let is_placed = transaction["slot"].as_u64().unwrap() > 0 && transaction["blockHash"].is_string();
+        assert!(is_placed, "{transaction}");
+    }
 }
 
 #[test]

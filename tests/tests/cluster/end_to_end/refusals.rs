@@ -61,27 +61,32 @@ fn a_payment_that_is_not_right_buys_nothing() {
 #[test]
 fn one_payment_buys_once() {
     let shop = Shop::open();
-    let path = "/quote?symbol=SOL";
+    let mut earned = 0;
+    for (path, price, kind) in
+        [("/quote?symbol=SOL", 10_000, "charge"), ("/slow?milliseconds=0", 5_000, "authorize")]
+    {
+        let payment = shop.payment(path);
+        assert_eq!(shop.send(path, &payment).status, 200);
+        earned += price;
+        shop.assert_books(earned, 0);
+        let again = shop.send(path, &payment);
+        assert_eq!((again.status, again.reason()), (402, "duplicate_settlement"));
+        shop.assert_books(earned, 0);
 
-    let payment = shop.payment(path);
-    assert_eq!(shop.send(path, &payment).status, 200);
-    shop.assert_books(10_000, 0);
-    let again = shop.send(path, &payment);
-    assert_eq!((again.status, again.reason()), (402, "duplicate_settlement"));
-    shop.assert_books(10_000, 0);
-
-    let payment = shop.payment(path);
-    let statuses: Vec<_> = thread::scope(|scope| {
-        let requests: Vec<_> = (0..20).map(|_| scope.spawn(|| shop.send(path, &payment).status)).collect();
-        requests.into_iter().map(|request| request.join().unwrap()).collect()
-    });
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == 402).count(), 19, "{statuses:?}");
-    shop.assert_books(20_000, 0);
-    let report = shop.verifier.payment(&payment_id(&payment)).unwrap();
-    let authorized =
-        report["transactions"].as_array().unwrap().iter().filter(|one| one["kind"] == "authorize");
-    assert_eq!(authorized.filter(|one| one["slot"] != Value::Null).count(), 1, "{report}");
+        let payment = shop.payment(path);
+        let statuses: Vec<_> = thread::scope(|scope| {
+            let send = || shop.send(path, &payment).status;
+            let requests: Vec<_> = (0..20).map(|_| scope.spawn(send)).collect();
+            requests.into_iter().map(|request| request.join().unwrap()).collect()
+        });
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|status| **status == 402).count(), 19, "{statuses:?}");
+        earned += price;
+        shop.assert_books(earned, 0);
+        let report = shop.verifier.payment(&payment_id(&payment)).unwrap();
+        let began = report["transactions"].as_array().unwrap().iter().filter(|one| one["kind"] == kind);
+        assert_eq!(began.filter(|one| one["slot"] != Value::Null).count(), 1, "{report}");
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn signature(text: &Value) -> Signature {
 
 #[test]
 fn purchases_that_are_answered_reserved_share_transactions_and_are_captured_once() {
-    let shop = Shop::open_with(&SETTINGS);
+    let shop = Shop::open_with(&SETTINGS, &["--held"]);
     let mut alone = BTreeSet::new();
     for _ in 0..3 {
         let (_, answer) = shop.buy(&shop.merchant, "/quote?symbol=SOL");
@@ -120,7 +120,7 @@ fn purchases_that_are_answered_reserved_share_transactions_and_are_captured_once
 
 #[test]
 fn captures_answered_reserved_outlive_a_verifier_that_sent_none_of_them() {
-    let mut shop = Shop::open_with(&SETTINGS);
+    let mut shop = Shop::open_with(&SETTINGS, &["--held"]);
     let mut ids: Vec<_> = (1..FULL).map(|_| shop.buy_reserved(&shop.merchant)).collect();
     shop.verifier.kill();
     shop.assert_payouts(&shop.merchant, &BTreeSet::new());
@@ -144,9 +144,11 @@ fn captures_answered_reserved_outlive_a_verifier_that_sent_none_of_them() {
 #[test]
 fn a_reserved_capture_near_its_deadline_waits_for_no_others_and_takes_those_that_wait_along() {
     // Two minutes before the deadline nothing is answered `reserved` any more, and what was is sent.
-    let shop = Shop::open_with(&[SETTINGS.as_slice(), &[("X402_VOUCHER_MARGIN_SECONDS", "120")]].concat());
+    let settings = [SETTINGS.as_slice(), &[("X402_VOUCHER_MARGIN_SECONDS", "120")]].concat();
+    let shop = Shop::open_with(&settings, &["--held"]);
     let start = |name, window| {
-        Merchant::start_with(&shop.local, &shop.verifier, name, &["--capture-window", window]).unwrap()
+        let arguments = ["--held", "--capture-window", window];
+        Merchant::start_with(&shop.local, &shop.verifier, name, &arguments).unwrap()
     };
     let (soon, late) = (start("soon", "140"), start("late", "100"));
     let began = Instant::now();

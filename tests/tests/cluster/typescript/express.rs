@@ -72,6 +72,7 @@ impl Express {
     /// merchant sold nothing.
     #[track_caller]
     pub(super) fn assert_books(&self, shop: &Shop, earned: u64, held: u64) {
+        shop.wait_until_earned(&self.key.pubkey(), earned);
         let escrow = shop.escrow();
         assert_eq!(self.earned(shop), earned, "earned");
         assert_eq!((escrow.balance, escrow.held), (DEPOSIT - earned, held), "balance and held");

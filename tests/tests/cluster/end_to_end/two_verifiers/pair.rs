@@ -110,7 +110,7 @@ impl Pair {
             let owner = Agent::owner(&local, &local.folder().join("owner.json"), &verifier);
             let session = owner.open_session(&format!("session-{name}")).unwrap();
             Side {
-                merchant: Merchant::start(&local, &verifier, name).unwrap(),
+                merchant: Merchant::start_with(&local, &verifier, name, &["--held"]).unwrap(),
                 agent: Agent::with_session(&local, &session),
                 parties: parties.asking(&verifier),
                 verifier,
