@@ -127,32 +127,29 @@ async fn stopped() {
 
 /// Every route with its price in base units, and how final the charge or the hold must be.
 fn shop(merchant: &Merchant, name: String, all_held: bool) -> Router {
-    let priced = |amount, commitment, description: &str| {
-        Price::new(amount).at_least(commitment).describe(description)
-    };
-    let held = |amount, commitment, description| {
-        merchant.price(priced(amount, commitment, description).held())
-    };
-    let price = |amount, commitment, description| match all_held {
-        true => held(amount, commitment, description),
-        false => merchant.price(priced(amount, commitment, description)),
-    };
+    let price =
+        |amount, commitment, description| Price::new(amount).at_least(commitment).describe(description);
+    let sold = |price: Price| merchant.price(if all_held { price.held() } else { price });
+    let weather_price = price(1_000, Processed, "The weather in a city").example(json!({ "city": "Oslo" }));
+    let quote_price = price(10_000, Processed, "The price of a token").example(json!({ "symbol": "SOL" }));
+    let translation_price =
+        price(50_000, Processed, "A translation into Pig Latin").example(json!({ "text": "good morning" }));
+    let report_price = price(250_000, Confirmed, "A market report").example(json!({ "topic": "wheat" }));
+    let metered_price = price(UNIT_PRICE * HELD_UNITS, Processed, "Work by the unit").held();
+    let ticks_price = price(TICK_PRICE, Processed, "A price, again and again").streamed(TICKS_HOLD);
+    let slow_price = price(5_000, Processed, "Takes its time").held();
+    let broken_price = price(20_000, Processed, "Fails, and is not paid for").held();
     Router::new()
-        .route("/weather", get(weather).layer(price(1_000, Processed, "The weather in a city")))
-        .route("/quote", get(quote).layer(price(10_000, Processed, "The price of a token")))
-        .route("/translate", post(translate).layer(price(50_000, Processed, "A translation into Pig Latin")))
-        .route("/report", get(report).layer(price(250_000, Confirmed, "A market report")))
-        .route("/metered", get(metered).layer(held(UNIT_PRICE * HELD_UNITS, Processed, "Work by the unit")))
-        .route("/ticks", get(ticks).layer(merchant.price(ticks_price())))
-        .route("/archive", get(archive).layer(price(400_000, Confirmed, "All reports of a year")))
-        .route("/slow", get(slow).layer(held(5_000, Processed, "Takes its time")))
-        .route("/broken", get(broken).layer(held(20_000, Processed, "Fails, and is not paid for")))
+        .route("/weather", get(weather).layer(sold(weather_price)))
+        .route("/quote", get(quote).layer(sold(quote_price)))
+        .route("/translate", post(translate).layer(sold(translation_price)))
+        .route("/report", get(report).layer(sold(report_price)))
+        .route("/archive", get(archive).layer(sold(price(400_000, Confirmed, "All reports of a year"))))
+        .route("/metered", get(metered).layer(sold(metered_price.example(json!({ "units": 3 })))))
+        .route("/ticks", get(ticks).layer(sold(ticks_price.refundable(TICKS_REFUND_SECONDS))))
+        .route("/slow", get(slow).layer(sold(slow_price.unlisted())))
+        .route("/broken", get(broken).layer(sold(broken_price.unlisted())))
         .with_state(name)
-}
-
-fn ticks_price() -> Price {
-    let price = Price::new(TICK_PRICE).streamed(TICKS_HOLD).refundable(TICKS_REFUND_SECONDS);
-    price.at_least(Processed).describe("A price, again and again")
 }
 
 async fn ticks(State(shop): State<String>, Query(query): Query<Quote>) -> Json<Value> {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use serde_json::{Map, Value};
 use tracing::{error, warn};
 use x402_escrow_wire::{error_code::ErrorCode, facilitator::SettleResponse, purchase::verdict::Verdict};
 
@@ -20,11 +19,8 @@ use crate::{
 pub(crate) async fn ask(
     merchant: &Arc<Shared>,
     accepted: &Accepted,
-    extensions: Option<Map<String, Value>>,
 ) -> (Verdict, Result<SettleResponse, FacilitatorError>) {
-    let payload = accepted.payload.clone();
-    let claim = merchant.record.claim;
-    let answer = merchant.facilitator.pay(payload, extensions, &accepted.requirements, claim).await;
+    let answer = merchant.facilitator.pay(accepted.payment(), merchant.record.claim).await;
     (verdict(merchant, &answer), answer)
 }
 
@@ -32,10 +28,8 @@ pub(crate) async fn ask(
 pub(crate) async fn verify(
     merchant: &Arc<Shared>,
     accepted: &Accepted,
-    extensions: Option<Map<String, Value>>,
 ) -> (Verdict, Result<SettleResponse, FacilitatorError>) {
-    let payload = accepted.payload.clone();
-    let answer = merchant.facilitator.verify(payload, extensions, &accepted.requirements).await;
+    let answer = merchant.facilitator.verify(accepted.payment()).await;
     let answer = answer.map(|verified| SettleResponse {
         success: verified.is_valid,
         error_reason: verified.invalid_reason,

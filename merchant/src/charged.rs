@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::{error, warn};
 use x402_escrow_wire::{
     facilitator::SettleResponse,
@@ -40,7 +40,6 @@ struct Sale<'a> {
     merchant: &'a Arc<Shared>,
     terms: &'a Terms<'a>,
     accepted: &'a Accepted,
-    extensions: Option<Map<String, Value>>,
 }
 
 /// Serves the request if the payment pays for it.
@@ -48,10 +47,9 @@ pub(crate) async fn sell(
     merchant: &Arc<Shared>,
     terms: &Terms<'_>,
     accepted: &Accepted,
-    extensions: Option<Map<String, Value>>,
     handler: impl Future<Output = Response>,
 ) -> Response {
-    let sale = Sale { merchant, terms, accepted, extensions };
+    let sale = Sale { merchant, terms, accepted };
     if !sale.change(ChargeEvent::Asked, None).await {
         return used(terms, accepted);
     }
@@ -73,7 +71,7 @@ impl Sale<'_> {
 
     /// Nothing is signed yet.
     async fn first(self, handler: impl Future<Output = Response>) -> Response {
-        let (verdict, answer) = verify(self.merchant, self.accepted, self.extensions.clone()).await;
+        let (verdict, answer) = verify(self.merchant, self.accepted).await;
         if verdict != Verdict::Yes {
             self.change(ChargeEvent::Refused, None).await;
             return not_sold(self.terms, self.accepted, verdict, &answer);
@@ -143,7 +141,7 @@ impl Sale<'_> {
             Some(payload) => Accepted { payload, ..self.accepted.clone() },
             None => self.accepted.clone(),
         };
-        ask(self.merchant, &accepted, self.extensions.clone()).await
+        ask(self.merchant, &accepted).await
     }
 
     /// What was signed before.

@@ -1,17 +1,19 @@
 //! Checks whether a payment is what a route asks for. Uses the terms; no I/O, time is a field of them.
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use x402_escrow_wire::{
     X402_VERSION,
     auth_capture::{Extra, IntentPayload, Payload, VoucherPayload},
     error_code::ErrorCode,
-    payment::{PaymentPayload, PaymentRequirements},
+    payment::{PaymentPayload, PaymentRequirements, ResourceInfo},
+    payment_identifier,
     text::Hex32,
 };
 
 use crate::{
     config::MerchantConfig,
+    price::Price,
     record::{About, CLOCK_TOLERANCE},
     terms::Terms,
 };
@@ -37,9 +39,25 @@ pub(crate) struct Accepted {
     pub(crate) voucher: Option<VoucherPayload>,
     /// Whether the payment is an intent, whose hold is still to be made.
     pub(crate) opens_hold: bool,
+    /// What the facilitator is told of the route, where a payment begins.
+    pub(crate) resource: Option<ResourceInfo>,
+    /// The purchase's id, where the price takes ids, and what is declared of the route. Nothing else of
+    /// what the client sent.
+    pub(crate) extensions: Option<Map<String, Value>>,
 }
 
 impl Accepted {
+    /// What the facilitator is asked about.
+    pub(crate) fn payment(&self) -> PaymentPayload {
+        PaymentPayload {
+            x402_version: X402_VERSION,
+            resource: self.resource.clone(),
+            accepted: self.requirements.clone(),
+            payload: self.payload.clone(),
+            extensions: self.extensions.clone(),
+        }
+    }
+
     /// What the hold's ending needs. A hold that was made before now lasts no longer than one that is
     /// offered now.
     pub(crate) fn about(&self, terms: &Terms<'_>) -> About {
@@ -112,6 +130,7 @@ impl Terms<'_> {
             });
         }
         let payload = Payload::read_field(&payment.payload);
+        let identified = identified(self.price, payment);
         // A hold that is there has a deadline of its own; a voucher's terms may be as old as the
         // hold.
         if let (Ok(Payload::Voucher(voucher)), Some(_)) = (&payload, self.price.hold) {
@@ -124,6 +143,8 @@ impl Terms<'_> {
                 capture_deadline: None,
                 voucher: Some(voucher),
                 opens_hold: false,
+                resource: None,
+                extensions: identified,
             });
         }
         let is_ours = issued_at <= self.now.saturating_add(CLOCK_TOLERANCE);
@@ -157,6 +178,8 @@ impl Terms<'_> {
                     capture_deadline: Some(extra.capture_deadline),
                     voucher: intent.voucher.filter(|_| self.price.hold.is_some()),
                     opens_hold: true,
+                    resource: self.listed(),
+                    extensions: self.extensions(identified),
                 })
             }
             Ok(Payload::Lifecycle(_) | Payload::Voucher(_)) => mismatch(
@@ -169,6 +192,13 @@ impl Terms<'_> {
             }),
         }
     }
+}
+
+/// The purchase's id, where the price takes ids.
+fn identified(price: &Price, payment: &PaymentPayload) -> Option<Map<String, Value>> {
+    let offer = price.identified?;
+    let info = payment_identifier::read(payment.extensions.as_ref()).ok()??;
+    Some(payment_identifier::identified(offer, &info.id?))
 }
 
 /// Whether the session key signed the intent. Anyone can send what nobody signed: it is not worth a

@@ -29,7 +29,7 @@ use x402_escrow_wire::{
 
 use crate::{
     end,
-    facilitator::FacilitatorError,
+    facilitator::{FacilitatorError, plain},
     price::charge_event,
     record::{Change, NotChanged},
     shared::Shared,
@@ -177,7 +177,7 @@ async fn ask_again(
     // Neither is signed. The id is not kept, and the fee payer may be another than it was.
     requirements.extra.remove(EXTRA);
     requirements.extra.insert("feePayer".to_owned(), json!(merchant.support().fee_payer));
-    let answer = merchant.facilitator.pay(intent, None, &requirements, merchant.record.claim).await;
+    let answer = merchant.facilitator.pay(plain(intent, &requirements), merchant.record.claim).await;
     let verdict = match &answer {
         Ok(answer) if answer.error_reason.as_deref() == Some(ErrorCode::InvalidExtra.as_str()) => {
             merchant.ask_support().await;

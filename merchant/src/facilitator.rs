@@ -112,38 +112,21 @@ impl Facilitator {
         payload: Value,
         requirements: &PaymentRequirements,
     ) -> Result<SettleResponse, FacilitatorError> {
-        self.post(payload, None, requirements, None).await
+        self.ask("/settle", Some(&request(plain(payload, requirements), None))).await
     }
 
     /// Settles what a client sent.
     pub(crate) async fn pay(
         &self,
-        payload: Value,
-        extensions: Option<Map<String, Value>>,
-        requirements: &PaymentRequirements,
+        payment: PaymentPayload,
         claim: Claim,
     ) -> Result<SettleResponse, FacilitatorError> {
-        self.post(payload, extensions, requirements, Some(claim)).await
+        self.ask("/settle", Some(&request(payment, Some(claim)))).await
     }
 
     /// Asks whether what a client sent would be settled.
-    pub(crate) async fn verify(
-        &self,
-        payload: Value,
-        extensions: Option<Map<String, Value>>,
-        requirements: &PaymentRequirements,
-    ) -> Result<VerifyResponse, FacilitatorError> {
-        self.ask("/verify", Some(&request(payload, extensions, requirements, None))).await
-    }
-
-    async fn post(
-        &self,
-        payload: Value,
-        extensions: Option<Map<String, Value>>,
-        requirements: &PaymentRequirements,
-        claim: Option<Claim>,
-    ) -> Result<SettleResponse, FacilitatorError> {
-        self.ask("/settle", Some(&request(payload, extensions, requirements, claim))).await
+    pub(crate) async fn verify(&self, payment: PaymentPayload) -> Result<VerifyResponse, FacilitatorError> {
+        self.ask("/verify", Some(&request(payment, None))).await
     }
 
     pub(crate) async fn draft_refund(
@@ -178,22 +161,13 @@ impl Facilitator {
     }
 }
 
-fn request(
-    payload: Value,
-    extensions: Option<Map<String, Value>>,
-    requirements: &PaymentRequirements,
-    claim: Option<Claim>,
-) -> FacilitatorRequest {
-    FacilitatorRequest {
-        x402_version: X402_VERSION,
-        payment_payload: PaymentPayload {
-            x402_version: X402_VERSION,
-            resource: None,
-            accepted: requirements.clone(),
-            payload,
-            extensions,
-        },
-        payment_requirements: requirements.clone(),
-        claim,
-    }
+fn request(payment_payload: PaymentPayload, claim: Option<Claim>) -> FacilitatorRequest {
+    let payment_requirements = payment_payload.accepted.clone();
+    FacilitatorRequest { x402_version: X402_VERSION, payment_payload, payment_requirements, claim }
+}
+
+/// A payload on its requirements, and nothing beside.
+pub(crate) fn plain(payload: Value, requirements: &PaymentRequirements) -> PaymentPayload {
+    let accepted = requirements.clone();
+    PaymentPayload { x402_version: X402_VERSION, resource: None, accepted, payload, extensions: None }
 }

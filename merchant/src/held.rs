@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::response::Response;
-use serde_json::{Map, Value};
 use tokio::time::timeout;
 use tracing::{error, warn};
 use x402_escrow_wire::{facilitator::SettleResponse, purchase::seller::HoldEvent, text::Hex32};
@@ -29,7 +28,6 @@ pub(crate) async fn sell(
     merchant: &Arc<Shared>,
     terms: &Terms<'_>,
     accepted: &Accepted,
-    extensions: Option<Map<String, Value>>,
     handler: impl Future<Output = Response>,
 ) -> Response {
     let id = accepted.payment_id;
@@ -41,7 +39,7 @@ pub(crate) async fn sell(
     if change(HoldEvent::Asked).await.is_err() {
         return used(terms, accepted);
     }
-    let (verdict, answer) = ask(merchant, accepted, extensions).await;
+    let (verdict, answer) = ask(merchant, accepted).await;
     let held = match (verdict.of_hold(), &answer) {
         (None, Ok(answer)) if terms.price.is_final_enough(answer) => Some(answer),
         _ => None,

@@ -11,7 +11,6 @@ use axum::{
     body::{Body, HttpBody, to_bytes},
     response::Response,
 };
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::error;
@@ -79,14 +78,6 @@ pub(crate) fn purchase(
         }
         None => Ok(None),
     }
-}
-
-/// The extensions that go to the facilitator: the purchase's id, where the price takes ids, and nothing
-/// else of what the client sent.
-pub(crate) fn extensions(price: &Price, payment: &PaymentPayload) -> Option<Map<String, Value>> {
-    let offer = price.identified?;
-    let info = payment_identifier::read(payment.extensions.as_ref()).ok()??;
-    Some(payment_identifier::identified(offer, &info.id?))
 }
 
 impl Shared {

@@ -19,7 +19,7 @@
 //! - `identified`, `ending`: repeats under an id, and how holds end
 //! - `shared`: what all requests of one merchant share
 //! - `answer`, `end`: what clients are answered, and what merchants sign
-//! - `check`, `terms`: what a route asks for, and whether a payment is that
+//! - `check`, `terms`, `listing`: what a route asks for and says of itself, and whether a payment is that
 //! - `facilitator`, `exchange`, `record`, `kept`: the HTTP client, the files, and answers in memory
 //! - `config`, `base`, `price`: what merchants set up
 
@@ -41,6 +41,7 @@ mod fixture;
 mod held;
 mod identified;
 mod kept;
+mod listing;
 mod page;
 mod price;
 mod ready;

@@ -1,5 +1,6 @@
 //! States what a route costs, and how final a payment must be. Uses nothing.
 
+use serde_json::Value;
 use x402_escrow_wire::{
     auth_capture::Commitment,
     facilitator::SettleResponse,
@@ -32,6 +33,11 @@ pub struct Price {
     pub description: Option<String>,
     /// Media type of the response.
     pub mime_type: Option<String>,
+    /// An example of what a request takes, for catalogues: an object of query parameters, or the JSON
+    /// of a body.
+    pub example: Option<Value>,
+    /// Whether the facilitator may list the route in its catalogue, once somebody has paid for it.
+    pub listed: bool,
 }
 
 impl Price {
@@ -52,6 +58,8 @@ impl Price {
             identified: None,
             description: None,
             mime_type: None,
+            example: None,
+            listed: true,
         }
     }
 
@@ -97,6 +105,21 @@ impl Price {
     #[must_use]
     pub fn describe(mut self, description: &str) -> Self {
         self.description = Some(description.to_owned());
+        self
+    }
+
+    /// Shows catalogues what a request takes: an object of query parameters, or the JSON of a body.
+    /// Without it a route that takes a body is not listed.
+    #[must_use]
+    pub fn example(mut self, example: Value) -> Self {
+        self.example = Some(example);
+        self
+    }
+
+    /// Keeps the route out of catalogues, also where a client declares it.
+    #[must_use]
+    pub fn unlisted(mut self) -> Self {
+        self.listed = false;
         self
     }
 

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::Body,
-    extract::{OriginalUri, Request},
+    extract::{MatchedPath, OriginalUri, Request},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -22,6 +22,7 @@ use x402_escrow_wire::{
 use crate::{
     answer::{challenge, internal_error, problem, refusal},
     charged, held, identified,
+    listing::Listing,
     price::Price,
     shared::Shared,
     streamed,
@@ -45,12 +46,15 @@ where
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let url = format!("{}{path}", merchant.base);
     let support = merchant.support();
+    let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let listing = Listing::of(price, &parts.method, path, &merchant.base);
     let terms = Terms {
         config: &merchant.config,
         base: &merchant.base,
         support: &support,
         price,
         url: &url,
+        listing: listing.as_ref(),
         resource_hash: resource_hash(parts.method.as_str(), &url, &body),
         now: merchant.now(),
     };
@@ -101,11 +105,10 @@ async fn sell(
         Ok(accepted) => accepted,
         Err(mismatch) => return refusal(terms, mismatch.code, &mismatch.message),
     };
-    let extensions = identified::extensions(terms.price, &payment);
     match accepted.voucher {
-        Some(voucher) => streamed::sell(merchant, terms, &accepted, voucher, extensions, handler).await,
-        None if terms.price.is_charged() => charged::sell(merchant, terms, &accepted, extensions, handler).await,
-        None => held::sell(merchant, terms, &accepted, extensions, handler).await,
+        Some(voucher) => streamed::sell(merchant, terms, &accepted, voucher, handler).await,
+        None if terms.price.is_charged() => charged::sell(merchant, terms, &accepted, handler).await,
+        None => held::sell(merchant, terms, &accepted, handler).await,
     }
 }
 

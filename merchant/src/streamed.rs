@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use serde_json::{Map, Value};
 use tracing::error;
 use x402_escrow_wire::{
     auth_capture::VoucherPayload,
@@ -33,7 +32,6 @@ pub(crate) async fn sell(
     terms: &Terms<'_>,
     accepted: &Accepted,
     voucher: VoucherPayload,
-    extensions: Option<Map<String, Value>>,
     handler: impl Future<Output = Response>,
 ) -> Response {
     let (id, amount) = (accepted.payment_id, voucher.amount.0);
@@ -52,7 +50,7 @@ pub(crate) async fn sell(
             _ => used(terms, accepted),
         };
     }
-    let (verdict, answer) = ask(merchant, accepted, extensions).await;
+    let (verdict, answer) = ask(merchant, accepted).await;
     let paid =
         answer.as_ref().ok().filter(|answer| verdict == Verdict::Yes && is_enough(terms, accepted, answer));
     let written = match paid {

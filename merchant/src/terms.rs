@@ -7,12 +7,13 @@ use x402_escrow_wire::{
         AUTHORIZATION_FLOW, CaptureAuthorizer, ESCROW_FLOW, Extra, Level, SCHEME, origin,
         stream_resource_hash,
     },
+    bazaar::{self, DISCOVERABLE},
     payment::{PaymentRequired, PaymentRequirements, ResourceInfo},
     payment_identifier::{self, EXTENSION, EXTRA},
     text::{Decimal, Hex32},
 };
 
-use crate::{config::MerchantConfig, facilitator::Support, price::Price};
+use crate::{config::MerchantConfig, facilitator::Support, listing::Listing, price::Price};
 
 /// Everything that the terms of one request follow from.
 #[derive(Clone, Copy)]
@@ -27,6 +28,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) price: &'a Price,
     /// Absolute URL of the request.
     pub(crate) url: &'a str,
+    /// What catalogues are told of the route, if anything.
+    pub(crate) listing: Option<&'a Listing>,
     /// Hash of the request.
     pub(crate) resource_hash: [u8; 32],
     /// The present, in unix seconds.
@@ -69,6 +72,9 @@ impl Terms<'_> {
         if let Some(offer) = price.identified {
             extra.insert(EXTRA.to_owned(), json!(offer));
         }
+        if !price.listed {
+            extra.insert(DISCOVERABLE.to_owned(), json!(false));
+        }
         PaymentRequirements {
             scheme: SCHEME.to_owned(),
             network: support.network.clone(),
@@ -92,9 +98,28 @@ impl Terms<'_> {
                 ..ResourceInfo::default()
             },
             accepts: vec![serde_json::to_value(self.requirements()).unwrap_or(Value::Null)],
-            extensions: self.price.identified.map(|offer| {
+            extensions: self.extensions(self.price.identified.map(|offer| {
                 Map::from_iter([(EXTENSION.to_owned(), payment_identifier::declaration(offer))])
-            }),
+            })),
         }
+    }
+
+    /// What the facilitator is told of the route, if anything. Of the request it is told no more than the
+    /// hash.
+    pub(crate) fn listed(&self) -> Option<ResourceInfo> {
+        self.listing.map(|listing| ResourceInfo {
+            url: listing.url.clone(),
+            description: self.price.description.clone(),
+            mime_type: self.price.mime_type.clone(),
+            ..ResourceInfo::default()
+        })
+    }
+
+    /// `others`, and what is declared of the route.
+    pub(crate) fn extensions(&self, others: Option<Map<String, Value>>) -> Option<Map<String, Value>> {
+        let Some(listing) = self.listing else { return others };
+        let mut extensions = others.unwrap_or_default();
+        extensions.insert(bazaar::EXTENSION.to_owned(), listing.declaration.clone());
+        Some(extensions)
     }
 }

@@ -22,6 +22,7 @@ fn check(issued: i64, alter: impl Fn(&mut PaymentPayload)) -> Result<Accepted, S
         support: &support,
         price: &price,
         url: "https://shop.test/a",
+        listing: None,
         resource_hash: [6; 32],
         now,
     };
@@ -99,6 +100,7 @@ fn every_altered_extra_is_refused() {
         support: &support(),
         price: &Price::new(1000),
         url: "",
+        listing: None,
         resource_hash: [6; 32],
         now: NOW,
     }

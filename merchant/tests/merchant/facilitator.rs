@@ -64,7 +64,7 @@ struct Books {
     /// How often it was asked whether it would settle something.
     verified: usize,
     authorizations_asked: usize,
-    /// What it was asked to settle: payloads and extensions.
+    /// What it was asked to settle: payloads, extensions and resources.
     asked: Vec<Value>,
     /// The receiver proofs of the intents.
     receiver_proofs: Vec<Vec<Hex32>>,

@@ -11,6 +11,7 @@ mod client;
 mod command;
 mod facilitator;
 mod identified;
+mod listing;
 mod outage;
 mod record;
 mod refusal;

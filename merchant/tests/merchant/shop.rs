@@ -155,6 +155,8 @@ pub(crate) fn router(merchant: &Merchant, work: Work) -> Router {
         .route("/wait", get(wait).layer(price()))
         .route("/final", get(plain).layer(merchant.price(held().at_least(Commitment::Finalized))))
         .route("/charge", any(plain).layer(charged()))
+        .route("/things/{name}", any(plain).layer(merchant.price(Price::new(PRICE).describe("a thing"))))
+        .route("/unlisted", get(plain).layer(merchant.price(Price::new(PRICE).unlisted())))
         .route("/charge/part", get(async || part(300)).layer(charged()))
         .route("/charge/nothing", get(async || part(0)).layer(charged()))
         .route("/charge/missing", get(async || StatusCode::NOT_FOUND).layer(charged()))
@@ -162,10 +164,7 @@ pub(crate) fn router(merchant: &Merchant, work: Work) -> Router {
         .route("/named", any(plain).layer(named()))
         .route("/named/wait", get(wait).layer(named()))
         .route("/named/stumble", get(stumble).layer(named()))
-        .route(
-            "/must-be-named",
-            any(plain).layer(merchant.price(held().identified(Offer::Required))),
-        )
+        .route("/must-be-named", any(plain).layer(merchant.price(held().identified(Offer::Required))))
         .route("/stream/named", get(plain).layer(streamed_named()))
         .route("/stream/named/wait", get(wait).layer(streamed_named()))
         .route("/stream/named/stumble", get(stumble).layer(streamed_named()))

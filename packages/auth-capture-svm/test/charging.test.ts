@@ -72,6 +72,20 @@ test("nothing is signed while the handler runs, the capture is on disk before it
   assert.deepEqual(facilitator.verified[0]?.payload, paid.payload);
 });
 
+test("what a route declares for catalogues goes to the facilitator, and nothing else of what a client says of it", async () => {
+  const { base, facilitator } = await shop();
+  const declared = { info: { input: { type: "http", method: "GET" } }, schema: { type: "object" } };
+  const paid = await payment(`${base}/listed?secret=1`);
+  const resource = { url: "https://elsewhere.test/", description: "a lie" };
+  const told = await send(`${base}/listed?secret=1`, { ...paid, resource, extensions: { bazaar: declared, junk: {} } });
+  assert.equal(told.status, 200);
+  const [charged] = facilitator.asked.splice(0);
+  assert.deepEqual([charged?.extensions, charged?.resource], [{ bazaar: declared }, { url: `${base}/listed` }]);
+  await send(`${base}/charge`, { ...(await payment(`${base}/charge`)), resource, extensions: { bazaar: declared } });
+  const [undeclared] = facilitator.asked;
+  assert.deepEqual([undeclared?.extensions, undeclared?.resource], [undefined, undefined]);
+});
+
 test("of a charge that bought something the file keeps its deadlines, and no more", async () => {
   const first = await shop();
   const paid = await payment(`${first.base}/charge`);

@@ -174,6 +174,10 @@ export async function shop(
     "GET /charge": { accepts: scheme.price("$0.001") },
     "GET /charge-final": { accepts: scheme.price("$0.001", { commitment: "finalized" as const }) },
     "GET /charge-named": { accepts: scheme.price("$0.001", { identified: "optional" }) },
+    "GET /listed": {
+      accepts: scheme.price("$0.001"),
+      extensions: { bazaar: { info: { input: { type: "http", method: "GET" } }, schema: { type: "object" } } },
+    },
     "GET /tick": { accepts: scheme.price("$0.0001", { hold: "$0.001" }) },
     "GET /named": { accepts: scheme.price("$0.001", { held: true, identified: "optional" }) },
     "POST /must-be-named": { accepts: scheme.price("$0.001", { held: true, identified: "required" }) },

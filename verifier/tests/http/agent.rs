@@ -12,6 +12,7 @@ use axum::{
     response::Response,
     routing::get,
 };
+use serde_json::json;
 use tempfile::TempDir;
 use tower::ServiceExt;
 use x402_escrow_agent::{AgentClient, Limits, Outcome, Request, SessionFile, StateFiles};
@@ -22,7 +23,10 @@ use x402_escrow_wire::{
     text::{Base58, Hex32},
 };
 
-use crate::world::{MERCHANT, NETWORK, SESSION, World, listen, program, signing_key};
+use crate::{
+    wait,
+    world::{MERCHANT, NETWORK, SESSION, World, listen, program, signing_key},
+};
 
 /// Of a request, and what is held for many, in base units.
 const PRICE: u64 = 100;
@@ -126,6 +130,27 @@ impl Shop {
         while self.merchant.close_streams().await > 0 {}
         assert_eq!((self.world.received(), self.world.escrow_account().held), (requests * PRICE, 0));
     }
+}
+
+/// What the layer declares is what the verifier lists: the route, and no request.
+#[tokio::test]
+async fn what_a_merchant_sells_is_listed_once_it_is_paid_for() {
+    let shop = Shop::open().await;
+    let agent = shop.agent();
+    shop.sell_for(
+        Price::new(PRICE).streamed(HOLD).describe("the weather").example(json!({ "city": "Oslo" })),
+    );
+    shop.buy(&agent, "/rain?city=Oslo", "/rain 1", 1).await;
+    shop.close(1).await;
+    let listed = async || shop.world.get("/discovery/resources").await.1["items"].clone();
+    wait::until("the route is listed", async || listed().await != json!([])).await;
+    let listed = listed().await;
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed[0]["resource"], format!("{}/:name", shop.url), "{listed}");
+    assert_eq!(listed[0]["description"], "the weather");
+    let input = &listed[0]["extensions"]["bazaar"]["info"]["input"];
+    assert_eq!(*input, json!({ "type": "http", "method": "GET", "queryParams": { "city": "Oslo" } }));
+    assert_eq!(listed[0]["accepts"][0]["extra"]["requestPrice"], PRICE.to_string());
 }
 
 async fn sell(State(routes): State<Arc<RwLock<Router>>>, request: Asked) -> Response {

@@ -65,7 +65,8 @@ pub(super) async fn settle(
 ) -> Response {
     assert_eq!(request.payment_payload.accepted, request.payment_requirements);
     let extra = Extra::read(&request.payment_requirements).unwrap();
-    let asked = json!([request.payment_payload.payload, request.payment_payload.extensions]);
+    let FacilitatorRequest { payment_payload: asked, .. } = &request;
+    let asked = json!([asked.payload, asked.extensions, asked.resource]);
     inner.books.lock().unwrap().asked.push(asked);
     let payload = Payload::read(&request.payment_payload.payload).unwrap();
     if !matches!(payload, Payload::Lifecycle(_)) {
@@ -182,7 +183,10 @@ impl Inner {
         let amount = capture.amount.0;
         let signer = VerifyingKey::from_bytes(&extra.receiver_authorizer.0).unwrap();
         signer
-            .verify_strict(&capture.capture(id.0).signed_bytes(), &Signature::from_bytes(&capture.signature.0))
+            .verify_strict(
+                &capture.capture(id.0).signed_bytes(),
+                &Signature::from_bytes(&capture.signature.0),
+            )
             .expect("the merchant consents to what it charges");
         let answer = self.answers.lock().unwrap()[0];
         match answer {

@@ -17,10 +17,17 @@ import { readRequestPrice } from "../wire.js";
 import type { Charger, ChargeSale, NotSold } from "./charger.js";
 import { current, isSuccess, type Passing } from "./passing.js";
 import { isSignedBy } from "./payment.js";
+import type { Requests } from "./request.js";
 import { taken } from "./taken.js";
 import type { Sale, Sold, Till } from "./till.js";
 import { type Accepted, checkAccepted, isCharge, type Windows } from "./terms.js";
 import { refused } from "./verdict.js";
+
+/** x402's extension by which a server says what it sells. */
+const BAZAAR = "bazaar";
+
+/** What a route declares, by extension. */
+type Declared = SettleContext["declaredExtensions"];
 
 const NOTHING_CHARGED = "the server failed; nothing was charged";
 
@@ -28,14 +35,22 @@ export class Counter {
   readonly #till: Till;
   readonly #charger: Charger;
   readonly #windows: Windows;
+  readonly #requests: Requests;
   readonly #onRefusal: (reason: string | undefined) => void;
   readonly #sales = new WeakMap<Passing, Sale | ChargeSale>();
 
   /** @param onRefusal is told why a payment was refused */
-  constructor(till: Till, charger: Charger, windows: Windows, onRefusal: (reason: string | undefined) => void) {
+  constructor(
+    till: Till,
+    charger: Charger,
+    windows: Windows,
+    requests: Requests,
+    onRefusal: (reason: string | undefined) => void,
+  ) {
     this.#till = till;
     this.#charger = charger;
     this.#windows = windows;
+    this.#requests = requests;
     this.#onRefusal = onRefusal;
   }
 
@@ -43,24 +58,32 @@ export class Counter {
    * Before the handler of what is charged at once; of what is held, `undefined`: that is settled then. Never throws: the
    * payment middleware would ask the facilitator itself.
    */
-  async verify({ paymentPayload, requirements }: VerifyContext): Promise<VerifyResponse | undefined> {
+  async verify({ paymentPayload, requirements, declaredExtensions }: VerifyContext): Promise<VerifyResponse | undefined> {
     // Read only, as core has them: but the facilitator's types don't say so.
     const payment = paymentPayload as PaymentPayload;
     const asked = requirements as PaymentRequirements;
     if (!isCharge(asked)) {
       return undefined;
     }
-    const { success, errorReason = SETTLE_ERROR } = await this.#orRefused(asked, () => this.#sell(payment, asked));
+    const { success, errorReason = SETTLE_ERROR } = await this.#orRefused(asked, () =>
+      this.#sell(payment, asked, declaredExtensions),
+    );
     return success ? { isValid: true } : { isValid: false, invalidReason: errorReason };
   }
 
   /** Never throws: the payment middleware would go on, and settle what the client sent. */
-  settle({ paymentPayload, requirements, phase, transportContext }: SettleContext): Promise<SettleResponse> {
+  settle({
+    paymentPayload,
+    requirements,
+    declaredExtensions,
+    phase,
+    transportContext,
+  }: SettleContext): Promise<SettleResponse> {
     const payment = paymentPayload as PaymentPayload;
     const asked = requirements as PaymentRequirements;
     return this.#orRefused(asked, () => {
       if (phase === "before-handler") {
-        return this.#sell(payment, asked);
+        return this.#sell(payment, asked, declaredExtensions);
       }
       const { responseHeaders = {} } = (transportContext ?? {}) as HTTPTransportContext;
       const price = BigInt(payment.accepted.amount);
@@ -78,9 +101,10 @@ export class Counter {
   }
 
   /** Has the facilitator hold the amount, accept the voucher, or say whether it would charge it. */
-  async #sell(payment: PaymentPayload, asked: PaymentRequirements): Promise<SettleResponse> {
+  async #sell(payment: PaymentPayload, asked: PaymentRequirements, declared: Declared): Promise<SettleResponse> {
     const passing = current();
-    const accepted = checkAccepted(payment, asked, this.#windows, Math.floor(Date.now() / 1000));
+    const checked = checkAccepted(payment, asked, this.#windows, Math.floor(Date.now() / 1000));
+    const accepted = this.#listed(passing, checked, declared);
     const { sessionKey } = accepted;
     // Anyone can send what nobody signed: it is not worth a question to the facilitator, nor a line in the record.
     if (sessionKey !== undefined && !isSignedBy(accepted.payment, sessionKey)) {
@@ -99,6 +123,20 @@ export class Counter {
       passing.charged = { receipt: sold.settled };
     }
     return nothingSaid(asked);
+  }
+
+  /**
+   * With what the route declares for catalogues, where a payment begins. Of the request the facilitator is told the path,
+   * and nothing of the query.
+   */
+  #listed({ request }: Passing, accepted: Accepted, declared: Declared): Accepted {
+    const { payment } = accepted;
+    if (declared[BAZAAR] === undefined || payment.payload["type"] === "voucher") {
+      return accepted;
+    }
+    const { origin, pathname } = this.#requests.urlOf(request);
+    const extensions = { ...payment.extensions, [BAZAAR]: declared[BAZAAR] };
+    return { ...accepted, payment: { ...payment, resource: { url: `${origin}${pathname}` }, extensions } };
   }
 
   #sold(accepted: Accepted, asked: PaymentRequirements): Promise<Sold | ChargeSale | NotSold> {

@@ -47,7 +47,7 @@ export async function setUp(config: MerchantConfig): Promise<Merchant> {
     const onChain = await checkReceiver(facilitator, payTo, config.token.mint);
     const token = { mint: config.token.mint, decimals: decimals(config.token, support, onChain) };
     const [records, unlock] = await openFolder(config.state);
-    const { endings, ...selling } = sell(config, authorizer, facilitator, support, records);
+    const { endings, ...selling } = sell(config, authorizer, facilitator, support, records, requests);
     const close = (): void => {
       support.close();
       endings.close();
@@ -67,6 +67,7 @@ function sell(
   facilitator: Facilitator,
   support: Support,
   records: Records,
+  requests: Requests,
 ): Pick<Merchant, "windows" | "endings" | "counter"> {
   const { captureWindowSeconds = 3600, refundWindowSeconds = 0, streamIdleSeconds = 60 } = config;
   const windows = { captureSeconds: captureWindowSeconds, refundSeconds: refundWindowSeconds };
@@ -74,7 +75,8 @@ function sell(
   const endings = new Endings(new Ender(facilitator, authorizer, records, support), records, idleSeconds);
   const till = new Till(facilitator, authorizer, records, endings, config.captureCommitment);
   const charger = new Charger(facilitator, authorizer, records);
-  return { windows, endings, counter: new Counter(till, charger, windows, (reason) => support.refused(reason)) };
+  const counter = new Counter(till, charger, windows, requests, (reason) => support.refused(reason));
+  return { windows, endings, counter };
 }
 
 /** @throws if nobody knows the token's decimals, or the facilitator knows others */
