@@ -51,7 +51,7 @@ pub(crate) fn problems(before: &Balances, after: &Balances, purchases: &[Purchas
     expect("all tokens after".into(), before.supply, after.sum());
     expect("the supply".into(), before.supply, after.supply);
     for purchase in purchases {
-        expect(format!("{}: held", purchase.label), purchase.held, purchase.captured + purchase.released);
+        expect(format!("{}: signed", purchase.label), purchase.signed, purchase.captured + purchase.released);
     }
     problems
 }

@@ -3,6 +3,7 @@
 //! a guardian without SOL revokes it. Every step runs the real programs as processes of their own.
 
 mod balances;
+mod finality;
 mod purchases;
 mod report;
 mod revoking;
@@ -16,7 +17,9 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use balances::Balances;
 use clap::Parser;
+use finality::Finality;
 use purchases::{Purchase, Refusal};
+use report::Report;
 use solana_sdk::signature::Signer;
 use streaming::Streaming;
 use x402_escrow_sandbox::{self as sandbox, Agent, Local, Merchant, ONE_TOKEN, Verifier};
@@ -84,34 +87,46 @@ fn run(arguments: &Arguments) -> Result<()> {
     )?;
 
     let agent = Agent::with_session(&local, &session_file);
+    let finality = Finality::follow(&local, &verifier)?;
     let mut purchases = Vec::new();
     for wanted in purchases::ten(&merchants) {
         tell(&format!("the agent buys {}", wanted.label()));
-        purchases.push(Purchase::make(&agent, &wanted)?);
+        purchases.push(Purchase::make(&agent, &finality, &wanted)?);
     }
     tell("the agent tries to buy /archive, which costs more than its session allows");
     let mut refusals = vec![Refusal::provoke(&agent, &merchants[1], "/archive", "limit per payment")?];
-    let (bought, refused) = revoking::show(&local, &owner, &verifier, &merchants, &tell)?;
+    let (bought, refused) = revoking::show(&local, &owner, &verifier, &merchants, &finality, &tell)?;
     purchases.push(bought);
     refusals.extend(refused);
 
     tell("the agent asks for /ticks, again and again, on one hold");
-    let (mut streaming, streamed) = Streaming::make(&session_file, &merchants[0])?;
+    let (mut streaming, streamed) = Streaming::make(&session_file, &merchants[0], &finality)?;
     tell("waiting until the merchant has captured it all at once");
     streaming.wait_until_closed(&streamed, &local, &verifier, FINALITY_TIMEOUT)?;
     tell("the merchant refunds a part of it");
     merchants[0].refund(&streamed.payment_id, streaming::REFUNDED)?;
+    finality.answered("refund", "refund", &streamed.payment_id);
     purchases.push(streamed);
 
     tell("waiting until every payment is final");
     for purchase in &mut purchases {
         purchase.wait_until_final(&local, &verifier, FINALITY_TIMEOUT)?;
     }
+    let measured = finality.finish(&local, &verifier, FINALITY_TIMEOUT)?;
     tell("the owner withdraws what is left");
     owner.run(&["escrow", "withdraw"]).context("withdrawing")?;
     let after = Balances::read(&local, &owner_key.pubkey(), &merchants)?;
 
-    report::print(arguments.json, &purchases, &streaming, &refusals, &before, &after, started.elapsed())?;
+    let report = Report {
+        purchases: &purchases,
+        streaming: &streaming,
+        measured: &measured,
+        refusals: &refusals,
+        before: &before,
+        after: &after,
+        elapsed: started.elapsed(),
+    };
+    report.print(arguments.json)?;
     let mut problems = balances::problems(&before, &after, &purchases);
     problems.extend(streaming.problems(&purchases));
     ensure!(problems.is_empty(), "the balances don't add up: {}", problems.join("; "));

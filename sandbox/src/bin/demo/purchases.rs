@@ -8,6 +8,8 @@ use x402_escrow_interface::Address;
 use x402_escrow_sandbox::{Agent, Local, Merchant, Verifier};
 use x402_escrow_wire::text::{Decimal, Key};
 
+use crate::finality::Finality;
+
 /// Something to buy.
 pub(crate) struct Wanted<'a> {
     pub(crate) merchant: &'a Merchant,
@@ -46,15 +48,13 @@ pub(crate) struct Purchase {
     pub(crate) receiver: Address,
     /// Request, payment and response, as the agent sees it.
     pub(crate) duration: Duration,
-    /// Base units.
-    pub(crate) held: u64,
+    /// What was signed for: held, or charged at once. Base units, as what follows.
+    pub(crate) signed: u64,
     pub(crate) captured: u64,
     pub(crate) released: u64,
     pub(crate) refunded: u64,
     /// What the verifier knows of each transaction, once all are final.
     pub(crate) transactions: Vec<Transaction>,
-    pub(crate) time_to_final: Duration,
-    bought: Instant,
 }
 
 /// A transaction as the verifier reports it.
@@ -67,7 +67,7 @@ pub(crate) struct Transaction {
 
 impl Purchase {
     /// Has the agent buy it. Fails unless the merchant served and says that the payment settled.
-    pub(crate) fn make(agent: &Agent, wanted: &Wanted<'_>) -> Result<Self> {
+    pub(crate) fn make(agent: &Agent, finality: &Finality, wanted: &Wanted<'_>) -> Result<Self> {
         let url = format!("{}{}", wanted.merchant.url, wanted.path);
         let mut arguments = vec!["fetch", &url, "--max-amount", "1"];
         if let Some(body) = wanted.body {
@@ -78,11 +78,13 @@ impl Purchase {
         let duration = started.elapsed();
         let payment = &fetched["payment"];
         ensure!(payment["settlement"]["success"] == true, "{} was served unpaid: {payment}", wanted.label());
+        let payment_id = text(payment, "paymentId")?;
+        match payment["settlement"]["extra"]["state"] == "paid" {
+            true => finality.answered("charge", "charge", &payment_id),
+            false => finality.answered("capture of a hold", "capture", &payment_id),
+        }
         let receiver = text(payment, "payTo")?.parse::<Key>().map_err(anyhow::Error::msg)?;
-        Ok(Self {
-            duration,
-            ..Self::since(started, wanted.label(), text(payment, "paymentId")?, receiver.into())
-        })
+        Ok(Self { duration, ..Self::since(started, wanted.label(), payment_id, receiver.into()) })
     }
 
     /// What began at `started` and was served now; what it came to is not known yet. A stream is many requests on one
@@ -93,13 +95,11 @@ impl Purchase {
             payment_id,
             receiver,
             duration: started.elapsed(),
-            held: 0,
+            signed: 0,
             captured: 0,
             released: 0,
             refunded: 0,
             transactions: Vec::new(),
-            time_to_final: Duration::ZERO,
-            bought: started,
         }
     }
 
@@ -119,14 +119,13 @@ impl Purchase {
             let transactions = report["transactions"].as_array();
             transactions
                 .is_some_and(|all| !all.is_empty() && all.iter().all(|one| one["status"] == "finalized"))
-                && report["state"] == "ended"
+                && (report["state"] == "ended" || report["state"] == "paid")
         };
         local.chain.wait_until(&format!("{} to become final", self.label), timeout, || {
             Ok(is_final(&verifier.payment(&self.payment_id)?))
         })?;
-        self.time_to_final = self.bought.elapsed();
         let report = verifier.payment(&self.payment_id)?;
-        self.held = base_units(&report, "amount")?;
+        self.signed = base_units(&report, "amount")?;
         self.captured = base_units(&report, "captured")?;
         self.released = base_units(&report, "released")?;
         self.refunded = base_units(&report, "refunded")?;

@@ -11,53 +11,47 @@ use x402_escrow_sandbox::ONE_TOKEN;
 
 use crate::{
     balances::Balances,
+    finality::{Measured, PUBLISHED, Published},
     purchases::{Purchase, Refusal},
     streaming::Streaming,
 };
 
-pub(crate) fn print(
-    json: bool,
-    purchases: &[Purchase],
-    streaming: &Streaming,
-    refusals: &[Refusal],
-    before: &Balances,
-    after: &Balances,
-    elapsed: Duration,
-) -> Result<()> {
-    let mut output = io::stdout().lock();
-    let written = if json {
-        writeln!(output, "{}", object(purchases, streaming, refusals, before, after, elapsed))
-    } else {
-        tables(&mut output, purchases, streaming, refusals, before, after, elapsed)
-    };
-    written.context("writing the report")
+/// All that happened.
+pub(crate) struct Report<'a> {
+    pub(crate) purchases: &'a [Purchase],
+    pub(crate) streaming: &'a Streaming,
+    pub(crate) measured: &'a Measured,
+    pub(crate) refusals: &'a [Refusal],
+    pub(crate) before: &'a Balances,
+    pub(crate) after: &'a Balances,
+    pub(crate) elapsed: Duration,
 }
 
-fn tables(
-    output: &mut impl Write,
-    purchases: &[Purchase],
-    streaming: &Streaming,
-    refusals: &[Refusal],
-    before: &Balances,
-    after: &Balances,
-    elapsed: Duration,
-) -> io::Result<()> {
+impl Report<'_> {
+    pub(crate) fn print(&self, json: bool) -> Result<()> {
+        let mut output = io::stdout().lock();
+        let written = if json { writeln!(output, "{}", object(self)) } else { tables(&mut output, self) };
+        written.context("writing the report")
+    }
+}
+
+fn tables(output: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
+    let Report { purchases, streaming, measured, refusals, before, after, elapsed } = *report;
     writeln!(
         output,
-        "\n{:<26}{:>9}{:>9}{:>9}{:>9}{:>10}{:>10}  to",
-        "bought", "held", "paid", "back", "refunded", "served", "final"
+        "\n{:<26}{:>9}{:>9}{:>9}{:>9}{:>10}  to",
+        "bought", "signed", "paid", "back", "refunded", "served"
     )?;
     for purchase in purchases {
         writeln!(
             output,
-            "{:<26}{:>9}{:>9}{:>9}{:>9}{:>10}{:>10}  {}",
+            "{:<26}{:>9}{:>9}{:>9}{:>9}{:>10}  {}",
             purchase.label,
-            tokens(purchase.held),
+            tokens(purchase.signed),
             tokens(purchase.captured),
             tokens(purchase.released),
             tokens(purchase.refunded),
             seconds(purchase.duration),
-            seconds(purchase.time_to_final),
             purchase.receiver,
         )?;
     }
@@ -72,6 +66,7 @@ fn tables(
             )?;
         }
     }
+    times(output, measured)?;
     writeln!(
         output,
         "\nstreamed: {} requests on one hold, {:.0} a second, {:.0} lamports of fees for each",
@@ -98,14 +93,32 @@ fn tables(
     writeln!(output, "\ndone in {}", seconds(elapsed))
 }
 
-fn object(
-    purchases: &[Purchase],
-    streaming: &Streaming,
-    refusals: &[Refusal],
-    before: &Balances,
-    after: &Balances,
-    elapsed: Duration,
-) -> serde_json::Value {
+/// How long it took until what was answered was final, beside what is published.
+fn times(output: &mut impl Write, measured: &Measured) -> io::Result<()> {
+    writeln!(
+        output,
+        "\n{:<26}{:>9}{:>10}{:>10}{:>10}",
+        "from answer to final", "times", "least", "median", "most"
+    )?;
+    for (name, took) in &measured.steps {
+        let [least, median, most] =
+            [0, took.len() / 2, took.len() - 1].map(|place| format!("{:.2} s", took[place].as_secs_f64()));
+        writeln!(output, "{name:<26}{:>9}{least:>10}{median:>10}{most:>10}", took.len())?;
+    }
+    let (slot, consensus) = (measured.slot.as_secs_f64(), &measured.consensus);
+    writeln!(
+        output,
+        "measured on this cluster: a slot took {slot:.2} s; its node says of its consensus: {consensus}"
+    )?;
+    writeln!(output, "published for mainnet, and not measured here:")?;
+    for Published { what, seconds, source } in PUBLISHED {
+        writeln!(output, "  {what:<24}{:>9}  {source}", format!("{seconds} s"))?;
+    }
+    Ok(())
+}
+
+fn object(report: &Report<'_>) -> serde_json::Value {
+    let Report { purchases, streaming, measured, refusals, before, after, elapsed } = *report;
     let purchases: Vec<_> = purchases
         .iter()
         .map(|purchase| {
@@ -118,12 +131,11 @@ fn object(
                 "resource": purchase.label,
                 "paymentId": purchase.payment_id,
                 "receiver": purchase.receiver.to_string(),
-                "held": purchase.held.to_string(),
+                "signed": purchase.signed.to_string(),
                 "captured": purchase.captured.to_string(),
                 "released": purchase.released.to_string(),
                 "refunded": purchase.refunded.to_string(),
                 "servedSeconds": purchase.duration.as_secs_f64(),
-                "finalSeconds": purchase.time_to_final.as_secs_f64(),
                 "transactions": transactions,
             })
         })
@@ -143,6 +155,7 @@ fn object(
             "requestsPerSecond": streaming.requests_per_second(),
             "feeLamports": streaming.fees,
         },
+        "finality": measured.object(),
         "refused": refused,
         "balances": balances,
         "seconds": elapsed.as_secs_f64(),

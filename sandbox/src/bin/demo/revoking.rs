@@ -6,7 +6,10 @@ use anyhow::{Context, Result};
 use solana_sdk::signature::Signer;
 use x402_escrow_sandbox::{Agent, Local, Merchant, Verifier};
 
-use crate::purchases::{Purchase, Refusal, Wanted};
+use crate::{
+    finality::Finality,
+    purchases::{Purchase, Refusal, Wanted},
+};
 
 /// What the agent buys.
 const PATH: &str = "/quote?symbol=SOL";
@@ -18,6 +21,7 @@ pub(crate) fn show(
     owner: &Agent,
     verifier: &Verifier,
     merchants: &[Merchant; 2],
+    finality: &Finality,
     tell: &dyn Fn(&str),
 ) -> Result<(Purchase, [Refusal; 2])> {
     let [listed, other] = merchants;
@@ -35,7 +39,7 @@ pub(crate) fn show(
     let agent = Agent::with_session(local, &session_file);
     let wanted = Wanted { merchant: listed, path: PATH, body: None };
     tell(&format!("its agent buys {}, and tries to buy from {}", wanted.label(), other.name));
-    let bought = Purchase::make(&agent, &wanted)?;
+    let bought = Purchase::make(&agent, finality, &wanted)?;
     let unlisted = Refusal::provoke(&agent, other, PATH, "not the one receiver that the session may pay")?;
 
     tell("the owner names a guardian, who signs a revocation without having SOL, and the owner relays it");

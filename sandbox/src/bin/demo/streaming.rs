@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use x402_escrow_agent::{AgentClient, Limits, Outcome, Receipt, Request, SessionFile, StateFiles};
 use x402_escrow_sandbox::{Chain, Local, Merchant, Verifier};
 
-use crate::purchases::Purchase;
+use crate::{finality::Finality, purchases::Purchase};
 
 /// How many requests the agent makes.
 const REQUESTS: u32 = 200;
@@ -30,9 +30,13 @@ pub(crate) struct Streaming {
 
 impl Streaming {
     /// Has an agent, in this process, make all requests one after another.
-    pub(crate) fn make(session_file: &Path, merchant: &Merchant) -> Result<(Self, Purchase)> {
+    pub(crate) fn make(
+        session_file: &Path,
+        merchant: &Merchant,
+        finality: &Finality,
+    ) -> Result<(Self, Purchase)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(request_all(session_file, &format!("{}/ticks?symbol=SOL", merchant.url)))
+        runtime.block_on(request_all(session_file, finality, &format!("{}/ticks?symbol=SOL", merchant.url)))
     }
 
     pub(crate) fn requests_per_second(&self) -> f64 {
@@ -48,7 +52,7 @@ impl Streaming {
         let paid = u64::from(self.requests) * PRICE;
         let expected = (HOLD, paid, HOLD - paid, REFUNDED);
         let streamed = purchases.last()?;
-        let found = (streamed.held, streamed.captured, streamed.released, streamed.refunded);
+        let found = (streamed.signed, streamed.captured, streamed.released, streamed.refunded);
         (found != expected).then(|| format!("{}: expected {expected:?}, found {found:?}", streamed.label))
     }
 
@@ -80,12 +84,13 @@ fn fee(chain: &Chain, signature: &str) -> Result<u64> {
     chain.fee(&signature.parse().context("a transaction without a signature")?)
 }
 
-async fn request_all(session_file: &Path, url: &str) -> Result<(Streaming, Purchase)> {
+async fn request_all(session_file: &Path, finality: &Finality, url: &str) -> Result<(Streaming, Purchase)> {
     let limits = Limits { maximum_amount: PRICE, spending_limit: None, maximum_locked: Some(HOLD) };
     let (session, files) = (SessionFile::read(session_file)?, StateFiles::beside(session_file));
     let agent = AgentClient::new(session, limits, files)?.streaming(HOLD);
     let started = Instant::now();
     let first = request_one(&agent, url).await?;
+    finality.answered("hold for many requests", "authorize", &first.payment_id.to_string());
     let opened = Instant::now();
     for _ in 1..REQUESTS {
         let receipt = request_one(&agent, url).await?;
