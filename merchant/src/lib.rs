@@ -120,7 +120,7 @@ impl Merchant {
     /// # Errors
     /// If a setting can't be used, the facilitator doesn't answer, the receiver has no token account, or the record can't
     /// be used.
-    pub async fn connect(config: MerchantConfig) -> Result<Self, MerchantError> {
+    pub async fn connect(mut config: MerchantConfig) -> Result<Self, MerchantError> {
         let (url, base) = config.check()?;
         let exchange =
             exchange::over_http(url.clone()).map_err(|error| MerchantError::Http(error.to_string()))?;
@@ -129,7 +129,7 @@ impl Merchant {
         let facilitator = Facilitator::new(url, exchange);
         let support = facilitator.support().await?;
         check_decimals(&config, support.decimals(&config.asset))?;
-        ready::check_receiver(receivers, &config).await?;
+        config.decimals = ready::check_receiver(receivers, &config).await?.or(config.decimals);
         let folder = config.state_folder.clone();
         let record = tokio::task::spawn_blocking(move || Record::open(&folder, unix_now())).await;
         let record = record.unwrap_or_else(|cause| std::panic::resume_unwind(cause.into_panic()))?;

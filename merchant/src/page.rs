@@ -93,7 +93,10 @@ fn command(method: &str, url: &str, price: u64, hold: u64, decimals: Option<u8>,
         |units| decimals.map_or_else(|| "AMOUNT".to_owned(), |decimals| amount::format(units, decimals));
     let method = if method == "GET" { String::new() } else { format!(" --method {method} --data @body") };
     let stream = if streamed { format!(" --stream {}", amount(hold)) } else { String::new() };
-    format!("agent fetch '{url}'{method} --session session.json --max-amount {}{stream}", amount(price))
+    format!(
+        "agent fetch '{url}'{method} \\\n    --session session.json --max-amount {}{stream}",
+        amount(price)
+    )
 }
 
 fn curl(method: &str, url: &str) -> String {

@@ -45,39 +45,42 @@ pub(crate) fn address(facilitator: &str, config: &MerchantConfig) -> String {
     format!("{facilitator}/receivers/{}/{}", config.pay_to, config.asset)
 }
 
-/// Asks the facilitator, at [`address`], about the receiver's token account. Where it can't tell, the log says so and sales
-/// begin: each payment is checked again.
+/// Asks the facilitator, at [`address`], about the receiver's token account, and returns the token's decimals. Where it
+/// can't tell, the log says so and sales begin: each payment is checked again.
 ///
 /// # Errors
 /// If every payment would be refused.
-pub(crate) async fn check_receiver(exchange: Exchange, config: &MerchantConfig) -> Result<(), NotReady> {
+pub(crate) async fn check_receiver(
+    exchange: Exchange,
+    config: &MerchantConfig,
+) -> Result<Option<u8>, NotReady> {
     let MerchantConfig { pay_to, asset, .. } = config;
     let unknown = |cause: String| {
         warn!(cause, "it is not known whether {pay_to} has a token account for {asset}: {cause}");
-        Ok(())
+        Ok(None)
     };
     let (status, body) = match exchange(("", None)).await {
         Ok(answer) => answer,
         Err(cause) => return unknown(cause),
     };
     match (status, serde_json::from_slice::<ReceiverReport>(&body)) {
-        (200, Ok(report)) => of_report(&report, config),
+        (200, Ok(report)) => of_report(&report, config).map(Some),
         (422, _) => Err(NotReady::NoMint { asset: *asset }),
         (404, _) => {
             info!("the facilitator does not tell whether {pay_to} has a token account for {asset}");
-            Ok(())
+            Ok(None)
         }
         (status, _) => unknown(format!("the facilitator answered with status {status}")),
     }
 }
 
-fn of_report(report: &ReceiverReport, config: &MerchantConfig) -> Result<(), NotReady> {
+fn of_report(report: &ReceiverReport, config: &MerchantConfig) -> Result<u8, NotReady> {
     if let Some(set) = config.decimals.filter(|set| *set != report.decimals) {
         let message = format!("are {set}, and the mint has {}; leave the setting out", report.decimals);
         return Err(ConfigError { setting: "decimals", message }.into());
     }
     if report.can_receive {
-        return Ok(());
+        return Ok(report.decimals);
     }
     Err(NotReady::NoTokenAccount {
         receiver: config.pay_to,

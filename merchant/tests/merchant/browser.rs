@@ -45,7 +45,7 @@ async fn a_person_sees_what_is_sold_what_it_costs_and_how_to_pay() {
     for part in [
         "<h1>a test</h1>",
         "<strong>0.001 tokens</strong>",
-        "agent fetch &#39;https://shop.test/plain?q=%27&amp;x&#39; --session session.json --max-amount 0.001",
+        "agent fetch &#39;https://shop.test/plain?q=%27&amp;x&#39; \\\n    --session session.json --max-amount 0.001",
         &Shop::key().to_string(),
     ] {
         assert!(page.contains(part), "{part} is not in {page}");

@@ -84,6 +84,17 @@ async fn prices_in_tokens_are_exact() {
 }
 
 #[tokio::test]
+async fn a_token_that_the_facilitator_does_not_list_has_its_mints_decimals() {
+    let shop = Shop::open().await;
+    let asset = Base58([8; 32]);
+    let config = MerchantConfig { state_folder: shop.file("more"), asset, ..shop.config() };
+    let report =
+        json!({ "tokenAccount": Base58([9; 32]), "canReceive": true, "decimals": 4, "rentLamports": "1" });
+    shop.facilitator.say_of_receivers(StatusCode::OK, report);
+    assert_eq!(Merchant::connect(config).await.unwrap().tokens("0.25"), Ok(2_500));
+}
+
+#[tokio::test]
 #[should_panic(expected = "the price is 0")]
 async fn a_price_of_nothing_is_a_mistake() {
     let shop = Shop::open().await;

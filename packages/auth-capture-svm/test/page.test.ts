@@ -30,7 +30,7 @@ test("the page says what is sold, what it costs and how to pay, and has no HTML 
   for (const part of [
     "<h1>A &lt;report&gt;</h1>",
     "<strong>0.25 tokens</strong>",
-    "agent fetch &#39;https://shop.test/report?q=%27&amp;x&#39; --method POST --data @body --session session.json --max-amount 0.25",
+    "agent fetch &#39;https://shop.test/report?q=%27&amp;x&#39; --method POST --data @body \\\n    --session session.json --max-amount 0.25",
     "curl --include &#39;https://shop.test/report?q=%27&amp;x&#39; --request POST --data @body",
     address(3),
   ]) {

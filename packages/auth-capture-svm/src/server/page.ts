@@ -54,7 +54,7 @@ function command(method: string, url: string, { amount, asset, extra }: Offer, p
   const written = (units: bigint): string => (asset === token.mint ? formatAmount(units, token.decimals) : "AMOUNT");
   const body = method === "GET" ? "" : ` --method ${method} --data @body`;
   const stream = extra["requestPrice"] === undefined ? "" : ` --stream ${written(BigInt(amount))}`;
-  return `agent fetch '${url}'${body} --session session.json --max-amount ${written(price)}${stream}`;
+  return `agent fetch '${url}'${body} \\\n    --session session.json --max-amount ${written(price)}${stream}`;
 }
 
 function reason({ errorReason = SETTLE_ERROR, errorMessage }: SettleResponse): string {
