@@ -9,9 +9,12 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{ChainError, SendError, Snapshot};
 
-/// How far a node may be from the others, and behind itself, in seconds, whatever a slot takes. The cluster's clock
-/// tells: each block has its time.
-pub(super) const MAXIMUM_SECONDS_APART: u64 = 12;
+/// How far a node may be from the others. No time, whatever a slot takes: fewer than the 32 blocks by which TowerBFT has a
+/// block final and a transaction outlives its blockhash, so that nobody who is asked takes for lost what is final.
+pub(super) const MAXIMUM_SLOTS_APART: u64 = 30;
+
+/// How far a node's clock may be from the others', in seconds.
+const MAXIMUM_SECONDS_APART: i64 = 30;
 
 /// More than half of `nodes`.
 pub(super) fn majority(nodes: usize) -> usize {
@@ -153,26 +156,33 @@ fn refused(
 pub(super) struct Probe {
     /// Its cluster's genesis hash.
     pub(super) genesis_hash: String,
-    /// The time of its newest block, unix seconds.
+    /// Its newest slot.
+    pub(super) slot: u64,
+    /// Its cluster's time, unix seconds.
     pub(super) now: i64,
 }
 
 /// What is wrong with each node, going by what all said; `None` for one that is well.
 pub(super) fn judge(probes: &[Result<Probe, String>]) -> Vec<Option<String>> {
     let answers: Vec<&Probe> = probes.iter().flatten().collect();
+    let slot = median(answers.iter().map(|probe| probe.slot).collect());
     let now = median(answers.iter().map(|probe| probe.now).collect());
     let clusters: Vec<&str> = answers.iter().map(|probe| probe.genesis_hash.as_str()).collect();
     let cluster = agreed(&clusters, majority(probes.len()));
     let wrong = |probe: &Probe| {
+        let (Some(slot), Some(now)) = (slot, now) else { return None };
         if cluster.is_some_and(|cluster| *cluster != probe.genesis_hash) {
             return Some(format!("is of another cluster, with the genesis hash {}", probe.genesis_hash));
         }
-        let now = now?;
-        let apart = probe.now.abs_diff(now);
-        (apart > MAXIMUM_SECONDS_APART).then(|| match probe.now < now {
-            true => format!("is {apart} seconds behind the others"),
-            false => format!("claims to be {apart} seconds ahead of the others"),
-        })
+        if probe.slot.saturating_add(MAXIMUM_SLOTS_APART) < slot {
+            return Some(format!("is {} slots behind the others", slot - probe.slot));
+        }
+        if slot.saturating_add(MAXIMUM_SLOTS_APART) < probe.slot {
+            return Some(format!("claims to be {} slots ahead of the others", probe.slot - slot));
+        }
+        let apart = probe.now.saturating_sub(now);
+        (apart.saturating_abs() > MAXIMUM_SECONDS_APART)
+            .then(|| format!("has a clock that is {apart} seconds from the others'"))
     };
     probes
         .iter()

@@ -165,5 +165,5 @@ async fn ask_how_it_is(chain: &dyn Chain) -> Result<Probe, ChainError> {
     let snapshot = chain.accounts(&[CLOCK_ID], Commitment::Processed).await?;
     let clock = snapshot.accounts.into_iter().next().flatten();
     let now = clock.as_ref().and_then(unix_timestamp).ok_or_else(|| disagree("getMultipleAccounts"))?;
-    Ok(Probe { genesis_hash, now })
+    Ok(Probe { genesis_hash, slot: snapshot.slot, now })
 }

@@ -29,17 +29,13 @@ use x402_escrow_domain::cluster::{Account, Blockhash, Consensus, Executed, Logge
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
-use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SECONDS_APART};
+use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SLOTS_APART};
 
 use failed::{LATE, failed};
 use read::{read_executed, read_logged, read_status};
 
 /// How many transactions are read at once.
 const READ_AT_ONCE: usize = 8;
-
-/// How many slots a node may be behind itself: as many as there are in that time at 200 ms each; at 400 ms
-/// it is twice the time.
-const MAXIMUM_SLOTS_BACK: u64 = 5 * MAXIMUM_SECONDS_APART;
 
 /// A Solana node. It may drop slots that it has told of, but no more than a fork can have; one that is further behind
 /// itself has started again and still reads its ledger, and what it says of accounts is not believed until it is done.
@@ -98,7 +94,7 @@ impl RpcChain {
 
     /// The oldest slot as of which it can still speak.
     fn oldest_slot(&self) -> u64 {
-        self.newest_slot.load(Ordering::Relaxed).saturating_sub(MAXIMUM_SLOTS_BACK)
+        self.newest_slot.load(Ordering::Relaxed).saturating_sub(MAXIMUM_SLOTS_APART)
     }
 }
 

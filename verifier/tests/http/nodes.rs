@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use solana_sdk::transaction::TransactionError;
 use tokio::sync::Notify;
-use x402_escrow_domain::{
-    cluster::{Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip},
-    facts::{CLOCK_ID, unix_timestamp},
+use x402_escrow_domain::cluster::{
+    Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
@@ -27,8 +26,8 @@ pub(crate) enum Fault {
     HangsAt(&'static str),
     /// It answers that often and then never; what it is sent counts when it comes and when the answer goes.
     AnswersThenHangs(usize),
-    /// Its newest block is this far from the others', in seconds.
-    Seconds(i64),
+    /// It says that its newest slot is this far from the others'.
+    Slots(i64),
     /// It has not come to the blocks that it is asked about.
     Lags,
     /// Its connection breaks at this request.
@@ -127,15 +126,7 @@ impl Chain for Node {
         let mut snapshot = self.cluster.accounts(addresses, commitment).await?;
         let ours = |account: &&mut Account| account.owner == program();
         match fault {
-            Fault::Seconds(apart) => {
-                snapshot.slot = snapshot.slot.saturating_add_signed(apart);
-                // The last of the clock's fields.
-                let clocks = addresses.iter().zip(&mut snapshot.accounts).filter(|(id, _)| **id == CLOCK_ID);
-                for clock in clocks.filter_map(|(_, account)| account.as_mut()) {
-                    let time = unix_timestamp(clock).unwrap() + apart;
-                    clock.data[32..40].copy_from_slice(&time.to_le_bytes());
-                }
-            }
+            Fault::Slots(apart) => snapshot.slot = snapshot.slot.saturating_add_signed(apart),
             Fault::HidesAccounts => {
                 for account in &mut snapshot.accounts {
                     *account = account.take().filter(|account| account.owner != program());

@@ -48,9 +48,9 @@ async fn a_node_that_is_further_behind_itself_than_a_fork_is_not_believed() {
     };
 
     assert_eq!(read_at(1000, Commitment::Processed).await.unwrap().slot, 1000);
-    assert_eq!(read_at(940, Commitment::Confirmed).await.unwrap().slot, 940, "a fork");
-    let error = read_at(939, Commitment::Processed).await.unwrap_err();
-    for said in ["Minimum context slot", "more than 60 slots behind", "or the cluster was wound back"] {
+    assert_eq!(read_at(970, Commitment::Confirmed).await.unwrap().slot, 970, "a fork");
+    let error = read_at(969, Commitment::Processed).await.unwrap_err();
+    for said in ["Minimum context slot", "more than 30 slots behind", "or the cluster was wound back"] {
         assert!(error.message.contains(said), "{error}");
     }
     assert!(read_at(17, Commitment::Confirmed).await.is_err());
@@ -58,6 +58,6 @@ async fn a_node_that_is_further_behind_itself_than_a_fork_is_not_believed() {
     assert!(matches!(sent, SendError::Unknown(_)), "not the transaction's fault: {sent}");
     let simulated = chain.simulate(&[0]).await.unwrap_err();
     assert!(matches!(simulated, SendError::Unknown(_)), "{simulated}");
-    assert_eq!(read_at(938, Commitment::Finalized).await.unwrap().slot, 938, "final slots are older");
+    assert_eq!(read_at(968, Commitment::Finalized).await.unwrap().slot, 968, "final slots are older");
     assert_eq!(read_at(1001, Commitment::Confirmed).await.unwrap().slot, 1001, "well again");
 }

@@ -56,8 +56,8 @@ impl Setting {
 async fn one_node_of_three_that_fails_is_left_out_and_comes_back() {
     for (fault, wrong) in [
         (Fault::Down, "does not answer: it can't be reached"),
-        (Fault::Seconds(-13), "is 13 seconds behind the others"),
-        (Fault::Seconds(13), "claims to be 13 seconds ahead of the others"),
+        (Fault::Slots(-31), "is 31 slots behind the others"),
+        (Fault::Slots(31), "claims to be 31 slots ahead of the others"),
         (
             Fault::ElsewhereId,
             "is of another cluster, with the genesis hash 5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",

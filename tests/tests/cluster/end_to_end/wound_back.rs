@@ -12,7 +12,7 @@ use x402_escrow_tests::local::{
 use crate::shop::ONE_AT_A_TIME;
 
 /// How many slots a node may be behind itself and is believed.
-const FORK: u64 = 60;
+const FORK: u64 = 30;
 /// How many are undone at least.
 const UNDONE: u64 = FORK + 20;
 const AMOUNT: u64 = 1_000;

@@ -6,8 +6,7 @@ use solana_rpc_client_api::{
     request::RpcError,
 };
 
-use super::MAXIMUM_SLOTS_BACK;
-use crate::chain::ChainError;
+use crate::chain::{ChainError, agreement::MAXIMUM_SLOTS_APART};
 
 /// What is wrong with a node whose time is over.
 pub(super) const LATE: &str = "it did not answer in time";
@@ -18,7 +17,7 @@ pub(super) fn failed(request: &'static str, error: &ClientError) -> ChainError {
             let told = format!("{message} ({code})");
             let message = match *code {
                 JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED => format!(
-                    "{told}: it is more than {MAXIMUM_SLOTS_BACK} slots behind what it told before, so it still \
+                    "{told}: it is more than {MAXIMUM_SLOTS_APART} slots behind what it told before, so it still \
                      reads its ledger, or the cluster was wound back"
                 ),
                 _ => told,
