@@ -25,8 +25,8 @@ use x402_escrow_sandbox::{self as sandbox, Ports, Sandbox, Settings};
 /// How often to look whether every part still runs.
 const LOOK_INTERVAL: Duration = Duration::from_millis(300);
 
-/// How long to wait for news of what the merchant captured last.
-const LAST_NEWS: Duration = Duration::from_millis(500);
+/// How long to wait at most for news of what the merchant captured last.
+const LAST_NEWS: Duration = Duration::from_secs(10);
 
 /// Starts solana-test-validator with the escrow program, a token like USDC, an owner with an escrow, a session for an
 /// agent, a verifier, and a merchant; leaves them running; shows payments as they happen; ends everything on Ctrl-C.
@@ -93,7 +93,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
 
     let mut payments = Payments::default();
-    let mut show = |report: &Value| {
+    let show = |payments: &mut Payments, report: &Value| {
         let Some(line) = payments.line(report) else { return };
         let line = format!("{:>6.1} s  {line}", started.elapsed().as_secs_f64());
         if arguments.json { eprintln!("{line}") } else { println!("{line}") }
@@ -101,7 +101,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     loop {
         match happened.recv_timeout(LOOK_INTERVAL) {
             Ok(Event::Stop) => break,
-            Ok(Event::Payment(report)) => show(&report),
+            Ok(Event::Payment(report)) => show(&mut payments, &report),
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(death) = sandbox.death()? {
                     bail!("{death}\neverything else is ended too");
@@ -113,9 +113,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     eprintln!();
     tell("stopping: the merchant captures what is still to be paid");
     sandbox.merchant.stop();
-    while let Ok(event) = happened.recv_timeout(LAST_NEWS) {
+    let until = Instant::now() + LAST_NEWS;
+    while !payments.are_over()
+        && let Ok(event) = happened.recv_timeout(until.saturating_duration_since(Instant::now()))
+    {
         if let Event::Payment(report) = event {
-            show(&report);
+            show(&mut payments, &report);
         }
     }
     sandbox.stop();

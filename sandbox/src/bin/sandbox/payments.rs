@@ -47,20 +47,31 @@ async fn hear(State(events): State<Sender<Event>>, Json(mut news): Json<Value>) 
     }
 }
 
-/// What was printed of each payment last.
+/// What was printed of each payment last, and whether nothing more is to come.
 #[derive(Default)]
-pub(crate) struct Payments(HashMap<String, String>);
+pub(crate) struct Payments(HashMap<String, (String, bool)>);
 
 impl Payments {
     /// A line about a payment, if there is something new to say.
     pub(crate) fn line(&mut self, report: &Value) -> Option<String> {
         let id = report["paymentId"].as_str()?;
         let said = said(report);
-        if self.0.insert(id.to_owned(), said.clone()).as_ref() == Some(&said) {
+        let before = self.0.insert(id.to_owned(), (said.clone(), is_over(report)));
+        if before.is_some_and(|(before, _)| before == said) {
             return None;
         }
         Some(format!("payment {id}: {said}"))
     }
+
+    /// Whether nothing more is to come of any.
+    pub(crate) fn are_over(&self) -> bool {
+        self.0.values().all(|(_, is_over)| *is_over)
+    }
+}
+
+/// Whether nothing is held for it, or will be.
+fn is_over(report: &Value) -> bool {
+    !matches!(report["state"].as_str(), Some("unsettled" | "authorized" | "captured"))
 }
 
 /// How far a payment got.
@@ -111,8 +122,10 @@ mod tests {
         let held = report("authorized", "0", "0");
         assert_eq!(payments.line(&held).as_deref(), Some("payment ab12: 0.1 held"));
         assert_eq!(payments.line(&held), None, "only its commitment changed");
+        assert!(!payments.are_over());
         let ended = report("ended", "30000", "70000");
         assert_eq!(payments.line(&ended).as_deref(), Some("payment ab12: 0.03 paid, 0.07 back"));
+        assert!(payments.are_over());
     }
 
     #[test]
