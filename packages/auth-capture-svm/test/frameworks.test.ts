@@ -233,7 +233,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
       for (const part of [
         "A &lt;report&gt;",
         "0.001 tokens",
-        `agent fetch &#39;${base}/report?q=%3Cb%3E&#39; --session`,
+        `agent fetch &#39;${base}/report?q=%3Cb%3E&#39; \\\n    --session`,
       ]) {
         assert.ok(page.includes(part), `${part} is not in ${page}`);
       }
