@@ -99,8 +99,12 @@ async fn every_voucher_that_is_taken_is_captured() {
 async fn a_clock_within_its_bounds_does_not_make_the_verifier_unready() {
     for (consensus, ahead) in AHEAD {
         let world = world(consensus, ahead).await;
+        world.led().await;
         let (status, health) = world.get("/health").await;
-        assert_eq!((status.as_u16(), &health["slotAgeSeconds"]), (200, &json!(-ahead)), "{health}");
+        assert_eq!(status.as_u16(), 200, "{health}");
+        // The cluster's time stands still.
+        let age = health["slotAgeSeconds"].as_i64().unwrap();
+        assert!((-ahead..10 - ahead).contains(&age), "{health}");
     }
 }
 
