@@ -5,13 +5,13 @@ mod hostile;
 
 use std::{
     fs::File,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
-use x402_escrow_tests::local::Local;
+use x402_escrow_tests::local::{Local, free_ports};
 
 use crate::standard_clients::{in_clients, python};
 
@@ -24,7 +24,7 @@ struct Script {
 impl Script {
     /// Starts a Python script with an argument and a port, at which it listens.
     fn start(local: &Local, script: &str, argument: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_ports(1).unwrap();
         let log = File::create(local.folder().join(format!("{script}.{port}.log"))).unwrap();
         let child = Command::new(python())
             .arg(in_clients(script))

@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -11,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use solana_sdk::signature::{Keypair, Signer};
-use x402_escrow_tests::local::{Local, Verifier, checkout};
+use x402_escrow_tests::local::{Local, Verifier, checkout, free_ports};
 
 /// A running server. It is killed when it is dropped.
 pub(super) struct Server {
@@ -26,7 +25,7 @@ impl Server {
     pub(super) fn start(local: &Local, verifier: &Verifier, script: &str) -> Self {
         let (key, _) = local.key_file(script).unwrap();
         local.chain.give_tokens(&key.pubkey(), &local.mint, 0).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        let port = free_ports(1).unwrap().to_string();
         let log = local.folder().join(format!("{script}.log"));
         let file = fs::File::create(&log).unwrap();
         let child = Command::new("node")

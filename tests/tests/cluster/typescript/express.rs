@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -11,7 +10,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use solana_sdk::signature::{Keypair, Signer};
-use x402_escrow_tests::{local::checkout, program_id};
+use x402_escrow_tests::{
+    local::{checkout, free_ports},
+    program_id,
+};
 
 use crate::shop::{DEPOSIT, Shop};
 
@@ -35,7 +37,7 @@ impl Express {
     pub(crate) fn start_behind(shop: &Shop, script: &'static str, facilitator: &str) -> Self {
         let (key, key_file) = shop.local.key_file("express").unwrap();
         shop.local.chain.give_tokens(&key.pubkey(), &shop.local.mint, 0).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_ports(1).unwrap();
         let arguments = vec![
             facilitator.to_owned(),
             key_file.display().to_string(),
