@@ -1,6 +1,6 @@
 //! Which nonces an agent signs.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::mpsc, time::Duration};
 
 use serde_json::json;
 use x402_escrow_agent::{FetchError, Request, nonces::NoncesError};
@@ -58,10 +58,16 @@ async fn a_nonce_whose_draft_was_not_signed_is_used_for_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_that_is_given_up_while_it_waits_for_the_draft_frees_its_nonce() {
     let peers = Peers::start().await;
-    peers.alter_draft(|_| std::thread::sleep(Duration::from_millis(300)));
-    let given_up = peers.agent(PRICE);
-    let waited = tokio::time::timeout(Duration::from_millis(100), given_up.fetch(&report(&peers))).await;
-    assert!(waited.is_err());
+    let (answer, answered) = mpsc::channel::<()>();
+    peers.alter_draft(move |_| _ = answered.recv());
+    let (agent, request) = (peers.agent(PRICE), report(&peers));
+    let fetch = tokio::spawn(async move { agent.fetch(&request).await });
+    while asked(&peers).is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fetch.abort();
+    assert!(fetch.await.unwrap_err().is_cancelled());
+    drop(answer);
     peers.alter_draft(|_| {});
     peers.agent(PRICE).fetch(&report(&peers)).await.unwrap();
     assert_eq!(peers.nonces_paid(), [1]);
