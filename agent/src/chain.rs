@@ -92,7 +92,7 @@ impl Chain {
 }
 
 /// The innermost reason: those around it repeat the URL.
-fn source_of(error: &dyn std::error::Error) -> String {
+pub(crate) fn source_of(error: &dyn std::error::Error) -> String {
     let mut reason = error;
     while let Some(source) = reason.source() {
         reason = source;

@@ -11,11 +11,12 @@ mod terminal;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use solana_clap_v3_utils::input_validators::normalize_to_url_if_moniker;
+use solana_sdk::instruction::Instruction;
 use x402_escrow_wire::{amount, text::Key, usdc};
 
 use crate::{
     chain::{Chain, Sent},
-    owner::{self, Carried, Defaults, Manner, OwnerKey, costs, sol},
+    owner::{self, Carried, Defaults, Manner, OwnerKey, Plan, costs, sol},
     problem::{Exit, Problem},
 };
 pub(crate) use exit::{print_error, usage};
@@ -188,7 +189,7 @@ fn tokens(flag: &'static str, text: &str, decimals: u8) -> Result<u64, Problem> 
     read.map_err(|error| Problem::argument(flag, error.to_string()).remedy("write it in tokens: 1.50"))
 }
 
-/// What was sent; `None` after printing what was not.
+/// Returns the transaction that was sent. If none was, prints the plan and returns `None`.
 fn sent_or_shown(carried: Carried, json: bool) -> Option<Sent> {
     let shown = match carried {
         Carried::Sent(sent) => return Some(sent),
@@ -206,6 +207,26 @@ fn sent_or_shown(carried: Carried, json: bool) -> Option<Sent> {
     lines.extend(text("transaction").map(|transaction| ("transaction", transaction)));
     print(json, &shown, &lines);
     None
+}
+
+/// Carries these out in as few transactions as can be, and returns their signatures; `None` after printing what was not
+/// sent.
+async fn carry_out_all(
+    owner: &owner::Owner,
+    title: &str,
+    instructions: &[Instruction],
+    json: bool,
+) -> Result<Option<Vec<String>>> {
+    let (mut transactions, mut rest) = (Vec::new(), instructions);
+    while !rest.is_empty() {
+        let (plan, fit) = Plan::filled(title, rest.iter().cloned(), None, &owner.fee_payer().address());
+        rest = &rest[fit..];
+        match sent_or_shown(owner.carry_out(plan).await?, json) {
+            Some(sent) => transactions.push(sent.signature.to_string()),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(transactions))
 }
 
 /// Adds what a transaction was and cost.

@@ -1,4 +1,4 @@
-//! What happened to an account, from the events of its transactions.
+//! Reads an account's history: its transactions, and the program's events in them.
 
 use anyhow::Result;
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -80,7 +80,7 @@ impl Chain {
         Ok(Lifetime::Nonce { account, authority: data.authority, hash: data.blockhash() })
     }
 
-    /// What the transaction costs besides rent, in lamports.
+    /// The transaction's fee, in lamports; rent is not part of it.
     pub(crate) async fn fee(&self, message: &Message) -> Result<u64> {
         let fee = self.rpc.get_fee_for_message(message).await;
         Ok(fee.map_err(|error| self.failed("for the fee", error))?)
@@ -119,7 +119,7 @@ impl Chain {
         }
         let until = Instant::now() + CONFIRMATION_TIMEOUT;
         while Instant::now() < until {
-            // Whatever a node says in between, the transaction is on its way.
+            // An error here says nothing about the transaction: it was sent, and can still land.
             if let Ok(Some(status)) = self.rpc.get_signature_status(&signature).await {
                 return match status {
                     Ok(()) => Ok(signature),

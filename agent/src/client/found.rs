@@ -72,8 +72,8 @@ pub(super) fn is_over(stream: &Stream, report: Option<&Report>, now: i64) -> boo
     }
 }
 
-/// What a payment came to, in base units, by what the verifier says: `None` if it knows no such payment. `None` too while
-/// something can still become of it.
+/// What a payment came to, in base units; `None` while that can still change. `report` is what the verifier says, `None`
+/// if it knows no such payment.
 pub(super) fn came_to(report: Option<&Report>, promise: &Promise, now: i64) -> Option<u64> {
     match report {
         Some(report) if report.has_ended() => Some(report.captured.0),

@@ -64,7 +64,7 @@ fn problem(error: &Error) -> Problem {
     known.unwrap_or_else(|| Problem::new(Code::Failed, error.to_string()))
 }
 
-/// What the client says, where the command line knows no more.
+/// The problem for a client error that no command has explained further.
 fn of_fetch(error: &FetchError) -> Problem {
     let code = match error {
         FetchError::Unreachable { .. } => Code::VerifierUnreachable,

@@ -1,4 +1,4 @@
-//! What happened to an escrow or a session, from the chain.
+//! Shows the history of an escrow or a session, as the chain has it.
 
 use anyhow::Result;
 use clap::Args;

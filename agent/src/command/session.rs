@@ -21,6 +21,7 @@ use x402_escrow_wire::text::Key;
 
 use super::history::{self, History};
 use crate::{
+    chain::Chain,
     owner::Owner,
     problem::{Code, Exit, Problem},
 };
@@ -92,7 +93,7 @@ pub(super) async fn run(command: Command, json: bool) -> Result<Exit> {
             let owner = seen.owner.connect().await?;
             let escrow = owner.escrow().await?;
             // It may be closed, and still has a history.
-            let address = session_address(&owner, &seen.which.key()?);
+            let address = session_address(&owner, &seen.which.read()?.0);
             history::show(&owner, &address, escrow.decimals, history, json).await?;
         }
         Command::Receivers(receivers) => receivers::run(&receivers, json)?,
@@ -102,19 +103,14 @@ pub(super) async fn run(command: Command, json: bool) -> Result<Exit> {
 }
 
 impl Which {
-    /// The session's file, if it was named.
-    fn file(&self) -> Result<Option<SessionFile>> {
-        Ok(self.session.as_deref().map(SessionFile::read).transpose()?)
-    }
-
-    fn key(&self) -> Result<Address> {
-        match (self.file()?, self.session_key) {
-            (Some(file), _) => Ok(file.session_key.into()),
-            (None, Some(key)) => Ok(key.into()),
-            (None, None) => Err(Problem::argument("--session", "names no session")
-                .remedy("or name its key with --session-key")
-                .into()),
-        }
+    /// The session's key, and its file if that was named.
+    fn read(&self) -> Result<(Address, Option<SessionFile>)> {
+        let file = self.session.as_deref().map(SessionFile::read).transpose()?;
+        let key = file.as_ref().map(|file| file.session_key).or(self.session_key);
+        let key = key.ok_or_else(|| {
+            Problem::argument("--session", "names no session").remedy("or name its key with --session-key")
+        })?;
+        Ok((key.into(), file))
     }
 }
 
@@ -122,11 +118,21 @@ fn session_address(owner: &Owner, session_key: &Address) -> Address {
     address::session(&owner.program, &owner.escrow_address(), session_key)
 }
 
-/// The session of a key, with its address.
+/// The session of a key under an escrow, with its address.
+async fn session_under(
+    chain: &Chain,
+    program: &Address,
+    escrow: &Address,
+    session_key: &Address,
+) -> Result<(Address, Session)> {
+    let address = address::session(program, escrow, session_key);
+    let session = chain.session(&address).await?.ok_or_else(|| missing(session_key, escrow))?;
+    Ok((address, session))
+}
+
+/// The same under the owner's escrow.
 async fn session_of(owner: &Owner, session_key: &Address) -> Result<(Address, Session)> {
-    let address = session_address(owner, session_key);
-    let session = owner.chain.session(&address).await?;
-    Ok((address, session.ok_or_else(|| missing(session_key, &owner.escrow_address()))?))
+    session_under(&owner.chain, &owner.program, &owner.escrow_address(), session_key).await
 }
 
 fn missing(session_key: &Address, escrow: &Address) -> Problem {

@@ -1,5 +1,7 @@
 //! What an owner wants done on chain, looked at before it is sent.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -89,9 +91,13 @@ impl Plan {
 
     /// What the accounts that are made cost, in lamports; it comes back when they are closed.
     async fn rent(&self, chain: &Chain) -> Result<u64> {
-        let mut rent: u64 = 0;
+        let mut counts = BTreeMap::<u64, u64>::new();
         for bytes in &self.accounts {
-            rent = rent.saturating_add(chain.rent(*bytes).await?);
+            *counts.entry(*bytes).or_default() += 1;
+        }
+        let mut rent: u64 = 0;
+        for (bytes, count) in counts {
+            rent = rent.saturating_add(chain.rent(bytes).await?.saturating_mul(count));
         }
         Ok(rent)
     }

@@ -8,7 +8,10 @@ use serde_json::Value;
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{auth_capture::SCHEME, facilitator::SupportedResponse};
 
-use crate::problem::{Code, Problem};
+use crate::{
+    chain::source_of,
+    problem::{Code, Problem},
+};
 
 /// It may wait until a transaction is confirmed.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -61,10 +64,7 @@ impl Verifier {
 
     async fn ask(&self, request: RequestBuilder) -> Result<Value> {
         let silent = |error: reqwest::Error| {
-            let mut reason: &dyn std::error::Error = &error;
-            while let Some(source) = reason.source() {
-                reason = source;
-            }
+            let reason = source_of(&error);
             Problem::new(Code::VerifierUnreachable, format!("{} did not answer: {reason}", self.url))
                 .of(self.flag)
                 .remedy(format!("try again, or name another verifier with {}", self.flag))

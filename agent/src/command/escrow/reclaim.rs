@@ -6,8 +6,8 @@ use x402_escrow_wire::amount;
 
 use crate::{
     chain::OpenHold,
-    command::{print, sent_or_shown, terminal::time},
-    owner::{Owner, Plan},
+    command::{carry_out_all, print, terminal::time},
+    owner::Owner,
 };
 
 /// Gives back what nobody captured before its deadline, in as few transactions as can be.
@@ -21,16 +21,10 @@ pub(super) async fn reclaim(owner: &Owner, json: bool) -> Result<()> {
     }
     let (late, early): (Vec<_>, Vec<_>) =
         holds.into_iter().partition(|open| now > open.hold.capture_deadline);
-    let (mut transactions, mut rest) = (Vec::new(), late.as_slice());
-    while !rest.is_empty() {
-        let instructions = rest.iter().map(|open| instruction(owner, &escrow, open));
-        let (plan, fit) = Plan::filled("Reclaiming", instructions, None, &owner.fee_payer().address());
-        rest = &rest[fit..];
-        match sent_or_shown(owner.carry_out(plan).await?, json) {
-            Some(sent) => transactions.push(sent.signature.to_string()),
-            None => return Ok(()),
-        }
-    }
+    let instructions: Vec<_> = late.iter().map(|open| instruction(owner, &escrow, open)).collect();
+    let Some(transactions) = carry_out_all(owner, "Reclaiming", &instructions, json).await? else {
+        return Ok(());
+    };
     let reclaimed: u64 = late.iter().map(|open| open.hold.held()).sum();
     let next = early.iter().map(|open| open.hold.capture_deadline).min();
     let object = json!({

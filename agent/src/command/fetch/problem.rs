@@ -1,4 +1,4 @@
-//! What the client says, in tokens and with the flag to change.
+//! Explains the client's errors: amounts in tokens, and which flag to change.
 
 use x402_escrow_agent::{FetchError, spending::SpendingError};
 use x402_escrow_wire::amount;

@@ -15,8 +15,8 @@ use x402_escrow_wire::{amount, text::Key};
 use super::{list::holds, session_of};
 use crate::{
     chain::OpenHold,
-    command::{Sender, escrow::reclaim, print, sent_or_shown, terminal::time},
-    owner::{Owner, Plan},
+    command::{Sender, carry_out_all, escrow::reclaim, print, terminal::time},
+    owner::Owner,
     problem::{Code, Exit, Problem},
 };
 
@@ -72,32 +72,14 @@ pub(super) async fn run(close: Close, json: bool) -> Result<Exit> {
     if let (Some(closing), Some(_)) = (prevented.first(), key) {
         return Err(closing.prevented(&escrow).into());
     }
-    let Some(transactions) = close_all(&owner, &escrow, &ready, json).await? else { return Ok(Exit::Done) };
+    let title = if ready.len() == 1 { "Closing the session" } else { "Closing sessions" };
+    let instructions: Vec<_> =
+        ready.iter().flat_map(|closing| closing.instructions(&owner, &escrow)).collect();
+    let Some(transactions) = carry_out_all(&owner, title, &instructions, json).await? else {
+        return Ok(Exit::Done);
+    };
     tell(&escrow, &ready, &prevented, transactions, json);
     Ok(if prevented.is_empty() { Exit::Done } else { Exit::NotYet })
-}
-
-/// Closes these in as few transactions as can be; `None` if they were only shown.
-async fn close_all(
-    owner: &Owner,
-    escrow: &Escrow,
-    ready: &[Closing],
-    json: bool,
-) -> Result<Option<Vec<String>>> {
-    let instructions: Vec<Instruction> =
-        ready.iter().flat_map(|closing| closing.instructions(owner, escrow)).collect();
-    let (mut transactions, mut rest) = (Vec::new(), instructions.as_slice());
-    while !rest.is_empty() {
-        let title = if ready.len() == 1 { "Closing the session" } else { "Closing sessions" };
-        let instructions = rest.iter().cloned();
-        let (plan, fit) = Plan::filled(title, instructions, None, &owner.fee_payer().address());
-        rest = &rest[fit..];
-        match sent_or_shown(owner.carry_out(plan).await?, json) {
-            Some(sent) => transactions.push(sent.signature.to_string()),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(transactions))
 }
 
 impl Closing {

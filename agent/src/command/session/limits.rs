@@ -1,4 +1,4 @@
-//! What a session may spend, as an owner writes it.
+//! Reads and checks a session's limits as the owner typed them.
 
 use std::time::Duration;
 

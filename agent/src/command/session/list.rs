@@ -49,8 +49,8 @@ pub(super) async fn run(list: List, json: bool) -> Result<()> {
 pub(super) async fn show(seen: Seen, json: bool) -> Result<()> {
     let owner = seen.owner.connect().await?;
     let (escrow, now) = (owner.escrow().await?, owner.chain.now().await?);
-    let file = seen.which.file()?;
-    let (address, session) = session_of(&owner, &seen.which.key()?).await?;
+    let (key, file) = seen.which.read()?;
+    let (address, session) = session_of(&owner, &key).await?;
     let holds = holds(&owner, &address, &session).await?;
     let view = View { address, session: &session, escrow: &escrow, holds: &holds, now };
     let (mut object, mut lines) = (view.object(), view.lines());

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use x402_escrow_agent::{SessionFile, nonces::NoncesFile};
-use x402_escrow_interface::{Address, address};
+use x402_escrow_interface::Address;
 
-use super::missing;
+use super::session_under;
 use crate::{
     command::{Node, print},
     problem::{Code, Problem},
@@ -86,8 +86,7 @@ async fn next_on_chain(node: Node, file: &SessionFile) -> Result<u64> {
     }
     let (program, escrow): (Address, Address) = (file.program.into(), file.escrow.into());
     let session_key = file.session_key.into();
-    let address = address::session(&program, &escrow, &session_key);
-    let session = chain.session(&address).await?.ok_or_else(|| missing(&session_key, &escrow))?;
+    let (_, session) = session_under(&chain, &program, &escrow, &session_key).await?;
     if session.incarnation != file.incarnation.0 {
         return Err(Problem::new(Code::IncarnationMismatch, "the session was closed and opened again since")
             .of("--session")

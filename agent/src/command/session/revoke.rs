@@ -9,9 +9,7 @@ use serde_json::json;
 use solana_sdk::instruction::Instruction;
 use x402_escrow_agent::SessionFile;
 use x402_escrow_interface::{
-    Address,
-    account::Session,
-    address,
+    Address, address,
     instruction::{self as build, Consent},
 };
 use x402_escrow_wire::{
@@ -19,7 +17,7 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Key},
 };
 
-use super::{missing, revocation};
+use super::{revocation, session_under};
 use crate::{
     chain::Chain,
     command::{Sender, add_sent, print, sent_or_shown},
@@ -158,7 +156,7 @@ async fn wanted(revoke: &Revoke, chain: &Chain, revoker: &Address) -> Result<Wan
     let scope = match (file, revoke.target.session_key) {
         (Some(file), _) => Scope::Session { session_key: file.session_key, incarnation: file.incarnation },
         (None, Some(session_key)) => {
-            let session = session(chain, &program, &escrow, &session_key.into()).await?;
+            let (_, session) = session_under(chain, &program, &escrow, &session_key.into()).await?;
             Scope::Session { session_key, incarnation: Base58(session.incarnation) }
         }
         (None, None) => Scope::All { opened_through_slot: Decimal(chain.slot().await?) },
@@ -174,16 +172,6 @@ async fn own_escrow(chain: &Chain, program: &Address, payer: &Address, mint: &Ad
             .remedy("name the token with --mint; a guardian names the escrow with --escrow ADDRESS")
     })?;
     Ok(escrow)
-}
-
-async fn session(
-    chain: &Chain,
-    program: &Address,
-    escrow: &Address,
-    session_key: &Address,
-) -> Result<Session> {
-    let address = address::session(program, escrow, session_key);
-    Ok(chain.session(&address).await?.ok_or_else(|| missing(session_key, escrow))?)
 }
 
 /// Sends the revocation that `revoker` consents to, in a transaction that `owner` signs and pays for.
@@ -214,7 +202,7 @@ async fn instruction(
     let Wanted { program, escrow, scope } = wanted;
     match scope {
         Scope::Session { session_key, incarnation } => {
-            let session = session(chain, program, escrow, &(*session_key).into()).await?;
+            let (_, session) = session_under(chain, program, escrow, &(*session_key).into()).await?;
             if session.incarnation != incarnation.0 {
                 let message = format!("the session of {session_key} was closed and opened again since");
                 return Err(Problem::new(Code::IncarnationMismatch, message)

@@ -63,7 +63,7 @@ struct Changes {
 pub(super) async fn run(update: Update, json: bool) -> Result<()> {
     let Update { sender, which, changes } = update;
     let list = changes.receivers.list()?;
-    let (key, file) = (which.key()?, which.file()?);
+    let (key, file) = which.read()?;
     let owner = sender.connect().await?;
     let (escrow, now) = (owner.escrow().await?, owner.chain.now().await?);
     let (address, before) = session_of(&owner, &key).await?;
