@@ -83,16 +83,12 @@ impl Sale<'_> {
             return response;
         }
         let payload = end::charge(&self.merchant.config, self.id(), &self.accepted.payload, amount);
-        if !self.change(ChargeEvent::Served, Some(payload.clone())).await {
-            self.broke_off();
+        if !self.change_or_break_off(ChargeEvent::Served, Some(payload.clone())).await {
             return internal_error("the server failed; nothing was charged");
         }
-        let (verdict, answer) = self.settle(Some(payload)).await;
-        let event = charge_event(self.terms.price.commitment, verdict, answer.as_ref().ok());
-        if !self.change(event, None).await {
-            self.broke_off();
+        let Some((event, verdict, answer)) = self.charge(Some(payload)).await else {
             return internal_error(SEND_AGAIN);
-        }
+        };
         match (event, &answer) {
             (ChargeEvent::Charged, Ok(settled)) => served(response, settled),
             _ => not_sold(self.terms, self.accepted, verdict, &answer),
@@ -101,12 +97,9 @@ impl Sale<'_> {
 
     /// The capture is signed, and what became of it is not known.
     async fn again(self, handler: impl Future<Output = Response>) -> Response {
-        let (verdict, answer) = self.settle(self.kept()).await;
-        let event = charge_event(self.terms.price.commitment, verdict, answer.as_ref().ok());
-        if !self.change(event, None).await {
-            self.broke_off();
+        let Some((event, verdict, answer)) = self.charge(self.kept()).await else {
             return internal_error(SEND_AGAIN);
-        }
+        };
         match (event, answer) {
             (ChargeEvent::Charged, Ok(settled)) => self.serve_paid(Some(settled), handler).await,
             (_, answer) => not_sold(self.terms, self.accepted, verdict, &answer),
@@ -122,8 +115,7 @@ impl Sale<'_> {
         let response = handler.await;
         let is_served = response.status().is_success();
         let event = if is_served { ChargeEvent::Served } else { ChargeEvent::Failed };
-        if !self.change(event, None).await {
-            self.broke_off();
+        if !self.change_or_break_off(event, None).await {
             return internal_error(SEND_AGAIN);
         }
         if !is_served {
@@ -134,6 +126,16 @@ impl Sale<'_> {
             Some(settled) => served(response, &settled),
             None => response,
         }
+    }
+
+    /// Has it charged, and writes down what the facilitator says; `None` if that can't be written.
+    async fn charge(
+        &self,
+        payload: Option<Value>,
+    ) -> Option<(ChargeEvent, Verdict, Result<SettleResponse, FacilitatorError>)> {
+        let (verdict, answer) = self.settle(payload).await;
+        let event = charge_event(self.terms.price.commitment, verdict, answer.as_ref().ok());
+        self.change_or_break_off(event, None).await.then_some((event, verdict, answer))
     }
 
     async fn settle(&self, payload: Option<Value>) -> (Verdict, Result<SettleResponse, FacilitatorError>) {
@@ -162,8 +164,12 @@ impl Sale<'_> {
         changed.is_ok()
     }
 
-    /// The request breaks off: the payment is where it would be after a crash.
-    fn broke_off(&self) {
-        self.merchant.record.with(|book| book.crash_one(&self.id(), None));
+    /// Makes a change. If it can't be written, the request breaks off: the payment is where it would be after a crash.
+    async fn change_or_break_off(&self, event: ChargeEvent, payload: Option<Value>) -> bool {
+        let is_changed = self.change(event, payload).await;
+        if !is_changed {
+            self.merchant.record.with(|book| book.crash_one(&self.id(), None));
+        }
+        is_changed
     }
 }

@@ -157,7 +157,7 @@ fn asked_about(merchant: &Arc<Shared>, id: Hex32) -> Option<(Value, PaymentRequi
 
 /// Writes down what the facilitator says of a payment. Returns whether it is on disk; otherwise the payment is where it
 /// would be after a crash.
-async fn write_down(merchant: &Arc<Shared>, change: Change) -> bool {
+pub(crate) async fn write_down(merchant: &Arc<Shared>, change: Change) -> bool {
     let id = change.id;
     let written = merchant.record.change(change, merchant.now()).await;
     if let Err(error) = &written {

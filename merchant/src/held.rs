@@ -31,12 +31,11 @@ pub(crate) async fn sell(
     handler: impl Future<Output = Response>,
 ) -> Response {
     let id = accepted.payment_id;
-    let change = |event| {
-        let change = Change::of_hold(id, event).about(accepted.about(terms));
-        let change = Change { payload: Some(accepted.payload.clone()), ..change };
-        merchant.record.change(change, merchant.now())
+    let change = |event| Change {
+        payload: Some(accepted.payload.clone()),
+        ..Change::of_hold(id, event).about(accepted.about(terms))
     };
-    if change(HoldEvent::Asked).await.is_err() {
+    if merchant.record.change(change(HoldEvent::Asked), merchant.now()).await.is_err() {
         return used(terms, accepted);
     }
     let (verdict, answer) = ask(merchant, accepted).await;
@@ -45,14 +44,10 @@ pub(crate) async fn sell(
         _ => None,
     };
     let event = if held.is_some() { HoldEvent::Held } else { verdict.of_hold().unwrap_or(HoldEvent::Weak) };
-    let written = change(event).await;
-    if let Err(error) = &written {
-        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
-        merchant.record.with(|book| book.crash_one(&id, None));
-    }
-    match (held, written) {
-        (Some(held), Ok(())) => serve(merchant, terms.price, id, held, handler).await,
-        (Some(_), Err(_)) => internal_error("the server failed; nothing was charged"),
+    let is_written = ending::write_down(merchant, change(event)).await;
+    match (held, is_written) {
+        (Some(held), true) => serve(merchant, terms.price, id, held, handler).await,
+        (Some(_), false) => internal_error("the server failed; nothing was charged"),
         (None, _) => not_sold(terms, accepted, verdict, &answer),
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tracing::{error, info, warn};
+use x402_escrow_wire::auth_capture::origin;
 
 use crate::{
     config::MerchantConfig,
@@ -76,10 +77,12 @@ impl Shared {
     /// Warns if clients ask for another host than the public URL's: they can't pay there.
     pub(crate) fn compare_host(&self, host: Option<&str>) {
         let Some(host) = host.map(str::to_ascii_lowercase) else { return };
-        let public = self.base.split("://").nth(1).unwrap_or_default();
-        let public = public.split('/').next().unwrap_or_default();
+        let public = origin(&self.base).split_once("://").map_or("", |(_, host)| host);
+        if host == public {
+            return;
+        }
         let mut others = lock(&self.other_hosts);
-        if host != public && others.len() < MOST_HOSTS && others.insert(host.clone()) {
+        if others.len() < MOST_HOSTS && others.insert(host.clone()) {
             warn!(
                 host,
                 public_url = self.base,
