@@ -122,7 +122,7 @@ export function readExtra(requirements: PaymentRequirements): Extra {
   const isStreamed = extra.text("captureAuthorizer") === SESSION_KEY;
   const feeRecipient = extra.has("feeRecipient") ? extra.address("feeRecipient") : undefined;
   return {
-    paymentFlow: extra.has("paymentFlow") ? extra.text("paymentFlow") : "escrow",
+    paymentFlow: extra.has("paymentFlow") ? extra.text("paymentFlow") : ESCROW_FLOW,
     ...(extra.has("captureMode") ? { captureMode: extra.text("captureMode") } : {}),
     program: extra.address("program"),
     feePayer: extra.address("feePayer"),
@@ -189,6 +189,6 @@ export function intentOf(requirements: PaymentRequirements, extra: Extra, payloa
     captureDeadline: BigInt(extra.captureDeadline),
     refundDeadline: BigInt(extra.refundDeadline),
     maximumFeeBps: extra.maxFeeBps,
-    flow: extra.paymentFlow === "authorization" ? "authorization" : "escrow",
+    flow: extra.paymentFlow === AUTHORIZATION_FLOW ? AUTHORIZATION_FLOW : ESCROW_FLOW,
   };
 }

@@ -18,7 +18,7 @@ import { type BaseLimits, type Limits, readLimits } from "./limits.js";
 import { find, type Found, refresh } from "./lookup.js";
 import { type Outcome, outcomeOf, stateAfter } from "./outcome.js";
 import type { AgentOptions, BuyOptions } from "./options.js";
-import { type Paying, Payer } from "./payer.js";
+import { type Paying, Payer, toPay } from "./payer.js";
 import { type Sent, sendUntilAnswered } from "./sending.js";
 import { readSession, type Session } from "./session.js";
 import type { Wanted } from "./signer.js";
@@ -196,7 +196,7 @@ export class Agent {
       if (purchase === undefined) {
         return undefined;
       }
-      const paying = this.#payer.again(purchase);
+      const paying = toPay(purchase);
       const outcome = outcomeOf(paying, await this.#send(call, paying));
       if (outcome.kind === "served") {
         this.#payer.served(purchase);

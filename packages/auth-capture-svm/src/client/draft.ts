@@ -9,6 +9,8 @@ import type { PaymentRequirements } from "@x402/core/types";
 import { formatAmount } from "../amount.js";
 import { FieldError } from "../fields.js";
 import {
+  AUTHORIZATION_FLOW,
+  ESCROW_FLOW,
   type Extra,
   type IntentPayload,
   SCHEME,
@@ -151,8 +153,8 @@ function checkFee({ payTo }: PaymentRequirements, { maxFeeBps, feeRecipient }: E
  * nobody is charged for what the server did not serve.
  */
 function checkFlow({ paymentFlow, captureMode, captureAuthorizer }: Extra): void {
-  const isCharge = paymentFlow === "authorization";
-  ensure(isCharge || paymentFlow === "escrow", "accepted.extra.paymentFlow", "must be escrow or authorization");
+  const isCharge = paymentFlow === AUTHORIZATION_FLOW;
+  ensure(isCharge || paymentFlow === ESCROW_FLOW, "accepted.extra.paymentFlow", "must be escrow or authorization");
   ensure(
     captureMode === undefined || (!isCharge && ["sync", "deferred"].includes(captureMode)),
     "accepted.extra.captureMode",

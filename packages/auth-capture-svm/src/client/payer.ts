@@ -90,11 +90,6 @@ export class Payer {
       : this.#beginStreamed(call, wanted, price);
   }
 
-  /** The payment of a purchase from before. */
-  again(purchase: Purchase): Paying {
-    return toPay(purchase);
-  }
-
   /**
    * Waits until nobody else pays a receiver out of an origin's holds: under a key also in other
    * processes, which may go on with the same purchase. The result ends the turn.
@@ -229,7 +224,8 @@ export class Payer {
   }
 }
 
-function toPay(purchase: Purchase): Paying {
+/** The payment of a purchase. */
+export function toPay(purchase: Purchase): Paying {
   const { payment, key } = purchase;
   const isNamed = payment.extensions?.[PAYMENT_IDENTIFIER] !== undefined;
   const isJournaled = key !== undefined || payment.payload["type"] !== "voucher";

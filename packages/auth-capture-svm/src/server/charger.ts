@@ -6,7 +6,7 @@
  * takes, until an answer has left.
  */
 
-import type { SettleResponse } from "@x402/core/types";
+import type { PaymentRequirements, SettleResponse } from "@x402/core/types";
 
 import type { ChargeEvent } from "../purchase/charge.js";
 import { DUPLICATE } from "../reasons.js";
@@ -15,7 +15,7 @@ import { canChargeFollow } from "./charge.js";
 import type { Facilitator } from "./facilitator.js";
 import type { Records } from "./records.js";
 import { type Accepted, isFinalEnough } from "./terms.js";
-import { type Answered, ask, askWhether, BOUGHT, notSold, refused } from "./verdict.js";
+import { type Answered, ask, askWhether, BOUGHT, NOTHING_CHARGED, notSold, refused } from "./verdict.js";
 
 /** What the client is told where what happened could not be written down. */
 const SEND_AGAIN = "the server failed; send the same request again";
@@ -34,11 +34,11 @@ export type NotSold = { readonly refusal: SettleResponse } | { readonly failure:
 /** What the facilitator's answer is to a charge. */
 export function chargeEventOf(
   { verdict, answer }: Answered,
-  commitment: unknown,
+  requirements: PaymentRequirements,
 ): Extract<ChargeEvent, "charged" | "anothers" | "denied" | "undecided"> {
   switch (verdict) {
     case "yes":
-      return isFinalEnough(answer, commitment) ? "charged" : "undecided";
+      return isFinalEnough(answer, requirements) ? "charged" : "undecided";
     case "anothers":
       return "anothers";
     case "no":
@@ -101,7 +101,7 @@ export class Charger {
     }
     const payload = this.#authorizer.charge(payment.payload, paymentId, amount);
     if (!this.#note(accepted, "served", payload)) {
-      return { failure: "the server failed; nothing was charged" };
+      return { failure: NOTHING_CHARGED };
     }
     const answered = await this.#settle(accepted, payload);
     const event = this.#eventOf(accepted, answered);
@@ -151,7 +151,7 @@ export class Charger {
   }
 
   #eventOf({ paymentId, payment }: Accepted, answered: Answered): ReturnType<typeof chargeEventOf> {
-    const event = chargeEventOf(answered, payment.accepted.extra["commitment"]);
+    const event = chargeEventOf(answered, payment.accepted);
     if (event === "undecided" && answered.answer.success) {
       console.error(`the facilitator said yes to less of payment ${paymentId} than was asked for`);
     }
@@ -162,10 +162,10 @@ export class Charger {
   #note(
     { paymentId, payment, authorizeBy, captureDeadline }: Accepted,
     charge: ChargeEvent,
-    payload?: object,
+    payload?: Record<string, unknown>,
   ): boolean {
     const facts = { requirements: payment.accepted, authorizeBy, captureDeadline };
-    const change = { charge, facts, ...(payload === undefined ? {} : { payload: { ...payload } }) };
+    const change = { charge, facts, payload };
     return this.#change(paymentId, () => this.#records.change(paymentId, change));
   }
 

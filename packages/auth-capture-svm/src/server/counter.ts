@@ -21,15 +21,13 @@ import type { Requests } from "./request.js";
 import { taken } from "./taken.js";
 import type { Sale, Sold, Till } from "./till.js";
 import { type Accepted, checkAccepted, isCharge, type Windows } from "./terms.js";
-import { refused } from "./verdict.js";
+import { NOTHING_CHARGED, refused } from "./verdict.js";
 
 /** x402's extension by which a server says what it sells. */
 const BAZAAR = "bazaar";
 
 /** What a route declares, by extension. */
 type Declared = SettleContext["declaredExtensions"];
-
-const NOTHING_CHARGED = "the server failed; nothing was charged";
 
 export class Counter {
   readonly #till: Till;

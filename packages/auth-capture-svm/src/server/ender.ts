@@ -94,7 +94,7 @@ export class Ender {
     }
     this.note(paymentId, { charge: "due" });
     const asked = await this.#askAgain(facts.requirements, payload);
-    const event = chargeEventOf(asked, facts.requirements.extra["commitment"]);
+    const event = chargeEventOf(asked, facts.requirements);
     this.note(paymentId, { charge: event });
     const { charge } = this.#records.get(paymentId);
     if (charge === "checking") {

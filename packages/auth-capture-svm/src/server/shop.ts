@@ -20,6 +20,7 @@ import { INVALID_REQUIREMENTS } from "../reasons.js";
 import type { WebRequest } from "./request.js";
 import type { Merchant } from "./setup.js";
 import { OVERRIDES } from "./taken.js";
+import { NOTHING_CHARGED } from "./verdict.js";
 import { instructed, problemResponse, responseOf } from "./web.js";
 
 /** What `OPTIONS` without more may be about. */
@@ -99,7 +100,7 @@ export class Shop {
       console.error(error);
       return error instanceof FacilitatorResponseError
         ? Response.json({ error: { code: "facilitator_unavailable", message: error.message } }, { status: 502 })
-        : problemResponse({ status: 500, code: "internal_error", message: "the server failed; nothing was charged" });
+        : problemResponse({ status: 500, code: "internal_error", message: NOTHING_CHARGED });
     }
   }
 

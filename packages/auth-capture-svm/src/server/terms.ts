@@ -48,13 +48,9 @@ export const COMMITMENTS = ["processed", "confirmed", "finalized"] as const;
 
 export type Commitment = (typeof COMMITMENTS)[number];
 
-/**
- * Whether the facilitator saw a payment on chain as finally as was asked for.
- *
- * @param commitment what was asked for, if anything was
- */
-export function isFinalEnough({ extra }: SettleResponse, commitment: unknown): boolean {
-  return rank(extra?.["status"]) >= Math.max(rank(commitment), 0);
+/** Whether the facilitator saw a payment on chain as finally as was asked for. */
+export function isFinalEnough({ extra }: SettleResponse, requirements: PaymentRequirements): boolean {
+  return rank(extra?.["status"]) >= Math.max(rank(requirements.extra["commitment"]), 0);
 }
 
 /** How final that is: -1 for nothing that is on chain. */

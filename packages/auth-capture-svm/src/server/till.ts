@@ -13,7 +13,7 @@ import type { Facts } from "./line.js";
 import { isSignedBy } from "./payment.js";
 import type { Records } from "./records.js";
 import { type Accepted, type Commitment, isFinalEnough, lifecycleRequirements } from "./terms.js";
-import { type Answered, ask, BOUGHT, comesAgain, refused } from "./verdict.js";
+import { type Answered, ask, BOUGHT, comesAgain, NOTHING_CHARGED, refused } from "./verdict.js";
 
 /** How many payments that may be held are remembered: others go back at their deadline. */
 const MOST_UNKNOWN = 65_536;
@@ -60,7 +60,7 @@ export class Till {
     }
     this.#records.change(paymentId, { hold: ["asked"] });
     const answered = await ask(this.#facilitator, payment, this.#records.claim);
-    return this.#note(accepted, answered, this.#isFinalEnough(accepted, answered), (event) => ({
+    return this.#note(accepted, answered, isFinalEnough(answered.answer, payment.accepted), (event) => ({
       hold: [event === "yes" ? "held" : this.#remembered(accepted, event)],
     }));
   }
@@ -82,7 +82,7 @@ export class Till {
     this.#records.change(paymentId, { hold: opens ? ["asked"] : [], voucher: [amount, "asked"] });
     const answered = await ask(this.#facilitator, payment, this.#records.claim);
     const isEnough = opens
-      ? amount >= price && this.#isFinalEnough(accepted, answered)
+      ? amount >= price && isFinalEnough(answered.answer, payment.accepted)
       : BigInt(answered.answer.amount ?? 0) >= price;
     return this.#note(accepted, answered, isEnough, (event) => ({
       hold: this.#holdEvents(accepted, event, opens),
@@ -105,7 +105,7 @@ export class Till {
     } catch (error) {
       console.error(`payment ${paymentId} is not served: it could not be written down`, error);
       this.#fail(accepted);
-      return refused(payment.accepted, SETTLE_ERROR, "the server failed; nothing was charged");
+      return refused(payment.accepted, SETTLE_ERROR, NOTHING_CHARGED);
     }
     if (isVoucher) {
       return held;
@@ -169,10 +169,6 @@ export class Till {
     const isNew = this.#records.get(paymentId).state === "sent";
     const isUnknown = change.hold?.some((event) => event === "no_answer" || event === "weak") === true;
     return isNew && isUnknown ? { ...change, payload: payment.payload } : change;
-  }
-
-  #isFinalEnough({ payment }: Accepted, { answer }: Answered): boolean {
-    return isFinalEnough(answer, payment.accepted.extra["commitment"]);
   }
 
   #fail({ paymentId, isStreamed, amount }: Accepted): void {

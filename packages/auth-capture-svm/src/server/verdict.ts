@@ -6,6 +6,8 @@ import { type Verdict, verdictOf, verdictOfStatus } from "../purchase/verdict.js
 import { CONFLICT, DUPLICATE, INVALID_PAYLOAD, SETTLE_ERROR } from "../reasons.js";
 import { type Facilitator, FacilitatorError } from "./facilitator.js";
 
+export const NOTHING_CHARGED = "the server failed; nothing was charged";
+
 export const BOUGHT = "the payment bought something before, or is being served";
 
 /** What a client's payment was answered. */
