@@ -15,7 +15,7 @@ pub enum Standing {
     Anothers,
 }
 
-/// Whose a payment or a voucher of it is, given its `first` claim, what is `asked` for now, and `now` in unix seconds.
+/// Whose a payment is, given its `first` claim, what is `asked` for now, and `now` in unix seconds.
 pub fn standing(first: Option<Claim>, asked: Option<Claim>, history: &History, now: i64) -> Standing {
     match first {
         None => Standing::Nobodys,
@@ -26,6 +26,5 @@ pub fn standing(first: Option<Claim>, asked: Option<Claim>, history: &History, n
 
 /// Whether nothing but the hold was accepted, and captures still can be.
 fn is_open(history: &History, now: i64) -> bool {
-    let mut later = history.operations.iter().skip(1);
-    now <= history.payment.capture_deadline() && later.all(|tracked| tracked.operation.state.is_negative())
+    now <= history.payment.capture_deadline() && history.is_untouched()
 }

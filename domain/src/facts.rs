@@ -173,8 +173,6 @@ pub struct Receiver {
 
 /// Reads the mint, the receiver's [`receiver_token_accounts`] and the rent sysvar, in this order. `None` if the mint is none.
 pub fn receiver(accounts: &[Option<Account>], token_accounts: [Address; 2]) -> Option<Receiver> {
-    // Those of Token-2022 say that their owner can't change.
-    const ACCOUNT_BYTES: [u64; 2] = [165, 170];
     let [Some(mint), spl, token_2022, Some(rent)] = accounts else { return None };
     let place =
         [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].iter().position(|program| *program == mint.owner)?;
@@ -182,8 +180,14 @@ pub fn receiver(accounts: &[Option<Account>], token_accounts: [Address; 2]) -> O
         token_account: token_accounts[place],
         can_receive: [spl, token_2022][place].as_ref().is_some_and(is_payable),
         decimals: decimals(mint)?,
-        rent_lamports: self::rent(rent, ACCOUNT_BYTES[place])?,
+        rent_lamports: self::rent(rent, token_account_bytes(&mint.owner))?,
     })
+}
+
+/// Bytes of an associated token account: of Token-2022 at least, where extensions of the mint take more.
+pub fn token_account_bytes(token_program: &Address) -> u64 {
+    // Those of Token-2022 say that their owner can't change.
+    if *token_program == TOKEN_2022_PROGRAM_ID { 170 } else { 165 }
 }
 
 /// Whether tokens can be sent to it: a token account whose state (byte 108) is "initialised", not "frozen".

@@ -50,7 +50,6 @@ impl Stream {
     /// What of `history` a voucher is judged by; `None` if nothing is held first.
     pub fn of(history: &History) -> Option<Self> {
         let hold = history.hold()?;
-        let mut later = history.operations.iter().skip(1);
         Some(Self {
             id: history.payment.id,
             payer: history.payment.payer,
@@ -65,13 +64,18 @@ impl Stream {
             captured: history.settled_sums().captured,
             rests_on: history.rests_on_hold(),
             observed: Observed::of_hold(history),
-            is_untouched: later.all(|tracked| tracked.operation.state.is_negative()),
+            is_untouched: history.is_untouched(),
         })
+    }
+
+    /// What was bought or captured before a voucher, in base units, where the last one is of `last`.
+    pub fn before(&self, last: Option<u64>) -> u64 {
+        last.unwrap_or(0).max(self.accepted.captured)
     }
 
     /// What a voucher of `amount` base units adds to those before it, of which the last is of `last`.
     pub fn increment(&self, last: Option<u64>, amount: u64) -> u64 {
-        amount.saturating_sub(last.unwrap_or(0).max(self.accepted.captured))
+        amount.saturating_sub(self.before(last))
     }
 
     /// Whether a voucher that `first` claimed is told again to `asked` at `now`, unix seconds.

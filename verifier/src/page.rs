@@ -14,9 +14,9 @@ pub mod text;
 mod view;
 
 pub use form::{Choice, choices};
-pub use list::{Line, list};
+pub use list::{Line, found};
 pub use merchant::{MerchantPage, merchant};
 pub use payment::payment;
 pub use style::{content_security_policy, document, refusal};
 pub use sums::days;
-pub use view::{Decimals, View};
+pub use view::View;

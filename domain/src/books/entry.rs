@@ -50,10 +50,6 @@ pub struct Booked {
 }
 
 impl Booked {
-    /// A payment of which nothing is in a block yet.
-    pub const NOTHING: Self =
-        Self { outcome: Outcome::Unsettled, captured: 0, fee: 0, refunded: 0, transaction: None };
-
     /// What `history` comes to.
     pub fn of(history: &History) -> Self {
         let sums = history.settled_sums();

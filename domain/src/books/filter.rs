@@ -4,7 +4,7 @@ use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::Hex32;
 
 use super::Entry;
-use crate::payment::{Outcome, Payment};
+use crate::payment::Outcome;
 
 /// A place in a list of payments: by when they were accepted (unix seconds), then by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,9 +19,9 @@ impl Place {
     /// Behind every payment.
     pub const END: Self = Self { accepted_at: i64::MAX, id: [0xff; 32] };
 
-    /// Where `payment` is in the list.
-    pub fn of(payment: &Payment) -> Self {
-        Self { accepted_at: payment.accepted_at, id: payment.id }
+    /// Where `entry` is in the list.
+    pub fn of(entry: &Entry) -> Self {
+        Self { accepted_at: entry.accepted_at, id: entry.id }
     }
 }
 

@@ -6,23 +6,13 @@ use x402_escrow_wire::error_code::ErrorCode;
 use super::{instructions::Transfer, requirements::Requirements};
 use crate::{cluster::Account, facts, verify::Rejection};
 
-/// Bytes of a token account of SPL Token.
-const TOKEN_ACCOUNT_BYTES: u64 = 165;
-
-/// Bytes of an associated token account of Token-2022 at least: its owner is immutable. Extensions of the mint take more.
-const TOKEN_2022_ACCOUNT_BYTES: u64 = 170;
-
 const LAMPORTS_PER_SOL: f64 = 1e9;
 
 /// The rent, in lamports, of the destination of `transfer`, if that does not exist. `accounts` are the destination and the
 /// rent sysvar.
 pub fn missing(accounts: &[Option<Account>], transfer: &Transfer) -> Option<u64> {
     let [None, Some(rent)] = accounts else { return None };
-    let bytes = match transfer.token_program == TOKEN_2022_PROGRAM_ID {
-        true => TOKEN_2022_ACCOUNT_BYTES,
-        false => TOKEN_ACCOUNT_BYTES,
-    };
-    facts::rent(rent, bytes)
+    facts::rent(rent, facts::token_account_bytes(&transfer.token_program))
 }
 
 /// Why nothing can be paid to the destination of `transfer`, and what to do about it.

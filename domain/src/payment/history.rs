@@ -157,6 +157,12 @@ impl History {
         self.payment.intent()
     }
 
+    /// Whether nothing but what it begins with was accepted, or only what came to nothing.
+    pub fn is_untouched(&self) -> bool {
+        let mut later = self.operations.iter().skip(1);
+        later.all(|tracked| tracked.operation.state.is_negative())
+    }
+
     /// The sums as far as they are on chain.
     pub fn settled_sums(&self) -> Sums {
         self.sums_where(OperationState::has_landed)

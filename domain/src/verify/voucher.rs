@@ -125,7 +125,7 @@ pub fn check(
             commitment.as_str()
         )
     })?;
-    let before = Before { amount: last.unwrap_or(0).max(accepted.captured), ends_at: accepted.ends_at };
+    let before = Before { amount: stream.before(last), ends_at: accepted.ends_at };
     require(
         before.ends_at > before.amount || voucher.amount <= before.amount,
         ErrorCode::VoucherHoldClosed,

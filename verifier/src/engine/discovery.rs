@@ -25,15 +25,17 @@ const PER_RECEIVER: u64 = 256;
 /// How many offers are looked at in one step.
 const DECIDED_TOGETHER: u32 = 100;
 
+/// Whether the request declares something, and there is a catalogue for it.
+pub fn declares(app: &App, request: &FacilitatorRequest) -> bool {
+    app.settings.maximum_resources > 0 && discovery::declares(request)
+}
+
 /// Offers what the request for a payment that was accepted declares, without letting its caller wait. Returns whether
 /// something was declared that can be listed.
 ///
 /// # Errors
 /// Why what was declared can't be listed, for people.
 pub fn offer(app: &Arc<App>, request: &FacilitatorRequest, payment: &Digest) -> Option<Result<(), String>> {
-    if app.settings.maximum_resources == 0 {
-        return None;
-    }
     let offer = match discovery::offer(request)? {
         Ok(offer) => offer,
         Err(reason) => return Some(Err(reason)),

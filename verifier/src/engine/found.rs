@@ -12,7 +12,7 @@ use x402_escrow_domain::{
 use x402_escrow_wire::text::{Base58, Hex32};
 
 use super::{app::App, not_accepted::Interrupted};
-use crate::store::StoreError;
+use crate::{chain::facts, store::StoreError};
 
 pub use refunds::{UnknownRefunds, record_refunds, unknown_refunds};
 
@@ -44,6 +44,21 @@ pub async fn record(app: &App, history: &History) -> Result<Option<History>, Int
     }
     store(app, history, &found).await?;
     Ok(app.store.history(&history.payment.id).await?)
+}
+
+/// Looks whether somebody else charged the payment. Returns it as it is known then, `None` if there is nothing new; and
+/// whether it is too late for any other charge, by `authorize_by` (unix seconds).
+///
+/// # Errors
+/// If the node doesn't tell, or the store fails.
+pub async fn record_charge(
+    app: &App,
+    history: &History,
+    authorize_by: i64,
+) -> Result<(Option<History>, bool), Interrupted> {
+    // Read first: what charged it in time is in a block below the one that is too late.
+    let is_too_late = facts::final_time(app.chain.as_ref()).await? > authorize_by;
+    Ok((record(app, history).await?, is_too_late))
 }
 
 /// Records what was found.

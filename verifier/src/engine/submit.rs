@@ -17,7 +17,7 @@ use x402_escrow_wire::{
 };
 
 use crate::{
-    chain::{ChainError, SendError, facts},
+    chain::{ChainError, SendError},
     engine::{app::App, found, not_accepted::Interrupted},
     store::{StoreError, TakenBack},
 };
@@ -200,9 +200,9 @@ async fn look_again(app: &App, operation: &Operation) -> Result<(), SubmitError>
             found::record(app, &history).await?;
         }
         (Action::Charge { .. }, Some(signed)) if is(ErrorCode::SettlementPending) => {
-            // Read first: what charged it in time is in a block below the one that is too late.
-            let is_too_late = facts::final_time(app.chain.as_ref()).await? > signed.intent.authorize_by;
-            if found::record(app, &history).await?.is_none() && is_too_late {
+            let (found, is_too_late) =
+                found::record_charge(app, &history, signed.intent.authorize_by).await?;
+            if found.is_none() && is_too_late {
                 app.store.report_problem(operation.id, &never_charged(), true).await?;
                 app.changes.tell(&operation.payment_id);
             }

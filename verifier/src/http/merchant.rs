@@ -33,15 +33,16 @@ impl FromRequestParts<Arc<App>> for Merchant {
             path: parts.uri.path(),
             query,
         };
-        let is_signed = merchant_request::split(query).is_some();
-        let session = session(parts, app, receiver).filter(|_| !is_signed && parts.method == Method::GET);
+        let split = merchant_request::split(query);
+        let takes_cookie = split.is_none() && parts.method == Method::GET;
+        let session = takes_cookie.then(|| session(parts, app, receiver)).flatten();
         let access = match session {
             Some(access) => access,
             None => Access::check(request, receiver, &app.settings.public_hosts, app.now())
                 .map_err(ApiError::unauthorized)?,
         };
         app.limits.count_merchant(access.authorizer.unwrap_or(receiver))?;
-        let signed = merchant_request::split(query).map_or(query, |(signed, _)| signed);
+        let signed = split.map_or(query, |(signed, _)| signed);
         Ok(Self { access, query: signed.to_owned() })
     }
 }

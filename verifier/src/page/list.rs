@@ -9,6 +9,7 @@ use x402_escrow_wire::text::{Base58, Hex32};
 
 use super::{
     View,
+    form::Choice,
     state::{in_words, pill},
     text::{kind, short, utc},
 };
@@ -43,8 +44,28 @@ impl Line {
     }
 }
 
-/// The list.
-pub fn list(lines: &[Line], view: &View) -> Markup {
+/// A heading and the payments, or why there are none. `is_first` says that none newer are left out.
+pub fn found(lines: &[Line], choice: &Choice, is_first: bool, has_older: bool, view: &View) -> Markup {
+    html! {
+        h2 {
+            @if choice.narrows() { "Payments found" }
+            @else if is_first { "Newest payments" }
+            @else { "Older payments" }
+        }
+        @if lines.is_empty() {
+            div.box {
+                p {
+                    @if has_older { "None among the newest; go on with older ones." }
+                    @else if choice.narrows() { "No payment is like that." }
+                    @else if is_first { "No payments yet." }
+                    @else { "No older payments." }
+                }
+            }
+        } @else { (list(lines, view)) }
+    }
+}
+
+fn list(lines: &[Line], view: &View) -> Markup {
     html! {
         table {
             thead {

@@ -6,7 +6,7 @@ use x402_escrow_domain::books::{Access, DayTotal, Period, Place, parameters};
 use super::{
     View,
     form::{Choice, choices},
-    list::{Line, list},
+    list::{Line, found},
     style::document,
     sums,
     text::utc,
@@ -66,21 +66,7 @@ fn payments(page: &MerchantPage) -> Markup {
         page.choice.outcome.map(|outcome| format!("&outcome={}", outcome.as_str())).unwrap_or_default();
     html! {
         section id="payments" {
-            h2 {
-                @if page.choice.narrows() { "Payments found" }
-                @else if page.before.is_some() { "Older payments" }
-                @else { "Newest payments" }
-            }
-            @if page.lines.is_empty() {
-                div.box {
-                    p {
-                        @if page.next.is_some() { "None among the newest; go on with older ones." }
-                        @else if page.choice.narrows() { "No payment is like that." }
-                        @else if page.before.is_some() { "No older payments." }
-                        @else { "No payments yet." }
-                    }
-                }
-            } @else { (list(&page.lines, &page.view)) }
+            (found(&page.lines, &page.choice, page.before.is_none(), page.next.is_some(), &page.view))
             nav {
                 @if page.before.is_some() { a href={ (home) "?" (chosen.trim_start_matches('&')) } { "Newest" } }
                 @if let Some(next) = page.next { a href={ (home) "?before=" (next) (chosen) } { "Older" } }

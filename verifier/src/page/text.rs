@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use time::OffsetDateTime;
+use x402_escrow_domain::books::DAY_SECONDS;
 
 /// Base units as whole tokens: `1250000` with 6 decimals is `1.25`.
 pub fn whole_units(base_units: u128, decimals: u8) -> String {
@@ -34,7 +35,7 @@ pub fn utc(seconds: i64) -> String {
 
 /// A day of UTC, counted from 1970-01-01.
 pub fn date(day: i64) -> String {
-    utc(day.saturating_mul(86_400)).chars().take(10).collect()
+    utc(day.saturating_mul(DAY_SECONDS)).chars().take(10).collect()
 }
 
 /// How long something takes or is ago, in its two largest units.

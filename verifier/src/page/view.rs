@@ -9,9 +9,6 @@ use super::{
     text::{short, whole_units},
 };
 
-/// Decimals of tokens, by their mints. One that is absent could not be read.
-pub type Decimals = BTreeMap<String, u8>;
-
 /// What a page needs to know to write them.
 #[derive(Clone, Debug, Default)]
 pub struct View {
@@ -19,8 +16,8 @@ pub struct View {
     pub home: String,
     /// The cluster, as a CAIP-2 id.
     pub network: String,
-    /// Decimals of tokens.
-    pub decimals: Decimals,
+    /// Decimals of tokens, by their mints. One that is absent could not be read.
+    pub decimals: BTreeMap<String, u8>,
     /// What people call tokens, by their mints.
     pub symbols: BTreeMap<String, String>,
 }

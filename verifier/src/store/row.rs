@@ -90,10 +90,7 @@ pub(super) fn operation(row: &AnyRow) -> Result<Operation, StoreError> {
             amount,
             fee: parse::<Decimal>(row, "fee")?.0,
             last: flag(row, "last")?,
-            signature: get::<Option<&str>>(row, "signature")?
-                .map(|text| parse_text::<Base58<64>>("signature", text))
-                .transpose()?
-                .map(|signature| signature.0),
+            signature: parse_optional::<Base58<64>>(row, "signature")?.map(|signature| signature.0),
         },
         "capture" => Action::Capture {
             amount,
@@ -167,10 +164,7 @@ pub(super) fn attempt_state(row: &AnyRow) -> Result<AttemptState, StoreError> {
         "expired" => AttemptState::Expired,
         reached => AttemptState::Landed(Landing {
             slot: get_u64(row, "slot")?,
-            block_hash: get::<Option<&str>>(row, "block_hash")?
-                .map(|text| parse_text::<Base58<32>>("block_hash", text))
-                .transpose()?
-                .map(|hash| hash.0),
+            block_hash: parse_optional::<Base58<32>>(row, "block_hash")?.map(|hash| hash.0),
             confirmations: get_u64(row, "confirmations")?,
             commitment: commitment("state", reached)?,
             error: problem(row)?,

@@ -137,7 +137,8 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn standing(&self, payment_id: &Digest) -> Result<Option<Standing>, StoreError> {
-        let Some(known) = rows::read(&mut *self.pool.acquire().await?, payment_id, None).await? else {
+        let cached = self.streams.get(payment_id);
+        let Some(known) = rows::read(&mut *self.pool.acquire().await?, payment_id, cached).await? else {
             return Ok(None);
         };
         let standing = known.standing.clone();

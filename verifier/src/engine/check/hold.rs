@@ -126,19 +126,19 @@ pub(super) async fn check(
     let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
     let escrow = match intent::check(&proposal, &facts, &promises, &app.rules.policy) {
         Ok(escrow) => escrow,
-        Err(rejection) => match known.filter(|_| purpose == Purpose::Settle && action != Action::Authorize) {
+        Err(rejection) => {
+            let may_be_charged = purpose == Purpose::Settle
+                && action != Action::Authorize
+                && matches!(rejection.code, ErrorCode::NonceInvalid | ErrorCode::IntentExpired);
+            let Some(history) = known.filter(|_| may_be_charged) else { return Err(rejection.into()) };
             // What came to nothing here may have been charged by somebody else since.
-            Some(history) if matches!(rejection.code, ErrorCode::NonceInvalid | ErrorCode::IntentExpired) => {
-                let is_too_late = facts::final_time(app.chain.as_ref()).await? > intent.authorize_by;
-                let charged = found::record(app, &history).await?;
-                return match charged.and_then(|history| before(&history, claim, now)) {
-                    Some(found) => Ok(checked(signed, found)),
-                    None if is_too_late => Err(rejection.into()),
-                    None => Err(perhaps_charged().into()),
-                };
-            }
-            _ => return Err(rejection.into()),
-        },
+            let (charged, is_too_late) = found::record_charge(app, &history, intent.authorize_by).await?;
+            return match charged.and_then(|history| before(&history, claim, now)) {
+                Some(found) => Ok(checked(signed, found)),
+                None if is_too_late => Err(rejection.into()),
+                None => Err(perhaps_charged().into()),
+            };
+        }
     };
     app.deny_list.check(&app.metrics, escrow.payer, intent.receiver, asset).await?;
     if purpose == Purpose::Settle {

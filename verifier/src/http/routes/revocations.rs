@@ -11,7 +11,6 @@ use x402_escrow_wire::{
 use crate::{
     engine::{
         app::App,
-        not_accepted::NotAccepted,
         revocation::{self, NotRelayed},
     },
     http::{body::JsonBody, error::ApiError},
@@ -32,10 +31,7 @@ pub async fn relay(State(app): State<Arc<App>>, body: JsonBody) -> Result<Json<R
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "revocation_pending", error.to_string())
                 .retry_after(PENDING_SECONDS)
         }
-        NotRelayed::NotAccepted(NotAccepted::Chain(error)) => error.into(),
-        NotRelayed::NotAccepted(NotAccepted::Store(error)) => error.into(),
-        NotRelayed::NotAccepted(NotAccepted::UsedUp(used_up)) => used_up.into(),
-        NotRelayed::NotAccepted(other) => ApiError::internal(&other),
+        NotRelayed::NotAccepted(error) => error.into(),
     })?;
     Ok(Json(Revoked { transaction: transaction.map(Base58) }))
 }

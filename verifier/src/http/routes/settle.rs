@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
-use x402_escrow_domain::{discovery::declares, report};
+use x402_escrow_domain::report;
 use x402_escrow_wire::{
     bazaar::{EXTENSION, EXTENSION_RESPONSES},
     error_code::ErrorCode,
@@ -37,7 +37,7 @@ pub async fn settle(
     PaymentBody(body): PaymentBody,
 ) -> Result<Response, ApiError> {
     let network = body.network(&app.rules);
-    let declaring = body.current().filter(|request| declares(request)).cloned();
+    let declaring = body.current().filter(|request| discovery::declares(&app, request)).cloned();
     let settled = async {
         let request = body.read(&app.rules)?;
         act(&app, &caller, &request).await

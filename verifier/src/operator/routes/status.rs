@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde::Deserialize;
 use x402_escrow_domain::{books::Place, payment::Outcome};
@@ -99,6 +99,6 @@ fn refuse(status: StatusCode, title: &str, message: &str) -> Response {
 }
 
 fn failed(error: StoreError) -> Response {
-    let status = ApiError::from(error).into_response().status();
+    let status = ApiError::from(error).status();
     refuse(status, "The verifier failed", "The database can't be read; the verifier's log says why.")
 }

@@ -6,7 +6,7 @@ use x402_escrow_wire::text::Hex32;
 
 use super::{DAYS, Overview, stuck::Stuck};
 use crate::page::{
-    choices, days, document, list,
+    choices, days, document, found,
     text::{duration, short, utc},
 };
 
@@ -152,21 +152,7 @@ fn payments(overview: &Overview) -> Markup {
     let is_first = question.before == Place::END;
     html! {
         section id="payments" {
-            h2 {
-                @if question.choice.narrows() { "Payments found" } @else if is_first { "Newest payments" } @else { "Older payments" }
-            }
-            @if overview.payments.is_empty() {
-                div.box {
-                    p {
-                        @if overview.next.is_some() { "None among the newest; go on with older ones." }
-                        @else if question.choice.narrows() { "No payment is like that." }
-                        @else if is_first { "No payments yet." }
-                        @else { "No older payments." }
-                    }
-                }
-            } @else {
-                (list(&overview.payments, &overview.view))
-            }
+            (found(&overview.payments, &question.choice, is_first, overview.next.is_some(), &overview.view))
             nav {
                 @if !is_first { a href=(link(overview, None)) { "Newest" } }
                 @if overview.next.is_some() { a href=(link(overview, overview.next)) { "Older" } }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use x402_escrow_domain::{
-    books::{Filter, Period, Search},
+    books::{DAY_SECONDS, Filter, Period, Search},
     budget::Budget,
 };
 use x402_escrow_interface::Address;
@@ -22,8 +22,6 @@ use crate::{
     page::{Line, View, text},
     store::{Entries, StoreError},
 };
-
-const DAY_SECONDS: i64 = 86_400;
 
 /// Reads what `question` asks for.
 ///

@@ -146,7 +146,7 @@ fn page(rows: &[AnyRow], filter: &Filter, count: u32, read: u32) -> Result<Entri
     let mut left = rows.iter();
     for found in left.by_ref() {
         let entry = entry(found)?;
-        last = Some(Place { accepted_at: entry.accepted_at, id: entry.id });
+        last = Some(Place::of(&entry));
         if filter.matches(&entry) {
             entries.push(entry);
         }
