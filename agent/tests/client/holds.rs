@@ -1,11 +1,10 @@
 //! How many holds a server can make an agent open, and whom it can keep waiting.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
+use x402_escrow_agent::Request;
 
 use crate::{
-    peers::{CLOSED, NOT_FINAL, NOT_FOUND, PRICE, Paid, Peers, REPEATED, told},
+    peers::{CLOSED, NOT_FINAL, NOT_FOUND, PRICE, Paid, Peers, REPEATED, told, told_of},
     streams::{agent, amounts, ask, pay_to, streaming_server},
 };
 
@@ -51,12 +50,13 @@ async fn a_slow_server_holds_up_no_request_to_another() {
     let (slow, other) = (streaming_server().await, streaming_server().await);
     let (slow_agent, other_agent) = (agent(&slow), slow.agent_at(&other));
     assert_eq!(told(&slow, &slow_agent, "/report").await, "served");
-    slow.answer_next([Paid::ServeLate(Duration::from_secs(4))]);
-    let waiting = tokio::spawn(async move { told(&slow, &slow_agent, "/report").await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let started = Instant::now();
+    slow.answer_next([Paid::ServeWhenLet]);
+    let request = Request::get(&format!("{}/report", slow.url));
+    let waiting = tokio::spawn(async move { told_of(&slow_agent, &request).await });
+    slow.wait_for_payments(2).await;
     assert_eq!(told(&other, &other_agent, "/report").await, "served");
-    assert!(started.elapsed() < Duration::from_secs(2), "it waited {:?}", started.elapsed());
+    assert!(!waiting.is_finished(), "the other waited for it");
+    slow.let_answer();
     assert_eq!(waiting.await.unwrap(), "served");
 }
 
@@ -133,19 +133,18 @@ async fn a_refused_voucher_is_told_though_nothing_could_be_paid_in_its_place() {
     assert_eq!(peers.vouchers(), amounts([1, 2, 1, 2]));
 }
 
-/// Makes the file of holds unreadable once the server has got so many payments.
+/// Makes the file of holds unreadable once the server has got so many payments, and lets it answer the last.
 async fn damage_holds_after(peers: &Peers, payments: usize) {
-    while peers.payments().len() < payments {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    peers.wait_for_payments(payments).await;
     std::fs::write(peers.session_path().with_added_extension("streams"), "[{").unwrap();
+    peers.let_answer();
 }
 
 #[tokio::test]
 async fn a_refused_opening_is_told_though_its_hold_can_not_be_given_up() {
     let peers = streaming_server().await;
     let agent = agent(&peers);
-    peers.answer_next([Paid::SayLate(Duration::from_secs(1), "insufficient_funds")]);
+    peers.answer_next([Paid::SayWhenLet("insufficient_funds")]);
     let (told, ()) = tokio::join!(told(&peers, &agent, "/report"), damage_holds_after(&peers, 1));
     assert_eq!(told, "refused 402 insufficient_funds");
 }
@@ -154,7 +153,7 @@ async fn a_refused_opening_is_told_though_its_hold_can_not_be_given_up() {
 async fn a_refused_voucher_is_told_though_the_next_one_can_not_be_written_down() {
     let peers = streaming_server().await;
     let agent = agent(&peers);
-    peers.answer_next([Paid::Serve, Paid::HangUp, Paid::SayLate(Duration::from_secs(1), REPEATED)]);
+    peers.answer_next([Paid::Serve, Paid::HangUp, Paid::SayWhenLet(REPEATED)]);
     assert_eq!(told(&peers, &agent, "/report").await, "served");
     assert_eq!(told(&peers, &agent, "/report").await, "unknown");
     let (told, ()) = tokio::join!(told(&peers, &agent, "/report"), damage_holds_after(&peers, 3));

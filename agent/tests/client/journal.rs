@@ -79,10 +79,12 @@ async fn a_purchase_is_counted_before_anybody_finds_it_in_the_journal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_that_was_given_up_after_it_was_signed_is_found_and_sent_again() {
     let peers = Peers::start().await;
-    peers.answer_next([Paid::ServeLate(Duration::from_secs(20))]);
-    let agent = peers.agent(PRICE);
-    let given_up = tokio::time::timeout(Duration::from_secs(2), agent.fetch(&report(&peers))).await;
-    assert!(given_up.is_err());
+    peers.answer_next([Paid::ServeWhenLet]);
+    let (agent, request) = (peers.agent(PRICE), report(&peers));
+    let given_up = tokio::spawn(async move { agent.fetch(&request).await });
+    peers.wait_for_payments(1).await;
+    given_up.abort();
+    assert!(given_up.await.unwrap_err().is_cancelled());
     assert_eq!(state(&peers), State::Signed);
 
     // Another process.

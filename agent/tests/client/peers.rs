@@ -21,7 +21,7 @@ use axum::{
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 use x402_escrow_agent::{
     AgentClient, Fetched, Limits, Outcome, Request, SessionFile, StateFiles, nonces::NoncesFile,
     spending::SpendingFile,
@@ -66,6 +66,8 @@ struct Inner {
     asked: Mutex<Vec<Value>>,
     /// What the verifier says is used: all nonces up to this one.
     used_up_to: AtomicU64,
+    /// Lets an answer go that waits for the test.
+    answers: Notify,
 }
 
 /// What the server does with a payment.
@@ -75,12 +77,14 @@ pub(crate) enum Paid {
     Refuse,
     /// It says "no" for this reason.
     Say(&'static str),
-    /// The same, after this time.
-    SayLate(Duration, &'static str),
+    /// The same, once the test lets it.
+    SayWhenLet(&'static str),
     /// What a proxy answers for it.
     Status(u16),
     /// It serves after this time.
     ServeLate(Duration),
+    /// It serves once the test lets it.
+    ServeWhenLet,
     /// It serves more than an agent reads.
     ServeMuch,
     HangUp,
@@ -127,6 +131,7 @@ impl Peers {
             vouchers: Mutex::default(),
             asked: Mutex::default(),
             used_up_to: AtomicU64::new(0),
+            answers: Notify::new(),
         });
         let router = Router::new()
             .route("/intents", post(draft))
@@ -196,6 +201,18 @@ impl Peers {
     /// The next requests with a payment are answered so, in this order; those after them as before.
     pub(crate) fn answer_next(&self, paid: impl IntoIterator<Item = Paid>) {
         self.inner.next.lock().unwrap().extend(paid);
+    }
+
+    /// Lets one answer go that is held back.
+    pub(crate) fn let_answer(&self) {
+        self.inner.answers.notify_one();
+    }
+
+    /// Waits until so many payments left the agent.
+    pub(crate) async fn wait_for_payments(&self, count: usize) {
+        while self.inner.payments.lock().unwrap().len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// What the verifier says of every payment from now on.

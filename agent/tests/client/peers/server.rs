@@ -88,7 +88,7 @@ impl Inner {
         let paid = decided.or(next).unwrap_or(*self.paid.lock().unwrap());
         let settlement = |success: bool| {
             let reason = match paid {
-                Paid::Say(reason) | Paid::SayLate(_, reason) => reason,
+                Paid::Say(reason) | Paid::SayWhenLet(reason) => reason,
                 _ => "insufficient_funds",
             };
             let reason = (!success).then_some(reason);
@@ -104,8 +104,12 @@ impl Inner {
                 (settlement(true), "sold").into_response()
             }
             Paid::ServeMuch => (settlement(true), vec![b'a'; 33 * 1024 * 1024]).into_response(),
-            Paid::SayLate(time, _) => {
-                tokio::time::sleep(time).await;
+            Paid::ServeWhenLet => {
+                self.answers.notified().await;
+                (settlement(true), "sold").into_response()
+            }
+            Paid::SayWhenLet(_) => {
+                self.answers.notified().await;
                 (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response()
             }
             Paid::Refuse | Paid::Say(_) => (StatusCode::PAYMENT_REQUIRED, settlement(false)).into_response(),
