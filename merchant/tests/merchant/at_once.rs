@@ -77,18 +77,19 @@ async fn of_fifty_equal_requests_at_once_one_is_served_and_all_are_answered_alik
     for (path, is_second) in
         [("/named/wait", false), ("/stream/named/wait", false), ("/stream/named/wait", true)]
     {
-        let shop = Shop::open().await;
+        let mut shop = Shop::open().await;
         let ask = Ask::get(path);
         let payment = named_payment(&shop, &ask, is_second).await;
         fifty_at_once(&shop, &ask, &payment).await;
         let captured = if is_second { 2 * PRICE } else { PRICE };
+        shop.close_idle_streams().await;
         assert_eq!(shop.captured(1).await, [captured], "{path}");
     }
 }
 
 #[tokio::test]
 async fn a_request_that_failed_is_in_no_later_ones_way() {
-    let shop = Shop::open().await;
+    let mut shop = Shop::open().await;
     let ask = Ask::get("/stream/named/stumble");
     let payment = named_payment(&shop, &ask, true).await;
     shop.work.fail(true);
@@ -96,6 +97,7 @@ async fn a_request_that_failed_is_in_no_later_ones_way() {
     assert_eq!(shop.pay(&ask, &payment).await.status, StatusCode::INTERNAL_SERVER_ERROR);
     shop.work.fail(false);
     fifty_at_once(&shop, &ask, &payment).await;
+    shop.close_idle_streams().await;
     assert_eq!(shop.captured(1).await, [2 * PRICE]);
 }
 
@@ -113,7 +115,7 @@ async fn a_first_that_fails_leaves_the_second_to_its_own_result() {
 #[tokio::test]
 async fn a_voucher_whose_first_request_fails_or_panics_pays_for_the_second() {
     for path in ["/stream/named/stumble", "/stream/named/fall"] {
-        let shop = Shop::open().await;
+        let mut shop = Shop::open().await;
         let ask = Ask::get(path);
         let payment = named_payment(&shop, &ask, true).await;
         let [first, second] = first_fails(&shop, &ask, &payment).await;
@@ -121,6 +123,7 @@ async fn a_voucher_whose_first_request_fails_or_panics_pays_for_the_second() {
         assert_eq!((second.status, &second.body[..]), (StatusCode::OK, &b"done"[..]), "{path}");
         let again = shop.pay(&ask, &payment).await;
         assert_eq!((again.status, again.settlement()), (second.status, second.settlement()));
+        shop.close_idle_streams().await;
         assert_eq!((shop.work.runs(), shop.captured(1).await), (3, vec![2 * PRICE]), "{path}");
     }
 }

@@ -9,7 +9,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
@@ -64,6 +63,8 @@ struct Books {
     /// How often it was asked whether it would settle something.
     verified: usize,
     authorizations_asked: usize,
+    /// Captures and releases that wait for a permit.
+    ends_waiting: usize,
     /// What it was asked to settle: payloads, extensions and resources.
     asked: Vec<Value>,
     /// The receiver proofs of the intents.
@@ -82,8 +83,8 @@ struct Inner {
     answers: Mutex<[Answer; 2]>,
     /// Payments wait for a permit while the test holds them.
     gate: Semaphore,
-    /// How long a capture or release takes.
-    ends_take: Mutex<Duration>,
+    /// The same of captures and releases.
+    ends_gate: Semaphore,
     names_program: AtomicBool,
     /// What it says of a receiver, if anything.
     receiver: Mutex<Option<(StatusCode, Value)>>,
@@ -102,7 +103,7 @@ impl Facilitator {
             books: Mutex::default(),
             answers: Mutex::new([YES, YES]),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
-            ends_take: Mutex::default(),
+            ends_gate: Semaphore::new(Semaphore::MAX_PERMITS),
             names_program: AtomicBool::new(true),
             receiver: Mutex::default(),
         });
@@ -128,9 +129,18 @@ impl Facilitator {
         self.inner.answers.lock().unwrap()[1] = answer;
     }
 
-    /// Takes so long from now on for each capture and release.
-    pub(crate) fn take_for_ends(&self, duration: Duration) {
-        *self.inner.ends_take.lock().unwrap() = duration;
+    /// Keeps captures and releases waiting until [`Self::open_ends_gate`].
+    pub(crate) fn close_ends_gate(&self) {
+        self.inner.ends_gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn open_ends_gate(&self) {
+        self.inner.ends_gate.add_permits(1000);
+    }
+
+    /// How many captures and releases wait.
+    pub(crate) fn ends_waiting(&self) -> usize {
+        self.inner.books.lock().unwrap().ends_waiting
     }
 
     /// Keeps payments waiting until [`Self::open_gate`].

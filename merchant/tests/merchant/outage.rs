@@ -67,9 +67,10 @@ async fn an_answer_that_was_lost_on_the_way_captures_once() {
     shop.facilitator.answer_ends(Broken(StatusCode::BAD_GATEWAY));
     assert_eq!(shop.buy(&Ask::get("/plain"), 1).await.status, StatusCode::OK);
     assert_eq!(shop.facilitator.captured(), [PRICE]);
+    let asked = shop.facilitator.asked().len();
     shop.facilitator.answer_ends(YES);
-    // Long enough for another round in the background.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    shop.until("it is settled again", || shop.facilitator.asked().len() > asked).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(shop.facilitator.captured(), [PRICE]);
 }
 
@@ -89,13 +90,16 @@ async fn a_capture_and_a_release_are_kept_while_the_hold_is_in_no_block() {
 #[tokio::test]
 async fn many_captures_that_wait_do_not_wait_for_each_other() {
     const COUNT: u64 = 32;
-    let shop = Shop::open().await;
+    let mut shop = Shop::open().await;
     shop.facilitator.answer_ends(No("settlement_pending"));
     for nonce in 1..=COUNT {
         assert_eq!(shop.buy(&Ask::get("/plain"), nonce).await.status, StatusCode::OK);
     }
-    // One after another they would take twice as long as the shop waits.
-    shop.facilitator.take_for_ends(Duration::from_secs(1));
+    shop.facilitator.close_ends_gate();
     shop.facilitator.answer_ends(YES);
+    // To a merchant that starts all are due. One after another, the first would wait here for good.
+    shop.restart().await;
+    shop.until("many wait", || shop.facilitator.ends_waiting() > 8).await;
+    shop.facilitator.open_ends_gate();
     assert_eq!(shop.captured(COUNT as usize).await, [PRICE; COUNT as usize]);
 }

@@ -81,12 +81,10 @@ async fn a_signed_capture_is_kept_until_it_is_final() {
     assert_eq!(shop.buy(&Ask::get("/plain"), 1).await.status, StatusCode::OK);
     shop.facilitator.answer_ends(No("invalid_auth_capture_svm_payment_not_found"));
     let asked = shop.facilitator.asked().len();
-    sleep(Duration::from_secs(7)).await;
-    assert!(shop.facilitator.asked().len() > asked, "it is settled again");
+    shop.until("it is settled again", || shop.facilitator.asked().len() > asked).await;
     assert_eq!(shop.states(), ["serving", "capturing"]);
     shop.facilitator.answer_ends(Yes { status: "finalized" });
-    sleep(Duration::from_secs(11)).await;
-    assert_eq!(shop.states(), ["serving", "capturing", "captured"]);
+    shop.until("it is final", || shop.states() == ["serving", "capturing", "captured"]).await;
     let asked = shop.facilitator.asked().len();
     sleep(Duration::from_secs(2)).await;
     assert_eq!(shop.facilitator.asked().len(), asked, "nothing is left to do");
@@ -163,14 +161,16 @@ async fn an_instance_without_a_verdict_releases_nothing_that_another_serves() {
     let ask = Ask::get("/wait");
     let mut payment = shop.payment(&ask, 1).await;
     sign_until(&mut payment, 1, seconds_from_now(-29));
-    shop.facilitator.answer_payments(Lost);
-    assert_eq!(shop.pay(&ask, &payment).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    shop.facilitator.answer_payments(YES);
-    let waited = async {
-        sleep(Duration::from_secs(4)).await;
+    // While the other serves it, the first gets no verdict, and asks once nobody can make the hold any more.
+    let asked = async {
+        shop.work.wait_for_runs(1).await;
+        shop.facilitator.answer_payments(Lost);
+        assert_eq!(shop.pay(&ask, &payment).await.status, StatusCode::SERVICE_UNAVAILABLE);
+        shop.facilitator.answer_payments(YES);
+        shop.until("the first knows", || shop.states() == ["unknown", "offered"]).await;
         shop.work.go_on.notify_one();
     };
-    let (answer, ()) = tokio::join!(other.pay(&ask, &payment), waited);
+    let (answer, ()) = tokio::join!(other.pay(&ask, &payment), asked);
     assert_eq!((answer.status, shop.captured(1).await), (StatusCode::OK, vec![PRICE]));
     assert_eq!(shop.states(), ["unknown", "offered"]);
 }
@@ -199,7 +199,8 @@ async fn a_new_fee_payer_is_in_the_terms_soon_after_the_old_one_is_refused() {
     let key = Shop::key();
     shop.facilitator.rotate_fee_payer(key);
     assert_eq!(shop.pay(&ask, &old).await.refusal(), (402, "invalid_auth_capture_svm_extra".into()));
-    for _ in 0..100 {
+    // By itself it would ask only a minute later.
+    for _ in 0..1500 {
         let terms = shop.send(&ask, None).await.challenge().unwrap().accepts[0].clone();
         if terms["extra"]["feePayer"] == json!(key) {
             assert_eq!(shop.buy(&ask, 2).await.status, StatusCode::OK);
@@ -215,6 +216,7 @@ impl Shop {
     fn at(&self, merchant: &Merchant) -> Shop {
         let work: Work = self.work.clone();
         let folder = tempfile::tempdir().unwrap();
-        Shop { facilitator: self.facilitator.clone(), router: router(merchant, work.clone()), work, folder }
+        let (facilitator, router) = (self.facilitator.clone(), router(merchant, work.clone()));
+        Shop { facilitator, router, work, folder, idle_seconds: self.idle_seconds }
     }
 }

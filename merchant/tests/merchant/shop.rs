@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -36,8 +36,11 @@ pub(crate) const PUBLIC_URL: &str = "https://shop.test";
 pub(crate) const PRICE: u64 = 1000;
 /// What is held for a stream, in base units.
 pub(crate) const HOLD: u64 = 10 * PRICE;
-/// How long until a stream that nobody uses is closed.
-pub(crate) const IDLE_SECONDS: u64 = 3;
+/// How long until a stream that nobody uses is closed: longer than any test takes, and soon.
+const IDLE_SECONDS: u64 = 3600;
+const SOON_IDLE_SECONDS: u64 = 1;
+/// A busy machine may need long for what an idle one does at once.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Where the merchant keeps its record.
 const STATE: &str = "state";
 /// The file in it.
@@ -77,6 +80,7 @@ pub(crate) struct Shop {
     pub(crate) router: Router,
     pub(crate) work: Work,
     pub(crate) folder: TempDir,
+    pub(crate) idle_seconds: u64,
 }
 
 impl Shop {
@@ -84,8 +88,9 @@ impl Shop {
         let facilitator = Facilitator::start().await;
         let folder = tempfile::tempdir().unwrap();
         let work = Work::default();
-        let merchant = Merchant::connect(config(&facilitator, &folder)).await.unwrap();
-        Self { router: router(&merchant, work.clone()), facilitator, work, folder }
+        let merchant = Merchant::connect(config(&facilitator, &folder, IDLE_SECONDS)).await.unwrap();
+        let router = router(&merchant, work.clone());
+        Self { router, facilitator, work, folder, idle_seconds: IDLE_SECONDS }
     }
 
     /// Another merchant takes over with the same key and what was on disk at this moment, as after
@@ -95,8 +100,14 @@ impl Shop {
         fs::create_dir(folder.path().join(STATE)).unwrap();
         fs::copy(self.file(RECORD), folder.path().join(RECORD)).unwrap();
         self.folder = folder;
-        let merchant = Merchant::connect(config(&self.facilitator, &self.folder)).await.unwrap();
+        let merchant = Merchant::connect(self.config()).await.unwrap();
         self.router = router(&merchant, self.work.clone());
+    }
+
+    /// Streams that nobody uses are closed soon, from now on.
+    pub(crate) async fn close_idle_streams(&mut self) {
+        self.idle_seconds = SOON_IDLE_SECONDS;
+        self.restart().await;
     }
 
     /// A file beside the merchant's.
@@ -105,7 +116,7 @@ impl Shop {
     }
 
     pub(crate) fn config(&self) -> MerchantConfig {
-        config(&self.facilitator, &self.folder)
+        config(&self.facilitator, &self.folder, self.idle_seconds)
     }
 
     pub(crate) fn key() -> Key {
@@ -114,22 +125,25 @@ impl Shop {
 
     /// Waits until so many payments ended, and says what was captured of each.
     pub(crate) async fn captured(&self, count: usize) -> Vec<u64> {
-        for _ in 0..300 {
-            let captured = self.facilitator.captured();
-            if captured.len() >= count {
-                return captured;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        self.until("payments end", || self.facilitator.captured().len() >= count).await;
+        self.facilitator.captured()
+    }
+
+    /// Waits for what the merchant does by itself.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !holds() {
+            assert!(started.elapsed() < PATIENCE, "still waiting after {} s: {what}", PATIENCE.as_secs());
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("{} of {count} payments ended after 15 s", self.facilitator.captured().len());
     }
 }
 
-fn config(facilitator: &Facilitator, folder: &TempDir) -> MerchantConfig {
+fn config(facilitator: &Facilitator, folder: &TempDir, stream_idle_seconds: u64) -> MerchantConfig {
     let key = SigningKey::from_bytes(&MERCHANT_SEED);
     let state = folder.path().join(STATE);
     let config = MerchantConfig::new(facilitator.url.clone(), PUBLIC_URL.into(), MINT, key, state);
-    MerchantConfig { stream_idle_seconds: IDLE_SECONDS, ..config }
+    MerchantConfig { stream_idle_seconds, ..config }
 }
 
 pub(crate) fn router(merchant: &Merchant, work: Work) -> Router {

@@ -96,8 +96,9 @@ pub(super) async fn settle(
         Payload::Voucher(voucher) => inner.voucher(&voucher, &extra, request.claim),
         Payload::Lifecycle(payload) => {
             assert_eq!(request.claim, None, "claims are for what clients send");
-            let takes = *inner.ends_take.lock().unwrap();
-            tokio::time::sleep(takes).await;
+            inner.books.lock().unwrap().ends_waiting += 1;
+            let _permit = inner.ends_gate.acquire().await.unwrap();
+            inner.books.lock().unwrap().ends_waiting -= 1;
             // The merchant is both authorizers, or of a streamed hold the receiver authorizer.
             let signer = VerifyingKey::from_bytes(&extra.receiver_authorizer.0).unwrap();
             let (LifecyclePayload::Capture { signature: by, .. }
