@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// A busy machine may need long for what an idle one does at once.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until `holds`. Fails with `what` if that never comes.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {

@@ -8,6 +8,7 @@ use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{
     gather::short,
+    wait,
     world::{FUNDS, Options, World},
 };
 
@@ -66,7 +67,7 @@ async fn a_charge_that_came_to_nothing_here_and_was_charged_by_another_is_settle
     world.crash().await;
     assert_eq!(world.settle(&body).await["success"], false, "stored, and not sent");
     world.relay_charge(&body);
-    world.restart(Options::default()).await;
+    world.restart(brief()).await;
     let answer = world.settle(&body).await;
     assert_eq!(answer["errorReason"], "settlement_pending", "it is not final yet: {answer}");
     world.cluster.state().level = Commitment::Finalized;
@@ -83,7 +84,8 @@ async fn a_charge_that_failed_for_its_nonce_goes_on_where_nobody_charged_it() {
     let body = world.charge(1000, 1);
     // Another transaction has another blockhash.
     let later = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let is_in_a_block = async || !world.cluster.state().landed.is_empty();
+        wait::until("the first to be in a block", is_in_a_block).await;
         world.cluster.state().svm.expire_blockhash();
     };
     let (answer, ()) = tokio::join!(world.settled(&body), later);
