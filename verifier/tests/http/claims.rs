@@ -151,6 +151,8 @@ async fn an_opening_whose_voucher_came_alone_through_another_installation_is_tol
     assert_eq!(again(&sold), (&json!(false), &Value::Null));
 
     world.cluster.state().level = Commitment::Finalized;
+    let is_final = |payment: &Value| payment["operations"][0]["status"] == "finalized";
+    world.until(world.payment_id(&opening), is_final).await;
     assert_eq!(world.settle(&claimed(opening, 1)).await["errorReason"], DUPLICATE);
     assert_eq!(again(&world.settled(&claimed(alone, 2)).await), (&json!(true), &json!(true)));
 }

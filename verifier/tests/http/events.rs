@@ -15,7 +15,7 @@ use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{document::Exchange, world::World};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_follower_sees_a_payment_from_its_hold_to_its_final_end_and_no_further() {
@@ -59,12 +59,11 @@ async fn nothing_is_said_twice() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
     let mut events = Events::of(&world, id).await;
-    let mut told = Vec::new();
+    let mut told = vec![events.next().await.unwrap()];
     while let Ok(Some(payment)) = timeout(Duration::from_secs(1), events.next()).await {
         assert!(!told.contains(&payment), "{payment}");
         told.push(payment);
     }
-    assert!(!told.is_empty());
 }
 
 #[tokio::test]

@@ -213,6 +213,8 @@ async fn a_capture_to_a_frozen_account_is_kept_until_it_thaws() {
     let id = world.authorize(1000, 1).await;
     world.set_token_account(world.merchant(), AccountState::Frozen, 0);
     let body = world.capture(id, 1000, true);
+    world.settle(&body).await;
+    world.until(id, |payment| payment["operations"][1]["error"].is_object()).await;
     let answer = world.settle(&body).await;
     assert_eq!(answer["success"], false, "{answer}");
     assert_eq!(answer["errorReason"], "invalid_transaction_state", "{answer}");

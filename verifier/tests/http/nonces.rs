@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     intents::request,
+    wait::PATIENCE,
     world::{Options, World},
 };
 
@@ -46,7 +47,7 @@ async fn intents_write_nothing() {
     let world = World::new().await;
     // No write at all, of which some would leave the counts as they are: the store takes none now.
     let lock = world.locked().await;
-    let answered = tokio::time::timeout(Duration::from_secs(5), suggested(&world)).await;
+    let answered = tokio::time::timeout(PATIENCE, suggested(&world)).await;
     assert_eq!(answered.unwrap(), 1);
     lock.release().await;
     assert_eq!(world.rows().await, [0, 0, 0]);

@@ -1,11 +1,8 @@
 //! A node that starts again and speaks as of slots that were long before.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
 };
 
 use axum::{Json, Router, extract::State, routing::post};
@@ -14,7 +11,7 @@ use x402_escrow_interface::Address;
 use x402_escrow_verifier::chain::{Chain, RpcChain, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::world::listen;
+use crate::{wait::PATIENCE, world::listen};
 
 #[derive(Default)]
 struct Node {
@@ -41,7 +38,7 @@ async fn answer(State(node): State<Arc<Node>>, Json(request): Json<Value>) -> Js
 async fn a_node_that_is_further_behind_itself_than_a_fork_is_not_believed() {
     let node = Arc::new(Node::default());
     let (url, _) = listen(Router::new().route("/", post(answer)).with_state(Arc::clone(&node))).await;
-    let chain = RpcChain::new(url, Duration::from_secs(5));
+    let chain = RpcChain::new(url, PATIENCE);
     let read_at = async |slot: u64, commitment| {
         node.slot.store(slot, Ordering::Relaxed);
         chain.accounts(&[Address::new_from_array([1; 32])], commitment).await

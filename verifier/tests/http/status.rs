@@ -5,6 +5,7 @@ mod chromium;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use serde_json::Value;
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
@@ -125,6 +126,8 @@ async fn what_no_block_takes_is_stuck_once_it_is_late_and_what_to_do_is_said() {
     let id = authorize_for(&world, 1_000_000, 7200).await;
     world.cluster.state().loses_transactions = true;
     world.settle(&world.capture(id, 250_000, false)).await;
+    // The hold's transaction, and the capture's.
+    world.until(id, |payment| payment["transactions"].as_array().unwrap().len() == 2).await;
     world.settle(&wallet::payment(&world, 5_000, "memo")).await;
     let before = section(&shown(&world, "/status").await, "stuck");
     assert_says(&before, &["Nothing. The verifier is well"]);
@@ -189,11 +192,15 @@ async fn an_unconfirmed_capture_near_its_deadline_comes_first() {
 async fn what_came_to_nothing_is_listed_with_the_reason() {
     let world =
         World::with(Options { settle_timeout: Duration::from_millis(300), ..Options::default() }).await;
+    // For good: otherwise it would be tried again.
+    world.cluster.state().level = Commitment::Finalized;
     world.cluster.state().next_error = Some(TransactionError::AccountInUse);
-    let answer = world.settle(&world.body(&world.requirements(1_000_000), 1)).await;
-    assert_eq!(answer["success"], false);
+    let body = world.body(&world.requirements(1_000_000), 1);
+    assert_eq!(world.settle(&body).await["success"], false);
+    let has_failed = |payment: &Value| payment["operations"][0]["status"] == "failed";
+    let payment = world.until(world.payment_id(&body), has_failed).await;
     let text = section(&shown(&world, "/status").await, "fruitless");
-    let code = answer["errorReason"].as_str().unwrap();
+    let code = payment["operations"][0]["error"]["code"].as_str().unwrap();
     assert_says(&text, &["Hold failed on chain", code, "Nothing is held: serve nothing for it."]);
 }
 

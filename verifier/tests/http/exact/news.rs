@@ -91,7 +91,8 @@ async fn money_is_promised_and_counted_once_it_is_final() {
         format!(r#"x402_promised_base_units{{scheme="exact",asset="{asset}",age="under_1m"}} 1000.0"#);
     assert_eq!(lines(&world, "x402_promised_base_units").await, [promised]);
     let operations = |state: &str| [format!(r#"x402_operations{{kind="transfer",state="{state}"}} 1.0"#)];
-    assert_eq!(lines(&world, "x402_operations").await, operations("sent"));
+    let is_sent = async || lines(&world, "x402_operations").await == operations("sent");
+    wait::until("it to be sent", is_sent).await;
 
     world.cluster.state().loses_transactions = false;
     world.settled(&body).await;

@@ -127,6 +127,8 @@ async fn finality_is_as_asked() {
     let mut asked = requirements(&world, 1000);
     asked.extra.insert("commitment".to_owned(), json!("finalized"));
     let body = body(&asked, &draft(&world, &asked, "nonce").signed(&world));
+    world.settle(&body).await;
+    world.until(payment_id(&body), |payment| payment["status"] == "confirmed").await;
     let answer = world.settle(&body).await;
     assert_eq!(answer["errorReason"], json!("settlement_pending"), "{answer}");
     assert!(answer["errorMessage"].as_str().unwrap().contains("finalized"), "{answer}");
@@ -144,6 +146,8 @@ async fn what_the_transaction_did_is_read_back() {
     world.cluster.state().level = Commitment::Processed;
     let body = payment(&world, 1000, "nonce");
     assert_eq!(world.settle(&body).await["errorReason"], json!("settlement_pending"));
+    let id = payment_id(&body);
+    world.until(id, |payment| payment["status"] == "processed").await;
     let told: Executed = world.cluster.state().executed.values().next().unwrap().clone();
     let lie = |change: &dyn Fn(&mut Executed)| {
         let mut executed = told.clone();
@@ -165,9 +169,10 @@ async fn what_the_transaction_did_is_read_back() {
     ] as [&dyn Fn(&mut Executed); 6]
     {
         lie(change);
+        world.until(id, |payment| payment["status"] == "confirmed").await;
         let answer = world.settle(&body).await;
         assert_eq!(answer["errorReason"], json!("post_settlement_transfer_not_confirmed"), "{answer}");
-        assert_eq!(world.payment(payment_id(&body)).await["claimed"], json!(false));
+        assert_eq!(world.payment(id).await["claimed"], json!(false));
     }
     lie(&|_| {});
     world.settled(&body).await;

@@ -51,7 +51,7 @@ async fn until_gathering(world: &World, count: usize) {
 
 #[tokio::test]
 async fn what_nobody_waits_for_waits_for_others() {
-    let options = Options { gather: GatherSettings { seconds: 2, value: u64::MAX }, ..Options::default() };
+    let options = Options { gather: GatherSettings { seconds: 10, value: u64::MAX }, ..Options::default() };
     let world = World::with(options).await;
     let ids = final_holds(&world, 3).await;
     world.cluster.pass_seconds(601);

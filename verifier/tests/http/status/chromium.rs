@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_verifier::router::operator_router;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
@@ -61,7 +61,10 @@ async fn busy_world() -> (World, Hex32) {
     world.authorize(40_000, 3).await;
     world.settled(&wallet::payment(&world, 5_000, "memo")).await;
     world.cluster.state().next_error = Some(TransactionError::AccountInUse);
-    world.settle(&world.body(&world.requirements(70_000), 4)).await;
+    let failing = world.body(&world.requirements(70_000), 4);
+    world.settle(&failing).await;
+    let has_failed = |payment: &Value| payment["operations"][0]["status"] == "failed";
+    world.until(world.payment_id(&failing), has_failed).await;
     world.cluster.state().loses_transactions = true;
     world.settle(&world.body(&world.requirements(60_000), 5)).await;
     world.backdate_operations(130).await;

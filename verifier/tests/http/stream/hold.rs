@@ -1,16 +1,18 @@
 //! What becomes of a streamed hold.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_wire::{
     auth_capture::{Commitment, LifecyclePayload},
+    clock::unix_now,
     text::Decimal,
 };
 
 use super::{Channel, HOLD, PRICE, opening, signed, terms, with_extra};
-use crate::world::{FUNDS, Options, SESSION, World, envelope};
+use crate::{
+    wait,
+    world::{FUNDS, Options, SESSION, World, envelope},
+};
 
 #[tokio::test]
 async fn many_requests_take_two_transactions() {
@@ -160,11 +162,13 @@ async fn a_hold_near_its_deadline_takes_no_vouchers() {
     let soon = with_extra(terms(&world), |extra| extra.capture_deadline = now + 59);
     let answer = world.settle(&opening(&world, &soon, 1, PRICE)).await;
     assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_voucher_too_late", "{answer}");
-    let terms = with_extra(terms(&world), |extra| extra.capture_deadline = now + 68);
+    // Time enough to open it, also on a busy machine.
+    let deadline = unix_now() + 60 + 25;
+    let terms = with_extra(terms(&world), |extra| extra.capture_deadline = deadline);
     let body = opening(&world, &terms, 1, PRICE);
     world.settled(&body).await;
     let channel = Channel { id: world.payment_id(&body), world, terms };
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    wait::until("the margin to begin", async || unix_now() > deadline - 60).await;
     channel.refuse(&channel.voucher(200), "voucher_too_late").await;
 }
 
