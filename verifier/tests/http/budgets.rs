@@ -42,7 +42,7 @@ fn options(fees: Limits, rent: Limits) -> Options {
 
 /// A verifier whose hour does not end during the test.
 async fn world(options: Options) -> World {
-    while unix_now() % 3600 > 3540 {
+    while unix_now() % 3600 > 3420 {
         sleep(Duration::from_secs(1)).await;
     }
     World::with(options).await

@@ -13,7 +13,7 @@ use x402_escrow_verifier::chain::{Chain, RpcChain};
 use x402_escrow_wire::auth_capture::Commitment;
 
 /// How long the node may take.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a node never finishes an answer.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use x402_escrow_domain::cluster::Consensus;
 use x402_escrow_verifier::chain::{Chain, Several};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -75,19 +75,24 @@ async fn one_node_of_three_that_fails_is_left_out_and_comes_back() {
 
 #[tokio::test]
 async fn a_node_that_hangs_delays_one_request_by_half_a_second_and_no_more() {
-    let setting = Setting::new(Commitment::Confirmed).await;
-    setting.nodes[2].break_with(Fault::Hangs);
-    let body = setting.world.body(&setting.world.requirements(1000), 1);
-    let (first, second) = (Instant::now(), setting.world.settle(&body).await);
-    assert_eq!(second["success"], true, "{second}");
-    assert!(first.elapsed() < Duration::from_millis(1900), "{:?}", first.elapsed());
-    let again = wait::quickest_of_three(async |number| {
+    let settings = [(); 3].map(|()| Setting::new(Commitment::Confirmed));
+    let settings = futures_util::future::join_all(settings).await;
+    let authorize = async |setting: usize, nonce: u64| {
         let started = Instant::now();
-        setting.world.authorize(1000, 2 + number).await;
+        settings[setting].world.authorize(1000, nonce).await;
         started.elapsed()
+    };
+    let well = wait::quickest_of_three(async |number| authorize(0, 1 + number).await).await;
+    let first = wait::quickest_of_three(async |number| {
+        let setting = usize::try_from(number).unwrap();
+        settings[setting].nodes[2].break_with(Fault::Hangs);
+        authorize(setting, 4).await
     })
     .await;
-    assert!(again < HALF_A_SECOND, "{again:?}: it was waited for again");
+    let again = wait::quickest_of_three(async |number| authorize(0, 5 + number).await).await;
+    // A payment takes more requests to the nodes than four.
+    let each = well + 4 * HALF_A_SECOND;
+    assert!(first < each && again < each, "{first:?} and {again:?}, and {well:?} while the node was well");
 }
 
 #[tokio::test]
@@ -151,6 +156,9 @@ async fn one_node_can_not_make_a_payment_final() {
     let setting = Setting::new(Commitment::Finalized).await;
     setting.nodes[2].break_with(Fault::ClaimsFinal);
     let body = setting.world.body(&setting.world.requirements(1000), 1);
+    setting.world.settle(&body).await;
+    let is_confirmed = |payment: &Value| payment["operations"][0]["status"] == "confirmed";
+    setting.world.until(setting.world.payment_id(&body), is_confirmed).await;
     let answer = setting.world.settle(&body).await;
     assert_eq!(
         (&answer["success"], &answer["extra"]["status"]),
@@ -158,7 +166,7 @@ async fn one_node_can_not_make_a_payment_final() {
         "{answer}"
     );
     setting.world.cluster.state().level = Commitment::Finalized;
-    assert_eq!(setting.world.settle(&body).await["success"], true);
+    setting.world.settled(&body).await;
 }
 
 #[tokio::test]
@@ -194,7 +202,7 @@ async fn the_consensus_is_asked_for_when_a_node_is_back_and_not_only_from_time_t
     let since = Instant::now();
     let is_known = async || setting.world.app.consensus() == Consensus::Alpenglow;
     wait::until("the consensus", is_known).await;
-    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(25), "{:?}", since.elapsed());
 }
 
 #[tokio::test]
@@ -225,7 +233,7 @@ async fn one_node_can_only_cause_a_no_until_it_is_left_out() {
     let answer = setting.world.settle(&body).await;
     assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_escrow_not_found");
     assert_eq!(setting.wrong().await[2], "contradicted the others at getMultipleAccounts");
-    assert_eq!(setting.world.settle(&body).await["success"], true);
+    setting.world.settled(&body).await;
 }
 
 #[tokio::test]
@@ -242,5 +250,5 @@ async fn without_more_than_half_of_the_nodes_there_is_no_verdict() {
         node.break_with(Fault::None);
     }
     setting.wrong_is("").await;
-    assert_eq!(setting.world.settle(&body).await["success"], true);
+    setting.world.settled(&body).await;
 }

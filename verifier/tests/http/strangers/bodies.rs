@@ -1,6 +1,6 @@
 //! Bodies that are sent slowly, or never.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -8,7 +8,11 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use futures_util::{StreamExt, stream};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tower::ServiceExt;
 use x402_escrow_verifier::{
     engine::limits::{AtOnce, LimitSettings},
@@ -18,11 +22,19 @@ use x402_escrow_verifier::{
 use super::{SOON, assert_limited, attacker, get, honest, post, served};
 use crate::world::{Options, World};
 
-/// A request whose body begins, and goes on after `pause`.
-fn slow(client: SocketAddr, pause: Duration) -> Request<Body> {
+/// What never comes while a test runs.
+const NEVER: Duration = Duration::from_secs(600);
+
+/// A request whose body begins, and does not go on.
+fn slow(client: SocketAddr) -> Request<Body> {
+    slow_until(client, sleep(NEVER))
+}
+
+/// A request whose body begins, and goes on at `last`.
+fn slow_until(client: SocketAddr, last: impl Future<Output = ()> + Send + 'static) -> Request<Body> {
     let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
     let rest = stream::once(async move {
-        sleep(pause).await;
+        last.await;
         Ok(Bytes::from_static(b"}"))
     });
     let request = Request::post("/settle").header(header::CONTENT_TYPE, "application/json");
@@ -31,15 +43,25 @@ fn slow(client: SocketAddr, pause: Duration) -> Request<Body> {
     request
 }
 
-/// Statuses of requests that are answered at once, and how many are not.
-async fn send(world: &World, count: usize, request: impl Fn() -> Request<Body>) -> (Vec<u16>, JoinSet<u16>) {
+/// Waits until so many of these requests are answered. Returns the statuses of all that are by then, and those that are
+/// not.
+async fn send(
+    world: &World,
+    count: usize,
+    turned: usize,
+    request: impl Fn() -> Request<Body>,
+) -> (Vec<u16>, JoinSet<u16>) {
     let mut sent = JoinSet::new();
     for _ in 0..count {
         let (router, request) = (router(world.app.clone()), request());
         sent.spawn(async move { router.oneshot(request).await.unwrap().status().as_u16() });
     }
-    sleep(Duration::from_millis(200)).await;
     let mut answered = Vec::new();
+    while answered.len() < turned {
+        let next = timeout(SOON, sent.join_next()).await.expect("they are answered at once");
+        answered.push(next.unwrap().unwrap());
+    }
+    sleep(Duration::from_millis(200)).await;
     while let Some(status) = sent.try_join_next() {
         answered.push(status.unwrap());
     }
@@ -50,7 +72,7 @@ async fn send(world: &World, count: usize, request: impl Fn() -> Request<Body>) 
 async fn slow_bodies_take_no_place_from_those_that_are_worked_on() {
     let options = Options { limit: |limits| limits.maximum_concurrent_requests = 4, ..Options::default() };
     let world = World::with(options).await;
-    let (answered, attack) = send(&world, 12, || slow(attacker(), Duration::from_secs(600))).await;
+    let (answered, attack) = send(&world, 12, 0, || slow(attacker())).await;
     assert_eq!((answered, attack.len()), (vec![], 12));
     served(&world, get("/supported")).await;
 }
@@ -59,30 +81,35 @@ async fn slow_bodies_take_no_place_from_those_that_are_worked_on() {
 async fn an_address_sends_so_many_bodies_at_once_and_others_send_theirs() {
     let limit: fn(&mut _) = |limits: &mut LimitSettings| {
         limits.bodies = AtOnce { per_client: 3, overall: 4 };
+        limits.body_timeout = NEVER;
     };
     let world = World::with(Options { limit, ..Options::default() }).await;
-    let (answered, attack) = send(&world, 5, || slow(attacker(), Duration::from_secs(600))).await;
+    let (answered, mut attack) = send(&world, 5, 2, || slow(attacker())).await;
     assert_eq!((answered, attack.len()), (vec![429, 429], 3));
     served(&world, post("/settle", &world.body(&world.requirements(1000), 1))).await;
-    let (answered, other) = send(&world, 2, || slow(honest(), Duration::from_secs(600))).await;
+    let (answered, other) = send(&world, 2, 1, || slow(honest())).await;
     assert_eq!((answered, other.len()), (vec![503], 1), "all together have four");
-    drop(attack);
-    sleep(Duration::from_millis(100)).await;
+    attack.shutdown().await;
     served(&world, post("/settle", &world.body(&world.requirements(1000), 2))).await;
     assert_limited(&world, &[("maximum_bodies", 1), ("maximum_bodies_per_client", 2)]).await;
 }
 
 #[tokio::test]
 async fn a_body_has_its_time_and_no_more() {
+    let world = World::new().await;
+    let go_on = Arc::new(Notify::new());
+    let request = || slow_until(honest(), Arc::clone(&go_on).notified_owned());
+    let (answered, mut in_time) = send(&world, 1, 0, request).await;
+    assert!(answered.is_empty(), "{answered:?}");
+    go_on.notify_one();
+    assert_eq!(in_time.join_next().await.unwrap().unwrap(), 400, "it is read, and is nothing");
+
     let limit: fn(&mut _) = |limits: &mut LimitSettings| {
         limits.body_timeout = Duration::from_millis(500);
     };
     let world = World::with(Options { limit, ..Options::default() }).await;
-    let (answered, mut in_time) = send(&world, 1, || slow(honest(), Duration::from_millis(300))).await;
-    assert!(answered.is_empty(), "{answered:?}");
-    assert_eq!(in_time.join_next().await.unwrap().unwrap(), 400, "it is read, and is nothing");
-    let late = router(world.app.clone()).oneshot(slow(attacker(), Duration::from_secs(600)));
-    let answer = tokio::time::timeout(SOON, late).await.unwrap().unwrap();
+    let late = router(world.app.clone()).oneshot(slow(attacker()));
+    let answer = timeout(SOON, late).await.unwrap().unwrap();
     assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
     assert_limited(&world, &[("body_timeout_seconds", 1)]).await;

@@ -114,7 +114,7 @@ async fn who_finds_nowhere_to_wait_is_served_by_asking_again() {
         let body = world.body(&world.requirements(1000), 2);
         let mut answer = served(&world, post("/settle", &body)).await;
         assert_eq!(answer["errorReason"], "settlement_pending", "{answer}");
-        for _ in 0..100 {
+        for _ in 0..500 {
             tokio::time::sleep(Duration::from_millis(20)).await;
             answer = served(&world, post("/settle", &body)).await;
             if answer["success"] == true {

@@ -6,8 +6,8 @@ use x402_escrow_verifier::store::Store;
 
 use super::server::Server;
 
-/// Sooner than connections of a pool are given up.
-const REFUSED_WITHIN: Duration = Duration::from_secs(10);
+/// Sooner than connections of a pool are given up: after half a minute.
+const REFUSED_WITHIN: Duration = Duration::from_secs(25);
 
 async fn open(url: &str) -> Result<(), String> {
     let store = Store::open(&url.parse().unwrap()).await.map_err(|error| error.to_string())?;
