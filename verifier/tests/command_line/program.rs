@@ -2,8 +2,8 @@
 
 use std::{
     fs::File,
-    io::{Read, Write},
-    net::TcpListener,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     process::Command,
     thread,
 };
@@ -17,13 +17,26 @@ fn node(genesis_hash: &'static str) -> String {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            _ = stream.read(&mut [0; 4096]).unwrap();
+            read_request(&stream);
             let body = format!(r#"{{"jsonrpc":"2.0","id":0,"result":"{genesis_hash}"}}"#);
             let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
             write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
         }
     });
     url
+}
+
+/// Reads a whole request: who closes a connection with something unread resets it, and the answer can get lost.
+fn read_request(stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut length) = (String::new(), 0);
+    while reader.read_line(&mut line).unwrap() > 2 {
+        if let Some((_, value)) = line.to_lowercase().split_once("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        line.clear();
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
 }
 
 /// What the verifier says when it starts on a cluster with this genesis hash.
