@@ -9,7 +9,7 @@ const scheme = await AuthCaptureSvmScheme.connect({
   ...{ facilitator, publicUrl: `http://127.0.0.1:${port}`, state: "merchant-state" },
   ...{ authorizer: await readKeypair(keypair), token: { mint, decimals: 6 } },
   program: process.env["X402_ESCROW_PROGRAM_ID"],
-  streamIdleSeconds: 5,
+  streamIdleSeconds: 15,
 });
 const accepts = scheme.price("$0.001", { hold: "$0.1" });
 

@@ -22,7 +22,8 @@ fn refused(agent: &Agent, arguments: &[&str]) -> Value {
 
 #[test]
 fn an_owner_sees_changes_and_closes_what_it_opened() {
-    let shop = Shop::open();
+    // Such a merchant closes no stream, however long the owner takes.
+    let shop = Shop::open_with(&[], &["--one-of-several"]);
     let (owner, chain) = (&shop.owner, &shop.local.chain);
     let (payer, mint) = (shop.owner_key.pubkey(), shop.local.mint);
     let key = shop.session.session_key.to_string();
@@ -170,7 +171,7 @@ fn what_cannot_work_is_said_before_anything_is_sent() {
     let fee: u64 = opened["feeLamports"].as_str().unwrap().parse().unwrap();
     local
         .chain
-        .wait_until("the fee to be paid", Duration::from_secs(10), || Ok(lamports() == before - rent - fee))
+        .wait_until("the fee to be paid", Duration::from_secs(60), || Ok(lamports() == before - rent - fee))
         .unwrap();
 }
 
@@ -209,7 +210,7 @@ fn another_signer_pays_fees_and_rent_and_gets_the_rent_back() {
     let fees = 4 * 2 * SIGNATURE_FEE;
     let lamports = |key: &Keypair| local.chain.lamports(&key.pubkey());
     let is_back = || Ok(lamports(&sponsor)? == LAMPORTS - fees && lamports(&key)? == 0);
-    local.chain.wait_until("all but the fees to be back", Duration::from_secs(10), is_back).unwrap();
+    local.chain.wait_until("all but the fees to be back", Duration::from_secs(60), is_back).unwrap();
     assert_eq!(local.chain.tokens(&key.pubkey(), &local.mint).unwrap(), ONE_TOKEN);
 }
 

@@ -123,6 +123,14 @@ fn paste(command: &str) -> String {
     printed
 }
 
+/// What a line says was paid out of a hold for ticks: of 0.25.
+fn paid_of_a_stream(line: &str) -> Option<f64> {
+    let (_, said) = line.rsplit_once(": ")?;
+    let (paid, back) = said.strip_suffix(" back")?.split_once(" paid, ")?;
+    let (paid, back): (f64, f64) = (paid.parse().ok()?, back.parse().ok()?);
+    ((paid + back - 0.25).abs() < 1e-9).then_some(paid)
+}
+
 #[test]
 fn the_printed_commands_buy_in_every_way_and_an_interruption_leaves_nothing() {
     let mut sandbox = Running::start(&[]);
@@ -163,8 +171,9 @@ fn the_printed_commands_buy_in_every_way_and_an_interruption_leaves_nothing() {
     std::io::Read::read_to_string(&mut sandbox.output, &mut payments).unwrap();
     let told = |what: &str| payments.lines().filter(|line| line.ends_with(what)).count();
     assert_eq!((told(": 0.25 paid at once"), told(": 0.03 paid, 0.07 back")), (2, 1), "{payments}");
-    // At the latest when it stopped.
-    assert_eq!(told(": 0.1 paid, 0.15 back"), 1, "{payments}");
+    // At the latest when it stopped. Where the agent was slow, the merchant closed its hold, and it opened another.
+    let ticks_paid: f64 = payments.lines().filter_map(paid_of_a_stream).sum();
+    assert!((ticks_paid - 0.1).abs() < 1e-9, "{ticks_paid} of 0.1 were paid: {payments}");
     assert_eq!(sandbox.parts(), [], "{}", sandbox.said());
     assert!(!sandbox.folder.exists());
     let address = pages[0].trim_start_matches("http://");
