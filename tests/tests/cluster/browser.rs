@@ -15,6 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
+use solana_sdk::signature::Signer;
 use tempfile::TempDir;
 
 use crate::{shop::Shop, typescript::express::Express};
@@ -119,12 +120,14 @@ fn a_page_of_another_origin_pays_both_kinds_of_merchants() {
     let said = bought_by_a_page(&shop, &shop.url("/report?topic=wheat"));
     assert_eq!((&said["status"], &said["settlement"]["success"]), (&200.into(), &true.into()), "{said}");
     assert!(said["body"].as_str().unwrap().contains("wheat"), "{said}");
+    shop.wait_until_earned(&shop.merchant.key.pubkey(), REPORT);
     assert_eq!(shop.earned(), REPORT);
 
     let express = Express::start(&shop, "examples/server.js");
     let said = bought_by_a_page(&shop, &express.url("/report"));
     assert_eq!((&said["status"], &said["settlement"]["success"]), (&200.into(), &true.into()), "{said}");
     assert_eq!(said["body"], r#"{"report":"wheat is up"}"#);
+    express.wait_until_earned(&shop, REPORT);
     assert_eq!(express.earned(&shop), REPORT);
     assert_eq!(shop.escrow().held, 0);
 }

@@ -36,7 +36,7 @@ impl Script {
             .unwrap();
         let script = Self { url: format!("http://127.0.0.1:{port}"), child };
         let listens = || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok());
-        local.chain.wait_until("a script to listen", Duration::from_secs(30), listens).unwrap();
+        local.chain.wait_until("a script to listen", Duration::from_secs(90), listens).unwrap();
         script
     }
 }

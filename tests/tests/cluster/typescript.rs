@@ -7,6 +7,7 @@ use std::{thread, time::Duration};
 
 use express::{Express, buy, run};
 use serde_json::{Map, Value, json};
+use solana_sdk::signature::Signer;
 use x402_escrow_wire::payment::PaymentPayload;
 
 use crate::shop::Shop;
@@ -47,6 +48,7 @@ fn each_language_buys_from_each() {
         (&200.into(), &true.into()),
         "{bought}"
     );
+    shop.wait_until_earned(&shop.merchant.key.pubkey(), REPORT);
     assert_eq!(shop.earned(), REPORT);
     assert_eq!(shop.escrow().held, 0);
 }

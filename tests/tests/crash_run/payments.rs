@@ -20,7 +20,7 @@ use super::{
 };
 
 const COUNTERS: u64 = 6;
-const CAPTURE_SECONDS: i64 = 60;
+const CAPTURE_SECONDS: i64 = 90;
 /// With what each counter begins, so that every run has each.
 const FIRST: [Ending; 6] = [InFull, InPart, InTwoParts, Voided, LeftAlone, InPartAndLeft];
 /// How the others end: three of ten in full, and so on.

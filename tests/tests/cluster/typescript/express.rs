@@ -74,11 +74,16 @@ impl Express {
     /// merchant sold nothing.
     #[track_caller]
     pub(super) fn assert_books(&self, shop: &Shop, earned: u64, held: u64) {
-        shop.wait_until_earned(&self.key.pubkey(), earned);
+        self.wait_until_earned(shop, earned);
         let escrow = shop.escrow();
         assert_eq!(self.earned(shop), earned, "earned");
         assert_eq!((escrow.balance, escrow.held), (DEPOSIT - earned, held), "balance and held");
         assert_eq!(shop.local.chain.supply(&shop.local.mint).unwrap(), DEPOSIT, "supply");
+    }
+
+    /// Waits until it was paid so much: a charge may be answered in a block that is not confirmed yet.
+    pub(crate) fn wait_until_earned(&self, shop: &Shop, earned: u64) {
+        shop.wait_until_earned(&self.key.pubkey(), earned);
     }
 
     /// What it was paid so far.
@@ -89,7 +94,7 @@ impl Express {
     fn wait_until_ready(&self, shop: &Shop) {
         let ready = || Ok(reqwest::blocking::get(self.url("/")).is_ok());
         let waited =
-            shop.local.chain.wait_until("the Express server to listen", Duration::from_secs(30), ready);
+            shop.local.chain.wait_until("the Express server to listen", Duration::from_secs(90), ready);
         assert!(waited.is_ok(), "{waited:?}\n{}", fs::read_to_string(log(&self.folder)).unwrap_or_default());
     }
 

@@ -28,7 +28,7 @@ const FINALITY_ON_HOLD: &str =
     "[{ up_to = '100000', commitment = 'reserved' }, { commitment = 'confirmed' }]";
 
 /// PostgreSQL lets the lock of a dead process go at once, and the other waits for it; the rest is for a busy machine.
-const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(15);
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Price of /quote, in base units.
 const QUOTE: u64 = 10_000;
@@ -149,7 +149,7 @@ impl Pair {
     }
 
     pub(super) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
-        self.local.chain.wait_until(what, Duration::from_secs(120), || Ok(holds())).unwrap();
+        self.local.chain.wait_until(what, Duration::from_secs(240), || Ok(holds())).unwrap();
     }
 
     /// Waits until a payment has ended and the verifier on this side says that `captured` of it was.
