@@ -72,7 +72,7 @@ pub(crate) fn write_if_changed(path: &Path, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::{io::ErrorKind, process::Command, thread::sleep, time::Duration};
 
     use super::*;
 
@@ -86,7 +86,15 @@ mod tests {
         rustc(&script, &loader, Path::new("/l"), Path::new("/r"), Path::new("/s"), &hidden).unwrap();
         let mut command = Command::new(&script);
         command.args(arguments).env("CARGO_PKG_NAME", "a").env("CARGO_PKG_VERSION", "1.0.0");
-        let output = command.output().unwrap();
+        let output = loop {
+            match command.output() {
+                // A process that another test starts has the script open, as it is written, until it runs.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    sleep(Duration::from_millis(20))
+                }
+                output => break output.unwrap(),
+            }
+        };
         fs::remove_dir_all(&folder).unwrap();
         String::from_utf8(output.stdout).unwrap().replace(&folder.display().to_string(), "FOLDER")
     }
