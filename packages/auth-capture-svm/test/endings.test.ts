@@ -40,11 +40,12 @@ test("a capture is kept and sent again until the facilitator reports it final", 
 test("what is not final is settled again in the background", async (context) => {
   const { base, facilitator, noted, on } = await shop();
   on((_request, response) => (facilitator.next.push(NOT_FINAL[0]), response.send("served")));
+  let now = Date.now();
+  context.mock.method(Date, "now", () => now);
   await send(`${base}/report`, await payment(`${base}/report`));
-  const now = Date.now();
   mock.timers.tick(1_000);
   assert.deepEqual(facilitator.settled(), ["hold", "capture"], "it has just been asked for");
-  context.mock.method(Date, "now", () => now + 5_000);
+  now += 5_000;
   mock.timers.tick(1_000);
   while (Object.keys(noted()).length > 0) {
     await new Promise((resolve) => setImmediate(resolve));
@@ -208,9 +209,15 @@ test("sixteen are settled again at once, and all of them", async () => {
   const settle = facilitator.settle.bind(facilitator);
   let atOnce = 0;
   let most = 0;
+  let go = (): void => {};
+  const sixteen = new Promise<void>((resolve) => (go = resolve));
   facilitator.settle = async (...asked) => {
     atOnce += 1;
     most = Math.max(most, atOnce);
+    if (atOnce === 16) {
+      go();
+    }
+    await sixteen;
     await new Promise((resolve) => setTimeout(resolve, 5));
     atOnce -= 1;
     return settle(...asked);
@@ -233,6 +240,9 @@ test("a facilitator that takes its time is asked sixteen times at once, however 
     return settle(payment);
   };
   const rounds = Array.from({ length: 10 }, () => endings.settleDue());
+  while (facilitator.asked.length < 16) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(facilitator.asked.length, 16);
   go();

@@ -61,12 +61,23 @@ function prepare(): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/**
+ * A port that nobody listens on. Not one of those that systems give to outgoing connections, which could take it before
+ * the server does.
+ */
 async function freePort(): Promise<number> {
-  const free = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => free.once("listening", resolve));
-  const { port } = free.address() as AddressInfo;
-  await new Promise((resolve) => free.close(resolve));
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const free = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      free.once("error", () => resolve(false));
+      free.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (isFree) {
+      await new Promise((resolve) => free.close(resolve));
+      return port;
+    }
+  }
 }
 
 test("every entry point can be imported", async () => {

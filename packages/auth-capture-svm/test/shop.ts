@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import type { Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -156,7 +156,7 @@ type Terms = Partial<Omit<MerchantConfig, "facilitator" | "fetch" | "authorizer"
 export async function shop(
   facilitator = new Facilitator(),
   state = join(folder, String(files++)),
-  { port = 0, parser = "raw", ...terms }: { port?: number; parser?: Parser } & Terms = {},
+  { server = createServer(), parser = "raw", ...terms }: { server?: Server; parser?: Parser } & Terms = {},
 ) {
   const token = { mint: address(2), decimals: 6 };
   const scheme = await AuthCaptureSvmScheme.connect({
@@ -201,23 +201,23 @@ export async function shop(
   app.use((_error: unknown, _request: express.Request, response: express.Response, _next: unknown) => {
     response.status(500).send("failed");
   });
-  const server = app.listen(port, "127.0.0.1");
+  server.removeAllListeners("request").on("request", app);
   // A client that is slow must not meet a connection that the server is closing.
   server.keepAliveTimeout = 0;
-  await new Promise((resolve) => server.once("listening", resolve));
+  if (!server.listening) {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  }
   opened.push({ server, scheme });
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     facilitator,
     scheme,
     state,
-    /** Ends it, and runs it again as it is after a crash. */
+    /** Ends it, and runs it again as it is after a crash. Its port stays taken, so that nobody else gets it. */
     restart: async () => {
       scheme.close();
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      const { port } = new URL(base);
-      return shop(facilitator, state, { port: Number(port), parser, ...terms });
+      return shop(facilitator, state, { server, parser, ...terms });
     },
     base,
     served: () => served,
