@@ -12,8 +12,8 @@ use x402_escrow_interface::Address;
 use x402_escrow_verifier::chain::{Chain, RpcChain};
 use x402_escrow_wire::auth_capture::Commitment;
 
-/// How long the node may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the node may take: less than the five seconds after which a client asks a busy node no more.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How a node never finishes an answer.
 #[derive(Clone, Copy, Debug)]
