@@ -51,8 +51,6 @@ pub struct Blockhash {
 pub struct Status {
     /// The slot of its block.
     pub slot: u64,
-    /// Blocks voted for on top of it; [`FINAL_CONFIRMATIONS`] once it is final.
-    pub confirmations: u64,
     /// How final its block is.
     pub commitment: Commitment,
     /// Why it failed; it is in a block, and nothing but its fee moved.
@@ -149,6 +147,3 @@ pub struct TokenBalance {
     /// After.
     pub after: u64,
 }
-
-/// A final block has no count of confirmations any more; it had 31, and this stands for "more than that".
-pub const FINAL_CONFIRMATIONS: u64 = 32;

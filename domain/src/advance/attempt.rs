@@ -27,7 +27,6 @@ pub(crate) fn attempt_state(
                 .landing()
                 .filter(|landing| landing.slot == status.slot)
                 .and_then(|landing| landing.block_hash),
-            confirmations: status.confirmations,
             commitment: status.commitment,
             error: status.error.as_ref().map(explain),
         }),

@@ -31,7 +31,7 @@ pub(super) fn tracked(states: &[AttemptState]) -> Tracked {
 }
 
 pub(super) fn landed(slot: u64, commitment: Commitment) -> Status {
-    Status { slot, confirmations: 1, commitment, error: None }
+    Status { slot, commitment, error: None }
 }
 
 fn failed(commitment: Commitment) -> Status {
@@ -94,19 +94,6 @@ fn a_transaction_is_followed_until_final() {
         let expected = (Next::Wait, OperationState::Landed(commitment), closed);
         assert_eq!(step(&mut seen, &[Some(landed(9, commitment))], 1000), expected);
     }
-}
-
-#[test]
-fn blocks_on_top_of_its_own_change_nothing_until_it_is_more_final() {
-    let mut seen = tracked(&[AttemptState::Sent]);
-    step(&mut seen, &[Some(landed(9, Commitment::Confirmed))], 10);
-    let before = seen.clone();
-    let deeper = Status { confirmations: 7, ..landed(9, Commitment::Confirmed) };
-    step(&mut seen, &[Some(deeper)], 16);
-    assert_eq!(seen, before, "there is nothing to write");
-    let final_now = Status { confirmations: 32, ..landed(9, Commitment::Finalized) };
-    step(&mut seen, &[Some(final_now)], 41);
-    assert_eq!(seen.attempts[0].state.landing().map(|landing| landing.confirmations), Some(32));
 }
 
 #[test]

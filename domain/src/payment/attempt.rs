@@ -82,8 +82,6 @@ pub struct Landing {
     pub slot: u64,
     /// The block's hash, once it is confirmed and the node has told it.
     pub block_hash: Option<[u8; 32]>,
-    /// Blocks voted for on top of it; [`crate::cluster::FINAL_CONFIRMATIONS`] once it is final.
-    pub confirmations: u64,
     /// How final its block is.
     pub commitment: Commitment,
     /// Why it failed.

@@ -126,7 +126,6 @@ CREATE TABLE transactions (
     state                   TEXT NOT NULL,
     slot                    BIGINT,
     block_hash              TEXT,
-    confirmations           BIGINT,
     error_code              TEXT,
     error                   TEXT,
     -- 1 if it failed in its block, and not for this operation's instruction.

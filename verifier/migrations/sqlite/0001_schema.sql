@@ -125,7 +125,6 @@ CREATE TABLE transactions (
     state                   TEXT NOT NULL,
     slot                    INTEGER,
     block_hash              TEXT,
-    confirmations           INTEGER,
     error_code              TEXT,
     error                   TEXT,
     -- 1 if it failed in its block, and not for this operation's instruction.

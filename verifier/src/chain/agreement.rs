@@ -62,7 +62,7 @@ pub(super) fn sighting(answers: &[Sighting], needed: usize) -> Sighting {
         let unseen = answers.iter().filter(|answer| **answer == Sighting::Unseen).count();
         return if seen.is_empty() && unseen >= needed { Sighting::Unseen } else { Sighting::Disputed };
     };
-    group.sort_by_key(|status| std::cmp::Reverse((status.commitment, status.confirmations)));
+    group.sort_by_key(|status| std::cmp::Reverse(status.commitment));
     Sighting::Seen(group[needed - 1].clone())
 }
 

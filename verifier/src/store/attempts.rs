@@ -34,13 +34,12 @@ pub(super) async fn update_attempt(
     let columns = row::StateColumns::new(&attempt.state)?;
     let updated = sqlx::query(
         "UPDATE transactions
-         SET state = $1, slot = $2, block_hash = $3, confirmations = $4, error_code = $5, error = $6, is_blameless = $7
-         WHERE signature = $8 AND operation_id = $9",
+         SET state = $1, slot = $2, block_hash = $3, error_code = $4, error = $5, is_blameless = $6
+         WHERE signature = $7 AND operation_id = $8",
     )
     .bind(columns.state)
     .bind(columns.slot)
     .bind(columns.block_hash)
-    .bind(columns.confirmations)
     .bind(columns.error_code)
     .bind(columns.error)
     .bind(i64::from(attempt.is_blameless))

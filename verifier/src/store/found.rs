@@ -1,7 +1,6 @@
 //! Records what somebody else did on chain.
 
 use x402_escrow_domain::{
-    cluster::FINAL_CONFIRMATIONS,
     decision::Begin,
     found::Found,
     payment::{Action, Attempt, AttemptState, Landing, OperationState, Payment},
@@ -35,13 +34,8 @@ impl Store {
                     operations::begin(&mut transaction, payment, action, begin, level, now).await?
                 }
             };
-            let landing = Landing {
-                slot: *slot,
-                block_hash: None,
-                confirmations: FINAL_CONFIRMATIONS,
-                commitment: Commitment::Finalized,
-                error: None,
-            };
+            let landing =
+                Landing { slot: *slot, block_hash: None, commitment: Commitment::Finalized, error: None };
             let attempt = Attempt {
                 operation_id: id,
                 state: AttemptState::Landed(landing),

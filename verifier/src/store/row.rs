@@ -135,7 +135,6 @@ pub(super) struct StateColumns<'a> {
     pub(super) state: &'static str,
     pub(super) slot: Option<i64>,
     pub(super) block_hash: Option<String>,
-    pub(super) confirmations: Option<i64>,
     pub(super) error_code: Option<&'static str>,
     pub(super) error: Option<&'a str>,
 }
@@ -148,9 +147,6 @@ impl<'a> StateColumns<'a> {
             state: landing.map_or(state.as_str(), |landing| landing.commitment.as_str()),
             slot: landing.map(|landing| integer("slot", landing.slot)).transpose()?,
             block_hash: landing.and_then(|landing| landing.block_hash).map(|hash| Base58(hash).to_string()),
-            confirmations: landing
-                .map(|landing| integer("confirmations", landing.confirmations))
-                .transpose()?,
             error_code: problem.map(|problem| problem.code.as_str()),
             error: problem.map(|problem| problem.message.as_str()),
         })
@@ -165,7 +161,6 @@ pub(super) fn attempt_state(row: &AnyRow) -> Result<AttemptState, StoreError> {
         reached => AttemptState::Landed(Landing {
             slot: get_u64(row, "slot")?,
             block_hash: parse_optional::<Base58<32>>(row, "block_hash")?.map(|hash| hash.0),
-            confirmations: get_u64(row, "confirmations")?,
             commitment: commitment("state", reached)?,
             error: problem(row)?,
         }),

@@ -18,8 +18,7 @@ use spl_token_interface::state::Account as TokenAccount;
 use x402_escrow_domain::{
     advance::EXPIRY_MARGIN_BLOCKS,
     cluster::{
-        Account, Blockhash, Consensus, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status,
-        Tip, TokenBalance,
+        Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip, TokenBalance,
     },
     payment::Attempt,
 };
@@ -344,11 +343,7 @@ impl Chain for Cluster {
         let state = self.answering("getSignatureStatuses")?;
         let status = |signature| {
             let (slot, error) = state.landed.get(signature)?.clone();
-            let confirmations = match state.level {
-                Commitment::Finalized => FINAL_CONFIRMATIONS,
-                _ => state.slot - slot,
-            };
-            Some(Status { slot, confirmations, commitment: state.level, error })
+            Some(Status { slot, commitment: state.level, error })
         };
         Ok(signatures.iter().map(status).map(Sighting::from).collect())
     }

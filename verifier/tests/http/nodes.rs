@@ -218,7 +218,6 @@ impl Chain for Node {
         match fault {
             Fault::ClaimsFinal => statuses.fill(Sighting::Seen(Status {
                 slot: self.cluster.state().slot,
-                confirmations: 32,
                 commitment: Commitment::Finalized,
                 error: None,
             })),

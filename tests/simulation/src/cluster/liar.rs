@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, Tip,
-};
+use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -55,11 +53,10 @@ impl Liar {
     fn status(&self, slot: u64) -> Sighting {
         let error = (self.roll(2) == 0).then_some(TransactionError::AccountInUse);
         let commitment = [Commitment::Confirmed, Commitment::Finalized][usize::from(self.roll(2) == 0)];
-        let confirmations = if commitment == Commitment::Finalized { FINAL_CONFIRMATIONS } else { 3 };
         match self.roll(4) {
             0 => Sighting::Unseen,
             1 => Sighting::Disputed,
-            _ => Sighting::Seen(Status { slot: self.shifted(slot), confirmations, commitment, error }),
+            _ => Sighting::Seen(Status { slot: self.shifted(slot), commitment, error }),
         }
     }
 }

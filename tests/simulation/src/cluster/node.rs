@@ -5,9 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
-use x402_escrow_domain::cluster::{
-    Account, Blockhash, Executed, FINAL_CONFIRMATIONS, Logged, Sighting, Snapshot, Status, Tip,
-};
+use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -194,12 +192,12 @@ impl Chain for Node {
             if !search_history && at + BLOCKHASH_BLOCKS < processed {
                 return None;
             }
-            let (commitment, confirmations) = match at {
-                at if at <= finalized => (Commitment::Finalized, FINAL_CONFIRMATIONS),
-                at if at <= confirmed => (Commitment::Confirmed, processed - at),
-                at => (Commitment::Processed, processed - at),
+            let commitment = match at {
+                at if at <= finalized => Commitment::Finalized,
+                at if at <= confirmed => Commitment::Confirmed,
+                _ => Commitment::Processed,
             };
-            Some(Status { slot: landed.slot, confirmations, commitment, error: landed.error.clone() })
+            Some(Status { slot: landed.slot, commitment, error: landed.error.clone() })
         };
         let slot = state.blocks.at(processed).slot;
         Ok(signatures.iter().map(|signature| Sighting::told(status(signature), slot, since_slot)).collect())

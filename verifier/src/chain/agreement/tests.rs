@@ -5,7 +5,7 @@ use crate::chain::ChainError;
 use x402_escrow_domain::cluster::Account;
 
 fn status(slot: u64, commitment: Commitment) -> Option<Status> {
-    Some(Status { slot, confirmations: 0, commitment, error: None })
+    Some(Status { slot, commitment, error: None })
 }
 
 #[test]

@@ -5,7 +5,7 @@ use solana_transaction_status_client_types::{
     TransactionConfirmationStatus, TransactionStatus, UiTransactionTokenBalance,
     option_serializer::OptionSerializer,
 };
-use x402_escrow_domain::cluster::{Executed, FINAL_CONFIRMATIONS, Logged, Status, TokenBalance};
+use x402_escrow_domain::cluster::{Executed, Logged, Status, TokenBalance};
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
@@ -20,11 +20,7 @@ pub(super) fn read_status(status: TransactionStatus) -> Status {
         None if status.confirmations.is_none() => Commitment::Finalized,
         None => Commitment::Processed,
     };
-    let confirmations = match commitment {
-        Commitment::Finalized => FINAL_CONFIRMATIONS,
-        _ => status.confirmations.unwrap_or(0) as u64,
-    };
-    Status { slot: status.slot, confirmations, commitment, error: status.err }
+    Status { slot: status.slot, commitment, error: status.err }
 }
 
 /// `None` where the node doesn't tell what the transaction did, or it failed.
