@@ -50,20 +50,26 @@ async fn record_each(app: &App, changed: &[Changed]) -> Result<(), StoreError> {
 
 async fn record_together(app: &App, changed: &[Changed]) -> Result<(), StoreError> {
     app.store.record(&changed.iter().map(|changed| &changed.tracked).collect::<Vec<_>>()).await?;
-    let mut over = Vec::new();
+    let (mut over, mut closed) = (Vec::new(), Vec::new());
     for Changed { before, tracked } in changed {
         log_change(before, tracked);
         let after = &tracked.operation;
-        if !before.closed && after.closed && conclude(app, after).await? {
+        if !before.closed && after.closed {
+            closed.push(after);
+        }
+    }
+    for (index, after) in closed.iter().enumerate() {
+        if conclude(app, after, &closed[index + 1..]).await? {
             over.push(after.payment_id);
         }
     }
     if over.is_empty() { Ok(()) } else { app.store.end_reviews(&over).await }
 }
 
-/// Counts what a capture, a charge or a transfer that has become final adds to those before it. Returns whether nothing is left to do
-/// with its payment. A crash in between leaves the one uncounted and the other to the review.
-async fn conclude(app: &App, after: &Operation) -> Result<bool, StoreError> {
+/// Counts what a capture, a charge or a transfer that has become final adds to those before it, of which `later`, which
+/// became final with it, are none. Returns whether nothing is left to do with its payment. A crash in between leaves the one
+/// uncounted and the other to the review.
+async fn conclude(app: &App, after: &Operation, later: &[&Operation]) -> Result<bool, StoreError> {
     let Some(history) = app.store.history(&after.payment_id).await? else { return Ok(false) };
     if matches!(
         after.action,
@@ -71,7 +77,10 @@ async fn conclude(app: &App, after: &Operation) -> Result<bool, StoreError> {
     ) {
         let captured = |with: bool| {
             let operations = history.operations.iter().map(|tracked| &tracked.operation);
-            let is_final = |operation: &&Operation| operation.closed && (with || operation.id != after.id);
+            let is_later = |operation: &Operation| later.iter().any(|later| later.id == operation.id);
+            let is_final = |operation: &&Operation| {
+                operation.closed && !is_later(operation) && (with || operation.id != after.id)
+            };
             Sums::of(history.payment.amount, operations.filter(is_final), OperationState::has_landed).captured
         };
         let amount = captured(true).saturating_sub(captured(false));
