@@ -26,7 +26,7 @@ use crate::clock::Time;
 pub use access::Access;
 pub use landed::{Landed, Rent};
 pub use node::Node;
-pub use weather::{Consensus, Outage, Trouble, Weather};
+pub use weather::{Outage, Trouble, Weather};
 
 use weather::Fate;
 
@@ -260,7 +260,7 @@ impl State {
     fn heights(&mut self, index: usize) -> [u64; 3] {
         let view = &mut self.views[index];
         let processed = self.blocks.height_at(self.slot.saturating_sub(view.lag)).max(view.confirmed);
-        let [confirmed, finalized] = self.weather.consensus.depths();
+        let [confirmed, finalized] = weather::depths(self.weather.consensus);
         let tip_confirmed = self.blocks.confirmed();
         view.confirmed = view
             .confirmed

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use x402_escrow_domain::cluster::Consensus;
 
 use crate::{
     audit::Budgets,
-    cluster::{Access, Consensus, Outage, Trouble, Weather},
+    cluster::{Access, Outage, Trouble, Weather},
     patience::{BUSY_SECONDS, SETTLE_TIMEOUT},
 };
 
@@ -89,10 +90,15 @@ impl Plan {
     pub(crate) fn keys(&self) -> String {
         let Budgets { fees, rent } = self.budgets();
         let limit = |lamports: u64| format!("{{ hour = {lamports}, day = {lamports} }}");
+        // Under Alpenglow what is configured is what the nodes' answer selects.
+        let finality = match self.weather.consensus {
+            Consensus::Alpenglow => "",
+            Consensus::TowerBft | Consensus::Unknown => "finality = [{ commitment = \"confirmed\" }]\n",
+        };
         format!(
             "settle_timeout_seconds = {}\nvoucher_margin_seconds = {}\nreview_seconds = {}\n\
              status_poll_milliseconds = 1000\nrequests_per_minute_per_client = 0\n\
-             payments_per_minute_per_session = 0\nfinality = [{{ commitment = \"confirmed\" }}]\n\
+             payments_per_minute_per_session = 0\n{finality}\
              fee_budget = {}\nrent_budget = {}\n",
             SETTLE_TIMEOUT.as_secs(),
             self.margin_seconds,

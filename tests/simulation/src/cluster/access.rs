@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rand::Rng;
-use x402_escrow_domain::cluster::{Blockhash, Executed, Logged, Sighting, Snapshot, Tip};
+use x402_escrow_domain::cluster::{Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Tip};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError, Several};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -66,6 +66,7 @@ macro_rules! to_any {
 
 to_any! {
     genesis_hash() -> Result<String, ChainError>;
+    consensus() -> Result<Consensus, ChainError>;
     accounts(addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError>;
     blockhash() -> Result<Blockhash, ChainError>;
     recent_prices(writable: &[Address]) -> Result<Vec<u64>, ChainError>;

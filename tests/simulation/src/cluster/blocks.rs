@@ -8,11 +8,13 @@ use solana_sdk::{
     hash::hashv,
     transaction::{TransactionError, VersionedTransaction},
 };
+use x402_escrow_domain::cluster::Consensus;
 use x402_escrow_interface::{Address, instruction::Signature};
 
 use super::{
-    Consensus, Landed, Places,
+    Landed, Places,
     accounts::{Accounts, Execution, Moment},
+    weather::depths,
 };
 
 pub(super) const FIRST_SLOT: u64 = 1_000;
@@ -158,7 +160,7 @@ impl Blocks {
         }
         self.by_hash.insert(hash, height);
         self.chain.push(Block { slot, height, hash, time, landed });
-        let [depth, _] = consensus.depths();
+        let [depth, _] = depths(consensus);
         self.confirmed = self.confirmed.max(height.saturating_sub(depth)).max(FIRST_HEIGHT);
     }
 

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::TransactionError;
-use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status, Tip};
+use x402_escrow_domain::cluster::{
+    Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip,
+};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -65,6 +67,14 @@ impl Liar {
 impl Chain for Liar {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
         self.0.genesis_hash().await
+    }
+
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        let told = self.0.consensus().await?;
+        if !self.lies() {
+            return Ok(told);
+        }
+        Ok([Consensus::Alpenglow, Consensus::TowerBft, Consensus::Unknown][self.roll(3) as usize])
     }
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use rand::Rng;
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
-use x402_escrow_domain::cluster::{Account, Blockhash, Executed, Logged, Sighting, Snapshot, Status, Tip};
+use x402_escrow_domain::cluster::{
+    Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip,
+};
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -77,6 +79,11 @@ impl Chain for Node {
     async fn genesis_hash(&self) -> Result<String, ChainError> {
         self.reach("getGenesisHash").await?;
         Ok(crate::setup::GENESIS_HASH.to_owned())
+    }
+
+    async fn consensus(&self) -> Result<Consensus, ChainError> {
+        self.reach("getAgGenesisCert").await?;
+        Ok(self.cluster.lock().weather.consensus)
     }
 
     async fn accounts(&self, addresses: &[Address], commitment: Commitment) -> Result<Snapshot, ChainError> {

@@ -3,23 +3,13 @@
 use std::time::Duration;
 
 use rand::Rng;
+use x402_escrow_domain::cluster::Consensus;
 
-/// How blocks become final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consensus {
-    /// Confirmed after votes, final 32 blocks later.
-    TowerBft,
-    /// Final as soon as confirmed, or skipped.
-    Alpenglow,
-}
-
-impl Consensus {
-    /// How many blocks are on top of one that is confirmed, and of one that is final.
-    pub fn depths(self) -> [u64; 2] {
-        match self {
-            Self::TowerBft => [2, 32],
-            Self::Alpenglow => [1, 1],
-        }
+/// How many blocks are on top of one that is confirmed, and of one that is final.
+pub(super) fn depths(consensus: Consensus) -> [u64; 2] {
+    match consensus {
+        Consensus::Alpenglow => [1, 1],
+        Consensus::TowerBft | Consensus::Unknown => [2, 32],
     }
 }
 
