@@ -24,6 +24,7 @@ mod promises;
 mod resources;
 mod reviews;
 mod row;
+mod together;
 mod unreadable;
 mod vouchers;
 mod write;
@@ -31,6 +32,7 @@ mod write;
 use std::sync::{Arc, atomic::AtomicI64};
 
 use connections::Connections;
+use together::Waiting;
 use vouchers::{OfferedVouchers, Streams};
 use write::{Turns, Write};
 
@@ -56,6 +58,7 @@ pub struct Store {
     turns: Turns,
     offered: OfferedVouchers,
     streams: Streams,
+    waiting: Waiting,
     /// Of all that were leaders of a PostgreSQL database, which this is.
     term: Arc<AtomicI64>,
 }
@@ -131,6 +134,7 @@ impl Store {
             turns: Turns::default(),
             offered: OfferedVouchers::default(),
             streams: Streams::default(),
+            waiting: Waiting::default(),
             term: Arc::default(),
         })
     }

@@ -128,16 +128,17 @@ async fn accept(
     let (action, now) = (Action::Refund { amount, returns }, app.now());
     let attempt = Attempt::only(transaction.signature, transaction.bytes, last_valid_block_height);
     let asked = Asked { payment_id, action: &action, attempt: Some(attempt.clone()), now };
-    let required = |history: &History| app.policy().required(history, &action, None, now);
+    let (policy, limits) = (app.policy().clone(), app.rules.policy.clone());
+    let required = move |history: &History| policy.required(history, &action, None, now);
     // Last, so that nothing is charged for what can't be stored.
     let charge = budget::charge_refund(app, *receiver).await?;
     // Another refund may have come in between.
-    let decide = |history: &History| match made_before(history, amount) {
+    let decide = move |history: &History| match made_before(history, amount) {
         Some(operation_id) => Ok(Decision::Before(operation_id)),
         None if self::returns(history, amount)? == returns => {
             let equal = history.equal_to(&action);
             let decision = Decision::Begin(equal.map_or(Begin::New, |known| Begin::Again(known.id)));
-            Ok(app.rules.policy.in_number(decision, &action, history, now))
+            Ok(limits.in_number(decision, &action, history, now))
         }
         None => Err(not_drafted()),
     };

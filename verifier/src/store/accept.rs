@@ -15,6 +15,7 @@ use x402_escrow_wire::{auth_capture::Level, payment_identifier::PaymentIdentifie
 
 use super::{
     Store, StoreError, attempts::insert_attempt, budgets, identifiers, memos, operations, payments, promises,
+    together::Written,
 };
 
 /// What became of something that was to be accepted.
@@ -91,38 +92,19 @@ impl Store {
         new: NewIntent<'_>,
         facts: &Facts,
         binding: Option<&Binding>,
-        check: impl FnOnce(&Promises) -> Result<(), Rejection> + Send,
+        check: impl FnOnce(&Promises) -> Result<(), Rejection> + Send + 'static,
     ) -> Result<Accepted, StoreError> {
         let NewIntent { payment, signed, action, commitment, rent_lamports } = new;
-        let mut transaction = self.begin_write().await?;
-        let known = payments::history(&mut transaction, &payment.id).await?;
-        if let Some(id) = known.as_ref().and_then(known_authorization) {
-            return Ok(Accepted::Before(id));
-        }
-        let promises = promises::of_escrow(&mut transaction, &signed.intent.escrow, facts).await?;
-        if let Err(rejection) = check(&promises) {
-            return Ok(Accepted::Refused(rejection));
-        }
-        // One that came to nothing is taken up again.
-        let again = known.and_then(|history| Some(history.operations.first()?.operation.id));
-        if let Some(taken) = bind(&mut transaction, binding).await? {
-            return Ok(taken);
-        }
-        match again {
-            Some(_) => {
-                payments::take_up(&mut transaction, payment, signed).await?;
-                // It may have vouchers, which are captured before the deadline: a review knows.
-                let review_at = payment.hold().map_or(payment.review_at(), |_| payment.accepted_at);
-                payments::set_review(&mut transaction, &payment.id, Some(review_at)).await?;
-            }
-            None => payments::insert(&mut transaction, payment, payment.review_at()).await?,
-        }
-        budgets::lock_rent(&mut transaction, &payment.id, rent_lamports).await?;
-        let begin = again.map_or(Begin::New, Begin::Again);
-        let id = operations::begin(&mut transaction, payment, action, begin, commitment, payment.accepted_at)
-            .await?;
-        transaction.commit().await?;
-        Ok(Accepted::New(id))
+        let (payment, signed, action) = (payment.clone(), signed.clone(), *action);
+        let (facts, binding) = (facts.clone(), binding.cloned());
+        self.write_together(move |connection| {
+            Box::pin(async move {
+                let (payment, signed, action) = (&payment, &signed, &action);
+                let new = NewIntent { payment, signed, action, commitment, rent_lamports };
+                accept_intent(connection, new, &facts, binding.as_ref(), check).await.map(written)
+            })
+        })
+        .await
     }
 
     /// Accepts a payment by a client's transaction, and binds its id and its memo, unless one of them is known.
@@ -135,26 +117,15 @@ impl Store {
         binding: Option<&Binding>,
     ) -> Result<Accepted, StoreError> {
         let NewTransfer { payment, attempt, commitment, review_at, memo_hash } = new;
-        let mut transaction = self.begin_write().await?;
-        let known = payments::history(&mut transaction, &payment.id).await?;
-        if let Some(known) = known.as_ref().and_then(|history| history.operations.first()) {
-            return Ok(Accepted::Before(known.operation.id));
-        }
-        if let Some(taken) = bind(&mut transaction, binding).await? {
-            return Ok(taken);
-        }
-        payments::insert(&mut transaction, payment, review_at).await?;
-        if let Some(memo_hash) = memo_hash
-            && !memos::claim(&mut transaction, payment, memo_hash).await?
-        {
-            return Ok(Accepted::Refused(memo_used()));
-        }
-        let action = &Action::Transfer;
-        let (begin, now) = (Begin::New, payment.accepted_at);
-        let id = operations::begin(&mut transaction, payment, action, begin, commitment, now).await?;
-        insert_attempt(&mut transaction, &Attempt { operation_id: id, ..attempt }).await?;
-        transaction.commit().await?;
-        Ok(Accepted::New(id))
+        let (payment, memo_hash, binding) = (payment.clone(), memo_hash.copied(), binding.cloned());
+        self.write_together(move |connection| {
+            Box::pin(async move {
+                let memo_hash = memo_hash.as_ref();
+                let new = NewTransfer { payment: &payment, attempt, commitment, review_at, memo_hash };
+                accept_transfer(connection, new, binding.as_ref()).await.map(written)
+            })
+        })
+        .await
     }
 
     /// Accepts an operation on a known payment, together with its only transaction if somebody else signed that too, unless
@@ -165,38 +136,123 @@ impl Store {
     pub async fn accept_operation(
         &self,
         asked: Asked<'_>,
-        commitment: impl FnOnce(&History) -> Level + Send,
-        decide: impl FnOnce(&History) -> Result<Decision, Rejection> + Send,
+        commitment: impl FnOnce(&History) -> Level + Send + 'static,
+        decide: impl FnOnce(&History) -> Result<Decision, Rejection> + Send + 'static,
     ) -> Result<Accepted, StoreError> {
         let Asked { payment_id, action, attempt, now } = asked;
-        let mut transaction = self.begin_write().await?;
-        let Some(history) = payments::history(&mut transaction, payment_id).await? else {
-            return Ok(Accepted::UnknownPayment);
-        };
-        let commitment = commitment(&history);
-        let accepted = match decide(&history) {
-            Ok(Decision::Before(id)) => {
-                let known = history.operations.iter().find(|tracked| tracked.operation.id == id);
-                // Somebody waits for more than who came before.
-                if known.is_some_and(|known| known.operation.commitment < commitment) {
-                    operations::ask_more(&mut transaction, id, commitment).await?;
-                }
-                Accepted::Before(id)
-            }
-            Ok(Decision::Begin(begin)) => {
-                let payment = &history.payment;
-                let id = operations::begin(&mut transaction, payment, action, begin, commitment, now).await?;
-                if let Some(attempt) = attempt {
-                    insert_attempt(&mut transaction, &Attempt { operation_id: id, ..attempt }).await?;
-                }
-                Accepted::New(id)
-            }
-            Ok(Decision::Later { seconds }) => return Ok(Accepted::Later { seconds }),
-            Err(rejection) => return Ok(Accepted::Refused(rejection)),
-        };
-        transaction.commit().await?;
-        Ok(accepted)
+        let (payment_id, action) = (*payment_id, *action);
+        self.write_together(move |connection| {
+            Box::pin(async move {
+                let asked = Asked { payment_id: &payment_id, action: &action, attempt, now };
+                accept_operation(connection, asked, commitment, decide).await.map(written)
+            })
+        })
+        .await
     }
+}
+
+/// What was refused has changed nothing.
+fn written(accepted: Accepted) -> Written<Accepted> {
+    match accepted {
+        Accepted::New(_) | Accepted::Before(_) => Written::Kept(accepted),
+        _ => Written::Dropped(accepted),
+    }
+}
+
+async fn accept_intent(
+    connection: &mut AnyConnection,
+    new: NewIntent<'_>,
+    facts: &Facts,
+    binding: Option<&Binding>,
+    check: impl FnOnce(&Promises) -> Result<(), Rejection> + Send,
+) -> Result<Accepted, StoreError> {
+    let NewIntent { payment, signed, action, commitment, rent_lamports } = new;
+    let known = payments::history(connection, &payment.id).await?;
+    if let Some(id) = known.as_ref().and_then(known_authorization) {
+        return Ok(Accepted::Before(id));
+    }
+    let promises = promises::of_escrow(connection, &signed.intent.escrow, facts).await?;
+    if let Err(rejection) = check(&promises) {
+        return Ok(Accepted::Refused(rejection));
+    }
+    // One that came to nothing is taken up again.
+    let again = known.and_then(|history| Some(history.operations.first()?.operation.id));
+    if let Some(taken) = bind(connection, binding).await? {
+        return Ok(taken);
+    }
+    match again {
+        Some(_) => {
+            payments::take_up(connection, payment, signed).await?;
+            // It may have vouchers, which are captured before the deadline: a review knows.
+            let review_at = payment.hold().map_or(payment.review_at(), |_| payment.accepted_at);
+            payments::set_review(connection, &payment.id, Some(review_at)).await?;
+        }
+        None => payments::insert(connection, payment, payment.review_at()).await?,
+    }
+    budgets::lock_rent(connection, &payment.id, rent_lamports).await?;
+    let begin = again.map_or(Begin::New, Begin::Again);
+    let id = operations::begin(connection, payment, action, begin, commitment, payment.accepted_at).await?;
+    Ok(Accepted::New(id))
+}
+
+async fn accept_transfer(
+    connection: &mut AnyConnection,
+    new: NewTransfer<'_>,
+    binding: Option<&Binding>,
+) -> Result<Accepted, StoreError> {
+    let NewTransfer { payment, attempt, commitment, review_at, memo_hash } = new;
+    let known = payments::history(connection, &payment.id).await?;
+    if let Some(known) = known.as_ref().and_then(|history| history.operations.first()) {
+        return Ok(Accepted::Before(known.operation.id));
+    }
+    if let Some(taken) = bind(connection, binding).await? {
+        return Ok(taken);
+    }
+    payments::insert(connection, payment, review_at).await?;
+    if let Some(memo_hash) = memo_hash
+        && !memos::claim(connection, payment, memo_hash).await?
+    {
+        return Ok(Accepted::Refused(memo_used()));
+    }
+    let action = &Action::Transfer;
+    let (begin, now) = (Begin::New, payment.accepted_at);
+    let id = operations::begin(connection, payment, action, begin, commitment, now).await?;
+    insert_attempt(connection, &Attempt { operation_id: id, ..attempt }).await?;
+    Ok(Accepted::New(id))
+}
+
+async fn accept_operation(
+    connection: &mut AnyConnection,
+    asked: Asked<'_>,
+    commitment: impl FnOnce(&History) -> Level + Send,
+    decide: impl FnOnce(&History) -> Result<Decision, Rejection> + Send,
+) -> Result<Accepted, StoreError> {
+    let Asked { payment_id, action, attempt, now } = asked;
+    let Some(history) = payments::history(connection, payment_id).await? else {
+        return Ok(Accepted::UnknownPayment);
+    };
+    let commitment = commitment(&history);
+    let accepted = match decide(&history) {
+        Ok(Decision::Before(id)) => {
+            let known = history.operations.iter().find(|tracked| tracked.operation.id == id);
+            // Somebody waits for more than who came before.
+            if known.is_some_and(|known| known.operation.commitment < commitment) {
+                operations::ask_more(connection, id, commitment).await?;
+            }
+            Accepted::Before(id)
+        }
+        Ok(Decision::Begin(begin)) => {
+            let payment = &history.payment;
+            let id = operations::begin(connection, payment, action, begin, commitment, now).await?;
+            if let Some(attempt) = attempt {
+                insert_attempt(connection, &Attempt { operation_id: id, ..attempt }).await?;
+            }
+            Accepted::New(id)
+        }
+        Ok(Decision::Later { seconds }) => return Ok(Accepted::Later { seconds }),
+        Err(rejection) => return Ok(Accepted::Refused(rejection)),
+    };
+    Ok(accepted)
 }
 
 /// Binds an id to its payment; where it is another's, says so.

@@ -21,6 +21,7 @@ use x402_escrow_domain::{
     facts::{Subject, receiver_token_accounts},
     payment::{Action, HoldTerms, Payment},
     policy::Policy,
+    promises::Promises,
     verify::intent::{self, Proposal},
 };
 use x402_escrow_verifier::{
@@ -110,8 +111,11 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
         let policy = Policy { maximum_open_holds_per_escrow: u64::MAX, ..world.app.rules.policy.clone() };
         async move {
             let hold = payment.hold().unwrap();
-            let proposal = Proposal { intent: &hold.intent, receiver_proof: &[], asset: &payment.mint };
-            let check = |promises: &_| intent::check(&proposal, &facts, promises, &policy).map(drop);
+            let (intent, asset, known) = (hold.intent, payment.mint, facts.clone());
+            let check = move |promises: &Promises| {
+                let proposal = Proposal { intent: &intent, receiver_proof: &[], asset: &asset };
+                intent::check(&proposal, &known, promises, &policy).map(drop)
+            };
             let new = NewIntent {
                 payment: &payment,
                 signed: hold,

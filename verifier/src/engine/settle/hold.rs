@@ -6,6 +6,7 @@ use x402_escrow_domain::{
     facts::Facts,
     identifier::Binding,
     payment::{HoldTerms, Payment},
+    promises::Promises,
     report::Progress,
     verify::intent::{self, Proposal},
 };
@@ -107,15 +108,15 @@ async fn accept(
     binding: Option<&Binding>,
 ) -> Result<(i64, bool), NotAccepted> {
     let NewIntent { payment, signed, .. } = new;
-    let proposal = Proposal { intent: &signed.intent, receiver_proof: &signed.receiver_proof, asset };
     let charge = budget::charge_intent(app, &signed.intent, payment.payer).await?;
     let new = NewIntent { rent_lamports: charge.rent_lamports, ..new };
-    let outcome = app
-        .store
-        .accept_intent(new, facts, binding, |promises| {
-            intent::check(&proposal, facts, promises, &app.rules.policy).map(drop)
-        })
-        .await?;
+    let (terms, asset, known, policy) = (signed.clone(), *asset, facts.clone(), app.rules.policy.clone());
+    let check = move |promises: &Promises| {
+        let HoldTerms { intent, receiver_proof, .. } = &terms;
+        let proposal = Proposal { intent, receiver_proof, asset: &asset };
+        intent::check(&proposal, &known, promises, &policy).map(drop)
+    };
+    let outcome = app.store.accept_intent(new, facts, binding, check).await?;
     if !matches!(outcome, Accepted::New(_)) {
         charge.take_back(app);
     }

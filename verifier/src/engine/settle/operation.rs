@@ -17,15 +17,18 @@ pub(super) async fn settle(
 ) -> Result<Progress, NotAccepted> {
     let CheckedOperation { history, action, commitment_asked, decision, now } = checked;
     let payment_id = history.payment.id;
-    let policy = app.policy();
-    let required = |history: &History| policy.required(history, &action, commitment_asked, now);
+    let policy = app.policy().clone();
+    let required = {
+        let policy = policy.clone();
+        move |history: &History| policy.required(history, &action, commitment_asked, now)
+    };
     let (operation_id, is_new) = match decision {
         // Whoever asks again for what is known takes no lock.
         Decision::Before(id) if is_promised(&history, id, required(&history)) => (id, false),
         _ => {
             let accepted_at = app.now();
             let asked = Asked { payment_id: &payment_id, action: &action, attempt: None, now: accepted_at };
-            let decide = |history: &History| {
+            let decide = move |history: &History| {
                 let decision = lifecycle::decide(&action, history, now)?;
                 Ok(policy.in_number(decision, &action, history, accepted_at))
             };

@@ -1,0 +1,124 @@
+//! Writes together what comes at the same time: what takes long is not writing but having it on disk.
+
+use std::{
+    fmt, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::future::BoxFuture;
+use sqlx::{AnyConnection, Connection};
+use tokio::sync::oneshot;
+
+use super::{Store, StoreError};
+
+/// How much goes into one transaction at most: others wait for their turn.
+const MOST_TOGETHER: usize = 128;
+
+/// What some work came to, and whether what it wrote is kept.
+pub(super) enum Written<T> {
+    Kept(T),
+    Dropped(T),
+}
+
+/// Tells who asked for some work what it came to, once all is committed or not.
+type Finish = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
+
+type Work = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Finish> + Send>;
+
+/// What waits for its turn. Whoever has it does all that is there, in one transaction.
+#[derive(Clone, Default)]
+pub(super) struct Waiting(Arc<Mutex<Vec<Work>>>);
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Vec<Work>> {
+        // Nothing that holds it can panic halfway.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Does `work` with the write lock, after all that came before it, and returns once it is on disk. Where it fails, or says
+    /// so, nothing of it is written; what others write with it is.
+    ///
+    /// # Errors
+    /// If it fails, or all could not be committed.
+    pub(super) async fn write_together<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<Written<T>, StoreError>>
+            + Send
+            + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |connection| {
+            Box::pin(async move {
+                let done = apart(connection, work).await;
+                let finish: Finish = Box::new(move |committed| {
+                    // Who doesn't listen any more has hung up.
+                    _ = answer.send(committed.map_err(StoreError::Together).and(done));
+                });
+                finish
+            })
+        });
+        self.waiting.lock().push(work);
+        // A task of its own: a client that hangs up must not take those with it whose work goes together.
+        let store = self.clone();
+        tokio::spawn(async move { store.write_waiting().await });
+        answered.await.unwrap_or(Err(StoreError::Left))
+    }
+
+    async fn write_waiting(&self) {
+        let turn = self.turns.wait().await;
+        // There is one call for each work, so none is left.
+        let works = {
+            let mut waiting = self.waiting.lock();
+            let count = waiting.len().min(MOST_TOGETHER);
+            let rest = waiting.split_off(count);
+            mem::replace(&mut *waiting, rest)
+        };
+        // Whoever had the turn before may have left none.
+        if works.is_empty() {
+            return;
+        }
+        let mut transaction = match turn.begin(&self.database, &self.pool).await {
+            Ok(transaction) => transaction,
+            Err(error) => return tracing::warn!(%error, "nothing can be written"),
+        };
+        let mut finishes = Vec::with_capacity(works.len());
+        for work in works {
+            finishes.push(work(&mut transaction).await);
+        }
+        let committed = transaction.commit().await.map_err(|error| Arc::new(StoreError::from(error)));
+        for finish in finishes {
+            finish(committed.clone());
+        }
+    }
+}
+
+/// Does some work so that it can be undone without what was done before it.
+async fn apart<T, W>(connection: &mut AnyConnection, work: W) -> Result<T, StoreError>
+where
+    W: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<Written<T>, StoreError>>,
+{
+    let mut savepoint = connection.begin().await?;
+    match work(&mut savepoint).await {
+        Ok(Written::Kept(value)) => {
+            savepoint.commit().await?;
+            Ok(value)
+        }
+        Ok(Written::Dropped(value)) => {
+            savepoint.rollback().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            savepoint.rollback().await?;
+            Err(error)
+        }
+    }
+}
