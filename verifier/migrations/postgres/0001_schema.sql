@@ -32,6 +32,9 @@ CREATE TABLE payments (
     receiver_proof BYTEA, -- shows that the receiver is in the session's list: hashes of 32 bytes, one after another
     claim       TEXT, -- which installation of a merchant settled it first, as hex
     capture_deadline BIGINT,
+    -- The slot before which a view of the chain may lack what the intent takes: 2^63 - 1 while that is not final; NULL where
+    -- it came to nothing. Triggers keep it.
+    promised_until BIGINT,
     locked_rent BIGINT NOT NULL DEFAULT 0, -- lamports that its budgets get back once nothing is held
     -- 1 from when nothing is left to do until what was captured is compared with what the chain says.
     to_compare  BIGINT NOT NULL DEFAULT 0 CHECK (to_compare IN (0, 1)),
@@ -43,8 +46,8 @@ CREATE TABLE payments (
     CHECK ((scheme = 'exact') = (destination IS NOT NULL))
 );
 
-CREATE INDEX payments_by_escrow ON payments (escrow);
-CREATE INDEX payments_open_by_escrow ON payments (escrow) WHERE review_at IS NOT NULL;
+CREATE INDEX payments_promised ON payments (escrow, promised_until);
+CREATE INDEX payments_open_by_escrow ON payments (escrow, promised_until) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_to_review ON payments (review_at) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_to_compare ON payments (id) WHERE to_compare = 1;
 CREATE INDEX payments_by_deadline ON payments (capture_deadline, review_at) WHERE review_at IS NOT NULL;
@@ -74,6 +77,7 @@ CREATE TABLE operations (
 );
 
 CREATE INDEX operations_open ON operations (id) WHERE closed = 0;
+CREATE INDEX operations_queued ON operations (id) WHERE closed = 0 AND state = 'queued';
 CREATE INDEX operations_fruitless ON operations (accepted_at) WHERE state IN ('failed', 'refused');
 
 -- Payments whose operations changed since their books were written. Triggers write it, with the change.
@@ -294,6 +298,27 @@ CREATE TRIGGER merchants_news AFTER UPDATE OF state ON operations FOR EACH ROW
 WHEN (new.state <> old.state
     AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
 EXECUTE FUNCTION note_merchants_news();
+
+-- The first operation of a payment begins it, and `kind` is what its intent is settled by.
+CREATE FUNCTION keep_promise() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE payments SET promised_until = CASE
+        WHEN new.state IN ('failed', 'refused') THEN NULL
+        WHEN new.closed = 0 THEN 9223372036854775807
+        ELSE coalesce((
+            SELECT max(slot) FROM transactions
+            WHERE operation_id = new.id AND retired = 0 AND error_code IS NULL
+        ), 0)
+    END WHERE id = new.payment_id;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER promised AFTER INSERT ON operations FOR EACH ROW
+WHEN (new.kind IN ('authorize', 'charge')) EXECUTE FUNCTION keep_promise();
+CREATE TRIGGER promise_changed AFTER UPDATE OF state, closed ON operations FOR EACH ROW
+WHEN (new.kind IN ('authorize', 'charge') AND (new.state <> old.state OR new.closed <> old.closed))
+EXECUTE FUNCTION keep_promise();
 
 -- Which of several verifiers follows, sends and delivers, as long as it gets further: whoever takes over counts on, and
 -- what one of an earlier term would write is refused.

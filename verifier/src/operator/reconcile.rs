@@ -46,6 +46,8 @@ pub struct Reconciliation {
     pub short: Vec<Short>,
     /// Payments of which a refund that the receiver sent itself is missing in the books.
     pub refunded: Vec<Hex32>,
+    /// Payments that are kept as promised for longer or shorter than their operations say; at most a hundred.
+    pub promised: Vec<Hex32>,
     /// Payments that can't be read, by their ids, with what is wrong with each.
     pub unreadable: BTreeMap<String, String>,
 }
@@ -82,6 +84,7 @@ impl Reconciliation {
         self.differences.is_empty()
             && self.short.is_empty()
             && self.refunded.is_empty()
+            && self.promised.is_empty()
             && self.unreadable.is_empty()
     }
 }
@@ -107,6 +110,9 @@ impl fmt::Display for Reconciliation {
                 formatter,
                 "payment {payment_id}: the books lack a refund that the receiver sent itself"
             )?;
+        }
+        for payment_id in &self.promised {
+            writeln!(formatter, "payment {payment_id}: what is promised is not what its operations say")?;
         }
         for (payment_id, cause) in &self.unreadable {
             writeln!(formatter, "payment {payment_id}: can't be read: {cause}")?;
@@ -166,6 +172,7 @@ async fn look(app: &App, all: bool, repair: bool) -> Result<Reconciliation, Inte
         look_for_refunds(app, &mut result, receiver, repair).await?;
     }
     result.short = short(app, &by_escrow).await?;
+    result.promised = app.store.wrong_promises().await?;
     Ok(result)
 }
 

@@ -210,17 +210,3 @@ pub(super) async fn set_review(
     }
     Ok(())
 }
-
-pub(super) async fn open_holds(connection: &mut AnyConnection, escrow: &Address) -> Result<u64, StoreError> {
-    let row = sqlx::query(
-        "SELECT count(*) AS open FROM payments WHERE escrow = $1 AND review_at IS NOT NULL
-         AND NOT EXISTS (
-             SELECT 1 FROM operations
-             WHERE payment_id = payments.id AND kind IN ('authorize', 'charge') AND state IN ('failed', 'refused')
-         )",
-    )
-    .bind(escrow.to_string())
-    .fetch_one(connection)
-    .await?;
-    row::get_u64(&row, "open")
-}

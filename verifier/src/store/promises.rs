@@ -7,8 +7,9 @@ use x402_escrow_domain::{
     promises::{Promise, Promises},
 };
 use x402_escrow_interface::Address;
+use x402_escrow_wire::text::Hex32;
 
-use super::{Store, StoreError, payments, row};
+use super::{Store, StoreError, row};
 
 impl Store {
     /// Payments of an escrow that are accepted and not in a block, or in a block that is not final or is after the slot
@@ -19,6 +20,27 @@ impl Store {
     pub async fn promises(&self, escrow: &Address, facts: &Facts) -> Result<Promises, StoreError> {
         of_escrow(&mut *self.pool.acquire().await?, escrow, facts).await
     }
+
+    /// Payments of which is kept what is not so: until when they are promised. At most a hundred; there should be none.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn wrong_promises(&self) -> Result<Vec<Hex32>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT payments.id FROM payments JOIN operations ON payment_id = payments.id
+             WHERE kind IN ('authorize', 'charge') AND coalesce(promised_until, -1) <> CASE
+                 WHEN state IN ('failed', 'refused') THEN -1
+                 WHEN closed = 0 THEN 9223372036854775807
+                 ELSE coalesce((
+                     SELECT max(slot) FROM transactions
+                     WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
+                 ), 0)
+             END LIMIT 100",
+        )
+        .fetch_all(&mut *self.pool.acquire().await?)
+        .await?;
+        rows.iter().map(|row| row::parse(row, "id")).collect()
+    }
 }
 
 /// Reads the promises on one connection.
@@ -28,16 +50,13 @@ pub(super) async fn of_escrow(
     facts: &Facts,
 ) -> Result<Promises, StoreError> {
     let rows = sqlx::query(
-        "SELECT * FROM (
-             SELECT operations.*, payments.intent, (
-                 SELECT max(slot) FROM transactions
-                 WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
-             ) AS slot
-             FROM payments JOIN operations ON operations.payment_id = payments.id
-             WHERE payments.escrow = $1 AND operations.kind IN ('authorize', 'charge')
-             AND operations.state NOT IN ('failed', 'refused')
-         ) AS authorizations
-         WHERE closed = 0 OR slot > $2",
+        "SELECT operations.*, payments.intent, (
+             SELECT max(slot) FROM transactions
+             WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
+         ) AS slot
+         FROM payments JOIN operations ON operations.payment_id = payments.id
+         WHERE payments.escrow = $1 AND payments.promised_until > $2
+         AND operations.kind IN ('authorize', 'charge')",
     )
     .bind(escrow.to_string())
     .bind(row::integer("slot", facts.oldest_slot())?)
@@ -45,8 +64,20 @@ pub(super) async fn of_escrow(
     .await?;
     Ok(Promises {
         promises: rows.iter().map(read).collect::<Result<_, _>>()?,
-        open_holds: payments::open_holds(connection, escrow).await?,
+        open_holds: open_holds(connection, escrow).await?,
     })
+}
+
+/// How many payments of the escrow are not over.
+async fn open_holds(connection: &mut AnyConnection, escrow: &Address) -> Result<u64, StoreError> {
+    let row = sqlx::query(
+        "SELECT count(*) AS open FROM payments
+         WHERE escrow = $1 AND review_at IS NOT NULL AND promised_until IS NOT NULL",
+    )
+    .bind(escrow.to_string())
+    .fetch_one(connection)
+    .await?;
+    row::get_u64(&row, "open")
 }
 
 fn read(row: &AnyRow) -> Result<Promise, StoreError> {
