@@ -8,7 +8,7 @@ use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
 use crate::{
     cluster::Sighting,
-    failure,
+    failure::{self, Place},
     payment::{Action, Attempt, AttemptState, OperationState, Problem, Tracked},
 };
 
@@ -53,13 +53,13 @@ pub fn advance(tracked: &mut Tracked, seen: &Observation<'_>) -> Next {
         if *sighting == Sighting::Disputed {
             continue;
         }
-        let status = sighting.status();
+        let (status, place) = (sighting.status(), Place::of(attempt));
         attempt.state = attempt_state(
             &attempt.state,
             attempt.last_valid_block_height.saturating_add(EXPIRY_MARGIN_BLOCKS),
             status,
             seen.block_height,
-            |error| failure::explain(&action, attempt.position, error).1,
+            |error| failure::explain(&action, place, error).1,
         );
         attempt.is_blameless = is_blameless(&action, attempt, status);
     }

@@ -7,7 +7,7 @@ mod ledger;
 
 use x402_escrow_interface::Address;
 
-pub use cost::{Cost, capture, charge, hold, refund, revocation, transfer};
+pub use cost::{Cost, capture, charge, failed, hold, refund, revocation, transfer};
 pub use ledger::{Lease, Ledger, Slice, UsedUp, Verdict};
 
 /// What lamports go for.

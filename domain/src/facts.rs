@@ -19,6 +19,17 @@ pub const CLOCK_ID: Address = Address::from_str_const("SysvarC1ock11111111111111
 /// The sysvar with what an account's rent is.
 pub const RENT_ID: Address = Address::from_str_const("SysvarRent111111111111111111111111111111111");
 
+/// The feature by which a cluster takes transactions of version 1 (SIMD-0385).
+pub const VERSION_1_FEATURE_ID: Address =
+    Address::from_str_const("txv1aq4pp281K9um3tnPgkfX8UqtFT6wcVW3hNezGLL");
+
+/// Whether a feature is active, going by its account: a byte that says whether there is a slot, and the slot.
+pub fn is_active(feature: Option<&Account>) -> bool {
+    const FEATURE_PROGRAM_ID: Address =
+        Address::from_str_const("Feature111111111111111111111111111111111111");
+    feature.is_some_and(|account| account.owner == FEATURE_PROGRAM_ID && account.data.first() == Some(&1))
+}
+
 /// The rent of a hold's account, in lamports, as the rent sysvar says.
 pub fn hold_rent(rent: &Account) -> Option<u64> {
     self::rent(rent, Hold::ACCOUNT_BYTES)

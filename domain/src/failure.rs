@@ -7,9 +7,51 @@ use x402_escrow_wire::error_code::ErrorCode;
 
 use crate::{
     exact,
-    payment::{Action, Problem},
-    transaction::ESCROW_INSTRUCTION,
+    payment::{Action, Attempt, Problem},
+    transaction,
 };
+
+/// Where in a transaction an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the first operation's instruction.
+    first: u8,
+    /// Which of the operations it is; `None` if it is the only one.
+    position: Option<u8>,
+}
+
+impl Place {
+    /// Where the operation is that `attempt` is to carry out.
+    pub fn of(attempt: &Attempt) -> Self {
+        Self { first: transaction::first_operation(&attempt.transaction), position: attempt.position }
+    }
+
+    /// Whether the transaction carries others.
+    pub fn is_shared(&self) -> bool {
+        self.position.is_some()
+    }
+
+    /// Whether it is this operation that failed with `error`.
+    pub fn is_culprit(&self, error: &TransactionError) -> bool {
+        self.culprit(error).is_some_and(|culprit| culprit == self.position.unwrap_or(0))
+    }
+
+    /// Which of a transaction's operations failed with `error`. None where that says nothing about any: compute units are
+    /// shared, so whoever runs out of them need not be who took them.
+    pub fn culprit(&self, error: &TransactionError) -> Option<u8> {
+        use InstructionError as E;
+        match error {
+            TransactionError::InstructionError(
+                _,
+                E::ComputationalBudgetExceeded
+                | E::ProgramFailedToComplete
+                | E::MaxInstructionTraceLengthExceeded,
+            ) => None,
+            TransactionError::InstructionError(index, _) => index.checked_sub(self.first),
+            _ => None,
+        }
+    }
+}
 
 /// Whether an operation that failed can still succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,29 +76,14 @@ pub fn is_refused(prospect: Prospect, action: &Action) -> bool {
     }
 }
 
-/// Which of a transaction's operations failed with `error`. None where that says nothing about any: compute units are
-/// shared, so whoever runs out of them need not be who took them.
-pub fn culprit(error: &TransactionError) -> Option<u8> {
-    use InstructionError as E;
-    match error {
-        TransactionError::InstructionError(
-            _,
-            E::ComputationalBudgetExceeded
-            | E::ProgramFailedToComplete
-            | E::MaxInstructionTraceLengthExceeded,
-        ) => None,
-        TransactionError::InstructionError(index, _) => index.checked_sub(ESCROW_INSTRUCTION),
-        _ => None,
-    }
-}
-
-/// Explains what `error` of a transaction means for the `action` at `position` among its operations.
-pub fn explain(action: &Action, position: Option<u8>, error: &TransactionError) -> (Prospect, Problem) {
+/// Explains what `error` of a transaction means for its `action` at `place`.
+pub fn explain(action: &Action, place: Place, error: &TransactionError) -> (Prospect, Problem) {
     let problem = |code, message: String| Problem { code, message };
     if *action == Action::Transfer {
         return (Prospect::Never, exact::failure::on_chain(error));
     }
-    if position.is_some_and(|position| culprit(error).is_some_and(|culprit| culprit != position)) {
+    let culprit = place.culprit(error);
+    if place.is_shared() && culprit.is_some() && !place.is_culprit(error) {
         return (Prospect::Retry, problem(ErrorCode::SettlementPending, ANOTHER_FAILED.to_owned()));
     }
     match error {
@@ -75,9 +102,13 @@ pub fn explain(action: &Action, position: Option<u8>, error: &TransactionError) 
             (Prospect::Later, problem(ErrorCode::UnexpectedSettleError, FEE_PAYER_IS_EMPTY.to_owned()))
         }
         TransactionError::InstructionError(index, InstructionError::Custom(code))
-            if *index == ESCROW_INSTRUCTION + position.unwrap_or(0) =>
+            if *index == place.first.saturating_add(place.position.unwrap_or(0)) =>
         {
             explain_custom(action, *code)
+        }
+        // A limit that they share: it says of none of them that it can't succeed alone.
+        _ if place.is_shared() && culprit.is_none() => {
+            (Prospect::Retry, problem(ErrorCode::SettlementPending, SHARED_LIMIT.to_owned()))
         }
         other => (
             if action.settles_intent() { Prospect::Never } else { Prospect::Later },
@@ -86,10 +117,22 @@ pub fn explain(action: &Action, position: Option<u8>, error: &TransactionError) 
     }
 }
 
+/// Whether a transaction failed for what its operations are together, or for one of them that nothing names, going by what
+/// was [`explain`]ed to one: each alone may succeed.
+pub fn is_shared(problem: &Problem) -> bool {
+    problem.message == SHARED_LIMIT
+}
+
+/// Whether a transaction failed for another of its operations, going by what was [`explain`]ed to this one.
+pub fn is_of_another(problem: &Problem) -> bool {
+    problem.message == ANOTHER_FAILED
+}
+
 const ANOTHER_FAILED: &str = "another operation in the same transaction failed: nothing moved, and this one goes on in another transaction";
 
 /// A charge leaves no account behind that shows whose it was: only a final block tells.
 const PERHAPS_CHARGED: &str = "the intent takes no effect any more: somebody else charged it, or it came too late; settle again to learn which";
+const SHARED_LIMIT: &str = "the operations in the same transaction were too much together: nothing moved, and this one goes on alone";
 
 const FEE_PAYER_IS_EMPTY: &str = "the verifier's fee payer has not enough SOL for the transaction";
 

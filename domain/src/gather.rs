@@ -1,20 +1,23 @@
 //! Which operations are sent now, and which of them together: one transaction costs one fee, whatever it carries. How
-//! many fit a transaction is found out when they are sent. Uses `payment`, `priority_fee`.
+//! many fit a transaction is found out when they are sent. What settles an intent goes together with nothing else: a
+//! stranger can make it fail, and captures must not wait for that. Uses `failure`, `payment`, `priority_fee`.
 
 use std::collections::BTreeMap;
 
 use x402_escrow_wire::{auth_capture::Level, error_code::ErrorCode};
 
 use crate::{
+    failure,
     payment::{Action, ListedOperation, Operation, Tracked},
     priority_fee,
 };
 
-/// As many captures of one session as fit a transaction (a test holds it): to wait for more saves nothing.
-const FULL_TRANSACTION: usize = 6;
-
-/// Most operations that are prepared together: two accounts of each are read at once, and a node shows 100.
+/// Most operations that are prepared together: two accounts of each are read at once, and a node shows 100. They fill
+/// some transactions: to wait for more saves little.
 pub const MAXIMUM_TOGETHER: usize = 50;
+
+/// How many transactions an operation may be in that fail for another of their operations; then it goes alone.
+const MOST_FAILED_FOR_ANOTHER: usize = 2;
 
 /// How long operations wait for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +35,17 @@ pub struct Ready {
     pub open: ListedOperation,
     /// Whether a caller waits for it, or for a later operation of its payment.
     pub is_awaited: bool,
-    /// Whether it failed before: it goes alone, so that it holds up no other.
+    /// Whether it failed before, or its escrow made others fail: it goes alone, so that it holds up no other.
     pub has_failed: bool,
 }
 
 impl Ready {
     fn is_alone(&self) -> bool {
+        self.open.operation.action.is_signed_elsewhere() || self.has_failed
+    }
+
+    fn settles_intent(&self) -> bool {
         self.open.operation.action.settles_intent()
-            || self.open.operation.action.is_signed_elsewhere()
-            || self.has_failed
     }
 
     /// After this second it is worth nothing, in unix seconds.
@@ -72,27 +77,32 @@ pub fn is_awaited(operation: &Operation) -> bool {
     operation.commitment > Level::Reserved && operation.action != Action::Reclaim
 }
 
-/// Whether an operation failed before, in its block or in a simulation, for a reason that may be its own.
+/// Whether an operation failed before, in its block or in a simulation, for a reason that may be its own; or too often for
+/// the reasons of others.
 pub fn has_failed(tracked: &Tracked) -> bool {
     let reported = tracked.operation.problem.as_ref();
+    let landed = tracked.attempts.iter().filter_map(|attempt| attempt.state.landing()?.error.as_ref());
+    let (for_another, for_itself): (Vec<_>, Vec<_>) = landed.partition(|error| failure::is_of_another(error));
     // That code stands for trouble of the verifier's own, such as an empty fee payer.
     reported.is_some_and(|problem| problem.code != ErrorCode::UnexpectedSettleError)
-        || tracked
-            .attempts
-            .iter()
-            .any(|attempt| attempt.state.landing().is_some_and(|landing| landing.error.is_some()))
+        || !for_itself.is_empty()
+        || for_another.len() >= MOST_FAILED_FOR_ANOTHER
 }
 
 /// The groups of operations to send at `now` (unix seconds), those with the earliest deadline first. An operation that is
 /// in none waits for others. Those in `ready` are of different payments.
 pub fn gather(ready: Vec<Ready>, now: i64, settings: &GatherSettings) -> Vec<Vec<Operation>> {
-    let (mut together, alone): (Vec<_>, Vec<_>) = ready.into_iter().partition(|ready| !ready.is_alone());
-    if !is_due(&together, now, settings) {
-        together.clear();
+    let (alone, together): (Vec<_>, Vec<_>) = ready.into_iter().partition(Ready::is_alone);
+    let (mut intents, mut others): (Vec<_>, Vec<_>) = together.into_iter().partition(Ready::settles_intent);
+    if !is_due(&others, now, settings) {
+        others.clear();
     }
-    together.sort_by_key(|ready| (ready.deadline(), ready.open.operation.id));
+    others.sort_by_key(|ready| (ready.deadline(), ready.open.operation.id));
+    // Those of one escrow share accounts, so more of them fit; and where one makes the others fail, they are its own.
+    intents.sort_by_key(|ready| (ready.open.escrow, ready.open.operation.id));
     let operations = |group: &[Ready]| group.iter().map(|ready| ready.open.operation.clone()).collect();
-    together.chunks(MAXIMUM_TOGETHER).chain(alone.chunks(1)).map(operations).collect()
+    let groups = [others.chunks(MAXIMUM_TOGETHER), intents.chunks(MAXIMUM_TOGETHER), alone.chunks(1)];
+    groups.into_iter().flatten().map(operations).collect()
 }
 
 fn is_due(together: &[Ready], now: i64, settings: &GatherSettings) -> bool {
@@ -101,7 +111,7 @@ fn is_due(together: &[Ready], now: i64, settings: &GatherSettings) -> bool {
         let value = values.entry(&ready.open.asset).or_default();
         *value = value.saturating_add(ready.value());
     }
-    together.len() >= FULL_TRANSACTION
+    together.len() >= MAXIMUM_TOGETHER
         || values.values().any(|value| *value > settings.value)
         || together.iter().any(|ready| ready.is_due(now, settings))
 }
@@ -110,10 +120,12 @@ fn is_due(together: &[Ready], now: i64, settings: &GatherSettings) -> bool {
 mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-    use x402_escrow_interface::Address;
+    use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
+    use x402_escrow_interface::{Address, error::EscrowError};
+    use x402_escrow_wire::auth_capture::Commitment;
 
     use super::*;
-    use crate::payment::OperationState;
+    use crate::payment::{Attempt, AttemptState, Landing, OperationState};
 
     const NOW: i64 = 1_000_000;
     const SETTINGS: GatherSettings = GatherSettings { seconds: 5, value: 1000 };
@@ -132,6 +144,7 @@ mod tests {
         };
         let open = ListedOperation {
             operation,
+            escrow: Some(Address::default()),
             receiver: Address::default(),
             asset: "mint".to_owned(),
             authorized: 1000,
@@ -181,9 +194,62 @@ mod tests {
     }
 
     #[test]
-    fn a_full_transaction_does_not_wait() {
-        assert_eq!(gathered((1..6).map(patient).collect()).len(), 0);
-        assert_eq!(gathered((1..7).map(patient).collect()), [(1..7).collect::<Vec<_>>()]);
+    fn what_fills_transactions_does_not_wait() {
+        assert_eq!(gathered((1..50).map(patient).collect()).len(), 0);
+        assert_eq!(gathered((1..=50).map(patient).collect()), [(1..=50).collect::<Vec<_>>()]);
+    }
+
+    fn authorization(id: i64, escrow: u8) -> Ready {
+        let mut ready = patient(id);
+        ready.open.operation.action = Action::Authorize;
+        ready.open.escrow = Some(Address::new_from_array([escrow; 32]));
+        ready.is_awaited = true;
+        ready
+    }
+
+    #[test]
+    fn authorizations_go_together_those_of_an_escrow_side_by_side_and_captures_wait_on() {
+        let ready = vec![authorization(1, 9), patient(2), authorization(3, 4), authorization(4, 9)];
+        assert_eq!(gathered(ready), [[3, 1, 4]]);
+    }
+
+    #[test]
+    fn an_authorization_that_failed_goes_alone_and_at_once() {
+        let mut failed = authorization(1, 1);
+        failed.has_failed = true;
+        assert_eq!(gathered(vec![failed, authorization(2, 2), authorization(3, 3)]), [vec![2, 3], vec![1]]);
+    }
+
+    #[test]
+    fn whoever_fails_for_others_goes_with_others_again_but_not_for_ever() {
+        let landed = |position, instruction| {
+            let code = InstructionError::Custom(EscrowError::NonceUsed.code());
+            let error = TransactionError::InstructionError(instruction, code);
+            let attempt = |problem| Attempt {
+                signature: [0; 64],
+                operation_id: 1,
+                position,
+                transaction: Vec::new(),
+                last_valid_block_height: 1,
+                state: AttemptState::Landed(Landing {
+                    slot: 1,
+                    block_hash: None,
+                    commitment: Commitment::Processed,
+                    error: problem,
+                }),
+                is_blameless: true,
+            };
+            let place = failure::Place::of(&attempt(None));
+            attempt(Some(failure::explain(&Action::Authorize, place, &error).1))
+        };
+        let fails =
+            |attempts| has_failed(&Tracked { operation: authorization(1, 1).open.operation, attempts });
+        let (anothers, own) = (landed(Some(3), 2), landed(Some(0), 2));
+        assert!(!fails(vec![]));
+        assert!(!fails(vec![anothers.clone()]));
+        assert!(fails(vec![anothers.clone(), anothers]));
+        assert!(fails(vec![own]));
+        assert!(fails(vec![landed(None, 2)]));
     }
 
     #[test]
@@ -227,19 +293,25 @@ mod tests {
                     let before = left.len();
                     left.retain(|left| left.open.operation.id != operation.id);
                     assert_eq!(left.len(), before - 1, "twice: {ready:?}");
-                    if !ready.is_alone() {
+                    let first = known(&group[0]).expect("nothing is made up");
+                    assert_eq!(first.settles_intent(), ready.settles_intent(), "{ready:?}");
+                    if !ready.is_alone() && !ready.settles_intent() {
                         assert!(ready.deadline() >= last, "{ready:?} is behind");
                         last = ready.deadline();
                     }
                 }
             }
-            assert!(left.iter().all(|ready| !ready.is_alone() && !ready.is_due(NOW, &SETTINGS)), "{left:?}");
-            assert!(left.len() < FULL_TRANSACTION);
+            let may_wait = |ready: &&Ready| {
+                !ready.is_alone() && !ready.settles_intent() && !ready.is_due(NOW, &SETTINGS)
+            };
+            assert!(left.iter().all(may_wait), "{left:?}");
+            assert!(left.len() < MAXIMUM_TOGETHER);
             let value = |asset| {
                 left.iter().filter(|ready| ready.open.asset == asset).map(|ready| ready.value()).sum::<u64>()
             };
             assert!(value("a") <= SETTINGS.value && value("b") <= SETTINGS.value);
-            let went = groups.iter().flatten().filter_map(known).any(|ready| !ready.is_alone());
+            let waits = |ready: &&Ready| !ready.is_alone() && !ready.settles_intent();
+            let went = groups.iter().flatten().filter_map(known).any(|ready| waits(&ready));
             assert!(!went || left.is_empty(), "what goes takes along all that is ready");
         }
     }
@@ -260,6 +332,7 @@ mod tests {
         ready.open.operation.accepted_at = NOW - random.random_range(0..6).min(random.random_range(0..6));
         ready.open.capture_deadline = NOW + random.random_range(100..1000);
         ready.open.asset = ["a", "b"][random.random_range(0..2)].to_owned();
+        ready.open.escrow = Some(Address::new_from_array([random.random_range(0..9); 32]));
         ready.is_awaited = random.random_bool(0.05);
         ready.has_failed = random.random_bool(0.1);
         ready

@@ -5,6 +5,9 @@ use std::ops::RangeInclusive;
 
 use crate::payment::{Action, AttemptState, Tracked};
 
+/// What the cluster takes for each signature of a transaction besides, in lamports.
+pub(crate) const LAMPORTS_PER_SIGNATURE: u64 = 5000;
+
 /// A capture whose deadline is closer than this must not miss a block, in seconds.
 const URGENT_SECONDS: i64 = 120;
 

@@ -1,6 +1,7 @@
-//! Builds and signs the transactions that carry out operations. Uses `cluster`, `payment`.
+//! Builds and signs the transactions that carry out operations. Uses `cluster`, `payment`, `priority_fee`.
 
-use solana_compute_budget_interface::ComputeBudgetInstruction;
+mod layout;
+
 use solana_sdk::{
     hash::Hash,
     instruction::Instruction,
@@ -21,15 +22,7 @@ use crate::{
     payment::{Action, HoldTerms},
 };
 
-/// Index of the first operation's instruction in every transaction: after those that set the compute budget.
-pub const ESCROW_INSTRUCTION: u8 = 2;
-
-/// Most bytes of a transaction: what is left of IPv6's least packet. Fewer than 38 accounts fit, so the cluster's limit of
-/// 64 is never reached.
-const MAXIMUM_BYTES: u64 = 1232;
-
-/// Most compute units of a transaction.
-const MAXIMUM_COMPUTE_UNITS: u32 = 1_400_000;
+pub use layout::{ESCROW_INSTRUCTION, SignError, Version, fee_lamports, first_operation, fitting, sign};
 
 /// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
 /// as much again as `cargo xtask bench program` measures in the worst case.
@@ -161,7 +154,7 @@ pub fn refund(
         returns,
     );
     let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT };
-    let instructions = instructions(compute_unit_price_micro_lamports, &[&part]);
+    let instructions = layout::with_budget(compute_unit_price_micro_lamports, &[&part]);
     Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
 }
 
@@ -182,103 +175,4 @@ pub fn sign_refund(
 /// What revokes sessions by the payer's or the guardian's signature.
 pub fn revoke(instruction: Instruction) -> Part {
     Part { instruction, compute_unit_limit: REVOKE_COMPUTE_UNIT_LIMIT }
-}
-
-/// How many of the first of `parts` fit one transaction, at least one.
-///
-/// # Errors
-/// If they can't be serialised.
-pub fn fitting(fee_payer: &Address, parts: &[&Part]) -> Result<usize, bincode::Error> {
-    let mut fitting = 1;
-    while fitting < parts.len() {
-        let more = &parts[..=fitting];
-        // The price takes as many bytes whatever it is.
-        let transaction = Transaction::new_unsigned(Message::new(&instructions(0, more), Some(fee_payer)));
-        if bincode::serialized_size(&transaction)? > MAXIMUM_BYTES || unit_limit(more) > MAXIMUM_COMPUTE_UNITS
-        {
-            break;
-        }
-        fitting += 1;
-    }
-    Ok(fitting)
-}
-
-/// The transaction of `parts`, in their order.
-///
-/// # Errors
-/// If it can't be serialised.
-pub fn sign(terms: Terms<'_>, parts: &[&Part]) -> Result<Signed, bincode::Error> {
-    let transaction = Transaction::new_signed_with_payer(
-        &instructions(terms.compute_unit_price_micro_lamports, parts),
-        Some(&terms.fee_payer.pubkey()),
-        &[terms.fee_payer],
-        Hash::new_from_array(terms.blockhash.hash),
-    );
-    Ok(Signed { signature: transaction.signatures[0].into(), bytes: bincode::serialize(&transaction)? })
-}
-
-fn unit_limit(parts: &[&Part]) -> u32 {
-    parts.iter().fold(0, |sum: u32, part| sum.saturating_add(part.compute_unit_limit))
-}
-
-fn instructions(price_micro_lamports: u64, parts: &[&Part]) -> Vec<Instruction> {
-    let budget = [
-        ComputeBudgetInstruction::set_compute_unit_limit(unit_limit(parts)),
-        ComputeBudgetInstruction::set_compute_unit_price(price_micro_lamports),
-    ];
-    budget.into_iter().chain(parts.iter().map(|part| part.instruction.clone())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use solana_sdk::instruction::AccountMeta;
-
-    use super::*;
-
-    /// Parts of 200 bytes and two accounts of their own each.
-    fn parts(count: u8, compute_unit_limit: u32) -> Vec<Part> {
-        let part = |index: u8| Part {
-            instruction: Instruction {
-                program_id: Address::new_from_array([250; 32]),
-                accounts: [index, 100 + index]
-                    .map(|byte| AccountMeta::new([byte; 32].into(), false))
-                    .to_vec(),
-                data: vec![index; 200],
-            },
-            compute_unit_limit,
-        };
-        (1..=count).map(part).collect()
-    }
-
-    fn signed(parts: &[&Part]) -> Signed {
-        let terms = Terms {
-            fee_payer: &Keypair::new_from_array([200; 32]),
-            compute_unit_price_micro_lamports: u64::MAX,
-            blockhash: Blockhash { hash: [255; 32], last_valid_block_height: 0 },
-        };
-        sign(terms, parts).unwrap()
-    }
-
-    fn fit(parts: &[&Part]) -> usize {
-        fitting(&Keypair::new_from_array([200; 32]).pubkey(), parts).unwrap()
-    }
-
-    #[test]
-    fn as_many_fit_as_their_bytes_allow() {
-        let parts = parts(8, 10_000);
-        let parts: Vec<_> = parts.iter().collect();
-        let fitting = fit(&parts);
-        assert!((2..8).contains(&fitting), "{fitting}");
-        assert!(signed(&parts[..fitting]).bytes.len() <= 1232);
-        assert!(signed(&parts[..=fitting]).bytes.len() > 1232);
-        assert_eq!(fit(&parts[..1]), 1);
-    }
-
-    #[test]
-    fn as_many_fit_as_their_compute_units_allow() {
-        for (limit, expected) in [(700_000, 2), (700_001, 1), (u32::MAX, 1)] {
-            let parts = parts(3, limit);
-            assert_eq!(fit(&parts.iter().collect::<Vec<_>>()), expected, "{limit}");
-        }
-    }
 }

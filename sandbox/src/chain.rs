@@ -153,7 +153,7 @@ impl Chain {
     pub fn fee(&self, signature: &Signature) -> Result<u64> {
         let config = RpcTransactionConfig {
             commitment: Some(CommitmentConfig::confirmed()),
-            max_supported_transaction_version: Some(0),
+            max_supported_transaction_version: Some(1),
             ..RpcTransactionConfig::default()
         };
         let found = RefCell::new(None);

@@ -5,8 +5,10 @@ mod agreement;
 pub mod facts;
 pub mod live;
 mod node;
+pub mod recent;
 mod rpc;
 mod several;
+pub mod together;
 pub mod views;
 
 use async_trait::async_trait;

@@ -26,6 +26,7 @@ pub mod review;
 pub mod revocation;
 pub mod settle;
 pub mod submit;
+pub mod suspects;
 pub mod tokens;
 pub mod track;
 pub mod unreadable;

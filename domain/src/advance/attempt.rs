@@ -5,7 +5,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
     cluster::Status,
-    failure,
+    failure::{self, Place},
     payment::{Action, Attempt, AttemptState, Landing, Problem},
 };
 
@@ -55,10 +55,10 @@ fn is_final(state: &AttemptState) -> bool {
 pub(super) fn is_blameless(action: &Action, attempt: &Attempt, status: Option<&Status>) -> bool {
     match status {
         Some(Status { error: Some(error), .. }) => {
-            let (prospect, _) = failure::explain(action, attempt.position, error);
+            let place = Place::of(attempt);
+            let (prospect, _) = failure::explain(action, place, error);
             // What ran out of compute units alone would do so again.
-            let is_shared = attempt.position.is_some();
-            (is_shared || failure::culprit(error).is_some()) && !failure::is_refused(prospect, action)
+            (place.is_shared() || place.culprit(error).is_some()) && !failure::is_refused(prospect, action)
         }
         Some(_) => false,
         // Final, and no more to be seen: it stays what it was.

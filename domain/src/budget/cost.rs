@@ -1,9 +1,9 @@
 //! What a payment costs at most.
 
-use crate::{priority_fee::lamports, transaction};
-
-/// What the cluster takes for each signature of a transaction, in lamports.
-const LAMPORTS_PER_SIGNATURE: u64 = 5000;
+use crate::{
+    priority_fee::{LAMPORTS_PER_SIGNATURE, lamports},
+    transaction,
+};
 
 /// What something costs at most, in lamports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,11 @@ pub fn charge(price_micro_lamports: u64) -> Cost {
 /// Of a capture besides the one that is charged with its hold.
 pub fn capture(price_micro_lamports: u64) -> Cost {
     Cost { fees: fee(price_micro_lamports, transaction::CAPTURE_COMPUTE_UNIT_LIMIT), rent: 0 }
+}
+
+/// Of a transaction that failed in its block, by what it offered; nothing if it can't be read.
+pub fn failed(transaction: &[u8]) -> Cost {
+    Cost { fees: transaction::fee_lamports(transaction).unwrap_or(0), rent: 0 }
 }
 
 /// The fee of a transaction that the fee payer alone signs.

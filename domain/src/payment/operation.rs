@@ -264,6 +264,8 @@ impl Tracked {
 pub struct ListedOperation {
     /// The operation.
     pub operation: Operation,
+    /// The escrow that pays, if one does.
+    pub escrow: Option<Address>,
     /// Who is paid.
     pub receiver: Address,
     /// The token's mint, as base58.

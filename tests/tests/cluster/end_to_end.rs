@@ -6,5 +6,6 @@ mod path;
 mod refusals;
 mod reserved;
 mod streams;
+mod together;
 mod two_verifiers;
 mod wound_back;

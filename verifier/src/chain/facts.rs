@@ -9,22 +9,19 @@ use x402_escrow_domain::{
 use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{Chain, ChainError, views::Views};
+use super::{Chain, ChainError, together::Together, views::Views};
 
 /// Reads the facts about a session, and which of `token_accounts` can be paid.
 ///
 /// # Errors
 /// If the node doesn't answer, or its answer makes no sense.
 pub async fn read(
-    chain: &dyn Chain,
+    chain: &Together,
     subject: &Subject,
     token_accounts: &BTreeSet<Address>,
 ) -> Result<Facts, ChainError> {
     let addresses = subject.addresses(token_accounts);
-    let (processed, confirmed) = tokio::try_join!(
-        chain.accounts_of_each(&addresses, Commitment::Processed),
-        chain.accounts_of_each(&addresses, Commitment::Confirmed),
-    )?;
+    let (processed, confirmed) = tokio::try_join!(chain.processed(&addresses), chain.confirmed(&addresses))?;
     let view = |snapshot: Snapshot| subject.view(snapshot, token_accounts);
     let views: Option<Vec<_>> = processed.into_iter().chain(confirmed).map(view).collect();
     views.and_then(Facts::of).ok_or_else(no_clock)
@@ -60,6 +57,15 @@ pub async fn hold_rent(chain: &dyn Chain) -> Result<u64, ChainError> {
     let views = Views::read(chain, &[RENT_ID], Commitment::Confirmed).await?;
     let (_, rent) = views.agreed(|accounts| accounts.first()?.as_ref().and_then(facts::hold_rent))?;
     rent.ok_or_else(|| ChainError::answer("getMultipleAccounts", "the rent sysvar is missing"))
+}
+
+/// Whether the cluster takes transactions of version 1, as a final block has it.
+///
+/// # Errors
+/// If the node doesn't answer.
+pub async fn takes_version_1(chain: &dyn Chain) -> Result<bool, ChainError> {
+    let views = Views::read(chain, &[facts::VERSION_1_FEATURE_ID], Commitment::Finalized).await?;
+    Ok(views.agreed(|accounts| accounts.first().is_some_and(|account| facts::is_active(account.as_ref())))?.1)
 }
 
 fn no_clock() -> ChainError {

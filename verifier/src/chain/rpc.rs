@@ -85,7 +85,7 @@ impl RpcChain {
         let config = json!({
             "encoding": "base64",
             "commitment": "finalized",
-            "maxSupportedTransactionVersion": 0,
+            "maxSupportedTransactionVersion": 1,
         });
         let answer: Option<EncodedConfirmedTransactionWithStatusMeta> =
             self.client.send(RpcRequest::GetTransaction, json!([signature, config])).await?;
@@ -212,7 +212,7 @@ impl Chain for RpcChain {
         let config = json!({
             "encoding": "base64",
             "commitment": commitment.as_str(),
-            "maxSupportedTransactionVersion": 0,
+            "maxSupportedTransactionVersion": 1,
         });
         let parameters = json!([signature::Signature::from(*signature).to_string(), config]);
         let answer = self.client.send(RpcRequest::GetTransaction, parameters);
@@ -277,7 +277,7 @@ impl Chain for RpcChain {
             transaction_details: Some(TransactionDetails::None),
             rewards: Some(false),
             commitment: Some(CommitmentConfig::confirmed()),
-            max_supported_transaction_version: Some(0),
+            max_supported_transaction_version: Some(1),
             ..RpcBlockConfig::default()
         };
         let request = "getBlock";

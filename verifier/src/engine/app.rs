@@ -4,7 +4,7 @@ use std::{
     ops::RangeInclusive,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,6 +18,7 @@ use x402_escrow_domain::{
     gather::GatherSettings,
     policy::{Policies, Policy},
     tokens::{NoTokens, Tokens},
+    transaction::Version,
     verify::{self, FormerFeePayers, NoProgram, Rules},
     webhook::Webhook,
 };
@@ -25,7 +26,7 @@ use x402_escrow_interface::Address;
 use x402_escrow_wire::clock::unix_now;
 
 use crate::{
-    chain::{Chain, ChainError, live::Blocks},
+    chain::{Chain, ChainError, facts, live::Blocks, recent::Recent, together::Together},
     engine::{
         changes::Changes,
         deny_list::{DenyList, DenyListSettings},
@@ -34,6 +35,7 @@ use crate::{
         metrics::{Measured, Metrics},
         reach::Reach,
         recent_offers::RecentOffers,
+        suspects::Suspects,
         unreadable::UnreadableRows,
     },
     store::{Store, StoreError},
@@ -46,6 +48,10 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub struct App {
     /// The cluster.
     pub chain: Arc<dyn Chain>,
+    /// The cluster's accounts, for those of whom many read them at the same time.
+    pub together: Together,
+    /// A blockhash and prices for everyone.
+    pub recent: Recent,
     /// What must not be lost.
     pub store: Store,
     /// What was counted.
@@ -80,6 +86,8 @@ pub struct App {
     pub hold_rent: AtomicU64,
     /// Wakes the tracker when there is something to send.
     pub to_send: Notify,
+    /// Wakes the tracker when there is a transaction to follow that somebody else made.
+    pub to_follow: Notify,
     /// What is heard of blocks: a reason for the tracker to look, if it follows anything.
     pub blocks: Arc<Blocks>,
     /// Whether this verifier is the one that follows transactions and sends them.
@@ -94,6 +102,10 @@ pub struct App {
     pub unreadable: UnreadableRows,
     /// Tells whenever an operation may have got further.
     pub changes: Changes,
+    /// Whose payments go alone.
+    pub suspects: Suspects,
+    /// Whether the cluster takes transactions of version 1, as far as its nodes told last.
+    takes_version_1: AtomicBool,
     /// Whether the store took no write when that was last tried.
     pub is_unwritable: AtomicBool,
     /// Whether the service is stopping: followers must go.
@@ -211,6 +223,8 @@ impl App {
             },
             policies,
             consensus: Mutex::default(),
+            together: Together::new(Arc::clone(&chain)),
+            recent: Recent::default(),
             chain,
             store,
             limits: Limits::new(&settings.limits, Arc::clone(&metrics)),
@@ -226,6 +240,7 @@ impl App {
             settings,
             clock: Arc::new(unix_now),
             to_send: Notify::new(),
+            to_follow: Notify::new(),
             blocks: Arc::default(),
             is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
@@ -233,10 +248,12 @@ impl App {
             heartbeat: Heartbeat::default(),
             unreadable: UnreadableRows::default(),
             changes: Changes::default(),
+            suspects: Suspects::default(),
+            takes_version_1: AtomicBool::new(false),
             is_unwritable: AtomicBool::new(false),
             is_stopping: watch::Sender::new(false),
         };
-        app.ask_consensus().await;
+        app.ask_cluster().await;
         Ok(app)
     }
 
@@ -272,8 +289,28 @@ impl App {
         *self.consensus.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks which consensus the cluster runs. What was told before holds while no node answers.
-    pub async fn ask_consensus(&self) {
+    /// How transactions are written that carry several operations.
+    pub fn transaction_version(&self) -> Version {
+        if self.takes_version_1.load(Ordering::Relaxed) { Version::One } else { Version::Legacy }
+    }
+
+    /// Asks which consensus the cluster runs, and which transactions it takes. What was told before holds while no node
+    /// answers.
+    pub async fn ask_cluster(&self) {
+        self.ask_consensus().await;
+        match facts::takes_version_1(self.chain.as_ref()).await {
+            Ok(takes) => {
+                if self.takes_version_1.swap(takes, Ordering::Relaxed) != takes {
+                    tracing::info!(takes, "the cluster takes transactions of version 1");
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the nodes don't tell which transactions the cluster takes")
+            }
+        }
+    }
+
+    async fn ask_consensus(&self) {
         match self.chain.consensus().await {
             Ok(told) => {
                 let mut known = self.consensus.lock().unwrap_or_else(PoisonError::into_inner);

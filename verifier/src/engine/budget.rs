@@ -5,8 +5,8 @@ use std::sync::{PoisonError, atomic::Ordering};
 
 use x402_escrow_domain::{
     budget::{
-        self, Budget, Cost, Kind, Ledger, Limits, Owner, Period, UsedUp, Verdict, capture, hold, refund,
-        revocation, transfer,
+        self, Budget, Cost, Kind, Ledger, Limits, Owner, Period, UsedUp, Verdict, capture, failed, hold,
+        refund, revocation, transfer,
     },
     payment::Payment,
 };
@@ -90,8 +90,16 @@ pub async fn charge_revocation(app: &App, payer: Option<Address>) -> Result<Char
 /// Charges an operation on a hold besides the one that was charged with it. It was accepted whatever it costs: where a
 /// budget is used up, only new payments are refused.
 pub async fn charge_more(app: &App, payment: &Payment) {
+    charge_besides(app, payment, capture(*app.settings.compute_unit_prices_micro_lamports.end())).await;
+}
+
+/// Charges a payment for a transaction that carried others too and failed for it.
+pub async fn charge_failed(app: &App, payment: &Payment, transaction: &[u8]) {
+    charge_besides(app, payment, failed(transaction)).await;
+}
+
+async fn charge_besides(app: &App, payment: &Payment, cost: Cost) {
     let owners = [Owner::Payer(payment.payer), Owner::Receiver(payment.receiver), Owner::Overall];
-    let cost = capture(*app.settings.compute_unit_prices_micro_lamports.end());
     if let Err(reason) = try_charge(app, &owners, cost).await {
         tracing::debug!(%reason, "an operation is not charged");
     }

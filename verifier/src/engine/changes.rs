@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::sync::watch;
+use x402_escrow_domain::payment::Tracked;
 use x402_escrow_interface::message::Digest;
 
 /// Tells that payments got further.
@@ -15,14 +16,17 @@ pub struct Changes {
     of_each: Arc<Mutex<Waited>>,
 }
 
-/// The payments that somebody waits for.
-type Waited = HashMap<Digest, watch::Sender<()>>;
+/// The payments that somebody waits for, with what was heard last.
+type Waited = HashMap<Digest, watch::Sender<Heard>>;
+
+/// An operation as it is now; `None` where only the store tells.
+pub type Heard = Option<Arc<Tracked>>;
 
 /// Hears of one payment's changes.
 #[derive(Debug)]
 pub struct Subscription {
     payment_id: Digest,
-    changed: watch::Receiver<()>,
+    changed: watch::Receiver<Heard>,
     of_each: Arc<Mutex<Waited>>,
 }
 
@@ -30,7 +34,15 @@ impl Changes {
     /// Says that a payment may have got further.
     pub fn tell(&self, payment_id: &Digest) {
         if let Some(sender) = lock(&self.of_each).get(payment_id) {
-            sender.send_replace(());
+            sender.send_replace(None);
+        }
+        self.of_any.send_replace(());
+    }
+
+    /// Says how far an operation is, as the store has it.
+    pub fn tell_operation(&self, tracked: &Tracked) {
+        if let Some(sender) = lock(&self.of_each).get(&tracked.operation.payment_id) {
+            sender.send_replace(Some(Arc::new(tracked.clone())));
         }
         self.of_any.send_replace(());
     }
@@ -38,7 +50,7 @@ impl Changes {
     /// Says that any payment may have got further.
     pub fn tell_all(&self) {
         for sender in lock(&self.of_each).values() {
-            sender.send_replace(());
+            sender.send_replace(None);
         }
         self.of_any.send_replace(());
     }
@@ -61,10 +73,11 @@ impl Subscription {
         self.changed.borrow_and_update();
     }
 
-    /// Waits until it hears of something new.
-    pub async fn changed(&mut self) {
+    /// Waits until it hears of something new, and returns what was told last.
+    pub async fn changed(&mut self) -> Heard {
         // The sender is there as long as this is.
         _ = self.changed.changed().await;
+        self.changed.borrow_and_update().clone()
     }
 }
 
@@ -72,7 +85,7 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         let mut of_each = lock(&self.of_each);
         // With the lock: of two that go at the same time, the second must not count the first.
-        drop(std::mem::replace(&mut self.changed, watch::channel(()).1));
+        drop(std::mem::replace(&mut self.changed, watch::channel(None).1));
         if of_each.get(&self.payment_id).is_some_and(|sender| sender.receiver_count() == 0) {
             of_each.remove(&self.payment_id);
         }

@@ -1,5 +1,5 @@
-//! Keeps knowing which consensus the cluster runs: a cluster migrates, a node starts again with another version, and its
-//! address leads to another node.
+//! Keeps knowing which consensus the cluster runs and which transactions it takes: a cluster migrates, a node starts again
+//! with another version, and its address leads to another node.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Asks now, whenever a node comes back, goes or connects, and again and again.
 pub async fn run(app: Arc<App>) -> Infallible {
     loop {
-        app.ask_consensus().await;
+        app.ask_cluster().await;
         sleep(REST).await;
         tokio::select! {
             biased;

@@ -150,7 +150,7 @@ pub async fn hear(app: Arc<App>) -> Infallible {
             Ok(None) => return std::future::pending().await,
             Ok(Some(mut listener)) => loop {
                 match timeout(POLL_INTERVAL, listener.recv()).await {
-                    Ok(Ok(heard)) if heard.channel() == store::TO_SEND => app.to_send.notify_one(),
+                    Ok(Ok(heard)) if heard.channel() == store::TO_SEND => wake_tracker(&app),
                     // The leader heard of it when it wrote it.
                     Ok(Ok(_)) if app.is_leading.load(Ordering::Relaxed) => {}
                     Ok(Ok(heard)) => match heard.payload().parse::<Hex32>() {
@@ -172,6 +172,11 @@ pub async fn hear(app: Arc<App>) -> Infallible {
 }
 
 fn wake(app: &App) {
-    app.to_send.notify_one();
+    wake_tracker(app);
     app.changes.tell_all();
+}
+
+fn wake_tracker(app: &App) {
+    app.to_send.notify_one();
+    app.to_follow.notify_one();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use x402_escrow_domain::{
     signature,
-    transaction::{self, Terms},
+    transaction::{self, Terms, Version},
 };
 use x402_escrow_interface::{
     Address,
@@ -126,7 +126,7 @@ pub async fn relay(app: &App, revocation: &Revocation) -> Result<Option<Signatur
         compute_unit_price_micro_lamports: *app.settings.compute_unit_prices_micro_lamports.end(),
         blockhash,
     };
-    let signed = transaction::sign(terms, &[&part])
+    let signed = transaction::sign(Version::Legacy, terms, &[&part])
         .map_err(|error| ChainError::answer("sendTransaction", error.to_string()))?;
     match app.chain.send(&signed.bytes, true).await {
         Ok(()) => wait(app, revocation, signed.signature).await.map(Some),

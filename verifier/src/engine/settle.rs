@@ -9,7 +9,7 @@ mod voucher;
 use tokio::time::{Instant, timeout_at};
 use x402_escrow_domain::{
     advance,
-    payment::OperationState,
+    payment::{OperationState, Tracked},
     report::{Progress, Vouched},
     request::Request,
     verify::{Rejection, lifecycle::unknown_payment},
@@ -99,7 +99,8 @@ pub async fn wait(app: &App, caller: &Caller, wanted: Wanted) -> Result<Progress
     if is_decided(&progress) {
         return Ok(progress);
     }
-    match app.limits.wait(caller, wanted.payment_id, until_decided(app, changes, wanted)).await {
+    let decided = until_decided(app, changes, wanted, progress.clone());
+    match app.limits.wait(caller, wanted.payment_id, decided).await {
         Ok(progress) => progress,
         Err(too_many) => {
             progress.objection = Some(ask_again(too_many));
@@ -112,9 +113,15 @@ async fn until_decided(
     app: &App,
     mut changes: Subscription,
     wanted: Wanted,
+    mut progress: Progress,
 ) -> Result<Progress, NotAccepted> {
-    while timeout_at(wanted.until, changes.changed()).await.is_ok() {
-        let progress = load(app, wanted).await?;
+    while let Ok(heard) = timeout_at(wanted.until, changes.changed()).await {
+        progress = match heard {
+            Some(tracked) if is_all_that_matters(&tracked, &progress) => {
+                go_on(app, wanted, progress, &tracked)
+            }
+            _ => load(app, wanted).await?,
+        };
         if is_decided(&progress) {
             return Ok(progress);
         }
@@ -128,6 +135,29 @@ async fn until_decided(
         return load(app, wanted).await;
     }
     Ok(progress)
+}
+
+/// Whether nothing but `tracked` decides what the caller waits for: what begins a payment depends on no other operation. One
+/// that came to nothing may have been taken up again since, which only the store tells.
+fn is_all_that_matters(tracked: &Tracked, progress: &Progress) -> bool {
+    let operation = &tracked.operation;
+    operation.id == progress.tracked.operation.id
+        && operation.action.begins_payment()
+        && operation.state.has_landed()
+}
+
+/// The same as [`load`] finds, without asking the store.
+fn go_on(app: &App, wanted: Wanted, progress: Progress, tracked: &Tracked) -> Progress {
+    let mut history = progress.history;
+    for known in &mut history.operations {
+        if known.operation.id == tracked.operation.id {
+            known.clone_from(tracked);
+        }
+    }
+    let Wanted { commitment_asked, now, .. } = wanted;
+    let action = &tracked.operation.action;
+    let commitment_required = app.policy().required(&history, action, commitment_asked, now);
+    Progress { history, tracked: tracked.clone(), commitment_required, ..progress }
 }
 
 fn ask_again(too_many: TooMany) -> Rejection {

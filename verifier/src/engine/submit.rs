@@ -5,10 +5,11 @@ mod prepare;
 use futures_util::future::join_all;
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_domain::{
-    failure::{self, Prospect},
+    cluster::Blockhash,
+    failure::{self, Place, Prospect},
     payment::{Action, Attempt, AttemptState, Operation, OperationKey, Problem},
     priority_fee,
-    transaction::{self, Part, Terms},
+    transaction::{self, Part, SignError, Terms, Version},
 };
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::{
@@ -39,77 +40,102 @@ pub enum SubmitError {
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// The transaction can't be written.
-    #[error("the transaction can't be serialised: {0}")]
-    Serialise(#[from] bincode::Error),
+    #[error(transparent)]
+    Sign(#[from] SignError),
 }
 
 /// Sends new transactions of `operations` (of different payments, at most [`x402_escrow_domain::gather::MAXIMUM_TOGETHER`]), as many to
 /// a transaction as fit. Whatever happens to them from here on, the store knows it first. Returns those whose holds are
-/// missing, which are left for [`report_missing`]: what becomes of them takes longer to find out.
-///
-pub async fn submit(app: &App, operations: &[Operation]) -> (Vec<MissingHold>, Result<(), SubmitError>) {
+/// missing, which are left for [`report_missing`]: what becomes of them takes longer to find out; and whether all others
+/// were sent.
+pub async fn submit(app: &App, operations: &[Operation]) -> (Vec<MissingHold>, Result<bool, SubmitError>) {
     match prepare(app, operations).await {
         Ok((prepared, missing)) => (missing, send_all(app, prepared).await),
         Err(error) => (Vec::new(), Err(error)),
     }
 }
 
-async fn send_all(app: &App, mut rest: Vec<Prepared>) -> Result<(), SubmitError> {
+async fn send_all(app: &App, mut rest: Vec<Prepared>) -> Result<bool, SubmitError> {
     let mut transactions = Vec::new();
     while !rest.is_empty() {
-        let fitting = transaction::fitting(&app.rules.fee_payer, &parts(&rest))?;
+        let fitting = transaction::fitting(app.transaction_version(), &app.rules.fee_payer, &parts(&rest))?;
         let more = rest.split_off(fitting);
         transactions.push(send_together(app, rest));
         rest = more;
     }
-    // All of them, whatever becomes of one.
-    join_all(transactions).await.into_iter().collect()
+    all(transactions).await
+}
+
+/// Sends all of them, whatever becomes of one. Returns whether all were sent.
+async fn all(
+    transactions: Vec<impl Future<Output = Result<bool, SubmitError>>>,
+) -> Result<bool, SubmitError> {
+    join_all(transactions).await.into_iter().try_fold(true, |all, sent| Ok(sent? && all))
 }
 
 fn parts(prepared: &[Prepared]) -> Vec<&Part> {
     prepared.iter().map(|prepared| &prepared.part).collect()
 }
 
-/// Sends one transaction. Where its simulation fails for one of the operations, the others go on without it.
-async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<(), SubmitError> {
+/// Sends one transaction. Where its simulation fails for one of the operations, the others go on without it; where it fails
+/// for what they are together, each goes on alone. Returns whether all were sent.
+async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<bool, SubmitError> {
+    let (mut has_new_blockhash, mut all_sent) = (false, true);
     while !operations.is_empty() {
         let attempts = sign(app, &operations).await?;
         if !app.store.add_attempts(&attempts).await? {
-            return Ok(());
+            return Ok(false);
         }
-        let Some((_, first)) = attempts.first() else { return Ok(()) };
+        let Some((_, first)) = attempts.first() else { return Ok(all_sent) };
         let Some(error) = hand_over(app, first).await else {
             log_sent(&operations, first);
             app.metrics.count_transaction(operations.len());
-            return Ok(());
+            return Ok(all_sent);
         };
-        take_back(app, &operations, &attempts, &error).await?;
-        for Prepared { operation, .. } in &operations {
-            look_again(app, operation).await?;
-        }
-        match failure::culprit(&error).map(usize::from).filter(|culprit| *culprit < operations.len()) {
-            Some(culprit) => _ = operations.remove(culprit),
-            None => return Ok(()),
+        let is_shared = take_back(app, &operations, &attempts, &error).await?;
+        let culprit = Place::of(first).culprit(&error).map(usize::from);
+        match culprit.filter(|culprit| *culprit < operations.len()) {
+            Some(culprit) => {
+                all_sent = false;
+                let is_alone = operations.len() == 1;
+                let Prepared { operation, payment, .. } = operations.remove(culprit);
+                look_again(app, &operation).await?;
+                if !is_alone && operation.action.settles_intent() {
+                    app.suspects.note(&payment);
+                }
+            }
+            // The one of a moment ago was of a fork that is gone, or of a node that was ahead.
+            None if error == TransactionError::BlockhashNotFound && !has_new_blockhash => {
+                has_new_blockhash = true;
+                app.recent.forget_blockhash().await;
+            }
+            None if is_shared => {
+                let each = operations.into_iter().map(|one| Box::pin(send_together(app, vec![one])));
+                return Ok(all(each.collect()).await? && all_sent);
+            }
+            None => return Ok(false),
         }
     }
-    Ok(())
+    Ok(all_sent)
 }
 
 /// The signed transaction of `operations`, as it is to be stored with each, and what it does for each.
 async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<(OperationKey, Attempt)>, SubmitError> {
     let parts = parts(operations);
-    let writable = writable(&parts);
-    let (blockhash, recent) = tokio::join!(app.chain.blockhash(), app.chain.recent_prices(&writable));
+    let (blockhash, recent) =
+        tokio::join!(blockhash(app, operations), recent_prices(app, operations, &parts));
     let blockhash = blockhash?;
     let recent = recent.inspect_err(|error| tracing::debug!(%error, "recent prices not known")).ok();
     let urgency = operations.iter().map(|prepared| prepared.urgency).max().unwrap_or_default();
     let prices = &app.settings.compute_unit_prices_micro_lamports;
+    // One alone is sent as every cluster takes it.
+    let version = if operations.len() > 1 { app.transaction_version() } else { Version::Legacy };
     let terms = Terms {
         fee_payer: &app.fee_payer,
         compute_unit_price_micro_lamports: priority_fee::price(recent, prices, urgency),
         blockhash,
     };
-    let signed = transaction::sign(terms, &parts)?;
+    let signed = transaction::sign(version, terms, &parts)?;
     let attempt = |(position, prepared): (u8, &Prepared)| {
         let attempt = Attempt {
             signature: signed.signature,
@@ -123,6 +149,23 @@ async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<(OperationKey, A
         (OperationKey::of(&prepared.operation.action, prepared.payment.amount), attempt)
     };
     Ok((0..).zip(operations).map(attempt).collect())
+}
+
+/// A blockhash. What was sent before gets a new one, so that it is another transaction.
+async fn blockhash(app: &App, operations: &[Prepared]) -> Result<Blockhash, ChainError> {
+    if operations.iter().all(|prepared| prepared.is_first) {
+        return app.recent.blockhash(app.chain.as_ref()).await;
+    }
+    app.chain.blockhash().await
+}
+
+/// What recent blocks took. Nobody but its payer writes to what an intent's hold writes to; and a payer that made its own
+/// accounts dear must not make them so for others.
+async fn recent_prices(app: &App, operations: &[Prepared], parts: &[&Part]) -> Result<Vec<u64>, ChainError> {
+    if operations.iter().all(|prepared| prepared.operation.action.settles_intent()) {
+        return app.recent.prices(app.chain.as_ref()).await;
+    }
+    app.chain.recent_prices(&writable(parts)).await
 }
 
 /// The accounts that the transaction writes to, each once. Others compete for all of them but the fee payer, which is
@@ -157,17 +200,19 @@ fn log_sent(operations: &[Prepared], attempt: &Attempt) {
 }
 
 /// Takes back a transaction that was not broadcast: all its operations are to be sent again, but for one that can't succeed.
+/// Returns whether it failed for what they are together.
 async fn take_back(
     app: &App,
     operations: &[Prepared],
     attempts: &[(OperationKey, Attempt)],
     error: &TransactionError,
-) -> Result<(), StoreError> {
-    let culprit = failure::culprit(error);
+) -> Result<bool, StoreError> {
+    let mut is_shared = false;
     let explained = operations.iter().zip(attempts).map(|(Prepared { operation, .. }, (_, attempt))| {
-        let (prospect, problem) = failure::explain(&operation.action, attempt.position, error);
+        let (prospect, problem) = failure::explain(&operation.action, Place::of(attempt), error);
         let refused = failure::is_refused(prospect, &operation.action);
-        if culprit.is_none() || attempt.position.is_none() || attempt.position == culprit {
+        is_shared |= failure::is_shared(&problem);
+        if !failure::is_of_another(&problem) {
             tracing::warn!(
                 payment = %Hex32(operation.payment_id), kind = operation.action.kind(),
                 reason = problem.message, refused, "the simulation failed; nothing was sent"
@@ -177,10 +222,15 @@ async fn take_back(
         TakenBack { operation_id: operation.id, problem, refused }
     });
     let taken_back: Vec<_> = explained.collect();
-    match attempts.first() {
-        Some((_, attempt)) => app.store.take_back_attempts(&attempt.signature, &taken_back).await,
-        None => Ok(()),
+    if let Some((_, attempt)) = attempts.first() {
+        app.store.take_back_attempts(&attempt.signature, &taken_back).await?;
     }
+    for (Prepared { operation, .. }, taken_back) in operations.iter().zip(&taken_back) {
+        if taken_back.problem.is_some() {
+            app.changes.tell(&operation.payment_id);
+        }
+    }
+    Ok(is_shared)
 }
 
 /// An authorization whose nonce is used may be another relay's by now, and the hold may have ended since. So may a charge

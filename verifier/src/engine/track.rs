@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use x402_escrow_domain::{
     advance::{self, Next, Observation},
     gather::{self, Ready},
-    payment::Tracked,
+    payment::{ListedOperation, Tracked},
 };
 use x402_escrow_interface::message::Digest;
 
@@ -39,30 +39,53 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long to wait after the node or the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long what is to go with others waits for those before it, at most.
+const PACKING_PAUSE: Duration = Duration::from_millis(50);
+
 /// Follows all operations until `stop` says so.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut tracker = Tracker::new(app);
+    let (mut is_following, mut look_at) = (false, Instant::now());
     loop {
-        let round = tracker.round().await;
-        tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
-        let (is_following, pause) = match round {
-            Ok(0) => (false, IDLE_INTERVAL),
-            Ok(_) if tracker.app.blocks.nodes() > 0 => (true, LIVE_POLL_INTERVAL),
-            Ok(_) => (true, tracker.app.settings.status_poll_interval),
+        // However much there is to send, what was sent is followed.
+        let looked = Instant::now() >= look_at;
+        let round = if looked { tracker.round().await } else { tracker.send_unsent().await };
+        if looked || round.is_err() {
+            tracker.app.is_stalled.store(round.is_err(), Ordering::Relaxed);
+        }
+        let pause = match round {
+            Ok(0) if looked => {
+                is_following = false;
+                IDLE_INTERVAL
+            }
+            Ok(count) => {
+                is_following |= count > 0;
+                let is_live = tracker.app.blocks.nodes() > 0;
+                if is_live { LIVE_POLL_INTERVAL } else { tracker.app.settings.status_poll_interval }
+            }
             Err(error) => {
                 tracing::warn!(%error, "can't follow the transactions");
-                (false, FAILURE_PAUSE)
+                is_following = false;
+                FAILURE_PAUSE
             }
         };
+        look_at = if looked { Instant::now() + pause } else { look_at.min(Instant::now() + pause) };
         let app = Arc::clone(&tracker.app);
+        let packed_at = Instant::now() + PACKING_PAUSE;
         // In this order, so that a simulation can repeat what happened.
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
-            () = tracker.sending.next_done() => {}
+            falls_short = tracker.sending.next_done() => {
+                if falls_short {
+                    look_at = Instant::now();
+                }
+            }
+            () = app.blocks.announced.notified(), if is_following => look_at = Instant::now(),
+            () = app.to_follow.notified() => look_at = Instant::now(),
             () = app.to_send.notified() => {}
-            () = app.blocks.announced.notified(), if is_following => {}
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep_until(packed_at), if tracker.holds_back => {}
+            () = tokio::time::sleep_until(look_at) => {}
         }
     }
     tracker.sending.finish().await;
@@ -71,11 +94,13 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 struct Tracker {
     app: Arc<App>,
     sending: Sending,
+    /// Whether something waits for what is being sent, to go together after it.
+    holds_back: bool,
 }
 
 impl Tracker {
     fn new(app: Arc<App>) -> Self {
-        Self { sending: Sending::new(Arc::clone(&app)), app }
+        Self { sending: Sending::new(Arc::clone(&app)), app, holds_back: false }
     }
 
     /// Looks at every open operation once. Returns how many there are.
@@ -93,8 +118,11 @@ impl Tracker {
             .collect();
         open.retain(|tracked| !in_flight(tracked));
 
+        // A transaction that carries several operations is asked about once.
+        let mut asked = HashSet::new();
         let attempts = open.iter().flat_map(|tracked| &tracked.attempts);
         let sought: Vec<_> = attempts
+            .filter(|attempt| asked.insert(attempt.signature))
             .map(|attempt| Sought {
                 signature: attempt.signature,
                 last_valid_block_height: attempt.last_valid_block_height,
@@ -117,7 +145,8 @@ impl Tracker {
                     if gather::is_awaited(operation) {
                         awaited.insert(operation.payment_id);
                     }
-                    if is_first && self.sending.may_try(operation.id) {
+                    let is_unsent = tracked.attempts.is_empty();
+                    if is_first && !is_unsent && self.sending.may_try(operation.id) {
                         ready.insert(operation.id, gather::has_failed(&tracked));
                     }
                 }
@@ -131,35 +160,84 @@ impl Tracker {
             }
         }
         record::record(&self.app, &changed).await?;
-        self.send_ready(&ready, &awaited).await?;
+        self.send_again(&ready, &awaited).await?;
+        self.send_unsent().await?;
         self.app.heartbeat.beat();
         Ok(count)
     }
 
-    /// Sends what is to be sent now of the operations in `ready` (with whether they failed before). Somebody waits for the
-    /// payments in `awaited`.
-    async fn send_ready(
+    /// Sends again what is to be sent now of the operations in `ready` (with whether they failed before). Somebody waits for
+    /// the payments in `awaited`.
+    async fn send_again(
         &mut self,
         ready: &HashMap<i64, bool>,
         awaited: &HashSet<Digest>,
     ) -> Result<(), StoreError> {
-        let mut candidates = Vec::new();
-        if !ready.is_empty() {
-            let unfinished = self.app.store.unfinished().await?.rows;
-            candidates.extend(unfinished.into_iter().filter_map(|open| {
-                let has_failed = *ready.get(&open.operation.id)?;
-                let is_awaited = awaited.contains(&open.operation.payment_id);
-                Some(Ready { open, is_awaited, has_failed })
-            }));
+        if ready.is_empty() {
+            return Ok(());
         }
-        let candidate_count = candidates.len();
+        let unfinished = self.app.store.unfinished().await?.rows;
+        let candidates = unfinished.into_iter().filter_map(|open| {
+            let has_failed = *ready.get(&open.operation.id)? || self.is_suspect(&open);
+            let is_awaited = awaited.contains(&open.operation.payment_id);
+            Some(Ready { open, is_awaited, has_failed })
+        });
+        let candidates = candidates.collect();
+        self.send_gathered(candidates);
+        Ok(())
+    }
+
+    /// Sends what is to be sent now of all of which no transaction was made. Returns how many operations those are.
+    async fn send_unsent(&mut self) -> Result<usize, Interrupted> {
+        let unsent = self.app.store.unsent().await?.rows;
+        let count = unsent.len();
+        let mut awaited = HashSet::new();
+        let mut ready = Vec::new();
+        for (open, is_behind) in unsent {
+            let mut tracked = Tracked { operation: open.operation.clone(), attempts: Vec::new() };
+            // What is given up is recorded by the next look.
+            if advance(&mut tracked, &Seen::default(), &self.app) != Next::Send {
+                continue;
+            }
+            if gather::is_awaited(&open.operation) {
+                awaited.insert(open.operation.payment_id);
+            }
+            let id = open.operation.id;
+            if !is_behind && !self.sending.is_in_flight(id) && self.sending.may_try(id) {
+                let has_failed = gather::has_failed(&tracked) || self.is_suspect(&open);
+                ready.push(Ready { open, is_awaited: false, has_failed });
+            }
+        }
+        for ready in &mut ready {
+            ready.is_awaited = awaited.contains(&ready.open.operation.payment_id);
+        }
+        // What settles an intent goes with what came while those before it were being sent.
+        let goes_together = |ready: &Ready| ready.open.operation.action.begins_payment() && !ready.has_failed;
+        let together = ready.iter().filter(|ready| goes_together(ready)).count();
+        self.holds_back = together > 0 && together < gather::MAXIMUM_TOGETHER && self.sending.is_packing();
+        if self.holds_back {
+            ready.retain(|ready| !goes_together(ready));
+        }
+        let waiting = self.send_gathered(ready);
+        self.app.metrics.gathering.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        Ok(count)
+    }
+
+    /// Sends what is to be sent now. Returns how many wait for others.
+    fn send_gathered(&mut self, candidates: Vec<Ready>) -> usize {
+        let count = candidates.len();
         let groups = gather::gather(candidates, self.app.now(), &self.app.settings.gather);
         let sent: usize = groups.iter().map(Vec::len).sum();
-        self.app.metrics.gathering.set(i64::try_from(candidate_count - sent).unwrap_or(i64::MAX));
         for group in groups {
             self.sending.send(group);
         }
-        Ok(())
+        count - sent
+    }
+
+    /// Captures never are: no payer makes one fail.
+    fn is_suspect(&self, open: &ListedOperation) -> bool {
+        open.operation.action.settles_intent()
+            && open.escrow.is_some_and(|escrow| self.app.suspects.contains(&escrow))
     }
 }
 

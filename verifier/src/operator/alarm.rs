@@ -156,6 +156,7 @@ mod tests {
         };
         ListedOperation {
             operation,
+            escrow: None,
             receiver: Address::default(),
             asset: "mint".to_owned(),
             authorized: 1000,

@@ -17,7 +17,8 @@ use super::{Readable, Store, StoreError, budgets, row};
 
 impl Store {
     /// All operations whose state can still change, oldest first, with the transactions that count for it. One of whose
-    /// transactions is unreadable is unreadable too: it may have been sent.
+    /// transactions is unreadable is unreadable too: it may have been sent. Only those that are in no block have all their
+    /// bytes; of the others there is the first, which says how they are laid out: every look reads all of this.
     ///
     /// # Errors
     /// If the store fails.
@@ -31,7 +32,10 @@ impl Store {
             operations.add(|| name(row, "id"), row::operation(row))?;
         }
         let attempts = sqlx::query(
-            "SELECT transactions.* FROM transactions JOIN operations ON operations.id = operation_id
+            "SELECT transactions.signature, operation_id, position, last_valid_block_height, transactions.state, slot, block_hash,
+             transactions.error_code, transactions.error, is_blameless,
+             CASE WHEN transactions.state = 'sent' THEN bytes ELSE substr(bytes, 1, 1) END AS bytes
+             FROM transactions JOIN operations ON operations.id = operation_id
              WHERE closed = 0 AND retired = 0 ORDER BY transactions.rowid",
         )
         .fetch_all(&mut *transaction)

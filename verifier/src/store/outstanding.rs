@@ -72,13 +72,43 @@ impl Store {
         Ok(payments.into_values().filter_map(Listed::outstanding).collect())
     }
 
+    /// Every operation of which no transaction was made, oldest first, each with whether an earlier one of its payment is
+    /// still to land.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn unsent(&self) -> Result<Readable<(ListedOperation, bool)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT operations.*, payments.escrow, payments.mint, payments.receiver, payments.amount AS authorized,
+             payments.intent, CASE WHEN EXISTS (
+                 SELECT 1 FROM operations AS earlier
+                 WHERE earlier.payment_id = operations.payment_id AND earlier.id < operations.id
+                 AND earlier.closed = 0 AND earlier.state IN ('queued', 'sent')
+             ) THEN 1 ELSE 0 END AS is_behind
+             FROM operations JOIN payments ON payment_id = payments.id
+             WHERE closed = 0 AND state = 'queued' AND NOT EXISTS (
+                 SELECT 1 FROM transactions WHERE operation_id = operations.id AND retired = 0
+             )
+             ORDER BY operations.id",
+        )
+        .fetch_all(&mut *self.pool.acquire().await?)
+        .await?;
+        let mut listed = Readable::new();
+        for row in &rows {
+            let read = || Ok((read_listed(row)?, row::flag(row, "is_behind")?));
+            listed.add(|| operations::name(row, "id"), read())?;
+        }
+        Ok(listed)
+    }
+
     /// Every operation whose state can still change, oldest first.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn unfinished(&self) -> Result<Readable<ListedOperation>, StoreError> {
         let rows = sqlx::query(
-            "SELECT operations.*, payments.mint, payments.receiver, payments.amount AS authorized, payments.intent
+            "SELECT operations.*, payments.escrow, payments.mint, payments.receiver, payments.amount AS authorized,
+             payments.intent
              FROM operations JOIN payments ON payment_id = payments.id
              WHERE closed = 0 ORDER BY operations.id",
         )
@@ -96,6 +126,7 @@ impl Store {
 pub(super) fn read_listed(row: &AnyRow) -> Result<ListedOperation, StoreError> {
     Ok(ListedOperation {
         operation: row::operation(row)?,
+        escrow: row::parse_optional::<Key>(row, "escrow")?.map(Address::from),
         receiver: row::parse::<Key>(row, "receiver")?.into(),
         asset: row::get(row, "mint")?,
         authorized: row::parse::<Decimal>(row, "authorized")?.0,

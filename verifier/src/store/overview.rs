@@ -88,11 +88,13 @@ impl Store {
         since: i64,
         count: u32,
     ) -> Result<Vec<ListedOperation>, StoreError> {
-        let of_all = "SELECT operations.*, payments.mint, payments.receiver, payments.amount AS authorized, payments.intent
+        let of_all = "SELECT operations.*, payments.escrow, payments.mint, payments.receiver,
+             payments.amount AS authorized, payments.intent
              FROM operations JOIN payments ON payments.id = payment_id
              WHERE state IN ('failed', 'refused') AND operations.accepted_at >= $1
              ORDER BY operations.accepted_at DESC, operations.id DESC LIMIT $2";
-        let of_one = "SELECT operations.*, payments.mint, payments.receiver, payments.amount AS authorized, payments.intent
+        let of_one = "SELECT operations.*, payments.escrow, payments.mint, payments.receiver,
+             payments.amount AS authorized, payments.intent
              FROM operations JOIN payments ON payments.id = payment_id
              WHERE state IN ('failed', 'refused') AND operations.accepted_at >= $1
              AND payments.receiver = $3

@@ -42,6 +42,14 @@ where
     parse_text(column, get::<&str>(row, column)?)
 }
 
+/// The same where it may be NULL.
+pub(super) fn parse_optional<T>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError>
+where
+    T: FromStr<Err: ToString>,
+{
+    get::<Option<&str>>(row, column)?.map(|text| parse_text(column, text)).transpose()
+}
+
 fn parse_text<T: FromStr<Err: ToString>>(column: &'static str, text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|error: T::Err| unreadable(column, error.to_string()))
 }
@@ -207,14 +215,6 @@ pub(super) fn payment(row: &AnyRow) -> Result<Payment, StoreError> {
 /// Reads what a payment is for.
 pub(super) fn resource(row: &AnyRow) -> Result<Resource, StoreError> {
     Ok(Resource { url: get(row, "resource_url")?, product: get(row, "product")? })
-}
-
-/// Reads a column that may be empty and else is text of something.
-pub(super) fn parse_optional<T>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError>
-where
-    T: FromStr<Err: ToString>,
-{
-    get::<Option<&str>>(row, column)?.map(|text| parse_text(column, text)).transpose()
 }
 
 fn hold_terms(row: &AnyRow) -> Result<HoldTerms, StoreError> {

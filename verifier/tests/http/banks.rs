@@ -46,9 +46,9 @@ async fn hold(world: &World, body: &Value) -> Hex32 {
 }
 
 /// The newest transaction of an operation.
-async fn sent(world: &World, operation: usize) -> Attempt {
-    let open = world.app.store.open_operations().await.unwrap().rows;
-    open[operation].attempts.last().unwrap().clone()
+async fn sent(world: &World, id: Hex32, operation: usize) -> Attempt {
+    let history = world.app.store.history(&id.0).await.unwrap().unwrap();
+    history.operations[operation].attempts.last().unwrap().clone()
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_hold_that_the_winning_bank_of_its_slot_has_too_is_held_once() {
         let earlier = world.cluster.state().clone();
         let body = world.body(&world.requirements(1000), 1);
         let id = hold(&world, &body).await;
-        let attempt = sent(&world, 0).await;
+        let attempt = sent(&world, id, 0).await;
         let losing_hash = world.cluster.state().block_hashes[&101];
 
         world.cluster.race_since(earlier);
@@ -114,7 +114,7 @@ async fn a_capture_that_failed_in_the_losing_bank_only_is_paid_once() {
         world.fail_next(0, EscrowError::CaptureDeadlinePassed);
         world.settle(&world.capture(id, 700, true)).await;
         status_is(&world, id, 1, "failed").await;
-        let attempt = sent(&world, 0).await;
+        let attempt = sent(&world, id, 1).await;
 
         world.cluster.race_since(earlier);
         world.cluster.take(&attempt);

@@ -101,7 +101,7 @@ async fn a_capture_that_a_new_fork_takes_before_its_hold_is_made_again() {
     let fork = world.cluster.state().clone();
     let id = world.authorize(1000, 1).await;
     world.settled(&world.capture(id, 700, true)).await;
-    let sent = world.app.store.open_operations().await.unwrap().rows;
+    let sent = world.app.store.history(&id.0).await.unwrap().unwrap().operations;
     let [hold, capture] = [0, 1].map(|operation: usize| &sent[operation].attempts[0]);
 
     world.cluster.drop_blocks_since(fork);

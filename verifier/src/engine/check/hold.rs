@@ -121,7 +121,7 @@ pub(super) async fn check(
         session_key: intent.session_key,
         nonce: Some(intent.nonce),
     };
-    let facts = facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
+    let facts = facts::read(&app.together, &subject, &token_accounts).await?;
     let promises = app.store.promises(&intent.escrow, &facts).await?;
     let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
     let escrow = match intent::check(&proposal, &facts, &promises, &app.rules.policy) {

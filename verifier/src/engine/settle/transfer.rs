@@ -52,6 +52,7 @@ pub(super) async fn settle(
         Some(known) => (known.operation.id, false),
         None => {
             let accepted = accept(app, &request, &transfer).await?;
+            app.to_follow.notify_one();
             is_told_again = check::is_told_again(app, &request, &transfer).await?;
             accepted
         }

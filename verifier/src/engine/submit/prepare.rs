@@ -2,7 +2,7 @@
 
 use x402_escrow_domain::{
     cluster::Account,
-    payment::{Action, History, HoldTerms, Operation, Payment, Problem},
+    payment::{Action, History, HoldTerms, Operation, Payment, Problem, Tracked},
     priority_fee::{self, Urgency},
     transaction::{self, HoldState, Part},
 };
@@ -20,6 +20,8 @@ pub(super) struct Prepared {
     pub(super) operation: Operation,
     pub(super) payment: Payment,
     pub(super) urgency: Urgency,
+    /// Whether there is no transaction of it yet.
+    pub(super) is_first: bool,
     pub(super) part: Part,
 }
 
@@ -82,6 +84,7 @@ pub(super) async fn prepare(
             operation: Operation::clone(operation),
             payment: history.payment.clone(),
             urgency: urgency(history, operation, now),
+            is_first: tracked(history, operation).is_none_or(|tracked| tracked.attempts.is_empty()),
             part,
         }));
     }
@@ -89,9 +92,13 @@ pub(super) async fn prepare(
 }
 
 fn urgency(history: &History, operation: &Operation, now: i64) -> Urgency {
-    let tracked = history.operations.iter().find(|tracked| tracked.operation.id == operation.id);
     let deadline = history.payment.capture_deadline();
-    tracked.map_or_else(Urgency::default, |tracked| priority_fee::urgency(tracked, deadline, now))
+    let urgency = |tracked| priority_fee::urgency(tracked, deadline, now);
+    tracked(history, operation).map_or_else(Urgency::default, urgency)
+}
+
+fn tracked<'a>(history: &'a History, operation: &Operation) -> Option<&'a Tracked> {
+    history.operations.iter().find(|tracked| tracked.operation.id == operation.id)
 }
 
 /// A hold, or the escrow of a charge, as enough nodes have it.

@@ -1,12 +1,15 @@
 //! Records what the tracker found out in a round, and what that means for the payments.
 
 use x402_escrow_domain::{
-    payment::{Action, Operation, OperationState, Sums, Tracked},
+    payment::{Action, Attempt, Operation, OperationState, Sums, Tracked},
     review::{ClusterTime, Review, review},
 };
 use x402_escrow_wire::text::{Base58, Hex32};
 
-use crate::{engine::app::App, store::StoreError};
+use crate::{
+    engine::{app::App, budget},
+    store::StoreError,
+};
 
 /// How many operations are recorded in one step: others write in between.
 const RECORDED_TOGETHER: usize = 256;
@@ -29,7 +32,7 @@ pub(super) async fn record(app: &App, changed: &[Changed]) -> Result<(), StoreEr
         }
         app.heartbeat.beat();
         for Changed { tracked, .. } in chunk {
-            app.changes.tell(&tracked.operation.payment_id);
+            app.changes.tell_operation(tracked);
         }
     }
     Ok(())
@@ -54,6 +57,9 @@ async fn record_together(app: &App, changed: &[Changed]) -> Result<(), StoreErro
     for Changed { before, tracked } in changed {
         log_change(before, tracked);
         let after = &tracked.operation;
+        if before.state != OperationState::Failed && after.state == OperationState::Failed {
+            blame(app, tracked).await?;
+        }
         if !before.closed && after.closed {
             closed.push(after);
         }
@@ -89,6 +95,24 @@ async fn conclude(app: &App, after: &Operation, later: &[&Operation]) -> Result<
     }
     // Whether anything is left doesn't depend on the time; when it is to be done does.
     Ok(review(&history, ClusterTime::default(), &app.rules.policy) == Review::Done)
+}
+
+/// A transaction failed for this operation that others shared: its payment bears the cost, and where its intent was to be
+/// settled, its escrow's go alone. A crash before leaves it to the operator, once.
+async fn blame(app: &App, tracked: &Tracked) -> Result<(), StoreError> {
+    let is_to_blame = |attempt: &&Attempt| {
+        let has_failed = attempt.state.landing().is_some_and(|landing| landing.error.is_some());
+        has_failed && attempt.position.is_some() && !attempt.is_blameless
+    };
+    let Some(attempt) = tracked.attempts.iter().find(is_to_blame) else { return Ok(()) };
+    let Some(history) = app.store.history(&tracked.operation.payment_id).await? else { return Ok(()) };
+    let payment = Hex32(history.payment.id);
+    tracing::warn!(%payment, "a transaction failed for this payment that others shared");
+    if tracked.operation.action.settles_intent() {
+        app.suspects.note(&history.payment);
+    }
+    budget::charge_failed(app, &history.payment, &attempt.transaction).await;
+    Ok(())
 }
 
 fn log_change(before: &Operation, tracked: &Tracked) {

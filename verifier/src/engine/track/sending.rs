@@ -10,7 +10,7 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
 };
-use x402_escrow_domain::payment::{AttemptState, Operation, Tracked};
+use x402_escrow_domain::payment::{Attempt, AttemptState, Operation, Tracked};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::text::Hex32;
 
@@ -26,6 +26,9 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// How long an operation that could not be sent waits.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How long others wait at most for those that are being sent: about a slot.
+const PACKING: Duration = Duration::from_millis(200);
+
 /// What a task has done.
 #[derive(Default)]
 struct Done {
@@ -33,12 +36,16 @@ struct Done {
     ids: Vec<i64>,
     /// Those of them that could not be sent since their holds are missing.
     missing: Vec<MissingHold>,
+    /// Whether not all was sent that was to be.
+    falls_short: bool,
 }
 
 pub(super) struct Sending {
     app: Arc<App>,
     /// Operations that a task is sending now.
     in_flight: HashSet<i64>,
+    /// The first of each group that settles intents and is being sent, with since when.
+    packing: HashMap<i64, Instant>,
     /// Those tasks, and those that repeat a transaction.
     tasks: JoinSet<Done>,
     /// When an operation that could not be sent may be tried again.
@@ -52,6 +59,7 @@ impl Sending {
         Self {
             app,
             in_flight: HashSet::new(),
+            packing: HashMap::new(),
             tasks: JoinSet::new(),
             retry_at: HashMap::new(),
             sent_at: HashMap::new(),
@@ -68,6 +76,9 @@ impl Sending {
 
     /// Sends operations, together where they fit.
     pub(super) fn send(&mut self, operations: Vec<Operation>) {
+        if let Some(first) = operations.first().filter(|first| first.action.begins_payment()) {
+            self.packing.insert(first.id, Instant::now());
+        }
         let retry_at = Instant::now() + RETRY_INTERVAL;
         let ids: Vec<_> = operations.iter().map(|operation| operation.id).collect();
         self.retry_at.extend(ids.iter().map(|id| (*id, retry_at)));
@@ -75,17 +86,21 @@ impl Sending {
         let app = Arc::clone(&self.app);
         self.tasks.spawn(async move {
             let (missing, sent) = submit::submit(&app, &operations).await;
+            let falls_short = !matches!(sent, Ok(true));
             if let Err(error) = sent {
                 for operation in &operations {
                     let payment = Hex32(operation.payment_id);
                     tracing::warn!(%payment, kind = operation.action.kind(), %error, "not sent");
                 }
             }
-            for operation in &operations {
-                app.changes.tell(&operation.payment_id);
-            }
-            Done { ids, missing }
+            Done { ids, missing, falls_short }
         });
+    }
+
+    /// Whether operations that settle intents are being sent together, not for too long: others that come meanwhile go
+    /// together after them.
+    pub(super) fn is_packing(&self) -> bool {
+        self.packing.values().any(|since| since.elapsed() < PACKING)
     }
 
     /// Finds out what became of operations whose holds are missing, one after the other: those that were to be sent with
@@ -103,7 +118,7 @@ impl Sending {
                 }
                 app.changes.tell(&operation.payment_id);
             }
-            Done { ids, missing: Vec::new() }
+            Done { ids, missing: Vec::new(), falls_short: true }
         });
     }
 
@@ -112,7 +127,10 @@ impl Sending {
         let now = Instant::now();
         // One that was sent before this process started may never have reached the node.
         let is_inherited = !self.retry_at.contains_key(&tracked.operation.id);
-        for attempt in tracked.attempts.iter().filter(|attempt| attempt.state == AttemptState::Sent) {
+        // What was in a block until now has all its bytes at the next look.
+        let is_unseen =
+            |attempt: &&Attempt| attempt.state == AttemptState::Sent && attempt.transaction.len() > 1;
+        for attempt in tracked.attempts.iter().filter(is_unseen) {
             let due = match self.sent_at.get(&attempt.signature) {
                 Some(sent_at) => now.duration_since(*sent_at) >= REPEAT_INTERVAL,
                 None => is_inherited,
@@ -132,30 +150,36 @@ impl Sending {
         }
     }
 
-    /// Waits until something was sent, and takes up all that was by then; waits for ever if nothing is being sent.
-    pub(super) async fn next_done(&mut self) {
+    /// Waits until something was sent, and takes up all that was by then; waits for ever if nothing is being sent. Returns
+    /// whether something was not sent: only a look tells what became of it.
+    pub(super) async fn next_done(&mut self) -> bool {
         let Some(first) = self.tasks.join_next().await else { return std::future::pending().await };
-        self.take_up(first);
+        let mut falls_short = self.take_up(first);
         while let Some(next) = self.tasks.try_join_next() {
-            self.take_up(next);
+            falls_short |= self.take_up(next);
         }
+        falls_short
     }
 
-    fn take_up(&mut self, done: Result<Done, JoinError>) {
+    fn take_up(&mut self, done: Result<Done, JoinError>) -> bool {
         match done {
-            Ok(Done { ids, missing }) => {
+            Ok(Done { ids, missing, falls_short }) => {
                 for id in ids {
                     self.in_flight.remove(&id);
+                    self.packing.remove(&id);
                 }
                 if !missing.is_empty() {
                     self.report(missing);
                 }
+                falls_short
             }
             // Which one it was is not told; all are looked at again, and what the store has keeps each from being
             // sent twice.
             Err(error) => {
                 tracing::error!(%error, "a task that sends transactions died");
                 self.in_flight.clear();
+                self.packing.clear();
+                true
             }
         }
     }

@@ -84,7 +84,7 @@ impl Follower {
                 return Some(Event::default().event("payment").data(report));
             }
             tokio::select! {
-                () = self.changes.changed() => {}
+                _ = self.changes.changed() => {}
                 _ = self.is_stopping.wait_for(|is_stopping| *is_stopping) => return None,
             }
             sleep(INTERVAL).await;

@@ -187,7 +187,7 @@ pub async fn create(
     let (program, escrow, session_key) = (app.rules.program, wish.escrow, wish.session_key);
     app.limits.count_intent(caller.client(), escrow, session_key)?;
     let subject = Subject { program, escrow, session_key, nonce: None };
-    let facts = chain::facts::read(app.chain.as_ref(), &subject, &token_accounts).await?;
+    let facts = chain::facts::read(&app.together, &subject, &token_accounts).await?;
     let promises = app.store.promises(&escrow, &facts).await?;
     let nonce = nonce(&app, caller.client(), request.nonce, &session_key, &facts, &promises)?;
     let choice = translate::choose(candidates, &wish, nonce, &facts, &promises, &app.rules, &mut passed_over);

@@ -1,0 +1,53 @@
+//! Authorizations that share transactions.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use x402_escrow_interface::error::EscrowError;
+
+use crate::world::{World, keypair};
+
+fn bodies(world: &World, count: u64) -> Vec<Value> {
+    (1..=count).map(|nonce| world.body(&world.requirements(1000), nonce)).collect()
+}
+
+#[tokio::test]
+async fn authorizations_that_come_together_share_transactions() {
+    let world = World::new().await;
+    let bodies = bodies(&world, 20);
+    join_all(bodies.iter().map(|body| world.settled(body))).await;
+    assert_eq!(world.escrow_account().held, 20 * 1000);
+    let sent = world.cluster.distinct_sent();
+    assert!((5..=12).contains(&sent), "four of a payer fit a transaction, and {sent} were sent");
+}
+
+#[tokio::test]
+async fn an_authorization_that_fails_a_shared_simulation_holds_up_no_other() {
+    let world = World::new().await;
+    {
+        // The node does not show yet that a nonce is used.
+        let mut state = world.cluster.state();
+        let before = (state.slot, state.svm.clone());
+        state.facts = Some(before);
+    }
+    world.relay(&world.body(&world.requirements(999), 6), &keypair(78));
+    let bodies = bodies(&world, 12);
+    let answers = join_all(bodies.iter().map(|body| world.settle(body))).await;
+    for (index, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["success"], json!(index != 5), "{index}: {answer}");
+    }
+    assert_eq!(answers[5]["errorReason"], "invalid_auth_capture_svm_nonce");
+    assert_eq!(world.escrow_account().held, 999 + 11 * 1000);
+}
+
+#[tokio::test]
+async fn an_authorization_that_fails_a_shared_transaction_is_charged_for_it() {
+    let world = World::new().await;
+    world.fail_next(1, EscrowError::InsufficientFreeBalance);
+    let bodies = bodies(&world, 12);
+    let answers = join_all(bodies.iter().map(|body| world.settle(body))).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer["success"] == false).collect();
+    assert_eq!(refused.len(), 1, "{answers:?}");
+    assert_eq!(refused[0]["errorReason"], "insufficient_funds", "{refused:?}");
+    assert_eq!(world.escrow_account().held, 11 * 1000, "nobody else is told no");
+    assert!(world.app.suspects.contains(&world.escrow), "its escrow's go alone");
+}
