@@ -1,7 +1,14 @@
 //! What `cargo xtask bench load` runs with optimisation beside the verifier, each as a process of its own: the load
-//! ([`sending`]), and what the verifier is compared with ([`peer`], [`in_process`]).
+//! ([`sending`], [`holding`], [`settling`]), and what the verifier is compared with ([`peer`], [`in_process`],
+//! [`relaying`]). Below them: who signs (`payer`), and whom they ask (`connection`, `node`).
 
+mod connection;
+pub mod holding;
 pub mod in_process;
 pub mod measured;
+mod node;
+pub mod payer;
 pub mod peer;
+pub mod relaying;
 pub mod sending;
+pub mod settling;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::{Serialize, de::DeserializeOwned};
-use x402_escrow_load::{in_process, peer, sending};
+use x402_escrow_load::{holding, in_process, peer, relaying, sending, settling};
 
 fn main() -> ExitCode {
     match run() {
@@ -24,6 +24,9 @@ fn run() -> Result<()> {
     match env::args().nth(1).as_deref() {
         Some(sending::ROLE) => say(&sending::send(told()?)?),
         Some(in_process::ROLE) => say(&in_process::measure(told()?)?),
+        Some(holding::ROLE) => say(&holding::hold(told()?)?),
+        Some(settling::ROLE) => say(&settling::settle(told()?)?),
+        Some(relaying::ROLE) => say(&relaying::relay(told()?)?),
         Some(peer::ROLE) => peer::serve(told()?, say),
         other => bail!("{other:?} is no part: `cargo xtask bench load` starts this"),
     }

@@ -1,5 +1,7 @@
 //! What was measured.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// One measurement: more is better.
@@ -12,6 +14,22 @@ pub struct Measured {
     pub median_milliseconds: Option<f64>,
     /// The same of 99 in 100.
     pub slowest_of_hundred_milliseconds: Option<f64>,
+}
+
+impl Measured {
+    /// What these answers in this time come to.
+    pub fn of(mut answered: Vec<Duration>, elapsed: Duration) -> Self {
+        answered.sort();
+        let milliseconds = |share: usize| {
+            let last = answered.len().checked_sub(1)?;
+            Some(answered[last * share / 100].as_secs_f64() * 1000.0)
+        };
+        Self {
+            per_second: answered.len() as f64 / elapsed.as_secs_f64(),
+            median_milliseconds: milliseconds(50),
+            slowest_of_hundred_milliseconds: milliseconds(99),
+        }
+    }
 }
 
 /// Two measurements of the same length, one after the other: a round.

@@ -4,21 +4,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use ed25519_dalek::{Signer, SigningKey};
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request,
-    body::Bytes,
-    client::conn::http1::{SendRequest, handshake},
-    header,
-};
-use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::task::JoinSet;
 use x402_escrow_interface::message::Capture;
 use x402_escrow_wire::text::{Base58, Hex32};
 
-use crate::measured::Measured;
+use crate::{
+    connection::{Connection, is_yes},
+    measured::Measured,
+};
 
 /// No verifier on one machine takes more a second: so many vouchers are signed before, since that is the payers' work.
 const MOST_PER_SECOND: f64 = 16_000.0;
@@ -99,15 +94,8 @@ async fn run(job: Job) -> Result<Sent> {
         last[index] = done.last;
         answer = done.answer;
     }
-    answered.sort();
     ensure!(!answered.is_empty(), "nothing was answered");
-    let milliseconds = |share: usize| answered[(answered.len() - 1) * share / 100].as_secs_f64() * 1000.0;
-    let measured = Measured {
-        per_second: answered.len() as f64 / job.measured.as_secs_f64(),
-        median_milliseconds: Some(milliseconds(50)),
-        slowest_of_hundred_milliseconds: Some(milliseconds(99)),
-    };
-    Ok(Sent { measured, last, answer })
+    Ok(Sent { measured: Measured::of(answered, job.measured), last, answer })
 }
 
 fn sign(stream: &Stream, key: &SigningKey, count: u64) -> Vec<(u64, String)> {
@@ -134,10 +122,7 @@ async fn client(
     from: Instant,
     until: Instant,
 ) -> Result<Done> {
-    let socket = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;
-    socket.set_nodelay(true)?;
-    let (mut sender, connection) = handshake(TokioIo::new(socket)).await?;
-    tokio::spawn(connection);
+    let mut connection = Connection::open(to).await?;
     let (before, rest) = stream.body.split_once(AMOUNT).context("a body without an amount")?;
     let (between, after) = rest.split_once(SIGNATURE).context("a body without a signature")?;
     let mut done = Done { answered: Vec::new(), last: stream.last, answer: Value::Null };
@@ -147,7 +132,8 @@ async fn client(
             break;
         }
         let body = [before, &amount.to_string(), between, signature, after].concat();
-        let answer = ask(&mut sender, to, body.into()).await?;
+        let answer = connection.post("/settle", body.into()).await?;
+        ensure!(is_yes(&answer), "a voucher was refused: {}", String::from_utf8_lossy(&answer));
         let now = Instant::now();
         if now >= from && now < until {
             done.answered.push(now - asked);
@@ -159,18 +145,4 @@ async fn client(
     }
     ensure!(Instant::now() >= until, "there were too few vouchers");
     Ok(done)
-}
-
-async fn ask(sender: &mut SendRequest<Full<Bytes>>, to: &str, body: Bytes) -> Result<Bytes> {
-    let request = Request::post("/settle")
-        .header(header::HOST, to)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body))?;
-    sender.ready().await?;
-    let response = sender.send_request(request).await.context("it did not answer")?;
-    let answer = response.into_body().collect().await.context("reading its answer")?.to_bytes();
-    let yes = b"\"success\":true";
-    let is_yes = answer.windows(yes.len()).any(|window| window == yes);
-    ensure!(is_yes, "a voucher was refused: {}", String::from_utf8_lossy(&answer));
-    Ok(answer)
 }

@@ -1,11 +1,14 @@
 //! How much the verifier carries, beside what it is compared with: `cargo xtask bench load`.
 //!
 //! Every figure is a ratio of two things that were measured alternately in the same run. Reading order: a subject
-//! (`vouchers`) has its rounds measured by `parts`, processes of `x402-escrow-load`; `figures` is what comes out,
-//! `baseline` judges it, `page` shows it. A new subject is a file of its own, and a line in `SUBJECTS`.
+//! (`vouchers`, and `holds`, whose payers are in `market`) has its rounds measured by `parts`, processes of
+//! `x402-escrow-load`; `figures` is what comes out, `baseline` judges it, `page` shows it. A new subject is a file of its
+//! own, and a line in `SUBJECTS`.
 
 mod baseline;
 mod figures;
+mod holds;
+mod market;
 mod page;
 mod parts;
 mod vouchers;
@@ -47,6 +50,8 @@ struct Arguments {
 pub(crate) struct Plan {
     /// How often each of the two is measured.
     pub(crate) rounds: usize,
+    /// The same of what waits for a final block each time.
+    pub(crate) patient_rounds: usize,
     /// Before each measurement, not counted.
     pub(crate) warm_up: Duration,
     /// Each measurement.
@@ -54,12 +59,13 @@ pub(crate) struct Plan {
 }
 
 /// Measures one subject.
-type Measure = fn(Plan) -> Result<Figure>;
+type Measure = fn(Plan) -> Result<Vec<Figure>>;
 
-const SUBJECTS: [(&str, Measure); 3] = [
+const SUBJECTS: [(&str, Measure); 4] = [
     (vouchers::SQLITE, vouchers::on_sqlite),
     (vouchers::POSTGRES, vouchers::on_postgres),
     (vouchers::IN_PROCESS, vouchers::in_process),
+    (holds::NAME, holds::measure),
 ];
 
 fn main() -> ExitCode {
@@ -77,12 +83,16 @@ fn run(arguments: &Arguments) -> Result<()> {
     let before = if arguments.quick { Some(baseline::read()?) } else { None };
     clean_up_when_interrupted()?;
     let seconds = if arguments.quick { 2 } else { 6 };
-    let plan =
-        Plan { rounds: 3, warm_up: Duration::from_millis(500), measured: Duration::from_secs(seconds) };
+    let plan = Plan {
+        rounds: 3,
+        patient_rounds: if arguments.quick { 1 } else { 3 },
+        warm_up: Duration::from_millis(500),
+        measured: Duration::from_secs(seconds),
+    };
     let mut measured = Vec::new();
     for (name, measure) in SUBJECTS.into_iter().filter(|(name, _)| name.contains(&arguments.only)) {
         eprintln!("measuring {name}");
-        measured.push(measure(plan)?);
+        measured.extend(measure(plan)?);
     }
     ensure!(!measured.is_empty(), "no subject's name contains {:?}", arguments.only);
     let mut output = io::stdout().lock();

@@ -16,8 +16,8 @@ const END: &str = "<!-- load ends -->";
 
 /// A table of the figures.
 pub(crate) fn table(figures: &[Figure]) -> String {
-    let mut text = "| subject | a second | compared with | a second | ratio, median | lowest to highest | target | median answer | slowest of 100 |\n\
-                    | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    let mut text = "| subject | measured | compared with | measured | counted in | ratio, median | lowest to highest | target | median answer | slowest of 100 |\n\
+                    | --- | ---: | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     for figure in figures {
         let subject = figure.median(|round| round.subject.per_second);
@@ -32,9 +32,10 @@ pub(crate) fn table(figures: &[Figure]) -> String {
         };
         _ = writeln!(
             text,
-            "| {} | {subject:.0} | {} | {compared:.0} | {:.2} | {lowest:.2} to {highest:.2} | {:.2} | {} | {} |",
+            "| {} | {subject:.0} | {} | {compared:.0} | {} | {:.2} | {lowest:.2} to {highest:.2} | {:.2} | {} | {} |",
             figure.name,
             figure.compared_with,
+            figure.unit,
             figure.ratio(),
             figure.target,
             milliseconds(|round| round.subject.median_milliseconds),
@@ -58,13 +59,14 @@ pub(crate) fn write(figures: &[Figure]) -> Result<()> {
 const LABEL_WIDTH: f64 = 190.0;
 const PLOT_WIDTH: f64 = 460.0;
 const ROW_HEIGHT: f64 = 34.0;
-/// The highest ratio that the plot shows.
+/// How many times its target the plot shows of a ratio.
 const MOST: f64 = 1.2;
 
-/// A bar for each ratio, a thin line from the lowest to the highest round, and a mark at the target.
+/// A bar for how much of its target each ratio reaches, a thin line from the lowest to the highest round, and a mark at the
+/// target.
 fn plot(figures: &[Figure]) -> String {
     let height = ROW_HEIGHT * figures.len() as f64 + 40.0;
-    let width = LABEL_WIDTH + PLOT_WIDTH + 30.0;
+    let width = LABEL_WIDTH + PLOT_WIDTH + 70.0;
     let x = |ratio: f64| LABEL_WIDTH + PLOT_WIDTH * ratio.min(MOST) / MOST;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
@@ -83,24 +85,26 @@ fn plot(figures: &[Figure]) -> String {
         let top = 12.0 + ROW_HEIGHT * row as f64;
         let middle = top + 10.0;
         let (lowest, highest) = figure.spread();
-        let (start, end, target) = (x(0.0), x(figure.ratio()), x(figure.target));
+        let of_target = |ratio: f64| x(ratio / figure.target);
+        let (start, end, target) = (x(0.0), of_target(figure.ratio()), x(1.0));
         _ = writeln!(
             svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
              <rect x=\"{start:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"20\" fill=\"#4a7ab5\"/>\
              <path d=\"M{:.1} {middle:.1}H{:.1}\" stroke=\"black\"/>\
              <path d=\"M{target:.1} {:.1}v28\" stroke=\"#c33\" stroke-width=\"2\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{:.2}</text>",
+             <text x=\"{:.1}\" y=\"{:.1}\">{:.2} of {:.2}</text>",
             LABEL_WIDTH - 8.0,
             top + 14.0,
             figure.name,
             end - start,
-            x(lowest),
-            x(highest),
+            of_target(lowest),
+            of_target(highest),
             top - 4.0,
             end.max(target) + 6.0,
             top + 14.0,
             figure.ratio(),
+            figure.target,
         );
     }
     svg + "</svg>\n"

@@ -30,17 +30,17 @@ const CAPTURE_SECONDS: i64 = 7200;
 /// Where a PostgreSQL server is whose databases may be written to.
 const POSTGRES_URL: &str = "X402_BENCH_POSTGRES";
 
-pub(crate) fn on_sqlite(plan: Plan) -> Result<Figure> {
+pub(crate) fn on_sqlite(plan: Plan) -> Result<Vec<Figure>> {
     measure(SQLITE, 0.7, plan, &[])
 }
 
-pub(crate) fn on_postgres(plan: Plan) -> Result<Figure> {
+pub(crate) fn on_postgres(plan: Plan) -> Result<Vec<Figure>> {
     let url =
         env::var(POSTGRES_URL).with_context(|| format!("{POSTGRES_URL} is not set: where a server is"))?;
     measure(POSTGRES, 0.5, plan, &[("X402_DATABASE", &url)])
 }
 
-fn measure(name: &str, target: f64, plan: Plan, settings: &[(&'static str, &str)]) -> Result<Figure> {
+fn measure(name: &str, target: f64, plan: Plan, settings: &[(&'static str, &str)]) -> Result<Vec<Figure>> {
     let local = Local::start(&|text| eprintln!("{text}"))?;
     // Limits per client are not what is measured.
     let unlimited =
@@ -75,25 +75,25 @@ fn measure(name: &str, target: f64, plan: Plan, settings: &[(&'static str, &str)
         eprintln!("{:.0} a second, compared with {:.0}", sent.measured.per_second, compared.per_second);
         rounds.push(round);
     }
-    Ok(Figure {
+    Ok(vec![Figure {
         name: name.to_owned(),
         compared_with:
             "an axum handler that reads the request, checks one strict signature and answers alike".to_owned(),
         unit: "a second".to_owned(),
         target,
         rounds,
-    })
+    }])
 }
 
-pub(crate) fn in_process(plan: Plan) -> Result<Figure> {
+pub(crate) fn in_process(plan: Plan) -> Result<Vec<Figure>> {
     let job = in_process::Job { rounds: plan.rounds, measured: plan.measured };
-    Ok(Figure {
+    Ok(vec![Figure {
         name: IN_PROCESS.to_owned(),
         compared_with: "the strict check of its signature alone".to_owned(),
         unit: "a second".to_owned(),
         target: 0.9,
         rounds: Part::start(in_process::ROLE, &job)?.said()?,
-    })
+    }])
 }
 
 fn advance(streams: &mut [Stream], last: &[u64]) {

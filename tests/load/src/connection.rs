@@ -1,0 +1,46 @@
+//! A connection over HTTP that is kept open.
+
+use anyhow::{Context, Result};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request,
+    body::Bytes,
+    client::conn::http1::{SendRequest, handshake},
+    header,
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// To one server.
+pub(crate) struct Connection {
+    to: String,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Connection {
+    /// Connects to an address and a port.
+    pub(crate) async fn open(to: &str) -> Result<Self> {
+        let socket = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;
+        socket.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(socket)).await?;
+        tokio::spawn(connection);
+        Ok(Self { to: to.to_owned(), sender })
+    }
+
+    /// Sends JSON, and returns what is answered.
+    pub(crate) async fn post(&mut self, path: &str, body: Bytes) -> Result<Bytes> {
+        let request = Request::post(path)
+            .header(header::HOST, &self.to)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await.context("it did not answer")?;
+        Ok(response.into_body().collect().await.context("reading its answer")?.to_bytes())
+    }
+}
+
+/// Whether an answer of `/settle` is a yes.
+pub(crate) fn is_yes(answer: &[u8]) -> bool {
+    let yes = b"\"success\":true";
+    answer.windows(yes.len()).any(|window| window == yes)
+}

@@ -1,0 +1,132 @@
+//! The process that has intents held: so many callers at once, each with its next as soon as the last is answered.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow};
+use serde::{Deserialize, Serialize};
+use solana_sdk::signer::keypair::Keypair;
+use tokio::task::JoinSet;
+use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
+
+use crate::{
+    connection::{Connection, is_yes},
+    measured::Measured,
+    node::Node,
+    payer::{Payer, Payers},
+};
+
+/// The part of a benchmark.
+pub const ROLE: &str = "hold";
+
+/// What is to be held.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Where the verifier listens: an address and a port.
+    pub to: String,
+    /// What the merchant asks for.
+    pub accepted: PaymentRequirements,
+    /// Who pays; the first only what hostile callers ask for.
+    pub payers: Vec<Payer>,
+    /// How many ask at once.
+    pub callers: usize,
+    /// The hostile ones of them. Each has two intents of one nonce, sends one to the cluster, and asks for the other.
+    pub hostile: usize,
+    /// Where a node listens, for them.
+    pub node: String,
+    /// The key that pays for what they send.
+    pub relay: [u8; 32],
+    /// For how long they ask.
+    pub measured: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// What honest callers were answered yes.
+    pub measured: Measured,
+    /// The payments that are held.
+    pub payments: Vec<Hex32>,
+    /// How often an honest caller was answered no, with one of the answers.
+    pub refused: (usize, Option<String>),
+    /// The payers as they are now.
+    pub payers: Vec<Payer>,
+}
+
+/// Asks until the time is over, and waits for all answers.
+///
+/// # Errors
+/// If the verifier doesn't answer.
+pub fn hold(job: Job) -> Result<Held> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
+}
+
+#[derive(Default)]
+struct Told {
+    held: Vec<(Hex32, Duration)>,
+    refused: Vec<String>,
+}
+
+async fn run(job: Job) -> Result<Held> {
+    let payers = Arc::new(Mutex::new(Payers::new(job.payers.clone(), job.accepted.clone())?));
+    let job = Arc::new(job);
+    let started = Instant::now();
+    let mut callers = JoinSet::new();
+    for index in 0..job.callers {
+        let (job, payers, until) = (Arc::clone(&job), Arc::clone(&payers), started + job.measured);
+        callers.spawn(async move {
+            match index < job.hostile {
+                true => attack(&job, &payers, until).await,
+                false => ask(&job, &payers, until).await,
+            }
+        });
+    }
+    let mut told = Told::default();
+    while let Some(done) = callers.join_next().await {
+        let done = done.map_err(|error| anyhow!("a caller broke off: {error}"))??;
+        told.held.extend(done.held);
+        told.refused.extend(done.refused);
+    }
+    let elapsed = started.elapsed();
+    let (payments, durations): (_, Vec<_>) = told.held.into_iter().unzip();
+    Ok(Held {
+        measured: Measured::of(durations, elapsed),
+        payments,
+        refused: (told.refused.len(), told.refused.pop()),
+        payers: lock(&payers).left(),
+    })
+}
+
+async fn ask(job: &Job, payers: &Mutex<Payers>, until: Instant) -> Result<Told> {
+    let mut connection = Connection::open(&job.to).await?;
+    let mut told = Told::default();
+    while Instant::now() < until {
+        let signed = lock(payers).sign()?;
+        let asked = Instant::now();
+        let answer = connection.post("/settle", signed.body.into()).await?;
+        match is_yes(&answer) {
+            true => told.held.push((signed.payment_id, asked.elapsed())),
+            false => told.refused.push(String::from_utf8_lossy(&answer).into_owned()),
+        }
+    }
+    Ok(told)
+}
+
+async fn attack(job: &Job, payers: &Mutex<Payers>, until: Instant) -> Result<Told> {
+    let (mut connection, mut node) = (Connection::open(&job.to).await?, Node::connect(&job.node).await?);
+    let relay = Keypair::new_from_array(job.relay);
+    while Instant::now() < until {
+        let [mine, asked_for] = lock(payers).sign_twice()?;
+        let blockhash = node.blockhash().await?;
+        // Where it fails the verifier was faster.
+        _ = node.authorize(&relay, blockhash, &mine.terms).await;
+        connection.post("/settle", asked_for.body.into()).await?;
+    }
+    Ok(Told::default())
+}
+
+fn lock(payers: &Mutex<Payers>) -> std::sync::MutexGuard<'_, Payers> {
+    payers.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,123 @@
+//! Many payers with an escrow and a session each, who all pay one merchant.
+
+use anyhow::{Context, Result};
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::json;
+use solana_sdk::signature::{Keypair, Signer};
+use x402_escrow_interface::{
+    address,
+    instruction::{SessionLimits, deposit, open_escrow, open_session},
+    receivers::ANYONE,
+};
+use x402_escrow_load::payer::Payer;
+use x402_escrow_tests::local::{
+    Grant, Local, ONE_TOKEN, Verifier,
+    parties::{Parties, now},
+    program_id,
+};
+use x402_escrow_wire::{
+    auth_capture::{CaptureAuthorizer, Extra, Level, LifecyclePayload},
+    payment::PaymentRequirements,
+    text::{Base58, Decimal, Hex32},
+};
+
+/// What each payment is of, in base units.
+const AMOUNT: u64 = 100;
+const DEPOSIT: u64 = 1_000 * ONE_TOKEN;
+const CAPTURE_SECONDS: i64 = 7200;
+const DAY_SECONDS: i64 = 86_400;
+
+pub(crate) struct Market {
+    pub(crate) payers: Vec<Payer>,
+    /// What the merchant asks for.
+    pub(crate) accepted: PaymentRequirements,
+    merchant: SigningKey,
+}
+
+impl Market {
+    pub(crate) fn open(local: &Local, verifier: &Verifier, count: usize) -> Result<Self> {
+        let merchant = SigningKey::from_bytes(Keypair::new().secret_bytes());
+        let pay_to = Base58(merchant.verifying_key().to_bytes());
+        local.chain.give_tokens(&pay_to.into(), &local.mint, 0)?;
+        let extra = Extra {
+            payment_flow: "escrow".to_owned(),
+            capture_mode: None,
+            program: program_id().into(),
+            fee_payer: verifier.fee_payer.into(),
+            capture_authorizer: CaptureAuthorizer::Key(pay_to),
+            request_price: None,
+            receiver_authorizer: pay_to,
+            capture_deadline: now() + CAPTURE_SECONDS,
+            refund_deadline: 0,
+            fee_recipient: None,
+            max_fee_bps: 0,
+            resource_hash: Hex32([7; 32]),
+            commitment: None,
+        };
+        let supported: serde_json::Value =
+            reqwest::blocking::get(format!("{}/supported", verifier.url))?.json()?;
+        let network = supported["kinds"][0]["network"].as_str().context("the network")?.to_owned();
+        let accepted = PaymentRequirements {
+            scheme: "auth-capture".to_owned(),
+            network,
+            amount: Decimal(AMOUNT),
+            asset: local.mint.into(),
+            pay_to,
+            max_timeout_seconds: 60,
+            extra: extra.to_map(),
+        };
+        let payers = (0..count).map(|_| open_one(local)).collect::<Result<_>>()?;
+        Ok(Self { payers, accepted, merchant })
+    }
+
+    /// The request that captures a payment in full; who is hurried waits until that is confirmed.
+    pub(crate) fn capture(&self, payment_id: Hex32, is_hurried: bool) -> Result<String> {
+        let (amount, fee) = (Decimal(AMOUNT), Decimal(0));
+        let unsigned =
+            LifecyclePayload::Capture { payment_id, amount, fee, last: true, signature: Base58([0; 64]) };
+        let signature = Base58(self.merchant.sign(&unsigned.signed_bytes()).to_bytes());
+        let mut extra = Extra::read(&self.accepted).context("what the merchant asks for")?;
+        extra.commitment = is_hurried.then_some(Level::Confirmed);
+        let accepted = PaymentRequirements { extra: extra.to_map(), ..self.accepted.clone() };
+        Ok(Parties::body(&accepted, &json!(unsigned.with_signature(signature))).to_string())
+    }
+
+    /// How many payments are held, but for those of the first payer.
+    pub(crate) fn open_holds(&self, local: &Local) -> Result<u64> {
+        self.payers[1..].iter().try_fold(0, |sum, payer| {
+            let key = SigningKey::from_bytes(&payer.session_key).verifying_key().to_bytes();
+            let address = address::session(&program_id(), &payer.escrow.into(), &key.into());
+            Ok(sum + u64::from(local.chain.session(&address)?.open_holds))
+        })
+    }
+}
+
+fn open_one(local: &Local) -> Result<Payer> {
+    let (owner, session_key) = (Keypair::new(), Keypair::new());
+    let (program, faucet, mint) = (program_id(), local.chain.faucet.pubkey(), local.mint);
+    local
+        .chain
+        .give(&mint, &[Grant { owner: owner.pubkey(), lamports: 100_000_000, tokens: Some(DEPOSIT) }])?;
+    let escrow = address::escrow(&program, &owner.pubkey(), &mint);
+    let limits = SessionLimits {
+        expires_at: now() + DAY_SECONDS,
+        maximum_payment: DEPOSIT,
+        maximum_total: DEPOSIT,
+        maximum_per_period: 0,
+        period_seconds: 0,
+        receivers_root: ANYONE,
+    };
+    let mut open = open_escrow(&program, &faucet, &owner.pubkey(), &mint, &address::TOKEN_PROGRAM_ID);
+    open.push(open_session(&program, &faucet, &owner.pubkey(), &escrow, &session_key.pubkey(), &limits));
+    local.chain.send(&open, &[&owner])?;
+    let source = address::associated_token(&owner.pubkey(), &mint, &address::TOKEN_PROGRAM_ID);
+    let opened = local.chain.escrow(&owner.pubkey(), &mint)?;
+    local.chain.send(&[deposit(&program, &owner.pubkey(), &source, &escrow, &opened, DEPOSIT)], &[&owner])?;
+    let stored = local.chain.session(&address::session(&program, &escrow, &session_key.pubkey()))?;
+    Ok(Payer {
+        escrow: escrow.into(),
+        session_key: *session_key.secret_bytes(),
+        incarnation: Base58(stored.incarnation),
+        next_nonce: 1,
+    })
+}
