@@ -3,8 +3,8 @@
 use std::{
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64},
     },
     time::Duration,
 };
@@ -14,11 +14,9 @@ use tokio::sync::{Notify, watch};
 use x402_escrow_domain::{
     books::SessionKey,
     budget::{Budgets, Ledger},
-    cluster::Consensus,
     gather::GatherSettings,
     policy::{Policies, Policy},
     tokens::{NoTokens, Tokens},
-    transaction::Version,
     verify::{self, FormerFeePayers, NoProgram, Rules},
     webhook::Webhook,
 };
@@ -26,9 +24,10 @@ use x402_escrow_interface::Address;
 use x402_escrow_wire::clock::unix_now;
 
 use crate::{
-    chain::{Chain, ChainError, facts, live::Blocks, recent::Recent, together::Together},
+    chain::{Chain, ChainError, live::Blocks, recent::Recent, together::Together},
     engine::{
         changes::Changes,
+        consensus::Told,
         deny_list::{DenyList, DenyListSettings},
         heartbeat::Heartbeat,
         limits::{LimitSettings, Limits},
@@ -60,8 +59,8 @@ pub struct App {
     pub rules: Rules,
     /// What is accepted under each consensus.
     policies: Policies,
-    /// Which the cluster runs, as far as its nodes told last.
-    consensus: Mutex<Consensus>,
+    /// What the cluster's nodes told last.
+    pub cluster: Told,
     /// Pays fees and rent.
     pub fee_payer: Keypair,
     /// Makes codes for the pages of merchants.
@@ -104,8 +103,6 @@ pub struct App {
     pub changes: Changes,
     /// Whose payments go alone.
     pub suspects: Suspects,
-    /// Whether the cluster takes transactions of version 1, as far as its nodes told last.
-    takes_version_1: AtomicBool,
     /// Whether the store took no write when that was last tried.
     pub is_unwritable: AtomicBool,
     /// Whether the service is stopping: followers must go.
@@ -222,7 +219,7 @@ impl App {
                 policy: policies.otherwise.clone(),
             },
             policies,
-            consensus: Mutex::default(),
+            cluster: Told::default(),
             together: Together::new(Arc::clone(&chain)),
             recent: Recent::default(),
             chain,
@@ -249,11 +246,10 @@ impl App {
             unreadable: UnreadableRows::default(),
             changes: Changes::default(),
             suspects: Suspects::default(),
-            takes_version_1: AtomicBool::new(false),
             is_unwritable: AtomicBool::new(false),
             is_stopping: watch::Sender::new(false),
         };
-        app.ask_cluster().await;
+        app.cluster.ask(app.chain.as_ref()).await;
         Ok(app)
     }
 
@@ -281,45 +277,7 @@ impl App {
 
     /// What is accepted, and how final it must be, under the consensus that the cluster runs.
     pub fn policy(&self) -> &Policy {
-        self.policies.of(self.consensus())
-    }
-
-    /// Which consensus the cluster runs, as far as its nodes told last.
-    pub fn consensus(&self) -> Consensus {
-        *self.consensus.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How transactions are written that carry several operations.
-    pub fn transaction_version(&self) -> Version {
-        if self.takes_version_1.load(Ordering::Relaxed) { Version::One } else { Version::Legacy }
-    }
-
-    /// Asks which consensus the cluster runs, and which transactions it takes. What was told before holds while no node
-    /// answers.
-    pub async fn ask_cluster(&self) {
-        self.ask_consensus().await;
-        match facts::takes_version_1(self.chain.as_ref()).await {
-            Ok(takes) => {
-                if self.takes_version_1.swap(takes, Ordering::Relaxed) != takes {
-                    tracing::info!(takes, "the cluster takes transactions of version 1");
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the nodes don't tell which transactions the cluster takes")
-            }
-        }
-    }
-
-    async fn ask_consensus(&self) {
-        match self.chain.consensus().await {
-            Ok(told) => {
-                let mut known = self.consensus.lock().unwrap_or_else(PoisonError::into_inner);
-                if std::mem::replace(&mut *known, told) != told {
-                    tracing::info!(consensus = ?told, "the cluster's consensus");
-                }
-            }
-            Err(error) => tracing::debug!(%error, "the nodes don't tell the cluster's consensus"),
-        }
+        self.policies.of(self.cluster.consensus())
     }
 
     /// This machine's time, unix seconds.

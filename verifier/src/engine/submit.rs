@@ -58,7 +58,8 @@ pub async fn submit(app: &App, operations: &[Operation]) -> (Vec<MissingHold>, R
 async fn send_all(app: &App, mut rest: Vec<Prepared>) -> Result<bool, SubmitError> {
     let mut transactions = Vec::new();
     while !rest.is_empty() {
-        let fitting = transaction::fitting(app.transaction_version(), &app.rules.fee_payer, &parts(&rest))?;
+        let fitting =
+            transaction::fitting(app.cluster.transaction_version(), &app.rules.fee_payer, &parts(&rest))?;
         let more = rest.split_off(fitting);
         transactions.push(send_together(app, rest));
         rest = more;
@@ -129,7 +130,7 @@ async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<(OperationKey, A
     let urgency = operations.iter().map(|prepared| prepared.urgency).max().unwrap_or_default();
     let prices = &app.settings.compute_unit_prices_micro_lamports;
     // One alone is sent as every cluster takes it.
-    let version = if operations.len() > 1 { app.transaction_version() } else { Version::Legacy };
+    let version = if operations.len() > 1 { app.cluster.transaction_version() } else { Version::Legacy };
     let terms = Terms {
         fee_payer: &app.fee_payer,
         compute_unit_price_micro_lamports: priority_fee::price(recent, prices, urgency),

@@ -113,7 +113,7 @@ pub(crate) async fn examine(app: &App) -> Health {
         paused: app.is_paused.load(Ordering::Relaxed),
         has_leader: false,
         unreadable_rows: app.unreadable.count(),
-        consensus: app.consensus(),
+        consensus: app.cluster.consensus(),
         slot: None,
         slot_age_seconds: None,
         fee_payer_lamports: None,

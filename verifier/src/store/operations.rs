@@ -17,8 +17,8 @@ use super::{Readable, Store, StoreError, budgets, row};
 
 impl Store {
     /// All operations whose state can still change, oldest first, with the transactions that count for it. One of whose
-    /// transactions is unreadable is unreadable too: it may have been sent. Only those that are in no block have all their
-    /// bytes; of the others there is the first, which says how they are laid out: every look reads all of this.
+    /// transactions is unreadable is unreadable too: it may have been sent. Of those in a block there is the first byte
+    /// only, which says how they are laid out: every look reads all of this.
     ///
     /// # Errors
     /// If the store fails.
@@ -32,11 +32,10 @@ impl Store {
             operations.add(|| name(row, "id"), row::operation(row))?;
         }
         let attempts = sqlx::query(
-            "SELECT transactions.signature, operation_id, position, last_valid_block_height, transactions.state, slot, block_hash,
-             transactions.error_code, transactions.error, is_blameless,
-             CASE WHEN transactions.state = 'sent' THEN bytes ELSE substr(bytes, 1, 1) END AS bytes
-             FROM transactions JOIN operations ON operations.id = operation_id
-             WHERE closed = 0 AND retired = 0 ORDER BY transactions.rowid",
+            "SELECT t.signature, operation_id, position, last_valid_block_height, t.state, slot, block_hash,
+             t.error_code, t.error, is_blameless, CASE WHEN t.state = 'sent' THEN bytes ELSE substr(bytes, 1, 1) END AS bytes
+             FROM transactions AS t JOIN operations ON operations.id = operation_id
+             WHERE closed = 0 AND retired = 0 ORDER BY t.rowid",
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -44,9 +43,7 @@ impl Store {
         for row in &attempts {
             known.add(|| name(row, "operation_id"), row::attempt(row))?;
         }
-        let is_readable = |operation: &Operation| {
-            !known.unreadable.iter().any(|unreadable| unreadable.name == named(operation.id))
-        };
+        let is_readable = |open: &Operation| !known.unreadable.iter().any(|one| one.name == named(open.id));
         operations.rows.retain(is_readable);
         operations.unreadable.extend(known.unreadable);
         Ok(Readable { rows: join(operations.rows, known.rows), unreadable: operations.unreadable })

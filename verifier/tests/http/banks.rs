@@ -32,7 +32,7 @@ async fn status_is(world: &World, id: Hex32, operation: usize, status: &str) -> 
 
 /// Settles a hold whose block is processed. Only TowerBFT's verifier says yes to that.
 async fn hold(world: &World, body: &Value) -> Hex32 {
-    if world.app.consensus() == Consensus::TowerBft {
+    if world.app.cluster.consensus() == Consensus::TowerBft {
         world.settled(body).await;
     } else {
         let answer = world.settle(body).await;

@@ -67,10 +67,10 @@ async fn a_cluster_that_migrates_is_noticed_and_a_silent_node_changes_nothing() 
     world.cluster.state().level = Commitment::Processed;
     assert_eq!(held_at_last(&world, 1).await, (json!("processed"), json!(true)));
     world.cluster.state().consensus = Consensus::Alpenglow;
-    world.app.ask_cluster().await;
+    world.app.cluster.ask(world.app.chain.as_ref()).await;
     assert_eq!(held(&world, 2).await, (json!("finalized"), json!(false)));
     world.cluster.state().is_down = true;
-    world.app.ask_cluster().await;
+    world.app.cluster.ask(world.app.chain.as_ref()).await;
     world.cluster.state().is_down = false;
     assert_eq!(held(&world, 3).await, (json!("finalized"), json!(false)));
     assert_eq!(world.get("/health").await.1["consensus"], "alpenglow");

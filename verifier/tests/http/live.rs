@@ -189,7 +189,7 @@ async fn the_consensus_is_asked_for_when_a_node_connects() {
     let mut announcements = node.let_in(&[]).await;
     announcements.announce().await;
     let since = Instant::now();
-    wait::until("the consensus", async || world.app.consensus() == Consensus::Alpenglow).await;
+    wait::until("the consensus", async || world.app.cluster.consensus() == Consensus::Alpenglow).await;
     assert!(since.elapsed() < Duration::from_secs(25), "{:?}", since.elapsed());
 }
 

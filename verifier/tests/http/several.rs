@@ -200,7 +200,7 @@ async fn the_consensus_is_asked_for_when_a_node_is_back_and_not_only_from_time_t
     setting.world.cluster.state().consensus = Consensus::Alpenglow;
     setting.nodes[2].break_with(Fault::None);
     let since = Instant::now();
-    let is_known = async || setting.world.app.consensus() == Consensus::Alpenglow;
+    let is_known = async || setting.world.app.cluster.consensus() == Consensus::Alpenglow;
     wait::until("the consensus", is_known).await;
     assert!(since.elapsed() < Duration::from_secs(25), "{:?}", since.elapsed());
 }
