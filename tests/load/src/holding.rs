@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use solana_sdk::signer::keypair::Keypair;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 /// The part of a benchmark.
 pub const ROLE: &str = "hold";
 
+/// How long a hostile caller rests: it asks about as often as an honest one, whose answers take longer.
+const HOSTILE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What is to be held.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -28,7 +31,7 @@ pub struct Job {
     pub to: String,
     /// What the merchant asks for.
     pub accepted: PaymentRequirements,
-    /// Who pays; the first only what hostile callers ask for.
+    /// Who pays, the first what hostile callers ask for.
     pub payers: Vec<Payer>,
     /// How many ask at once.
     pub callers: usize,
@@ -38,16 +41,18 @@ pub struct Job {
     pub node: String,
     /// The key that pays for what they send.
     pub relay: [u8; 32],
-    /// For how long they ask.
+    /// For how long before anything is measured.
+    pub warm_up: Duration,
+    /// For how long after that.
     pub measured: Duration,
 }
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Held {
-    /// What honest callers were answered yes.
+    /// What honest callers were answered yes while it was measured.
     pub measured: Measured,
-    /// The payments that are held.
+    /// All payments that are held.
     pub payments: Vec<Hex32>,
     /// How often an honest caller was answered no, with one of the answers.
     pub refused: (usize, Option<String>),
@@ -65,21 +70,23 @@ pub fn hold(job: Job) -> Result<Held> {
 
 #[derive(Default)]
 struct Told {
-    held: Vec<(Hex32, Duration)>,
+    held: Vec<Hex32>,
+    /// How long each answer took that came while it was measured.
+    answered: Vec<Duration>,
     refused: Vec<String>,
 }
 
 async fn run(job: Job) -> Result<Held> {
     let payers = Arc::new(Mutex::new(Payers::new(job.payers.clone(), job.accepted.clone())?));
     let job = Arc::new(job);
-    let started = Instant::now();
+    let from = Instant::now() + job.warm_up;
     let mut callers = JoinSet::new();
     for index in 0..job.callers {
-        let (job, payers, until) = (Arc::clone(&job), Arc::clone(&payers), started + job.measured);
+        let (job, payers) = (Arc::clone(&job), Arc::clone(&payers));
         callers.spawn(async move {
             match index < job.hostile {
-                true => attack(&job, &payers, until).await,
-                false => ask(&job, &payers, until).await,
+                true => attack(&job, &payers, from).await,
+                false => ask(&job, &payers, from).await,
             }
         });
     }
@@ -87,42 +94,48 @@ async fn run(job: Job) -> Result<Held> {
     while let Some(done) = callers.join_next().await {
         let done = done.map_err(|error| anyhow!("a caller broke off: {error}"))??;
         told.held.extend(done.held);
+        told.answered.extend(done.answered);
         told.refused.extend(done.refused);
     }
-    let elapsed = started.elapsed();
-    let (payments, durations): (_, Vec<_>) = told.held.into_iter().unzip();
     Ok(Held {
-        measured: Measured::of(durations, elapsed),
-        payments,
+        measured: Measured::of(told.answered, job.measured),
+        payments: told.held,
         refused: (told.refused.len(), told.refused.pop()),
         payers: lock(&payers).left(),
     })
 }
 
-async fn ask(job: &Job, payers: &Mutex<Payers>, until: Instant) -> Result<Told> {
+async fn ask(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told> {
+    let until = from + job.measured;
     let mut connection = Connection::open(&job.to).await?;
     let mut told = Told::default();
     while Instant::now() < until {
         let signed = lock(payers).sign()?;
         let asked = Instant::now();
         let answer = connection.post("/settle", signed.body.into()).await?;
-        match is_yes(&answer) {
-            true => told.held.push((signed.payment_id, asked.elapsed())),
-            false => told.refused.push(String::from_utf8_lossy(&answer).into_owned()),
+        let now = Instant::now();
+        if !is_yes(&answer) {
+            told.refused.push(String::from_utf8_lossy(&answer).into_owned());
+            continue;
+        }
+        told.held.push(signed.payment_id);
+        if now >= from && now < until {
+            told.answered.push(now - asked);
         }
     }
     Ok(told)
 }
 
-async fn attack(job: &Job, payers: &Mutex<Payers>, until: Instant) -> Result<Told> {
+async fn attack(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told> {
     let (mut connection, mut node) = (Connection::open(&job.to).await?, Node::connect(&job.node).await?);
     let relay = Keypair::new_from_array(job.relay);
-    while Instant::now() < until {
+    while Instant::now() < from + job.measured {
         let [mine, asked_for] = lock(payers).sign_twice()?;
         let blockhash = node.blockhash().await?;
         // Where it fails the verifier was faster.
         _ = node.authorize(&relay, blockhash, &mine.terms).await;
         connection.post("/settle", asked_for.body.into()).await?;
+        sleep(HOSTILE_PAUSE).await;
     }
     Ok(Told::default())
 }

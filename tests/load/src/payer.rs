@@ -30,7 +30,7 @@ pub struct Payer {
     pub next_nonce: u64,
 }
 
-/// All of them, each signing in turn.
+/// All of them, the honest ones signing in turn. The first is hostile.
 pub(crate) struct Payers {
     payers: Vec<Payer>,
     accepted: PaymentRequirements,
@@ -59,16 +59,16 @@ impl Payers {
         self.payers.clone()
     }
 
-    /// The next payer's next intent.
+    /// The next honest payer's next intent.
     pub(crate) fn sign(&mut self) -> Result<Signed> {
-        self.next = (self.next + 1) % self.payers.len();
+        self.next = self.next % (self.payers.len() - 1) + 1;
         let payer = &mut self.payers[self.next];
         let nonce = payer.next_nonce;
         payer.next_nonce += 1;
         self.signed(self.next, nonce, 0)
     }
 
-    /// Two intents of one nonce of the first payer, of which one can be held.
+    /// Two intents of one nonce of the hostile payer, of which one can be held.
     pub(crate) fn sign_twice(&mut self) -> Result<[Signed; 2]> {
         let nonce = self.payers[0].next_nonce;
         self.payers[0].next_nonce += 1;

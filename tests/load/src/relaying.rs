@@ -40,16 +40,18 @@ pub struct Job {
     pub relay: [u8; 32],
     /// What the merchant asks for.
     pub accepted: PaymentRequirements,
-    /// Who pays.
+    /// Who pays, the first nothing.
     pub payers: Vec<Payer>,
-    /// For how long it sends.
+    /// For how long before anything is measured.
+    pub warm_up: Duration,
+    /// For how long after that.
     pub measured: Duration,
 }
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Relayed {
-    /// What was confirmed.
+    /// What was confirmed while it was measured.
     pub measured: Measured,
     /// The payers as they are now.
     pub payers: Vec<Payer>,
@@ -78,8 +80,8 @@ async fn run(job: Job) -> Result<Relayed> {
         blockhash: Mutex::new(node.blockhash().await?),
         relay: Keypair::new_from_array(job.relay),
     });
-    let started = Instant::now();
-    let until = started + job.measured;
+    let from = Instant::now() + job.warm_up;
+    let until = from + job.measured;
     let mut senders = JoinSet::new();
     for _ in 0..SENDERS {
         let (shared, to) = (Arc::clone(&shared), job.node.clone());
@@ -94,7 +96,8 @@ async fn run(job: Job) -> Result<Relayed> {
             for (signature, confirmed) in asked.iter().zip(node.confirmed(asked).await?) {
                 let Some(succeeded) = confirmed else { continue };
                 ensure!(succeeded, "an authorization failed: {signature}");
-                durations.extend(lock(&shared.under_way).remove(signature).map(|sent| sent.elapsed()));
+                let (sent, now) = (lock(&shared.under_way).remove(signature), Instant::now());
+                durations.extend(sent.filter(|_| now >= from && now < until).map(|sent| now - sent));
             }
         }
         let is_over = Instant::now() >= until && senders.is_empty();
@@ -108,7 +111,7 @@ async fn run(job: Job) -> Result<Relayed> {
         ensure!(Instant::now() < until + PATIENCE, "{left} authorizations are in no block");
     }
     let payers = lock(&shared.payers).left();
-    Ok(Relayed { measured: Measured::of(durations, started.elapsed()), payers })
+    Ok(Relayed { measured: Measured::of(durations, job.measured), payers })
 }
 
 async fn send(shared: &Shared, to: &str, until: Instant) -> Result<()> {

@@ -18,16 +18,17 @@ use crate::{Plan, figures::Figure, market::Market, parts::Part};
 pub(crate) const NAME: &str = "holds";
 
 /// How many pay; one more is hostile.
-const PAYERS: usize = 16;
+const PAYERS: usize = 64;
 /// How many are captured at the same time.
 const CAPTURING: usize = 64;
 const LAMPORTS: u64 = 1_000_000_000;
-/// Nobody limits what is measured.
+/// Nobody else limits what is measured.
 const AMPLE: &str = "{ hour = 9000000000000, day = 9000000000000 }";
 
 const SETTINGS: [(&str, &str); 18] = [
     ("X402_REQUESTS_PER_MINUTE_PER_CLIENT", "0"),
-    ("X402_PAYMENTS_PER_MINUTE_PER_SESSION", "0"),
+    // Several times what an honest one asks for here.
+    ("X402_PAYMENTS_PER_MINUTE_PER_SESSION", "1200"),
     ("X402_PAYMENTS_PER_MINUTE_PER_PAYER", "0"),
     ("X402_PAYMENTS_PER_MINUTE_PER_RECEIVER", "0"),
     ("X402_PAYMENTS_PER_MINUTE", "0"),
@@ -53,8 +54,11 @@ struct Bench {
     verifier: Verifier,
     relay: Keypair,
     market: Market,
-    measured: Duration,
+    plan: Plan,
 }
+
+/// Before each measurement: as long as the first answers take.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     let local = Local::start(&|text| eprintln!("{text}"))?;
@@ -65,7 +69,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     }
     eprintln!("opening {} escrows", PAYERS + 1);
     let market = Market::open(&local, &verifier, PAYERS + 1)?;
-    let mut bench = Bench { local, verifier, relay, market, measured: plan.measured };
+    let mut bench = Bench { local, verifier, relay, market, plan };
     let (mut few, mut many, mut attacked) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         let compared = bench.relay()?;
@@ -110,30 +114,30 @@ impl Bench {
             node: address(self.local.rpc_url()),
             relay: *self.relay.secret_bytes(),
             accepted: self.market.accepted.clone(),
-            payers: self.market.payers[1..].to_vec(),
-            measured: self.measured,
+            payers: self.market.payers.clone(),
+            warm_up: WARM_UP,
+            measured: self.plan.measured,
         };
         let relayed: Relayed = Part::start(relaying::ROLE, &job)?.said()?;
-        self.market.payers.splice(1.., relayed.payers);
+        self.market.payers = relayed.payers;
         eprintln!("{:.0} a second straight to the node", relayed.measured.per_second);
         Ok(relayed.measured)
     }
 
     fn hold(&mut self, callers: usize, hostile: usize) -> Result<Held> {
-        // The first payer is for the hostile.
-        let from = usize::from(hostile == 0);
         let job = holding::Job {
             to: address(&self.verifier.url),
             accepted: self.market.accepted.clone(),
-            payers: self.market.payers[from..].to_vec(),
+            payers: self.market.payers.clone(),
             callers,
             hostile,
             node: address(self.local.rpc_url()),
             relay: *self.relay.secret_bytes(),
-            measured: self.measured,
+            warm_up: WARM_UP,
+            measured: self.plan.measured,
         };
         let held: Held = Part::start(holding::ROLE, &job)?.said()?;
-        self.market.payers.splice(from.., held.payers.clone());
+        self.market.payers.clone_from(&held.payers);
         let (refused, answer) = &held.refused;
         eprintln!(
             "{:.0} holds a second of {callers} callers, {hostile} of them hostile",

@@ -1,5 +1,7 @@
 //! Many payers with an escrow and a session each, who all pay one merchant.
 
+use std::thread;
+
 use anyhow::{Context, Result};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::json;
@@ -26,6 +28,8 @@ const AMOUNT: u64 = 100;
 const DEPOSIT: u64 = 1_000 * ONE_TOKEN;
 const CAPTURE_SECONDS: i64 = 7200;
 const DAY_SECONDS: i64 = 86_400;
+/// How many escrows are opened at the same time.
+const OPENING: usize = 13;
 
 pub(crate) struct Market {
     pub(crate) payers: Vec<Payer>,
@@ -66,8 +70,14 @@ impl Market {
             max_timeout_seconds: 60,
             extra: extra.to_map(),
         };
-        let payers = (0..count).map(|_| open_one(local)).collect::<Result<_>>()?;
-        Ok(Self { payers, accepted, merchant })
+        let open = |count: usize| (0..count).map(|_| open_one(local)).collect::<Result<Vec<_>>>();
+        // Most of it is waiting for blocks.
+        let payers = thread::scope(|scope| {
+            let parts: Vec<_> =
+                (0..OPENING).map(|part| scope.spawn(move || open((count + part) / OPENING))).collect();
+            parts.into_iter().map(|part| part.join().expect("it does not panic")).collect::<Result<Vec<_>>>()
+        })?;
+        Ok(Self { payers: payers.concat(), accepted, merchant })
     }
 
     /// The request that captures a payment in full; who is hurried waits until that is confirmed.
