@@ -23,7 +23,10 @@ pub(super) enum Written<T> {
 /// Tells who asked for some work what it came to, once all is committed or not.
 type Finish = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
 
-type Work = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Finish> + Send>;
+/// Some work is done, and the transaction can go on or can't.
+type Done = (Finish, Result<(), StoreError>);
+
+type Work = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Done> + Send>;
 
 /// What waits for its turn. Whoever has it does all that is there, in one transaction.
 #[derive(Clone, Default)]
@@ -58,12 +61,12 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |connection| {
             Box::pin(async move {
-                let done = apart(connection, work).await;
+                let (done, goes_on) = apart(connection, work).await;
                 let finish: Finish = Box::new(move |committed| {
                     // Who doesn't listen any more has hung up.
                     _ = answer.send(committed.map_err(StoreError::Together).and(done));
                 });
-                finish
+                (finish, goes_on)
             })
         });
         self.waiting.lock().push(work);
@@ -90,35 +93,45 @@ impl Store {
             Ok(transaction) => transaction,
             Err(error) => return tracing::warn!(%error, "nothing can be written"),
         };
-        let mut finishes = Vec::with_capacity(works.len());
+        let (mut finishes, mut done) = (Vec::with_capacity(works.len()), Ok(()));
         for work in works {
-            finishes.push(work(&mut transaction).await);
+            let (finish, goes_on) = work(&mut transaction).await;
+            finishes.push(finish);
+            if goes_on.is_err() {
+                // A commit might say that all is well. Without one nothing of it is written.
+                done = goes_on;
+                break;
+            }
         }
-        let committed = transaction.commit().await.map_err(|error| Arc::new(StoreError::from(error)));
+        let committed = match done {
+            Ok(()) => transaction.commit().await.map_err(StoreError::from),
+            Err(error) => Err(error),
+        };
+        let committed = committed.map_err(Arc::new);
         for finish in finishes {
             finish(committed.clone());
         }
     }
 }
 
-/// Does some work so that it can be undone without what was done before it.
-async fn apart<T, W>(connection: &mut AnyConnection, work: W) -> Result<T, StoreError>
+/// Does some work so that it can be undone without what was done before it. Returns what it came to, and whether the
+/// transaction can go on: where a savepoint fails, nobody knows what is in it.
+async fn apart<T, W>(
+    connection: &mut AnyConnection,
+    work: W,
+) -> (Result<T, StoreError>, Result<(), StoreError>)
 where
     W: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<Written<T>, StoreError>>,
 {
-    let mut savepoint = connection.begin().await?;
-    match work(&mut savepoint).await {
-        Ok(Written::Kept(value)) => {
-            savepoint.commit().await?;
-            Ok(value)
-        }
-        Ok(Written::Dropped(value)) => {
-            savepoint.rollback().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            savepoint.rollback().await?;
-            Err(error)
-        }
-    }
+    let mut savepoint = match connection.begin().await {
+        Ok(savepoint) => savepoint,
+        Err(error) => return (Err(StoreError::Left), Err(error.into())),
+    };
+    let (is_kept, done) = match work(&mut savepoint).await {
+        Ok(Written::Kept(value)) => (true, Ok(value)),
+        Ok(Written::Dropped(value)) => (false, Ok(value)),
+        Err(error) => (false, Err(error)),
+    };
+    let ended = if is_kept { savepoint.commit().await } else { savepoint.rollback().await };
+    (done, ended.map_err(StoreError::from))
 }

@@ -1,6 +1,7 @@
 //! Several verifiers over one store. What needs PostgreSQL is ignored unless asked for: `cargo xtask test` does, with
 //! `X402_TEST_POSTGRES`.
 
+mod broken;
 mod crash;
 mod durable;
 mod password;
@@ -18,14 +19,14 @@ use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
 use x402_escrow_domain::{
     budget::{self, Budgets, Limit, Limits},
-    facts::{Subject, receiver_token_accounts},
+    facts::{Facts, Subject, receiver_token_accounts},
     payment::{Action, HoldTerms, Payment},
     policy::Policy,
     promises::Promises,
     verify::intent::{self, Proposal},
 };
 use x402_escrow_verifier::{
-    chain::Chain,
+    chain::{self, Chain},
     engine::budget::charge_transfer,
     store::{Accepted, Database, NewIntent, StoreError},
 };
@@ -68,6 +69,14 @@ fn payment(world: &World, requirements: &PaymentRequirements, nonce: u64) -> Pay
     Payment::signed(hold, keypair(PAYER).pubkey(), world.mint, unix_now())
 }
 
+/// What the chain says of the session and the receiver.
+async fn facts(world: &World, requirements: &PaymentRequirements) -> Facts {
+    let receivers = BTreeSet::from(receiver_token_accounts(&requirements.pay_to.into(), &world.mint));
+    let subject =
+        Subject { program: program(), escrow: world.escrow, session_key: world.session_key(), nonce: None };
+    chain::facts::read(&world.app.together, &subject, &receivers).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_second_verifier_does_not_work_beside_the_first() {
     let first = World::new().await;
@@ -100,11 +109,7 @@ async fn thousands_of_payments_at_once_at_two_verifiers_are_never_promised_more_
     first.crash().await;
     second.crash().await;
     let requirements = first.requirements(AMOUNT);
-    let receivers = receiver_token_accounts(&requirements.pay_to.into(), &first.mint);
-    let (chain, receivers) = (&first.app.together, BTreeSet::from(receivers));
-    let subject =
-        Subject { program: program(), escrow: first.escrow, session_key: first.session_key(), nonce: None };
-    let facts = x402_escrow_verifier::chain::facts::read(chain, &subject, &receivers).await.unwrap();
+    let facts = facts(&first, &requirements).await;
     let payments: Vec<_> = (1..=PAYMENTS).map(|nonce| payment(&first, &requirements, nonce)).collect();
     let accept = |world: &World, payment: &Payment| {
         let (store, payment, facts) = (world.app.store.clone(), payment.clone(), facts.clone());
