@@ -71,6 +71,13 @@ pub struct Part {
     pub instruction: Instruction,
     /// Compute units that it may use.
     pub compute_unit_limit: u32,
+    /// How many instructions of other programs it calls.
+    pub calls: u8,
+}
+
+/// How often tokens are moved where `fee` is taken for somebody else.
+const fn payouts(fee: u64) -> u8 {
+    if fee > 0 { 2 } else { 1 }
 }
 
 /// What authorizes `hold`. The fee payer pays the hold's rent.
@@ -78,6 +85,7 @@ pub fn authorize(fee_payer: &Address, hold: &HoldTerms) -> Part {
     Part {
         instruction: instruction::authorize(fee_payer, &hold.intent, &hold.signature, &hold.receiver_proof),
         compute_unit_limit: AUTHORIZE_COMPUTE_UNIT_LIMIT,
+        calls: 1,
     }
 }
 
@@ -93,33 +101,38 @@ pub fn charge(signed: &HoldTerms, action: &Action, escrow: &Escrow) -> Option<Pa
     Some(Part {
         instruction: instruction::charge(intent, by_session_key, receiver_proof, escrow, &charge),
         compute_unit_limit: CHARGE_COMPUTE_UNIT_LIMIT,
+        calls: payouts(fee),
     })
 }
 
 /// What carries out `action` on `hold`. None for an authorization, see [`authorize`], a charge, see [`charge`], and for what somebody else signs too.
 pub fn on_hold(hold: &HoldTerms, action: &Action, state: &HoldState) -> Option<Part> {
     let (intent_digest, accounts) = (hold.intent.digest(), hold_accounts(hold, state));
-    let (instruction, compute_unit_limit) = match *action {
+    let (instruction, compute_unit_limit, calls) = match *action {
         Action::Authorize | Action::Transfer | Action::Charge { .. } | Action::Refund { .. } => return None,
         Action::Capture { amount, fee, last, signature } => {
             let capture = Capture { intent_digest, amount, fee, last };
             let consent = Consent::Signature(signature);
-            (instruction::capture(accounts, amount, &capture, consent), CAPTURE_COMPUTE_UNIT_LIMIT)
+            (
+                instruction::capture(accounts, amount, &capture, consent),
+                CAPTURE_COMPUTE_UNIT_LIMIT,
+                payouts(fee),
+            )
         }
         Action::Close { amount, bound, fee, signature, release } => {
             let capture = Capture { intent_digest, amount: bound, fee, last: false };
             let consent = Consent::Signature(signature);
             let instruction = instruction::capture_and_release(accounts, amount, &capture, consent, &release);
-            (instruction, CLOSE_COMPUTE_UNIT_LIMIT)
+            (instruction, CLOSE_COMPUTE_UNIT_LIMIT, payouts(fee))
         }
         Action::Void { amount, signature } => {
             let release = Release { intent_digest, amount };
             let consent = Consent::Signature(signature);
-            (instruction::void(accounts, &release, consent), VOID_COMPUTE_UNIT_LIMIT)
+            (instruction::void(accounts, &release, consent), VOID_COMPUTE_UNIT_LIMIT, 0)
         }
-        Action::Reclaim => (instruction::reclaim(accounts), RECLAIM_COMPUTE_UNIT_LIMIT),
+        Action::Reclaim => (instruction::reclaim(accounts), RECLAIM_COMPUTE_UNIT_LIMIT, 0),
     };
-    Some(Part { instruction, compute_unit_limit })
+    Some(Part { instruction, compute_unit_limit, calls })
 }
 
 fn hold_accounts<'a>(hold: &HoldTerms, state: &'a HoldState) -> HoldAccounts<'a> {
@@ -153,7 +166,7 @@ pub fn refund(
         escrow,
         returns,
     );
-    let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT };
+    let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT, calls: 1 };
     let instructions = layout::with_budget(compute_unit_price_micro_lamports, &[&part]);
     Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
 }
@@ -174,5 +187,5 @@ pub fn sign_refund(
 
 /// What revokes sessions by the payer's or the guardian's signature.
 pub fn revoke(instruction: Instruction) -> Part {
-    Part { instruction, compute_unit_limit: REVOKE_COMPUTE_UNIT_LIMIT }
+    Part { instruction, compute_unit_limit: REVOKE_COMPUTE_UNIT_LIMIT, calls: 0 }
 }

@@ -30,6 +30,9 @@ const MAXIMUM_LEGACY_BYTES: u64 = 1232;
 /// Most compute units of a transaction.
 const MAXIMUM_COMPUTE_UNITS: u32 = 1_400_000;
 
+/// Most instructions of a transaction, with those that they call (the runtime's limit of a trace).
+const MAXIMUM_TRACE: usize = 64;
+
 /// Most bytes of the accounts that a transaction of version 1 may load: it has to say. Whoever is paid can name large
 /// accounts; those that are too large together go alone.
 const LOADED_BYTES_LIMIT: u32 = 32 * 1024 * 1024;
@@ -50,7 +53,10 @@ pub fn fitting(version: Version, fee_payer: &Address, parts: &[&Part]) -> Result
     let mut fitting = 1;
     while fitting < parts.len() {
         let more = &parts[..=fitting];
-        if unit_limit(more) > MAXIMUM_COMPUTE_UNITS || !fits(version, fee_payer, more)? {
+        if unit_limit(more) > MAXIMUM_COMPUTE_UNITS
+            || trace(version, more) > MAXIMUM_TRACE
+            || !fits(version, fee_payer, more)?
+        {
             break;
         }
         fitting += 1;
@@ -136,6 +142,12 @@ pub fn fee_lamports(transaction: &[u8]) -> Option<u64> {
     Some(LAMPORTS_PER_SIGNATURE.saturating_add(priority_fee))
 }
 
+/// How many instructions are carried out, with those that set a legacy transaction's budget.
+fn trace(version: Version, parts: &[&Part]) -> usize {
+    let before = if version == Version::Legacy { ESCROW_INSTRUCTION } else { 0 };
+    parts.iter().fold(before.into(), |sum: usize, part| sum + 1 + usize::from(part.calls))
+}
+
 fn unit_limit(parts: &[&Part]) -> u32 {
     parts.iter().fold(0, |sum: u32, part| sum.saturating_add(part.compute_unit_limit))
 }
@@ -178,6 +190,7 @@ mod tests {
                 data: vec![index; 200],
             },
             compute_unit_limit,
+            calls: 1,
         };
         (1..=count).map(part).collect()
     }
@@ -216,6 +229,16 @@ mod tests {
         parts.iter_mut().for_each(|part| part.instruction.data.clear());
         // Each has two, and the fee payer and the program are the others.
         assert_eq!(fit(Version::One, &parts.iter().collect::<Vec<_>>()), 31);
+    }
+
+    #[test]
+    fn no_more_fit_than_their_calls_allow() {
+        let mut parts = parts(60, 10_000);
+        for part in &mut parts {
+            part.instruction.data.clear();
+            part.calls = 2;
+        }
+        assert_eq!(fit(Version::One, &parts.iter().collect::<Vec<_>>()), 21);
     }
 
     #[test]

@@ -57,11 +57,15 @@ pub async fn submit(app: &App, operations: &[Operation]) -> (Vec<MissingHold>, R
 
 async fn send_all(app: &App, mut rest: Vec<Prepared>) -> Result<bool, SubmitError> {
     let mut transactions = Vec::new();
+    // Where one of that version was in no block, a node may take none, whatever the cluster does.
+    let version = match rest.iter().any(|prepared| prepared.was_lost_in_version_1) {
+        true => Version::Legacy,
+        false => app.cluster.transaction_version(),
+    };
     while !rest.is_empty() {
-        let fitting =
-            transaction::fitting(app.cluster.transaction_version(), &app.rules.fee_payer, &parts(&rest))?;
+        let fitting = transaction::fitting(version, &app.rules.fee_payer, &parts(&rest))?;
         let more = rest.split_off(fitting);
-        transactions.push(send_together(app, rest));
+        transactions.push(send_together(app, version, rest));
         rest = more;
     }
     all(transactions).await
@@ -79,49 +83,79 @@ fn parts(prepared: &[Prepared]) -> Vec<&Part> {
 }
 
 /// Sends one transaction. Where its simulation fails for one of the operations, the others go on without it; where it fails
-/// for what they are together, each goes on alone. Returns whether all were sent.
-async fn send_together(app: &App, mut operations: Vec<Prepared>) -> Result<bool, SubmitError> {
-    let (mut has_new_blockhash, mut all_sent) = (false, true);
-    while !operations.is_empty() {
-        let attempts = sign(app, &operations).await?;
-        if !app.store.add_attempts(&attempts).await? {
-            return Ok(false);
+/// for what they are together, or one of them is over by now, each half goes on by itself. Returns whether all were sent.
+async fn send_together(app: &App, version: Version, operations: Vec<Prepared>) -> Result<bool, SubmitError> {
+    let mut culprits = Vec::new();
+    let sent = send_without(app, version, operations, &mut culprits).await;
+    // Last, since it can take long: the others are on their way.
+    for culprit in &culprits {
+        if let Err(error) = look_again(app, culprit).await {
+            tracing::warn!(payment = %Hex32(culprit.payment_id), %error, "what became of it is not known");
         }
-        let Some((_, first)) = attempts.first() else { return Ok(all_sent) };
+        app.changes.tell(&culprit.payment_id);
+    }
+    Ok(sent? && culprits.is_empty())
+}
+
+/// Sends what its simulation doesn't fail for; that is added to `culprits`.
+async fn send_without(
+    app: &App,
+    version: Version,
+    mut operations: Vec<Prepared>,
+    culprits: &mut Vec<Operation>,
+) -> Result<bool, SubmitError> {
+    let mut has_new_blockhash = false;
+    while !operations.is_empty() {
+        let attempts = sign(app, version, &operations).await?;
+        if !app.store.add_attempts(&attempts).await? {
+            return halve(app, version, operations).await;
+        }
+        let Some((_, first)) = attempts.first() else { return Ok(true) };
         let Some(error) = hand_over(app, first).await else {
             log_sent(&operations, first);
             app.metrics.count_transaction(operations.len());
-            return Ok(all_sent);
+            return Ok(true);
         };
-        let is_shared = take_back(app, &operations, &attempts, &error).await?;
         let culprit = Place::of(first).culprit(&error).map(usize::from);
-        match culprit.filter(|culprit| *culprit < operations.len()) {
+        let culprit = culprit.filter(|culprit| *culprit < operations.len());
+        let is_shared = take_back(app, &operations, &attempts, &error, culprit).await?;
+        match culprit {
             Some(culprit) => {
-                all_sent = false;
                 let is_alone = operations.len() == 1;
                 let Prepared { operation, payment, .. } = operations.remove(culprit);
-                look_again(app, &operation).await?;
                 if !is_alone && operation.action.settles_intent() {
                     app.suspects.note(&payment);
                 }
+                culprits.push(operation);
             }
             // The one of a moment ago was of a fork that is gone, or of a node that was ahead.
             None if error == TransactionError::BlockhashNotFound && !has_new_blockhash => {
                 has_new_blockhash = true;
                 app.recent.forget_blockhash().await;
             }
-            None if is_shared => {
-                let each = operations.into_iter().map(|one| Box::pin(send_together(app, vec![one])));
-                return Ok(all(each.collect()).await? && all_sent);
-            }
+            None if is_shared => return halve(app, version, operations).await,
             None => return Ok(false),
         }
     }
-    Ok(all_sent)
+    Ok(true)
+}
+
+/// Sends each half by itself; one that is alone is left for later.
+async fn halve(app: &App, version: Version, mut operations: Vec<Prepared>) -> Result<bool, SubmitError> {
+    if operations.len() < 2 {
+        return Ok(false);
+    }
+    let second = operations.split_off(operations.len() / 2);
+    let halves = [operations, second].map(|half| Box::pin(send_together(app, version, half)));
+    all(halves.into()).await
 }
 
 /// The signed transaction of `operations`, as it is to be stored with each, and what it does for each.
-async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<(OperationKey, Attempt)>, SubmitError> {
+async fn sign(
+    app: &App,
+    version: Version,
+    operations: &[Prepared],
+) -> Result<Vec<(OperationKey, Attempt)>, SubmitError> {
     let parts = parts(operations);
     let (blockhash, recent) =
         tokio::join!(blockhash(app, operations), recent_prices(app, operations, &parts));
@@ -130,7 +164,7 @@ async fn sign(app: &App, operations: &[Prepared]) -> Result<Vec<(OperationKey, A
     let urgency = operations.iter().map(|prepared| prepared.urgency).max().unwrap_or_default();
     let prices = &app.settings.compute_unit_prices_micro_lamports;
     // One alone is sent as every cluster takes it.
-    let version = if operations.len() > 1 { app.cluster.transaction_version() } else { Version::Legacy };
+    let version = if operations.len() > 1 { version } else { Version::Legacy };
     let terms = Terms {
         fee_payer: &app.fee_payer,
         compute_unit_price_micro_lamports: priority_fee::price(recent, prices, urgency),
@@ -201,12 +235,13 @@ fn log_sent(operations: &[Prepared], attempt: &Attempt) {
 }
 
 /// Takes back a transaction that was not broadcast: all its operations are to be sent again, but for one that can't succeed.
-/// Returns whether it failed for what they are together.
+/// Who waits for the one at `culprit` is told later, when more is known. Returns whether it failed for what they are together.
 async fn take_back(
     app: &App,
     operations: &[Prepared],
     attempts: &[(OperationKey, Attempt)],
     error: &TransactionError,
+    culprit: Option<usize>,
 ) -> Result<bool, StoreError> {
     let mut is_shared = false;
     let explained = operations.iter().zip(attempts).map(|(Prepared { operation, .. }, (_, attempt))| {
@@ -226,8 +261,8 @@ async fn take_back(
     if let Some((_, attempt)) = attempts.first() {
         app.store.take_back_attempts(&attempt.signature, &taken_back).await?;
     }
-    for (Prepared { operation, .. }, taken_back) in operations.iter().zip(&taken_back) {
-        if taken_back.problem.is_some() {
+    for (index, (Prepared { operation, .. }, taken_back)) in operations.iter().zip(&taken_back).enumerate() {
+        if taken_back.problem.is_some() && culprit != Some(index) {
             app.changes.tell(&operation.payment_id);
         }
     }

@@ -24,7 +24,7 @@ pub struct Suspects(Mutex<HashMap<Address, Instant>>);
 impl Suspects {
     /// A transaction that others shared failed for this payment's authorization or charge.
     pub fn note(&self, payment: &Payment) {
-        let Some(hold) = payment.hold() else { return };
+        let Some(signed) = payment.intent() else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             let now = Instant::now();
@@ -35,7 +35,7 @@ impl Suspects {
         {
             known.remove(&oldest);
         }
-        known.insert(hold.intent.escrow, Instant::now() + ALONE);
+        known.insert(signed.intent.escrow, Instant::now() + ALONE);
     }
 
     /// Whether the escrow's authorizations and charges go alone.

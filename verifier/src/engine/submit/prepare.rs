@@ -2,7 +2,7 @@
 
 use x402_escrow_domain::{
     cluster::Account,
-    payment::{Action, History, HoldTerms, Operation, Payment, Problem, Tracked},
+    payment::{Action, Attempt, AttemptState, History, HoldTerms, Operation, Payment, Problem, Tracked},
     priority_fee::{self, Urgency},
     transaction::{self, HoldState, Part},
 };
@@ -22,6 +22,8 @@ pub(super) struct Prepared {
     pub(super) urgency: Urgency,
     /// Whether there is no transaction of it yet.
     pub(super) is_first: bool,
+    /// Whether one of version 1 was in no block.
+    pub(super) was_lost_in_version_1: bool,
     pub(super) part: Part,
 }
 
@@ -85,6 +87,7 @@ pub(super) async fn prepare(
             payment: history.payment.clone(),
             urgency: urgency(history, operation, now),
             is_first: tracked(history, operation).is_none_or(|tracked| tracked.attempts.is_empty()),
+            was_lost_in_version_1: tracked(history, operation).is_some_and(was_lost_in_version_1),
             part,
         }));
     }
@@ -95,6 +98,13 @@ fn urgency(history: &History, operation: &Operation, now: i64) -> Urgency {
     let deadline = history.payment.capture_deadline();
     let urgency = |tracked| priority_fee::urgency(tracked, deadline, now);
     tracked(history, operation).map_or_else(Urgency::default, urgency)
+}
+
+fn was_lost_in_version_1(tracked: &Tracked) -> bool {
+    let is_lost = |attempt: &Attempt| {
+        attempt.state == AttemptState::Expired && transaction::first_operation(&attempt.transaction) == 0
+    };
+    tracked.attempts.iter().any(is_lost)
 }
 
 fn tracked<'a>(history: &'a History, operation: &Operation) -> Option<&'a Tracked> {

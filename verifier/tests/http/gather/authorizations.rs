@@ -1,10 +1,12 @@
 //! Authorizations that share transactions.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use x402_escrow_interface::error::EscrowError;
 
-use crate::world::{World, keypair};
+use crate::world::{Options, World, keypair};
 
 fn bodies(world: &World, count: u64) -> Vec<Value> {
     (1..=count).map(|nonce| world.body(&world.requirements(1000), nonce)).collect()
@@ -49,5 +51,24 @@ async fn an_authorization_that_fails_a_shared_transaction_is_charged_for_it() {
     assert_eq!(refused.len(), 1, "{answers:?}");
     assert_eq!(refused[0]["errorReason"], "insufficient_funds", "{refused:?}");
     assert_eq!(world.escrow_account().held, 11 * 1000, "nobody else is told no");
+    assert!(world.app.suspects.contains(&world.escrow), "its escrow's go alone");
+}
+
+#[tokio::test]
+async fn a_charge_that_fails_a_shared_simulation_makes_its_escrow_suspect() {
+    let world = World::with(Options { settle_timeout: Duration::from_secs(3), ..Options::default() }).await;
+    {
+        // The node does not show yet that a nonce is used.
+        let mut state = world.cluster.state();
+        let before = (state.slot, state.svm.clone());
+        state.facts = Some(before);
+    }
+    world.relay(&world.body(&world.requirements(999), 6), &keypair(78));
+    let bodies: Vec<_> = (1..=12).map(|nonce| world.charge(1000, nonce)).collect();
+    let answers = join_all(bodies.iter().map(|body| world.settle(body))).await;
+    for (index, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["success"], json!(index != 5), "{index}: {answer}");
+    }
+    assert_eq!(answers[5]["errorReason"], "settlement_pending", "somebody may have charged it");
     assert!(world.app.suspects.contains(&world.escrow), "its escrow's go alone");
 }
