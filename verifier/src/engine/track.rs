@@ -84,7 +84,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = app.blocks.announced.notified(), if is_following => look_at = Instant::now(),
             () = app.to_follow.notified() => look_at = Instant::now(),
             () = app.to_send.notified() => {}
-            () = tokio::time::sleep_until(packed_at), if tracker.holds_back => {}
+            () = tokio::time::sleep_until(packed_at), if tracker.holds_back_since.is_some() => {}
             () = tokio::time::sleep_until(look_at) => {}
         }
     }
@@ -94,13 +94,13 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 struct Tracker {
     app: Arc<App>,
     sending: Sending,
-    /// Whether something waits for what is being sent, to go together after it.
-    holds_back: bool,
+    /// Since when something waits for what is being sent, to go together after it.
+    holds_back_since: Option<Instant>,
 }
 
 impl Tracker {
     fn new(app: Arc<App>) -> Self {
-        Self { sending: Sending::new(Arc::clone(&app)), app, holds_back: false }
+        Self { sending: Sending::new(Arc::clone(&app)), app, holds_back_since: None }
     }
 
     /// Looks at every open operation once. Returns how many there are.
@@ -191,8 +191,8 @@ impl Tracker {
     async fn send_unsent(&mut self) -> Result<usize, Interrupted> {
         let unsent = self.app.store.unsent().await?.rows;
         let count = unsent.len();
-        let mut awaited = HashSet::new();
-        let mut ready = Vec::new();
+        let (mut awaited, mut ready) = (HashSet::new(), Vec::new());
+        let in_flight = self.sending.payments();
         for (open, is_behind) in unsent {
             let mut tracked = Tracked { operation: open.operation.clone(), attempts: Vec::new() };
             // What is given up is recorded by the next look.
@@ -203,7 +203,8 @@ impl Tracker {
                 awaited.insert(open.operation.payment_id);
             }
             let id = open.operation.id;
-            if !is_behind && !self.sending.is_in_flight(id) && self.sending.may_try(id) {
+            let is_busy = in_flight.contains(&open.operation.payment_id);
+            if !is_behind && !is_busy && self.sending.may_try(id) {
                 let has_failed = gather::has_failed(&tracked) || self.is_suspect(&open);
                 ready.push(Ready { open, is_awaited: false, has_failed });
             }
@@ -211,11 +212,13 @@ impl Tracker {
         for ready in &mut ready {
             ready.is_awaited = awaited.contains(&ready.open.operation.payment_id);
         }
-        // What settles an intent goes with what came while those before it were being sent.
+        // What settles an intent goes with what came while those before it were being sent, and does not wait for long.
         let goes_together = |ready: &Ready| ready.open.operation.action.begins_payment() && !ready.has_failed;
         let together = ready.iter().filter(|ready| goes_together(ready)).count();
-        self.holds_back = together > 0 && together < gather::MAXIMUM_TOGETHER && self.sending.is_packing();
-        if self.holds_back {
+        let may_wait = together > 0 && together < gather::MAXIMUM_TOGETHER && self.sending.is_packing();
+        let since = may_wait.then(|| self.holds_back_since.unwrap_or_else(Instant::now));
+        self.holds_back_since = since.filter(|since| since.elapsed() < sending::PACKING);
+        if self.holds_back_since.is_some() {
             ready.retain(|ready| !goes_together(ready));
         }
         let waiting = self.send_gathered(ready);

@@ -11,7 +11,7 @@ use tokio::{
     time::Instant,
 };
 use x402_escrow_domain::payment::{Attempt, AttemptState, Operation, Tracked};
-use x402_escrow_interface::instruction::Signature;
+use x402_escrow_interface::{instruction::Signature, message::Digest};
 use x402_escrow_wire::text::Hex32;
 
 use crate::engine::{
@@ -27,7 +27,7 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long others wait at most for those that are being sent: about a slot.
-const PACKING: Duration = Duration::from_millis(200);
+pub(super) const PACKING: Duration = Duration::from_millis(200);
 
 /// What a task has done.
 #[derive(Default)]
@@ -42,8 +42,8 @@ struct Done {
 
 pub(super) struct Sending {
     app: Arc<App>,
-    /// Operations that a task is sending now.
-    in_flight: HashSet<i64>,
+    /// Operations that a task is sending now, with their payments.
+    in_flight: HashMap<i64, Digest>,
     /// The first of each group that settles intents and is being sent, with since when.
     packing: HashMap<i64, Instant>,
     /// Those tasks, and those that repeat a transaction.
@@ -58,7 +58,7 @@ impl Sending {
     pub(super) fn new(app: Arc<App>) -> Self {
         Self {
             app,
-            in_flight: HashSet::new(),
+            in_flight: HashMap::new(),
             packing: HashMap::new(),
             tasks: JoinSet::new(),
             retry_at: HashMap::new(),
@@ -67,7 +67,12 @@ impl Sending {
     }
 
     pub(super) fn is_in_flight(&self, operation_id: i64) -> bool {
-        self.in_flight.contains(&operation_id)
+        self.in_flight.contains_key(&operation_id)
+    }
+
+    /// The payments of which an operation is being sent.
+    pub(super) fn payments(&self) -> HashSet<Digest> {
+        self.in_flight.values().copied().collect()
     }
 
     pub(super) fn may_try(&self, operation_id: i64) -> bool {
@@ -82,7 +87,7 @@ impl Sending {
         let retry_at = Instant::now() + RETRY_INTERVAL;
         let ids: Vec<_> = operations.iter().map(|operation| operation.id).collect();
         self.retry_at.extend(ids.iter().map(|id| (*id, retry_at)));
-        self.in_flight.extend(&ids);
+        self.in_flight.extend(operations.iter().map(|operation| (operation.id, operation.payment_id)));
         let app = Arc::clone(&self.app);
         self.tasks.spawn(async move {
             let (missing, sent) = submit::submit(&app, &operations).await;
@@ -107,7 +112,8 @@ impl Sending {
     /// them do not wait for it.
     fn report(&mut self, missing: Vec<MissingHold>) {
         let ids: Vec<_> = missing.iter().map(|missing| missing.operation.id).collect();
-        self.in_flight.extend(&ids);
+        let in_flight = missing.iter().map(|missing| (missing.operation.id, missing.operation.payment_id));
+        self.in_flight.extend(in_flight);
         let app = Arc::clone(&self.app);
         self.tasks.spawn(async move {
             for missing in &missing {
