@@ -26,13 +26,20 @@ pub(super) struct Changed {
 /// If the store fails.
 pub(super) async fn record(app: &App, changed: &[Changed]) -> Result<(), StoreError> {
     for chunk in changed.chunks(RECORDED_TOGETHER) {
-        match record_together(app, chunk).await {
-            Err(error) if error.is_of_row() => record_each(app, chunk).await?,
-            recorded => recorded?,
-        }
+        let are_all_recorded = match record_together(app, chunk).await {
+            Err(error) if error.is_of_row() => {
+                record_each(app, chunk).await?;
+                false
+            }
+            recorded => recorded.map(|()| true)?,
+        };
         app.heartbeat.beat();
         for Changed { tracked, .. } in chunk {
-            app.changes.tell_operation(tracked);
+            match are_all_recorded {
+                true => app.changes.tell_operation(tracked),
+                // Which of them are, the store knows.
+                false => app.changes.tell(&tracked.operation.payment_id),
+            }
         }
     }
     Ok(())
