@@ -13,8 +13,14 @@ const FRESH: Duration = Duration::from_secs(1);
 /// What was read last.
 #[derive(Debug, Default)]
 pub struct Recent {
-    blockhash: Mutex<Option<(Instant, Blockhash)>>,
-    prices: Mutex<Option<(Instant, Vec<u64>)>>,
+    blockhash: Mutex<Option<Answer<Blockhash>>>,
+    prices: Mutex<Option<Answer<Vec<u64>>>>,
+}
+
+#[derive(Debug)]
+struct Answer<T> {
+    came_at: Instant,
+    told: Result<T, ChainError>,
 }
 
 impl Recent {
@@ -23,17 +29,7 @@ impl Recent {
     /// # Errors
     /// If the node doesn't answer.
     pub async fn blockhash(&self, chain: &dyn Chain) -> Result<Blockhash, ChainError> {
-        // Who comes while it is being read waits for it.
-        let mut known = self.blockhash.lock().await;
-        if let Some((read_at, blockhash)) = *known
-            && read_at.elapsed() < FRESH
-        {
-            return Ok(blockhash);
-        }
-        let read_at = Instant::now();
-        let blockhash = chain.blockhash().await?;
-        *known = Some((read_at, blockhash));
-        Ok(blockhash)
+        read(&self.blockhash, chain.blockhash()).await
     }
 
     /// The node does not know it.
@@ -46,15 +42,24 @@ impl Recent {
     /// # Errors
     /// If the node doesn't answer.
     pub async fn prices(&self, chain: &dyn Chain) -> Result<Vec<u64>, ChainError> {
-        let mut known = self.prices.lock().await;
-        if let Some((read_at, prices)) = &*known
-            && read_at.elapsed() < FRESH
-        {
-            return Ok(prices.clone());
-        }
-        let read_at = Instant::now();
-        let prices = chain.recent_prices(&[]).await?;
-        *known = Some((read_at, prices.clone()));
-        Ok(prices)
+        read(&self.prices, chain.recent_prices(&[])).await
     }
+}
+
+/// Whoever comes while it is being read waits for that answer, and takes it whatever it is: a silent node keeps nobody
+/// waiting longer than one question.
+async fn read<T: Clone>(
+    known: &Mutex<Option<Answer<T>>>,
+    ask: impl Future<Output = Result<T, ChainError>>,
+) -> Result<T, ChainError> {
+    let asked_at = Instant::now();
+    let mut known = known.lock().await;
+    if let Some(Answer { came_at, told }) = &*known
+        && (*came_at >= asked_at || told.is_ok() && came_at.elapsed() < FRESH)
+    {
+        return told.clone();
+    }
+    let told = ask.await;
+    *known = Some(Answer { came_at: Instant::now(), told: told.clone() });
+    told
 }

@@ -18,7 +18,7 @@ use solana_rpc_client::{
 };
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind as ClientErrorKind},
-    config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding},
+    config::{RpcAccountInfoConfig, RpcBlockConfig, UiAccountEncoding, UiDataSliceConfig},
     request::{RpcError, RpcRequest},
     response::{Response, RpcSimulateTransactionResult},
 };
@@ -36,6 +36,9 @@ use read::{read_executed, read_logged, read_status};
 
 /// How many transactions are read at once.
 const READ_AT_ONCE: usize = 8;
+
+/// More than any account has that is judged here. Whoever names one of megabytes can't have it sent.
+const MOST_BYTES_OF_AN_ACCOUNT: usize = 10 * 1024;
 
 /// A Solana node. It may drop slots that it has told of, but no more than a fork can have; one that is further behind
 /// itself has started again and still reads its ledger, and what it says of accounts is not believed until it is done.
@@ -129,7 +132,7 @@ impl Chain for RpcChain {
             encoding: Some(UiAccountEncoding::Base64),
             commitment: Some(commitment_config(commitment)),
             min_context_slot: oldest_slot,
-            data_slice: None,
+            data_slice: Some(UiDataSliceConfig { offset: 0, length: MOST_BYTES_OF_AN_ACCOUNT }),
         };
         let request = "getMultipleAccounts";
         let answer = self.client.get_multiple_ui_accounts_with_config(addresses, config);

@@ -13,7 +13,7 @@ use super::{Chain, ChainError};
 const MOST_ACCOUNTS: usize = 100;
 
 /// How many requests are under way at most; whoever asks meanwhile goes with the next.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 
 /// A [`Chain`] of which many read accounts.
 #[derive(Clone)]
@@ -102,6 +102,8 @@ impl Lane {
 
 /// The first who wait, as far as one request takes them, and all their accounts, in order and each once.
 fn take(waiting: &mut Vec<Asked>) -> (Vec<Asked>, Vec<Address>) {
+    // Who has hung up needs no answer.
+    waiting.retain(|asked| !asked.answer.is_closed());
     let mut addresses: Vec<Address> = Vec::new();
     let mut count = 0;
     for asked in waiting.iter() {
@@ -122,20 +124,28 @@ fn take(waiting: &mut Vec<Asked>) -> (Vec<Asked>, Vec<Address>) {
 mod tests {
     use super::*;
 
-    fn asked(bytes: std::ops::Range<u8>) -> Asked {
+    type Listener = oneshot::Receiver<Result<Vec<Snapshot>, ChainError>>;
+
+    fn asked(bytes: std::ops::Range<u8>) -> (Asked, Listener) {
         let addresses = bytes.map(|byte| Address::new_from_array([byte; 32])).collect();
-        Asked { addresses, answer: oneshot::channel().0 }
+        let (answer, listener) = oneshot::channel();
+        (Asked { addresses, answer }, listener)
     }
 
     #[test]
     fn as_many_go_together_as_one_request_takes_and_none_is_left_for_ever() {
-        let mut waiting = vec![asked(0..60), asked(50..100), asked(90..101), asked(0..2)];
+        let (mut waiting, listeners): (Vec<_>, Vec<_>) =
+            [0..60, 50..100, 90..101, 0..2].map(asked).into_iter().unzip();
         let (first, addresses) = take(&mut waiting);
         assert_eq!((first.len(), addresses.len(), waiting.len()), (2, 100, 2));
         assert!(addresses.is_sorted());
         let (second, addresses) = take(&mut waiting);
         assert_eq!((second.len(), addresses.len(), waiting.len()), (2, 13, 0));
-        assert_eq!(take(&mut vec![asked(0..120)]).1.len(), 120);
+        drop(listeners);
+        let (alone, listener) = asked(0..120);
+        let mut waiting = vec![asked(0..9).0, alone];
+        assert_eq!(take(&mut waiting).1.len(), 120, "who has hung up is not asked for");
+        drop(listener);
         assert!(take(&mut Vec::new()).0.is_empty());
     }
 }
