@@ -58,7 +58,11 @@ impl World {
     pub(crate) async fn settled(&self, body: &Value) -> Value {
         let started = Instant::now();
         let mut answer = self.settle(body).await;
-        while answer["errorReason"] == "settlement_pending" && started.elapsed() < PATIENCE {
+        let is_undecided = |answer: &Value| {
+            answer["errorReason"] == "settlement_pending"
+                || answer["errorMessage"].as_str().is_some_and(|message| message.contains("settle again"))
+        };
+        while is_undecided(&answer) && started.elapsed() < PATIENCE {
             answer = self.settle(body).await;
         }
         assert_eq!(answer["success"], true, "{answer}");
