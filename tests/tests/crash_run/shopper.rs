@@ -102,6 +102,9 @@ async fn buy(agent: &AgentClient, url: &str) -> Option<Hex32> {
     ask(agent, &Request::get(url)).await
 }
 
+/// Of a voucher that arrived shortly before its hold's deadline: it takes none any more, and the next request opens another.
+const TOO_LATE: &str = "invalid_auth_capture_svm_voucher_too_late";
+
 /// The same of any request; nothing may be refused but that it should be asked again.
 async fn ask(agent: &AgentClient, request: &Request) -> Option<Hex32> {
     match agent.fetch(request).await {
@@ -110,7 +113,8 @@ async fn ask(agent: &AgentClient, request: &Request) -> Option<Hex32> {
         Ok(refused @ Outcome::Refused { .. }) => {
             // The merchant says 503 for its verifier, and the load balancer 502 for the merchant.
             let is_away = refused.response().is_some_and(|response| matches!(response.status, 502 | 503));
-            let come_again = is_away || refused.reason().is_some_and(|reason| COME_AGAIN.contains(&reason));
+            let come_again = is_away
+                || refused.reason().is_some_and(|reason| COME_AGAIN.contains(&reason) || reason == TOO_LATE);
             assert!(come_again, "{refused:?}");
         }
         Err(
