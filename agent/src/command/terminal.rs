@@ -21,15 +21,20 @@ pub(super) fn json(value: &Value) -> String {
     escaped_but(&value.to_string(), &[], escape).into_owned()
 }
 
-/// Writes a body as it came, so that it can be piped on, and with escapes to a terminal.
-pub(super) fn write_body(body: &[u8]) -> io::Result<()> {
+/// Writes a body as it came, so that it can be piped on, and with escapes to a terminal. There, and where more bodies
+/// follow, it ends its line.
+pub(super) fn write_body(body: &[u8], more_follow: bool) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    if !output.is_terminal() {
-        return output.write_all(body);
+    let is_terminal = output.is_terminal();
+    if is_terminal {
+        let text = String::from_utf8_lossy(body);
+        let escape = |character: char| character.escape_unicode().to_string();
+        output.write_all(escaped_but(&text, &['\n', '\t'], escape).as_bytes())?;
+    } else {
+        output.write_all(body)?;
     }
-    let text = String::from_utf8_lossy(body);
-    let escape = |character: char| character.escape_unicode().to_string();
-    output.write_all(escaped_but(&text, &['\n', '\t'], escape).as_bytes())
+    let ends_line = body.is_empty() || body.ends_with(b"\n");
+    if (is_terminal || more_follow) && !ends_line { output.write_all(b"\n") } else { Ok(()) }
 }
 
 /// A time in unix seconds, as people read it: `2026-01-31T12:00:00Z`.

@@ -37,7 +37,7 @@ impl Answer {
             println!("{}", terminal::json(&self.object()));
         } else if let Some(response) = self.outcome.response() {
             // The body alone goes to standard output, so that it can be piped on.
-            write_body(&response.body).context("writing the output")?;
+            write_body(&response.body, false).context("writing the output")?;
         }
         if !json && let Some(receipt) = self.outcome.payment() {
             eprintln!("{}", escaped(&describe(receipt, decimals)));
@@ -127,7 +127,12 @@ fn describe(receipt: &Receipt, decimals: u8) -> String {
     if let Some(settlement) = &receipt.settlement {
         if settlement.success {
             let amount = settlement.amount.map_or(receipt.amount, |amount| amount.0);
-            line += &format!(": settled {} in {}", amount::format(amount, decimals), settlement.transaction);
+            line += &format!(": settled {}", amount::format(amount, decimals));
+            // An answer that is `reserved` comes before the transaction.
+            line += &match settlement.transaction.as_str() {
+                "" => "; its transaction follows".to_owned(),
+                transaction => format!(" in {transaction}"),
+            };
         } else {
             let reason = settlement.error_reason.as_deref().unwrap_or("no reason given");
             line += &format!(": not settled: {reason}");

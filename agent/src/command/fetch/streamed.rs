@@ -90,11 +90,7 @@ impl Output {
             return Ok(());
         }
         let Some(response) = answer.outcome.response() else { return Ok(()) };
-        write_body(&response.body).context("writing the output")?;
-        if more_follow && !response.body.ends_with(b"\n") {
-            println!();
-        }
-        Ok(())
+        write_body(&response.body, more_follow).context("writing the output")
     }
 
     /// Tells people what was served out of which hold, and what becomes of the rest.
