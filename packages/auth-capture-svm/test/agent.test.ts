@@ -15,10 +15,26 @@ test("the spending limit is one over processes and restarts, in the Rust agent's
   const limits = { spendingLimit: "0.0025" };
   const [first, second] = await Promise.all([1, 2].map(() => agentOf("", limits, opened)));
   await Promise.all([first?.fetch(base), second?.fetch(base)]);
-  assert.equal(readFileSync(`${opened.files}.spent`, "utf8"), '{"signedFor":"2000"}\n');
+  const counted = JSON.parse(readFileSync(`${opened.files}.spent`, "utf8")) as { signedFor: string; promised: object };
+  assert.deepEqual([counted.signedFor, Object.keys(counted.promised).length], ["2000", 2]);
   await assert.rejects(first?.fetch(base) ?? Promise.resolve(), { name: "SpendingError", message: /leaves 0\.0005/ });
   writeFileSync(`${opened.files}.spent`, "not json");
   await assert.rejects(first?.fetch(base) ?? Promise.resolve(), { name: "SpendingError" });
+});
+
+test("a payment that ended for less leaves the rest of the limit, also one of the Rust agent", async () => {
+  let report: unknown = { state: "authorized", captured: "0" };
+  const opened = session({ verifier: await verifier({}, [], () => report) });
+  const promised = { amount: "2000", authorizeBy: 1, captureDeadline: 2 };
+  const file = `${opened.files}.spent`;
+  writeFileSync(file, JSON.stringify({ signedFor: "2000", promised: { ["ab".repeat(32)]: promised } }));
+  const agent = await agentOf("", { spendingLimit: "0.0025" }, opened);
+  const base = await shop([]);
+  await assert.rejects(agent.fetch(base), { name: "SpendingError", message: /leaves 0\.0005/ });
+  report = { state: "ended", captured: "1500" };
+  await agent.fetch(base);
+  assert.equal(agent.signedFor, 2500n);
+  assert.equal(Object.keys((JSON.parse(readFileSync(file, "utf8")) as { promised: object }).promised).length, 1);
 });
 
 test("no more is locked than may be, of all processes", async () => {

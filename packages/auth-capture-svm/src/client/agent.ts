@@ -65,7 +65,7 @@ export class Agent {
     return new Agent(opened, readLimits(limits, opened.decimals), { fetch: send, allowHttp });
   }
 
-  /** All that was signed for, by all processes that share the session file, in base units. */
+  /** All that was paid or is still promised, by all processes that share the session file, in base units. */
   get signedFor(): bigint {
     return this.#spending.signedFor;
   }

@@ -5,6 +5,7 @@ import { nextOf } from "../purchase/machine.js";
 import { readRequestPrice } from "../wire.js";
 import { isFinished, type Journal, type Purchase } from "./journal.js";
 import { paymentIdOf, type Receipt, receiptOf } from "./receipt.js";
+import type { Promised } from "./spending.js";
 import type { Report, Verifier } from "./verifier.js";
 
 /** How far clocks may be apart, in seconds. */
@@ -60,6 +61,14 @@ export function isEnded(
     return true;
   }
   return report !== undefined && isUnheld(report) && now > authorizeBy + MARGIN_SECONDS;
+}
+
+/** What a payment came to, in base units, by a verifier's report; `undefined` while that can still change. */
+export function cameTo(report: Report | null, { authorizeBy }: Promised, now: number): bigint | undefined {
+  if (report !== null && hasEnded(report)) {
+    return report.captured;
+  }
+  return isUnheld(report) && now > authorizeBy + MARGIN_SECONDS ? 0n : undefined;
 }
 
 /** The hold has ended, or all was charged at once: nothing more can be taken. */

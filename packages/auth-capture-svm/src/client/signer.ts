@@ -13,6 +13,7 @@ import { checkDraft, checkOffer, type Expected, receiverProof } from "./draft.js
 import { KeyTakenError, SessionExpiredError, SpendingError } from "./errors.js";
 import { isStream, type Journal, type Purchase } from "./journal.js";
 import type { BaseLimits } from "./limits.js";
+import { cameTo } from "./lookup.js";
 import { SessionNonces, type Taken } from "./nonces.js";
 import type { Session } from "./session.js";
 import type { Spending } from "./spending.js";
@@ -77,7 +78,7 @@ export class Signer {
         this.#checkLocked(purchase, others);
       });
       try {
-        await this.#spending.add(intent.amount, this.#limits.spendingLimit);
+        await this.#count(purchase);
         await taken.sign(purchase.purchase, purchase.authorizeBy);
       } catch (error) {
         await this.#journal.note(purchase.purchase, "over");
@@ -88,6 +89,35 @@ export class Signer {
       // If this fails, the nonce is free again by itself once its time has passed.
       await taken.release().catch(() => undefined);
       throw error;
+    }
+  }
+
+  /** Counts a purchase. Where too much counts, the verifier is asked once what of it came to less. */
+  async #count({ purchase, amount, authorizeBy, captureDeadline }: Purchase): Promise<void> {
+    const promised = { amount, authorizeBy, captureDeadline };
+    const add = (): Promise<void> => this.#spending.add(purchase, promised, this.#limits.spendingLimit);
+    try {
+      await add();
+    } catch (error) {
+      if (!(error instanceof SpendingError && error.code === "spending_limit")) {
+        throw error;
+      }
+      await this.#settleSpending();
+      await add();
+    }
+  }
+
+  async #settleSpending(): Promise<void> {
+    for (const [paymentId, promised] of this.#spending.promised) {
+      const report = await this.#verifier.look(paymentId);
+      if (report === undefined) {
+        // It answers to none of the others either.
+        return;
+      }
+      const paid = cameTo(report, promised, Date.now() / 1000);
+      if (paid !== undefined) {
+        await this.#spending.settle(paymentId, paid);
+      }
     }
   }
 
