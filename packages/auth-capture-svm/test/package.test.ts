@@ -35,7 +35,7 @@ before(async () => {
   const packed = await run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], { cwd: root });
   const [{ filename, files }] = JSON.parse(packed.stdout) as [{ filename: string; files: { path: string }[] }];
   assert.ok(
-    files.every(({ path }) => /^(build\/src\/|README\.md|package\.json)/.test(path)),
+    files.every(({ path }) => /^(build\/src\/|LICENSE-|README\.md|package\.json)/.test(path)),
     "nothing else is packed",
   );
   const quietly = ["--no-audit", "--no-fund", "--prefer-offline"];
