@@ -40,7 +40,8 @@ const EXAMPLES: &str = "\
 Examples:
   The owner:
     agent escrow open --amount 20
-    agent session open --max-payment 0.50 --max-total 10 --max-per-period 1 --period 1h --out session.json
+    agent session open --max-payment 0.50 --max-total 10 --max-per-period 1 --period 1h \\
+        --verifier https://verifier.example.com --out session.json
     agent session list
     agent session update --session session.json --max-total 20
     agent session revoke --session session.json

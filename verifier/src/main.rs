@@ -60,12 +60,13 @@ enum Command {
 
 const HELP: &str = "\
 Every key can be in the file, or in the environment as X402_ and its name in capitals; the environment wins.
-Two have no default, and a third has none on public clusters:
+Two have no default, a third has none on public clusters, and a fourth none but on mainnet and devnet:
 
   rpc_url     the Solana node, as http://127.0.0.1:8899; or three and more, separated by commas: the majority
               counts
   fee_payer   keypair file (solana-keygen's JSON, mode 600) of the account that pays fees and the rent of holds
   program_id  the escrow program's address on the cluster
+  tokens      what is paid in, as [{ mint = \"…\", minimum = \"1000\" }]; USDC on mainnet and devnet
 
 The others, with their defaults, are in docs/http-api.md. The most used:
 
@@ -78,7 +79,8 @@ The others, with their defaults, are in docs/http-api.md. The most used:
 Example:
 
   solana-keygen new --no-bip39-passphrase --outfile fee-payer.json   # then send it some SOL
-  X402_RPC_URL=http://127.0.0.1:8899 X402_FEE_PAYER=fee-payer.json verifier
+  export X402_RPC_URL=https://api.devnet.solana.com X402_FEE_PAYER=fee-payer.json X402_PROGRAM_ID=…
+  verifier
   curl http://127.0.0.1:4020/health                                  # and in a browser: http://127.0.0.1:4022/status";
 
 #[tokio::main]
