@@ -28,6 +28,7 @@ pub use costs::Budgets;
 /// What the chain says of a payment.
 #[derive(Clone, Copy, Debug, Default)]
 struct OnChain {
+    /// Or was charged.
     is_held: bool,
     captured: u64,
     refunded: u64,
@@ -85,6 +86,12 @@ fn read_chain(world: &World, history: &[Landed]) -> (BTreeMap<Digest, OnChain>, 
             match event {
                 Event::Authorized(event) => {
                     payments.entry(event.intent_digest).or_default().is_held = true;
+                }
+                Event::Charged(event) => {
+                    let payment = payments.entry(event.intent_digest).or_default();
+                    payment.is_held = true;
+                    payment.captured += event.amount;
+                    moved(event.escrow, -i128::from(event.amount));
                 }
                 Event::Captured(event) => {
                     payments.entry(event.intent_digest).or_default().captured = event.captured;

@@ -1,5 +1,6 @@
 //! Who uses the verifier: payers, merchants and strangers, honest or hostile.
 
+mod charge;
 mod hostile;
 mod purchase;
 mod refund;
@@ -28,6 +29,7 @@ use crate::{
     setup::Wallet,
 };
 
+pub use charge::charge;
 pub use hostile::{double_spend, garbage, revoke, withdraw};
 pub use purchase::{eager, hold, hold_and_leave};
 pub use refund::refund_twice;

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) has_relayer: bool,
     pub(crate) transfers: u64,
     pub(crate) has_small_budgets: bool,
+    /// Payments that are charged at once.
+    pub(crate) charges: u64,
 }
 
 impl Plan {
@@ -84,6 +86,7 @@ impl Plan {
             has_relayer: dice.random_bool(0.4),
             transfers: if dice.random_bool(0.4) { dice.random_range(5..30) } else { 0 },
             has_small_budgets: dice.random_bool(0.2),
+            charges: if dice.random_bool(0.5) { dice.random_range(5..30) } else { 0 },
         }
     }
 

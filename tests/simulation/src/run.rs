@@ -257,6 +257,15 @@ fn begin(
             );
         });
     }
+    for _ in 0..plan.charges {
+        let after = Duration::from_millis(dice.random_range(0..BUSY_SECONDS * 1000));
+        let (wallet, merchant) = (dice.random_range(0..wallets), dice.random_range(0..merchants));
+        let (world, own) = (world.clone(), own_dice());
+        busy.spawn(async move {
+            sleep(after).await;
+            people::charge(world, wallet, merchant, own).await;
+        });
+    }
     world.time.now() + i64::try_from(BUSY_SECONDS).unwrap_or(0) + margin + LAST_DEADLINE_SECONDS
 }
 

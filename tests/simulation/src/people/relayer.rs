@@ -48,7 +48,7 @@ impl World {
     /// Sends what does `action`, if there is a hold.
     pub(super) fn relay(&self, terms: &HoldTerms, action: &Action) {
         let Some(instruction) = self.carry_out(terms, action) else { return };
-        self.ledger.update(&terms.intent.digest(), |deal| deal.is_relayed |= *action == Action::Authorize);
+        self.ledger.update(&terms.intent.digest(), |deal| deal.is_relayed |= action.settles_intent());
         self.ledger.count("sendings by a relayer");
         self.act(&[instruction], &keypair(RELAYER));
     }
@@ -67,6 +67,9 @@ impl World {
             return Some(transaction::authorize(&keypair(RELAYER).pubkey(), terms).instruction);
         }
         let escrow = Escrow::decode(&self.cluster.account(&terms.intent.escrow)?.data).ok()?;
+        if let Action::Charge { .. } = action {
+            return transaction::charge(terms, action, &escrow).map(|part| part.instruction);
+        }
         let hold = Hold::decode(&self.cluster.account(&terms.address())?.data).ok()?;
         let state = HoldState { escrow, hold };
         let is_its = hold.intent_digest == terms.intent.digest();

@@ -9,7 +9,8 @@ use x402_escrow_domain::payment::Action;
 use x402_escrow_interface::{message::Digest, resource::resource_hash};
 use x402_escrow_wire::{
     auth_capture::{
-        CaptureAuthorizer, Extra, IntentPayload, LifecyclePayload, VoucherPayload, stream_resource_hash,
+        AUTHORIZATION_FLOW, CaptureAuthorizer, Extra, IntentPayload, LifecyclePayload, VoucherPayload,
+        stream_resource_hash,
     },
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
@@ -91,7 +92,25 @@ impl World {
         terms: Terms<'_>,
         story: &'static str,
     ) -> Signed {
-        let requirements = self.requirements(terms);
+        self.sign_for(wallet, nonce, self.requirements(terms), terms, story)
+    }
+
+    /// The same for what is charged at once.
+    pub(super) fn sign_charge(&self, wallet: &Wallet, terms: Terms<'_>, story: &'static str) -> Signed {
+        let nonce = wallet.nonce.fetch_add(1, Ordering::Relaxed);
+        let mut requirements = self.requirements(terms);
+        requirements.extra.insert("paymentFlow".to_owned(), json!(AUTHORIZATION_FLOW));
+        self.sign_for(wallet, nonce, requirements, terms, story)
+    }
+
+    fn sign_for(
+        &self,
+        wallet: &Wallet,
+        nonce: u64,
+        requirements: PaymentRequirements,
+        terms: Terms<'_>,
+        story: &'static str,
+    ) -> Signed {
         let extra = Extra::read(&requirements).expect("the terms are sound");
         let mut payload = IntentPayload {
             escrow: wallet.escrow.into(),
