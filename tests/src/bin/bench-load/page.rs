@@ -32,9 +32,11 @@ pub(crate) fn table(figures: &[Figure]) -> String {
         };
         _ = writeln!(
             text,
-            "| {} | {subject:.0} | {} | {compared:.0} | {} | {:.2} | {lowest:.2} to {highest:.2} | {:.2} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {:.2} | {lowest:.2} to {highest:.2} | {:.2} | {} | {} |",
             figure.name,
+            rounded(subject),
             figure.compared_with,
+            rounded(compared),
             figure.unit,
             figure.ratio(),
             figure.target,
@@ -43,6 +45,11 @@ pub(crate) fn table(figures: &[Figure]) -> String {
         );
     }
     text
+}
+
+/// With as many digits as say something.
+fn rounded(number: f64) -> String {
+    if number < 10.0 { format!("{number:.2}") } else { format!("{number:.0}") }
 }
 
 /// Writes the table into the page, and the plot beside it.
