@@ -28,6 +28,7 @@ pub mod settle;
 pub mod submit;
 pub mod suspects;
 pub mod tokens;
+pub mod told;
 pub mod track;
 pub mod unreadable;
 pub mod webhook;

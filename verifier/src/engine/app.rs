@@ -27,7 +27,6 @@ use crate::{
     chain::{Chain, ChainError, live::Blocks, recent::Recent, together::Together},
     engine::{
         changes::Changes,
-        consensus::Told,
         deny_list::{DenyList, DenyListSettings},
         heartbeat::Heartbeat,
         limits::{LimitSettings, Limits},
@@ -35,6 +34,7 @@ use crate::{
         reach::Reach,
         recent_offers::RecentOffers,
         suspects::Suspects,
+        told::Told,
         unreadable::UnreadableRows,
     },
     store::{Store, StoreError},
