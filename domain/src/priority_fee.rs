@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::payment::{Action, AttemptState, Tracked};
 
-/// What the cluster takes for each signature of a transaction besides, in lamports.
+/// The cluster's fee for each signature of a transaction, in lamports. The priority fee is added to it.
 pub(crate) const LAMPORTS_PER_SIGNATURE: u64 = 5000;
 
 /// A capture whose deadline is closer than this must not miss a block, in seconds.

@@ -68,7 +68,7 @@ impl Stream {
         })
     }
 
-    /// What was bought or captured before a voucher, in base units, where the last one is of `last`.
+    /// How much was bought or captured before a voucher, in base units. `last` is the amount of the last voucher.
     pub fn before(&self, last: Option<u64>) -> u64 {
         last.unwrap_or(0).max(self.accepted.captured)
     }

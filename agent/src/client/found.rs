@@ -72,8 +72,8 @@ pub(super) fn is_over(stream: &Stream, report: Option<&Report>, now: i64) -> boo
     }
 }
 
-/// What a payment came to, in base units; `None` while that can still change. `report` is what the verifier says, `None`
-/// if it knows no such payment.
+/// The amount that a payment ended with, in base units; `None` while it can still change. `report` is the verifier's
+/// report, `None` if the verifier doesn't know the payment.
 pub(super) fn came_to(report: Option<&Report>, promise: &Promise, now: i64) -> Option<u64> {
     match report {
         Some(report) if report.has_ended() => Some(report.captured.0),

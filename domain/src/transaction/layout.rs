@@ -124,7 +124,7 @@ fn version_1(
     Ok(v1::Message::try_compile_with_config(fee_payer, &instructions, blockhash, config)?)
 }
 
-/// What the cluster takes for a signed transaction of ours, in lamports; `None` if it can't be read.
+/// The fee of a signed transaction of ours, in lamports; `None` if the transaction can't be read.
 pub fn fee_lamports(transaction: &[u8]) -> Option<u64> {
     let priority_fee = match first_operation(transaction) {
         0 => {
