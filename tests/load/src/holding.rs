@@ -1,7 +1,7 @@
 //! The process that has intents held: so many callers at once, each with its next as soon as the last is answered.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,7 @@ use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
 use crate::{
     connection::{Connection, is_yes},
+    lock,
     measured::Measured,
     node::Node,
     payer::{Payer, Payers},
@@ -24,12 +25,12 @@ pub const ROLE: &str = "hold";
 /// How long a hostile caller rests: it asks about as often as an honest one, whose answers take longer.
 const HOSTILE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is to be held.
+/// A run of callers who ask for holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// Where the verifier listens: an address and a port.
     pub to: String,
-    /// What the merchant asks for.
+    /// The merchant's requirements.
     pub accepted: PaymentRequirements,
     /// Who pays, the first what hostile callers ask for.
     pub payers: Vec<Payer>,
@@ -47,10 +48,10 @@ pub struct Job {
     pub measured: Duration,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Held {
-    /// What honest callers were answered yes while it was measured.
+    /// How many honest callers got a hold while it was measured, and how fast.
     pub measured: Measured,
     /// All payments that are held.
     pub payments: Vec<Hex32>,
@@ -138,8 +139,4 @@ async fn attack(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told
         sleep(HOSTILE_PAUSE).await;
     }
     Ok(Told::default())
-}
-
-fn lock(payers: &Mutex<Payers>) -> std::sync::MutexGuard<'_, Payers> {
-    payers.lock().unwrap_or_else(PoisonError::into_inner)
 }

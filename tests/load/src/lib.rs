@@ -12,3 +12,9 @@ pub mod peer;
 pub mod relaying;
 pub mod sending;
 pub mod settling;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

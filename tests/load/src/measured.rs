@@ -17,7 +17,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// What these answers in this time come to.
+    /// Summarises answers: how long each took, and in how much time all of them came.
     pub fn of(mut answered: Vec<Duration>, elapsed: Duration) -> Self {
         answered.sort();
         let milliseconds = |share: usize| {

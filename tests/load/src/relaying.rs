@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use tokio::{task::JoinSet, time::sleep};
 use x402_escrow_wire::payment::PaymentRequirements;
 
 use crate::{
+    lock,
     measured::Measured,
     node::Node,
     payer::{Payer, Payers},
@@ -126,8 +127,4 @@ async fn send(shared: &Shared, to: &str, until: Instant) -> Result<()> {
         lock(&shared.under_way).insert(signature, Instant::now());
     }
     Ok(())
-}
-
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
