@@ -11,6 +11,9 @@ pub(crate) const LAMPORTS_PER_SIGNATURE: u64 = 5000;
 /// A capture whose deadline is closer than this must not miss a block, in seconds.
 const URGENT_SECONDS: i64 = 120;
 
+/// Gets into blocks unless they are full, in millionths of a lamport for a compute unit.
+const UNHURRIED: u64 = 10_000;
+
 /// What a client's transfer may use, in compute units: some 20,000 with a memo, and some thousands for each of
 /// Lighthouse's assertions and for extensions of Token-2022.
 const TRANSFER_COMPUTE_UNITS: u64 = 60_000;
@@ -58,6 +61,12 @@ pub fn price(recent: Option<Vec<u64>>, bounds: &RangeInclusive<u64>, urgency: Ur
     recent.sort_unstable();
     let needed = recent.get(recent.len() * percentile / 100).copied().unwrap_or(0);
     needed.clamp(*bounds.start(), *bounds.end())
+}
+
+/// What a transaction offers that must be the same each time it is drafted, in millionths of a lamport for a compute unit:
+/// [`UNHURRIED`], within `bounds`.
+pub fn fixed_price(bounds: &RangeInclusive<u64>) -> u64 {
+    UNHURRIED.clamp(*bounds.start(), *bounds.end())
 }
 
 /// The priority fee of a transaction that offers `price_micro_lamports` for each of `compute_units`, in lamports.

@@ -91,7 +91,7 @@ fn the_page_on_costs_says_what_the_defaults_allow() {
     let (page, config) = (read("costs.md"), defaults());
     let budgets = config.settings.budgets;
     let prices = &config.settings.compute_unit_prices_micro_lamports;
-    let (least, most) = (*prices.start(), *prices.end());
+    let most = *prices.end();
     let sol = |lamports: u64| lamports as f64 / 1e9;
     let row = |caller: &str, fees: Limit, rent: Limit| {
         let [one, two, three, four] = [fees.hour, fees.day, rent.hour, rent.day].map(sol);
@@ -110,7 +110,7 @@ fn the_page_on_costs_says_what_the_defaults_allow() {
         lamports("a charge: its one transaction", budget::charge(most).fees),
         lamports("a transfer of `exact`, while blocks are not full", budget::transfer(always).fees),
         lamports("a transfer of `exact`, while they are", budget::transfer(busy).fees),
-        lamports("a refund", budget::refund(least).fees),
+        lamports("a refund", budget::refund(priority_fee::fixed_price(prices)).fees),
         lamports("a capture besides the one that is charged with its hold", budget::capture(most).fees),
         lamports("a revocation that is relayed", budget::revocation(most).fees),
     ] {

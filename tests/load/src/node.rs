@@ -13,7 +13,7 @@ use x402_escrow_domain::{
 use crate::connection::Connection;
 
 /// What a verifier offers where nobody competes, in millionths of a lamport for each compute unit.
-const COMPUTE_UNIT_PRICE_MICRO_LAMPORTS: u64 = 10_000;
+const COMPUTE_UNIT_PRICE_MICRO_LAMPORTS: u64 = 1_000;
 
 pub(crate) struct Node(Connection);
 

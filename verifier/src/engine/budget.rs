@@ -9,6 +9,7 @@ use x402_escrow_domain::{
         refund, revocation, transfer,
     },
     payment::Payment,
+    priority_fee,
 };
 use x402_escrow_interface::{
     Address,
@@ -73,7 +74,7 @@ pub async fn charge_transfer(
 /// # Errors
 /// If a budget is used up, or the store failed.
 pub async fn charge_refund(app: &App, receiver: Address) -> Result<Charge, NotAccepted> {
-    let cost = refund(*app.settings.compute_unit_prices_micro_lamports.start());
+    let cost = refund(priority_fee::fixed_price(&app.settings.compute_unit_prices_micro_lamports));
     charge(app, &[Owner::Receiver(receiver), Owner::Overall], cost).await
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use x402_escrow_domain::{
     decision::{Begin, Decision},
     payment::{Action, Attempt, History, HoldTerms},
+    priority_fee,
     report::Progress,
     signature, transaction,
     verify::{Rejection, lifecycle::unknown_payment},
@@ -172,7 +173,7 @@ async fn build(
     returns: u64,
     blockhash: [u8; 32],
 ) -> Result<Message, NotAccepted> {
-    let price_micro_lamports = *app.settings.compute_unit_prices_micro_lamports.start();
+    let price_micro_lamports = priority_fee::fixed_price(&app.settings.compute_unit_prices_micro_lamports);
     let views = Views::read(app.chain.as_ref(), &[terms.intent.escrow], Commitment::Confirmed).await?;
     let (_, message) = views.agreed(|accounts| {
         let escrow = Escrow::decode(&accounts.first()?.as_ref()?.data).ok()?;

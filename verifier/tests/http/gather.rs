@@ -305,7 +305,7 @@ async fn two_operations_of_one_payment_go_in_order_and_never_together() {
 #[tokio::test]
 async fn a_capture_costs_what_the_benchmarks_say() {
     // The least that the verifier offers unless it is configured.
-    let options = Options { compute_unit_price: 10_000, ..Options::default() };
+    let options = Options { compute_unit_price: 1_000, ..Options::default() };
     let mut world = World::with(options).await;
     let ids = holds(&world, 12).await;
     let before = world.fee_payer_lamports();

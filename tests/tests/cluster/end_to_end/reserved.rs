@@ -34,7 +34,7 @@ const ELEVEN: (&str, &str) = ("X402_GATHER_VALUE", "11000");
 
 /// Base fee of a signature, and what one capture costs above it where blocks are not full, in lamports: also near a deadline.
 const BASE_FEE: u64 = 5_000;
-const LEAST_PRIORITY_FEE: u64 = 450;
+const LEAST_PRIORITY_FEE: u64 = 45;
 
 impl Shop {
     /// Buys what is at `path` of `merchant`, and returns the payment's id and the answer to its capture.
