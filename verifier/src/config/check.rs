@@ -1,22 +1,23 @@
 //! Whether the keys' values can be used, and what they make.
 
-use std::{
-    fmt::Display, net::SocketAddr, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration,
-};
+mod budgets;
+mod ranges;
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use x402_escrow_domain::{
-    budget::{self, Budgets, Limit, Limits},
+    budget::Budgets,
     cluster::Consensus,
     gather::GatherSettings,
     policy::{Defaults, FeeBounds, Finality, FinalityError, Policies, Policy, Tier},
     tokens::Tokens,
     verify,
 };
-use x402_escrow_interface::{Address, message::MAXIMUM_CAPTURE_SECONDS};
+use x402_escrow_interface::Address;
 
 use super::{
     Config, ConfigError, effective, hosts, keypair,
-    keys::{FinalityKey, Keys, LimitKey},
+    keys::{FinalityKey, Keys},
     origins, tokens, urls, webhook,
 };
 use crate::{
@@ -28,6 +29,9 @@ use crate::{
     store::Database,
     telemetry,
 };
+
+use budgets::{check_budgets, limits};
+use ranges::check_ranges;
 
 /// Time that a request may take besides its body and waiting for the chain.
 const REQUEST_MARGIN: Duration = Duration::from_secs(15);
@@ -195,55 +199,6 @@ fn operator_address(address: String, listen: &str) -> Result<Option<String>, Str
     }
 }
 
-fn check_ranges(keys: &Keys, error: &mut ConfigError) {
-    for (key, value, range) in [
-        ("rpc_timeout_seconds", keys.rpc_timeout_seconds, 1..=120),
-        ("settle_timeout_seconds", keys.settle_timeout_seconds, 1..=300),
-        ("status_poll_milliseconds", keys.status_poll_milliseconds, 20..=5_000),
-        ("deny_list_timeout_milliseconds", keys.deny_list_timeout_milliseconds, 100..=10_000),
-        ("review_seconds", keys.review_seconds, 1..=3600),
-        ("compute_unit_price_micro_lamports", keys.compute_unit_price_micro_lamports, 0..=5_000_000),
-        (
-            "maximum_compute_unit_price_micro_lamports",
-            keys.maximum_compute_unit_price_micro_lamports,
-            keys.compute_unit_price_micro_lamports..=5_000_000,
-        ),
-        ("exact_maximum_compute_units", u64::from(keys.exact_maximum_compute_units), 1..=1_400_000),
-        ("exact_priority_fee_lamports", keys.exact_priority_fee_lamports, 0..=1_000_000),
-        ("maximum_open_holds_per_escrow", keys.maximum_open_holds_per_escrow, 1..=1_000_000_000),
-        ("maximum_operations_per_payment", keys.maximum_operations_per_payment, 1..=100_000),
-        ("body_timeout_seconds", keys.body_timeout_seconds, 1..=300),
-        ("maximum_concurrent_requests", keys.maximum_concurrent_requests as u64, 1..=100_000),
-        ("maximum_bodies_per_client", keys.maximum_bodies_per_client as u64, 1..=1_000_000),
-        ("maximum_bodies", keys.maximum_bodies as u64, 1..=1_000_000),
-        ("maximum_waiting_per_payment", keys.maximum_waiting_per_payment as u64, 0..=1_000_000),
-        ("maximum_waiting_per_client", keys.maximum_waiting_per_client as u64, 0..=1_000_000),
-        ("maximum_waiting", keys.maximum_waiting as u64, 0..=1_000_000),
-        ("maximum_followers_per_client", keys.maximum_followers_per_client as u64, 0..=1_000_000),
-        ("maximum_followers", keys.maximum_followers as u64, 0..=1_000_000),
-        ("maximum_body_bytes", keys.maximum_body_bytes as u64, 1024..=16 * 1024 * 1024),
-    ] {
-        check_range(key, value, &range, error);
-    }
-    // The program's own bounds are the upper ones.
-    let captured_within = keys.minimum_capture_seconds..=MAXIMUM_CAPTURE_SECONDS;
-    for (key, value, range) in [
-        ("minimum_authorize_seconds", keys.minimum_authorize_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
-        (
-            "maximum_authorize_seconds",
-            keys.maximum_authorize_seconds,
-            keys.minimum_authorize_seconds..=MAXIMUM_CAPTURE_SECONDS,
-        ),
-        ("minimum_capture_seconds", keys.minimum_capture_seconds, 0..=MAXIMUM_CAPTURE_SECONDS),
-        ("maximum_capture_seconds", keys.maximum_capture_seconds, captured_within),
-        ("voucher_margin_seconds", keys.voucher_margin_seconds, 120..=MAXIMUM_CAPTURE_SECONDS),
-        ("gather_seconds", keys.gather_seconds, 0..=60),
-        ("maximum_slot_age_seconds", keys.maximum_slot_age_seconds, 1..=86_400),
-    ] {
-        check_range(key, value, &range, error);
-    }
-}
-
 /// A server's address, or a file that can be read.
 fn deny_list_source(deny_list: &str) -> Result<Source, String> {
     if deny_list.contains("://") {
@@ -255,46 +210,6 @@ fn deny_list_source(deny_list: &str) -> Result<Source, String> {
     let path = PathBuf::from(deny_list);
     deny_list::read(&path)?;
     Ok(Source::File(path))
-}
-
-/// A budget that one payment exceeds would refuse them all.
-fn check_budgets(keys: &Keys, error: &mut ConfigError) {
-    /// Above the rent of a hold on any cluster.
-    const LEAST_RENT: u64 = 10_000_000;
-    let hold = budget::hold(keys.maximum_compute_unit_price_micro_lamports, 0).fees;
-    let least_fees = hold.max(budget::transfer(keys.exact_priority_fee_lamports).fees);
-    for (key, LimitKey { hour, day }, least) in [
-        ("fee_budget_per_payer", keys.fee_budget_per_payer, least_fees),
-        ("fee_budget_per_receiver", keys.fee_budget_per_receiver, least_fees),
-        ("fee_budget", keys.fee_budget, least_fees),
-        ("rent_budget_per_payer", keys.rent_budget_per_payer, LEAST_RENT),
-        ("rent_budget_per_receiver", keys.rent_budget_per_receiver, LEAST_RENT),
-        ("rent_budget", keys.rent_budget, LEAST_RENT),
-    ] {
-        for lamports in [hour, day] {
-            if lamports > 0 {
-                check_range(key, lamports, &(least..=1_000_000_000_000_000_000), error);
-            }
-        }
-    }
-}
-
-fn limits(payer: LimitKey, receiver: LimitKey, overall: LimitKey) -> Limits {
-    let [payer, receiver, overall] =
-        [payer, receiver, overall].map(|LimitKey { hour, day }| Limit { hour, day });
-    Limits { payer, receiver, overall }
-}
-
-fn check_range<T: PartialOrd + Display>(
-    key: &str,
-    value: T,
-    range: &RangeInclusive<T>,
-    error: &mut ConfigError,
-) {
-    if !range.contains(&value) {
-        let (from, to) = (range.start(), range.end());
-        error.note(key, format!("must be {from} to {to}, is {value}"));
-    }
 }
 
 fn finality<L: Copy + Ord>(tiers: Vec<FinalityKey<L>>) -> Result<Finality<L>, FinalityError> {
