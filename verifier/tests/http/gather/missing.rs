@@ -1,8 +1,22 @@
 //! Operations whose holds are missing: the others do not wait until it is known why.
 
-use super::{accept_all, holds, short};
-use crate::world::World;
 use x402_escrow_wire::auth_capture::Commitment;
+
+use super::{accept_all, amount, holds, short, until_all_ended};
+use crate::world::World;
+
+#[tokio::test]
+async fn a_hold_that_is_not_there_holds_up_no_other() {
+    let mut world = World::new().await;
+    let ids = holds(&world, 4).await;
+    accept_all(&mut world, &ids).await;
+    world.remove_hold(2);
+    world.restart(short()).await;
+    until_all_ended(&world, &[ids[0], ids[2], ids[3]]).await;
+    assert_eq!(world.received(), amount(0) + amount(2) + amount(3));
+    let missing = world.until(ids[1], |payment| !payment["operations"][1]["error"].is_null()).await;
+    assert_eq!(missing["operations"][1]["error"]["code"], "settlement_pending", "{missing}");
+}
 
 #[tokio::test]
 async fn captures_beside_one_whose_hold_is_gone_do_not_wait_for_a_node_that_tells_no_logs() {
