@@ -1,7 +1,8 @@
 //! What is on chain: set up, changed by hand, read.
 
-use serde::Deserialize;
-use serde_json::Value;
+mod payer;
+mod relay;
+
 use solana_sdk::{
     account::Account,
     hash::Hash,
@@ -16,19 +17,12 @@ use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
 use x402_escrow_domain::{cluster::Logged, transaction::ESCROW_INSTRUCTION};
 use x402_escrow_interface::{
     Address,
-    account::{Escrow, Hold, Session},
-    address::{self, TOKEN_PROGRAM_ID, associated_token},
+    account::{Escrow, Session},
+    address::{self, TOKEN_PROGRAM_ID},
     error::EscrowError,
-    instruction::{self, Charge, ChargeCapture, Consent, HoldAccounts, SessionLimits},
-    message::{Capture, Digest},
-    receivers,
-};
-use x402_escrow_wire::{
-    auth_capture::{Extra, IntentPayload, LifecyclePayload},
-    payment::PaymentRequirements,
 };
 
-use super::{FEE_PAYER, FUNDS, MERCHANT, PAYER, SESSION, World, keypair, program};
+use super::{FEE_PAYER, MERCHANT, PAYER, SESSION, World, keypair, program};
 
 impl World {
     pub(super) fn set_up_chain(&self) {
@@ -47,18 +41,6 @@ impl World {
         self.cluster.state().next_error = Some(TransactionError::InstructionError(index, code));
     }
 
-    /// A session's limits that no test reaches by accident.
-    pub(crate) fn wide_limits(&self) -> SessionLimits {
-        SessionLimits {
-            expires_at: self.cluster.now() + 86_400,
-            maximum_payment: 5_000_000,
-            maximum_total: 1_000_000_000,
-            maximum_per_period: 0,
-            period_seconds: 0,
-            receivers_root: receivers::ANYONE,
-        }
-    }
-
     pub(crate) fn create_mint(&self, address: Address) {
         let mint = Mint {
             mint_authority: COption::None,
@@ -70,134 +52,9 @@ impl World {
         self.set_packed(address, &mint);
     }
 
-    /// Opens an escrow of `payer`, which gets tokens and SOL, and deposits [`FUNDS`].
-    pub(crate) fn open_escrow(&self, payer: &Keypair, mint: Address) {
-        let owner = payer.pubkey();
-        self.cluster.state().svm.airdrop(&owner, 10_000_000_000).unwrap();
-        let source = self.set_token_account_of(mint, owner, AccountState::Initialized, 1_000_000_000_000);
-        self.execute(&instruction::open_escrow(&program(), &owner, &owner, &mint, &TOKEN_PROGRAM_ID), payer);
-        let address = address::escrow(&program(), &owner, &mint);
-        let escrow = self.escrow_account_at(&address);
-        self.execute(&[instruction::deposit(&program(), &owner, &source, &address, &escrow, FUNDS)], payer);
-    }
-
     pub(crate) fn set_slot_hash(&self, hash: [u8; 32]) {
         let hashes = SlotHashes::new(&[(99, Hash::new_from_array(hash))]);
         self.cluster.state().svm.set_sysvar(&hashes);
-    }
-
-    pub(crate) fn open_session(&self, limits: SessionLimits) {
-        self.open_session_of(&keypair(PAYER), &self.escrow, &self.session_key(), limits);
-    }
-
-    pub(crate) fn open_session_of(
-        &self,
-        payer: &Keypair,
-        escrow: &Address,
-        key: &Address,
-        limits: SessionLimits,
-    ) {
-        let open =
-            instruction::open_session(&program(), &payer.pubkey(), &payer.pubkey(), escrow, key, &limits);
-        self.execute(&[open], payer);
-    }
-
-    pub(crate) fn revoke_session(&self) {
-        let payer = keypair(PAYER);
-        let session = self.session_account();
-        let revoke = instruction::revoke_session(&program(), &payer.pubkey(), &session, Consent::Signer);
-        self.execute(&[revoke], &payer);
-    }
-
-    /// Revokes every session of the escrow that was opened so far.
-    pub(crate) fn revoke_sessions(&self) {
-        let (payer, slot) = (keypair(PAYER), self.session_account().opened_slot);
-        let revoke =
-            instruction::revoke_sessions(&program(), &payer.pubkey(), &self.escrow, slot, Consent::Signer);
-        self.execute(&[revoke], &payer);
-    }
-
-    /// Changes the session's limits.
-    pub(crate) fn update_session(&self, limits: &SessionLimits) {
-        let payer = keypair(PAYER);
-        let update =
-            instruction::update_session(&program(), &payer.pubkey(), &self.escrow, &self.session, limits);
-        self.execute(&[update], &payer);
-    }
-
-    /// Lets the payer withdraw `amount`.
-    pub(crate) fn withdraw(&self, amount: u64) {
-        let payer = keypair(PAYER);
-        let escrow = self.escrow_account();
-        let destination = address::associated_token(&payer.pubkey(), &self.mint, &TOKEN_PROGRAM_ID);
-        let withdraw = instruction::withdraw(&program(), &self.escrow, &escrow, &destination, Some(amount));
-        self.execute(&[withdraw], &payer);
-    }
-
-    /// Puts the payment of this body on chain at `relay`'s cost, as another verifier would.
-    pub(crate) fn relay(&self, body: &Value, relay: &Keypair) {
-        let requirements = PaymentRequirements::deserialize(&body["paymentRequirements"]).unwrap();
-        let payload = IntentPayload::deserialize(&body["paymentPayload"]["payload"]).unwrap();
-        let intent = payload.intent(&requirements, &Extra::read(&requirements).unwrap());
-        let signature = payload.signature.unwrap().0;
-        self.cluster.state().svm.airdrop(&relay.pubkey(), 10_000_000_000).unwrap();
-        let authorize = instruction::authorize(&relay.pubkey(), &intent, &signature, &payload.proof());
-        self.execute(&[authorize], relay);
-    }
-
-    /// Puts the capture of this body on chain without the verifier.
-    pub(crate) fn relay_capture(&self, nonce: u64, body: &Value) {
-        let payload = LifecyclePayload::deserialize(&body["paymentPayload"]["payload"]).unwrap();
-        let LifecyclePayload::Capture { payment_id, amount, fee, last, signature } = payload else {
-            panic!("{payload:?} is no capture");
-        };
-        let capture = Capture { intent_digest: payment_id.0, amount: amount.0, fee: fee.0, last };
-        let (escrow, hold_address) = (self.escrow_account(), address::hold(&program(), &self.session, nonce));
-        let hold = Hold::decode(&self.data(&hold_address)).unwrap();
-        let accounts = HoldAccounts {
-            program: program(),
-            escrow_address: self.escrow,
-            escrow: &escrow,
-            hold_address,
-            hold: &hold,
-        };
-        let consent = Consent::Signature(signature.0);
-        self.execute(&[instruction::capture(accounts, amount.0, &capture, consent)], &keypair(PAYER));
-    }
-
-    /// Has somebody put the charge of `body` on chain.
-    pub(crate) fn relay_charge(&self, body: &Value) {
-        let requirements: PaymentRequirements =
-            serde_json::from_value(body["paymentRequirements"].clone()).unwrap();
-        let payload = IntentPayload::deserialize(&body["paymentPayload"]["payload"]).unwrap();
-        let intent = payload.intent(&requirements, &Extra::read(&requirements).unwrap());
-        let capture = payload.capture.map(|capture| {
-            ChargeCapture::new(&capture.capture(intent.digest()), Consent::Signature(capture.signature.0))
-        });
-        let amount = capture.map_or(intent.amount, |capture| capture.amount);
-        let charge = Charge { amount, capture, release: None };
-        let signature = payload.signature.unwrap().0;
-        let charge = instruction::charge(&intent, &signature, &[], &self.escrow_account(), &charge);
-        self.execute(&[charge], &keypair(PAYER));
-    }
-
-    /// Has `depositor` move its tokens into the escrow in the name of a payment.
-    pub(crate) fn relay_deposit(&self, depositor: &Keypair, amount: u64, payment: Digest) {
-        let source = associated_token(&depositor.pubkey(), &self.mint, &TOKEN_PROGRAM_ID);
-        self.cluster.state().svm.airdrop(&depositor.pubkey(), 1_000_000_000).unwrap();
-        if depositor.pubkey() != self.merchant() {
-            self.set_token_account(depositor.pubkey(), AccountState::Initialized, amount);
-        }
-        let refund = instruction::refund(
-            &program(),
-            &payment,
-            &depositor.pubkey(),
-            &source,
-            &self.escrow,
-            &self.escrow_account(),
-            amount,
-        );
-        self.execute(&[refund], depositor);
     }
 
     pub(crate) fn execute(&self, instructions: &[Instruction], signer: &Keypair) {
