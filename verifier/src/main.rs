@@ -83,6 +83,10 @@ Example:
   verifier
   curl http://127.0.0.1:4020/health                                  # and in a browser: http://127.0.0.1:4022/status";
 
+/// Small blocks of many threads at once, which is what requests take: faster than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
