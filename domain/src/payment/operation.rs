@@ -155,6 +155,18 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// One that was accepted a moment ago, at `accepted_at`, unix seconds.
+    pub fn accepted(
+        id: i64,
+        payment_id: Digest,
+        action: Action,
+        commitment: Level,
+        accepted_at: i64,
+    ) -> Self {
+        let (state, closed, problem) = (OperationState::Queued, false, None);
+        Self { id, payment_id, action, commitment, accepted_at, state, closed, problem }
+    }
+
     /// How far it is; `None` if it came to nothing. Stored is as good as done, unless something is known that keeps it
     /// from being sent.
     pub fn level(&self) -> Option<Level> {

@@ -6,7 +6,7 @@ mod transfers;
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use x402_escrow_domain::payment::History;
+use x402_escrow_domain::{books::Booked, payment::History};
 use x402_escrow_interface::{
     account::Escrow,
     address,
@@ -25,6 +25,9 @@ use crate::{
 
 pub use costs::Budgets;
 
+/// How many payments are booked in one step.
+const BOOKED_TOGETHER: u32 = 256;
+
 /// What the chain says of a payment.
 #[derive(Clone, Copy, Debug, Default)]
 struct OnChain {
@@ -41,6 +44,7 @@ pub async fn audit(world: &World, app: &App, budgets: Budgets) -> Vec<String> {
     let (payments, balances) = read_chain(world, &history);
     wrong.extend(costs::check(&history, budgets));
     wrong.extend(transfers::check(world, app, &history).await);
+    while app.store.book(BOOKED_TOGETHER).await.is_ok_and(|booked| booked > 0) {}
     for (id, deal) in &world.ledger.deals() {
         let chain = payments.get(id).copied().unwrap_or_default();
         wrong.extend(check(world, id, deal, chain).into_iter().map(|what| about(id, deal, &what)));
@@ -48,9 +52,18 @@ pub async fn audit(world: &World, app: &App, budgets: Budgets) -> Vec<String> {
             Ok(history) => {
                 let books = check_books(deal, history.as_ref(), chain);
                 wrong.extend(books.into_iter().map(|what| about(id, deal, &what)));
+                if let (Some(history), Ok(Some(entry))) = (history, app.store.entry(id).await)
+                    && entry.booked != Booked::of(&history)
+                {
+                    wrong.push(about(id, deal, &format!("is booked as {:?}", entry.booked)));
+                }
             }
             Err(error) => wrong.push(about(id, deal, &format!("the store can't be read: {error}"))),
         }
+    }
+    match app.store.wrong_promises().await {
+        Ok(ids) => wrong.extend(ids.iter().map(|id| format!("{id}: is kept as promised for another time"))),
+        Err(error) => wrong.push(format!("the store can't be read: {error}")),
     }
     for (id, _) in payments.iter().filter(|(id, _)| !world.ledger.deals().contains_key(*id)) {
         wrong.push(format!("{}: is on chain and nobody signed it", Hex32(*id)));

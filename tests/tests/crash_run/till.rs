@@ -18,7 +18,7 @@ use x402_escrow_tests::{
     },
     program_id,
 };
-use x402_escrow_verifier::store::{Database, Store};
+use x402_escrow_verifier::store::{Database, Look, Store};
 use x402_escrow_wire::{
     auth_capture::LifecyclePayload,
     text::{Base58, Decimal, Hex32},
@@ -129,7 +129,7 @@ impl Till {
         let under_way = async {
             let database = Database::Sqlite(copy.path().join("verifier.sqlite"));
             let store = Store::open(&database).await.unwrap();
-            store.open_operations().await.unwrap()
+            store.open_operations(Look::All).await.unwrap()
         };
         let operations = Builder::new_current_thread().enable_all().build().unwrap().block_on(under_way);
         operations

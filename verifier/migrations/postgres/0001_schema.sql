@@ -32,7 +32,7 @@ CREATE TABLE payments (
     receiver_proof BYTEA, -- shows that the receiver is in the session's list: hashes of 32 bytes, one after another
     claim       TEXT, -- which installation of a merchant settled it first, as hex
     capture_deadline BIGINT,
-    -- The slot before which a view of the chain may lack what the intent takes: 2^63 - 1 while that is not final; NULL where
+    -- The slot before which a view of the chain may lack what the intent takes: 2^63 - 1 while it is in no block; NULL where
     -- it came to nothing. Triggers keep it.
     promised_until BIGINT,
     locked_rent BIGINT NOT NULL DEFAULT 0, -- lamports that its budgets get back once nothing is held
@@ -77,6 +77,7 @@ CREATE TABLE operations (
 );
 
 CREATE INDEX operations_open ON operations (id) WHERE closed = 0;
+CREATE INDEX operations_awaited ON operations (id) WHERE closed = 0 AND (state <> 'confirmed' OR commitment = 'finalized');
 CREATE INDEX operations_queued ON operations (id) WHERE closed = 0 AND state = 'queued';
 CREATE INDEX operations_fruitless ON operations (accepted_at) WHERE state IN ('failed', 'refused');
 
@@ -252,9 +253,10 @@ BEGIN
 END
 $$;
 
+-- How sure it is that something is in a block changes nothing in the books.
 CREATE TRIGGER operations_to_book AFTER UPDATE OF state ON operations FOR EACH ROW
-WHEN (new.state <> old.state
-    AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
+WHEN ((new.state IN ('queued', 'sent')) <> (old.state IN ('queued', 'sent'))
+    OR (new.state IN ('failed', 'refused')) <> (old.state IN ('failed', 'refused')))
 EXECUTE FUNCTION note_to_book();
 
 CREATE FUNCTION note_webhook_news() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -304,11 +306,11 @@ CREATE FUNCTION keep_promise() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE payments SET promised_until = CASE
         WHEN new.state IN ('failed', 'refused') THEN NULL
-        WHEN new.closed = 0 THEN 9223372036854775807
+        WHEN new.state NOT IN ('processed', 'confirmed', 'finalized') THEN 9223372036854775807
         ELSE coalesce((
             SELECT max(slot) FROM transactions
             WHERE operation_id = new.id AND retired = 0 AND error_code IS NULL
-        ), 0)
+        ), CASE new.closed WHEN 1 THEN 0 ELSE 9223372036854775807 END)
     END WHERE id = new.payment_id;
     RETURN NULL;
 END
@@ -319,6 +321,23 @@ WHEN (new.kind IN ('authorize', 'charge')) EXECUTE FUNCTION keep_promise();
 CREATE TRIGGER promise_changed AFTER UPDATE OF state, closed ON operations FOR EACH ROW
 WHEN (new.kind IN ('authorize', 'charge') AND (new.state <> old.state OR new.closed <> old.closed))
 EXECUTE FUNCTION keep_promise();
+
+-- A fork that won may have it in another block.
+CREATE FUNCTION move_promise() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE payments SET promised_until = coalesce((
+        SELECT max(slot) FROM transactions
+        WHERE operation_id = new.operation_id AND retired = 0 AND error_code IS NULL
+    ), 9223372036854775807) WHERE id = (
+        SELECT payment_id FROM operations WHERE id = new.operation_id AND kind IN ('authorize', 'charge')
+        AND state IN ('processed', 'confirmed', 'finalized')
+    );
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER promise_moved AFTER UPDATE OF slot ON transactions FOR EACH ROW
+WHEN (new.slot IS DISTINCT FROM old.slot) EXECUTE FUNCTION move_promise();
 
 -- Which of several verifiers follows, sends and delivers, as long as it gets further: whoever takes over counts on, and
 -- what one of an earlier term would write is refused.

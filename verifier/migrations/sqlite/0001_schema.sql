@@ -32,7 +32,7 @@ CREATE TABLE payments (
     receiver_proof BLOB, -- shows that the receiver is in the session's list: hashes of 32 bytes, one after another
     claim       TEXT, -- which installation of a merchant settled it first, as hex
     capture_deadline INTEGER,
-    -- The slot before which a view of the chain may lack what the intent takes: 2^63 - 1 while that is not final; NULL where
+    -- The slot before which a view of the chain may lack what the intent takes: 2^63 - 1 while it is in no block; NULL where
     -- it came to nothing. Triggers keep it.
     promised_until INTEGER,
     locked_rent INTEGER NOT NULL DEFAULT 0, -- lamports that its budgets get back once nothing is held
@@ -77,6 +77,7 @@ CREATE TABLE operations (
 ) STRICT;
 
 CREATE INDEX operations_open ON operations (id) WHERE closed = 0;
+CREATE INDEX operations_awaited ON operations (id) WHERE closed = 0 AND (state <> 'confirmed' OR commitment = 'finalized');
 CREATE INDEX operations_queued ON operations (id) WHERE closed = 0 AND state = 'queued';
 CREATE INDEX operations_fruitless ON operations (accepted_at) WHERE state IN ('failed', 'refused');
 
@@ -244,8 +245,10 @@ CREATE TABLE pause (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 -- One row while there is a webhook.
 CREATE TABLE webhook (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 
+-- How sure it is that something is in a block changes nothing in the books.
 CREATE TRIGGER operations_to_book AFTER UPDATE OF state ON operations
-WHEN new.state <> old.state AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent'))
+WHEN (new.state IN ('queued', 'sent')) <> (old.state IN ('queued', 'sent'))
+    OR (new.state IN ('failed', 'refused')) <> (old.state IN ('failed', 'refused'))
 BEGIN
     INSERT INTO payments_to_book (payment_id) VALUES (new.payment_id) ON CONFLICT (payment_id) DO NOTHING;
 END;
@@ -320,10 +323,22 @@ WHEN new.kind IN ('authorize', 'charge') AND (new.state <> old.state OR new.clos
 BEGIN
     UPDATE payments SET promised_until = CASE
         WHEN new.state IN ('failed', 'refused') THEN NULL
-        WHEN new.closed = 0 THEN 9223372036854775807
+        WHEN new.state NOT IN ('processed', 'confirmed', 'finalized') THEN 9223372036854775807
         ELSE coalesce((
             SELECT max(slot) FROM transactions
             WHERE operation_id = new.id AND retired = 0 AND error_code IS NULL
-        ), 0)
+        ), CASE new.closed WHEN 1 THEN 0 ELSE 9223372036854775807 END)
     END WHERE id = new.payment_id;
+END;
+
+-- A fork that won may have it in another block.
+CREATE TRIGGER promise_moved AFTER UPDATE OF slot ON transactions WHEN new.slot IS NOT old.slot
+BEGIN
+    UPDATE payments SET promised_until = coalesce((
+        SELECT max(slot) FROM transactions
+        WHERE operation_id = new.operation_id AND retired = 0 AND error_code IS NULL
+    ), 9223372036854775807) WHERE id = (
+        SELECT payment_id FROM operations WHERE id = new.operation_id AND kind IN ('authorize', 'charge')
+        AND state IN ('processed', 'confirmed', 'finalized')
+    );
 END;

@@ -9,7 +9,7 @@ mod voucher;
 use tokio::time::{Instant, timeout_at};
 use x402_escrow_domain::{
     advance,
-    payment::{OperationState, Tracked},
+    payment::{History, OperationState, Tracked},
     report::{Progress, Vouched},
     request::Request,
     verify::{Rejection, lifecycle::unknown_payment},
@@ -95,7 +95,18 @@ pub struct Wanted {
 /// If the store failed.
 pub async fn wait(app: &App, caller: &Caller, wanted: Wanted) -> Result<Progress, NotAccepted> {
     let changes = app.changes.of(wanted.payment_id);
-    let mut progress = load(app, wanted).await?;
+    let progress = load(app, wanted).await?;
+    wait_from(app, caller, changes, wanted, progress).await
+}
+
+/// The same from where `progress` is. `changes` are those since then.
+async fn wait_from(
+    app: &App,
+    caller: &Caller,
+    changes: Subscription,
+    wanted: Wanted,
+    mut progress: Progress,
+) -> Result<Progress, NotAccepted> {
     if is_decided(&progress) {
         return Ok(progress);
     }
@@ -174,23 +185,19 @@ fn is_decided(progress: &Progress) -> bool {
 }
 
 async fn load(app: &App, wanted: Wanted) -> Result<Progress, NotAccepted> {
-    let Wanted { payment_id, operation_id, commitment_asked, now, repeated, .. } = wanted;
-    let progress = app.store.history(&payment_id).await?.and_then(|history| {
-        let tracked =
-            history.operations.iter().find(|tracked| tracked.operation.id == operation_id).cloned()?;
-        // Judged anew each time: meanwhile the hold may have become final, or its block been dropped.
-        let action = &tracked.operation.action;
-        let commitment_required = app.policy().required(&history, action, commitment_asked, now);
-        Some(Progress {
-            history,
-            tracked,
-            commitment_asked,
-            commitment_required,
-            repeated,
-            claimed: false,
-            objection: None,
-        })
-    });
+    let history = app.store.history(&wanted.payment_id).await?;
+    let progress = history.and_then(|history| judge(app, wanted, history));
     // Nothing is ever deleted, so this is a store that was exchanged under way.
     progress.ok_or_else(|| Rejection::new(ErrorCode::UnexpectedSettleError, "the payment vanished").into())
+}
+
+/// How far the operation is; `None` if `history` lacks it. Judged anew each time: meanwhile the hold may have become final,
+/// or its block been dropped.
+fn judge(app: &App, wanted: Wanted, history: History) -> Option<Progress> {
+    let Wanted { operation_id, commitment_asked, now, repeated, .. } = wanted;
+    let tracked = history.operations.iter().find(|tracked| tracked.operation.id == operation_id).cloned()?;
+    let action = &tracked.operation.action;
+    let commitment_required = app.policy().required(&history, action, commitment_asked, now);
+    let (claimed, objection) = (false, None);
+    Some(Progress { history, tracked, commitment_asked, commitment_required, repeated, claimed, objection })
 }

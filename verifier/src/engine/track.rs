@@ -24,7 +24,7 @@ use crate::{
         not_accepted::Interrupted,
         observe::{Seen, Sought},
     },
-    store::StoreError,
+    store::{Look, StoreError},
 };
 
 use record::Changed;
@@ -35,6 +35,10 @@ const LIVE_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often to look although nothing is to be followed: a leader shows so that it is there.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How often what is confirmed is looked at where nobody waits until it is final: in polls, and at least.
+const LOOK_AT_ALL_POLLS: u32 = 10;
+const LOOK_AT_ALL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long to wait after the node or the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
@@ -96,19 +100,29 @@ struct Tracker {
     sending: Sending,
     /// Since when something waits for what is being sent, to go together after it.
     holds_back_since: Option<Instant>,
+    /// When all was looked at, and how much that was.
+    looked_at_all: Option<(Instant, usize)>,
 }
 
 impl Tracker {
     fn new(app: Arc<App>) -> Self {
-        Self { sending: Sending::new(Arc::clone(&app)), app, holds_back_since: None }
+        Self { sending: Sending::new(Arc::clone(&app)), app, holds_back_since: None, looked_at_all: None }
     }
 
-    /// Looks at every open operation once. Returns how many there are.
+    /// Looks once at every open operation that somebody waits for, and from time to time at all. Returns how many are open.
     async fn round(&mut self) -> Result<usize, Interrupted> {
-        let open = self.app.store.open_operations().await?;
-        let mut open = self.app.unreadable.note("tracker", open);
-        let count = open.len();
-        self.sending.forget_all_but(&open);
+        let between = LOOK_AT_ALL_INTERVAL.min(self.app.settings.status_poll_interval * LOOK_AT_ALL_POLLS);
+        let all_before = self.looked_at_all.filter(|(at, _)| at.elapsed() < between);
+        let (look, reader) = match all_before {
+            Some(_) => (Look::Awaited, "tracker of what is awaited"),
+            None => (Look::All, "tracker"),
+        };
+        let open = self.app.store.open_operations(look).await?;
+        let mut open = self.app.unreadable.note(reader, open);
+        let count = all_before.map_or(0, |(_, count)| count).max(open.len());
+        if look == Look::All {
+            self.sending.forget_all_but(&open);
+        }
         // An operation that is being sent is left to the task that does it; it only holds back those after it.
         let in_flight = |tracked: &Tracked| self.sending.is_in_flight(tracked.operation.id);
         let mut waiting: HashSet<_> = open
@@ -162,6 +176,9 @@ impl Tracker {
         record::record(&self.app, &changed).await?;
         self.send_again(&ready, &awaited).await?;
         self.send_unsent().await?;
+        if look == Look::All {
+            self.looked_at_all = Some((Instant::now(), count));
+        }
         self.app.heartbeat.beat();
         Ok(count)
     }

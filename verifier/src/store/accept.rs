@@ -14,8 +14,8 @@ use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{auth_capture::Level, payment_identifier::PaymentIdentifier};
 
 use super::{
-    Store, StoreError, attempts::insert_attempt, budgets, identifiers, memos, operations, payments, promises,
-    together::Written,
+    Store, StoreError, attempts::insert_attempt, histories, identifiers, memos, operations, payments,
+    promises, together::Written,
 };
 
 /// What became of something that was to be accepted.
@@ -167,7 +167,7 @@ async fn accept_intent(
     check: impl FnOnce(&Promises) -> Result<(), Rejection> + Send,
 ) -> Result<Accepted, StoreError> {
     let NewIntent { payment, signed, action, commitment, rent_lamports } = new;
-    let known = payments::history(connection, &payment.id).await?;
+    let known = histories::history(connection, &payment.id).await?;
     if let Some(id) = known.as_ref().and_then(known_authorization) {
         return Ok(Accepted::Before(id));
     }
@@ -182,14 +182,13 @@ async fn accept_intent(
     }
     match again {
         Some(_) => {
-            payments::take_up(connection, payment, signed).await?;
+            payments::take_up(connection, payment, signed, rent_lamports).await?;
             // It may have vouchers, which are captured before the deadline: a review knows.
             let review_at = payment.hold().map_or(payment.review_at(), |_| payment.accepted_at);
             payments::set_review(connection, &payment.id, Some(review_at)).await?;
         }
-        None => payments::insert(connection, payment, payment.review_at()).await?,
+        None => payments::insert(connection, payment, payment.review_at(), rent_lamports).await?,
     }
-    budgets::lock_rent(connection, &payment.id, rent_lamports).await?;
     let begin = again.map_or(Begin::New, Begin::Again);
     let id = operations::begin(connection, payment, action, begin, commitment, payment.accepted_at).await?;
     Ok(Accepted::New(id))
@@ -201,14 +200,14 @@ async fn accept_transfer(
     binding: Option<&Binding>,
 ) -> Result<Accepted, StoreError> {
     let NewTransfer { payment, attempt, commitment, review_at, memo_hash } = new;
-    let known = payments::history(connection, &payment.id).await?;
+    let known = histories::history(connection, &payment.id).await?;
     if let Some(known) = known.as_ref().and_then(|history| history.operations.first()) {
         return Ok(Accepted::Before(known.operation.id));
     }
     if let Some(taken) = bind(connection, binding).await? {
         return Ok(taken);
     }
-    payments::insert(connection, payment, review_at).await?;
+    payments::insert(connection, payment, review_at, 0).await?;
     if let Some(memo_hash) = memo_hash
         && !memos::claim(connection, payment, memo_hash).await?
     {
@@ -228,7 +227,7 @@ async fn accept_operation(
     decide: impl FnOnce(&History) -> Result<Decision, Rejection> + Send,
 ) -> Result<Accepted, StoreError> {
     let Asked { payment_id, action, attempt, now } = asked;
-    let Some(history) = payments::history(connection, payment_id).await? else {
+    let Some(history) = histories::history(connection, payment_id).await? else {
         return Ok(Accepted::UnknownPayment);
     };
     let commitment = commitment(&history);

@@ -3,6 +3,8 @@
 
 mod read;
 
+use std::collections::HashMap;
+
 use sqlx::AnyConnection;
 use x402_escrow_domain::{
     books::{Booked, Entry, Total, day_of},
@@ -11,7 +13,7 @@ use x402_escrow_domain::{
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::{Base58, Decimal, Hex32};
 
-use super::{Store, StoreError, payments, row};
+use super::{Readable, Store, StoreError, UnreadableRow, histories, row};
 
 pub use read::Entries;
 
@@ -37,20 +39,31 @@ impl Store {
             return Ok(0);
         }
         let mut transaction = self.begin_leader_write().await?;
-        let rows = sqlx::query("SELECT payment_id FROM payments_to_book ORDER BY payment_id LIMIT $1")
-            .bind(i64::from(count))
-            .fetch_all(&mut *transaction)
-            .await?;
+        let rows = sqlx::query(entries!(
+            "id IN (SELECT payment_id FROM payments_to_book ORDER BY payment_id LIMIT $1) ORDER BY id"
+        ))
+        .bind(i64::from(count))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let mut entries = Readable::new();
         for found in &rows {
-            let id = row::parse::<Hex32>(found, "payment_id")?;
-            match book(&mut transaction, &id.0).await {
-                Ok(()) => {}
-                // One that can't be read is booked when it changes again.
-                Err(error) if error.is_of_row() => tracing::error!(payment = %id, %error, "not booked"),
-                Err(error) => return Err(error),
+            entries.add(|| row::get(found, "id").unwrap_or_default(), read::entry(found))?;
+        }
+        let ids: Vec<_> = entries.rows.iter().map(|before| before.id).collect();
+        let histories = histories::histories(&mut transaction, &ids).await?;
+        // One that can't be read is booked when it changes again.
+        for UnreadableRow { name, cause } in entries.unreadable.iter().chain(&histories.unreadable) {
+            tracing::error!(payment = name, %cause, "not booked");
+        }
+        let before: HashMap<_, _> = entries.rows.iter().map(|before| (before.id, before)).collect();
+        for history in &histories.rows {
+            if let Some(before) = before.get(&history.payment.id) {
+                book(&mut transaction, before, &Booked::of(history)).await?;
             }
-            sqlx::query("DELETE FROM payments_to_book WHERE payment_id = $1")
-                .bind(id.to_string())
+        }
+        if let Some(last) = rows.last() {
+            sqlx::query("DELETE FROM payments_to_book WHERE payment_id <= $1")
+                .bind(row::get::<String>(last, "id")?)
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -67,16 +80,11 @@ impl Store {
     }
 }
 
-async fn book(connection: &mut AnyConnection, id: &Digest) -> Result<(), StoreError> {
-    let Some(history) = payments::history(connection, id).await? else { return Ok(()) };
-    let stored =
-        sqlx::query(entries!("id = $1")).bind(Hex32(*id).to_string()).fetch_one(&mut *connection).await?;
-    let before = read::entry(&stored)?;
-    let booked = Booked::of(&history);
-    if booked == before.booked {
+async fn book(connection: &mut AnyConnection, before: &Entry, booked: &Booked) -> Result<(), StoreError> {
+    if *booked == before.booked {
         return Ok(());
     }
-    write(connection, id, &booked).await?;
+    write(connection, &before.id, booked).await?;
     let difference = booked.total().since(before.booked.total());
     if difference == Total::default() {
         return Ok(());
@@ -87,7 +95,7 @@ async fn book(connection: &mut AnyConnection, id: &Digest) -> Result<(), StoreEr
         owners.push((&receiver, &authorizer));
     }
     for (receiver, authorizer) in owners {
-        add(connection, receiver, authorizer, &before, difference).await?;
+        add(connection, receiver, authorizer, before, difference).await?;
     }
     Ok(())
 }

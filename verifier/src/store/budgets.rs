@@ -45,20 +45,6 @@ impl Store {
     }
 }
 
-/// Notes the rent that a payment locks, in lamports, as it was charged.
-pub(super) async fn lock_rent(
-    connection: &mut AnyConnection,
-    payment_id: &Digest,
-    lamports: u64,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE payments SET locked_rent = $1 WHERE id = $2")
-        .bind(row::integer("locked_rent", lamports)?)
-        .bind(Hex32(*payment_id).to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// Puts the rent of a payment back into its budgets if `operation_id` is its authorization, which came to nothing.
 pub(super) async fn free_rent_of(
     connection: &mut AnyConnection,

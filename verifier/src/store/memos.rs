@@ -5,7 +5,7 @@ use x402_escrow_domain::payment::Payment;
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::Hex32;
 
-use super::{Store, StoreError, payments, row};
+use super::{Store, StoreError, histories, row};
 
 impl Store {
     /// Whether a memo of `receiver` with this hash pays for another payment than `payment_id`.
@@ -81,7 +81,7 @@ async fn holder(
 
 /// Whether nothing can be paid by a payment any more.
 async fn came_to_nothing(connection: &mut AnyConnection, payment_id: &Digest) -> Result<bool, StoreError> {
-    let history = payments::history(connection, payment_id).await?;
+    let history = histories::history(connection, payment_id).await?;
     let operation = history.as_ref().and_then(|history| history.operations.first());
     Ok(operation.is_some_and(|tracked| tracked.operation.came_to_nothing()))
 }

@@ -1,11 +1,9 @@
 //! Operations: what is to be done with payments.
 
-use std::collections::BTreeMap;
-
 use sqlx::{AnyConnection, any::AnyRow};
 use x402_escrow_domain::{
     decision::Begin,
-    payment::{Action, Attempt, Operation, OperationKey, OperationState, Payment, Problem, Tracked},
+    payment::{Action, Operation, OperationKey, OperationState, Payment, Problem, Tracked},
 };
 use x402_escrow_interface::{instruction::Signature, message::Digest};
 use x402_escrow_wire::{
@@ -13,32 +11,64 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Readable, Store, StoreError, budgets, row};
+use super::{Readable, Store, StoreError, budgets, histories::join, row};
+
+/// Which operations are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// All whose state can still change.
+    All,
+    /// Those of them that are not in a confirmed block, or of which somebody wants to know when they are final.
+    Awaited,
+}
+
+/// Reads the operations, and then their transactions, to which this applies. In SQLite a cross join goes through its tables
+/// in this order: the other way round it would go through all transactions there are.
+macro_rules! open {
+    ($which:literal) => {
+        [
+            concat!("SELECT * FROM operations WHERE ", $which, " ORDER BY id"),
+            concat!(
+                "SELECT t.signature, operation_id, position, last_valid_block_height, t.state, slot, block_hash,
+                 t.error_code, t.error, is_blameless,
+                 CASE WHEN t.state = 'sent' THEN bytes ELSE substr(bytes, 1, 1) END AS bytes
+                 FROM operations CROSS JOIN transactions AS t
+                 WHERE operation_id = operations.id AND retired = 0 AND ",
+                $which,
+                " ORDER BY t.rowid"
+            ),
+        ]
+    };
+}
+
+impl Look {
+    fn queries(self) -> [&'static str; 2] {
+        match self {
+            Self::All => open!("operations.closed = 0"),
+            // As the index has it.
+            Self::Awaited => open!(
+                "operations.closed = 0 AND (operations.state <> 'confirmed' OR operations.commitment = 'finalized')"
+            ),
+        }
+    }
+}
 
 impl Store {
-    /// All operations whose state can still change, oldest first, with the transactions that count for it. One of whose
+    /// Operations whose state can still change, oldest first, with the transactions that count for it. One of whose
     /// transactions is unreadable is unreadable too: it may have been sent. Of those in a block there is the first byte
     /// only, which says how they are laid out: every look reads all of this.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn open_operations(&self) -> Result<Readable<Tracked>, StoreError> {
+    pub async fn open_operations(&self, look: Look) -> Result<Readable<Tracked>, StoreError> {
+        let [operations_query, transactions_query] = look.queries();
         let mut transaction = self.pool.begin_read(&self.database).await?;
-        let rows = sqlx::query("SELECT * FROM operations WHERE closed = 0 ORDER BY id")
-            .fetch_all(&mut *transaction)
-            .await?;
+        let rows = sqlx::query(operations_query).fetch_all(&mut *transaction).await?;
         let mut operations = Readable::new();
         for row in &rows {
             operations.add(|| name(row, "id"), row::operation(row))?;
         }
-        let attempts = sqlx::query(
-            "SELECT t.signature, operation_id, position, last_valid_block_height, t.state, slot, block_hash,
-             t.error_code, t.error, is_blameless, CASE WHEN t.state = 'sent' THEN bytes ELSE substr(bytes, 1, 1) END AS bytes
-             FROM transactions AS t JOIN operations ON operations.id = operation_id
-             WHERE closed = 0 AND retired = 0 ORDER BY t.rowid",
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
+        let attempts = sqlx::query(transactions_query).fetch_all(&mut *transaction).await?;
         let mut known = Readable::new();
         for row in &attempts {
             known.add(|| name(row, "operation_id"), row::attempt(row))?;
@@ -219,41 +249,6 @@ pub(super) async fn ask_more(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// Reads a payment's operations with all their transactions.
-pub(super) async fn of_payment(
-    connection: &mut AnyConnection,
-    payment_id: &Digest,
-) -> Result<Vec<Tracked>, StoreError> {
-    let id = Hex32(*payment_id).to_string();
-    let rows = sqlx::query("SELECT * FROM operations WHERE payment_id = $1 ORDER BY id")
-        .bind(&id)
-        .fetch_all(&mut *connection)
-        .await?;
-    let operations = rows.iter().map(row::operation).collect::<Result<Vec<_>, _>>()?;
-    let attempts = sqlx::query(
-        "SELECT transactions.* FROM transactions JOIN operations ON operations.id = operation_id
-         WHERE payment_id = $1 ORDER BY transactions.rowid",
-    )
-    .bind(&id)
-    .fetch_all(&mut *connection)
-    .await?;
-    Ok(join(operations, attempts.iter().map(row::attempt).collect::<Result<_, _>>()?))
-}
-
-fn join(operations: Vec<Operation>, attempts: Vec<Attempt>) -> Vec<Tracked> {
-    let mut by_operation: BTreeMap<i64, Vec<Attempt>> = BTreeMap::new();
-    for attempt in attempts {
-        by_operation.entry(attempt.operation_id).or_default().push(attempt);
-    }
-    operations
-        .into_iter()
-        .map(|operation| {
-            let attempts = by_operation.remove(&operation.id).unwrap_or_default();
-            Tracked { operation, attempts }
-        })
-        .collect()
 }
 
 /// Opens an operation that was closed: it is not as it was taken to be.

@@ -1,11 +1,11 @@
 //! Payments: one row each, whatever the scheme.
 
-use sqlx::{AnyConnection, any::AnyRow};
-use x402_escrow_domain::payment::{History, HoldTerms, Payment, Voucher};
+use sqlx::AnyConnection;
+use x402_escrow_domain::payment::{History, HoldTerms, Payment};
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Base58, Decimal, Hex32, Key};
 
-use super::{Readable, Store, StoreError, budgets, operations, row};
+use super::{Readable, Store, StoreError, budgets, histories, row};
 
 impl Store {
     /// Takes the one yes that a transfer has. Returns whether it was still there.
@@ -41,8 +41,7 @@ impl Store {
         .bind(i64::from(count))
         .fetch_all(&mut *connection)
         .await?;
-        let mut holds = Readable::new();
-        read_histories(&mut connection, &rows, &mut holds).await?;
+        let holds = histories::of_rows(&mut connection, &rows).await?;
         Ok((holds, rows.last().map(|row| row::get(row, "id")).transpose()?))
     }
 
@@ -79,65 +78,14 @@ impl Store {
         }
         Ok(receivers)
     }
-
-    /// A payment and all that was done with it.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn history(&self, id: &Digest) -> Result<Option<History>, StoreError> {
-        history(&mut *self.pool.acquire().await?, id).await
-    }
 }
 
-/// Reads a payment and its operations on one connection.
-pub(super) async fn history(
-    connection: &mut AnyConnection,
-    id: &Digest,
-) -> Result<Option<History>, StoreError> {
-    let payment = sqlx::query("SELECT * FROM payments WHERE id = $1")
-        .bind(Hex32(*id).to_string())
-        .fetch_optional(&mut *connection)
-        .await?
-        .map(|row| row::payment(&row))
-        .transpose()?;
-    let Some(payment) = payment else { return Ok(None) };
-    let operations = operations::of_payment(connection, id).await?;
-    let voucher = voucher(connection, id).await?;
-    Ok(Some(History { payment, operations, voucher }))
-}
-
-/// Reads the payments of these ids. One that can't be read is named by its id.
-pub(super) async fn read_histories(
-    connection: &mut AnyConnection,
-    ids: &[AnyRow],
-    read: &mut Readable<History>,
-) -> Result<(), StoreError> {
-    for row in ids {
-        let known = match row::parse::<Hex32>(row, "id") {
-            Ok(id) => history(connection, &id.0).await,
-            Err(error) => Err(error),
-        };
-        if let Some(known) = known.transpose() {
-            read.add(|| row::get(row, "id").unwrap_or_default(), known)?;
-        }
-    }
-    Ok(())
-}
-
-/// Reads a payment's last voucher.
-async fn voucher(connection: &mut AnyConnection, id: &Digest) -> Result<Option<Voucher>, StoreError> {
-    let row = sqlx::query("SELECT * FROM vouchers WHERE payment_id = $1")
-        .bind(Hex32(*id).to_string())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(row::voucher).transpose()
-}
-
-/// Adds a payment that is to be looked at again at `review_at`, unix seconds.
+/// Adds a payment that is to be looked at again at `review_at`, unix seconds, and locks so much rent, as it was charged.
 pub(super) async fn insert(
     connection: &mut AnyConnection,
     payment: &Payment,
     review_at: i64,
+    rent_lamports: u64,
 ) -> Result<(), StoreError> {
     let (signed, transfer) = (payment.intent(), payment.transfer());
     let intent = signed.map(|signed| borsh::to_vec(&signed.intent)).transpose();
@@ -145,8 +93,8 @@ pub(super) async fn insert(
     sqlx::query(
         "INSERT INTO payments (id, scheme, payer, mint, receiver, amount, accepted_at, review_at, escrow, intent,
              signature, receiver_proof, destination, claim, capture_deadline, receiver_authorizer, resource_hash,
-             resource_url, product)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+             resource_url, product, locked_rent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(payment.scheme())
@@ -167,20 +115,24 @@ pub(super) async fn insert(
     .bind(signed.map(|signed| Hex32(signed.intent.resource_hash).to_string()))
     .bind(&payment.resource.url)
     .bind(&payment.resource.product)
+    .bind(row::integer("locked_rent", rent_lamports)?)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// What is taken up again may have another proof, since the list of the session's receivers changed, and another claim.
+/// What is taken up again may have another proof, since the list of the session's receivers changed, and another claim; its
+/// rent is locked again.
 pub(super) async fn take_up(
     connection: &mut AnyConnection,
     payment: &Payment,
     hold: &HoldTerms,
+    rent_lamports: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE payments SET receiver_proof = $1, claim = $2 WHERE id = $3")
+    sqlx::query("UPDATE payments SET receiver_proof = $1, claim = $2, locked_rent = $3 WHERE id = $4")
         .bind(hold.receiver_proof.concat())
         .bind(payment.claim.map(|claim| claim.to_string()))
+        .bind(row::integer("locked_rent", rent_lamports)?)
         .bind(Hex32(payment.id).to_string())
         .execute(connection)
         .await?;

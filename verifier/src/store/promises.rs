@@ -3,7 +3,6 @@
 use sqlx::{AnyConnection, any::AnyRow};
 use x402_escrow_domain::{
     facts::Facts,
-    payment::OperationState,
     promises::{Promise, Promises},
 };
 use x402_escrow_interface::Address;
@@ -12,8 +11,7 @@ use x402_escrow_wire::text::Hex32;
 use super::{Store, StoreError, row};
 
 impl Store {
-    /// Payments of an escrow that are accepted and not in a block, or in a block that is not final or is after the slot
-    /// of some view.
+    /// Payments of an escrow that are accepted and not in a block, or in a block after the slot of some view.
     ///
     /// # Errors
     /// If the store fails.
@@ -30,11 +28,11 @@ impl Store {
             "SELECT payments.id FROM payments JOIN operations ON payment_id = payments.id
              WHERE kind IN ('authorize', 'charge') AND coalesce(promised_until, -1) <> CASE
                  WHEN state IN ('failed', 'refused') THEN -1
-                 WHEN closed = 0 THEN 9223372036854775807
+                 WHEN state NOT IN ('processed', 'confirmed', 'finalized') THEN 9223372036854775807
                  ELSE coalesce((
                      SELECT max(slot) FROM transactions
                      WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
-                 ), 0)
+                 ), CASE closed WHEN 1 THEN 0 ELSE 9223372036854775807 END)
              END LIMIT 100",
         )
         .fetch_all(&mut *self.pool.acquire().await?)
@@ -49,44 +47,27 @@ pub(super) async fn of_escrow(
     escrow: &Address,
     facts: &Facts,
 ) -> Result<Promises, StoreError> {
+    // One row at least: how many payments are not over is in each.
     let rows = sqlx::query(
-        "SELECT operations.*, payments.intent, (
-             SELECT max(slot) FROM transactions
-             WHERE operation_id = operations.id AND retired = 0 AND error_code IS NULL
-         ) AS slot
-         FROM payments JOIN operations ON operations.payment_id = payments.id
-         WHERE payments.escrow = $1 AND payments.promised_until > $2
-         AND operations.kind IN ('authorize', 'charge')",
+        "SELECT intent, promised_until, open_holds FROM (
+             SELECT count(*) AS open_holds FROM payments
+             WHERE escrow = $1 AND review_at IS NOT NULL AND promised_until IS NOT NULL
+         ) AS counted LEFT JOIN payments ON escrow = $1 AND promised_until > $2",
     )
     .bind(escrow.to_string())
     .bind(row::integer("slot", facts.oldest_slot())?)
     .fetch_all(&mut *connection)
     .await?;
-    Ok(Promises {
-        promises: rows.iter().map(read).collect::<Result<_, _>>()?,
-        open_holds: open_holds(connection, escrow).await?,
-    })
+    let mut known = Promises::default();
+    for row in &rows {
+        known.open_holds = row::get_u64(row, "open_holds")?;
+        known.promises.extend(read(row)?);
+    }
+    Ok(known)
 }
 
-/// How many payments of the escrow are not over.
-async fn open_holds(connection: &mut AnyConnection, escrow: &Address) -> Result<u64, StoreError> {
-    let row = sqlx::query(
-        "SELECT count(*) AS open FROM payments
-         WHERE escrow = $1 AND review_at IS NOT NULL AND promised_until IS NOT NULL",
-    )
-    .bind(escrow.to_string())
-    .fetch_one(connection)
-    .await?;
-    row::get_u64(&row, "open")
-}
-
-fn read(row: &AnyRow) -> Result<Promise, StoreError> {
-    let slot = match row::operation(row).map(|operation| operation.state) {
-        Ok(OperationState::Landed(_)) => row::get::<Option<i64>>(row, "slot")?.map(i64::unsigned_abs),
-        Ok(_) => None,
-        // It stops nothing but its own amount: that stays promised.
-        Err(error) if error.is_of_row() => None,
-        Err(error) => return Err(error),
-    };
-    Ok(Promise { intent: row::intent(row)?, slot })
+fn read(row: &AnyRow) -> Result<Option<Promise>, StoreError> {
+    let Some(until) = row::get::<Option<i64>>(row, "promised_until")? else { return Ok(None) };
+    let slot = (until < i64::MAX).then_some(until.unsigned_abs());
+    Ok(Some(Promise { intent: row::intent(row)?, slot }))
 }

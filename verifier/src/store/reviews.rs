@@ -8,7 +8,7 @@ use x402_escrow_domain::{
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{auth_capture::Level, text::Hex32};
 
-use super::{Readable, Store, StoreError, UnreadableRow, operations, payments, row};
+use super::{Readable, Store, StoreError, UnreadableRow, histories, operations, payments, row};
 
 /// How many payments are reviewed in one step.
 const REVIEWED_TOGETHER: i64 = 100;
@@ -110,8 +110,7 @@ impl Store {
                 .bind(i64::from(count))
                 .fetch_all(&mut *connection)
                 .await?;
-        let mut ended = Readable::new();
-        payments::read_histories(&mut connection, &rows, &mut ended).await?;
+        let ended = histories::of_rows(&mut connection, &rows).await?;
         Ok((ended, rows.last().map(|row| row::get(row, "id")).transpose()?))
     }
 
@@ -170,7 +169,9 @@ async fn due(
     for query in [urgent, others] {
         let left = limit.saturating_sub(i64::try_from(due.rows.len()).unwrap_or(i64::MAX));
         let rows = sqlx::query(query).bind(by).bind(now).bind(left).fetch_all(&mut *connection).await?;
-        payments::read_histories(connection, &rows, &mut due).await?;
+        let Readable { rows, unreadable } = histories::of_rows(connection, &rows).await?;
+        due.rows.extend(rows);
+        due.unreadable.extend(unreadable);
     }
     Ok(due)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use x402_escrow_domain::payment::Attempt;
+use x402_escrow_verifier::store::Look;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{
@@ -137,6 +138,20 @@ async fn a_capture_that_a_new_fork_takes_before_its_hold_is_made_again() {
 }
 
 #[tokio::test]
+async fn what_is_confirmed_is_followed_closely_only_where_somebody_asks_how_final_it_is() {
+    let world = World::with(short()).await;
+    let looked_at = async |look| world.app.store.open_operations(look).await.unwrap().rows.len();
+    let id = world.authorize(1000, 1).await;
+    world.until(id, |payment| payment["operations"][0]["status"] == "confirmed").await;
+    assert_eq!((looked_at(Look::Awaited).await, looked_at(Look::All).await), (0, 1));
+    let mut requirements = world.requirements(1000);
+    requirements["extra"]["commitment"] = json!("finalized");
+    let asked = world.settle(&world.body(&requirements, 2)).await;
+    assert_eq!(asked["errorReason"], "settlement_pending", "{asked}");
+    assert_eq!((looked_at(Look::Awaited).await, looked_at(Look::All).await), (1, 2));
+}
+
+#[tokio::test]
 async fn follows_until_final_and_then_asks_no_more() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
@@ -144,7 +159,7 @@ async fn follows_until_final_and_then_asks_no_more() {
     assert_eq!(world.payment(id).await["transactions"][0]["status"], "confirmed");
     world.cluster.state().level = Commitment::Finalized;
     world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    assert!(world.app.store.open_operations().await.unwrap().rows.is_empty());
+    assert!(world.app.store.open_operations(Look::All).await.unwrap().rows.is_empty());
     // A node that has forgotten its history changes nothing about what is final.
     world.cluster.state().landed.clear();
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -69,6 +69,8 @@ pub enum FoundHold {
         facts: Box<Facts>,
         /// The escrow.
         escrow: Box<Escrow>,
+        /// Whether it was accepted before, and came to nothing.
+        is_known: bool,
     },
 }
 
@@ -124,6 +126,7 @@ pub(super) async fn check(
     let facts = facts::read(&app.together, &subject, &token_accounts).await?;
     let promises = app.store.promises(&intent.escrow, &facts).await?;
     let proposal = Proposal { intent, receiver_proof: &signed.receiver_proof, asset: &asset };
+    let is_known = known.is_some();
     let escrow = match intent::check(&proposal, &facts, &promises, &app.rules.policy) {
         Ok(escrow) => escrow,
         Err(rejection) => {
@@ -146,7 +149,7 @@ pub(super) async fn check(
     } else {
         budget::charge_intent(app, intent, escrow.payer).await?.take_back(app);
     }
-    let found = FoundHold::New { facts: Box::new(facts), escrow: Box::new(escrow) };
+    let found = FoundHold::New { facts: Box::new(facts), escrow: Box::new(escrow), is_known };
     Ok(checked(signed, found))
 }
 
@@ -182,7 +185,7 @@ impl CheckedHold {
                 Some(failure) => Err(failure.into()),
                 None => Err(already_settled(history)),
             },
-            FoundHold::New { facts, escrow } => {
+            FoundHold::New { facts, escrow, .. } => {
                 let observed = Observed::at(Commitment::Confirmed, facts.oldest_slot());
                 Ok((escrow.payer, assurance(observed)))
             }

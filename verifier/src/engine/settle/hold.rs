@@ -5,7 +5,7 @@ use x402_escrow_domain::{
     claim::{self, Standing},
     facts::Facts,
     identifier::Binding,
-    payment::{HoldTerms, Payment},
+    payment::{History, HoldTerms, Operation, Payment, Tracked},
     promises::Promises,
     report::Progress,
     verify::intent::{self, Proposal},
@@ -13,9 +13,9 @@ use x402_escrow_domain::{
 use x402_escrow_interface::Address;
 
 use super::{
-    Wanted, accepted,
+    Wanted, accepted, judge, load,
     voucher::{self, First},
-    wait,
+    wait_from,
 };
 use crate::{
     engine::{
@@ -35,13 +35,16 @@ pub(super) async fn settle(
 ) -> Result<Progress, NotAccepted> {
     let CheckedHold { signed, action, asset, binding, claim, found, resource, .. } = checked;
     let (payment_id, extra, first_voucher) = (signed.intent.digest(), signed.extra, signed.first_voucher);
+    // Before it is stored, so that nothing of it goes unheard.
+    let changes = app.changes.of(payment_id);
+    let mut begun = None;
     let mut claimed = matches!(&found, FoundHold::Before { standing: Standing::Asking, .. });
     let (operation_id, is_new) = match found {
         FoundHold::Before { history, standing: Standing::Anothers, .. } => {
             return Err(already_settled(&history).into());
         }
         FoundHold::Before { operation_id, .. } => (operation_id, false),
-        FoundHold::New { facts, escrow } => {
+        FoundHold::New { facts, escrow, is_known } => {
             let hold = HoldTerms {
                 intent: signed.intent,
                 signature: signed.signature,
@@ -58,22 +61,34 @@ pub(super) async fn settle(
                 commitment: commitment.into(),
                 rent_lamports: 0,
             };
-            accept(app, new, &asset, &facts, binding.as_ref()).await?
+            let (operation_id, is_new) = accept(app, new, &asset, &facts, binding.as_ref()).await?;
+            if is_new && !is_known {
+                let operation = Operation::accepted(
+                    operation_id,
+                    payment_id,
+                    action,
+                    commitment.into(),
+                    payment.accepted_at,
+                );
+                let operations = vec![Tracked { operation, attempts: Vec::new() }];
+                begun = Some(History { payment, operations, voucher: None });
+            }
+            (operation_id, is_new)
         }
     };
-    let mut progress = wait(
-        app,
-        caller,
-        Wanted {
-            payment_id,
-            operation_id,
-            commitment_asked: extra.commitment,
-            now: app.now(),
-            repeated: !is_new,
-            until: Instant::now() + app.settings.settle_timeout,
-        },
-    )
-    .await?;
+    let wanted = Wanted {
+        payment_id,
+        operation_id,
+        commitment_asked: extra.commitment,
+        now: app.now(),
+        repeated: !is_new,
+        until: Instant::now() + app.settings.settle_timeout,
+    };
+    let progress = match begun.and_then(|history| judge(app, wanted, history)) {
+        Some(progress) => progress,
+        None => load(app, wanted).await?,
+    };
+    let mut progress = wait_from(app, caller, changes, wanted, progress).await?;
     // An equal request at the same time may have been faster, and another's.
     if !is_new && !claimed {
         match claim::standing(progress.history.payment.claim, claim, &progress.history, app.now()) {

@@ -1,5 +1,7 @@
 //! Makes operations ready to be sent: looks at their holds as they are now.
 
+use std::collections::HashMap;
+
 use x402_escrow_domain::{
     cluster::Account,
     payment::{Action, Attempt, AttemptState, History, HoldTerms, Operation, Payment, Problem, Tracked},
@@ -13,6 +15,7 @@ use super::SubmitError;
 use crate::{
     chain::{ChainError, views::Views},
     engine::{app::App, found},
+    store::UnreadableRow,
 };
 
 /// An operation with what carries it out.
@@ -42,20 +45,21 @@ pub(super) async fn prepare(
     app: &App,
     operations: &[Operation],
 ) -> Result<(Vec<Prepared>, Vec<MissingHold>), SubmitError> {
-    let mut known = Vec::with_capacity(operations.len());
-    for operation in operations {
-        match app.store.history(&operation.payment_id).await {
-            Ok(history) => known.extend(history.and_then(|history| {
-                let hold = history.intent().cloned()?;
-                Some((operation, history, hold))
-            })),
-            Err(error) if error.is_of_row() => {
-                let payment = Hex32(operation.payment_id);
-                tracing::error!(%payment, %error, "not sent; the others are");
-            }
-            Err(error) => return Err(error.into()),
-        }
+    let ids: Vec<_> = operations.iter().map(|operation| operation.payment_id).collect();
+    let read = app.store.histories(&ids).await?;
+    for UnreadableRow { name, cause } in &read.unreadable {
+        tracing::error!(payment = name, %cause, "not sent; the others are");
     }
+    let mut read: HashMap<_, _> =
+        read.rows.into_iter().map(|history| (history.payment.id, history)).collect();
+    let known: Vec<_> = operations
+        .iter()
+        .filter_map(|operation| {
+            let history = read.remove(&operation.payment_id)?;
+            let hold = history.intent().cloned()?;
+            Some((operation, history, hold))
+        })
+        .collect();
     let on_holds = known.iter().filter(|(operation, ..)| operation.action != Action::Authorize);
     let holds: Vec<_> = on_holds.map(|(operation, _, hold)| (*operation, hold)).collect();
     let mut found = find_holds(app, &holds).await?.into_iter();

@@ -71,6 +71,9 @@ async fn record_together(app: &App, changed: &[Changed]) -> Result<(), StoreErro
             closed.push(after);
         }
     }
+    // A hold that became final leaves its captures to come.
+    let leaves_more = |after: &Operation| after.action == Action::Authorize && after.state.has_landed();
+    closed.retain(|after| !leaves_more(after));
     for (index, after) in closed.iter().enumerate() {
         if conclude(app, after, &closed[index + 1..]).await? {
             over.push(after.payment_id);

@@ -8,7 +8,7 @@ use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::Hex32;
 
 use super::{Standing, StoreError, known::Known};
-use crate::store::{payments, row};
+use crate::store::{histories, row};
 
 /// Replaces a hold's last voucher if its row is still as it was.
 pub(super) struct Swap {
@@ -129,7 +129,7 @@ pub(super) async fn read(
         let standing = Standing { last, ..known.standing };
         return Ok(Some(Known { standing, ..known }));
     }
-    let Some(history) = payments::history(connection, id).await? else { return Ok(None) };
+    let Some(history) = histories::history(connection, id).await? else { return Ok(None) };
     let Some(stream) = Stream::of(&history) else { return Ok(None) };
     let last = history.voucher.map(|voucher| voucher.amount);
     let standing = Standing { stream: stream.into(), last };
