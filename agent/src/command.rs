@@ -29,7 +29,7 @@ use terminal::escaped;
 #[derive(Parser)]
 #[command(name = "agent", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Print exactly one JSON object on standard output; for `fetch --count`, one a line for each request
+    /// Print exactly one JSON object on standard output; with `fetch --count`, one per request, each on a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -56,12 +56,12 @@ Examples:
     agent fetch https://api.example.com/report --session session.json --key order-7   # again: pays nothing twice
     agent purchase lookup order-7 --session session.json
 
-Exit codes: 0 done, 1 failed and nothing signed, 2 not understood, 3 refused by a server, 4 sent or not: look it up,
+Exit codes: 0 done, 1 failed and nothing signed, 2 unusable arguments, 3 refused by a server, 4 unknown: look it up,
 5 served and cut off, 6 no answer, 7 not on this cluster, 8 too little money or limit, 9 not yet";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Open, fund, look at, empty and close an escrow (the owner)
+    /// Open, fund, show, empty and close an escrow (the owner)
     #[command(subcommand)]
     Escrow(escrow::Command),
     /// Give an agent's key a bounded right to spend, and take it back (the owner)
@@ -69,7 +69,7 @@ enum Command {
     Session(session::Command),
     /// Send an HTTP request and pay for it if the server asks (the agent)
     Fetch(fetch::Arguments),
-    /// Find out what became of purchases (the agent)
+    /// Look up purchases (the agent)
     #[command(subcommand)]
     Purchase(purchase::Command),
 }
@@ -77,10 +77,10 @@ enum Command {
 /// A node, and the program on its cluster.
 #[derive(Args, Clone)]
 struct Node {
-    /// URL of a Solana node, or mainnet-beta, devnet, testnet or localhost [default: Solana's own, by solana config get]
+    /// URL of a Solana node, or mainnet-beta, devnet, testnet or localhost [default: as solana config get shows]
     #[arg(long, env = "X402_RPC_URL", value_name = "URL")]
     rpc_url: Option<String>,
-    /// The escrow program [default: the one deployed on the node's cluster; a session file names its own]
+    /// The escrow program [default: the session file's, or the cluster's]
     #[arg(long, env = "X402_PROGRAM", value_name = "ADDRESS")]
     program: Option<Key>,
 }
@@ -98,8 +98,8 @@ impl Node {
 /// An owner that looks at its escrow.
 #[derive(Args)]
 struct Owner {
-    /// Who signs and pays: a keypair file, usb://ledger, prompt://, stdin:// or -; or an address, to look only [default:
-    /// Solana's own, by solana config get]
+    /// Who signs and pays: a keypair file, usb://ledger, prompt://, stdin:// or -; or an address, only to read
+    /// [default: as solana config get shows]
     #[arg(long, short, env = "X402_KEYPAIR", value_name = "SIGNER")]
     keypair: Option<String>,
     #[command(flatten)]
@@ -132,13 +132,13 @@ struct Sender {
 /// How transactions are carried out.
 #[derive(Args)]
 struct Sending {
-    /// Check everything and show what it costs, and send nothing
+    /// Check everything, show the cost, and send nothing
     #[arg(long)]
     dry_run: bool,
     /// Check everything, and print the unsigned transaction in base64 for a multisig or another signer
     #[arg(long, conflicts_with = "dry_run")]
     dump_transaction: bool,
-    /// A nonce account: the transaction can then be signed and sent at any time, not only for a minute
+    /// A nonce account, so that the transaction can be signed and sent at any time, not only within 150 blocks
     #[arg(long, value_name = "ADDRESS")]
     nonce: Option<Key>,
     /// Another signer, who pays fees and rent, and gets the rent back

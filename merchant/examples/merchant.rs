@@ -48,7 +48,7 @@ struct Arguments {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:4030")]
     listen: String,
-    /// Where the owner listens for refunds to make; not for clients
+    /// Where to listen for the owner's refunds; not for clients
     #[arg(long)]
     admin_listen: Option<String>,
     /// Base URL under which clients reach this server
@@ -57,20 +57,19 @@ struct Arguments {
     /// Base URL of the verifier
     #[arg(long, default_value = "http://127.0.0.1:4020")]
     facilitator: String,
-    /// Keypair file: is paid, and signs captures
+    /// Keypair file of the receiver, which also signs captures
     #[arg(long)]
     key: PathBuf,
     /// The token's mint
     #[arg(long)]
     asset: Key,
-    /// Whether other instances sell with the same key: then none of them closes streams
+    /// Other instances sell with the same key, so none of them closes streams
     #[arg(long)]
     one_of_several: bool,
-    /// Whether every price is held before it is served, and captured after: unless said, only that of work
-    /// that may turn out to cost less, or takes long
+    /// Hold every price first and capture it after [default: only for work that may cost less, or takes long]
     #[arg(long)]
     held: bool,
-    /// From an offer to the last second at which it can be captured, in seconds
+    /// Seconds from an offer to its capture deadline
     #[arg(long, default_value_t = 3600)]
     capture_window: i64,
 }

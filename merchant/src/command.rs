@@ -13,20 +13,20 @@ use x402_escrow_wire::{
     text::{Base58, Hex32, Key},
 };
 
-/// How long the verifier may take.
+/// Timeout of a request to the verifier.
 const TIMEOUT: Duration = Duration::from_secs(75);
 
-/// A merchant's own payments, on any verifier: listed, summed up, shown, told of and refunded.
+/// Lists, sums up, shows and refunds a merchant's own payments on any verifier, and sets its webhook.
 #[derive(Debug, Parser)]
 #[command(name = "merchant", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The verifier's URL.
     #[arg(long, env = "X402_VERIFIER", default_value = "http://127.0.0.1:4020")]
     verifier: String,
-    /// Keypair file of the receiver, or of the receiver authorizer.
+    /// Keypair file of the receiver or the receiver authorizer.
     #[arg(long, env = "X402_MERCHANT_KEY", value_name = "FILE")]
     key: PathBuf,
-    /// Who is paid, if not the owner of the key.
+    /// The receiver, if not the owner of the key.
     #[arg(long, value_name = "ADDRESS")]
     receiver: Option<Key>,
     #[command(subcommand)]
@@ -41,40 +41,40 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Prints a link that opens the merchant's page in a browser. It is good for five minutes.
+    /// Print a link that opens the merchant's page in a browser, for five minutes.
     Link,
-    /// Lists payments, newest first.
+    /// List payments, newest first.
     Payments(Payments),
-    /// Sums up what was captured, by token and day of UTC.
+    /// Sum up captures by token and UTC day.
     Totals {
-        /// Any second of the first day, unix seconds; 30 days ago unless said.
+        /// Any second of the first day, in unix seconds [default: 30 days ago].
         #[arg(long)]
         from: Option<i64>,
-        /// Any second of the last day, unix seconds; today unless said.
+        /// Any second of the last day, in unix seconds [default: today].
         #[arg(long)]
         to: Option<i64>,
     },
-    /// Has news of payments posted to a server.
+    /// Set, show or remove the URL that changes of payments are posted to.
     #[command(subcommand)]
     Webhook(Webhook),
-    /// Returns captured money to the payer. Only the receiver's own key can.
+    /// Return captured money to the payer. Only the receiver's own key can.
     Refund {
         /// The payment's id.
         payment: Hex32,
-        /// All that is refunded of it afterwards, in base units: the same command again is refused.
+        /// The sum of the payment's refunds, in base units: the same command again is refused.
         amount: u64,
     },
 }
 
 #[derive(Debug, clap::Args)]
 struct Payments {
-    /// What they came to: paid, partly_paid, refunded, partly_refunded, void, held, unsettled or failed.
+    /// Only these: paid, partly_paid, refunded, partly_refunded, void, held, unsettled or failed.
     #[arg(long)]
     outcome: Option<String>,
-    /// Accepted at or after this, unix seconds.
+    /// Accepted at or after this, in unix seconds.
     #[arg(long)]
     from: Option<i64>,
-    /// Accepted before this, unix seconds.
+    /// Accepted before this, in unix seconds.
     #[arg(long)]
     to: Option<i64>,
     /// The token's mint.
@@ -83,34 +83,34 @@ struct Payments {
     /// Who paid.
     #[arg(long)]
     payer: Option<Key>,
-    /// How the URL starts that was paid for.
+    /// Start of the URL that was paid for.
     #[arg(long)]
     url: Option<String>,
-    /// Where to go on: `next` of the page before.
+    /// Where to go on: `next` of the last page.
     #[arg(long)]
     before: Option<String>,
-    /// At most so many: up to 100, of CSV up to 1000.
+    /// How many: at most 100, as CSV at most 1000.
     #[arg(long)]
     limit: Option<u32>,
-    /// As CSV.
+    /// Print CSV.
     #[arg(long)]
     csv: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Webhook {
-    /// Sets where, and prints the secret that signs the news.
+    /// Set the URL, and print the secret that signs the messages.
     Set {
         /// An https URL.
         url: String,
     },
-    /// Shows where, and since when it fails.
+    /// Show the URL, and since when it fails.
     Show,
-    /// Sends no more news.
+    /// Stop the messages.
     Remove,
 }
 
-/// Does what the arguments say.
+/// Runs the command.
 ///
 /// # Errors
 /// If the key can't be read, or the verifier does not answer or says no.

@@ -59,14 +59,14 @@ enum Command {
 }
 
 const HELP: &str = "\
-Every key can be in the file, or in the environment as X402_ and its name in capitals; the environment wins.
-Two have no default, a third has none on public clusters, and a fourth none but on mainnet and devnet:
+Each key can be in the file, or in the environment as X402_ and its name in capitals; the environment wins.
+Required (program_id only on public clusters, tokens except on mainnet and devnet):
 
-  rpc_url     the Solana node, as http://127.0.0.1:8899; or three and more, separated by commas: the majority
+  rpc_url     the Solana node, like http://127.0.0.1:8899; or three or more, separated by commas: the majority
               counts
   fee_payer   keypair file (solana-keygen's JSON, mode 600) of the account that pays fees and the rent of holds
   program_id  the escrow program's address on the cluster
-  tokens      what is paid in, as [{ mint = \"…\", minimum = \"1000\" }]; USDC on mainnet and devnet
+  tokens      accepted tokens, like [{ mint = \"…\", minimum = \"1000\" }]; USDC on mainnet and devnet
 
 The others, with their defaults, are in docs/http-api.md. The most used:
 

@@ -22,7 +22,7 @@ enum Subject {
 }
 
 /// Runs every instruction on LiteSVM, packs payments into transactions there and, in version 1, on
-/// solana-test-validator, and prints tables of what it took beside the targets. Takes about a minute.
+/// solana-test-validator, and prints tables of the costs beside the targets. Takes about a minute.
 #[derive(Args)]
 struct ProgramArguments {
     /// Print one JSON object on standard output instead of tables
@@ -36,8 +36,8 @@ struct ProgramArguments {
     write_baseline: bool,
 }
 
-/// Starts solana-test-validator, PostgreSQL and verifiers, all compiled with optimisation, loads each from a process of
-/// its own, and in turn what it is compared with. Prints the ratios of three rounds beside the targets. Takes some five
+/// Starts solana-test-validator, PostgreSQL and verifiers, all compiled with optimisation, and loads each and its
+/// comparison in turn, from a process of its own. Prints the ratios of three rounds beside the targets. Takes about five
 /// minutes.
 #[derive(Args)]
 struct LoadArguments {

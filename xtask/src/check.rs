@@ -12,7 +12,7 @@ use crate::steps::Steps;
 
 /// Checks format and lints, builds the program if it changed, and runs the unit tests, the program's tests on LiteSVM,
 /// and those of the documentation. Needs no validator, database, browser or npm. Ends with the time of each step, and
-/// with what it left out.
+/// what it left out.
 #[derive(Args)]
 pub(crate) struct Arguments {}
 

@@ -7,7 +7,7 @@ use crate::local;
 
 /// Starts solana-test-validator with the program, a verifier and two merchants as processes of their own; an owner
 /// funds an escrow and gives an agent a session with limits; the agent buys ten things and is refused an eleventh.
-/// Ends with tables of what was paid and how long it took to become final, beside what is published of mainnet, and
+/// Ends with tables of what was paid and how long it took to become final, beside published figures of mainnet, and
 /// succeeds only if every balance adds up to the last base unit.
 #[derive(Args)]
 pub(crate) struct Arguments {

@@ -10,12 +10,12 @@ use crate::{build, checkout, local, validator};
 /// which the run prints, determines its choices.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What is killed
+    /// What to kill
     run: Run,
     /// Repeat the choices of the run that printed this seed [default: the time]
     #[arg(long)]
     seed: Option<u64>,
-    /// How often something is killed [default: 25; 2 for the validator]
+    /// How often to kill [default: 25; 2 for the validator]
     #[arg(long)]
     kills: Option<u32>,
     /// Kill 1,000 times, and the validator 30 times

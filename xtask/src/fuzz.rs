@@ -13,8 +13,8 @@ const CARGO_FUZZ_VERSION: &str = "0.13.1";
 /// The longest that a target may take with one input, in seconds.
 const INPUT_SECONDS: u64 = 5;
 
-/// Installs cargo-fuzz unless that is done, compiles the targets (minutes the first time), and runs one or all of them
-/// one after the other. What a run finds is kept in target/fuzz/corpus; what makes a target fail, in fuzz/artifacts.
+/// Installs cargo-fuzz if it is missing, compiles the targets (minutes the first time), and runs one of them, or all in
+/// sequence. Inputs that a run finds are kept in target/fuzz/corpus; those that make a target fail, in fuzz/artifacts.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only this target; the files of fuzz/fuzz_targets are named after them

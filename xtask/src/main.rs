@@ -50,7 +50,7 @@ enum Command {
     Validator(validator::Arguments),
     /// Write idl/x402_escrow.json from the program's source
     Idl(idl::Arguments),
-    /// Start everything that a payment passes through, and leave it running to develop against
+    /// Start a local cluster with everything that a payment passes through, to develop against
     Sandbox(sandbox::Arguments),
     /// Show an agent buy from two merchants on a local validator
     Demo(demo::Arguments),
@@ -60,11 +60,11 @@ enum Command {
     Check(check::Arguments),
     /// Run every test there is
     Test(test::Arguments),
-    /// Kill what payments go through, again and again
+    /// Kill processes at random while payments go through them
     Fault(fault::Arguments),
     /// Run the verifier in simulated time, with everything that can go wrong
     Simulate(simulate::Arguments),
-    /// Give arbitrary bytes to whatever reads what others wrote
+    /// Give arbitrary bytes to every parser of untrusted input
     Fuzz(fuzz::Arguments),
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::local;
 
 /// Starts solana-test-validator with the escrow program, a token like USDC, an owner with an escrow, a session for an
-/// agent, a verifier, and a merchant with routes at a fixed price, by the unit and streamed. Prints every URL and file
+/// agent, a verifier, and a merchant with routes at a fixed price, per unit and streamed. Prints every URL and file
 /// and commands to paste, shows payments as they happen, and ends everything on Ctrl-C.
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -18,8 +18,8 @@ pub(crate) struct Arguments {
     /// Listen on any free ports instead of 8899, 8900, 4020, 4021 and 4022, so that several sandboxes can run
     #[arg(long)]
     free_ports: bool,
-    /// Where keys, the session file and logs are; removed at the end [default: target/sandbox, and with --free-ports
-    /// among temporary files]
+    /// Folder of keys, the session file and logs; removed at the end [default: target/sandbox, or a temporary folder
+    /// with --free-ports]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

@@ -24,8 +24,8 @@ use tally::Tally;
 /// Builds the program, finds or builds solana-test-validator, finds or installs Chromium, checks that the IDL is
 /// current, then runs unit tests, the program's tests on LiteSVM, the HTTP tests (on SQLite and on PostgreSQL), the
 /// end-to-end tests on the validator, the golden vectors in Python, and the tests of the TypeScript package. The last
-/// line of standard output counts them; before it, lines that begin with `failed: ` say which failed and why. With a
-/// filter, sets up only what the named tests need.
+/// line of standard output counts them; before it, lines that begin with `failed: ` name each failure and its cause.
+/// With a filter, sets up only what those tests need.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Only tests whose name contains this

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::checkout;
 
-/// The version that everything here is tested with.
+/// The version that everything is tested with.
 const VERSION: &str = "4.2.2";
 const BINARY: &str = "solana-test-validator";
 

@@ -26,7 +26,7 @@ pub(super) enum Command {
         #[command(flatten)]
         owner: super::Owner,
     },
-    /// Show what is in the escrow, what of it is held, and where plain transfers go
+    /// Show the escrow's balance, the held part, and the vault for plain transfers
     #[command(visible_alias = "show")]
     Status {
         #[command(flatten)]
@@ -50,10 +50,10 @@ pub(super) enum Command {
     Withdraw {
         #[command(flatten)]
         sender: super::Sender,
-        /// In tokens: 1.50; all that is free if not given
+        /// In tokens: 1.50 [default: all that is free]
         amount: Option<String>,
     },
-    /// Take back what merchants let pass their deadline, from all sessions
+    /// Take back what merchants did not capture in time, from all sessions
     Reclaim {
         #[command(flatten)]
         sender: super::Sender,

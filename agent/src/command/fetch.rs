@@ -14,7 +14,7 @@ use answer::Answer;
 pub(super) struct Arguments {
     /// What to fetch
     url: String,
-    /// The session file that the owner made; FILE.nonces beside it counts its payments, for all that use it
+    /// The session file from the owner; FILE.nonces beside it counts nonces for all that use it
     #[arg(long, env = "X402_SESSION", value_name = "FILE")]
     session: PathBuf,
     /// The method [default: GET, or POST with --data]
@@ -29,17 +29,17 @@ pub(super) struct Arguments {
     /// The most that this request may cost, in tokens (0.25); 0 pays nothing
     #[arg(long, env = "X402_MAX_AMOUNT", value_name = "AMOUNT", default_value = "0.10")]
     max_amount: String,
-    /// The most that all requests with this session file may cost together, counted in FILE.spent: what was paid, and what
-    /// is still promised
+    /// The most that all requests with this session file may cost together, counted in FILE.spent: what was paid or is
+    /// still promised
     #[arg(long, env = "X402_SPENDING_LIMIT", value_name = "AMOUNT")]
     spending_limit: Option<String>,
-    /// The most that may be locked at once, held or still to be held, and not spent [default: ten times the larger of
+    /// The most that may be locked at once: held or to be held, and not spent [default: ten times the larger of
     /// --max-amount and --stream]
     #[arg(long, env = "X402_MAX_LOCKED", value_name = "AMOUNT")]
     max_locked: Option<String>,
     /// Your own name for this purchase: it buys once
     ///
-    /// The same command with the same key goes on with the purchase, even after a crash: it sends the same payment
+    /// The same command with the same key resumes the purchase, even after a crash: it sends the same payment
     /// again, and a new one only when the first can't be charged any more. FILE.journal keeps it; `agent purchase
     /// lookup KEY` shows it.
     #[arg(long, value_name = "KEY", conflicts_with = "count")]
@@ -47,16 +47,15 @@ pub(super) struct Arguments {
     /// Allow plain HTTP to other machines: anybody in between can change receiver and price
     #[arg(long)]
     allow_http: bool,
-    /// Pay for many requests out of one hold of at most this many tokens (2.5), and in no other way
+    /// Pay only out of one hold for many requests, of at most this many tokens (2.5)
     ///
-    /// The first request waits a second for the hold. Each later one is paid by a signature alone: no transaction, no
-    /// wait. The hold stays open in FILE.streams, and the next `agent fetch --stream` under the same server goes on
-    /// with it. Nothing needs to be closed: after the last request the server captures what was used, and the rest goes
-    /// back, at the latest after the capture deadline. --spending-limit counts a hold in full until it has ended.
+    /// The first request waits a second for the hold. Each later request is paid by a signature alone, without a
+    /// transaction or a wait. The hold stays open in FILE.streams, and the next `agent fetch --stream` at the same
+    /// server uses it. Nothing needs to be closed: after the last request the server captures what was used, and the
+    /// rest goes back, at the latest after the capture deadline. --spending-limit counts a hold in full until it ends.
     #[arg(long, value_name = "AMOUNT")]
     stream: Option<String>,
-    /// How often to send the request, one after the other; ends at the first that is not served, or
-    /// whose answer is cut off
+    /// How often to send the request, in sequence; stops at the first that is not served, or whose answer is cut off
     #[arg(long, value_name = "N", default_value_t = 1, requires = "stream")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,

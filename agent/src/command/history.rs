@@ -11,7 +11,7 @@ use crate::{chain::Entry, owner::Owner, problem::snake_case};
 
 #[derive(Args)]
 pub(super) struct History {
-    /// How many transactions to show, the newest first
+    /// How many transactions to show, newest first
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
     /// Go on before this transaction

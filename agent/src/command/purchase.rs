@@ -14,7 +14,7 @@ use crate::problem::{Code, Exit, Problem};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Find a purchase by the key that `agent fetch --key` was given, or by its payment's id, and ask what became of it
+    /// Find a purchase by the key of `agent fetch --key`, or by its payment's id, and ask the verifier about it
     Lookup(Which),
     /// Show all purchases that are still open
     List(Session),
@@ -26,14 +26,14 @@ pub(super) struct Which {
     name: String,
     #[command(flatten)]
     session: Session,
-    /// Ask a verifier on another machine over plain HTTP
+    /// Allow plain HTTP to a verifier on another machine
     #[arg(long)]
     allow_http: bool,
 }
 
 #[derive(Args)]
 pub(super) struct Session {
-    /// The session file that the owner made; its purchases are in FILE.journal beside it
+    /// The session file from the owner; its purchases are in FILE.journal beside it
     #[arg(long, env = "X402_SESSION", value_name = "FILE")]
     session: PathBuf,
 }

@@ -28,7 +28,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a key for an agent and give it limits; the file that comes out is all that the agent needs
+    /// Make a key for an agent, with limits; the agent needs only the session file
     Open(open::Open),
     /// Open many sessions, listed in a CSV or JSON file
     #[command(long_about = many::ABOUT)]

@@ -25,7 +25,7 @@ const ARITHMETIC_PROBE: Program =
     Program { folder: "toolchain/arithmetic-probe", library: "arithmetic_probe" };
 
 /// Takes the committed escrow program if its sources have not changed. Otherwise compiles it with `cargo build-sbf`
-/// where that and its platform tools are installed, else with stock Rust and parts from Debian, PyPI and crates.io,
+/// if that and its platform tools are installed, else with stock Rust and parts from Debian, PyPI and crates.io,
 /// kept in ~/.cache/x402-escrow ($X402_ESCROW_CACHE overrides). docs/reproducible-build.md says more.
 #[derive(Args, Default)]
 pub(crate) struct Arguments {
@@ -36,8 +36,8 @@ pub(crate) struct Arguments {
     /// target/deploy/ADDRESS too
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) program_id: Option<String>,
-    /// Use stock Rust, and fail if the program's SHA-256 is not the one in docs/reproducible-build.md, or the committed
-    /// program's is another
+    /// Use stock Rust, and fail if the program's SHA-256 is not that in docs/reproducible-build.md and of the committed
+    /// program
     #[arg(long, conflicts_with = "program_id")]
     pub(crate) check_hash: bool,
     /// Use stock Rust, state the program's SHA-256 in docs/reproducible-build.md, and write sandbox/program/

@@ -10,7 +10,7 @@ use crate::toolchain::PROGRAM_ID;
 
 const FILE: &str = "idl/x402_escrow.json";
 
-/// Compiles the program for this machine and writes what it tells about itself.
+/// Compiles the program for this machine and writes the IDL that it reports.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Change nothing; fail if the committed file is stale

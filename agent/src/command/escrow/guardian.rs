@@ -11,7 +11,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(in crate::command) enum Command {
-    /// Name the guardian, in place of the one before
+    /// Set or replace the guardian
     Set {
         #[command(flatten)]
         sender: Sender,

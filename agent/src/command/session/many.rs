@@ -28,12 +28,12 @@ use crate::{
 pub(super) const ABOUT: &str = "\
 Open many sessions, listed in a CSV or JSON file
 
-The file has one session a line, or one object each in a JSON array, with the names of the flags of agent session open: \
-name, max-payment, max-total, and if wanted max-per-period, period, expires and receivers (addresses, with spaces \
-between them). NAME.json in the folder becomes its session file.
+The file has one session per line, or one object each in a JSON array, named like the flags of agent session open: \
+name, max-payment, max-total, and optionally max-per-period, period, expires and receivers (addresses separated by \
+spaces). The session file is NAME.json in the folder.
 
-Everything is checked before anything is sent. If it stops halfway, the same command goes on: sessions that are open are \
-left as they are. As many sessions as fit go into one transaction.";
+Everything is checked before anything is sent. If it stops halfway, run it again: open sessions are left as they are. \
+As many sessions as fit go into one transaction.";
 
 const FLAG: &str = "--file";
 

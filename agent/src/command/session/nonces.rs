@@ -15,12 +15,12 @@ use crate::{
 pub(super) const ABOUT: &str = "\
 Show which nonces a session file used, or set the next one (the agent)
 
-Each payment has a nonce, which the agent counts in FILE.nonces beside the session file. All that sign for one session \
-must share that file: copies of a session file take the same nonces, and then only one of them is paid.
+Each payment has a nonce, which the agent counts in FILE.nonces beside the session file. All agents of one session must \
+share that file: copies of a session file take the same nonces, and only one payment of each is made.
 
 A session that was used elsewhere, or whose FILE.nonces was lost, recovers by itself if the verifier refuses fewer than \
-1,024 nonces as used. If more were used, set the next one: --from-chain reads it off the chain, --next takes your word. \
-Make sure that nothing signs with another copy any more.";
+1,024 nonces as used. If more were used, set the next one: --from-chain reads it off the chain, --next sets yours. \
+Make sure that nothing signs with another copy.";
 
 #[derive(Args)]
 pub(in crate::command) struct Nonces {
@@ -29,11 +29,11 @@ pub(in crate::command) struct Nonces {
     /// The session's file
     #[arg(long, env = "X402_SESSION", value_name = "FILE")]
     session: PathBuf,
-    /// Go on with this nonce, as if all below it were used
+    /// Go on with this nonce, as if all lower ones were used
     #[arg(long, value_name = "N", conflicts_with = "from_chain")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     next: Option<u64>,
-    /// Go on with the nonce after the highest that the chain has seen of the session
+    /// Go on after the session's highest nonce on chain
     #[arg(long)]
     from_chain: bool,
 }

@@ -25,7 +25,7 @@ pub(in crate::command) struct ReceiverArguments {
     /// Pay this receiver, without fees, and no others; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(super) receiver: Vec<Key>,
-    /// A file of more receivers, one address a line; at most 4,096 in all
+    /// A file of more receivers, one address per line; at most 4,096 in all
     #[arg(long, value_name = "FILE")]
     pub(super) receivers: Option<PathBuf>,
 }

@@ -30,9 +30,8 @@ Stop a session or all of them at once; what is held stays held
 
 The escrow's owner and its guardian can. The guardian names the escrow, by the session file or with --escrow.
 
-An owner without SOL has a verifier relay it, with --through URL; or signs with --sign-only and sends what is printed \
-to anyone who has some, and who submits it with --relay. What is signed can do nothing but revoke these sessions, so it \
-needs no secrecy.";
+An owner without SOL has a verifier relay it, with --through URL; or signs with --sign-only and sends the output to \
+anyone with SOL, who submits it with --relay. It can only revoke these sessions, so it needs no secrecy.";
 
 #[derive(Args)]
 pub(in crate::command) struct Revoke {
@@ -40,8 +39,7 @@ pub(in crate::command) struct Revoke {
     sender: Sender,
     #[command(flatten)]
     target: Target,
-    /// The escrow, where the keypair is its guardian's [default: the session file's, or the
-    /// keypair's own]
+    /// The escrow, if the keypair is its guardian's [default: the session file's, or the keypair's own]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "relay")]
     escrow: Option<Key>,
     /// Print a signed message as JSON, for --relay, instead of sending a transaction

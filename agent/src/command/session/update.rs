@@ -38,7 +38,7 @@ struct Changes {
     /// The most that one payment may cost, in tokens (0.50)
     #[arg(long, value_name = "AMOUNT")]
     max_payment: Option<String>,
-    /// The most that all payments together may cost, those made included
+    /// The most that all payments together may cost, including past ones
     #[arg(long, value_name = "AMOUNT")]
     max_total: Option<String>,
     /// The most that the payments of one period may cost
@@ -47,7 +47,7 @@ struct Changes {
     /// Length of a period: 1h, 1d
     #[arg(long, value_name = "TIME", conflicts_with = "no_period")]
     period: Option<humantime::Duration>,
-    /// Have no limit per period
+    /// Remove the limit per period
     #[arg(long)]
     no_period: bool,
     /// How long the session lasts from now on: 12h, 30d
@@ -55,7 +55,7 @@ struct Changes {
     expires: Option<humantime::Duration>,
     #[command(flatten)]
     receivers: ReceiverArguments,
-    /// Pay anyone, in place of listed receivers
+    /// Allow any receiver instead of listed ones
     #[arg(long, conflicts_with_all = ["receiver", "receivers"])]
     anyone: bool,
 }
