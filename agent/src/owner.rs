@@ -66,7 +66,7 @@ impl Owner {
             return Err(Problem::new(Code::EscrowNotFound, message)
                 .of("--mint")
                 .remedy(format!(
-                    "open one with agent escrow open --mint {}, or see those there are with agent escrow list",
+                    "open one with agent escrow open --mint {}, or show all with agent escrow list",
                     self.mint
                 ))
                 .into());

@@ -89,7 +89,7 @@ pub enum SessionFileError {
     },
     /// The session was not seen open.
     #[error(
-        "{}: its session was not seen open. The owner goes on by the same agent session open command, with the same file",
+        "{}: its session was not seen open. The owner completes it with the same agent session open command and file",
         path.display()
     )]
     NotOpen {

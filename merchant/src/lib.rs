@@ -103,7 +103,7 @@ pub enum PriceError {
     #[error(transparent)]
     Amount(#[from] AmountError),
     /// Neither the facilitator nor the settings tell the token's decimals.
-    #[error("the facilitator does not tell the token's decimals; set MerchantConfig::decimals")]
+    #[error("the facilitator does not report the token's decimals; set MerchantConfig::decimals")]
     UnknownDecimals,
 }
 

@@ -66,7 +66,7 @@ pub enum FetchError {
     },
     /// The session may pay listed receivers only, and this is none of them.
     #[error(
-        "the server wants {pay_to} to be paid, which is not {}; nothing was signed. The owner can open a session that lists \
+        "the server names the receiver {pay_to}, which is not {}; nothing was signed. The owner can open a session that lists \
          it: agent session open --receiver {pay_to}",
         listed_receivers(*listed)
     )]
@@ -112,7 +112,7 @@ pub enum FetchError {
     },
     /// The server has had its hold and a replacement for it.
     #[error(
-        "{origin} refused to use both of its holds any further. They may stay locked until {until} (unix time), and a third \
+        "{origin} refused further use of both of its holds. They may stay locked until {until} (unix time), and a third \
          is not opened; nothing was signed"
     )]
     TooManyHolds {

@@ -41,7 +41,7 @@ pub(super) async fn show(
             println!("{when}  {}", fact.line(decimals));
         }
         if entry.is_cut_off {
-            println!("{when}  the node cut the logs off: something may be missing");
+            println!("{when}  the node truncated the logs: events may be missing");
         }
         println!("{:width$}  {}", "", entry.signature, width = when.len());
     }

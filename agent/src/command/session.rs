@@ -141,5 +141,5 @@ fn missing(session_key: &Address, escrow: &Address) -> Problem {
         format!("there is no session of {session_key} under the escrow {escrow}"),
     )
     .of("--session-key")
-    .remedy("agent session list shows those there are; --mint and --keypair name the escrow")
+    .remedy("agent session list shows all of them; --mint and --keypair name the escrow")
 }

@@ -176,7 +176,7 @@ impl Owner {
         Err(Problem::new(Code::InsufficientSol, message)
             .of(flag)
             .remedy(format!(
-                "send {} SOL to {address}, or name another signer, who pays, with --fee-payer",
+                "send {} SOL to {address}, or name another signer who pays, with --fee-payer",
                 sol(needed - lamports)
             ))
             .details(json!({ "lamports": lamports.to_string(), "neededLamports": needed.to_string() }))

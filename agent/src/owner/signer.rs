@@ -83,7 +83,7 @@ impl OwnerKey {
         let problem =
             |message: String, remedy: &str| Problem::new(Code::Signer, message).of(self.flag).remedy(remedy);
         let Some(signer) = &self.signer else {
-            let message = format!("{} is an address, which can be looked at and can't sign", self.address);
+            let message = format!("{} is only an address, which can't sign", self.address);
             let remedy = "name its keypair file or usb://ledger; for a multisig, add --dump-transaction";
             return Err(problem(message, remedy).into());
         };

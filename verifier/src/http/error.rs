@@ -87,22 +87,21 @@ impl ApiError {
     /// Status 503 while nothing new is accepted.
     pub fn paused() -> Self {
         let message =
-            "this facilitator accepts nothing new for now; what it accepted goes on; try again later";
+            "this facilitator is paused: only payments that it accepted before go on; try again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "paused", message).retry_after(PAUSE_SECONDS)
     }
 
     /// Status 409.
     pub fn identifier_taken(id: &PaymentIdentifier) -> Self {
         let field = format!("paymentPayload.extensions.{EXTENSION}.info.id");
-        let message = format!("{field}: {id} is another payment of this payer; a new payment needs a new id");
+        let message = format!("{field}: {id} is in use for another payment of this payer; choose a new id");
         let body = Body { code: "payment_identifier_conflict", message, field: Some(field) };
         Self { status: StatusCode::CONFLICT, body, retry_after_seconds: None }
     }
 
     /// Status 503.
     pub fn deny_list_failed() -> Self {
-        let message =
-            "the list of those that the operator does not serve can't be asked; try again in 5 seconds";
+        let message = "the operator's deny list can't be checked; try again in 5 seconds";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "deny_list_unavailable", message).retry_after(5)
     }
 
@@ -153,8 +152,8 @@ impl From<TooMany> for ApiError {
 impl From<UsedUp> for ApiError {
     fn from(UsedUp { budget, retry_after_seconds: seconds }: UsedUp) -> Self {
         let what = match budget.kind {
-            Kind::Fees => "spends on fees",
-            Kind::Rent => "locks as rent",
+            Kind::Fees => "fees",
+            Kind::Rent => "rent",
         };
         let whom = match budget.owner {
             Owner::Payer(_) => "for this payer",
@@ -162,7 +161,7 @@ impl From<UsedUp> for ApiError {
             Owner::Overall => "for all payments",
         };
         let message = format!(
-            "what this verifier {what} {whom} in one {} is used up; try again in {seconds} seconds",
+            "this verifier's budget of {what} {whom} in this {} is used up; try again in {seconds} seconds",
             budget.period.as_str()
         );
         Self::new(StatusCode::TOO_MANY_REQUESTS, "budget_used_up", message).retry_after(seconds)
@@ -234,7 +233,7 @@ pub async fn in_one_shape(response: Response) -> Response {
             ("method_not_allowed", "this path takes another method: the header `Allow` names it".to_owned())
         }
         StatusCode::GATEWAY_TIMEOUT => {
-            ("timeout", "the request took too long; what was accepted goes on, ask again".to_owned())
+            ("timeout", "the request took too long; what was accepted goes on: ask again".to_owned())
         }
         StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the body is too large".to_owned()),
         _ => ("error", status.canonical_reason().unwrap_or("error").to_owned()),

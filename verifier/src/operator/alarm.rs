@@ -115,7 +115,7 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
     if overdue > 0 {
         tracing::warn!(
             holds = overdue,
-            "last vouchers are not captured although it is time: after their deadlines the money goes back to the payers"
+            "last vouchers are not captured in time: after their deadlines the money goes back to the payers"
         );
     }
     let addresses = [app.rules.fee_payer, app.rules.program];

@@ -103,7 +103,7 @@ impl fmt::Display for Reconciliation {
             )?;
         }
         for Short { escrow, books, chain } in &self.short {
-            writeln!(formatter, "escrow {escrow}: {books} are held by the books, {chain} on chain")?;
+            writeln!(formatter, "escrow {escrow}: the books say {books} held, the chain {chain}")?;
         }
         for payment_id in &self.refunded {
             writeln!(
@@ -112,7 +112,7 @@ impl fmt::Display for Reconciliation {
             )?;
         }
         for payment_id in &self.promised {
-            writeln!(formatter, "payment {payment_id}: what is promised is not what its operations say")?;
+            writeln!(formatter, "payment {payment_id}: its promised amount differs from its operations")?;
         }
         for (payment_id, cause) in &self.unreadable {
             writeln!(formatter, "payment {payment_id}: can't be read: {cause}")?;

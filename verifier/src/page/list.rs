@@ -55,8 +55,8 @@ pub fn found(lines: &[Line], choice: &Choice, is_first: bool, has_older: bool, v
         @if lines.is_empty() {
             div.box {
                 p {
-                    @if has_older { "None among the newest; go on with older ones." }
-                    @else if choice.narrows() { "No payment is like that." }
+                    @if has_older { "None among the newest; try older ones." }
+                    @else if choice.narrows() { "No payment matches." }
                     @else if is_first { "No payments yet." }
                     @else { "No older payments." }
                 }

@@ -50,9 +50,9 @@ pub fn merchant(page: &MerchantPage) -> Markup {
         }
         footer {
             @if let Some(authorizer) = page.access.authorizer {
-                p { "Only payments for which " span.mono { (authorizer) } " may sign." }
+                p { "Only payments with the receiver authorizer " span.mono { (authorizer) } "." }
             }
-            p { "What a payment is for is its client's word. This page closes at " (utc(page.access.expires)) "." }
+            p { "The client says what a payment is for. This page expires at " (utc(page.access.expires)) "." }
         }
     };
     document(&format!("Payments to {receiver}"), &body)

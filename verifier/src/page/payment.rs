@@ -45,16 +45,16 @@ fn details(history: &History, booked: &Booked, id: &str, view: &View) -> Markup 
             dt { "Scheme" } dd { (payment.scheme()) }
             dt { "Accepted" } dd { (utc(payment.accepted_at)) }
             dt { "State" } dd { (history.state().as_str()) }
-            @if let Some(product) = &payment.resource.product { dt { "For, as its client says" } dd { (product) } }
-            @if let Some(url) = &payment.resource.url { dt { "URL, as its client says" } dd.mono { (url) } }
+            @if let Some(product) = &payment.resource.product { dt { "Product, in the client's words" } dd { (product) } }
+            @if let Some(url) = &payment.resource.url { dt { "URL, in the client's words" } dd.mono { (url) } }
             dt { "Amount" } dd { (money(payment.amount)) }
             dt { "Captured" } dd { (money(booked.captured)) }
             @match &payment.terms {
                 Terms::Hold(signed) | Terms::Charge(signed) => {
                     @let sums = history.settled_sums();
                     @let intent = &signed.intent;
-                    dt { "Fee of it" } dd { (money(sums.fee)) }
-                    dt { "Refunded of it" } dd { (money(sums.refunded)) }
+                    dt { "Fee" } dd { (money(sums.fee)) }
+                    dt { "Refunded" } dd { (money(sums.refunded)) }
                     dt { @if history.hold().is_some() { "Released" } @else { "Not charged" } } dd { (money(intent.amount.saturating_sub(sums.ends_at))) }
                     @if let Some(voucher) = &history.voucher { dt { "Last voucher" } dd { (money(voucher.amount)) } }
                     @if history.hold().is_some() { dt { "Capture deadline" } dd { (utc(intent.capture_deadline)) } }
@@ -87,7 +87,7 @@ fn operations(history: &History, view: &View) -> Markup {
                 tr {
                     th scope="col" { "What" }
                     th scope="col" { "When" }
-                    th.number scope="col" { "Amount, in all" }
+                    th.number scope="col" { "Total amount" }
                     th scope="col" { "How final" }
                     th scope="col" { "Asked for" }
                     th scope="col" { "Why not" }
@@ -105,7 +105,7 @@ fn operations(history: &History, view: &View) -> Markup {
                     tr {
                         td data-label="What" { (text::kind(operation.action.kind())) }
                         td data-label="When" { (utc(operation.accepted_at)) }
-                        td.number data-label="Amount, in all" {
+                        td.number data-label="Total amount" {
                             span { @if let Some(units) = units { (view.amount(units, &asset)) } @else { "–" } }
                         }
                         td data-label="How final" { (in_words(operation.state)) }

@@ -48,14 +48,14 @@ fn token(mint: &str, total: Total, days: &BTreeMap<i64, Total>, period: Period, 
         Bar { title, captured, refunded }
     };
     let drawn: Vec<Bar> = (period.first_day..=period.last_day).map(bar).collect();
-    let label = format!("Captured day by day; the table below has the same: {} days", drawn.len());
+    let label = format!("Captured day by day, for {} days, as in the table below", drawn.len());
     html! {
         h3 { "Token " (view.token(mint)) }
         dl.sums {
             div { dt { "Payments" } dd { span.whole { (total.payments) } } }
             div { dt { "Captured" } dd { (view.amount(positive(total.captured), mint)) } }
-            div { dt { "Fees of it" } dd { (view.amount(positive(total.fee), mint)) } }
-            div { dt { "Refunded of it" } dd { (view.amount(positive(total.refunded), mint)) } }
+            div { dt { "Fees" } dd { (view.amount(positive(total.fee), mint)) } }
+            div { dt { "Refunded" } dd { (view.amount(positive(total.refunded), mint)) } }
         }
         (bars(&label, &drawn))
         details {

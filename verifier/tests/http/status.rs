@@ -75,8 +75,8 @@ async fn sums_and_payments_of_both_schemes_are_shown_in_whole_tokens_and_base_un
         &section(&page, "sums"),
         &[
             "Came in 1.045 1045000 base units",
-            "Captured of it 0.255 255000 base units",
-            "Refunded of that 0 0 base units",
+            "Of which captured 0.255 255000 base units",
+            "Of which refunded 0 0 base units",
             "Promised now 0 ",
             "Held now 0.04 40000 base units",
         ],

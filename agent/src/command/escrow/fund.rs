@@ -128,9 +128,7 @@ pub(super) async fn withdraw(owner: &Owner, text: Option<&str>, json: bool) -> R
         );
         return Err(Problem::new(Code::InsufficientFunds, message)
             .of("AMOUNT")
-            .remedy(
-                "withdraw at most what is free; agent session list shows the holds and until when they last",
-            )
+            .remedy("withdraw at most what is free; agent session list shows the holds and their deadlines")
             .into());
     }
     let (plan, destination) = paying_out("Withdrawing", owner, &escrow).await?;
@@ -144,7 +142,7 @@ pub(super) async fn close(owner: &Owner, json: bool) -> Result<()> {
     if escrow.open_sessions > 0 {
         let message = format!("the escrow {address} has {} sessions", escrow.open_sessions);
         return Err(Problem::new(Code::EscrowHasSessions, message)
-            .remedy("close them with agent session close --all, which says what still prevents it, then the escrow")
+            .remedy("close them with agent session close --all, which names what prevents it; then close the escrow")
             .into());
     }
     let returned = owner.chain.token_balance(&escrow.vault).await?.unwrap_or(0);

@@ -57,7 +57,7 @@ pub(super) fn problem(error: FetchError, decimals: u8) -> anyhow::Error {
             let message = format!("the session expired at {}; nothing was signed", time(*expires_at));
             Problem::new(Code::SessionExpired, message)
                 .of("--session")
-                .remedy("its owner can prolong it: agent session update --expires 30d")
+                .remedy("its owner can extend it: agent session update --expires 30d")
         }
         FetchError::NotListed { pay_to, .. } => Problem::new(Code::Failed, error.to_string())
             .named(name)

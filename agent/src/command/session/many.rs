@@ -202,7 +202,7 @@ impl Row {
             let key = text.parse::<Key>();
             key.map(Into::into).map_err(|error| {
                 Problem::argument("receivers", format!("{text}: {error}"))
-                    .remedy("write addresses with spaces between")
+                    .remedy("separate addresses by spaces")
             })
         });
         let list = receivers::list(listed.collect::<Result<_, Problem>>()?)?;

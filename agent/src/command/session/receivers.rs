@@ -38,7 +38,7 @@ pub(in crate::command) struct Receivers {
 
 pub(super) fn run(arguments: &Receivers, json: bool) -> Result<()> {
     let list = arguments.receivers.list()?.ok_or_else(|| {
-        Problem::argument(FLAG, "names nobody").remedy("name a file with one address a line")
+        Problem::argument(FLAG, "names nobody").remedy("name a file with one address per line")
     })?;
     let (root, count) = (Hex32(list.root()), list.receivers().len());
     let object = json!({ "root": root, "receivers": count });
@@ -86,7 +86,7 @@ fn read(path: &Path) -> Result<Vec<Address>, Problem> {
     let read = lines.map(|(index, line)| {
         line.trim().parse::<Base58<32>>().map(Into::into).map_err(|error| {
             Problem::argument(FLAG, format!("{} line {}: {error}", path.display(), index + 1))
-                .remedy("write one address a line")
+                .remedy("write one address per line")
         })
     });
     read.collect()

@@ -108,7 +108,7 @@ export class SessionExpiredError extends AgentError {
   constructor(expiresAt: number) {
     super("session_expired", `the session expired at ${new Date(expiresAt * 1000).toISOString()}; nothing was signed`, {
       field: "session",
-      remedy: "its owner can prolong it: agent session update --expires 30d",
+      remedy: "its owner can extend it: agent session update --expires 30d",
     });
   }
 }

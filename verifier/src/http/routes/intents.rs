@@ -235,7 +235,7 @@ fn nonce(
         ApiError::new(
             StatusCode::CONFLICT,
             "nonces_used_up",
-            "the session takes no more nonces until payments that are under way are on chain: try again, or open another \
+            "the session takes no more nonces until its pending payments are on chain: try again, or open another \
              session",
         )
     })

@@ -26,7 +26,7 @@ pub fn overview(overview: &Overview) -> Markup {
             (fruitless(overview))
             @if overview.question.receiver.is_none() { (receivers(overview)) }
         }
-        footer { "Read from the verifier's database and the chain when this page was asked for. Nothing here can be changed." }
+        footer { "Read from the verifier's database and the chain when this page was requested. It changes nothing." }
     };
     document("Payments", &body)
 }
@@ -73,7 +73,7 @@ fn needs_attention(overview: &Overview) -> Markup {
                 div.box.bad {
                     h3 { "The webhook fails" }
                     p { "News of " (undelivered.payments) " payments were not taken, since " (utc(undelivered.since)) "." }
-                    p.faint { "They are offered again for three days. Does the server at webhook_url answer 2xx within 10 seconds?" }
+                    p.faint { "They are sent again for three days. Check that the server at webhook_url answers 2xx within 10 seconds." }
                 }
             }
             @for stuck in &overview.stuck {
@@ -121,15 +121,15 @@ fn sums(overview: &Overview) -> Markup {
         section id="sums" {
             h2 { "What came in: the last " (in_days(overview.question.days)) }
             @if overview.sums.is_empty() {
-                div.box { p { "No payments in this time, and none from before is open." } }
+                div.box { p { "No payments in this time, and no earlier one is open." } }
             }
             @for (asset, sums) in &overview.sums {
                 div.box {
                     h3 { "Token " (view.token(asset)) }
                     dl.sums {
                         (sum("Came in", sums.came_in, asset))
-                        (sum("Captured of it", sums.captured, asset))
-                        (sum("Refunded of that", sums.refunded, asset))
+                        (sum("Of which captured", sums.captured, asset))
+                        (sum("Of which refunded", sums.refunded, asset))
                         (sum("Promised now", sums.promised, asset))
                         (sum("Held now", sums.held, asset))
                         (sum("Being captured now", sums.uncaptured, asset))
@@ -137,7 +137,7 @@ fn sums(overview: &Overview) -> Markup {
                 }
             }
             @if overview.sums_are_cut {
-                p.faint { "There were too many payments: the first three sums are of the newest only." }
+                p.faint { "There were too many payments: the first three sums cover only the newest." }
             }
             p.faint {
                 "Came in: held or paid in a block. Promised: accepted, in no block yet. Held: in a block, neither captured \

@@ -84,7 +84,7 @@ pub(super) fn operation(open: &ListedOperation, now: i64) -> Option<Stuck> {
             "Wait: where no block takes it in time it is refused, and another can be drafted."
         }
         Action::Void { .. } | Action::Reclaim => {
-            "The verifier sends it again. Is the fee payer funded, the node well?"
+            "The verifier sends it again. Check the fee payer's SOL and the node."
         }
     };
     Some(Stuck {
@@ -142,7 +142,7 @@ pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
         Action::Authorize => "Nothing is held: serve nothing for it.",
         Action::Charge { .. } | Action::Transfer => "Nothing was paid: serve nothing for it.",
         Action::Capture { .. } | Action::Close { .. } if now <= listed.capture_deadline => {
-            "Put right what is named, and settle the same again before the capture deadline."
+            "Fix the named cause, and settle the same again before the capture deadline."
         }
         Action::Capture { .. } | Action::Close { .. } => {
             "The capture deadline has passed: it can't be captured any more."
@@ -151,7 +151,7 @@ pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
         Action::Void { .. } => {
             "Settle the same again, or leave it: after the deadline the rest goes back anyway."
         }
-        Action::Reclaim => "The verifier looks at the hold again by itself.",
+        Action::Reclaim => "The verifier checks the hold again by itself.",
     };
     Stuck {
         payment_id: operation.payment_id,
@@ -159,7 +159,7 @@ pub(super) fn fruitless(listed: &ListedOperation, now: i64) -> Stuck {
         amount: amount(listed),
         asset: listed.asset.clone(),
         since: operation.accepted_at,
-        why: operation.problem.as_ref().map_or_else(|| "No reason is known.".to_owned(), in_words),
+        why: operation.problem.as_ref().map_or_else(|| "The reason is unknown.".to_owned(), in_words),
         next: next.to_owned(),
         deadline: None,
     }
