@@ -84,7 +84,7 @@ error_codes! {
     NonceInvalid = "invalid_auth_capture_svm_nonce",
     /// The intent's authorize-by time has passed, or leaves too little time.
     IntentExpired = "invalid_auth_capture_svm_intent_expired",
-    /// The deadlines are out of order, or leave too little time.
+    /// The deadlines are out of order, leave too little time, or lie too far ahead.
     DeadlinesInvalid = "invalid_auth_capture_svm_deadlines",
     /// The signature is not a strict Ed25519 signature of the intent by the session key.
     SignatureInvalid = "invalid_auth_capture_svm_signature",
