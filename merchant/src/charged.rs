@@ -120,7 +120,7 @@ impl Sale<'_> {
         }
         if !is_served {
             let id = self.id();
-            warn!(payment_id = %id, "payment {id} is charged, and its handler failed: it can come again, or be refunded");
+            warn!(payment_id = %id, "payment {id} is charged, and its handler failed: the client may retry, or refund it");
         }
         match settled {
             Some(settled) => served(response, &settled),
@@ -159,7 +159,7 @@ impl Sale<'_> {
         if let Err(error) = &changed
             && event != ChargeEvent::Asked
         {
-            error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
+            error!(payment_id = %id, %error, "the outcome of payment {id} could not be recorded");
         }
         changed.is_ok()
     }

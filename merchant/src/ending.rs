@@ -142,7 +142,7 @@ async fn check_charge(merchant: &Arc<Shared>, change: Change) {
         None => ChargeEvent::Denied,
     };
     if write_down(merchant, Change::of_charge(id, event)).await && event == ChargeEvent::Charged {
-        warn!(payment_id = %id, "payment {id} is charged and bought nothing: it can come again, or be refunded");
+        warn!(payment_id = %id, "payment {id} is charged and bought nothing: the client may retry, or refund it");
     }
     merchant.record.with(|book| book.end_later(&id, merchant.now()));
 }
@@ -161,7 +161,7 @@ pub(crate) async fn write_down(merchant: &Arc<Shared>, change: Change) -> bool {
     let id = change.id;
     let written = merchant.record.change(change, merchant.now()).await;
     if let Err(error) = &written {
-        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
+        error!(payment_id = %id, %error, "the outcome of payment {id} could not be recorded");
         merchant.record.with(|book| book.crash_one(&id, None));
     }
     written.is_ok()
@@ -223,7 +223,7 @@ pub(crate) async fn settle(merchant: &Arc<Shared>, id: Hex32) -> Option<SettleRe
         Err(error) => warn!(payment_id = %id, %error, "payment {id} is not settled yet"),
     }
     if let Err(error) = merchant.record.change(Change::of_hold(id, event), merchant.now()).await {
-        error!(payment_id = %id, %error, "what became of payment {id} could not be written down");
+        error!(payment_id = %id, %error, "the outcome of payment {id} could not be recorded");
     }
     merchant.record.with(|book| book.end_later(&id, merchant.now()));
     answer.ok()
@@ -235,7 +235,7 @@ async fn lapse(merchant: &Arc<Shared>, change: Change) {
     let known = merchant.record.with(|book| book.get(&id).map(|entry| (entry.state, entry.charge)));
     match known {
         Some((Hold::Capturing, _)) => {
-            error!(payment_id = %id, "payment {id} could not be captured for good before its deadline");
+            error!(payment_id = %id, "payment {id} was not finally captured by its deadline");
         }
         Some((_, Charge::Paid)) => {
             error!(payment_id = %id, "payment {id} was charged and bought nothing: refund it");
@@ -243,6 +243,6 @@ async fn lapse(merchant: &Arc<Shared>, change: Change) {
         _ => {}
     }
     if let Err(error) = merchant.record.change(change, merchant.now()).await {
-        warn!(payment_id = %id, %error, "payment {id} is over and could not be taken out of the record");
+        warn!(payment_id = %id, %error, "payment {id} is over and could not be removed from the record");
     }
 }

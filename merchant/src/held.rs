@@ -90,7 +90,7 @@ async fn serve(
     let settled = match timeout(PATIENCE, settled).await {
         Ok(settled) => settled.ok().flatten().filter(|answer| answer.success),
         Err(_) => {
-            warn!(payment_id = %id, "payment {id} is not settled yet: the facilitator takes its time");
+            warn!(payment_id = %id, "payment {id} is not settled yet: the facilitator is slow");
             None
         }
     };

@@ -88,7 +88,7 @@ impl Shared {
                 public_url = self.base,
                 "a request came for {host}, and public_url is {}: clients that ask for {host} are told terms for another \
                  URL and can't pay. If they should, set public_url to what they ask for (--public-url of the example); \
-                 behind a proxy that changes the host all is well",
+                 behind a proxy that changes the host, ignore this",
                 self.base
             );
         }

@@ -95,6 +95,6 @@ fn is_enough(terms: &Terms<'_>, accepted: &Accepted, answer: &SettleResponse) ->
 /// Lets the voucher pay for another request: this one was not answered.
 fn broke_off(merchant: &Shared, accepted: &Accepted, amount: u64, error: &NotChanged) {
     let id = accepted.payment_id;
-    error!(payment_id = %id, %error, "a voucher of payment {id} could not be written down");
+    error!(payment_id = %id, %error, "a voucher of payment {id} could not be recorded");
     merchant.record.with(|book| book.crash_one(&id, Some(amount)));
 }

@@ -32,7 +32,7 @@ export class Call {
     url.hash = "";
     if (!allowsHttp && !isPrivate(url)) {
       throw new PlainHttpError(
-        `${url.origin}: anybody between could put another receiver into its price; use https, or set allowHttp`,
+        `${url.origin}: anybody in between could change the receiver; use https, or set allowHttp`,
         "url",
       );
     }

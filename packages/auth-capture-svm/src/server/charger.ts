@@ -141,7 +141,7 @@ export class Charger {
       return { failure: SEND_AGAIN };
     }
     if (!isServed) {
-      console.warn(`payment ${paymentId} is charged, and its handler failed: it can come again, or be refunded`);
+      console.warn(`payment ${paymentId} is charged, and its handler failed: the client may retry, or refund it`);
     }
     return { settled };
   }
@@ -175,7 +175,7 @@ export class Charger {
       change();
       return true;
     } catch (error) {
-      console.error(`payment ${paymentId}: what became of it could not be written down`, error);
+      console.error(`payment ${paymentId}: its outcome could not be recorded`, error);
       this.#records.remember(paymentId, { charge: "crashed" });
       return false;
     }

@@ -57,7 +57,7 @@ export class Ender {
     try {
       this.#records.change(paymentId, change);
     } catch (error) {
-      console.error(`payment ${paymentId}: what became of it could not be written down`, error);
+      console.error(`payment ${paymentId}: its outcome could not be recorded`, error);
     }
   }
 
@@ -101,7 +101,7 @@ export class Ender {
       // What could not be written down is asked again.
       this.#records.remember(paymentId, { charge: "crashed" });
     } else if (charge === "paid") {
-      console.warn(`payment ${paymentId} is charged and bought nothing: it can come again, or be refunded`);
+      console.warn(`payment ${paymentId} is charged and bought nothing: the client may retry, or refund it`);
     }
   }
 

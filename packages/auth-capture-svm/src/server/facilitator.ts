@@ -128,7 +128,7 @@ export class Facilitator implements FacilitatorClient {
     try {
       return read();
     } catch (error) {
-      throw new FacilitatorError(`${this.#url}${path} answered something else: ${(error as Error).message}`, 200);
+      throw new FacilitatorError(`${this.#url}${path} sent an unreadable answer: ${(error as Error).message}`, 200);
     }
   }
 }

@@ -38,13 +38,13 @@ dd { margin: 0; overflow-wrap: anywhere; }
 <main>
 <p class="status">402 Payment Required</p>
 <h1>{{what}}</h1>
-<p class="price"><strong>{{price}}</strong> <span class="unit">for each request</span></p>
+<p class="price"><strong>{{price}}</strong> <span class="unit">per request</span></p>
 {{?hold}}<p>One hold of {{hold}} pays for many requests. What they don't use goes back.</p>
 {{?refusal}}<p class="refusal" role="alert"><strong>Your payment was not taken.</strong> {{refusal}}</p>
 <p>Software pays here, on Solana. Nothing is paid unless the answer succeeds.</p>
 <h2>Pay from the command line</h2>
 <pre><code>{{command}}</code></pre>
-<p><code>session.json</code> is a key with limits. Whoever owns the money makes it with <code>agent session open</code>.</p>
+<p><code>session.json</code> is a key with limits. The owner of the money makes it with <code>agent session open</code>.</p>
 <h2>Pay from a program</h2>
 <p>Use an <a href="https://www.x402.org">x402</a> client that knows the scheme <code>auth-capture</code>. The terms are in the header <code>PAYMENT-REQUIRED</code>, and in the body of answers that are not for browsers:</p>
 <pre><code>{{curl}}</code></pre>
@@ -54,7 +54,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 <dt>Token</dt><dd>{{token}}</dd>
 <dt>Paid to</dt><dd>{{receiver}}</dd>
 <dt>Network</dt><dd>{{network}}</dd>
-{{?refunds}}<dt>Refunds</dt><dd>promised for {{refunds}} after the last second to capture</dd>
+{{?refunds}}<dt>Refunds</dt><dd>promised for {{refunds}} after the capture deadline</dd>
 </dl>
 </main>
 </body>

@@ -61,7 +61,7 @@ export class Requests {
       console.warn(
         `a request came for ${printable(host)}, and publicUrl is ${this.#base}: clients that ask for ${printable(host)} ` +
           `are told terms for another URL and can't pay. If they should, set publicUrl to what they ask for; behind a ` +
-          `proxy that changes the host all is well`,
+          `proxy that changes the host, ignore this`,
       );
     }
   }

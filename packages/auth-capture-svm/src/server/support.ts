@@ -66,7 +66,7 @@ export class Support {
       }
       this.#deployment = now;
     } catch (error) {
-      console.warn(`who pays the facilitator's fees can't be asked for now: ${(error as Error).message}`);
+      console.warn(`the facilitator does not name its fee payer now: ${(error as Error).message}`);
     }
   }
 }

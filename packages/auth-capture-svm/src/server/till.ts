@@ -103,7 +103,7 @@ export class Till {
     try {
       this.#records.change(paymentId, isVoucher ? { voucher: [accepted.amount, event] } : { hold: [event], payload });
     } catch (error) {
-      console.error(`payment ${paymentId} is not served: it could not be written down`, error);
+      console.error(`payment ${paymentId} is not served: it could not be recorded`, error);
       this.#fail(accepted);
       return refused(payment.accepted, SETTLE_ERROR, NOTHING_CHARGED);
     }
@@ -128,7 +128,7 @@ export class Till {
     try {
       this.#records.change(paymentId, { ...this.#withIntent(accepted, changeOf(event)), facts });
     } catch (error) {
-      console.error(`payment ${paymentId} is not served: it could not be written down`, error);
+      console.error(`payment ${paymentId} is not served: it could not be recorded`, error);
       this.#records.remember(paymentId, { ...this.#withIntent(accepted, changeOf("no_answer")), facts });
       return { refusal: comesAgain(payment.accepted) };
     }
