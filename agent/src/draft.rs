@@ -90,7 +90,7 @@ fn check_payload(payload: &IntentPayload, extra: &Extra, expected: &Expected<'_>
         "is not what was asked for".into()
     })?;
     require(payload.authorize_by > now, "payload.authorizeBy", || {
-        format!("has passed: {}, and by the clock here it is {now}", payload.authorize_by)
+        format!("has passed: {}, and the clock here says {now}", payload.authorize_by)
     })?;
     let latest = extra.capture_deadline.min(now.saturating_add(MAXIMUM_AUTHORIZE_SECONDS));
     require(payload.authorize_by <= latest, "payload.authorizeBy", || format!("must be at most {latest}"))

@@ -128,7 +128,7 @@ impl Chain {
             }
             sleep(POLL_INTERVAL).await;
         }
-        Err(not_confirmed(title, &signature, "no block that is confirmed has it").into())
+        Err(not_confirmed(title, &signature, "no confirmed block has it").into())
     }
 }
 

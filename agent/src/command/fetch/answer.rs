@@ -107,7 +107,7 @@ impl Answer {
             Outcome::Unknown { payment, until, reason, .. } => {
                 let id = payment.payment_id;
                 let message = format!(
-                    "the payment {id} was sent and may be taken or not, until {until}: {reason}. Don't pay anew: ask with \
+                    "the payment {id} was sent and may or may not settle until {until}: {reason}. Don't pay again: ask with \
                      agent purchase lookup {id}, or send the same again with --key, if one was given"
                 );
                 ("unknown", message)

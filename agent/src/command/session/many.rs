@@ -118,7 +118,7 @@ pub(super) async fn run(arguments: OpenMany, json: bool) -> Result<()> {
         let (plan, fit) = next(&owner, &openings);
         let goes_on = || {
             let opened = total - openings.len();
-            format!("{opened} of {total} sessions are open, and the same command goes on with the others")
+            format!("{opened} of {total} sessions are open; the same command opens the others")
         };
         let carried = owner.carry_out(plan).await.with_context(goes_on)?;
         if let Carried::Sent(sent) = carried {

@@ -104,7 +104,7 @@ async fn open_or_find(
     }
     let goes_on = || {
         let path = opening.path.display();
-        format!("{path} has the session's key: the same command goes on with it, and nothing else can")
+        format!("{path} has the session's key: only the same command can go on with it")
     };
     let carried = owner.finish(prepared).await.with_context(goes_on)?;
     let Some(sent) = sent_or_shown(carried, json) else {

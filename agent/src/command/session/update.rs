@@ -86,7 +86,7 @@ pub(super) async fn run(update: Update, json: bool) -> Result<()> {
             None => file.receivers.clone(),
         };
         SessionFile { expires_at: session.expires_at, receivers, ..file }.replace(&path)?;
-        let told = format!("{} is brought up to date: hand it to the agent again", path.display());
+        let told = format!("{} is updated: hand it to the agent again", path.display());
         lines.push(("session file", told));
     }
     print(json, &object, &lines);

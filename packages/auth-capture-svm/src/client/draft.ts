@@ -205,7 +205,7 @@ function checkPayload(payload: IntentPayload, extra: Extra, own: Own, { session,
   ensure(
     payload.authorizeBy > now,
     "payload.authorizeBy",
-    `has passed: ${payload.authorizeBy}, and by the clock here it is ${now}`,
+    `has passed: ${payload.authorizeBy}, and the clock here says ${now}`,
   );
   const latest = Math.min(extra.captureDeadline, now + MAXIMUM_AUTHORIZE_SECONDS);
   ensure(payload.authorizeBy <= latest, "payload.authorizeBy", `must be at most ${latest}`);

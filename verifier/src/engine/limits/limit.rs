@@ -69,27 +69,27 @@ impl Limit {
     /// What is wrong, for people.
     pub fn message(self) -> &'static str {
         match self {
-            Self::Work => "too many requests are worked on",
-            Self::RequestsPerClient | Self::HealthPerClient => "this address asks too often",
-            Self::RequestsPerMerchant => "this merchant asks too often for its payments",
-            Self::IntentsPerSession => "this address asks too often for intents of this session",
+            Self::Work => "too many requests at once",
+            Self::RequestsPerClient | Self::HealthPerClient => "this address sends too many requests",
+            Self::RequestsPerMerchant => "this merchant sends too many requests for its payments",
+            Self::IntentsPerSession => "this address asks for too many intents of this session",
             Self::PaymentsPerSession | Self::PaymentsPerPayer => "this payer pays too often",
             Self::PaymentsPerReceiver => "this receiver is paid too often",
-            Self::Payments => "too many payments come at once",
+            Self::Payments => "too many payments at once",
             Self::OperationsPerPayment => {
-                "this payment has had as many captures, releases and refunds as it may, and takes one more an hour; \
+                "this payment has reached its limit of captures, releases or refunds, and takes one more per hour; \
                  amounts are cumulative, so ask for the highest"
             }
             Self::BodiesPerClient => "this address sends too many bodies at once",
             Self::Bodies => "too many bodies are sent at once",
             Self::BodyTime => "the body did not come in time; send it at once",
-            Self::WaitingPerPayment => "as many callers wait for this payment as may",
-            Self::WaitingPerClient => "as many callers of this address wait as may",
-            Self::Waiting => "as many callers wait as may",
+            Self::WaitingPerPayment => "too many callers wait for this payment",
+            Self::WaitingPerClient => "too many callers of this address wait",
+            Self::Waiting => "too many callers wait",
             Self::FollowersPerClient => {
-                "this address follows as many payments as it may; ask for the payment without /events"
+                "this address follows too many payments already; ask for the payment without /events"
             }
-            Self::Followers => "as many clients follow payments as may; ask for the payment without /events",
+            Self::Followers => "too many clients follow payments; ask for the payment without /events",
         }
     }
 
