@@ -9,6 +9,7 @@ mod history;
 mod operation;
 mod outcome;
 mod resource;
+mod sums;
 
 use x402_escrow_interface::{
     Address, address,
@@ -18,10 +19,11 @@ use x402_escrow_interface::{
 use x402_escrow_wire::{auth_capture, claim::Claim, exact};
 
 pub use attempt::{Attempt, AttemptState, Landing, Problem};
-pub use history::{History, PaymentState, RestsOn, Sums};
+pub use history::{History, PaymentState, RestsOn};
 pub use operation::{Action, ListedOperation, Operation, OperationKey, OperationState, Tracked};
 pub use outcome::Outcome;
 pub use resource::Resource;
+pub use sums::Sums;
 
 /// How long after its authorize-by time a charge is decided for sure, in seconds.
 const DECIDED_SECONDS: i64 = 600;

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{Action, HoldTerms, Operation, OperationKey, OperationState, Payment, Problem, Tracked, Voucher};
+use super::{
+    Action, HoldTerms, Operation, OperationKey, OperationState, Payment, Problem, Sums, Tracked, Voucher,
+    sums,
+};
 
 /// A payment and all that was done with it, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,88 +67,6 @@ pub enum RestsOn {
     FinalizedHold,
 }
 
-/// A payment's sums, in base units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sums {
-    /// What the payment can still come to at most.
-    pub ends_at: u64,
-    /// What was captured, the fee included.
-    pub captured: u64,
-    /// The part of `captured` that is the fee recipient's. The program pays it to the receiver where the fee recipient's
-    /// token account can't receive it.
-    pub fee: u64,
-    /// The part of `captured` that the receiver returned.
-    pub refunded: u64,
-}
-
-impl Sums {
-    /// The sums of a payment of `amount`, as those of its `operations` make them that count.
-    pub fn of<'a>(
-        amount: u64,
-        operations: impl IntoIterator<Item = &'a Operation>,
-        counts: impl Fn(OperationState) -> bool,
-    ) -> Self {
-        let mut sums = Self { ends_at: amount, captured: 0, fee: 0, refunded: 0 };
-        for operation in operations.into_iter().filter(|operation| counts(operation.state)) {
-            sums.apply(&operation.action);
-        }
-        sums
-    }
-
-    fn apply(&mut self, action: &Action) {
-        match *action {
-            Action::Authorize => {}
-            Action::Transfer => self.captured = self.ends_at,
-            Action::Reclaim => self.ends_at = self.captured,
-            Action::Charge { amount, fee, .. } => {
-                self.capture(amount, fee);
-                self.end_at(amount);
-            }
-            Action::Capture { amount, fee, last, .. } => {
-                self.capture(amount, fee);
-                if last {
-                    self.end_at(amount);
-                }
-            }
-            Action::Close { amount, fee, .. } => {
-                self.capture(amount, fee);
-                self.end_at(amount);
-            }
-            Action::Refund { returns, .. } => self.refunded = self.refunded.saturating_add(returns),
-            Action::Void { amount, .. } => self.end_at(amount),
-        }
-    }
-
-    /// As the program splits a payment, for a fee that is not above the maximum.
-    fn capture(&mut self, amount: u64, fee: u64) {
-        let paid = amount.saturating_sub(self.captured);
-        self.captured = self.captured.saturating_add(paid);
-        // Somebody else's capture may be found after a release that came later.
-        self.ends_at = self.ends_at.max(self.captured);
-        self.fee = self.fee.saturating_add(fee.saturating_sub(self.fee).min(paid));
-    }
-
-    fn end_at(&mut self, amount: u64) {
-        self.ends_at = self.ends_at.min(amount.max(self.captured));
-    }
-
-    /// Whether nothing would be left to do for `action`.
-    fn are_after(&self, action: &Action) -> bool {
-        match *action {
-            Action::Capture { amount, last: false, .. } => amount > 0 && self.captured >= amount,
-            Action::Capture { amount, .. } | Action::Close { amount, .. } => {
-                self.captured >= amount && self.ends_at <= amount
-            }
-            Action::Void { amount, .. } => self.ends_at <= amount.max(self.captured),
-            Action::Authorize
-            | Action::Transfer
-            | Action::Charge { .. }
-            | Action::Refund { .. }
-            | Action::Reclaim => false,
-        }
-    }
-}
-
 impl History {
     /// What is held, if the payment is held first.
     pub fn hold(&self) -> Option<&HoldTerms> {
@@ -183,8 +104,8 @@ impl History {
     /// The accepted operation after which nothing is left to do for `action`, if there is one.
     pub fn done_by(&self, action: &Action) -> Option<&Operation> {
         let mut sums = Sums::of(self.payment.amount, [], |_| true);
-        let operations = self.operations.iter().map(|tracked| &tracked.operation);
-        operations.filter(|operation| !operation.state.is_negative()).find(|operation| {
+        let accepted = sums::in_order(&self.operations).map(|tracked| &tracked.operation);
+        accepted.filter(|operation| !operation.state.is_negative()).find(|operation| {
             sums.apply(&operation.action);
             sums.are_after(action)
         })
@@ -237,7 +158,7 @@ impl History {
     }
 
     fn sums_where(&self, counts: impl Fn(OperationState) -> bool) -> Sums {
-        let operations = self.operations.iter().map(|tracked| &tracked.operation);
+        let operations = sums::in_order(&self.operations).map(|tracked| &tracked.operation);
         Sums::of(self.payment.amount, operations, counts)
     }
 

@@ -269,6 +269,12 @@ impl Tracked {
             |attempt: &&Attempt| attempt.state.landing().is_some_and(|landing| landing.error.is_none());
         self.attempts.iter().find(succeeded).or_else(|| self.attempts.last())
     }
+
+    /// The slot of the block that it is in; `None` if it is in none.
+    pub fn slot(&self) -> Option<u64> {
+        let landing = self.decisive_attempt()?.state.landing()?;
+        self.operation.state.has_landed().then_some(landing.slot)
+    }
 }
 
 /// An operation, and what matters of its payment.

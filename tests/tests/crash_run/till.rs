@@ -36,6 +36,20 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(120);
 /// transaction of a dropped slot is replaced once its blockhash is too old, after 150 blocks or a minute.
 const SETTLED_WITHIN: Duration = Duration::from_secs(300);
 
+const ANY: &str = "{ hour = 0, day = 0 }";
+
+/// What nobody ended is looked for every other second: a run waits for it. And a verifier that is killed loses what it had
+/// taken of its budgets.
+const OF_RUN: [(&str, &str); 7] = [
+    ("X402_REVIEW_SECONDS", "2"),
+    ("X402_FEE_BUDGET", ANY),
+    ("X402_FEE_BUDGET_PER_PAYER", ANY),
+    ("X402_FEE_BUDGET_PER_RECEIVER", ANY),
+    ("X402_RENT_BUDGET", ANY),
+    ("X402_RENT_BUDGET_PER_PAYER", ANY),
+    ("X402_RENT_BUDGET_PER_RECEIVER", ANY),
+];
+
 /// Dropped from top to bottom, the cluster after those who use it.
 pub(super) struct Till {
     verifier: Verifier,
@@ -48,10 +62,7 @@ impl Till {
     /// Starts a cluster and a verifier with `settings`, and opens an escrow.
     pub(super) fn open(settings: &[(&'static str, &str)]) -> Self {
         let local = Local::start(&|_| {}).unwrap();
-        // What nobody ended is looked for every other second: a run waits for it. And in a long run one payer buys more than
-        // its budget of an hour is for.
-        let of_run = [("X402_REVIEW_SECONDS", "2"), ("X402_FEE_BUDGET_PER_PAYER", "{ hour = 0, day = 0 }")];
-        let settings = [settings, &of_run].concat();
+        let settings = [settings, &OF_RUN].concat();
         let verifier = Verifier::start_with(&local, &settings).unwrap();
         let (parties, agent) = Parties::open(&local, &verifier).unwrap();
         Self { verifier, parties, agent, local }

@@ -254,10 +254,25 @@ END
 $$;
 
 -- How sure it is that something is in a block changes nothing in the books.
-CREATE TRIGGER operations_to_book AFTER UPDATE OF state ON operations FOR EACH ROW
+CREATE TRIGGER operations_to_book AFTER UPDATE OF state, amount, fee ON operations FOR EACH ROW
 WHEN ((new.state IN ('queued', 'sent')) <> (old.state IN ('queued', 'sent'))
-    OR (new.state IN ('failed', 'refused')) <> (old.state IN ('failed', 'refused')))
+    OR (new.state IN ('failed', 'refused')) <> (old.state IN ('failed', 'refused'))
+    OR (new.amount, new.fee) <> (old.amount, old.fee))
 EXECUTE FUNCTION note_to_book();
+
+-- Another transaction than the one that is in the books may have paid.
+CREATE FUNCTION note_transaction_to_book() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO payments_to_book (payment_id)
+    SELECT payment_id FROM operations WHERE id = new.operation_id AND state IN ('processed', 'confirmed', 'finalized')
+    ON CONFLICT (payment_id) DO NOTHING;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER transactions_to_book AFTER UPDATE OF slot, error_code ON transactions FOR EACH ROW
+WHEN (new.slot IS DISTINCT FROM old.slot OR new.error_code IS DISTINCT FROM old.error_code)
+EXECUTE FUNCTION note_transaction_to_book();
 
 CREATE FUNCTION note_webhook_news() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -246,11 +246,21 @@ CREATE TABLE pause (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 CREATE TABLE webhook (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 
 -- How sure it is that something is in a block changes nothing in the books.
-CREATE TRIGGER operations_to_book AFTER UPDATE OF state ON operations
+CREATE TRIGGER operations_to_book AFTER UPDATE OF state, amount, fee ON operations
 WHEN (new.state IN ('queued', 'sent')) <> (old.state IN ('queued', 'sent'))
     OR (new.state IN ('failed', 'refused')) <> (old.state IN ('failed', 'refused'))
+    OR (new.amount, new.fee) <> (old.amount, old.fee)
 BEGIN
     INSERT INTO payments_to_book (payment_id) VALUES (new.payment_id) ON CONFLICT (payment_id) DO NOTHING;
+END;
+
+-- Another transaction than the one that is in the books may have paid.
+CREATE TRIGGER transactions_to_book AFTER UPDATE OF slot, error_code ON transactions
+WHEN new.slot IS NOT old.slot OR new.error_code IS NOT old.error_code
+BEGIN
+    INSERT INTO payments_to_book (payment_id)
+    SELECT payment_id FROM operations WHERE id = new.operation_id AND state IN ('processed', 'confirmed', 'finalized')
+    ON CONFLICT (payment_id) DO NOTHING;
 END;
 
 -- What is queued or sent is no news, unless it was in a block before.

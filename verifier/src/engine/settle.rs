@@ -110,6 +110,12 @@ async fn wait_from(
     if is_decided(&progress) {
         return Ok(progress);
     }
+    // Equal requests before this one wanted less.
+    let required = progress.commitment_required;
+    if progress.tracked.operation.commitment < required {
+        app.store.ask_more(wanted.operation_id, required).await?;
+        app.to_follow.notify_one();
+    }
     let decided = until_decided(app, changes, wanted, progress.clone());
     match app.limits.wait(caller, wanted.payment_id, decided).await {
         Ok(progress) => progress,

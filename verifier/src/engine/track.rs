@@ -113,12 +113,13 @@ impl Tracker {
     async fn round(&mut self) -> Result<usize, Interrupted> {
         let between = LOOK_AT_ALL_INTERVAL.min(self.app.settings.status_poll_interval * LOOK_AT_ALL_POLLS);
         let all_before = self.looked_at_all.filter(|(at, _)| at.elapsed() < between);
-        let (look, reader) = match all_before {
-            Some(_) => (Look::Awaited, "tracker of what is awaited"),
-            None => (Look::All, "tracker"),
-        };
+        let look = if all_before.is_some() { Look::Awaited } else { Look::All };
         let open = self.app.store.open_operations(look).await?;
-        let mut open = self.app.unreadable.note(reader, open);
+        let mut open = match look {
+            Look::All => self.app.unreadable.note("tracker", open),
+            // What of it can't be read is noted with all.
+            Look::Awaited => open.rows,
+        };
         let count = all_before.map_or(0, |(_, count)| count).max(open.len());
         if look == Look::All {
             self.sending.forget_all_but(&open);

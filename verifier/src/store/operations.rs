@@ -5,7 +5,7 @@ use x402_escrow_domain::{
     decision::Begin,
     payment::{Action, Operation, OperationKey, OperationState, Payment, Problem, Tracked},
 };
-use x402_escrow_interface::{instruction::Signature, message::Digest};
+use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::{
     auth_capture::Level,
     text::{Base58, Decimal, Hex32},

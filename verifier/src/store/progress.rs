@@ -2,7 +2,10 @@
 
 use x402_escrow_domain::payment::{Action, Attempt, OperationKey, Problem, Tracked};
 use x402_escrow_interface::instruction::Signature;
-use x402_escrow_wire::text::{Base58, Decimal};
+use x402_escrow_wire::{
+    auth_capture::Level,
+    text::{Base58, Decimal},
+};
 
 use super::{
     Store, StoreError,
@@ -88,6 +91,16 @@ impl Store {
                 payments::set_review(&mut transaction, &operation.payment_id, None).await?;
             }
         }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Notes that somebody waits until an operation is at least so sure.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn ask_more(&self, operation_id: i64, commitment: Level) -> Result<(), StoreError> {
+        let mut transaction = self.begin_write().await?;
+        operations::ask_more(&mut transaction, operation_id, commitment).await?;
         Ok(transaction.commit().await?)
     }
 

@@ -131,7 +131,10 @@ async fn a_capture_costs_what_the_benchmarks_say() {
     let (alone, gathered) = (each(before, between), each(between, world.fee_payer_lamports()));
     println!("lamports a capture: {alone} one by one, {gathered} six to a transaction");
     let page = include_str!("../../../docs/benchmarks.md");
-    let thousands = |lamports: u64| format!("{},{:03}", lamports / 1000, lamports % 1000);
+    let thousands = |lamports: u64| match lamports / 1000 {
+        0 => lamports.to_string(),
+        thousands => format!("{thousands},{:03}", lamports % 1000),
+    };
     for (row, lamports) in [("one by one", alone), ("six to a transaction", gathered)] {
         let line = format!("| {row} | {} |", thousands(lamports));
         assert!(page.contains(&line), "docs/benchmarks.md has not {line}");

@@ -73,7 +73,7 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
     let captured = async || value(&world, "x402_captured_base_units_total").await;
     wait::until("both captures to be counted", async || captured().await == Some(500.0)).await;
     assert_eq!(value(&world, "x402_held_base_units").await, None);
-    assert_eq!(value(&world, "x402_operations").await, None);
+    wait::until("the hold to be final", async || lines(&world, "x402_operations").await.is_empty()).await;
     assert_eq!(world.received(), 500);
 }
 

@@ -22,7 +22,7 @@ async fn captured_elsewhere() -> (World, Hex32) {
     world.cluster.state().level = Commitment::Finalized;
     let id = world.authorize(1000, 1).await;
     world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    world.relay_capture(1, &world.capture(id, 400, true));
+    world.relay_operation(1, &world.capture(id, 400, true));
     world.cluster.state().slot += 1;
     (world, id)
 }
@@ -79,11 +79,27 @@ async fn what_somebody_else_captured_before_the_verifiers_own_smaller_capture_is
     world.cluster.state().level = Commitment::Finalized;
     let id = world.authorize(1000, 1).await;
     world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    world.relay_capture(1, &world.capture(id, 700, false));
+    world.relay_operation(1, &world.capture(id, 700, false));
     world.settled(&world.capture(id, 400, true)).await;
     let payment = world.until(id, |payment| payment["captured"] == "700").await;
     assert_eq!(sums(&payment), [&json!("ended"), &json!("700"), &json!("300")], "{payment}");
     assert_eq!((world.received(), world.open_holds().await), (700, 0));
+}
+
+#[tokio::test]
+async fn a_capture_is_cut_to_what_somebody_elses_release_left_of_the_payment() {
+    let world = World::new().await;
+    world.cluster.state().level = Commitment::Finalized;
+    let id = world.authorize(1000, 1).await;
+    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
+    world.relay_operation(1, &world.void(id, 400));
+    world.cluster.state().slot += 1;
+    world.settled(&world.capture(id, 700, false)).await;
+    assert_eq!(world.received(), 400);
+    world.cluster.pass_seconds(601);
+    let payment = world.until(id, |payment| payment["captured"] == "400").await;
+    assert_eq!(sums(&payment), [&json!("ended"), &json!("400"), &json!("600")], "{payment}");
+    assert_eq!((world.received(), world.open_holds().await), (400, 0));
 }
 
 #[tokio::test]

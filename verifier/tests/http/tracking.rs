@@ -141,14 +141,17 @@ async fn a_capture_that_a_new_fork_takes_before_its_hold_is_made_again() {
 async fn what_is_confirmed_is_followed_closely_only_where_somebody_asks_how_final_it_is() {
     let world = World::with(short()).await;
     let looked_at = async |look| world.app.store.open_operations(look).await.unwrap().rows.len();
-    let id = world.authorize(1000, 1).await;
+    let mut body = world.body(&world.requirements(1000), 1);
+    world.settled(&body).await;
+    let id = world.payment_id(&body);
     world.until(id, |payment| payment["operations"][0]["status"] == "confirmed").await;
     assert_eq!((looked_at(Look::Awaited).await, looked_at(Look::All).await), (0, 1));
-    let mut requirements = world.requirements(1000);
-    requirements["extra"]["commitment"] = json!("finalized");
-    let asked = world.settle(&world.body(&requirements, 2)).await;
+    for requirements in ["/paymentRequirements", "/paymentPayload/accepted"] {
+        body.pointer_mut(requirements).unwrap()["extra"]["commitment"] = json!("finalized");
+    }
+    let asked = world.settle(&body).await;
     assert_eq!(asked["errorReason"], "settlement_pending", "{asked}");
-    assert_eq!((looked_at(Look::Awaited).await, looked_at(Look::All).await), (1, 2));
+    assert_eq!((looked_at(Look::Awaited).await, looked_at(Look::All).await), (1, 1));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::{
 /// The verifier's limits (`verifier/src/transaction.rs`), and the lowest price that it offers unless configured.
 const AUTHORIZE_COMPUTE_UNITS: u32 = 30_000;
 const PAY_COMPUTE_UNITS: u32 = 45_000;
-const MICRO_LAMPORTS_PER_COMPUTE_UNIT: u64 = 10_000;
+const MICRO_LAMPORTS_PER_COMPUTE_UNIT: u64 = 1_000;
 
 pub(crate) fn measure() -> Result<Vec<TransactionCost>> {
     let mut cluster = Version0::new();

@@ -1,7 +1,9 @@
 //! Records what the tracker found out in a round, and what that means for the payments.
 
+use std::collections::HashMap;
+
 use x402_escrow_domain::{
-    payment::{Action, Attempt, Operation, OperationState, Sums, Tracked},
+    payment::{Action, Attempt, History, Operation, OperationState, Sums, Tracked},
     review::{ClusterTime, Review, review},
 };
 use x402_escrow_wire::text::{Base58, Hex32};
@@ -71,11 +73,15 @@ async fn record_together(app: &App, changed: &[Changed]) -> Result<(), StoreErro
             closed.push(after);
         }
     }
-    // A hold that became final leaves its captures to come.
-    let leaves_more = |after: &Operation| after.action == Action::Authorize && after.state.has_landed();
-    closed.retain(|after| !leaves_more(after));
+    if closed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = closed.iter().map(|after| after.payment_id).collect();
+    let read = app.store.histories(&ids).await?.rows;
+    let histories: HashMap<_, _> = read.iter().map(|history| (history.payment.id, history)).collect();
     for (index, after) in closed.iter().enumerate() {
-        if conclude(app, after, &closed[index + 1..]).await? {
+        let Some(history) = histories.get(&after.payment_id) else { continue };
+        if conclude(app, history, after, &closed[index + 1..]) {
             over.push(after.payment_id);
         }
     }
@@ -85,8 +91,7 @@ async fn record_together(app: &App, changed: &[Changed]) -> Result<(), StoreErro
 /// Counts what a capture, a charge or a transfer that has become final adds to those before it, of which `later`, which
 /// became final with it, are none. Returns whether nothing is left to do with its payment. A crash in between leaves the one
 /// uncounted and the other to the review.
-async fn conclude(app: &App, after: &Operation, later: &[&Operation]) -> Result<bool, StoreError> {
-    let Some(history) = app.store.history(&after.payment_id).await? else { return Ok(false) };
+fn conclude(app: &App, history: &History, after: &Operation, later: &[&Operation]) -> bool {
     if matches!(
         after.action,
         Action::Capture { .. } | Action::Close { .. } | Action::Charge { .. } | Action::Transfer
@@ -104,7 +109,7 @@ async fn conclude(app: &App, after: &Operation, later: &[&Operation]) -> Result<
         app.metrics.count_captured(payment.scheme(), payment.mint.to_string(), amount);
     }
     // Whether anything is left doesn't depend on the time; when it is to be done does.
-    Ok(review(&history, ClusterTime::default(), &app.rules.policy) == Review::Done)
+    review(history, ClusterTime::default(), &app.rules.policy) == Review::Done
 }
 
 /// A transaction failed for this operation that others shared: its payment bears the cost, and where its intent was to be

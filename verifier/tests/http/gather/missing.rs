@@ -26,7 +26,7 @@ async fn captures_beside_one_whose_hold_is_gone_do_not_wait_for_a_node_that_tell
     for id in &ids {
         world.until(*id, |payment| payment["operations"][0]["status"] == "finalized").await;
     }
-    world.relay_capture(1, &world.capture(ids[0], 400, true));
+    world.relay_operation(1, &world.capture(ids[0], 400, true));
     world.cluster.state().slot += 1;
     world.cluster.state().hides_logs = true;
     accept_all(&mut world, &ids).await;

@@ -53,7 +53,7 @@ async fn a_capture_that_is_on_chain_already_is_settled() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
     let body = world.capture(id, 400, false);
-    world.relay_capture(1, &body);
+    world.relay_operation(1, &body);
     assert_eq!(balances(&world), (FUNDS - 400, 600, 400));
     assert_settled(&world, &body, "400", "captured").await;
     assert_settled(&world, &world.capture(id, 1000, true), "600", "ended").await;

@@ -44,7 +44,7 @@ async fn a_payer_that_captures_by_itself_spoils_no_voucher() {
         channel.accept(900, 800).await;
         let VoucherPayload { payment_id, amount, fee, signature } = signed(channel.id, amount, fee, SESSION);
         let capture = LifecyclePayload::Capture { payment_id, amount, fee, last: false, signature };
-        channel.world.relay_capture(1, &envelope(&channel.terms, json!(capture)));
+        channel.world.relay_operation(1, &envelope(&channel.terms, json!(capture)));
         channel.world.settled(&channel.close(900)).await;
         let fees = channel.world.tokens(channel.world.fee_payer());
         assert_eq!((channel.world.received() + fees, Decimal(fees)), (900, fee));

@@ -8,7 +8,7 @@ use x402_escrow_interface::{
     account::Hold,
     address::{self, TOKEN_PROGRAM_ID, associated_token},
     instruction::{self, Charge, ChargeCapture, Consent, HoldAccounts},
-    message::{Capture, Digest},
+    message::{Capture, Digest, Release},
 };
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload, LifecyclePayload},
@@ -29,13 +29,9 @@ impl World {
         self.execute(&[authorize], relay);
     }
 
-    /// Puts the capture of this body on chain without the verifier.
-    pub(crate) fn relay_capture(&self, nonce: u64, body: &Value) {
+    /// Puts the capture or the release of this body on chain without the verifier.
+    pub(crate) fn relay_operation(&self, nonce: u64, body: &Value) {
         let payload = LifecyclePayload::deserialize(&body["paymentPayload"]["payload"]).unwrap();
-        let LifecyclePayload::Capture { payment_id, amount, fee, last, signature } = payload else {
-            panic!("{payload:?} is no capture");
-        };
-        let capture = Capture { intent_digest: payment_id.0, amount: amount.0, fee: fee.0, last };
         let (escrow, hold_address) = (self.escrow_account(), address::hold(&program(), &self.session, nonce));
         let hold = Hold::decode(&self.data(&hold_address)).unwrap();
         let accounts = HoldAccounts {
@@ -45,8 +41,18 @@ impl World {
             hold_address,
             hold: &hold,
         };
-        let consent = Consent::Signature(signature.0);
-        self.execute(&[instruction::capture(accounts, amount.0, &capture, consent)], &keypair(PAYER));
+        let instruction = match payload {
+            LifecyclePayload::Capture { payment_id, amount, fee, last, signature } => {
+                let capture = Capture { intent_digest: payment_id.0, amount: amount.0, fee: fee.0, last };
+                instruction::capture(accounts, amount.0, &capture, Consent::Signature(signature.0))
+            }
+            LifecyclePayload::Void { payment_id, amount, signature } => {
+                let release = Release { intent_digest: payment_id.0, amount: amount.0 };
+                instruction::void(accounts, &release, Consent::Signature(signature.0))
+            }
+            _ => panic!("{payload:?} is neither"),
+        };
+        self.execute(&[instruction], &keypair(PAYER));
     }
 
     /// Has somebody put the charge of `body` on chain.
