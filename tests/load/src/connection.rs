@@ -39,8 +39,8 @@ impl Connection {
     }
 }
 
-/// Whether an answer of `/settle` is a yes.
+/// Whether an answer of `/settle` or `/verify` is a yes.
 pub(crate) fn is_yes(answer: &[u8]) -> bool {
-    let yes = b"\"success\":true";
-    answer.windows(yes.len()).any(|window| window == yes)
+    let says = |yes: &[u8]| answer.windows(yes.len()).any(|window| window == yes);
+    says(b"\"success\":true") || says(b"\"isValid\":true")
 }

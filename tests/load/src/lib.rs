@@ -1,6 +1,6 @@
 //! What `cargo xtask bench load` runs with optimisation beside the verifier, each as a process of its own: the load
-//! ([`sending`], [`holding`], [`settling`]), and what the verifier is compared with ([`peer`], [`in_process`],
-//! [`relaying`]). Below them: who signs (`payer`), and whom they ask (`connection`, `node`).
+//! ([`sending`], [`holding`], [`settling`], [`paying`]), and what the verifier is compared with ([`peer`],
+//! [`in_process`], [`relaying`]). Below them: who signs (`payer`, `wallet`), and whom they ask (`connection`, `node`).
 
 mod connection;
 pub mod holding;
@@ -8,10 +8,12 @@ pub mod in_process;
 pub mod measured;
 mod node;
 pub mod payer;
+pub mod paying;
 pub mod peer;
 pub mod relaying;
 pub mod sending;
 pub mod settling;
+mod wallet;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
