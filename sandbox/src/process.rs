@@ -89,6 +89,11 @@ impl Process {
         self.kill();
     }
 
+    /// The system's id of it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The log file.
     pub(crate) fn log(&self) -> &Path {
         &self.log

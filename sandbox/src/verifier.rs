@@ -124,6 +124,11 @@ impl Verifier {
         self.process.death()
     }
 
+    /// The system's id of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The log file.
     pub fn log(&self) -> &Path {
         self.process.log()

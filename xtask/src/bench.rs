@@ -1,6 +1,10 @@
 //! `cargo xtask bench`: what things cost.
 
-use std::{env, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
@@ -86,6 +90,9 @@ fn load(arguments: &LoadArguments) -> Result<()> {
         .status()
         .context("running cargo")?;
     ensure!(status.success(), "what is measured could not be compiled ({status})");
+    let only = arguments.only.as_deref().unwrap_or_default();
+    // As bench-load chooses its subjects.
+    let peer = "exact".contains(only).then(|| build_peer(&root)).transpose()?;
     let database = postgres::Server::start()?;
     let programs = ["release", "debug"].map(|profile| root.join("target").join(profile));
     benchmark
@@ -98,7 +105,25 @@ fn load(arguments: &LoadArguments) -> Result<()> {
     if let Some(only) = &arguments.only {
         benchmark.args(["--only", only]);
     }
+    if let Some(peer) = peer {
+        benchmark.env("X402_BENCH_PEER", peer);
+    }
     finish(&mut benchmark)
+}
+
+/// Compiles the facilitator that `exact` is compared with.
+fn build_peer(root: &Path) -> Result<PathBuf> {
+    eprintln!("Compiling another facilitator, with optimisation (a first time some ten minutes)");
+    let target = root.join("target/peer-facilitator");
+    let status = checkout::cargo()?
+        .args(["build", "--release", "--locked", "--manifest-path"])
+        .arg(root.join("tests/peer-facilitator/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .status()
+        .context("running cargo")?;
+    ensure!(status.success(), "the other facilitator could not be compiled ({status})");
+    Ok(target.join("release/peer-facilitator"))
 }
 
 /// Sets up what the benchmark needs, and compiles it.

@@ -21,11 +21,11 @@ pub(crate) const NAME: &str = "holds";
 const PAYERS: usize = 64;
 /// How many are captured at the same time.
 const CAPTURING: usize = 64;
-const LAMPORTS: u64 = 1_000_000_000;
+pub(crate) const LAMPORTS: u64 = 1_000_000_000;
 /// Nobody else limits what is measured.
 const AMPLE: &str = "{ hour = 9000000000000, day = 9000000000000 }";
 
-const SETTINGS: [(&str, &str); 18] = [
+pub(crate) const SETTINGS: [(&str, &str); 18] = [
     ("X402_REQUESTS_PER_MINUTE_PER_CLIENT", "0"),
     // Several times what an honest one asks for here.
     ("X402_PAYMENTS_PER_MINUTE_PER_SESSION", "1200"),
@@ -175,6 +175,6 @@ impl Bench {
 }
 
 /// Without the scheme.
-fn address(url: &str) -> String {
+pub(crate) fn address(url: &str) -> String {
     url.trim_start_matches("http://").trim_end_matches('/').to_owned()
 }

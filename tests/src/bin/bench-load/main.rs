@@ -1,11 +1,12 @@
 //! How much the verifier carries, beside what it is compared with: `cargo xtask bench load`.
 //!
 //! Every figure is a ratio of two things that were measured alternately in the same run. Reading order: a subject
-//! (`vouchers`, and `holds`, whose payers are in `market`) has its rounds measured by `parts`, processes of
+//! (`vouchers`, `exact`, and `holds`, whose payers are in `market`) has its rounds measured by `parts`, processes of
 //! `x402-escrow-load`; `figures` is what comes out, `baseline` judges it, `page` shows it. A new subject is a file of its
 //! own, and a line in `SUBJECTS`.
 
 mod baseline;
+mod exact;
 mod figures;
 mod holds;
 mod market;
@@ -61,11 +62,12 @@ pub(crate) struct Plan {
 /// Measures one subject.
 type Measure = fn(Plan) -> Result<Vec<Figure>>;
 
-const SUBJECTS: [(&str, Measure); 4] = [
+const SUBJECTS: [(&str, Measure); 5] = [
     (vouchers::SQLITE, vouchers::on_sqlite),
     (vouchers::POSTGRES, vouchers::on_postgres),
     (vouchers::IN_PROCESS, vouchers::in_process),
     (holds::NAME, holds::measure),
+    (exact::NAME, exact::measure),
 ];
 
 fn main() -> ExitCode {

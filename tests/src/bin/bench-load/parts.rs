@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Serialize, de::DeserializeOwned};
 use x402_escrow_tests::local::binary;
 
-/// A part of `x402-escrow-load`. It is killed when it is dropped.
+/// A part of `x402-escrow-load`, or a program like one. It is killed when it is dropped.
 pub(crate) struct Part {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -18,16 +18,24 @@ pub(crate) struct Part {
 impl Part {
     /// Starts the part that is to play `role`, and tells it what it needs to know.
     pub(crate) fn start(role: &str, told: &impl Serialize) -> Result<Self> {
-        let mut child = Command::new(binary("load-part")?)
-            .arg(role)
+        Self::run(Command::new(binary("load-part")?).arg(role), told)
+    }
+
+    /// Starts a program that reads a line and writes lines, and tells it what it needs to know.
+    pub(crate) fn run(command: &mut Command, told: &impl Serialize) -> Result<Self> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("starting the process that is to {role}"))?;
+            .with_context(|| format!("starting {}", command.get_program().display()))?;
         let output = BufReader::new(child.stdout.take().context("its standard output")?);
         let mut input = child.stdin.as_ref().context("its standard input")?;
         writeln!(input, "{}", serde_json::to_string(told)?).context("telling it what to do")?;
         Ok(Self { child, output })
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it says next.
