@@ -44,9 +44,10 @@ impl Store {
     /// If the store fails.
     pub async fn outstanding(&self) -> Result<Vec<Outstanding>, StoreError> {
         let rows = sqlx::query(
+            // SQLite goes through a cross join in this order; the other way round it would read all operations there are.
             "SELECT operations.*, payments.scheme, payments.mint, payments.receiver
-             FROM payments JOIN operations ON payment_id = payments.id
-             WHERE review_at IS NOT NULL ORDER BY operations.id",
+             FROM payments CROSS JOIN operations
+             WHERE payment_id = payments.id AND review_at IS NOT NULL ORDER BY operations.id",
         )
         .fetch_all(&mut *self.pool.acquire().await?)
         .await?;
