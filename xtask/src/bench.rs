@@ -41,7 +41,7 @@ struct ProgramArguments {
 }
 
 /// Starts solana-test-validator, PostgreSQL and verifiers, all compiled with optimisation, and loads each and its
-/// comparison in turn, from a process of its own. Prints the ratios of three rounds beside the targets. Takes about five
+/// comparison in turn, from a process of its own. Prints the ratios of three rounds beside the targets. Takes about fifteen
 /// minutes.
 #[derive(Args)]
 struct LoadArguments {
@@ -51,7 +51,7 @@ struct LoadArguments {
     /// Fail if a target is missed
     #[arg(long)]
     check: bool,
-    /// Measure for less than three minutes, and fail if a ratio is a quarter below tests/bench-load-baseline.json
+    /// Measure for some five minutes, and fail if a ratio is a quarter below tests/bench-load-baseline.json
     #[arg(long, conflicts_with_all = ["check", "write_baseline"])]
     quick: bool,
     /// Make these figures the baseline, and write them into docs/benchmarks.md

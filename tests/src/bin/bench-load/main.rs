@@ -35,7 +35,7 @@ struct Arguments {
     /// Fail if a target is missed
     #[arg(long)]
     check: bool,
-    /// Measure for less than three minutes, and fail if a ratio is a quarter below tests/bench-load-baseline.json
+    /// Measure for some five minutes, and fail if a ratio is a quarter below tests/bench-load-baseline.json
     #[arg(long, conflicts_with_all = ["check", "write_baseline"])]
     quick: bool,
     /// Make these figures the baseline, and write them into docs/benchmarks.md
