@@ -63,8 +63,8 @@ pub fn price(recent: Option<Vec<u64>>, bounds: &RangeInclusive<u64>, urgency: Ur
     needed.clamp(*bounds.start(), *bounds.end())
 }
 
-/// What a transaction offers that must be the same each time it is drafted, in millionths of a lamport for a compute unit:
-/// [`UNHURRIED`], within `bounds`.
+/// What a transaction offers that must be the same each time it is drafted, in millionths of a lamport for a compute unit,
+/// within `bounds`.
 pub fn fixed_price(bounds: &RangeInclusive<u64>) -> u64 {
     UNHURRIED.clamp(*bounds.start(), *bounds.end())
 }
