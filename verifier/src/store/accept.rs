@@ -230,18 +230,10 @@ async fn accept_operation(
     let Some(history) = histories::history(connection, payment_id).await? else {
         return Ok(Accepted::UnknownPayment);
     };
-    let commitment = commitment(&history);
     let accepted = match decide(&history) {
-        Ok(Decision::Before(id)) => {
-            let known = history.operations.iter().find(|tracked| tracked.operation.id == id);
-            // Somebody waits for more than who came before.
-            if known.is_some_and(|known| known.operation.commitment < commitment) {
-                operations::ask_more(connection, id, commitment).await?;
-            }
-            Accepted::Before(id)
-        }
+        Ok(Decision::Before(id)) => Accepted::Before(id),
         Ok(Decision::Begin(begin)) => {
-            let payment = &history.payment;
+            let (payment, commitment) = (&history.payment, commitment(&history));
             let id = operations::begin(connection, payment, action, begin, commitment, now).await?;
             if let Some(attempt) = attempt {
                 insert_attempt(connection, &Attempt { operation_id: id, ..attempt }).await?;

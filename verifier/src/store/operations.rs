@@ -237,20 +237,6 @@ async fn take_up(connection: &mut AnyConnection, id: i64, now: i64) -> Result<()
     Ok(())
 }
 
-/// Somebody waits for more than who came before.
-pub(super) async fn ask_more(
-    connection: &mut AnyConnection,
-    id: i64,
-    commitment: Level,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE operations SET commitment = $1 WHERE id = $2")
-        .bind(commitment.as_str())
-        .bind(id)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// Opens an operation that was closed: it is not as it was taken to be.
 pub(super) async fn reopen(connection: &mut AnyConnection, id: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE operations SET closed = 0 WHERE id = $1").bind(id).execute(connection).await?;

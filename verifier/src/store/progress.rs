@@ -100,7 +100,11 @@ impl Store {
     /// If the store fails.
     pub async fn ask_more(&self, operation_id: i64, commitment: Level) -> Result<(), StoreError> {
         let mut transaction = self.begin_write().await?;
-        operations::ask_more(&mut transaction, operation_id, commitment).await?;
+        sqlx::query("UPDATE operations SET commitment = $1 WHERE id = $2")
+            .bind(commitment.as_str())
+            .bind(operation_id)
+            .execute(&mut *transaction)
+            .await?;
         Ok(transaction.commit().await?)
     }
 

@@ -2,7 +2,6 @@
 
 use tokio::time::Instant;
 use x402_escrow_domain::{decision::Decision, payment::History, report::Progress, verify::lifecycle};
-use x402_escrow_wire::auth_capture::Level;
 
 use super::{Wanted, accepted, wait};
 use crate::{
@@ -17,15 +16,15 @@ pub(super) async fn settle(
 ) -> Result<Progress, NotAccepted> {
     let CheckedOperation { history, action, commitment_asked, decision, now } = checked;
     let payment_id = history.payment.id;
-    let policy = app.policy().clone();
-    let required = {
-        let policy = policy.clone();
-        move |history: &History| policy.required(history, &action, commitment_asked, now)
-    };
     let (operation_id, is_new) = match decision {
         // Whoever asks again for what is known takes no lock.
-        Decision::Before(id) if is_promised(&history, id, required(&history)) => (id, false),
+        Decision::Before(id) => (id, false),
         _ => {
+            let policy = app.policy().clone();
+            let required = {
+                let policy = policy.clone();
+                move |history: &History| policy.required(history, &action, commitment_asked, now)
+            };
             let accepted_at = app.now();
             let asked = Asked { payment_id: &payment_id, action: &action, attempt: None, now: accepted_at };
             let decide = move |history: &History| {
@@ -47,10 +46,4 @@ pub(super) async fn settle(
     let until = Instant::now() + app.settings.settle_timeout;
     wait(app, caller, Wanted { payment_id, operation_id, commitment_asked, now, repeated: !is_new, until })
         .await
-}
-
-/// Whether the operation is already to be as sure as is asked.
-fn is_promised(history: &History, id: i64, required: Level) -> bool {
-    let known = history.operations.iter().find(|tracked| tracked.operation.id == id);
-    known.is_some_and(|known| known.operation.commitment >= required)
 }
