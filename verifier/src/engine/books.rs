@@ -1,6 +1,6 @@
 //! Keeps the books, and answers what is asked of them.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 use x402_escrow_domain::{
@@ -45,15 +45,15 @@ pub async fn run(app: Arc<App>) -> Infallible {
 /// # Errors
 /// If the store fails.
 pub async fn with_histories(app: &App, entries: Vec<Entry>) -> Result<Vec<(Entry, History)>, StoreError> {
-    let mut known = Vec::with_capacity(entries.len());
-    for entry in entries {
-        match app.store.history(&entry.id).await {
-            Ok(history) => known.extend(history.map(|history| (entry, history))),
-            Err(error) if error.is_of_row() => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(known)
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let read = app.store.histories(&ids).await?.rows;
+    let mut histories: HashMap<_, _> =
+        read.into_iter().map(|history| (history.payment.id, history)).collect();
+    let with_history = |entry: Entry| {
+        let history = histories.remove(&entry.id)?;
+        Some((entry, history))
+    };
+    Ok(entries.into_iter().filter_map(with_history).collect())
 }
 
 /// The entries that `search` and `filter` want, at most `count` before `place`: those of `receiver`, or of all.
