@@ -12,11 +12,12 @@ use tokio::{task::JoinSet, time::sleep};
 use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
 use crate::{
-    connection::{Connection, is_yes},
+    connection::Connection,
     lock,
     measured::Measured,
     node::Node,
     payer::{Payer, Payers},
+    told::Told,
 };
 
 /// The part of a benchmark.
@@ -69,14 +70,6 @@ pub fn hold(job: Job) -> Result<Held> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
 }
 
-#[derive(Default)]
-struct Told {
-    held: Vec<Hex32>,
-    /// How long each answer took that came while it was measured.
-    answered: Vec<Duration>,
-    refused: Vec<String>,
-}
-
 async fn run(job: Job) -> Result<Held> {
     let payers = Arc::new(Mutex::new(Payers::new(job.payers.clone(), job.accepted.clone())?));
     let job = Arc::new(job);
@@ -93,41 +86,30 @@ async fn run(job: Job) -> Result<Held> {
     }
     let mut told = Told::default();
     while let Some(done) = callers.join_next().await {
-        let done = done.map_err(|error| anyhow!("a caller broke off: {error}"))??;
-        told.held.extend(done.held);
-        told.answered.extend(done.answered);
-        told.refused.extend(done.refused);
+        told.add(done.map_err(|error| anyhow!("a caller broke off: {error}"))??);
     }
     Ok(Held {
+        refused: told.refused(),
         measured: Measured::of(told.answered, job.measured),
-        payments: told.held,
-        refused: (told.refused.len(), told.refused.pop()),
+        payments: told.accepted,
         payers: lock(&payers).left(),
     })
 }
 
-async fn ask(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told> {
-    let until = from + job.measured;
+async fn ask(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told<Hex32>> {
+    let measured = from..from + job.measured;
     let mut connection = Connection::open(&job.to).await?;
     let mut told = Told::default();
-    while Instant::now() < until {
+    while Instant::now() < measured.end {
         let signed = lock(payers).sign()?;
         let asked = Instant::now();
         let answer = connection.post("/settle", signed.body.into()).await?;
-        let now = Instant::now();
-        if !is_yes(&answer) {
-            told.refused.push(String::from_utf8_lossy(&answer).into_owned());
-            continue;
-        }
-        told.held.push(signed.payment_id);
-        if now >= from && now < until {
-            told.answered.push(now - asked);
-        }
+        told.note(signed.payment_id, &answer, asked, &measured);
     }
     Ok(told)
 }
 
-async fn attack(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told> {
+async fn attack(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told<Hex32>> {
     let (mut connection, mut node) = (Connection::open(&job.to).await?, Node::connect(&job.node).await?);
     let relay = Keypair::new_from_array(job.relay);
     while Instant::now() < from + job.measured {

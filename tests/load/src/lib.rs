@@ -1,6 +1,7 @@
 //! What `cargo xtask bench load` runs with optimisation beside the verifier, each as a process of its own: the load
 //! ([`sending`], [`holding`], [`settling`], [`paying`]), and what the verifier is compared with ([`peer`],
-//! [`in_process`], [`relaying`]). Below them: who signs (`payer`, `wallet`), and whom they ask (`connection`, `node`).
+//! [`in_process`], [`relaying`]). Below them: who signs (`payer`, `wallet`), whom they ask (`connection`, `node`), and
+//! what they are told (`told`).
 
 mod connection;
 pub mod holding;
@@ -13,6 +14,7 @@ pub mod peer;
 pub mod relaying;
 pub mod sending;
 pub mod settling;
+mod told;
 mod wallet;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -15,13 +15,7 @@ use tokio::{
 };
 use x402_escrow_wire::payment::PaymentRequirements;
 
-use crate::{
-    connection::{Connection, is_yes},
-    lock,
-    measured::Measured,
-    node::Node,
-    wallet::Wallets,
-};
+use crate::{connection::Connection, lock, measured::Measured, node::Node, told::Told, wallet::Wallets};
 
 /// The part of a benchmark.
 pub const ROLE: &str = "pay";
@@ -71,14 +65,6 @@ pub fn pay(job: Job) -> Result<Paid> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
 }
 
-#[derive(Default)]
-struct Told {
-    count: usize,
-    /// How long each answer took that came while it was measured.
-    answered: Vec<Duration>,
-    refused: Vec<String>,
-}
-
 async fn run(job: Job) -> Result<Paid> {
     let mut node = Node::connect(&job.node).await?;
     let wallets = Wallets::new(&job.payers, job.accepted.clone(), node.blockhash().await?)?;
@@ -93,10 +79,7 @@ async fn run(job: Job) -> Result<Paid> {
     while !callers.is_empty() {
         select! {
             Some(done) = callers.join_next() => {
-                let done = done.map_err(|error| anyhow!("a caller broke off: {error}"))??;
-                told.count += done.count;
-                told.answered.extend(done.answered);
-                told.refused.extend(done.refused);
+                told.add(done.map_err(|error| anyhow!("a caller broke off: {error}"))??);
             }
             () = sleep(BLOCKHASH_PAUSE) => {
                 let blockhash = node.blockhash().await?;
@@ -105,30 +88,22 @@ async fn run(job: Job) -> Result<Paid> {
         }
     }
     Ok(Paid {
+        count: told.accepted.len(),
+        refused: told.refused(),
         measured: Measured::of(told.answered, job.measured),
-        count: told.count,
-        refused: (told.refused.len(), told.refused.pop()),
     })
 }
 
-async fn ask(job: &Job, wallets: &Mutex<Wallets>, from: Instant) -> Result<Told> {
-    let until = from + job.measured;
+async fn ask(job: &Job, wallets: &Mutex<Wallets>, from: Instant) -> Result<Told<()>> {
+    let measured = from..from + job.measured;
     let mut connection = Connection::open(&job.to).await?;
     let mut told = Told::default();
-    while Instant::now() < until {
+    while Instant::now() < measured.end {
         let body = lock(wallets).sign()?;
         let asked = Instant::now();
         let answer = timeout(PATIENCE, connection.post(&job.path, body.into()));
         let answer = answer.await.with_context(|| format!("no answer after {PATIENCE:?}"))??;
-        let now = Instant::now();
-        if !is_yes(&answer) {
-            told.refused.push(String::from_utf8_lossy(&answer).into_owned());
-            continue;
-        }
-        told.count += 1;
-        if now >= from && now < until {
-            told.answered.push(now - asked);
-        }
+        told.note((), &answer, asked, &measured);
     }
     Ok(told)
 }
