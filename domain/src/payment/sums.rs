@@ -1,13 +1,13 @@
-//! What a payment's operations come to.
+//! The sums of a payment's operations.
 
 use super::{Action, Operation, OperationState, Tracked};
 
 /// A payment's sums, in base units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
-    /// What the payment can still come to at most.
+    /// The most that can be captured in all.
     pub ends_at: u64,
-    /// What was captured, the fee included.
+    /// What was captured, including the fee.
     pub captured: u64,
     /// The part of `captured` that is the fee recipient's. The program pays it to the receiver where the fee recipient's
     /// token account can't receive it.
