@@ -48,9 +48,9 @@ CREATE TABLE payments (
 
 CREATE INDEX payments_promised ON payments (escrow, promised_until);
 CREATE INDEX payments_open_by_escrow ON payments (escrow, promised_until) WHERE review_at IS NOT NULL;
-CREATE INDEX payments_to_review ON payments (review_at) WHERE review_at IS NOT NULL;
+-- Has all that the choice of the next review needs: thousands may be due at once.
+CREATE INDEX payments_to_review ON payments (review_at, capture_deadline, id) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_to_compare ON payments (id) WHERE to_compare = 1;
-CREATE INDEX payments_by_deadline ON payments (capture_deadline, review_at) WHERE review_at IS NOT NULL;
 CREATE INDEX payments_newest ON payments (accepted_at, id);
 CREATE INDEX payments_by_receiver ON payments (receiver, accepted_at, id);
 CREATE INDEX payments_by_authorizer ON payments (receiver, receiver_authorizer, accepted_at, id);
