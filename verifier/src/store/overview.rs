@@ -93,10 +93,11 @@ impl Store {
              FROM operations JOIN payments ON payments.id = payment_id
              WHERE state IN ('failed', 'refused') AND operations.accepted_at >= $1
              ORDER BY operations.accepted_at DESC, operations.id DESC LIMIT $2";
+        // SQLite keeps to the order of a CROSS JOIN: the other way round it would read all payments of the receiver.
         let of_one = "SELECT operations.*, payments.escrow, payments.mint, payments.receiver,
              payments.amount AS authorized, payments.intent
-             FROM operations JOIN payments ON payments.id = payment_id
-             WHERE state IN ('failed', 'refused') AND operations.accepted_at >= $1
+             FROM operations CROSS JOIN payments
+             WHERE payments.id = payment_id AND state IN ('failed', 'refused') AND operations.accepted_at >= $1
              AND payments.receiver = $3
              ORDER BY operations.accepted_at DESC, operations.id DESC LIMIT $2";
         let mut query =

@@ -44,21 +44,23 @@ impl Store {
         let needs_scan = filter.needs_scan() || (filter.outcome.is_some() && outcome.is_none());
         let read = if needs_scan { SCANNED.max(count) } else { count.saturating_add(1) };
         let until = filter.to.map_or(*place, |to| (*place).min(Place { accepted_at: to, id: [0; 32] }));
+        // For a comparison of (accepted_at, id) SQLite takes the index that begins with them, and reads past all others.
         let query = match (receiver, authorizer, outcome) {
             (None, ..) => entries!(
-                "accepted_at >= $1 AND (accepted_at, id) < ($2, $3)
+                "accepted_at BETWEEN $1 AND $2 AND (accepted_at < $2 OR id < $3)
                  ORDER BY accepted_at DESC, id DESC LIMIT $4"
             ),
             (Some(_), Some(_), _) => entries!(
-                "receiver = $5 AND receiver_authorizer = $6 AND accepted_at >= $1 AND (accepted_at, id) < ($2, $3)
+                "receiver = $5 AND receiver_authorizer = $6 AND accepted_at BETWEEN $1 AND $2
+                 AND (accepted_at < $2 OR id < $3)
                  ORDER BY accepted_at DESC, id DESC LIMIT $4"
             ),
             (Some(_), None, None) => entries!(
-                "receiver = $5 AND accepted_at >= $1 AND (accepted_at, id) < ($2, $3)
+                "receiver = $5 AND accepted_at BETWEEN $1 AND $2 AND (accepted_at < $2 OR id < $3)
                  ORDER BY accepted_at DESC, id DESC LIMIT $4"
             ),
             (Some(_), None, Some(_)) => entries!(
-                "receiver = $5 AND outcome = $6 AND accepted_at >= $1 AND (accepted_at, id) < ($2, $3)
+                "receiver = $5 AND outcome = $6 AND accepted_at BETWEEN $1 AND $2 AND (accepted_at < $2 OR id < $3)
                  ORDER BY accepted_at DESC, id DESC LIMIT $4"
             ),
         };
