@@ -13,7 +13,8 @@ pub struct Attempt {
     pub operation_id: i64,
     /// Which of the transaction's operations it is; `None` if it is the only one.
     pub position: Option<u8>,
-    /// The signed transaction; empty if somebody else made it.
+    /// The signed transaction. Only its first byte, which tells the layout, where it isn't to be sent again; empty if
+    /// somebody else made it.
     pub transaction: Vec<u8>,
     /// Height of the last block it can be in.
     pub last_valid_block_height: u64,

@@ -119,14 +119,14 @@ CREATE TABLE voucher_claims (
     PRIMARY KEY (payment_id, amount)
 );
 
--- A transaction carries several operations: one row for each, each with the transaction's bytes.
+-- A transaction carries several operations: one row for each.
 CREATE TABLE transactions (
     rowid                   BIGINT GENERATED ALWAYS AS IDENTITY,
     signature               TEXT NOT NULL,
     operation_id            BIGINT NOT NULL REFERENCES operations (id),
     -- Which of the transaction's operations it is; NULL if it is the only one.
     position                BIGINT,
-    bytes                   BYTEA NOT NULL,
+    layout                  BYTEA NOT NULL, -- the transaction's first byte; empty if somebody else made it
     last_valid_block_height BIGINT NOT NULL,
     state                   TEXT NOT NULL,
     slot                    BIGINT,
@@ -141,6 +141,12 @@ CREATE TABLE transactions (
 );
 
 CREATE INDEX transactions_by_operation ON transactions (operation_id);
+
+-- Transactions that may have to be sent again. A trigger deletes each once all its operations are closed.
+CREATE TABLE transaction_bytes (
+    signature TEXT PRIMARY KEY,
+    bytes     BYTEA NOT NULL
+);
 
 -- What clients call their payments: ids of the key that signs, each bound to what was signed for it. A row is written
 -- with the payment that it names, and forgotten after a day, or when the key has a thousand newer ones.
@@ -315,6 +321,22 @@ CREATE TRIGGER merchants_news AFTER UPDATE OF state ON operations FOR EACH ROW
 WHEN (new.state <> old.state
     AND (new.state NOT IN ('queued', 'sent') OR old.state NOT IN ('queued', 'sent')))
 EXECUTE FUNCTION note_merchants_news();
+
+-- An array and a count: PostgreSQL turns IN and NOT EXISTS into joins that read all transactions under way.
+CREATE FUNCTION forget_bytes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM transaction_bytes
+    WHERE signature = ANY (ARRAY(SELECT signature FROM transactions WHERE operation_id = new.id))
+    AND (
+        SELECT count(*) FROM transactions CROSS JOIN operations
+        WHERE transactions.signature = transaction_bytes.signature AND operations.id = operation_id AND closed = 0
+    ) = 0;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER operation_closed AFTER UPDATE OF closed ON operations FOR EACH ROW WHEN (new.closed > old.closed)
+EXECUTE FUNCTION forget_bytes();
 
 -- The first operation of a payment begins it, and `kind` is what its intent is settled by.
 CREATE FUNCTION keep_promise() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -119,13 +119,13 @@ CREATE TABLE voucher_claims (
     PRIMARY KEY (payment_id, amount)
 ) STRICT, WITHOUT ROWID;
 
--- A transaction carries several operations: one row for each, each with the transaction's bytes.
+-- A transaction carries several operations: one row for each.
 CREATE TABLE transactions (
     signature               TEXT NOT NULL,
     operation_id            INTEGER NOT NULL REFERENCES operations (id),
     -- Which of the transaction's operations it is; NULL if it is the only one.
     position                INTEGER,
-    bytes                   BLOB NOT NULL,
+    layout                  BLOB NOT NULL, -- the transaction's first byte; empty if somebody else made it
     last_valid_block_height INTEGER NOT NULL,
     state                   TEXT NOT NULL,
     slot                    INTEGER,
@@ -140,6 +140,12 @@ CREATE TABLE transactions (
 ) STRICT;
 
 CREATE INDEX transactions_by_operation ON transactions (operation_id);
+
+-- Transactions that may have to be sent again. A trigger deletes each once all its operations are closed.
+CREATE TABLE transaction_bytes (
+    signature TEXT PRIMARY KEY,
+    bytes     BLOB NOT NULL
+) STRICT;
 
 -- What clients call their payments: ids of the key that signs, each bound to what was signed for it. A row is written
 -- with the payment that it names, and forgotten after a day, or when the key has a thousand newer ones.
@@ -288,6 +294,17 @@ BEGIN
     WHERE has_news = 0 AND url IS NOT NULL
     AND receiver = (SELECT payments.receiver FROM payments WHERE payments.id = new.payment_id)
     AND receiver_authorizer IN ('', (SELECT payments.receiver_authorizer FROM payments WHERE payments.id = new.payment_id));
+END;
+
+-- SQLite keeps to the order of a CROSS JOIN: the other way round it would read all open operations.
+CREATE TRIGGER operation_closed AFTER UPDATE OF closed ON operations WHEN new.closed > old.closed
+BEGIN
+    DELETE FROM transaction_bytes
+    WHERE signature IN (SELECT signature FROM transactions WHERE operation_id = new.id)
+    AND NOT EXISTS (
+        SELECT 1 FROM transactions CROSS JOIN operations
+        WHERE transactions.signature = transaction_bytes.signature AND operations.id = operation_id AND closed = 0
+    );
 END;
 
 -- What a voucher is judged by follows from its payment's operations and transactions.

@@ -1,28 +1,81 @@
 //! Transactions: one row for each operation that one carries.
 
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
+
 use sqlx::AnyConnection;
-use x402_escrow_domain::payment::Attempt;
+use x402_escrow_domain::payment::{Attempt, AttemptState};
+use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::text::Base58;
 
 use super::{StoreError, row};
 
-/// Adds a transaction to its operation, which is sent by it.
+/// How many transactions' bytes one statement reads.
+const READ_TOGETHER: usize = 64;
+
+static READ_BYTES: LazyLock<String> = LazyLock::new(|| {
+    let places: Vec<_> = (1..=READ_TOGETHER).map(|place| format!("${place}")).collect();
+    format!("SELECT signature, bytes FROM transaction_bytes WHERE signature IN ({})", places.join(", "))
+});
+
+/// Adds a transaction to its operation, which is sent by it. The bytes are stored with the first of a transaction's
+/// operations.
 pub(super) async fn insert_attempt(
     connection: &mut AnyConnection,
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
+    let signature = Base58(attempt.signature).to_string();
     sqlx::query(
-        "INSERT INTO transactions (signature, operation_id, position, bytes, last_valid_block_height, state)
+        "INSERT INTO transactions (signature, operation_id, position, layout, last_valid_block_height, state)
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(Base58(attempt.signature).to_string())
+    .bind(&signature)
     .bind(attempt.operation_id)
     .bind(attempt.position.map(i64::from))
-    .bind(&attempt.transaction)
+    .bind(attempt.transaction.get(..1).unwrap_or_default())
     .bind(row::integer("last_valid_block_height", attempt.last_valid_block_height)?)
     .bind(attempt.state.as_str())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if !attempt.is_by_others() && attempt.position.is_none_or(|position| position == 0) {
+        sqlx::query(
+            "INSERT INTO transaction_bytes (signature, bytes) VALUES ($1, $2) ON CONFLICT (signature) DO NOTHING",
+        )
+        .bind(signature)
+        .bind(&attempt.transaction)
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Reads the bytes of the transactions that may have to be sent again. Where they are missing, the first byte stays alone:
+/// such a transaction isn't sent.
+pub(super) async fn read_bytes(
+    connection: &mut AnyConnection,
+    attempts: &mut [Attempt],
+) -> Result<(), StoreError> {
+    let is_sent = |attempt: &Attempt| attempt.state == AttemptState::Sent && !attempt.is_by_others();
+    let sent: BTreeSet<_> =
+        attempts.iter().filter(|attempt| is_sent(attempt)).map(|attempt| attempt.signature).collect();
+    let sent: Vec<_> = sent.into_iter().collect();
+    let mut known: HashMap<Signature, Vec<u8>> = HashMap::new();
+    for signatures in sent.chunks(READ_TOGETHER) {
+        let mut query = sqlx::query(READ_BYTES.as_str());
+        for place in 0..READ_TOGETHER {
+            query = query.bind(signatures.get(place).map(|signature| Base58(*signature).to_string()));
+        }
+        for found in &query.fetch_all(&mut *connection).await? {
+            known.insert(row::parse::<Base58<64>>(found, "signature")?.0, row::get(found, "bytes")?);
+        }
+    }
+    for attempt in attempts.iter_mut().filter(|attempt| is_sent(attempt)) {
+        if let Some(bytes) = known.get(&attempt.signature) {
+            attempt.transaction.clone_from(bytes);
+        }
+    }
     Ok(())
 }
 

@@ -15,7 +15,8 @@ use super::{Readable, Store, StoreError, row};
 /// How many are read by the same statements.
 const READ_TOGETHER: usize = 32;
 
-/// Read so many payments, what was done with them, the transactions of that, and their last vouchers.
+/// Read so many payments, what was done with them, the transactions of that (the first byte of each), and their last
+/// vouchers.
 struct Queries {
     count: usize,
     payments: String,
@@ -36,7 +37,8 @@ impl Queries {
             payments: format!("SELECT * FROM payments WHERE id IN ({ids})"),
             operations: format!("SELECT * FROM operations WHERE payment_id IN ({ids}) ORDER BY id"),
             transactions: format!(
-                "SELECT transactions.*, payment_id FROM transactions JOIN operations ON operations.id = operation_id
+                "SELECT transactions.*, payment_id
+                 FROM transactions JOIN operations ON operations.id = operation_id
                  WHERE payment_id IN ({ids}) ORDER BY transactions.rowid"
             ),
             vouchers: format!("SELECT * FROM vouchers WHERE payment_id IN ({ids})"),

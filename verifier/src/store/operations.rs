@@ -11,7 +11,7 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Readable, Store, StoreError, budgets, histories::join, row};
+use super::{Readable, Store, StoreError, attempts, budgets, histories::join, row};
 
 /// Which operations are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,7 @@ macro_rules! open {
             concat!("SELECT * FROM operations WHERE ", $which, " ORDER BY id"),
             concat!(
                 "SELECT t.signature, operation_id, position, last_valid_block_height, t.state, slot, block_hash,
-                 t.error_code, t.error, is_blameless,
-                 CASE WHEN t.state = 'sent' THEN bytes ELSE substr(bytes, 1, 1) END AS bytes
+                 t.error_code, t.error, is_blameless, layout
                  FROM operations CROSS JOIN transactions AS t
                  WHERE operation_id = operations.id AND retired = 0 AND ",
                 $which,
@@ -55,8 +54,8 @@ impl Look {
 
 impl Store {
     /// Operations whose state can still change, oldest first, with the transactions that count for it. One of whose
-    /// transactions is unreadable is unreadable too: it may have been sent. Of those in a block there is the first byte
-    /// only, which says how they are laid out: every look reads all of this.
+    /// transactions is unreadable is unreadable too: it may have been sent. Those that are not in a block have all their
+    /// bytes, the others the first.
     ///
     /// # Errors
     /// If the store fails.
@@ -68,11 +67,12 @@ impl Store {
         for row in &rows {
             operations.add(|| name(row, "id"), row::operation(row))?;
         }
-        let attempts = sqlx::query(transactions_query).fetch_all(&mut *transaction).await?;
+        let rows = sqlx::query(transactions_query).fetch_all(&mut *transaction).await?;
         let mut known = Readable::new();
-        for row in &attempts {
+        for row in &rows {
             known.add(|| name(row, "operation_id"), row::attempt(row))?;
         }
+        attempts::read_bytes(&mut transaction, &mut known.rows).await?;
         let is_readable = |open: &Operation| !known.unreadable.iter().any(|one| one.name == named(open.id));
         operations.rows.retain(is_readable);
         operations.unreadable.extend(known.unreadable);

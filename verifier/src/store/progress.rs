@@ -65,10 +65,12 @@ impl Store {
         operations: &[TakenBack],
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin_leader_write().await?;
-        sqlx::query("DELETE FROM transactions WHERE signature = $1")
-            .bind(Base58(*signature).to_string())
-            .execute(&mut *transaction)
-            .await?;
+        for forget in [
+            "DELETE FROM transactions WHERE signature = $1",
+            "DELETE FROM transaction_bytes WHERE signature = $1",
+        ] {
+            sqlx::query(forget).bind(Base58(*signature).to_string()).execute(&mut *transaction).await?;
+        }
         for TakenBack { operation_id, problem, refused } in operations {
             set_problem(&mut transaction, *operation_id, problem.as_ref(), *refused).await?;
         }

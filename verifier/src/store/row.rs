@@ -175,7 +175,7 @@ pub(super) fn attempt_state(row: &AnyRow) -> Result<AttemptState, StoreError> {
     })
 }
 
-/// Reads a transaction.
+/// Reads a transaction with the first of its bytes.
 pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
     Ok(Attempt {
         signature: parse::<Base58<64>>(row, "signature")?.0,
@@ -184,7 +184,7 @@ pub(super) fn attempt(row: &AnyRow) -> Result<Attempt, StoreError> {
             .map(u8::try_from)
             .transpose()
             .map_err(|error| unreadable("position", error.to_string()))?,
-        transaction: get(row, "bytes")?,
+        transaction: get(row, "layout")?,
         last_valid_block_height: get_u64(row, "last_valid_block_height")?,
         state: attempt_state(row)?,
         is_blameless: flag(row, "is_blameless")?,

@@ -62,7 +62,7 @@ async fn a_hold_that_the_winning_bank_of_its_slot_has_too_is_held_once() {
         let losing_hash = world.cluster.state().block_hashes[&101];
 
         world.cluster.race_since(earlier);
-        world.cluster.take(&attempt);
+        world.take(&attempt).await;
         world.cluster.state().level = Commitment::Finalized;
         status_is(&world, id, 0, "finalized").await;
         let payment = world.until(id, |payment| payment["transactions"][0]["blockHash"].is_string()).await;
@@ -117,7 +117,7 @@ async fn a_capture_that_failed_in_the_losing_bank_only_is_paid_once() {
         let attempt = sent(&world, id, 1).await;
 
         world.cluster.race_since(earlier);
-        world.cluster.take(&attempt);
+        world.take(&attempt).await;
         world.cluster.state().level = Commitment::Finalized;
         let payment = status_is(&world, id, 1, "finalized").await;
         assert_eq!((&payment["state"], &payment["captured"]), (&json!("ended"), &json!("700")), "{payment}");

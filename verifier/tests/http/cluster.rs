@@ -149,8 +149,8 @@ impl Cluster {
     }
 
     /// Puts a transaction into a block that was sent before, as a leader can that still has it.
-    pub(crate) fn take(&self, attempt: &Attempt) {
-        let transaction = bincode::deserialize(&attempt.transaction).unwrap();
+    pub(crate) fn take(&self, attempt: &Attempt, bytes: &[u8]) {
+        let transaction = bincode::deserialize(bytes).unwrap();
         self.state().execute(attempt.signature, transaction);
     }
 

@@ -24,6 +24,7 @@ mod exact;
 mod fee_payers;
 mod finality;
 mod gather;
+mod growth;
 mod health;
 mod identifier;
 mod intents;

@@ -118,12 +118,12 @@ async fn a_capture_that_a_new_fork_takes_before_its_hold_is_made_again() {
     };
     wait::until("the hold to be repeated", async || times(hold) > 2).await;
     assert_eq!(times(capture), 1, "it waits for the hold");
-    world.cluster.take(capture);
+    world.take(capture).await;
     let payment = world.until(id, |payment| payment["transactions"][1]["status"] == "failed").await;
     assert_eq!(payment["operations"][1]["status"], "unsettled", "{payment}");
     assert_eq!(world.received(), 0);
 
-    world.cluster.take(hold);
+    world.take(hold).await;
     {
         let mut state = world.cluster.state();
         // With the same blockhash it would be the same transaction.

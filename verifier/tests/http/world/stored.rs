@@ -1,8 +1,9 @@
 //! The store, seen and changed from outside.
 
 use sqlx::{Any, AnyPool, pool::PoolConnection};
+use x402_escrow_domain::payment::Attempt;
 use x402_escrow_verifier::store::Database;
-use x402_escrow_wire::text::Hex32;
+use x402_escrow_wire::text::{Base58, Hex32};
 
 use super::World;
 use crate::wait;
@@ -82,6 +83,27 @@ impl World {
              SELECT 'somebody ' || n, '', 0 FROM numbers";
         sqlx::raw_sql(crowd).execute(&pool).await.unwrap();
         pool.close().await;
+    }
+
+    /// Puts a transaction into a block that was sent before, and is not final.
+    pub(crate) async fn take(&self, attempt: &Attempt) {
+        let pool = self.connect().await;
+        let bytes: Vec<u8> = sqlx::query_scalar("SELECT bytes FROM transaction_bytes WHERE signature = $1")
+            .bind(Base58(attempt.signature).to_string())
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        self.cluster.take(attempt, &bytes);
+    }
+
+    /// How many transactions' bytes are stored.
+    pub(crate) async fn kept_transactions(&self) -> i64 {
+        let pool = self.connect().await;
+        let count =
+            sqlx::query_scalar("SELECT count(*) FROM transaction_bytes").fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        count
     }
 
     /// Number of payments of the scheme `exact` in the store.
