@@ -38,7 +38,7 @@ use vouchers::{OfferedVouchers, Streams};
 use write::{Turns, Write};
 
 pub use accept::{Accepted, Asked, NewIntent, NewTransfer};
-pub use books::Entries;
+pub use books::{Entries, HeldOfMinute, Recheck, WrongSum};
 pub use connections::{Gate, Permit, Step};
 pub use database::Database;
 pub use leader::{LEASE, Leader, PROGRESS, TO_SEND};

@@ -45,6 +45,8 @@ pub struct Booked {
     pub fee: u64,
     /// What the receiver returned.
     pub refunded: u64,
+    /// What the chain holds of it: neither captured nor released.
+    pub held: u64,
     /// The transaction that paid, else the newest in a block.
     pub transaction: Option<Signature>,
 }
@@ -69,6 +71,11 @@ impl Booked {
             captured: sums.captured,
             fee: sums.fee,
             refunded: sums.refunded,
+            held: if history.authorization().has_landed() {
+                sums.ends_at.saturating_sub(sums.captured)
+            } else {
+                0
+            },
             transaction: decisive.and_then(Tracked::decisive_attempt).map(|attempt| attempt.signature),
         }
     }

@@ -13,7 +13,7 @@ use x402_escrow_interface::{
     event::{Event, data_lines},
     message::Digest,
 };
-use x402_escrow_verifier::engine::app::App;
+use x402_escrow_verifier::{engine::app::App, store::Recheck};
 use x402_escrow_wire::text::Hex32;
 
 use crate::{
@@ -63,6 +63,16 @@ pub async fn audit(world: &World, app: &App, budgets: Budgets) -> Vec<String> {
     }
     match app.store.wrong_promises().await {
         Ok(ids) => wrong.extend(ids.iter().map(|id| format!("{id}: is kept as promised for another time"))),
+        Err(error) => wrong.push(format!("the store can't be read: {error}")),
+    }
+    match app.store.recheck_held(false).await {
+        Ok(Recheck { payments, sums, unreadable }) => {
+            wrong.extend(
+                payments.iter().map(|id| format!("{id}: its books say that it holds something else")),
+            );
+            wrong.extend(sums.iter().map(|sum| format!("a sum of what is held is wrong: {sum:?}")));
+            wrong.extend(unreadable.iter().map(|row| format!("{}: can't be read: {}", row.name, row.cause)));
+        }
         Err(error) => wrong.push(format!("the store can't be read: {error}")),
     }
     for (id, _) in payments.iter().filter(|(id, _)| !world.ledger.deals().contains_key(*id)) {

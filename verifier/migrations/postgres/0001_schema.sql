@@ -23,6 +23,7 @@ CREATE TABLE payments (
     captured    TEXT NOT NULL DEFAULT '0', -- the fee included
     fee         TEXT NOT NULL DEFAULT '0',
     refunded    TEXT NOT NULL DEFAULT '0',
+    held        TEXT NOT NULL DEFAULT '0', -- in a block, and neither captured nor released
     paid_by     TEXT, -- the transaction's signature
     -- Of those that are held or charged.
     resource_hash TEXT,
@@ -96,6 +97,16 @@ CREATE TABLE day_totals (
     fee         TEXT NOT NULL,
     refunded    TEXT NOT NULL,
     PRIMARY KEY (receiver, receiver_authorizer, day, mint)
+);
+
+-- Sums of what is held now: for each receiver; for all payments, where `receiver` is empty; and for all that were accepted
+-- in the same minute. Written in the same transaction as `payments.held`. A sum of 0 has no row.
+CREATE TABLE held_sums (
+    receiver    TEXT NOT NULL,
+    minute      BIGINT NOT NULL, -- counted from 1970-01-01; -1 for payments of any minute
+    mint        TEXT NOT NULL,
+    held        TEXT NOT NULL,
+    PRIMARY KEY (receiver, minute, mint)
 );
 
 -- The last voucher of each streamed hold: a capture that the session key signed. It is money until it is captured.

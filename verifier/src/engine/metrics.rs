@@ -43,7 +43,7 @@ pub struct Metrics {
     pub gathering: Gauge,
     /// What the fee payer spends.
     pub runway: Mutex<Runway>,
-    /// One scrape at a time: each reads all that is outstanding.
+    /// One scrape at a time: each reads all operations under way.
     pub scraping: tokio::sync::Mutex<()>,
 }
 

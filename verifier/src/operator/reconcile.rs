@@ -1,16 +1,14 @@
 //! Recomputes what is held from the rows and from the chain, says where they differ, and repairs the books where the chain
 //! tells what happened. Uses `engine`, `store` and `chain`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+mod report;
 
-use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
 use x402_escrow_domain::{
     cluster::Account,
     payment::History,
-    reconcile::{Comparison, Held, compare},
+    reconcile::{Comparison, compare},
 };
 use x402_escrow_interface::{
     Address,
@@ -19,119 +17,22 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::{
     auth_capture::Commitment,
-    text::{Decimal, Hex32, Key},
+    text::{Decimal, Hex32},
 };
 
 use crate::{
     chain::{ChainError, views::Views},
     engine::{app::App, found, not_accepted::Interrupted},
+    store::Recheck,
 };
+
+pub use report::{Difference, Reconciliation, Short, Sum};
 
 /// As many accounts as a node tells at once.
 const AT_ONCE: u32 = 100;
 
-/// What books and chain come to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Reconciliation {
-    /// How many holds were looked at.
-    pub holds: usize,
-    /// Those of which something is on its way; look again later.
-    pub under_way: usize,
-    /// Those whose books were wrong and are right now.
-    pub repaired: Vec<Hex32>,
-    /// Where books and chain differ.
-    pub differences: Vec<Difference>,
-    /// Escrows of which the chain holds less than the books say.
-    pub short: Vec<Short>,
-    /// Payments of which a refund that the receiver sent itself is missing in the books.
-    pub refunded: Vec<Hex32>,
-    /// Payments that are kept as promised for longer or shorter than their operations say; at most a hundred.
-    pub promised: Vec<Hex32>,
-    /// Payments that can't be read, by their ids, with what is wrong with each.
-    pub unreadable: BTreeMap<String, String>,
-}
-
-/// A hold of which books and chain say different things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    /// The payment.
-    pub payment_id: Hex32,
-    /// Its hold.
-    pub hold: Key,
-    /// What the books say; `None` for nothing.
-    pub books: Option<Held>,
-    /// What the chain says; `None` for nothing.
-    pub chain: Option<Held>,
-}
-
-/// An escrow that holds less than the books say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Short {
-    /// The escrow.
-    pub escrow: Key,
-    /// What its holds come to by the books, in base units.
-    pub books: Decimal,
-    /// What it holds, in base units.
-    pub chain: Decimal,
-}
-
-impl Reconciliation {
-    /// Whether books and chain say the same.
-    pub fn is_equal(&self) -> bool {
-        self.differences.is_empty()
-            && self.short.is_empty()
-            && self.refunded.is_empty()
-            && self.promised.is_empty()
-            && self.unreadable.is_empty()
-    }
-}
-
-impl fmt::Display for Reconciliation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = |held: Option<Held>| match held {
-            Some(Held { captured, left }) => format!("{captured} captured and {left} left"),
-            None => "nothing held".to_owned(),
-        };
-        for Difference { payment_id, hold, books, chain } in &self.differences {
-            let (books, chain) = (held(*books), held(*chain));
-            writeln!(
-                formatter,
-                "payment {payment_id}, hold {hold}: the books say {books}, the chain {chain}"
-            )?;
-        }
-        for Short { escrow, books, chain } in &self.short {
-            writeln!(formatter, "escrow {escrow}: the books say {books} held, the chain {chain}")?;
-        }
-        for payment_id in &self.refunded {
-            writeln!(
-                formatter,
-                "payment {payment_id}: the books lack a refund that the receiver sent itself"
-            )?;
-        }
-        for payment_id in &self.promised {
-            writeln!(formatter, "payment {payment_id}: its promised amount differs from its operations")?;
-        }
-        for (payment_id, cause) in &self.unreadable {
-            writeln!(formatter, "payment {payment_id}: can't be read: {cause}")?;
-        }
-        for payment_id in &self.repaired {
-            writeln!(formatter, "payment {payment_id}: repaired")?;
-        }
-        let Self { holds, under_way, differences, short, .. } = self;
-        writeln!(
-            formatter,
-            "{holds} holds, {under_way} of them under way; {} differ, {} escrows hold too little (all in base units)",
-            differences.len(),
-            short.len()
-        )
-    }
-}
-
 /// Looks at every hold that is not over by the books, and at all of them with `all`. With `repair` what final transactions
-/// did and the books lack is recorded: then no other verifier may lead.
+/// did and the books lack is recorded, and sums are corrected: then no other verifier may lead.
 ///
 /// # Errors
 /// If the nodes don't agree, or the store fails.
@@ -141,6 +42,16 @@ pub async fn reconcile(app: &App, all: bool, repair: bool) -> Result<Reconciliat
         // A hold that ended between the two looks is missing in the second: what is short is so twice.
         let again = look(app, all, false).await?.short;
         result.short.retain(|short| again.iter().any(|again| again.escrow == short.escrow));
+    }
+    // Last, since what was found on chain changes it.
+    let Recheck { payments, sums, unreadable } = app.store.recheck_held(repair).await?;
+    result.unreadable.extend(unreadable.into_iter().map(|row| (row.name, row.cause)));
+    if repair {
+        result.repaired.extend(payments);
+        result.repaired_sums = sums.len();
+    } else {
+        result.held = payments;
+        result.sums = sums.into_iter().map(Sum::from).collect();
     }
     Ok(result)
 }

@@ -1,8 +1,11 @@
 //! Reads what is stored or on chain when it is asked for, for Prometheus.
 
-use std::sync::{
-    PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use prometheus_client::{
@@ -10,7 +13,11 @@ use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
-use x402_escrow_domain::{facts, payment::OperationState};
+use x402_escrow_domain::{
+    books::{self, DAY_SECONDS},
+    facts,
+    payment::OperationState,
+};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
@@ -20,7 +27,7 @@ use crate::{
         lead,
     },
     operator::alarm,
-    store::StoreError,
+    store::{HeldOfMinute, StoreError},
 };
 
 type Number = Gauge<f64, AtomicU64>;
@@ -87,31 +94,25 @@ pub async fn scrape(app: &App) -> Result<String, StoreError> {
 async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
     let now = app.now();
     let promised: Family<PromisedLabels, Number> = Family::default();
-    let [held, uncaptured]: [Family<AmountLabels, Number>; 2] = Default::default();
+    let uncaptured: Family<AmountLabels, Number> = Family::default();
     let promise = |scheme: &str, asset: &str, amount: u64, since: i64| {
         let (scheme, asset) = (scheme.to_owned(), asset.to_owned());
         let age = age(now.saturating_sub(since));
         promised.get_or_create(&PromisedLabels { scheme, asset, age }).inc_by(amount as f64);
     };
     registry.register("promised_base_units", "Accepted, and not in a block", promised.clone());
-    registry.register("held_base_units", "Held on chain, neither captured nor released", held.clone());
     registry.register("uncaptured_base_units", "Captures accepted, and not in a block", uncaptured.clone());
     for payment in app.store.outstanding().await? {
-        let add = |family: &Family<AmountLabels, Number>, amount: u64, since: i64| {
-            if amount > 0 {
-                let labels =
-                    AmountLabels { asset: payment.asset.clone(), age: age(now.saturating_sub(since)) };
-                family.get_or_create(&labels).inc_by(amount as f64);
-            }
-        };
         if payment.promised > 0 {
             promise(&payment.scheme, &payment.asset, payment.promised, payment.accepted_at);
         }
-        add(&held, payment.held, payment.accepted_at);
-        if let Some(captures) = payment.uncaptured {
-            add(&uncaptured, captures.amount, captures.accepted_at);
+        if let Some(captures) = payment.uncaptured.filter(|captures| captures.amount > 0) {
+            let age = age(now.saturating_sub(captures.accepted_at));
+            let labels = AmountLabels { asset: payment.asset, age };
+            uncaptured.get_or_create(&labels).inc_by(captures.amount as f64);
         }
     }
+    read_held(app, registry).await?;
 
     let operations: Family<OperationLabels, Number> = Family::default();
     registry.register("operations", "Operations that are not final", operations.clone());
@@ -137,6 +138,29 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     let overdue = alarm::overdue_vouchers(app, now).await?;
     let help = "Holds whose last voucher should be being captured and is not: act at once";
     register(registry, "vouchers_overdue", help, overdue as f64);
+    Ok(())
+}
+
+/// What is held, by age. Payments that were accepted in the same minute count as old as the youngest of them can be.
+async fn read_held(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
+    let family: Family<AmountLabels, Number> = Family::default();
+    registry.register("held_base_units", "Held on chain, neither captured nor released", family.clone());
+    let now = app.now();
+    let mut by_age: BTreeMap<_, i128> = BTreeMap::new();
+    let first = books::minute_of(now.saturating_sub(DAY_SECONDS));
+    for HeldOfMinute { minute, asset, held } in app.store.held_since(first).await? {
+        let oldest = age(DAY_SECONDS);
+        let Some(minute) = minute else {
+            *by_age.entry((asset, oldest)).or_default() += held;
+            continue;
+        };
+        // It is in the sum of all, of which what is left over is the oldest.
+        *by_age.entry((asset.clone(), oldest)).or_default() -= held;
+        *by_age.entry((asset, age(now.saturating_sub(books::last_second_of(minute))))).or_default() += held;
+    }
+    for ((asset, age), held) in by_age.into_iter().filter(|(_, held)| *held > 0) {
+        family.get_or_create(&AmountLabels { asset, age }).set(held as f64);
+    }
     Ok(())
 }
 

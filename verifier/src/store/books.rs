@@ -1,7 +1,9 @@
 //! The books: what each payment came to, and what all of a day did. They follow from the operations, and are written soon
 //! after them.
 
+mod held;
 mod read;
+mod recheck;
 
 use std::collections::HashMap;
 
@@ -14,15 +16,18 @@ use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::{Base58, Decimal, Hex32};
 
 use super::{Readable, Store, StoreError, UnreadableRow, histories, row};
+use held::Differences;
 
+pub use held::HeldOfMinute;
 pub use read::Entries;
+pub use recheck::{Recheck, WrongSum};
 
 /// The columns of an entry.
 macro_rules! entries {
     ($rest:literal) => {
         concat!(
             "SELECT id, scheme, payer, mint, receiver, amount, accepted_at, receiver_authorizer, resource_hash,
-             resource_url, product, outcome, captured, fee, refunded, paid_by FROM payments WHERE ",
+             resource_url, product, outcome, captured, fee, refunded, held, paid_by FROM payments WHERE ",
             $rest
         )
     };
@@ -56,9 +61,10 @@ impl Store {
             tracing::error!(payment = name, %cause, "not booked");
         }
         let before: HashMap<_, _> = entries.rows.iter().map(|before| (before.id, before)).collect();
+        let mut held = Differences::new();
         for history in &histories.rows {
             if let Some(before) = before.get(&history.payment.id) {
-                book(&mut transaction, before, &Booked::of(history)).await?;
+                book(&mut transaction, before, &Booked::of(history), &mut held).await?;
             }
         }
         if let Some(last) = rows.last() {
@@ -67,6 +73,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
+        held::add(&mut transaction, &held).await?;
         transaction.commit().await?;
         Ok(rows.len())
     }
@@ -80,11 +87,18 @@ impl Store {
     }
 }
 
-async fn book(connection: &mut AnyConnection, before: &Entry, booked: &Booked) -> Result<(), StoreError> {
+/// Writes a payment's books, and notes in `held` how what it holds has changed.
+async fn book(
+    connection: &mut AnyConnection,
+    before: &Entry,
+    booked: &Booked,
+    held: &mut Differences,
+) -> Result<(), StoreError> {
     if *booked == before.booked {
         return Ok(());
     }
     write(connection, &before.id, booked).await?;
+    held::note(held, before, i128::from(booked.held) - i128::from(before.booked.held));
     let difference = booked.total().since(before.booked.total());
     if difference == Total::default() {
         return Ok(());
@@ -101,14 +115,16 @@ async fn book(connection: &mut AnyConnection, before: &Entry, booked: &Booked) -
 }
 
 async fn write(connection: &mut AnyConnection, id: &Digest, booked: &Booked) -> Result<(), StoreError> {
-    let Booked { outcome, captured, fee, refunded, transaction } = *booked;
+    let Booked { outcome, captured, fee, refunded, held, transaction } = *booked;
     sqlx::query(
-        "UPDATE payments SET outcome = $1, captured = $2, fee = $3, refunded = $4, paid_by = $5 WHERE id = $6",
+        "UPDATE payments SET outcome = $1, captured = $2, fee = $3, refunded = $4, held = $5, paid_by = $6
+         WHERE id = $7",
     )
     .bind(Outcome::as_str(outcome))
     .bind(Decimal(captured).to_string())
     .bind(Decimal(fee).to_string())
     .bind(Decimal(refunded).to_string())
+    .bind(Decimal(held).to_string())
     .bind(transaction.map(|signature| Base58(signature).to_string()))
     .bind(Hex32(*id).to_string())
     .execute(connection)

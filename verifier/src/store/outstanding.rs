@@ -1,4 +1,5 @@
-//! What is outstanding: read when it is asked for, so that it can't drift from what is stored.
+//! What is under way: read when it is asked for, so that it can't drift from what is stored. Most open payments only hold
+//! their amount, and `books` keeps the sums of that.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use x402_escrow_wire::text::{Decimal, Hex32, Key};
 
 use super::{Readable, Store, StoreError, operations, row};
 
-/// A payment of which something can still happen.
+/// A payment with an operation that is not final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outstanding {
     /// The scheme's name.
@@ -22,8 +23,6 @@ pub struct Outstanding {
     pub accepted_at: i64,
     /// Accepted, and not in a block: in base units.
     pub promised: u64,
-    /// In a block, and neither captured nor released: in base units.
-    pub held: u64,
     /// Captures that were accepted and are not in a block.
     pub uncaptured: Option<Uncaptured>,
 }
@@ -38,7 +37,7 @@ pub struct Uncaptured {
 }
 
 impl Store {
-    /// Every payment of which something can still happen.
+    /// Every payment with an operation that is not final.
     ///
     /// # Errors
     /// If the store fails.
@@ -47,7 +46,8 @@ impl Store {
             // SQLite goes through a cross join in this order; the other way round it would read all operations there are.
             "SELECT operations.*, payments.scheme, payments.mint, payments.receiver
              FROM payments CROSS JOIN operations
-             WHERE payment_id = payments.id AND review_at IS NOT NULL ORDER BY operations.id",
+             WHERE payment_id = payments.id
+             AND payments.id IN (SELECT payment_id FROM operations WHERE closed = 0) ORDER BY operations.id",
         )
         .fetch_all(&mut *self.pool.acquire().await?)
         .await?;
@@ -161,7 +161,6 @@ impl Listed {
             scheme: self.scheme,
             accepted_at: authorization.accepted_at,
             promised: if has_landed { 0 } else { self.amount },
-            held: if has_landed { settled.ends_at.saturating_sub(settled.captured) } else { 0 },
             uncaptured: oldest.map(|operation| operation.accepted_at).min().map(|accepted_at| Uncaptured {
                 amount: accepted.captured.saturating_sub(settled.captured),
                 accepted_at,

@@ -5,6 +5,7 @@ use serde_json::json;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
+    merchants::booked,
     wait,
     world::{Options, World},
 };
@@ -51,6 +52,7 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
 
     world.cluster.state().loses_transactions = false;
     world.settled(&body).await;
+    booked(&world, id, "held").await;
     assert_eq!(lines(&world, "x402_held_base_units").await, amount("x402_held_base_units", "1000.0"));
     assert!(lines(&world, "x402_promised_base_units").await.is_empty());
 
@@ -64,6 +66,7 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
     world.cluster.state().loses_transactions = false;
     world.settled(&capture).await;
     assert_eq!(value(&world, "x402_uncaptured_base_units").await, None);
+    booked(&world, id, "partly_paid").await;
     assert_eq!(value(&world, "x402_held_base_units").await, Some(700.0));
     assert_eq!(value(&world, "x402_captured_base_units_total").await, None, "confirmed is not final");
 
@@ -72,7 +75,8 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
     // The second capture's amount includes the first's.
     let captured = async || value(&world, "x402_captured_base_units_total").await;
     wait::until("both captures to be counted", async || captured().await == Some(500.0)).await;
-    assert_eq!(value(&world, "x402_held_base_units").await, None);
+    let held = async || value(&world, "x402_held_base_units").await;
+    wait::until("nothing to be held", async || held().await.is_none()).await;
     wait::until("the hold to be final", async || lines(&world, "x402_operations").await.is_empty()).await;
     assert_eq!(world.received(), 500);
 }

@@ -1,9 +1,9 @@
-//! What `verifier reconcile` does where not everything can be read.
+//! What `verifier reconcile` does where not everything can be read, and where stored sums are wrong.
 
 use x402_escrow_verifier::operator::reconcile::reconcile;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::world::World;
+use crate::{merchants::booked, world::World};
 
 #[tokio::test]
 async fn a_payment_that_can_not_be_read_is_told_and_stops_no_other() {
@@ -18,4 +18,33 @@ async fn a_payment_that_can_not_be_read_is_told_and_stops_no_other() {
     assert_eq!((found.holds, found.differences.len(), found.is_equal()), (1, 0, false), "{found}");
     assert_eq!(found.unreadable.keys().collect::<Vec<_>>(), [&spoilt.to_string()]);
     assert!(found.to_string().contains(&format!("payment {spoilt}: can't be read")), "{found}");
+}
+
+#[tokio::test]
+async fn wrong_sums_of_what_is_held_are_reported_and_corrected() {
+    let mut world = World::new().await;
+    world.cluster.state().level = Commitment::Finalized;
+    let id = world.authorize(1000, 1).await;
+    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
+    booked(&world, id, "held").await;
+    world.crash().await;
+    assert!(reconcile(&world.app, false, false).await.unwrap().is_equal());
+    let held =
+        async |world: &World| world.app.store.held(None).await.unwrap().into_values().collect::<Vec<_>>();
+    assert_eq!(held(&world).await, [1000]);
+
+    world.write("UPDATE payments SET held = '1'").await;
+    world.write("UPDATE held_sums SET held = '7' WHERE minute = -1").await;
+    world.write("DELETE FROM held_sums WHERE minute <> -1").await;
+    let found = reconcile(&world.app, false, false).await.unwrap();
+    assert_eq!((&found.held, found.sums.len(), found.is_equal()), (&vec![id], 3, false), "{found}");
+    assert!(
+        found.to_string().contains("the sum of what is held is stored as 7, and the payments hold 1"),
+        "{found}"
+    );
+
+    let repaired = reconcile(&world.app, false, true).await.unwrap();
+    assert_eq!((&repaired.repaired, repaired.repaired_sums), (&vec![id], 3), "{repaired}");
+    assert!(reconcile(&world.app, true, false).await.unwrap().is_equal());
+    assert_eq!(held(&world).await, [1000]);
 }

@@ -68,8 +68,10 @@ async fn sums_and_payments_of_both_schemes_are_shown_in_whole_tokens_and_base_un
     let world = World::new().await;
     let captured = world.authorize(1_000_000, 1).await;
     world.settled(&world.capture(captured, 250_000, true)).await;
-    world.authorize(40_000, 2).await;
+    let held = world.authorize(40_000, 2).await;
     world.settled(&wallet::payment(&world, 5_000, "memo")).await;
+    crate::merchants::booked(&world, captured, "partly_paid").await;
+    crate::merchants::booked(&world, held, "held").await;
     let page = shown(&world, "/status").await;
     assert_says(
         &section(&page, "sums"),

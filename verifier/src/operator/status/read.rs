@@ -61,7 +61,7 @@ pub async fn read(app: &App, question: Question) -> Result<Overview, StoreError>
     receivers.truncate(LISTED);
 
     let fruitless = read_fruitless(app, receiver, now).await?;
-    let sums = sums::sum_up(&turnover, &outstanding);
+    let sums = sums::sum_up(&turnover, &outstanding, &store.held(receiver).await?);
     let mints = sums.keys().cloned().chain(payments.iter().map(Line::mint));
     let mints = mints.chain(days.iter().map(|day| day.mint.to_string()));
     let mints = mints.chain(stuck.iter().chain(&fruitless).map(|stuck| stuck.asset.clone()));

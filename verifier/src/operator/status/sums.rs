@@ -23,8 +23,12 @@ pub(super) struct TokenSums {
     pub(super) uncaptured: u128,
 }
 
-/// Sums up `turnover` of the time that was asked for, and what is outstanding now.
-pub(super) fn sum_up(turnover: &[Turnover], outstanding: &[Outstanding]) -> BTreeMap<String, TokenSums> {
+/// Sums up `turnover` of the time that was asked for, what is under way now, and what is `held` now by token.
+pub(super) fn sum_up(
+    turnover: &[Turnover],
+    outstanding: &[Outstanding],
+    held: &BTreeMap<String, i128>,
+) -> BTreeMap<String, TokenSums> {
     let mut tokens: BTreeMap<String, TokenSums> = BTreeMap::new();
     for payment in turnover {
         let token = tokens.entry(payment.asset.clone()).or_default();
@@ -39,8 +43,10 @@ pub(super) fn sum_up(turnover: &[Turnover], outstanding: &[Outstanding]) -> BTre
     for payment in outstanding {
         let token = tokens.entry(payment.asset.clone()).or_default();
         token.promised += u128::from(payment.promised);
-        token.held += u128::from(payment.held);
         token.uncaptured += payment.uncaptured.map_or(0, |captures| u128::from(captures.amount));
+    }
+    for (asset, held) in held {
+        tokens.entry(asset.clone()).or_default().held += u128::try_from(*held).unwrap_or_default();
     }
     tokens
 }

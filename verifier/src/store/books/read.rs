@@ -179,6 +179,7 @@ pub(super) fn entry(found: &AnyRow) -> Result<Entry, StoreError> {
             captured: row::parse::<Decimal>(found, "captured")?.0,
             fee: row::parse::<Decimal>(found, "fee")?.0,
             refunded: row::parse::<Decimal>(found, "refunded")?.0,
+            held: row::parse::<Decimal>(found, "held")?.0,
             transaction: row::parse_optional::<Base58<64>>(found, "paid_by")?.map(|signature| signature.0),
         },
         resource_hash: row::parse_optional::<Hex32>(found, "resource_hash")?.map(|hash| hash.0),

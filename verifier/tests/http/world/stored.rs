@@ -143,6 +143,13 @@ impl World {
         wait::until(&format!("{wanted:?} rows"), async || self.rows().await == wanted).await;
     }
 
+    /// Changes what is stored.
+    pub(crate) async fn write(&self, statement: &'static str) {
+        let pool = self.connect().await;
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
     /// Writes something into a column of a payment's operations that the verifier can't read.
     pub(crate) async fn spoil(&self, id: Hex32, column: &str, value: &str) {
         let pool = self.connect().await;
