@@ -39,6 +39,7 @@ pub struct Metrics {
     budget_refusals: Family<BudgetLabels, Counter>,
     deny_list_checks: Family<OutcomeLabels, Counter>,
     transaction_operations: Histogram,
+    tracking_seconds: Histogram,
     /// Operations that wait for others, to be sent with them.
     pub gathering: Gauge,
     /// What the fee payer spends.
@@ -117,6 +118,7 @@ impl Default for Metrics {
             budget_refusals: Family::default(),
             deny_list_checks: Family::default(),
             transaction_operations: Histogram::new(linear_buckets(1.0, 1.0, 8)),
+            tracking_seconds: seconds(),
             gathering: Gauge::default(),
             runway: Mutex::default(),
             scraping: tokio::sync::Mutex::default(),
@@ -149,6 +151,11 @@ impl Default for Metrics {
             metrics.transaction_operations.clone(),
         );
         registry.register(
+            "tracking_seconds",
+            "Time of a look at the operations under way",
+            metrics.tracking_seconds.clone(),
+        );
+        registry.register(
             "gathering_operations",
             "Operations that wait for others, to be sent with them",
             metrics.gathering.clone(),
@@ -178,6 +185,11 @@ impl Metrics {
     /// Counts a transaction that was handed to a node.
     pub fn count_transaction(&self, operations: usize) {
         self.transaction_operations.observe(operations as f64);
+    }
+
+    /// Counts a look at the operations under way.
+    pub fn count_look(&self, time: Duration) {
+        self.tracking_seconds.observe(time.as_secs_f64());
     }
 
     /// Counts a request that was answered, with the code of a "no" or of an error.

@@ -111,6 +111,7 @@ impl Tracker {
 
     /// Looks once at every open operation that somebody waits for, and from time to time at all. Returns how many are open.
     async fn round(&mut self) -> Result<usize, Interrupted> {
+        let started = Instant::now();
         let between = LOOK_AT_ALL_INTERVAL.min(self.app.settings.status_poll_interval * LOOK_AT_ALL_POLLS);
         let all_before = self.looked_at_all.filter(|(at, _)| at.elapsed() < between);
         let look = if all_before.is_some() { Look::Awaited } else { Look::All };
@@ -181,6 +182,7 @@ impl Tracker {
             self.looked_at_all = Some((Instant::now(), count));
         }
         self.app.heartbeat.beat();
+        self.app.metrics.count_look(started.elapsed());
         Ok(count)
     }
 

@@ -78,6 +78,7 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
     let held = async || value(&world, "x402_held_base_units").await;
     wait::until("nothing to be held", async || held().await.is_none()).await;
     wait::until("the hold to be final", async || lines(&world, "x402_operations").await.is_empty()).await;
+    assert!(value(&world, "x402_tracking_seconds_count").await.unwrap() > 0.0);
     assert_eq!(world.received(), 500);
 }
 
