@@ -1,9 +1,161 @@
-//! What is over keeps little.
+//! What is done all the time reads as little with many payments in the store as with few, and what is over keeps little.
 
 use futures_util::future::join_all;
-use x402_escrow_wire::auth_capture::Commitment;
+use solana_sdk::signer::Signer;
+use x402_escrow_domain::{
+    books::{Filter, Place},
+    payment::Outcome,
+};
+use x402_escrow_verifier::{
+    operator::scrape::scrape,
+    store::{Database, Look},
+};
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
-use crate::{wait, world::World};
+use crate::{
+    merchants::booked,
+    statements::{Statement, run_by},
+    stream, wait,
+    world::{World, keypair},
+};
+
+/// How many payments of each kind are many.
+const MANY: u32 = 300;
+
+/// SQLite's words for reading whole indexes and tables that stay small, however many payments there are.
+const SMALL: [&str; 9] = [
+    "SCAN operations USING INDEX operations_awaited",
+    "SCAN operations USING INDEX operations_open",
+    "SCAN operations USING INDEX operations_queued",
+    "SCAN payments_to_book",
+    // The result of a part of the statement.
+    "SCAN counted",
+    "SCAN longest_due",
+    "SCAN pause",
+    "SCAN CONSTANT ROW",
+    "SCAN budgets",
+];
+
+/// The same for a range of an index: what is due, or came to nothing lately.
+const SMALL_RANGES: [&str; 4] = [
+    "payments_to_review (review_at<?)",
+    "payments_to_review (review_at>? AND review_at<?)",
+    "operations_fruitless (accepted_at>?)",
+    "budgets_by_end (ends_at<?)",
+];
+
+/// What is done all the time.
+struct Work {
+    name: &'static str,
+    /// The index that finds what it needs; empty if it needs no certain one.
+    index: &'static str,
+    statements: Vec<Statement>,
+}
+
+async fn work(world: &World, channel: &stream::Channel) -> Vec<Work> {
+    let store = &world.app.store;
+    let now = world.app.now();
+    let (receiver, stranger) = (world.merchant(), keypair(77).pubkey());
+    let of_outcome = Filter { outcome: Some(Outcome::Refunded), ..Filter::default() };
+    let of_authorizer = Filter { receiver_authorizer: Some(stranger), ..Filter::default() };
+    let entries =
+        async |filter: &Filter| store.entries(Some(&receiver), filter, &Place::END, 25).await.unwrap();
+    let intent = world.body(&world.requirements(1000), 3);
+    let done = |name, index, statements| Work { name, index, statements };
+    vec![
+        done("accepting a payment", "payments_promised", run_by(world.post("/verify", &intent)).await),
+        done("accepting a voucher", "", run_by(world.post("/verify", &channel.voucher(200))).await),
+        done("reading a payment", "", run_by(world.payment(channel.id)).await),
+        done("a look at what is open", "operations_open", run_by(store.open_operations(Look::All)).await),
+        done(
+            "a look at what is awaited",
+            "operations_awaited",
+            run_by(store.open_operations(Look::Awaited)).await,
+        ),
+        done("a look at what is to be sent", "operations_queued", run_by(store.unsent()).await),
+        done("numbers", "operations_open", run_by(scrape(&world.app)).await),
+        done("overdue vouchers", "payments_to_review", run_by(store.overdue_vouchers(now, now)).await),
+        done("a review", "payments_to_review", run_by(store.due_for_review(now, now)).await),
+        done("booking", "", run_by(store.book(100)).await),
+        done(
+            "what came to nothing",
+            "operations_fruitless",
+            run_by(store.fruitless(Some(&receiver), 0, 50)).await,
+        ),
+        done("payments of an outcome", "payments_by_outcome", run_by(entries(&of_outcome)).await),
+        done("payments of an authorizer", "payments_by_authorizer", run_by(entries(&of_authorizer)).await),
+    ]
+}
+
+/// How SQLite finds what a statement needs, with what of it reads more the more payments there are.
+async fn plan(world: &World, statement: &Statement) -> (Vec<String>, Vec<String>) {
+    let plan = world.plan(&statement.text).await;
+    let is_large = |step: &&String| {
+        // Whether the index alone is enough makes no difference.
+        let read = step.replace(" COVERING ", " ");
+        let is_small = SMALL.iter().any(|small| read.starts_with(small));
+        let is_range = SMALL_RANGES.iter().any(|range| step.ends_with(range));
+        (step.starts_with("SCAN") && !is_small)
+            || (step.starts_with("SEARCH") && !step.contains("=?") && !is_range)
+    };
+    let large = plan.iter().filter(is_large).cloned().collect();
+    (plan, large)
+}
+
+/// A world with a stream and a payment that is over, both final and booked.
+async fn two_payments() -> (stream::Channel, Hex32) {
+    let channel = stream::Channel::open().await;
+    let world = &channel.world;
+    world.cluster.state().level = Commitment::Finalized;
+    let paid = world.authorize(1000, 2).await;
+    world.settled(&world.capture(paid, 1000, true)).await;
+    for (id, outcome) in [(channel.id, "held"), (paid, "paid")] {
+        world
+            .until(id, |payment| {
+                payment["operations"].as_array().unwrap().iter().all(|one| one["status"] == "finalized")
+            })
+            .await;
+        booked(world, id, outcome).await;
+    }
+    (channel, paid)
+}
+
+#[tokio::test]
+async fn what_is_done_all_the_time_reads_as_few_rows_with_many_payments() {
+    let (channel, paid) = two_payments().await;
+    let world = &channel.world;
+    // What is read once and kept in memory is read now.
+    work(world, &channel).await;
+    let few = work(world, &channel).await;
+    for id in [channel.id, paid] {
+        world.crowd(id, MANY).await;
+    }
+    let many = work(world, &channel).await;
+    for (few, many) in few.iter().zip(&many) {
+        let rows = |work: &Work| work.statements.iter().map(|statement| statement.rows).sum::<u64>();
+        assert_eq!(rows(few), rows(many), "{}: {:#?}", few.name, many.statements);
+    }
+}
+
+/// PostgreSQL plans by how many rows there are, SQLite by the schema alone.
+#[tokio::test]
+async fn what_is_done_all_the_time_goes_through_no_table() {
+    let (channel, _) = two_payments().await;
+    let world = &channel.world;
+    if let Database::Postgres(_) = world.place.database {
+        return;
+    }
+    for Work { name, index, statements } in work(world, &channel).await {
+        let mut plans = Vec::new();
+        for statement in &statements {
+            let (plan, large) = plan(world, statement).await;
+            assert!(large.is_empty(), "{name}: {large:#?} of\n{}", statement.text);
+            plans.extend(plan);
+        }
+        let uses_it = index.is_empty() || plans.iter().any(|step| step.contains(index));
+        assert!(uses_it, "{name} does not use {index}: {plans:#?}");
+    }
+}
 
 #[tokio::test]
 async fn the_bytes_of_a_transaction_are_kept_until_all_that_it_carries_is_final() {

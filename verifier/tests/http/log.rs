@@ -3,15 +3,15 @@
 use std::{
     cell::RefCell,
     io::{self, Write},
-    sync::Once,
     time::Duration,
 };
 
 use serde_json::Value;
-use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::SubscriberExt};
+use tracing::Subscriber;
+use tracing_subscriber::{Layer, filter::dynamic_filter_fn, registry::LookupSpan};
 
 use crate::{
-    wait,
+    subscriber, wait,
     world::{Options, World},
 };
 
@@ -22,15 +22,17 @@ thread_local! {
 
 /// Listens to what this thread logs, at every level.
 fn listen() {
-    static ONCE: Once = Once::new();
-    // One for all threads: which lines are wanted is cached for the whole process.
-    ONCE.call_once(|| {
-        let is_heard = dynamic_filter_fn(|_, _| LOG.with_borrow(Option::is_some));
-        let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| Log);
-        let subscriber = tracing_subscriber::registry().with(json.with_filter(is_heard));
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-    });
+    subscriber::install();
     LOG.set(Some(Vec::new()));
+}
+
+/// Writes down what is logged on the threads that listen.
+pub(crate) fn layer<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let is_heard = dynamic_filter_fn(|_, _| LOG.with_borrow(Option::is_some));
+    tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| Log).with_filter(is_heard)
 }
 
 struct Log;

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod chain;
+mod crowd;
 mod database;
 mod options;
 mod requests;

@@ -1,6 +1,6 @@
 //! The store, seen and changed from outside.
 
-use sqlx::{Any, AnyPool, pool::PoolConnection};
+use sqlx::{Any, AnyPool, Row, pool::PoolConnection};
 use x402_escrow_domain::payment::Attempt;
 use x402_escrow_verifier::store::Database;
 use x402_escrow_wire::text::{Base58, Hex32};
@@ -83,6 +83,15 @@ impl World {
              SELECT 'somebody ' || n, '', 0 FROM numbers";
         sqlx::raw_sql(crowd).execute(&pool).await.unwrap();
         pool.close().await;
+    }
+
+    /// How SQLite finds what a statement needs, step by step.
+    pub(crate) async fn plan(&self, statement: &str) -> Vec<String> {
+        let pool = self.connect().await;
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let rows = sqlx::raw_sql(explain).fetch_all(&pool).await.unwrap();
+        pool.close().await;
+        rows.iter().map(|row| row.get("detail")).collect()
     }
 
     /// Puts a transaction into a block that was sent before, and is not final.
