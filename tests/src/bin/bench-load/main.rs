@@ -1,13 +1,14 @@
 //! How much the verifier carries, beside what it is compared with: `cargo xtask bench load`.
 //!
 //! Every figure is a ratio of two things that were measured alternately in the same run. Reading order: a subject
-//! (`vouchers`, `exact`, and `holds`, whose payers are in `market`) has its rounds measured by `parts`, processes of
-//! `x402-escrow-load`; `figures` is what comes out, `baseline` judges it, `page` shows it. A new subject is a file of its
-//! own, and a line in `SUBJECTS`.
+//! (`vouchers`, `exact`, `growth`, and `holds`, whose payers are in `market`) has its rounds measured by `parts`,
+//! processes of `x402-escrow-load`; `figures` is what comes out, `baseline` judges it, `page` shows it. A new subject is a
+//! file of its own, and a line in `SUBJECTS`.
 
 mod baseline;
 mod exact;
 mod figures;
+mod growth;
 mod holds;
 mod market;
 mod page;
@@ -57,17 +58,20 @@ pub(crate) struct Plan {
     pub(crate) warm_up: Duration,
     /// Each measurement.
     pub(crate) measured: Duration,
+    /// How many payments are stored where there are many, a tenth of them open.
+    pub(crate) many: u32,
 }
 
 /// Measures one subject.
 type Measure = fn(Plan) -> Result<Vec<Figure>>;
 
-const SUBJECTS: [(&str, Measure); 5] = [
+const SUBJECTS: [(&str, Measure); 6] = [
     (vouchers::SQLITE, vouchers::on_sqlite),
     (vouchers::POSTGRES, vouchers::on_postgres),
     (vouchers::IN_PROCESS, vouchers::in_process),
     (holds::NAME, holds::measure),
     (exact::NAME, exact::measure),
+    (growth::NAME, growth::measure),
 ];
 
 fn main() -> ExitCode {
@@ -90,6 +94,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         patient_rounds: if arguments.quick { 1 } else { 3 },
         warm_up: Duration::from_millis(500),
         measured: Duration::from_secs(seconds),
+        many: if arguments.quick { 100_000 } else { 1_000_000 },
     };
     let mut measured = Vec::new();
     for (name, measure) in SUBJECTS.into_iter().filter(|(name, _)| name.contains(&arguments.only)) {

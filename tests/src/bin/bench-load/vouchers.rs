@@ -3,6 +3,7 @@
 use std::env;
 
 use anyhow::{Context, Result, anyhow};
+use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use x402_escrow_load::{
     in_process,
@@ -22,9 +23,9 @@ pub(crate) const SQLITE: &str = "vouchers, SQLite";
 pub(crate) const POSTGRES: &str = "vouchers, PostgreSQL";
 pub(crate) const IN_PROCESS: &str = "voucher, in process";
 
-const HOLDS: u64 = 32;
+pub(crate) const HOLDS: u64 = 32;
 /// What each hold has, in base units: enough for a voucher of one base unit each.
-const HOLD: u64 = 1_000_000;
+pub(crate) const HOLD: u64 = 1_000_000;
 const CAPTURE_SECONDS: i64 = 7200;
 
 /// Where a PostgreSQL server is whose databases may be written to.
@@ -49,16 +50,7 @@ fn measure(name: &str, target: f64, plan: Plan, settings: &[(&'static str, &str)
     let (parties, _) = Parties::open(&local, &verifier)?;
     let mut streams = (0..HOLDS).map(|_| open(&parties)).collect::<Result<Vec<_>>>()?;
     let key = parties.session_key();
-    let send = |to: &str, streams: &[Stream]| -> Result<Sent> {
-        let job = Job {
-            to: to.trim_start_matches("http://").to_owned(),
-            session_key: key.to_bytes(),
-            streams: streams.to_vec(),
-            warm_up: plan.warm_up,
-            measured: plan.measured,
-        };
-        Part::start(sending::ROLE, &job)?.said()
-    };
+    let send = |to: &str, streams: &[Stream]| send(plan, &key, to, streams);
     // Tells how the other is to answer.
     let first = send(&verifier.url, &streams)?;
     advance(&mut streams, &first.last);
@@ -96,14 +88,26 @@ pub(crate) fn in_process(plan: Plan) -> Result<Vec<Figure>> {
     }])
 }
 
-fn advance(streams: &mut [Stream], last: &[u64]) {
+/// Sends vouchers of all streams.
+pub(crate) fn send(plan: Plan, key: &SigningKey, to: &str, streams: &[Stream]) -> Result<Sent> {
+    let job = Job {
+        to: to.trim_start_matches("http://").to_owned(),
+        session_key: key.to_bytes(),
+        streams: streams.to_vec(),
+        warm_up: plan.warm_up,
+        measured: plan.measured,
+    };
+    Part::start(sending::ROLE, &job)?.said()
+}
+
+pub(crate) fn advance(streams: &mut [Stream], last: &[u64]) {
     for (stream, last) in streams.iter_mut().zip(last) {
         stream.last = *last;
     }
 }
 
 /// Opens a hold. Its vouchers are claimed, as the merchant layer claims them.
-fn open(parties: &Parties) -> Result<Stream> {
+pub(crate) fn open(parties: &Parties) -> Result<Stream> {
     let capture_deadline = now() + CAPTURE_SECONDS;
     let requirements =
         parties.requirements(&Terms { amount: HOLD, request_price: Some(1), capture_deadline });
