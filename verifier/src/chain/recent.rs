@@ -1,20 +1,24 @@
-//! A blockhash and prices for everyone, read once for a short time.
+//! A blockhash, the tip and prices for everyone, read once for a short time.
 
 use std::time::Duration;
 
 use tokio::{sync::Mutex, time::Instant};
-use x402_escrow_domain::cluster::Blockhash;
+use x402_escrow_domain::cluster::{Blockhash, Tip};
 
 use super::{Chain, ChainError};
 
 /// For how long what was read is taken: some slots. What is tried again later than that has another blockhash.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// By how many blocks the cluster can be above a tip that is taken: one every 200 ms at most, and as many again.
+pub const TIP_MAY_LACK_BLOCKS: u64 = 10;
+
 /// What was read last.
 #[derive(Debug, Default)]
 pub struct Recent {
     blockhash: Mutex<Option<Answer<Blockhash>>>,
     prices: Mutex<Option<Answer<Vec<u64>>>>,
+    tip: Mutex<Option<Answer<Tip>>>,
 }
 
 #[derive(Debug)]
@@ -43,6 +47,14 @@ impl Recent {
     /// If the node doesn't answer.
     pub async fn prices(&self, chain: &dyn Chain) -> Result<Vec<u64>, ChainError> {
         read(&self.prices, chain.recent_prices(&[])).await
+    }
+
+    /// [`Chain::tip`] of a moment ago: the cluster may be [`TIP_MAY_LACK_BLOCKS`] above it.
+    ///
+    /// # Errors
+    /// If the node doesn't answer.
+    pub async fn tip(&self, chain: &dyn Chain) -> Result<Tip, ChainError> {
+        read(&self.tip, chain.tip()).await
     }
 }
 

@@ -87,6 +87,8 @@ pub struct App {
     pub to_send: Notify,
     /// Wakes the tracker when there is a transaction to follow that somebody else made.
     pub to_follow: Notify,
+    /// Tells the tracker that a transaction was sent: it is followed from the next block on.
+    pub sent: Notify,
     /// What is heard of blocks: a reason for the tracker to look, if it follows anything.
     pub blocks: Arc<Blocks>,
     /// Whether this verifier is the one that follows transactions and sends them.
@@ -238,6 +240,7 @@ impl App {
             clock: Arc::new(unix_now),
             to_send: Notify::new(),
             to_follow: Notify::new(),
+            sent: Notify::new(),
             blocks: Arc::default(),
             is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),

@@ -149,8 +149,7 @@ async fn accept(
     }
     let (operation_id, is_new) = accepted(app, payment_id, outcome)?;
     if is_new {
-        submit::send_refund(app, *payment_id, &attempt).await;
-        app.to_follow.notify_one();
+        submit::send_signed(app, *payment_id, &action, &attempt).await;
     }
     Ok((operation_id, is_new))
 }

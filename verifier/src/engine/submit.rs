@@ -8,7 +8,7 @@ use solana_sdk::transaction::TransactionError;
 use x402_escrow_domain::{
     cluster::Blockhash,
     failure::Place,
-    payment::{Attempt, AttemptState, Operation, OperationKey},
+    payment::{Action, Attempt, AttemptState, Operation, OperationKey},
     priority_fee,
     transaction::{self, Part, SignError, Terms, Version},
 };
@@ -110,7 +110,7 @@ async fn send_without(
             return halve(app, version, operations).await;
         }
         let Some((_, first)) = attempts.first() else { return Ok(true) };
-        let Some(error) = hand_over(app, first).await else {
+        let Some(error) = hand_over(app, first, true).await else {
             log_sent(&operations, first);
             app.metrics.count_transaction(operations.len());
             return Ok(true);
@@ -213,8 +213,8 @@ fn writable(parts: &[&Part]) -> Vec<Address> {
 }
 
 /// Hands a transaction that is stored to the cluster. Returns why its simulation failed, if so: then it was not broadcast.
-async fn hand_over(app: &App, attempt: &Attempt) -> Option<TransactionError> {
-    match app.chain.send(&attempt.transaction, true).await {
+async fn hand_over(app: &App, attempt: &Attempt, simulate: bool) -> Option<TransactionError> {
+    match app.chain.send(&attempt.transaction, simulate).await {
         Ok(()) | Err(SendError::Simulation(TransactionError::AlreadyProcessed)) => None,
         Err(SendError::Unknown(error)) => {
             let signature = Base58(attempt.signature);
@@ -233,18 +233,20 @@ fn log_sent(operations: &[Prepared], attempt: &Attempt) {
     }
 }
 
-/// Sends a refund's transaction, which is stored. It is all that the receiver signed, and may be on its way already: whatever
-/// its simulation says, it is repeated until it is in a block, or can't be in any. Forgotten too early, a second one could
-/// land beside it.
-pub async fn send_refund(app: &App, payment_id: Digest, attempt: &Attempt) {
-    let (payment, signature) = (Hex32(payment_id), Base58(attempt.signature));
-    match hand_over(app, attempt).await {
+/// Sends a transaction that somebody else signed too, and that is stored: a refund's or a transfer's. It may be on its way
+/// already: whatever its simulation says, it is repeated until it is in a block, or can't be in any. Forgotten too early, a
+/// second one could land beside it.
+pub async fn send_signed(app: &App, payment_id: Digest, action: &Action, attempt: &Attempt) {
+    let (payment, kind, signature) = (Hex32(payment_id), action.kind(), Base58(attempt.signature));
+    // A transfer was simulated a moment ago.
+    match hand_over(app, attempt, *action != Action::Transfer).await {
         None => {
             app.metrics.count_transaction(1);
-            tracing::info!(%payment, kind = "refund", %signature, "transaction sent");
+            tracing::info!(%payment, kind, %signature, "transaction sent");
         }
         Some(error) => {
-            tracing::warn!(%payment, %signature, %error, "the refund's simulation failed; it will be repeated");
+            tracing::warn!(%payment, kind, %signature, %error, "its simulation failed; it will be repeated");
         }
     }
+    app.sent.notify_one();
 }

@@ -87,6 +87,10 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
             () = app.blocks.announced.notified(), if is_following => look_at = Instant::now(),
             () = app.to_follow.notified() => look_at = Instant::now(),
+            () = app.sent.notified(), if !is_following => {
+                is_following = true;
+                look_at = look_at.min(Instant::now() + app.settings.status_poll_interval);
+            }
             () = app.to_send.notified() => {}
             () = tokio::time::sleep_until(packed_at), if tracker.holds_back_since.is_some() => {}
             () = tokio::time::sleep_until(look_at) => {}

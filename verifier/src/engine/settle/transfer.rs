@@ -12,27 +12,29 @@ use x402_escrow_domain::{
         requirements::Request,
         transaction,
     },
-    payment::{Attempt, Payment, Terms, TransferTerms},
+    payment::{Action, Attempt, History, Operation, Payment, Terms, Tracked, TransferTerms},
     report::Progress,
     verify::Rejection,
 };
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
-use super::{Wanted, accepted, wait};
+use super::{Wanted, accepted, judge, load, wait_from};
 use crate::{
+    chain::recent::TIP_MAY_LACK_BLOCKS,
     engine::{
         app::App,
         budget,
         check::{self, CheckedTransfer},
         limits::Caller,
         not_accepted::NotAccepted,
+        submit,
     },
     store::{Accepted, NewTransfer},
 };
 
 /// Most blocks for which a blockhash is valid. The transaction's is older than now, so none can take it above that.
-const BLOCKHASH_BLOCKS: u64 = 150;
+const BLOCKHASH_BLOCKS: u64 = 150 + TIP_MAY_LACK_BLOCKS;
 
 /// When to look again at a transfer that nobody heard of any more: it is over long before.
 const REVIEW_SECONDS: i64 = 600;
@@ -47,21 +49,26 @@ pub(super) async fn settle(
 ) -> Result<Progress, NotAccepted> {
     let CheckedTransfer { request, transfer, known, mut is_told_again } = checked;
     let (payment_id, commitment_asked) = (transfer.id, request.requirements.extra.commitment);
+    // Before it is stored, so that nothing of it goes unheard.
+    let mut changes = app.changes.of(payment_id);
     let known = known.as_ref().and_then(|history| history.operations.first());
-    let (operation_id, is_new) = match known {
-        Some(known) => (known.operation.id, false),
+    let (operation_id, begun) = match known {
+        Some(known) => (known.operation.id, None),
         None => {
             let accepted = accept(app, &request, &transfer).await?;
-            app.to_follow.notify_one();
             is_told_again = check::is_told_again(app, &request, &transfer).await?;
             accepted
         }
     };
     let until = Instant::now() + app.settings.settle_timeout;
-    let wanted =
-        Wanted { payment_id, operation_id, commitment_asked, now: app.now(), repeated: !is_new, until };
+    let repeated = begun.is_none();
+    let wanted = Wanted { payment_id, operation_id, commitment_asked, now: app.now(), repeated, until };
+    let mut progress = match begun.and_then(|history| judge(app, wanted, history)) {
+        Some(progress) => progress,
+        None => load(app, wanted).await?,
+    };
     loop {
-        let mut progress = wait(app, caller, wanted).await?;
+        progress = wait_from(app, caller, changes, wanted, progress).await?;
         if !progress.is_sure_enough() {
             return Ok(progress);
         }
@@ -72,6 +79,8 @@ pub(super) async fn settle(
             Some(Ok(())) => progress.objection = Some(already_told()),
             None if Instant::now() < until => {
                 sleep(RECEIPT_PAUSE).await;
+                changes = app.changes.of(payment_id);
+                progress = load(app, wanted).await?;
                 continue;
             }
             None => progress.objection = Some(not_told(&progress)),
@@ -80,9 +89,15 @@ pub(super) async fn settle(
     }
 }
 
-/// Signs the transaction and has it sent, unless somebody else did meanwhile.
-async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Result<(i64, bool), NotAccepted> {
-    let last_valid_block_height = app.chain.tip().await?.block_height.saturating_add(BLOCKHASH_BLOCKS);
+/// Signs the transaction, stores and sends it, unless somebody else did meanwhile. Returns the payment as it begins, if
+/// it is new.
+async fn accept(
+    app: &App,
+    request: &Request,
+    transfer: &SoundTransfer,
+) -> Result<(i64, Option<History>), NotAccepted> {
+    let last_valid_block_height =
+        app.recent.tip(app.chain.as_ref()).await?.block_height.saturating_add(BLOCKHASH_BLOCKS);
     let now = app.now();
     let binding = bind(request, transfer, now);
     let requirements = &request.requirements;
@@ -106,7 +121,7 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
     let memo_hash = memo_hash(requirements, &app.rules);
     let new = NewTransfer {
         payment: &payment,
-        attempt,
+        attempt: attempt.clone(),
         commitment: commitment.into(),
         review_at,
         memo_hash: memo_hash.as_ref(),
@@ -115,10 +130,15 @@ async fn accept(app: &App, request: &Request, transfer: &SoundTransfer) -> Resul
     // Last, so that nothing is charged for what can't be stored.
     let charge = budget::charge_transfer(app, transfer.payer, requirements.receiver, priority_fee).await?;
     let outcome = app.store.accept_transfer(new, binding.as_ref()).await?;
-    if !matches!(outcome, Accepted::New(_)) {
+    let Accepted::New(operation_id) = outcome else {
         charge.take_back(app);
-    }
-    accepted(app, &payment.id, outcome)
+        return accepted(app, &payment.id, outcome).map(|(known, _)| (known, None));
+    };
+    let action = Action::Transfer;
+    submit::send_signed(app, payment.id, &action, &attempt).await;
+    let operation = Operation::accepted(operation_id, payment.id, action, commitment.into(), now);
+    let tracked = Tracked { operation, attempts: vec![Attempt { operation_id, ..attempt }] };
+    Ok((operation_id, Some(History { payment, operations: vec![tracked], voucher: None })))
 }
 
 fn cut_off(fee_payer: &Address) -> Rejection {

@@ -42,6 +42,8 @@ struct Done {
 
 pub(super) struct Sending {
     app: Arc<App>,
+    /// Since when this verifier leads, unix seconds.
+    began_at: i64,
     /// Operations that a task is sending now, with their payments.
     in_flight: HashMap<i64, Digest>,
     /// The first of each group that settles intents and is being sent, with since when.
@@ -57,6 +59,7 @@ pub(super) struct Sending {
 impl Sending {
     pub(super) fn new(app: Arc<App>) -> Self {
         Self {
+            began_at: app.now(),
             app,
             in_flight: HashMap::new(),
             packing: HashMap::new(),
@@ -131,8 +134,8 @@ impl Sending {
     /// Sends what is not seen again, without simulation: it may have landed in the meantime.
     pub(super) fn repeat(&mut self, tracked: &Tracked) {
         let now = Instant::now();
-        // One that was sent before this process started may never have reached the node.
-        let is_inherited = !self.retry_at.contains_key(&tracked.operation.id);
+        // One that was stored before this verifier led may never have reached the node.
+        let is_inherited = tracked.operation.accepted_at <= self.began_at;
         // What was in a block until now has all its bytes at the next look.
         let is_unseen =
             |attempt: &&Attempt| attempt.state == AttemptState::Sent && attempt.transaction.len() > 1;
