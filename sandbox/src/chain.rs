@@ -17,11 +17,14 @@ use spl_token_interface::{
 };
 use x402_escrow_interface::{
     Address,
-    account::{Escrow, Session},
+    account::{Escrow, Hold, Session},
     address, instruction,
 };
 
 use crate::program_id;
+
+/// As many accounts as a node tells at once.
+const ACCOUNTS_AT_ONCE: usize = 100;
 
 /// The node, asked directly: what the demo and the tests hold the services' answers against.
 pub struct Chain {
@@ -144,6 +147,20 @@ impl Chain {
     /// If there is none.
     pub fn session(&self, address: &Address) -> Result<Session> {
         Ok(Session::decode(&self.data(address)?.context("there is no session")?)?)
+    }
+
+    /// The holds at these addresses; none where there is none (any more).
+    ///
+    /// # Errors
+    /// If the node doesn't answer, or an account is no hold.
+    pub fn holds(&self, addresses: &[Address]) -> Result<Vec<Option<Hold>>> {
+        let mut holds = Vec::new();
+        for addresses in addresses.chunks(ACCOUNTS_AT_ONCE) {
+            for account in self.rpc.get_multiple_accounts(addresses)? {
+                holds.push(account.map(|account| Hold::decode(&account.data)).transpose()?);
+            }
+        }
+        Ok(holds)
     }
 
     /// What a transaction cost whoever paid for it, in lamports.

@@ -58,7 +58,7 @@ pub use places::{binary, checkout};
 pub use ports::{Ports, free_ports};
 pub use sandbox::{Sandbox, Settings};
 pub use validator::Validator;
-pub use verifier::Verifier;
+pub use verifier::{Frozen, Verifier};
 
 use folder::Folder;
 

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use reqwest::blocking::Client;
 use serde_json::Value;
 use solana_sdk::signature::Signer;
@@ -111,6 +111,35 @@ impl Verifier {
         self.process.kill();
     }
 
+    /// Freezes it, by SIGSTOP, until the returned value is dropped: it keeps its memory, its locks and its connections, and
+    /// learns of nothing.
+    pub fn freeze(&self) -> Frozen<'_> {
+        self.process.signal("-STOP");
+        Frozen(&self.process)
+    }
+
+    /// Compares its database, payments that are over included, with final blocks, by `verifier reconcile`. Returns what that
+    /// prints.
+    ///
+    /// # Errors
+    /// If they differ, with what does.
+    pub fn reconcile(&self) -> Result<Value> {
+        let output = Command::new(binary("verifier")?)
+            .args(["reconcile", "--all", "--json"])
+            .envs(self.command.iter().cloned())
+            .current_dir(&self.folder)
+            .output()
+            .context("running the verifier")?;
+        let [said, complaint] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        ensure!(
+            output.status.success(),
+            "the books are not the chain's: {}{}",
+            said.trim(),
+            complaint.trim()
+        );
+        serde_json::from_str(&said).with_context(|| format!("`verifier reconcile` printed {said}"))
+    }
+
     /// Has it answer what was asked and end.
     pub fn stop(&mut self) {
         self.process.stop(STOP_TIMEOUT);
@@ -178,6 +207,16 @@ impl Verifier {
     /// If it doesn't answer with JSON.
     pub fn health(&self) -> Result<Value> {
         get_json(&format!("{}/health", self.url))
+    }
+}
+
+/// A verifier that is frozen, until this is dropped.
+#[must_use = "it goes on as soon as this is dropped"]
+pub struct Frozen<'a>(&'a Process);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.signal("-CONT");
     }
 }
 

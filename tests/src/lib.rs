@@ -5,8 +5,10 @@
 //! - [`svm`]: the program on LiteSVM, with every balance checked after every step
 //! - [`idl`]: the committed IDL
 //! - [`local`]: a cluster of real processes
+//! - [`database`]: a PostgreSQL database of its own
 //! - [`vectors`]: golden vectors of the signed messages
 
+pub mod database;
 pub mod idl;
 pub mod keys;
 pub mod local;

@@ -2,7 +2,7 @@
 //! is killed, the other ends what it had accepted. Ignored unless asked for: `cargo xtask test` does, with
 //! `X402_TEST_POSTGRES`.
 
-mod database;
+mod frozen;
 mod pair;
 
 use std::{

@@ -1,6 +1,7 @@
 //! Two verifiers over one PostgreSQL database, a merchant and an agent at each, and those who ask either by hand.
 
 use std::{
+    env,
     sync::{Arc, MutexGuard},
     time::{Duration, Instant},
 };
@@ -12,11 +13,13 @@ use x402_escrow_tests::local::{
     Agent, Local, Merchant, Verifier,
     parties::{Parties, Terms, now},
 };
-use x402_escrow_tests::program_id;
+use x402_escrow_tests::{database::OwnDatabase, program_id};
 use x402_escrow_wire::{payment::PaymentRequirements, text::Hex32};
 
-use super::database::TestDatabase;
 use crate::shop::turn;
+
+/// The variable with the URL of a server whose user may create databases.
+const SERVER: &str = "X402_TEST_POSTGRES";
 
 /// A capture of a confirmed hold is answered at once up to this, in base units, and sent later.
 pub(super) const RESERVED_UP_TO: u64 = 100_000;
@@ -82,7 +85,7 @@ pub(super) struct Pair {
     /// The first leads.
     pub(super) sides: [Side; 2],
     pub(super) owner: Agent,
-    _database: TestDatabase,
+    _database: OwnDatabase,
     local: Local,
     _cluster: Arc<Local>,
     _turn: MutexGuard<'static, ()>,
@@ -91,7 +94,7 @@ pub(super) struct Pair {
 impl Pair {
     /// Opens an escrow with [`Parties::DEPOSIT`] and three sessions: one for each agent, and one to sign with by hand.
     pub(super) fn open() -> Self {
-        let database = TestDatabase::create();
+        let database = OwnDatabase::create(&env::var(SERVER).expect("set X402_TEST_POSTGRES")).unwrap();
         let (cluster, turn) = turn();
         let local = cluster.beside().unwrap();
         let settings = [
@@ -143,9 +146,14 @@ impl Pair {
     pub(super) fn kill(&self, leader: usize) -> Duration {
         let killed = Instant::now();
         self.sides[leader].verifier.kill_now();
-        let leads = || self.sides[1 - leader].verifier.is_leading();
-        self.local.chain.wait_until("the other verifier to lead", TAKEN_OVER_WITHIN, leads).unwrap();
+        self.wait_until_it_leads(1 - leader);
         killed.elapsed()
+    }
+
+    /// Waits until a verifier says that it leads, in place of one that can't any more.
+    pub(super) fn wait_until_it_leads(&self, side: usize) {
+        let leads = || self.sides[side].verifier.is_leading();
+        self.local.chain.wait_until("the other verifier to lead", TAKEN_OVER_WITHIN, leads).unwrap();
     }
 
     pub(super) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {

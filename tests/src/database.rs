@@ -1,32 +1,35 @@
-//! A PostgreSQL database of the test's own, dropped with it.
+//! A PostgreSQL database of its own for a test or a benchmark, dropped with it.
 
 use std::{
-    env,
     process::{self, Command},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use anyhow::{Context, Result, ensure};
 use reqwest::Url;
 
-/// The variable with the URL of a server whose user may create databases.
-const SERVER: &str = "X402_TEST_POSTGRES";
-
-pub(super) struct TestDatabase {
+/// A new database.
+pub struct OwnDatabase {
     server: Url,
     name: String,
 }
 
-impl TestDatabase {
-    pub(super) fn create() -> Self {
+impl OwnDatabase {
+    /// Creates one at the server with this URL, whose user may create databases.
+    ///
+    /// # Errors
+    /// If it can't be created.
+    pub fn create(server: &str) -> Result<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let server = env::var(SERVER).expect("set X402_TEST_POSTGRES").parse().unwrap();
-        let name = format!("x402_two_verifiers_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let server = server.parse().context("the URL of the PostgreSQL server")?;
+        let name = format!("x402_own_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let database = Self { server, name };
-        assert!(database.run("createdb", &[]), "no database was created");
-        database
+        ensure!(database.run("createdb", &[]), "no database was created; createdb says above why");
+        Ok(database)
     }
 
-    pub(super) fn url(&self) -> String {
+    /// Its URL.
+    pub fn url(&self) -> String {
         let mut url = self.server.clone();
         url.set_path(&self.name);
         url.into()
@@ -39,7 +42,7 @@ impl TestDatabase {
     }
 }
 
-impl Drop for TestDatabase {
+impl Drop for OwnDatabase {
     fn drop(&mut self) {
         // The server may be gone, and a test that failed must tell why it did.
         _ = self.run("dropdb", &["--force"]);
