@@ -9,7 +9,9 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use x402_escrow_wire::payment::PaymentRequirements;
 
 /// To one server.
 pub(crate) struct Connection {
@@ -37,6 +39,12 @@ impl Connection {
         let response = self.sender.send_request(request).await.context("it did not answer")?;
         Ok(response.into_body().collect().await.context("reading its answer")?.to_bytes())
     }
+}
+
+/// The body of a request that is about `payload`.
+pub(crate) fn body(accepted: &PaymentRequirements, payload: &Value) -> String {
+    let payment = json!({ "x402Version": 2, "accepted": accepted, "payload": payload });
+    json!({ "x402Version": 2, "paymentPayload": payment, "paymentRequirements": accepted }).to_string()
 }
 
 /// Whether an answer of `/settle` or `/verify` is a yes.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::{Serialize, de::DeserializeOwned};
-use x402_escrow_load::{crowding, holding, in_process, paying, peer, relaying, sending, settling};
+use x402_escrow_load::{crowding, holding, in_process, paying, peer, relaying, sending, settling, spreading};
 
 fn main() -> ExitCode {
     match run() {
@@ -26,6 +26,7 @@ fn run() -> Result<()> {
         Some(in_process::ROLE) => say(&in_process::measure(told()?)?),
         Some(holding::ROLE) => say(&holding::hold(told()?)?),
         Some(crowding::ROLE) => say(&crowding::crowd(&told()?)?),
+        Some(spreading::ROLE) => say(&spreading::spread(told()?)?),
         Some(settling::ROLE) => say(&settling::settle(told()?)?),
         Some(paying::ROLE) => say(&paying::pay(told()?)?),
         Some(relaying::ROLE) => say(&relaying::relay(told()?)?),

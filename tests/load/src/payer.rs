@@ -14,6 +14,8 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32, Key},
 };
 
+use crate::connection::body;
+
 /// How long an intent can be put on chain, in seconds.
 const AUTHORIZE_SECONDS: i64 = 60;
 
@@ -94,14 +96,10 @@ impl Payers {
         let intent = Intent { amount: intent.amount + more, ..intent };
         let signature = key.sign(&intent.signed_bytes()).to_bytes();
         payload.signature = Some(Base58(signature));
-        let body = json!({
-            "x402Version": 2,
-            "paymentPayload": { "x402Version": 2, "accepted": &self.accepted, "payload": payload },
-            "paymentRequirements": &self.accepted,
-        });
+        let body = body(&self.accepted, &json!(payload));
         Ok(Signed {
             payment_id: Hex32(intent.digest()),
-            body: body.to_string(),
+            body,
             terms: HoldTerms { intent, signature, receiver_proof: Vec::new() },
         })
     }

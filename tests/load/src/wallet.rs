@@ -20,6 +20,8 @@ use x402_escrow_interface::{
 };
 use x402_escrow_wire::{exact::Extra, payment::PaymentRequirements};
 
+use crate::connection::body;
+
 const COMPUTE_UNIT_LIMIT: u32 = 20_000;
 const COMPUTE_UNIT_PRICE_MICRO_LAMPORTS: u64 = 1;
 const DECIMALS: u8 = 6;
@@ -86,15 +88,6 @@ impl Wallets {
         // Of the two signatures the facilitator's is missing.
         let signature = payer.sign_message(&message);
         let transaction = [[2_u8].as_slice(), &[0_u8; 64], signature.as_ref(), &message].concat();
-        let body = json!({
-            "x402Version": 2,
-            "paymentPayload": {
-                "x402Version": 2,
-                "accepted": &self.accepted,
-                "payload": { "transaction": STANDARD.encode(transaction) },
-            },
-            "paymentRequirements": &self.accepted,
-        });
-        Ok(body.to_string())
+        Ok(body(&self.accepted, &json!({ "transaction": STANDARD.encode(transaction) })))
     }
 }

@@ -1,7 +1,7 @@
 //! Payments by `exact`, settled and verified, beside another facilitator, which stores nothing: how many a second, and how
 //! much processor time each takes.
 
-use std::{env, fs, process::Command, time::Duration};
+use std::{env, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,8 @@ use crate::{
     Plan,
     figures::Figure,
     holds::{LAMPORTS, SETTINGS, address},
-    parts::Part,
+    parts::{self, Part},
+    processor,
 };
 
 pub(crate) const NAME: &str = "exact";
@@ -34,8 +35,6 @@ const GRANTS: usize = 5;
 const AMOUNT: u64 = 100;
 /// Before settlements are measured: as long as the first answers take.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// What the system counts processor time in.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// One of the two.
 struct Facilitator {
@@ -54,7 +53,7 @@ struct Bench<'a> {
 }
 
 pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
-    let local = Local::start(&|text| eprintln!("{text}"))?;
+    let local = parts::cluster()?;
     let settings = [&SETTINGS[..], &[("X402_PAYMENTS_PER_MINUTE_PER_SESSION", "0")]].concat();
     let verifier = Verifier::start_with(&local, &settings)?;
     let peer_key = Keypair::new();
@@ -108,26 +107,24 @@ fn figure(name: &str, unit: &str, target: f64, rounds: Vec<Round>) -> Figure {
         unit: unit.to_owned(),
         target,
         rounds,
+        where_time_goes: Vec::new(),
     }
 }
 
 impl Bench<'_> {
     /// How many a second, and how many for a second of processor time. That includes following them until they are final.
     fn settle(&self, facilitator: &Facilitator, callers: usize) -> Result<(Measured, Measured)> {
-        let before = processor_seconds(facilitator.process)?;
+        let before = processor::seconds(facilitator.process)?;
         let paid = self.pay(facilitator, "/settle", callers, WARM_UP)?;
-        let answered = processor_seconds(facilitator.process)? - before;
+        let answered = processor::seconds(facilitator.process)? - before;
         if facilitator.follows {
             self.local.chain.wait_until_final()?;
         }
-        let spent = processor_seconds(facilitator.process)? - before;
-        let per_second = paid.count as f64 / spent;
+        let spent = processor::seconds(facilitator.process)? - before;
         let each = |seconds: f64| seconds * 1000.0 / paid.count as f64;
         let (all, until_answered) = (each(spent), each(answered));
         eprintln!("  {all:.2} ms of processor time each, {until_answered:.2} until all were answered");
-        let processor =
-            Measured { per_second, median_milliseconds: None, slowest_of_hundred_milliseconds: None };
-        Ok((paid.measured, processor))
+        Ok((paid.measured, processor::measured(paid.count as f64, spent)))
     }
 
     fn pay(&self, facilitator: &Facilitator, path: &str, callers: usize, warm_up: Duration) -> Result<Paid> {
@@ -185,14 +182,4 @@ fn open(local: &Local) -> Result<Vec<[u8; 32]>> {
     // The other facilitator looks at their accounts in final blocks.
     local.chain.wait_until_final()?;
     Ok(keys.iter().map(|key| *key.secret_bytes()).collect())
-}
-
-/// How much processor time a process has taken, in its own code and in the kernel.
-fn processor_seconds(process: u32) -> Result<f64> {
-    let path = format!("/proc/{process}/stat");
-    let stat = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-    // Its name, in parentheses, may have spaces; the two are the 14th and the 15th.
-    let (_, fields) = stat.rsplit_once(')').with_context(|| format!("{path} has no name"))?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
-    Ok(f64::from(ticks.sum::<Result<u32, _>>()?) / TICKS_PER_SECOND)
 }

@@ -15,6 +15,9 @@ pub(crate) struct Figure {
     /// The least that the ratio is to be.
     pub(crate) target: f64,
     pub(crate) rounds: Vec<Round>,
+    /// Parts of what the subject takes, and how much each is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) where_time_goes: Vec<(String, String)>,
 }
 
 impl Figure {
@@ -39,7 +42,8 @@ impl Figure {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The middle one; of an even number the upper of the two.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -13,7 +13,12 @@ use x402_escrow_load::{
 };
 use x402_escrow_tests::local::{Local, Verifier};
 
-use crate::{Plan, figures::Figure, market::Market, parts::Part};
+use crate::{
+    Plan,
+    figures::Figure,
+    market::Market,
+    parts::{self, Part},
+};
 
 pub(crate) const NAME: &str = "holds";
 
@@ -61,7 +66,7 @@ struct Bench {
 const WARM_UP: Duration = Duration::from_secs(2);
 
 pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
-    let local = Local::start(&|text| eprintln!("{text}"))?;
+    let local = parts::cluster()?;
     let verifier = Verifier::start_with(&local, &SETTINGS)?;
     let relay = Keypair::new();
     for payer in [verifier.fee_payer, relay.pubkey()] {
@@ -86,6 +91,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         unit: unit.to_owned(),
         target,
         rounds,
+        where_time_goes: Vec::new(),
     };
     let relayed = "the same authorizations one to a transaction, straight to the node";
     Ok(vec![
@@ -160,8 +166,11 @@ impl Bench {
         let held = self.hold(callers, 0)?;
         self.local.chain.wait_until_final()?;
         let is_hurried = capturing == 1;
-        let bodies =
-            held.payments.iter().map(|id| self.market.capture(*id, is_hurried)).collect::<Result<_>>()?;
+        let bodies = held
+            .payments
+            .iter()
+            .map(|id| self.market.merchant.capture(*id, is_hurried))
+            .collect::<Result<_>>()?;
         let job = settling::Job { to: address(&self.verifier.url), bodies, callers: capturing };
         Part::start(settling::ROLE, &job)?.said::<()>()?;
         let is_over = || Ok(self.market.open_holds(&self.local)? == open_before);

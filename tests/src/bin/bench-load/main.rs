@@ -1,19 +1,25 @@
 //! How much the verifier carries, beside what it is compared with: `cargo xtask bench load`.
 //!
 //! Every figure is a ratio of two things that were measured alternately in the same run. Reading order: a subject
-//! (`vouchers`, `exact`, `growth`, and `holds`, whose payers are in `market`) has its rounds measured by `parts`,
-//! processes of `x402-escrow-load`; `figures` is what comes out, `baseline` judges it, `page` shows it. A new subject is a
-//! file of its own, and a line in `SUBJECTS`.
+//! (`vouchers`, `exact`, `growth`, and `holds` and `verifiers`, whose payers are in `market`) has its rounds measured by
+//! `parts`, processes of `x402-escrow-load`; `figures` is what comes out, `baseline` judges it, `page` shows it. Beside
+//! `verifiers`, `freezing` says who is frozen when, `audit` looks that nothing was lost or paid twice, and `processor` and
+//! `write_lock` see where the time goes. A new subject is a file of its own, and a line in `SUBJECTS`.
 
+mod audit;
 mod baseline;
 mod exact;
 mod figures;
+mod freezing;
 mod growth;
 mod holds;
 mod market;
 mod page;
 mod parts;
+mod processor;
+mod verifiers;
 mod vouchers;
+mod write_lock;
 
 use std::{
     io::{self, Write},
@@ -65,11 +71,12 @@ pub(crate) struct Plan {
 /// Measures one subject.
 type Measure = fn(Plan) -> Result<Vec<Figure>>;
 
-const SUBJECTS: [(&str, Measure); 6] = [
+const SUBJECTS: [(&str, Measure); 7] = [
     (vouchers::SQLITE, vouchers::on_sqlite),
     (vouchers::POSTGRES, vouchers::on_postgres),
     (vouchers::IN_PROCESS, vouchers::in_process),
     (holds::NAME, holds::measure),
+    (verifiers::NAME, verifiers::measure),
     (exact::NAME, exact::measure),
     (growth::NAME, growth::measure),
 ];

@@ -3,29 +3,25 @@
 use std::thread;
 
 use anyhow::{Context, Result};
-use ed25519_dalek::{Signer as _, SigningKey};
-use serde_json::json;
+use ed25519_dalek::SigningKey;
 use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_interface::{
     address,
     instruction::{SessionLimits, deposit, open_escrow, open_session},
     receivers::ANYONE,
 };
-use x402_escrow_load::payer::Payer;
-use x402_escrow_tests::local::{
-    Grant, Local, ONE_TOKEN, Verifier,
-    parties::{Parties, now},
-    program_id,
-};
+use x402_escrow_load::{merchant::Merchant, payer::Payer};
+use x402_escrow_tests::local::{Grant, Local, ONE_TOKEN, Verifier, parties::now, program_id};
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Extra, Level, LifecyclePayload},
+    auth_capture::{CaptureAuthorizer, Extra},
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
 };
 
 /// What each payment is of, in base units.
-const AMOUNT: u64 = 100;
-const DEPOSIT: u64 = 1_000 * ONE_TOKEN;
+pub(crate) const AMOUNT: u64 = 100;
+/// What each payer deposits, in base units.
+pub(crate) const DEPOSIT: u64 = 1_000 * ONE_TOKEN;
 const CAPTURE_SECONDS: i64 = 7200;
 const DAY_SECONDS: i64 = 86_400;
 /// How many escrows are opened at the same time.
@@ -35,13 +31,13 @@ pub(crate) struct Market {
     pub(crate) payers: Vec<Payer>,
     /// What the merchant asks for.
     pub(crate) accepted: PaymentRequirements,
-    merchant: SigningKey,
+    pub(crate) merchant: Merchant,
 }
 
 impl Market {
     pub(crate) fn open(local: &Local, verifier: &Verifier, count: usize) -> Result<Self> {
-        let merchant = SigningKey::from_bytes(Keypair::new().secret_bytes());
-        let pay_to = Base58(merchant.verifying_key().to_bytes());
+        let merchant = Keypair::new();
+        let pay_to = Base58(merchant.pubkey().to_bytes());
         local.chain.give_tokens(&pay_to.into(), &local.mint, 0)?;
         let extra = Extra {
             payment_flow: "escrow".to_owned(),
@@ -77,19 +73,8 @@ impl Market {
                 (0..OPENING).map(|part| scope.spawn(move || open((count + part) / OPENING))).collect();
             parts.into_iter().map(|part| part.join().expect("it does not panic")).collect::<Result<Vec<_>>>()
         })?;
+        let merchant = Merchant::new(*merchant.secret_bytes(), accepted.clone());
         Ok(Self { payers: payers.concat(), accepted, merchant })
-    }
-
-    /// The request that captures a payment in full; who is hurried waits until that is confirmed.
-    pub(crate) fn capture(&self, payment_id: Hex32, is_hurried: bool) -> Result<String> {
-        let (amount, fee) = (Decimal(AMOUNT), Decimal(0));
-        let unsigned =
-            LifecyclePayload::Capture { payment_id, amount, fee, last: true, signature: Base58([0; 64]) };
-        let signature = Base58(self.merchant.sign(&unsigned.signed_bytes()).to_bytes());
-        let mut extra = Extra::read(&self.accepted).context("what the merchant asks for")?;
-        extra.commitment = is_hurried.then_some(Level::Confirmed);
-        let accepted = PaymentRequirements { extra: extra.to_map(), ..self.accepted.clone() };
-        Ok(Parties::body(&accepted, &json!(unsigned.with_signature(signature))).to_string())
     }
 
     /// How many payments are held, but for those of the first payer.

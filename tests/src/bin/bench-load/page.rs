@@ -44,6 +44,18 @@ pub(crate) fn table(figures: &[Figure]) -> String {
             milliseconds(|round| round.subject.slowest_of_hundred_milliseconds),
         );
     }
+    text + &where_time_goes(figures)
+}
+
+/// A table for each figure that says where its time goes.
+fn where_time_goes(figures: &[Figure]) -> String {
+    let mut text = String::new();
+    for figure in figures.iter().filter(|figure| !figure.where_time_goes.is_empty()) {
+        _ = write!(text, "\nWhere the time goes, {}:\n\n| part | how much |\n| --- | ---: |\n", figure.name);
+        for (part, share) in &figure.where_time_goes {
+            _ = writeln!(text, "| {part} | {share} |");
+        }
+    }
     text
 }
 

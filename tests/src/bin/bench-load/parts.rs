@@ -1,13 +1,32 @@
-//! The processes that a benchmark starts beside the sandbox's.
+//! What a benchmark starts.
 
 use std::{
+    env,
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use serde::{Serialize, de::DeserializeOwned};
-use x402_escrow_tests::local::binary;
+use x402_escrow_tests::{
+    database::OwnDatabase,
+    local::{Local, binary},
+};
+
+/// Where a PostgreSQL server is whose user may create databases.
+const POSTGRES_URL: &str = "X402_BENCH_POSTGRES";
+
+/// Starts a cluster.
+pub(crate) fn cluster() -> Result<Local> {
+    Local::start(&|text| eprintln!("{text}"))
+}
+
+/// Creates a database in PostgreSQL.
+pub(crate) fn database() -> Result<OwnDatabase> {
+    let server =
+        env::var(POSTGRES_URL).with_context(|| format!("{POSTGRES_URL} is not set: where a server is"))?;
+    OwnDatabase::create(&server)
+}
 
 /// A part of `x402-escrow-load`, or a program like one. It is killed when it is dropped.
 pub(crate) struct Part {

@@ -74,6 +74,7 @@ fn measure(name: &str, target: f64, plan: Plan, settings: &[(&'static str, &str)
         unit: "a second".to_owned(),
         target,
         rounds,
+        where_time_goes: Vec::new(),
     }])
 }
 
@@ -85,6 +86,7 @@ pub(crate) fn in_process(plan: Plan) -> Result<Vec<Figure>> {
         unit: "a second".to_owned(),
         target: 0.9,
         rounds: Part::start(in_process::ROLE, &job)?.said()?,
+        where_time_goes: Vec::new(),
     }])
 }
 
