@@ -31,6 +31,7 @@ use crate::{
 pub(crate) const NAME: &str = "growth";
 
 /// How many payments are stored where there are few, a tenth of them open.
+const MANY: u32 = 1_000_000;
 const FEW: u32 = 1_000;
 /// How many pay; one more is for hostile callers, of which there are none here.
 const PAYERS: usize = 16;
@@ -63,7 +64,7 @@ struct Side {
 pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     let local = Local::start(&|text| eprintln!("{text}"))?;
     let mut few = Side::open(&local, "few", FEW)?;
-    let mut many = Side::open(&local, "many", plan.many)?;
+    let mut many = Side::open(&local, "many", MANY)?;
     let [mut vouched, mut held, mut tracked, mut scraped, mut memory] = [const { Vec::new() }; 5];
     for _ in 0..plan.rounds {
         vouched.push(Round { compared: few.vouch(plan)?, subject: many.vouch(plan)? });
@@ -77,7 +78,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     for _ in 0..plan.rounds {
         scraped.push(Round { compared: few.scrape()?, subject: many.scrape()? });
         let more = many.memory()?.saturating_sub(few.memory()?) as f64;
-        let each = (more / f64::from(plan.many / 10 - FEW / 10)).max(1.0);
+        let each = (more / f64::from(MANY / 10 - FEW / 10)).max(1.0);
         eprintln!("{each:.0} bytes of memory for each open hold");
         memory.push(beside(MEGABYTE / each, MEGABYTE / BYTES));
     }

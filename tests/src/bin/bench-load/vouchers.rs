@@ -1,13 +1,11 @@
 //! Vouchers a second through `/settle`, each on disk before its answer leaves, and checked in process.
 
-use std::env;
-
 use anyhow::{Context, Result, anyhow};
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use x402_escrow_load::{
     in_process,
-    measured::Round,
+    measured::{Measured, Round},
     peer::{self, Answers},
     sending::{self, AMOUNT, Job, SIGNATURE, Sent, Stream},
 };
@@ -17,7 +15,12 @@ use x402_escrow_tests::local::{
 };
 use x402_escrow_wire::claim::Claim;
 
-use crate::{Plan, figures::Figure, parts::Part};
+use crate::{
+    Plan,
+    figures::Figure,
+    parts::{self, Part},
+    processor,
+};
 
 pub(crate) const SQLITE: &str = "vouchers, SQLite";
 pub(crate) const POSTGRES: &str = "vouchers, PostgreSQL";
@@ -28,54 +31,91 @@ pub(crate) const HOLDS: u64 = 32;
 pub(crate) const HOLD: u64 = 1_000_000;
 const CAPTURE_SECONDS: i64 = 7200;
 
-/// Where a PostgreSQL server is whose databases may be written to.
-const POSTGRES_URL: &str = "X402_BENCH_POSTGRES";
+/// Of the figures that compare processor time.
+pub(crate) const PROCESSOR: &str = "vouchers, processor";
+
+/// What both sides came to, in each round.
+struct Compared {
+    /// How many a second.
+    answered: Vec<Round>,
+    /// How many for a second of processor time.
+    processor: Vec<Round>,
+}
 
 pub(crate) fn on_sqlite(plan: Plan) -> Result<Vec<Figure>> {
-    measure(SQLITE, 0.7, plan, &[])
+    let compared = compare(&parts::cluster()?, plan, &[])?;
+    Ok(vec![figure(SQLITE, "a second", 0.7, compared.answered)])
 }
 
 pub(crate) fn on_postgres(plan: Plan) -> Result<Vec<Figure>> {
-    let url =
-        env::var(POSTGRES_URL).with_context(|| format!("{POSTGRES_URL} is not set: where a server is"))?;
-    measure(POSTGRES, 0.5, plan, &[("X402_DATABASE", &url)])
+    let (local, database) = (parts::cluster()?, parts::database()?);
+    let compared = compare(&local, plan, &[("X402_DATABASE", &database.url())])?;
+    Ok(vec![figure(POSTGRES, "a second", 0.5, compared.answered)])
 }
 
-fn measure(name: &str, target: f64, plan: Plan, settings: &[(&'static str, &str)]) -> Result<Vec<Figure>> {
-    let local = Local::start(&|text| eprintln!("{text}"))?;
+/// Processor time says the same on a busy machine and on any disk. It has no target: only a baseline of the same profile.
+pub(crate) fn processor(plan: Plan) -> Result<Vec<Figure>> {
+    let (local, database) = (parts::cluster()?, parts::database()?);
+    let on_sqlite = compare(&local.beside()?, plan, &[])?;
+    let on_postgres = compare(&local.beside()?, plan, &[("X402_DATABASE", &database.url())])?;
+    let unit = "answered for a second of processor time";
+    let named =
+        |name: &str, compared: Compared| figure(&format!("{name}, processor"), unit, 0.0, compared.processor);
+    Ok(vec![named(SQLITE, on_sqlite), named(POSTGRES, on_postgres)])
+}
+
+fn figure(name: &str, unit: &str, target: f64, rounds: Vec<Round>) -> Figure {
+    let handler = "an axum handler that reads the request, checks one strict signature and answers alike";
+    Figure {
+        name: name.to_owned(),
+        compared_with: handler.to_owned(),
+        unit: unit.to_owned(),
+        target,
+        rounds,
+        where_time_goes: Vec::new(),
+    }
+}
+
+fn compare(local: &Local, plan: Plan, settings: &[(&'static str, &str)]) -> Result<Compared> {
     // Limits per client are not what is measured.
     let unlimited =
         [("X402_REQUESTS_PER_MINUTE_PER_CLIENT", "0"), ("X402_PAYMENTS_PER_MINUTE_PER_SESSION", "0")];
-    let verifier = Verifier::start_with(&local, &[&unlimited, settings].concat())?;
-    let (parties, _) = Parties::open(&local, &verifier)?;
+    let verifier = Verifier::start_with(local, &[&unlimited, settings].concat())?;
+    let (parties, _) = Parties::open(local, &verifier)?;
     let mut streams = (0..HOLDS).map(|_| open(&parties)).collect::<Result<Vec<_>>>()?;
     let key = parties.session_key();
-    let send = |to: &str, streams: &[Stream]| send(plan, &key, to, streams);
+    let send = |to: &str, process: u32, streams: &[Stream]| -> Result<(Sent, Measured)> {
+        let before = processor::seconds(process)?;
+        let sent = send(plan, &key, to, streams)?;
+        let count: u64 = sent.last.iter().zip(streams).map(|(last, stream)| last - stream.last).sum();
+        let processor = processor::measured(count as f64, processor::seconds(process)? - before);
+        Ok((sent, processor))
+    };
     // Tells how the other is to answer.
-    let first = send(&verifier.url, &streams)?;
+    let (first, _) = send(&verifier.url, verifier.process_id(), &streams)?;
     advance(&mut streams, &first.last);
     let session_key = key.verifying_key().to_bytes();
     let answer = serde_json::from_value(first.answer).context("the verifier's answer")?;
     let mut peer = Part::start(peer::ROLE, &Answers { session_key, answer })?;
     let peer_address: String = peer.said()?;
-    let mut rounds = Vec::new();
+    let mut rounds = Compared { answered: Vec::new(), processor: Vec::new() };
     for _ in 0..plan.rounds {
-        let compared = send(&peer_address, &streams)?.measured;
-        let sent = send(&verifier.url, &streams)?;
+        let (compared, of_compared) = send(&peer_address, peer.process_id(), &streams)?;
+        let (sent, of_subject) = send(&verifier.url, verifier.process_id(), &streams)?;
         advance(&mut streams, &sent.last);
-        let round = Round { subject: sent.measured, compared };
-        eprintln!("{:.0} a second, compared with {:.0}", sent.measured.per_second, compared.per_second);
-        rounds.push(round);
+        let round = Round { subject: sent.measured, compared: compared.measured };
+        let processor = Round { subject: of_subject, compared: of_compared };
+        eprintln!(
+            "{:.0} a second, compared with {:.0}; for a second of processor time {:.0}, compared with {:.0}",
+            round.subject.per_second,
+            round.compared.per_second,
+            processor.subject.per_second,
+            processor.compared.per_second
+        );
+        rounds.answered.push(round);
+        rounds.processor.push(processor);
     }
-    Ok(vec![Figure {
-        name: name.to_owned(),
-        compared_with:
-            "an axum handler that reads the request, checks one strict signature and answers alike".to_owned(),
-        unit: "a second".to_owned(),
-        target,
-        rounds,
-        where_time_goes: Vec::new(),
-    }])
+    Ok(rounds)
 }
 
 pub(crate) fn in_process(plan: Plan) -> Result<Vec<Figure>> {

@@ -1,0 +1,110 @@
+//! What CI measures in less than three minutes, on the programs that its tests have compiled anyway: those of the profile
+//! `dev`, which optimises what they spend their time in. Their ratios say nothing of a release, so they have a baseline of
+//! their own. Processor time is compared, since it depends neither on the disk nor on what else the machine does.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use x402_escrow_tests::local::checkout;
+
+use crate::{Measure, Plan, baseline::LEAST_SHARE, chosen, figures::Figure, vouchers};
+
+const BASELINE: &str = "tests/bench-load-quick-baseline.json";
+const ACCEPT: &str = "cargo xtask bench load --quick --write-baseline";
+
+const SUBJECTS: [(&str, Measure); 2] =
+    [(vouchers::PROCESSOR, vouchers::processor), (vouchers::IN_PROCESS, vouchers::in_process)];
+
+const PLAN: Plan = Plan {
+    rounds: 5,
+    patient_rounds: 1,
+    warm_up: Duration::from_millis(500),
+    measured: Duration::from_millis(1_500),
+};
+/// Of a baseline, so that its spread says something.
+const BASELINE_ROUNDS: usize = 20;
+
+/// A ratio is judged only if no round of its baseline was further below the median: half of what is a failure.
+const STEADY_SHARE: f64 = (1.0 + LEAST_SHARE) / 2.0;
+
+/// A ratio as it was when it was accepted: the median of the rounds, and the lowest and the highest of them.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Accepted {
+    median: f64,
+    lowest: f64,
+    highest: f64,
+}
+
+type Baseline = BTreeMap<String, Accepted>;
+
+/// Measures what is chosen. What seems to be worse than the baseline is measured twice: a machine can be slow for a while.
+pub(crate) fn run(only: &str, is_baseline: bool) -> Result<Vec<Figure>> {
+    // One that can't be read is known before minutes of measuring.
+    let before = if is_baseline { Baseline::new() } else { read()? };
+    let plan = if is_baseline { Plan { rounds: BASELINE_ROUNDS, ..PLAN } } else { PLAN };
+    let mut measured = Vec::new();
+    for (name, measure) in chosen(&SUBJECTS, only)? {
+        eprintln!("measuring {name}");
+        let mut figures = measure(plan)?;
+        if figures.iter().any(|figure| has_fallen(figure, before.get(&figure.name))) {
+            eprintln!("measuring {name} again: it seems to be worse than {BASELINE}");
+            figures = measure(plan)?;
+        }
+        measured.extend(figures);
+    }
+    Ok(measured)
+}
+
+/// Makes the ratios the baseline, or fails if one is a quarter below it.
+pub(crate) fn finish(figures: &[Figure], is_baseline: bool) -> Result<()> {
+    if is_baseline { write(figures) } else { check(figures, &read()?) }
+}
+
+/// Whether the ratio is a quarter below one that is steady enough to tell.
+fn has_fallen(figure: &Figure, before: Option<&Accepted>) -> bool {
+    before.is_some_and(|before| is_steady(before) && figure.ratio() < before.median * LEAST_SHARE)
+}
+
+fn is_steady(accepted: &Accepted) -> bool {
+    accepted.lowest >= accepted.median * STEADY_SHARE
+}
+
+fn check(figures: &[Figure], baseline: &Baseline) -> Result<()> {
+    let mut complaints = Vec::new();
+    for figure in figures {
+        let (name, ratio) = (&figure.name, figure.ratio());
+        match baseline.get(name) {
+            None => complaints.push(format!("{name} is not in the baseline")),
+            Some(before) if has_fallen(figure, Some(before)) => {
+                complaints.push(format!("{name} fell from {:.3} to {ratio:.3}", before.median));
+            }
+            Some(before) if !is_steady(before) => {
+                eprintln!("{name} is not judged: its baseline went down to {:.3}", before.lowest);
+            }
+            Some(_) => {}
+        }
+    }
+    let list = complaints.join("\n  ");
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    bail!("worse than {BASELINE}:\n  {list}\nTo accept this: {ACCEPT}")
+}
+
+fn read() -> Result<Baseline> {
+    let text = fs::read_to_string(checkout().join(BASELINE))
+        .with_context(|| format!("reading {BASELINE}; `{ACCEPT}` writes it"))?;
+    serde_json::from_str(&text).with_context(|| format!("{BASELINE} has no ratios; `{ACCEPT}` writes them"))
+}
+
+fn write(figures: &[Figure]) -> Result<()> {
+    let rounded = |ratio: f64| (ratio * 1000.0).round() / 1000.0;
+    let accepted = figures.iter().map(|figure| {
+        let (lowest, highest) = figure.spread();
+        let (median, lowest, highest) = (rounded(figure.ratio()), rounded(lowest), rounded(highest));
+        (figure.name.clone(), Accepted { median, lowest, highest })
+    });
+    let json = serde_json::to_string_pretty(&accepted.collect::<Baseline>()).context("ratios are JSON")?;
+    fs::write(checkout().join(BASELINE), json + "\n").with_context(|| format!("writing {BASELINE}"))
+}
