@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { decodePaymentRequiredHeader } from "@x402/core/http";
 import type { SupportedResponse } from "@x402/core/types";
@@ -61,6 +61,41 @@ test("a receiver that can't be paid shows at the start, with what to do and what
   facilitator.receiver = { status: 200, body: { ...body, canReceive: true, decimals: 4 } };
   const { scheme } = await shop(facilitator, undefined, { token: { mint } });
   assert.deepEqual(await scheme.parsePrice("0.25"), { asset: mint, amount: "2500" });
+});
+
+test("a token account that is lost while the server sells is logged once, and so is its return", async (context) => {
+  const lines: string[] = [];
+  const keep = (line: unknown): void => void lines.push(String(line));
+  context.mock.method(console, "error", keep);
+  context.mock.method(console, "warn", keep);
+  const facilitator = new Facilitator();
+  await shop(facilitator);
+  const report = (canReceive: boolean): typeof facilitator.receiver => {
+    const body = { tokenAccount: address(8), canReceive, decimals: 6, rentLamports: "2039280" };
+    return { status: 200, body };
+  };
+  for (const [receiver, told] of [
+    [report(true), undefined],
+    [report(false), new RegExp(`^nothing can be sold, .* payTo: .* create-account ${mint} .* issuer to thaw it$`)],
+    [report(false), undefined],
+    // Where it can't tell, nothing has changed.
+    [{ status: 503, body: {} }, undefined],
+    [{ status: 404, body: {} }, undefined],
+    [{ status: 200, body: { canReceive: true } }, undefined],
+    [report(true), new RegExp(`^${AUTHORIZER_ADDRESS} can be paid in ${mint} again$`)],
+    [report(true), undefined],
+    [report(false), /^nothing can be sold/],
+  ] as const) {
+    facilitator.receiver = receiver;
+    mock.timers.tick(60_000);
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    } while (told !== undefined && lines.length === 0);
+    const [line, ...more] = lines.splice(0);
+    assert.deepEqual(more, []);
+    assert.equal(told === undefined, line === undefined, line);
+    assert.match(line ?? "", told ?? /^$/);
+  }
 });
 
 test("the log says why a payment is refused, and that clients ask for another host", async (context) => {

@@ -10,7 +10,7 @@ import { Endings } from "./endings.js";
 import { Facilitator } from "./facilitator.js";
 import { openFolder } from "./folder.js";
 import { decimalsOf, type Token } from "./price.js";
-import { checkReceiver } from "./receiver.js";
+import { checkReceiver, followReceiver } from "./receiver.js";
 import type { Records } from "./records.js";
 import { Requests } from "./request.js";
 import { Support } from "./support.js";
@@ -44,12 +44,15 @@ export async function setUp(config: MerchantConfig): Promise<Merchant> {
   const support = await Support.of(facilitator, config.program);
   try {
     const payTo = config.payTo ?? authorizer.address;
-    const onChain = await checkReceiver(facilitator, payTo, config.token.mint);
+    const receiver = { facilitator, payTo, mint: config.token.mint };
+    const onChain = await checkReceiver(receiver);
     const token = { mint: config.token.mint, decimals: decimals(config.token, support, onChain) };
     const [records, unlock] = await openFolder(config.state);
     const { endings, ...selling } = sell(config, authorizer, facilitator, support, records, requests);
+    const unfollow = followReceiver(receiver);
     const close = (): void => {
       support.close();
+      unfollow();
       endings.close();
       unlock();
     };
