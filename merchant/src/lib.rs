@@ -14,7 +14,7 @@
 //! - `service`, `refund`: the layer, and money back
 //! - [`signed`]: requests that show a merchant its own payments on any verifier
 //! - `browser`, `page`: pages of other origins, people with a browser, and refusals in the log
-//! - `ready`: what would prevent every sale
+//! - `ready`: what would prevent every sale, at the start and later
 //! - `sale`, `charged`, `held`, `streamed`, `asked`: one request, from challenge to answer
 //! - `identified`, `ending`: repeats under an id, and how holds end
 //! - `shared`: what all requests of one merchant share
@@ -114,8 +114,8 @@ pub struct Merchant {
 }
 
 impl Merchant {
-    /// Checks the settings, asks the facilitator what it supports and whether the receiver can be paid, and goes on in the background with
-    /// what an earlier run left to be ended.
+    /// Checks the settings, asks the facilitator what it supports and whether the receiver can be paid, and goes on in the
+    /// background with both questions and with what an earlier run left to be ended.
     ///
     /// # Errors
     /// If a setting can't be used, the facilitator doesn't answer, the receiver has no token account, or the record can't
@@ -129,13 +129,14 @@ impl Merchant {
         let facilitator = Facilitator::new(url, exchange);
         let support = facilitator.support().await?;
         check_decimals(&config, support.decimals(&config.asset))?;
-        config.decimals = ready::check_receiver(receivers, &config).await?.or(config.decimals);
+        config.decimals = ready::check_receiver(&receivers, &config).await?.or(config.decimals);
         let folder = config.state_folder.clone();
         let record = tokio::task::spawn_blocking(move || Record::open(&folder, unix_now())).await;
         let record = record.unwrap_or_else(|cause| std::panic::resume_unwind(cause.into_panic()))?;
         let shared = Arc::new(Shared::new(config, base, support, facilitator, record, Arc::new(unix_now)));
         tokio::spawn(ending::run(Arc::downgrade(&shared)));
         tokio::spawn(shared::follow_support(Arc::downgrade(&shared)));
+        tokio::spawn(ready::follow_receiver(Arc::downgrade(&shared), receivers));
         Ok(Self { shared })
     }
 

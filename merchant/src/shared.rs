@@ -17,8 +17,8 @@ use crate::{
     record::Record,
 };
 
-/// How often the facilitator is asked what it supports: its fee payer can change.
-const SUPPORT_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the facilitator is asked what it supports, and whether the receiver can be paid: both can change.
+pub(crate) const SUPPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How many hosts that are not the public URL's are warned of: anybody can ask for any.
 const MOST_HOSTS: usize = 3;

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -10,11 +11,13 @@ use axum::{
     http::{Method, Request, StatusCode},
 };
 use http_body_util::BodyExt;
+use serde_json::json;
 use tower::ServiceExt;
+use tracing::subscriber::DefaultGuard;
 
 use crate::{
     client::{Answer, Ask},
-    facilitator::Answer::No,
+    facilitator::{Answer::No, MINT},
     shop::{PUBLIC_URL, Shop},
 };
 
@@ -109,12 +112,23 @@ impl Write for Log {
     }
 }
 
-#[tokio::test]
-async fn the_log_says_why_a_payment_was_refused_and_that_clients_ask_elsewhere() {
+/// What this thread logs, until the guard is dropped.
+fn logging() -> (Log, DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (log, tracing::subscriber::set_default(subscriber))
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_why_a_payment_was_refused_and_that_clients_ask_elsewhere() {
+    let (log, _guard) = logging();
     let shop = Shop::open().await;
     shop.facilitator.answer_payments(No("insufficient_funds"));
     let answer = shop.buy(&Ask::get("/plain"), 1).await;
@@ -122,10 +136,25 @@ async fn the_log_says_why_a_payment_was_refused_and_that_clients_ask_elsewhere()
     for host in ["shop.test", "localhost:4021", "localhost:4021"] {
         shop.ask(Method::GET, "/plain", &[("host", host)]).await;
     }
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     let refused =
         format!("GET {PUBLIC_URL}/plain: a payment of 0.001 tokens was refused: insufficient_funds");
     assert_eq!(text.matches(&refused).count(), 1, "{text}");
     assert_eq!(text.matches("a request came for localhost:4021").count(), 1, "{text}");
     assert!(!text.contains("a request came for shop.test") && text.contains("--public-url"), "{text}");
+}
+
+#[tokio::test]
+async fn the_log_says_that_the_token_account_is_lost_while_the_merchant_sells() {
+    let (log, _guard) = logging();
+    let shop = Shop::open().await;
+    let lost = json!({ "tokenAccount": MINT, "canReceive": false, "decimals": 6, "rentLamports": "2039280" });
+    shop.facilitator.say_of_receivers(StatusCode::OK, lost);
+    // The merchant has begun to wait for the minute to pass.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+    let told = format!("nothing that is held be captured: pay_to: {} has no token account", Shop::key());
+    shop.until("the log says it", || log.text().contains(&told)).await;
 }
