@@ -11,6 +11,7 @@ use x402_escrow_interface::{
     replay_window::{self, MAXIMUM_NONCE_STEP, NonceError, WINDOW_NONCES},
 };
 use x402_escrow_wire::{
+    amount,
     auth_capture::{Extra, IntentPayload},
     error_code::ErrorCode,
     payment::PaymentRequirements,
@@ -101,6 +102,10 @@ pub fn check(
         check_view(proposal, view, reserved_beyond(reserved, index))?;
     }
     let escrow = check_view(proposal, &facts.newest, reserved_beyond(reserved, 0))?;
+    let (amount, minimum) = (proposal.intent.amount, policy.minimum_hold_amount);
+    require(amount >= minimum, ErrorCode::AmountTooSmall, || {
+        format!("amount: {} is below the least, {}", tokens(amount, &escrow), tokens(minimum, &escrow))
+    })?;
     let maximum = policy.maximum_open_holds_per_escrow;
     require(promises.open_holds < maximum, ErrorCode::TooManyOpenHolds, || {
         format!("payload.escrow: has {maximum} payments that are not over, and may have no more")
@@ -113,13 +118,15 @@ fn reserved_beyond(reserved: &[u64], view: usize) -> u64 {
     reserved.get(view).copied().unwrap_or(u64::MAX)
 }
 
+/// An amount in tokens, not base units: agents quote it to people.
+fn tokens(base_units: u64, escrow: &Escrow) -> String {
+    format!("{} tokens", amount::format(base_units, escrow.decimals))
+}
+
 /// Amount and deadlines.
 fn check_times(intent: &Intent, now: i64, policy: &Policy) -> Result<(), Rejection> {
     require(intent.amount > 0, ErrorCode::InvalidPaymentRequirements, || {
         "amount: must be above zero".to_owned()
-    })?;
-    require(intent.amount >= policy.minimum_hold_amount, ErrorCode::AmountTooSmall, || {
-        format!("amount: must be at least {} base units, is {}", policy.minimum_hold_amount, intent.amount)
     })?;
     let left = intent.capture_deadline.saturating_sub(now);
     // Nothing is left to capture of what is charged at once.
@@ -175,7 +182,8 @@ fn check_view(proposal: &Proposal<'_>, view: &View, reserved: u64) -> Result<Esc
     )?;
     let free = escrow.free().saturating_sub(reserved);
     require(is_held || intent.amount <= free, ErrorCode::InsufficientFunds, || {
-        format!("amount: {} is above the escrow's free balance of {free} base units", intent.amount)
+        let [wanted, free] = [intent.amount, free].map(|amount| tokens(amount, &escrow));
+        format!("amount: {wanted} is above the escrow's free balance of {free}")
     })?;
     Ok(escrow)
 }
@@ -209,7 +217,11 @@ fn check_session(proposal: &Proposal<'_>, escrow: &Escrow, view: &View) -> Resul
         (in_period, "rest of the session's limit for this period"),
     ] {
         require(intent.amount <= limit, ErrorCode::LimitExceeded, || {
-            format!("amount: {} is above the {name}, {limit} base units", intent.amount)
+            format!(
+                "amount: {} is above the {name}, {}",
+                tokens(intent.amount, escrow),
+                tokens(limit, escrow)
+            )
         })?;
     }
     check_nonce(intent.nonce, session)

@@ -149,7 +149,7 @@ async fn too_little_is_not_held() {
     let body = world.body(&world.requirements(999), 1);
     let answer = world.settle(&body).await;
     assert_eq!(answer["errorReason"], "invalid_auth_capture_svm_amount_too_small");
-    assert_eq!(answer["errorMessage"], "amount: must be at least 1000 base units, is 999");
+    assert_eq!(answer["errorMessage"], "amount: 0.000999 tokens is below the least, 0.001 tokens");
     assert_eq!(world.everything().await, before);
     world.settled(&world.body(&world.requirements(1000), 1)).await;
 }

@@ -143,11 +143,17 @@ fn wide(world: &World) -> SessionLimits {
 async fn the_sessions_limits_are_kept_to_the_last_base_unit() {
     let world = World::new().await;
     for (limits, name) in [
-        (SessionLimits { maximum_payment: 1000, ..wide(&world) }, "limit per payment"),
-        (SessionLimits { maximum_total: 1000, ..wide(&world) }, "rest of the session's total"),
+        (
+            SessionLimits { maximum_payment: 1000, ..wide(&world) },
+            "0.001001 tokens is above the limit per payment, 0.001 tokens",
+        ),
+        (
+            SessionLimits { maximum_total: 1000, ..wide(&world) },
+            "above the rest of the session's total, 0.001 tokens",
+        ),
         (
             SessionLimits { maximum_per_period: 1000, period_seconds: 60, ..wide(&world) },
-            "limit for this period",
+            "limit for this period, 0.001 tokens",
         ),
     ] {
         limit(&world, limits);
@@ -206,7 +212,7 @@ async fn more_than_the_free_balance_is_refused() {
     assert_eq!(answer["isValid"], true, "{answer}");
     for amount in [FUNDS + 1, u64::MAX] {
         let body = world.body(&world.requirements(amount), 1);
-        assert_refused(&world, &body, "insufficient_funds", "free balance of 10000000").await;
+        assert_refused(&world, &body, "insufficient_funds", "free balance of 10 tokens").await;
     }
     let body = world.body(&world.requirements(0), 1);
     assert_refused(&world, &body, "invalid_payment_requirements", "amount").await;
@@ -248,7 +254,7 @@ async fn good_news_counts_only_once_it_is_confirmed() {
         let mut state = world.cluster.state();
         state.confirmed = Some(std::mem::replace(&mut state.svm, full));
     }
-    assert_refused(&world, &body, "insufficient_funds", "free balance of 9999999").await;
+    assert_refused(&world, &body, "insufficient_funds", "free balance of 9.999999 tokens").await;
 }
 
 #[tokio::test]
