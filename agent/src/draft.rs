@@ -49,14 +49,28 @@ pub struct Expected<'a> {
     pub now: i64,
 }
 
-/// The field of a draft that is not what was asked for.
+/// The field of a draft, or of the server's offer, that is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the drafted payment is not what was asked for, so it was not signed: {field}: {message}")]
+#[error("the payment is not what was asked for, so it was not signed: {field}: {message}")]
 pub struct DraftError {
     /// The field, in the draft's JSON.
     pub field: String,
     /// What is wrong with it.
     pub message: String,
+}
+
+/// Checks before the verifier is asked that an offer in the session's token costs at most `maximum_amount`, base units:
+/// the agent can say its price in tokens. Where none is in this token, the verifier says why it passes each over.
+///
+/// # Errors
+/// Names the amount, if all are above.
+pub fn check_price(
+    challenge: &PaymentRequired,
+    session: &SessionFile,
+    maximum_amount: u64,
+) -> Result<(), DraftError> {
+    offer::least_price(challenge, session)
+        .map_or(Ok(()), |least| offer::check_amount(least, maximum_amount, session))
 }
 
 /// The intent that a draft stands for, if it may be signed.
@@ -197,6 +211,32 @@ mod tests {
     fn offer_that_the_server_did_not_make_is_refused() {
         assert_eq!(refused_field(|draft| draft.accepted.pay_to = Base58([8; 32]), false), "accepted");
         assert_eq!(refused_field(|draft| draft.accepted.amount = Decimal(1), false), "accepted");
+    }
+
+    #[test]
+    fn the_cheapest_offer_in_the_sessions_token_is_what_must_be_cheap_enough() {
+        let session = session();
+        let offer = |amount: u64, change: &dyn Fn(&mut PaymentRequirements)| {
+            let mut offer = PaymentRequirements { amount: Decimal(amount), ..draft().accepted };
+            change(&mut offer);
+            json!(offer)
+        };
+        let check = |accepts: Vec<Value>| {
+            let resource = ResourceInfo { url: "https://a.test/".into(), ..ResourceInfo::default() };
+            let challenge =
+                PaymentRequired { x402_version: 2, error: None, resource, accepts, extensions: None };
+            check_price(&challenge, &session, 1_000_000).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(vec![offer(1_000_001, &|_| {}), offer(1_000_000, &|_| {})]), Ok(()));
+        let cheap_elsewhere = [
+            offer(1, &|offer| offer.asset = Base58([8; 32])),
+            offer(1, &|offer| offer.network = "solana:x".into()),
+            offer(1, &|offer| offer.scheme = "exact".into()),
+        ];
+        let dear = [offer(2_500_000, &|_| {}), offer(1_250_000, &|_| {})];
+        let told = check([cheap_elsewhere.as_slice(), &dear].concat()).unwrap_err();
+        assert!(told.contains("accepted.amount: 1.25 is above the maximum of 1"), "{told}");
+        assert_eq!(check(cheap_elsewhere.to_vec()), Ok(()), "the verifier says what is wrong with these");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use x402_escrow_wire::{
     amount,
     auth_capture::{AUTHORIZATION_FLOW, CaptureAuthorizer, ESCROW_FLOW, Extra, SCHEME},
     field,
-    payment::PaymentRequirements,
+    payment::{PaymentRequired, PaymentRequirements},
 };
 
 use super::{DraftError, Expected, bad, require};
@@ -30,14 +30,31 @@ pub(super) fn check_accepted(
     require(accepted.asset == session.mint, "accepted.asset", || {
         format!("is {}, the escrow holds {}", accepted.asset, session.mint)
     })?;
-    require(accepted.amount.0 <= maximum_amount, "accepted.amount", || {
+    check_amount(accepted.amount.0, maximum_amount, session)
+}
+
+pub(super) fn check_amount(
+    amount: u64,
+    maximum_amount: u64,
+    session: &SessionFile,
+) -> Result<(), DraftError> {
+    require(amount <= maximum_amount, "accepted.amount", || {
         let tokens = |units| amount::format(units, session.decimals);
-        format!("{} is above the maximum of {}", tokens(accepted.amount.0), tokens(maximum_amount))
+        format!("{} is above the maximum of {}", tokens(amount), tokens(maximum_amount))
     })
 }
 
+/// The least amount, in base units, of the offers in the session's token.
+pub(super) fn least_price(challenge: &PaymentRequired, session: &SessionFile) -> Option<u64> {
+    let offers = challenge.accepts.iter().filter_map(|offer| field::read::<PaymentRequirements>(offer).ok());
+    let payable = |offer: &PaymentRequirements| {
+        offer.scheme == SCHEME && offer.network == session.network && offer.asset == session.mint
+    };
+    offers.filter(payable).map(|offer| offer.amount.0).min()
+}
+
 pub(super) fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), DraftError> {
-    let Expected { session, resource_hash, now, .. } = *expected;
+    let Expected { session, resource_hash, maximum_request_price, now, .. } = *expected;
     require(extra.program == session.program, "accepted.extra.program", || {
         format!("is {}, the session's escrow is of {}", extra.program, session.program)
     })?;
@@ -50,7 +67,7 @@ pub(super) fn check_extra(extra: &Extra, expected: &Expected<'_>) -> Result<(), 
             .into()
     })?;
     check_charge(extra)?;
-    check_streaming(extra, expected.maximum_request_price)?;
+    check_streaming(extra, maximum_request_price, session)?;
     extra.check_flow().map_err(|error| bad(&format!("accepted.extra.{}", error.field), error.message))?;
     require(
         extra.capture_deadline <= now.saturating_add(MAXIMUM_HOLD_SECONDS),
@@ -85,7 +102,11 @@ fn check_charge(extra: &Extra) -> Result<(), DraftError> {
 }
 
 /// A hold pays for one thing, or its captures are signed here, request by request.
-fn check_streaming(extra: &Extra, maximum_request_price: Option<u64>) -> Result<(), DraftError> {
+fn check_streaming(
+    extra: &Extra,
+    maximum_request_price: Option<u64>,
+    session: &SessionFile,
+) -> Result<(), DraftError> {
     let is_streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
     require(is_streamed == maximum_request_price.is_some(), "accepted.extra.captureAuthorizer", || {
         if is_streamed { "is a streamed hold, and none was asked for" } else { "is no streamed hold" }.into()
@@ -94,6 +115,9 @@ fn check_streaming(extra: &Extra, maximum_request_price: Option<u64>) -> Result<
     require(
         price.is_some() == is_streamed && price <= maximum_request_price,
         "accepted.extra.requestPrice",
-        || format!("must be there for a streamed hold, and at most {}", maximum_request_price.unwrap_or(0)),
+        || {
+            let maximum = amount::format(maximum_request_price.unwrap_or(0), session.decimals);
+            format!("must be there for a streamed hold, and at most {maximum}")
+        },
     )
 }

@@ -48,6 +48,8 @@ async fn the_exit_code_and_one_object_tell_the_outcomes_apart() {
 
     let (code, failed) = fetch(&peers, &["--max-amount", "0.000999"]).await;
     assert_eq!((code, &failed["error"]["code"]), (8, &json!("draft_refused")));
+    let told = failed["error"]["message"].as_str().unwrap();
+    assert!(told.contains("0.001 is above the maximum of 0.000999"), "in tokens: {told}");
 
     peers.when_paid(Paid::Refuse);
     let (code, refused) = fetch(&peers, &[]).await;

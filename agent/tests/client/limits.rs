@@ -15,7 +15,9 @@ async fn a_price_above_the_maximum_is_not_paid() {
     let error = peers.agent(PRICE - 1).fetch(&request).await.unwrap_err();
     assert!(error.to_string().contains("above the maximum of 0.000999"), "{error}");
     assert!(peers.payments().is_empty());
-    assert_eq!(peers.asked()[0]["maximumAmount"], "999", "the verifier is told, but not believed");
+    assert!(peers.asked().is_empty(), "there is nothing to draft");
+    served(&peers.agent(PRICE), &request).await;
+    assert_eq!(peers.asked()[0]["maximumAmount"], "1000", "the verifier is told, but not believed");
 }
 
 #[tokio::test]

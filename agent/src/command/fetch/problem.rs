@@ -11,6 +11,18 @@ use crate::{
 /// The draft's field for what is paid.
 const AMOUNT: &str = "accepted.amount";
 
+/// The error of a fetch that was to be paid out of a hold for many requests.
+pub(super) fn streamed_problem(error: FetchError, decimals: u8) -> anyhow::Error {
+    match &error {
+        FetchError::Draft(draft) if draft.field == AMOUNT => {
+            let remedy = "--stream must be at least what the server wants to hold";
+            let known = Problem::new(Code::LimitReached, draft.to_string()).named(error.code());
+            known.of("--stream").remedy(remedy).into()
+        }
+        _ => problem(error, decimals),
+    }
+}
+
 /// The error of a fetch with a session of a token with so many decimals.
 pub(super) fn problem(error: FetchError, decimals: u8) -> anyhow::Error {
     let tokens = |units| amount::format(units, decimals);
@@ -81,6 +93,8 @@ pub(super) fn problem(error: FetchError, decimals: u8) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use x402_escrow_agent::draft::DraftError;
+
     use super::*;
     use crate::problem::Exit;
 
@@ -97,6 +111,17 @@ mod tests {
         );
         let message = object["message"].as_str().unwrap();
         assert!(message.contains("the spending limit of 1.5 leaves 0.25, and this costs 0.3"), "{message}");
+    }
+
+    #[test]
+    fn a_hold_that_is_too_large_names_the_flag_of_holds() {
+        let draft =
+            DraftError { field: AMOUNT.to_owned(), message: "0.25 is above the maximum of 0.2".into() };
+        let error = streamed_problem(draft.into(), 6);
+        let known = error.downcast_ref::<Problem>().unwrap();
+        let object = known.object(&error.to_string());
+        assert_eq!((known.exit(), &object["field"]), (Exit::NotEnough, &"--stream".into()));
+        assert!(error.to_string().contains("0.25 is above the maximum of 0.2"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use x402_escrow_agent::{
 };
 use x402_escrow_wire::{amount, text::Hex32};
 
-use super::{answer::Answer, problem::problem};
+use super::{answer::Answer, problem::streamed_problem};
 use crate::{
     command::terminal::{self, time, write_body},
     problem::Exit,
@@ -63,12 +63,9 @@ async fn send(agent: &AgentClient, request: &Request, decimals: u8) -> Result<An
             FetchError::NotStreamed { .. } | FetchError::NoOffer { .. } => {
                 "leave --stream out to pay for each request by itself, or raise --max-amount"
             }
-            FetchError::NoDraft { .. } => {
-                "nothing was signed; --stream must be at least what the server wants to hold"
-            }
-            _ => return problem(error, decimals),
+            _ => return streamed_problem(error, decimals),
         };
-        problem(error, decimals).context(advice)
+        streamed_problem(error, decimals).context(advice)
     })?;
     Ok(Answer::new(outcome))
 }
