@@ -26,15 +26,21 @@ pub(super) fn json(value: &Value) -> String {
 pub(super) fn write_body(body: &[u8], more_follow: bool) -> io::Result<()> {
     let mut output = io::stdout().lock();
     let is_terminal = output.is_terminal();
+    output.write_all(&shown_body(body, is_terminal, more_follow))
+}
+
+fn shown_body(body: &[u8], is_terminal: bool, more_follow: bool) -> Cow<'_, [u8]> {
+    let mut shown = Cow::Borrowed(body);
     if is_terminal {
         let text = String::from_utf8_lossy(body);
         let escape = |character: char| character.escape_unicode().to_string();
-        output.write_all(escaped_but(&text, &['\n', '\t'], escape).as_bytes())?;
-    } else {
-        output.write_all(body)?;
+        shown = Cow::Owned(escaped_but(&text, &['\n', '\t'], escape).into_owned().into_bytes());
     }
     let ends_line = body.is_empty() || body.ends_with(b"\n");
-    if (is_terminal || more_follow) && !ends_line { output.write_all(b"\n") } else { Ok(()) }
+    if (is_terminal || more_follow) && !ends_line {
+        shown.to_mut().push(b'\n');
+    }
+    shown
 }
 
 /// A time in unix seconds, as people read it: `2026-01-31T12:00:00Z`.
@@ -78,6 +84,24 @@ mod tests {
         ] {
             assert_eq!(escaped(text), shown);
         }
+    }
+
+    #[test]
+    fn a_body_ends_its_line_on_a_terminal_and_before_the_next_and_is_piped_as_it_came() {
+        for (body, is_terminal, more_follow, shown) in [
+            ("wheat", false, false, "wheat"),
+            ("wheat", false, true, "wheat\n"),
+            ("wheat", true, false, "wheat\n"),
+            ("wheat\n", true, true, "wheat\n"),
+            ("", true, true, ""),
+            ("\u{1b}[2J\ta\nb", true, false, "\\u{1b}[2J\ta\nb\n"),
+            ("\u{1b}[2J", false, false, "\u{1b}[2J"),
+        ] {
+            let told = shown_body(body.as_bytes(), is_terminal, more_follow);
+            assert_eq!(told, shown.as_bytes(), "{body:?} {is_terminal} {more_follow}");
+        }
+        // A picture must arrive as it is.
+        assert_eq!(*shown_body(&[0x89, 0xff], false, false), [0x89, 0xff]);
     }
 
     #[test]

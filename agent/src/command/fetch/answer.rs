@@ -140,3 +140,35 @@ fn describe(receipt: &Receipt, decimals: u8) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use x402_escrow_wire::{
+        facilitator::SettleResponse,
+        text::{Base58, Decimal, Hex32},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_settlement_without_a_transaction_yet_is_said_to_be_one() {
+        let told = |transaction: &str, success: bool| {
+            let settlement = SettleResponse {
+                success,
+                error_reason: (!success).then(|| "insufficient_funds".to_owned()),
+                error_message: None,
+                payer: None,
+                transaction: transaction.to_owned(),
+                network: "solana:test".to_owned(),
+                amount: Some(Decimal(250_000)),
+                extra: None,
+            };
+            let (payment_id, pay_to) = (Hex32([1; 32]), Base58([2; 32]));
+            let receipt = Receipt { payment_id, amount: 300_000, pay_to, settlement: Some(settlement) };
+            describe(&receipt, 6).split_once(": ").unwrap().1.to_owned()
+        };
+        assert_eq!(told("", true), "settled 0.25; its transaction follows");
+        assert_eq!(told("5wHu", true), "settled 0.25 in 5wHu");
+        assert_eq!(told("", false), "not settled: insufficient_funds");
+    }
+}
