@@ -11,7 +11,6 @@ use std::{
 use tokio::time::MissedTickBehavior;
 use x402_escrow_domain::{
     budget::{Budget, Limits},
-    facts,
     payment::{Action, ListedOperation},
 };
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
@@ -121,10 +120,10 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
     let addresses = [app.rules.fee_payer, app.rules.program];
     let snapshot = app.chain.accounts(&addresses, Commitment::Processed).await?;
     let account = |index: usize| snapshot.accounts.get(index).and_then(Option::as_ref);
-    if !facts::is_program(account(1)) {
+    if !app.finds_program(account(1)) {
         tracing::error!(
             program = %app.rules.program,
-            "the escrow program is not on this cluster: nothing can be held"
+            "the escrow program is not on this cluster: nothing can be held, and /supported does not offer it"
         );
     }
     let lamports = account(0).map_or(0, |account| account.lamports);

@@ -13,6 +13,14 @@ use crate::{
     world::{Options, World, program},
 };
 
+/// The schemes that `/supported` offers, in order.
+async fn offered(world: &World) -> Vec<String> {
+    let (status, body) = world.get("/supported").await;
+    assert_eq!(status, StatusCode::OK);
+    let kinds = body["kinds"].as_array().unwrap().iter();
+    kinds.map(|kind| kind["scheme"].as_str().unwrap().to_owned()).collect()
+}
+
 async fn health(world: &World) -> (StatusCode, bool, String, Value) {
     let (status, body) = world.get("/health").await;
     (status, body["ready"].as_bool().unwrap(), body["reasons"].to_string(), body)
@@ -71,6 +79,26 @@ async fn not_ready_on_a_cluster_without_the_escrow_program() {
     let expected = format!("the escrow program {} is not on this cluster: set program_id", program());
     assert!(reasons.contains(&expected), "{reasons}");
     assert_eq!(value(&world, "x402_program_found").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn auth_capture_is_offered_only_while_the_escrow_program_is_on_the_cluster() {
+    let world = World::new().await;
+    world.led().await;
+    let all = ["auth-capture", "exact", "exact"];
+    assert_eq!(offered(&world).await, all);
+    let deployed = world.cluster.state().svm.get_account(&program()).unwrap();
+    let wallet = Account { lamports: 1_000_000, ..Account::default() };
+    world.cluster.state().svm.set_account(program(), wallet).unwrap();
+    assert_eq!(health(&world).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    // A transfer needs no program of ours.
+    wait::until("it to be left out", async || offered(&world).await == all[1..]).await;
+    world.cluster.state().svm.set_account(program(), deployed).unwrap();
+    wait::until("it to be offered again", async || {
+        health(&world).await;
+        offered(&world).await == all
+    })
+    .await;
 }
 
 #[tokio::test]
