@@ -92,7 +92,7 @@ error_codes! {
     PaymentNotFound = "invalid_auth_capture_svm_payment_not_found",
     /// The capture is above the hold or after the deadline, its fee is too high, or it can't be the last.
     CaptureInvalid = "invalid_auth_capture_svm_capture",
-    /// The release would take back what a voucher has bought, or nothing is held.
+    /// A `void` is below the last voucher, a `close` is below what is captured or above the last voucher, or nothing is held.
     ReleaseInvalid = "invalid_auth_capture_svm_release",
     /// The capture's or release's signature is not by the authorizer that the intent names.
     AuthorizerSignatureInvalid = "invalid_auth_capture_svm_authorizer_signature",
