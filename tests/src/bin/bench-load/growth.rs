@@ -30,7 +30,7 @@ use crate::{
 
 pub(crate) const NAME: &str = "growth";
 
-/// How many payments are stored where there are few, a tenth of them open.
+/// How many payments are stored where there are many, and where there are few; a tenth of them open.
 const MANY: u32 = 1_000_000;
 const FEW: u32 = 1_000;
 /// How many pay; one more is for hostile callers, of which there are none here.
