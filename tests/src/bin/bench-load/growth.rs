@@ -94,6 +94,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         unit: unit.to_owned(),
         target,
         rounds,
+        where_time_goes: Vec::new(),
     };
     let few = "the same with 1,000 payments stored, 100 of them open";
     Ok(vec![
