@@ -5,6 +5,7 @@
 mod browser;
 mod end_to_end;
 mod owner;
+mod reclaim;
 mod sandbox;
 mod shop;
 mod standard_clients;
