@@ -120,3 +120,42 @@ impl Frozen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use x402_escrow_wire::text::{Base58, Hex32};
+
+    use super::*;
+
+    /// The first of three verifiers frozen from the first second to the 17th.
+    fn longest(answers: &[(usize, u64, u64)]) -> (u128, u128) {
+        let frozen = Frozen { place: 0, led: true, from: 1_000, until: 17_000, led_again_after: None };
+        let settled = answers.iter().map(|(by, asked_at, held_at)| Settled {
+            payment_id: Hex32([0; 32]),
+            hold: Base58([0; 32]),
+            is_captured: false,
+            by: *by,
+            asked_at: *asked_at,
+            held_at: *held_at,
+        });
+        let Interruption { first, longest } = frozen.interruption(&settled.collect::<Vec<_>>());
+        (first.as_millis(), longest.as_millis())
+    }
+
+    #[test]
+    fn service_is_back_with_the_first_hold_that_another_was_asked_for_after_the_freeze() {
+        let steady = [(1, 12_000, 13_500), (2, 13_000, 14_000), (1, 16_000, 17_500), (1, 18_000, 19_000)];
+        assert_eq!(longest(&steady), (12_500, 12_500));
+        let by_the_frozen_one = [&[(0, 2_000, 3_000)], &steady[..]].concat();
+        assert_eq!(longest(&by_the_frozen_one), (12_500, 12_500));
+        let asked_for_before = [&[(1, 900, 2_000)], &steady[..]].concat();
+        assert_eq!(longest(&asked_for_before), (12_500, 12_500));
+    }
+
+    #[test]
+    fn an_interruption_counts_wherever_it_is_and_also_if_it_does_not_end() {
+        assert_eq!(longest(&[(1, 1_100, 1_500), (1, 14_000, 15_500)]), (500, 14_000));
+        assert_eq!(longest(&[(1, 1_100, 1_500)]), (500, 18_000));
+        assert_eq!(longest(&[]), (18_500, 18_500));
+    }
+}

@@ -42,3 +42,15 @@ fn read(stat: &str) -> Option<(String, f64)> {
 pub(crate) fn measured(count: f64, seconds: f64) -> Measured {
     Measured { per_second: count / seconds, median_milliseconds: None, slowest_of_hundred_milliseconds: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_may_have_spaces_and_parentheses() {
+        let stat = "7 (a (b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 3 4 20 0 9 0 12345 0";
+        assert_eq!(read(stat), Some(("a (b) c".to_owned(), 3.0)));
+        assert_eq!(read("7 nothing"), None);
+    }
+}

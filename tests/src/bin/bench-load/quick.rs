@@ -108,3 +108,39 @@ fn write(figures: &[Figure]) -> Result<()> {
     let json = serde_json::to_string_pretty(&accepted.collect::<Baseline>()).context("ratios are JSON")?;
     fs::write(checkout().join(BASELINE), json + "\n").with_context(|| format!("writing {BASELINE}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use x402_escrow_load::measured::Round;
+
+    use super::*;
+    use crate::processor::measured;
+
+    fn verdict(ratios: &[f64], lowest: f64) -> Result<()> {
+        let round = |ratio: &f64| Round { subject: measured(*ratio, 1.0), compared: measured(1.0, 1.0) };
+        let figure = Figure {
+            name: "vouchers".to_owned(),
+            compared_with: String::new(),
+            unit: String::new(),
+            target: 0.0,
+            rounds: ratios.iter().map(round).collect(),
+            where_time_goes: Vec::new(),
+        };
+        let accepted = Accepted { median: 0.4, lowest, highest: 0.42 };
+        check(&[figure], &Baseline::from([("vouchers".to_owned(), accepted)]))
+    }
+
+    #[test]
+    fn a_ratio_that_fell_by_a_quarter_fails_and_a_slow_round_does_not() {
+        assert!(verdict(&[0.31, 0.31, 0.31], 0.39).is_ok());
+        assert!(verdict(&[0.39, 0.1, 0.38], 0.39).is_ok());
+        let error = verdict(&[0.29, 0.4, 0.28], 0.39).unwrap_err().to_string();
+        assert!(error.contains("vouchers fell from 0.400 to 0.290"), "{error}");
+    }
+
+    #[test]
+    fn a_ratio_that_was_not_steady_is_not_judged() {
+        assert!(verdict(&[0.2, 0.2, 0.2], 0.34).is_ok());
+        assert!(verdict(&[0.2, 0.2, 0.2], 0.36).is_err());
+    }
+}
