@@ -13,9 +13,9 @@ use x402_escrow_verifier::{
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::{
-    merchants::booked,
-    statements::{Statement, run_by},
-    stream, wait,
+    stream,
+    subscriber::{Statement, statements_of},
+    wait,
     world::{World, keypair},
 };
 
@@ -63,27 +63,35 @@ async fn work(world: &World, channel: &stream::Channel) -> Vec<Work> {
     let intent = world.body(&world.requirements(1000), 3);
     let done = |name, index, statements| Work { name, index, statements };
     vec![
-        done("accepting a payment", "payments_promised", run_by(world.post("/verify", &intent)).await),
-        done("accepting a voucher", "", run_by(world.post("/verify", &channel.voucher(200))).await),
-        done("reading a payment", "", run_by(world.payment(channel.id)).await),
-        done("a look at what is open", "operations_open", run_by(store.open_operations(Look::All)).await),
+        done("accepting a payment", "payments_promised", statements_of(world.post("/verify", &intent)).await),
+        done("accepting a voucher", "", statements_of(world.post("/verify", &channel.voucher(200))).await),
+        done("reading a payment", "", statements_of(world.payment(channel.id)).await),
+        done(
+            "a look at what is open",
+            "operations_open",
+            statements_of(store.open_operations(Look::All)).await,
+        ),
         done(
             "a look at what is awaited",
             "operations_awaited",
-            run_by(store.open_operations(Look::Awaited)).await,
+            statements_of(store.open_operations(Look::Awaited)).await,
         ),
-        done("a look at what is to be sent", "operations_queued", run_by(store.unsent()).await),
-        done("numbers", "operations_open", run_by(scrape(&world.app)).await),
-        done("overdue vouchers", "payments_to_review", run_by(store.overdue_vouchers(now, now)).await),
-        done("a review", "payments_to_review", run_by(store.due_for_review(now, now)).await),
-        done("booking", "", run_by(store.book(100)).await),
+        done("a look at what is to be sent", "operations_queued", statements_of(store.unsent()).await),
+        done("numbers", "operations_open", statements_of(scrape(&world.app)).await),
+        done("overdue vouchers", "payments_to_review", statements_of(store.overdue_vouchers(now, now)).await),
+        done("a review", "payments_to_review", statements_of(store.due_for_review(now, now)).await),
+        done("booking", "", statements_of(store.book(100)).await),
         done(
             "what came to nothing",
             "operations_fruitless",
-            run_by(store.fruitless(Some(&receiver), 0, 50)).await,
+            statements_of(store.fruitless(Some(&receiver), 0, 50)).await,
         ),
-        done("payments of an outcome", "payments_by_outcome", run_by(entries(&of_outcome)).await),
-        done("payments of an authorizer", "payments_by_authorizer", run_by(entries(&of_authorizer)).await),
+        done("payments of an outcome", "payments_by_outcome", statements_of(entries(&of_outcome)).await),
+        done(
+            "payments of an authorizer",
+            "payments_by_authorizer",
+            statements_of(entries(&of_authorizer)).await,
+        ),
     ]
 }
 
@@ -115,7 +123,7 @@ async fn two_payments() -> (stream::Channel, Hex32) {
                 payment["operations"].as_array().unwrap().iter().all(|one| one["status"] == "finalized")
             })
             .await;
-        booked(world, id, outcome).await;
+        world.until_booked(id, outcome).await;
     }
     (channel, paid)
 }

@@ -1,57 +1,14 @@
 //! What the log tells, and what it may never have: whoever reads logs could pay, or learn what was bought.
 
-use std::{
-    cell::RefCell,
-    io::{self, Write},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::Value;
-use tracing::Subscriber;
-use tracing_subscriber::{Layer, filter::dynamic_filter_fn, registry::LookupSpan};
 
 use crate::{
-    subscriber, wait,
+    subscriber::{listen, logged},
+    wait,
     world::{Options, World},
 };
-
-thread_local! {
-    /// What was logged on this thread, once somebody listens: a test and all that it starts have a thread.
-    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
-}
-
-/// Listens to what this thread logs, at every level.
-fn listen() {
-    subscriber::install();
-    LOG.set(Some(Vec::new()));
-}
-
-/// Writes down what is logged on the threads that listen.
-pub(crate) fn layer<S>() -> impl Layer<S>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    let is_heard = dynamic_filter_fn(|_, _| LOG.with_borrow(Option::is_some));
-    tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| Log).with_filter(is_heard)
-}
-
-struct Log;
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOG.with_borrow_mut(|log| log.get_or_insert_default().extend_from_slice(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What was logged.
-fn logged() -> String {
-    LOG.with_borrow(|log| String::from_utf8(log.clone().unwrap()).unwrap())
-}
 
 /// The lines with this message.
 fn lines(message: &str) -> Vec<Value> {

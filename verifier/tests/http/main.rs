@@ -54,7 +54,6 @@ mod restarted_node;
 mod revocations;
 mod settle;
 mod several;
-mod statements;
 mod status;
 mod strangers;
 mod stream;

@@ -8,4 +8,4 @@ mod page;
 mod totals;
 mod webhook;
 
-pub(crate) use asking::{ask, booked, listed, target};
+pub(crate) use asking::{ask, listed, target};

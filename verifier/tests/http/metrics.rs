@@ -5,7 +5,6 @@ use serde_json::json;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::{
-    merchants::booked,
     wait,
     world::{Options, World},
 };
@@ -52,7 +51,7 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
 
     world.cluster.state().loses_transactions = false;
     world.settled(&body).await;
-    booked(&world, id, "held").await;
+    world.until_booked(id, "held").await;
     assert_eq!(lines(&world, "x402_held_base_units").await, amount("x402_held_base_units", "1000.0"));
     assert!(lines(&world, "x402_promised_base_units").await.is_empty());
 
@@ -66,7 +65,7 @@ async fn money_is_promised_then_held_then_captured_and_counted_once_that_is_fina
     world.cluster.state().loses_transactions = false;
     world.settled(&capture).await;
     assert_eq!(value(&world, "x402_uncaptured_base_units").await, None);
-    booked(&world, id, "partly_paid").await;
+    world.until_booked(id, "partly_paid").await;
     assert_eq!(value(&world, "x402_held_base_units").await, Some(700.0));
     assert_eq!(value(&world, "x402_captured_base_units_total").await, None, "confirmed is not final");
 

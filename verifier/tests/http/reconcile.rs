@@ -3,7 +3,7 @@
 use x402_escrow_verifier::operator::reconcile::reconcile;
 use x402_escrow_wire::auth_capture::Commitment;
 
-use crate::{merchants::booked, world::World};
+use crate::world::World;
 
 #[tokio::test]
 async fn a_payment_that_can_not_be_read_is_told_and_stops_no_other() {
@@ -26,7 +26,7 @@ async fn wrong_sums_of_what_is_held_are_reported_and_corrected() {
     world.cluster.state().level = Commitment::Finalized;
     let id = world.authorize(1000, 1).await;
     world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    booked(&world, id, "held").await;
+    world.until_booked(id, "held").await;
     world.crash().await;
     assert!(reconcile(&world.app, false, false).await.unwrap().is_equal());
     let held =

@@ -70,8 +70,8 @@ async fn sums_and_payments_of_both_schemes_are_shown_in_whole_tokens_and_base_un
     world.settled(&world.capture(captured, 250_000, true)).await;
     let held = world.authorize(40_000, 2).await;
     world.settled(&wallet::payment(&world, 5_000, "memo")).await;
-    crate::merchants::booked(&world, captured, "partly_paid").await;
-    crate::merchants::booked(&world, held, "held").await;
+    world.until_booked(captured, "partly_paid").await;
+    world.until_booked(held, "held").await;
     let page = shown(&world, "/status").await;
     assert_says(
         &section(&page, "sums"),
@@ -99,8 +99,8 @@ async fn payments_are_found_by_what_they_came_to_and_by_what_is_searched_for() {
     world.settled(&world.capture(paid, 1_000_000, true)).await;
     let void = world.authorize(40_000, 2).await;
     world.settled(&world.void(void, 0)).await;
-    crate::merchants::booked(&world, paid, "paid").await;
-    crate::merchants::booked(&world, void, "void").await;
+    world.until_booked(paid, "paid").await;
+    world.until_booked(void, "void").await;
     for (query, found) in [
         ("outcome=paid".to_owned(), [true, false]),
         ("outcome=void".to_owned(), [false, true]),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use solana_sdk::signer::Signer;
 use x402_escrow_wire::auth_capture::Extra;
 
-use super::{ask, booked, listed, target};
+use super::{ask, listed, target};
 use crate::world::{HOST, MERCHANT, Options, World, keypair, signing_key};
 
 /// Another key that may sign for the merchant.
@@ -53,8 +53,8 @@ async fn a_receiver_authorizer_sees_the_payments_that_it_may_sign_for() {
     let body = world.body(&requirements, 1);
     world.settled(&body).await;
     let (theirs, own) = (world.payment_id(&body), world.authorize(2000, 2).await);
-    booked(&world, theirs, "held").await;
-    booked(&world, own, "held").await;
+    world.until_booked(theirs, "held").await;
+    world.until_booked(own, "held").await;
     let rest = format!("/payments?authorizer={}", keypair(AUTHORIZER).pubkey());
     let (status, _, answer) = ask(&world, Method::GET, &target(&world, "GET", HOST, &rest, AUTHORIZER)).await;
     let answer: Value = serde_json::from_str(&answer).unwrap();

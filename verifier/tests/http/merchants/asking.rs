@@ -8,14 +8,10 @@ use ed25519_dalek::Signer;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
-use x402_escrow_wire::{
-    merchant_request::{signed_text, with_expiry, with_signature},
-    text::Hex32,
-};
+use x402_escrow_wire::merchant_request::{signed_text, with_expiry, with_signature};
 
 use crate::{
     document::Exchange,
-    wait,
     world::{HOST, MERCHANT, World, signing_key},
 };
 
@@ -46,13 +42,4 @@ pub(crate) async fn listed(world: &World, rest: &str) -> Value {
     let (status, _, body) = ask(world, Method::GET, &target(world, "GET", HOST, rest, MERCHANT)).await;
     assert_eq!(status, StatusCode::OK, "{rest}: {body}");
     serde_json::from_str(&body).unwrap()
-}
-
-/// Waits until the books have this of a payment.
-pub(crate) async fn booked(world: &World, id: Hex32, outcome: &str) {
-    wait::until(&format!("{id} to be booked as {outcome}"), async || {
-        let entry = world.app.store.entry(&id.0).await.unwrap().unwrap();
-        entry.booked.outcome.as_str() == outcome
-    })
-    .await;
 }

@@ -3,14 +3,14 @@
 use axum::http::{Method, StatusCode};
 use x402_escrow_merchant::{refund_payment, signed::Asker};
 
-use super::{ask, booked, listed};
+use super::{ask, listed};
 use crate::world::{HOST, MERCHANT, World, signing_key};
 
 #[tokio::test]
 async fn what_the_merchants_crate_signs_opens_its_books() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
-    booked(&world, id, "held").await;
+    world.until_booked(id, "held").await;
     let asker = Asker {
         verifier: format!("https://{HOST}"),
         receiver: world.merchant().into(),
@@ -34,7 +34,7 @@ async fn a_refund_out_of_the_merchants_crate_is_made_once_and_booked() {
         let key = signing_key(MERCHANT);
         let answer = refund_payment(&url, &key, world.mint.into(), id, amount).await.unwrap();
         assert!(answer.success, "{answer:?}");
-        booked(&world, id, outcome).await;
+        world.until_booked(id, outcome).await;
     }
     let again = refund_payment(&url, &signing_key(MERCHANT), world.mint.into(), id, 1000).await;
     assert!(again.unwrap_err().to_string().contains("refunded already"));

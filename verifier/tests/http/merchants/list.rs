@@ -8,7 +8,7 @@ use solana_sdk::signer::Signer;
 use x402_escrow_interface::resource::resource_hash;
 use x402_escrow_wire::text::Hex32;
 
-use super::{ask, booked, listed, target};
+use super::{ask, listed, target};
 use crate::{
     exact::wallet,
     world::{HOST, MERCHANT, METHOD, PAYER, URL, World, keypair},
@@ -39,7 +39,7 @@ async fn sold(world: &World) -> [Hex32; 5] {
     for (id, outcome) in
         [(paid, "paid"), (partly, "partly_paid"), (void, "void"), (held, "held"), (exact, "paid")]
     {
-        booked(world, id, outcome).await;
+        world.until_booked(id, outcome).await;
     }
     [paid, partly, void, held, exact]
 }
@@ -109,7 +109,7 @@ async fn pages_follow_each_other_and_have_each_payment_once() {
     let mut all = BTreeSet::new();
     for nonce in 1..=7 {
         let id = world.authorize(1000 + nonce, nonce).await;
-        booked(&world, id, "held").await;
+        world.until_booked(id, "held").await;
         all.insert(id.to_string());
     }
     for filter in ["", "&outcome=held", &format!("&asset={}", world.mint)] {

@@ -9,7 +9,7 @@ use serde_json::json;
 use solana_sdk::signer::Signer;
 use tower::ServiceExt;
 
-use super::{booked, target};
+use super::target;
 use crate::world::{HOST, MERCHANT, PAYER, World, keypair};
 
 /// The answer at `path` to a browser with this cookie.
@@ -64,8 +64,8 @@ async fn a_merchants_page_shows_what_was_sold_what_it_came_to_and_each_day() {
     world.settled(&world.capture(sold, 250_000, true)).await;
     let void = world.authorize(40_000, 2).await;
     world.settled(&world.void(void, 0)).await;
-    booked(&world, sold, "partly_paid").await;
-    booked(&world, void, "void").await;
+    world.until_booked(sold, "partly_paid").await;
+    world.until_booked(void, "void").await;
     let (path, cookie) = opened(&world).await;
     let (_, _, page) = get(&world, &path, &cookie).await;
     for part in [

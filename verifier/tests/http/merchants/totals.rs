@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use x402_escrow_domain::books::{DAY_SECONDS, day_of};
 
-use super::{booked, listed};
+use super::listed;
 use crate::{
     wait,
     world::{Options, World},
@@ -26,7 +26,7 @@ async fn sums_are_of_what_was_captured_by_token_and_day_and_each_payment_counts_
     let world = World::new().await;
     assert_eq!(listed(&world, "/totals").await, json!({ "totals": [], "days": [] }));
     let first = world.authorize(1000, 1).await;
-    booked(&world, first, "held").await;
+    world.until_booked(first, "held").await;
     world.settled(&world.capture(first, 300, false)).await;
     come_to(&world, 1, "300", "0").await;
     world.settled(&world.capture(first, 700, true)).await;
@@ -51,7 +51,7 @@ async fn what_a_dropped_block_took_back_is_taken_off_the_sums() {
     come_to(&world, 1, "700", "0").await;
     world.cluster.drop_blocks_since(before);
     world.cluster.state().loses_transactions = true;
-    booked(&world, id, "held").await;
+    world.until_booked(id, "held").await;
     come_to(&world, 0, "0", "0").await;
 }
 
@@ -62,6 +62,6 @@ async fn what_was_not_booked_before_a_crash_is_booked_after_it() {
     world.settled(&world.capture(id, 1000, true)).await;
     world.crash().await;
     world.restart(Options::default()).await;
-    booked(&world, id, "paid").await;
+    world.until_booked(id, "paid").await;
     come_to(&world, 1, "1000", "0").await;
 }

@@ -88,7 +88,7 @@ async fn a_webhook_that_was_taken_back_is_told_nothing_and_an_old_request_brings
     assert_eq!(ask(&world, Method::PUT, &old).await.0, StatusCode::CONFLICT);
     assert_eq!(webhook(&world, Method::GET, "").await.0, StatusCode::NOT_FOUND);
     let id = world.authorize(1000, 1).await;
-    super::booked(&world, id, "held").await;
+    world.until_booked(id, "held").await;
     assert!(told.lock().unwrap().is_empty());
 }
 
@@ -98,7 +98,7 @@ async fn keys_that_cost_nothing_take_no_webhooks_from_who_is_paid() {
     let (url, _) = server().await;
     let id = world.authorize(1000, 1).await;
     world.settled(&world.capture(id, 1000, true)).await;
-    super::booked(&world, id, "paid").await;
+    world.until_booked(id, "paid").await;
     world.crowd_webhooks().await;
     // Anybody can name a receiver that is paid, and a key of their own.
     let authorizer = keypair(STRANGER).pubkey();

@@ -147,6 +147,15 @@ impl World {
         ids
     }
 
+    /// Waits until the books have this of a payment.
+    pub(crate) async fn until_booked(&self, id: Hex32, outcome: &str) {
+        wait::until(&format!("{id} to be booked as {outcome}"), async || {
+            let entry = self.app.store.entry(&id.0).await.unwrap().unwrap();
+            entry.booked.outcome.as_str() == outcome
+        })
+        .await;
+    }
+
     /// Waits until the store has that many of each.
     pub(crate) async fn until_rows(&self, wanted: [i64; 3]) {
         wait::until(&format!("{wanted:?} rows"), async || self.rows().await == wanted).await;

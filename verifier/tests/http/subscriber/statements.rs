@@ -11,8 +11,6 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
 
-use crate::subscriber;
-
 /// Where sqlx logs statements.
 const LOGGED: &str = "sqlx::query";
 
@@ -34,8 +32,7 @@ pub(crate) struct Statement {
 }
 
 /// The statements that `work` runs, without those of tasks that it starts and of new connections.
-pub(crate) async fn run_by<T>(work: impl Future<Output = T>) -> Vec<Statement> {
-    subscriber::install();
+pub(super) async fn run_by<T>(work: impl Future<Output = T>) -> Vec<Statement> {
     let span = tracing::info_span!(LISTENED);
     let id = span.id().unwrap().into_u64();
     work.instrument(span.clone()).await;
@@ -48,7 +45,7 @@ fn lock() -> MutexGuard<'static, BTreeMap<u64, Vec<Statement>>> {
     RUN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(crate) fn layer<S>() -> impl Layer<S>
+pub(super) fn layer<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
