@@ -40,8 +40,9 @@ const SQLITE_SESSION: &str =
     "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
      PRAGMA foreign_keys = ON";
 
-/// For each connection to PostgreSQL. A verifier that stands still inside a transaction must not hold up the others.
-const POSTGRES_SESSION: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
+/// For each connection to PostgreSQL. A verifier that stands still inside a transaction must not hold up the others, least
+/// of all until the one that leads has lost its lease.
+const POSTGRES_SESSION: &str = "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '5s'";
 
 /// How long the first connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
