@@ -90,7 +90,8 @@ impl Parties {
         local.chain.give_tokens(&merchant.pubkey(), &local.mint, 0)?;
         let agent = Agent::owner(local, &owner_file, verifier);
         agent.run(&["escrow", "open", "--amount", DEPOSIT])?;
-        let session = SessionFile::read(&agent.open_session("session")?)?;
+        let name = format!("session-of-{}", owner.pubkey());
+        let session = SessionFile::read(&agent.open_session(&name)?)?;
         let stored = local.chain.session(&address::session(
             &program_id(),
             &session.escrow.into(),
