@@ -41,8 +41,8 @@ struct ProgramArguments {
 }
 
 /// Starts solana-test-validator, PostgreSQL and verifiers, all compiled with optimisation, and loads each and its
-/// comparison in turn, from a process of its own. Prints the ratios of three rounds beside the targets. Takes some
-/// twenty-five minutes.
+/// comparison in turn, from a process of its own. Prints the ratios of three rounds beside the targets. Takes more
+/// than thirty minutes.
 #[derive(Args)]
 struct LoadArguments {
     /// Print one JSON object on standard output instead of a table
