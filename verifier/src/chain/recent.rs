@@ -10,7 +10,8 @@ use super::{Chain, ChainError};
 /// For how long what was read is taken: some slots. What is tried again later than that has another blockhash.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// By how many blocks the cluster can be above a tip that is taken: one every 200 ms at most, and as many again.
+/// By how many blocks what somebody saw before asking can be above the tip that it gets: one every 200 ms, for as long as
+/// a tip is taken, and as many again.
 pub const TIP_MAY_LACK_BLOCKS: u64 = 10;
 
 /// What was read last.
@@ -23,6 +24,7 @@ pub struct Recent {
 
 #[derive(Debug)]
 struct Answer<T> {
+    asked_at: Instant,
     came_at: Instant,
     told: Result<T, ChainError>,
 }
@@ -49,7 +51,7 @@ impl Recent {
         read(&self.prices, chain.recent_prices(&[])).await
     }
 
-    /// [`Chain::tip`] of a moment ago: the cluster may be [`TIP_MAY_LACK_BLOCKS`] above it.
+    /// [`Chain::tip`] of a moment ago: what the caller saw before is at most [`TIP_MAY_LACK_BLOCKS`] above it.
     ///
     /// # Errors
     /// If the node doesn't answer.
@@ -58,20 +60,69 @@ impl Recent {
     }
 }
 
-/// Whoever comes while it is being read waits for that answer, and takes it whatever it is: a silent node keeps nobody
-/// waiting longer than one question.
+/// What was asked for at most [`FRESH`] before somebody came is taken, however long the answer took: only so is its age
+/// known. A refusal is told to all who waited for it: a silent node keeps nobody waiting longer than two questions.
 async fn read<T: Clone>(
     known: &Mutex<Option<Answer<T>>>,
     ask: impl Future<Output = Result<T, ChainError>>,
 ) -> Result<T, ChainError> {
-    let asked_at = Instant::now();
+    let came_by = Instant::now();
     let mut known = known.lock().await;
-    if let Some(Answer { came_at, told }) = &*known
-        && (*came_at >= asked_at || told.is_ok() && came_at.elapsed() < FRESH)
-    {
-        return told.clone();
+    if let Some(Answer { asked_at, came_at, told }) = &*known {
+        let is_taken = match told {
+            Ok(_) => came_by.saturating_duration_since(*asked_at) < FRESH,
+            Err(_) => *came_at >= came_by,
+        };
+        if is_taken {
+            return told.clone();
+        }
     }
+    let asked_at = Instant::now();
     let told = ask.await;
-    *known = Some(Answer { came_at: Instant::now(), told: told.clone() });
+    *known = Some(Answer { asked_at, came_at: Instant::now(), told: told.clone() });
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_as_old_as_its_question() {
+        let known = Mutex::new(None);
+        let after = async |delay: Duration, answer: u64| {
+            let answer = read(&known, async {
+                sleep(delay).await;
+                Ok(answer)
+            });
+            answer.await.unwrap()
+        };
+        assert_eq!(after(FRESH * 2, 1).await, 1);
+        assert_eq!(after(FRESH / 2, 2).await, 2, "it has just come, and says what was so two seconds ago");
+        assert_eq!(after(Duration::ZERO, 3).await, 2);
+        sleep(FRESH / 2).await;
+        assert_eq!(after(Duration::ZERO, 4).await, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_answer_shares_it_unless_it_began_long_before() {
+        let known = Mutex::new(None);
+        let after = async |wait: Duration, delay: Duration, answer: u64| {
+            sleep(wait).await;
+            let answer = read(&known, async {
+                sleep(delay).await;
+                Ok(answer)
+            });
+            answer.await.unwrap()
+        };
+        let answers = tokio::join!(
+            after(Duration::ZERO, FRESH * 3, 1),
+            after(FRESH / 2, FRESH, 2),
+            after(FRESH * 2, FRESH, 3),
+            after(FRESH * 2, FRESH, 4),
+        );
+        assert_eq!(answers, (1, 1, 3, 3));
+    }
 }
