@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::time::{MissedTickBehavior, sleep};
+use tokio::time::{Instant, MissedTickBehavior, sleep};
 use x402_escrow_domain::{
     decision::Decision,
     payment::History,
@@ -13,13 +13,16 @@ use x402_escrow_domain::{
 use x402_escrow_wire::text::Hex32;
 
 use crate::{
-    chain::facts,
+    chain::{ChainError, facts},
     engine::{app::App, not_accepted::Interrupted},
     store::{Begun, Reviewed},
 };
 
 /// How long to wait after the node or the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the cluster's time is taken while reviews go on.
+const TIME_IS_TAKEN_FOR: Duration = Duration::from_secs(5);
 
 /// Reviews payments when they are due, for ever.
 pub async fn run(app: Arc<App>) -> Infallible {
@@ -37,12 +40,14 @@ pub async fn run(app: Arc<App>) -> Infallible {
 
 /// Reviews until nothing is due.
 async fn review_due(app: &App) -> Result<(), Interrupted> {
-    let chain = app.chain.as_ref();
-    let (newest, last_final) = tokio::try_join!(facts::cluster_time(chain), facts::final_time(chain))?;
-    let time = ClusterTime { newest, last_final };
+    let (mut time, mut read_at) = (cluster_time(app).await?, Instant::now());
     loop {
+        // What becomes due meanwhile may be more urgent than what is left.
+        if read_at.elapsed() >= TIME_IS_TAKEN_FOR {
+            (time, read_at) = (cluster_time(app).await?, Instant::now());
+        }
         let (reviewed, begun) =
-            app.store.review_due(newest, app.now(), |history| judge(app, history, time)).await?;
+            app.store.review_due(time.newest, app.now(), |history| judge(app, history, time)).await?;
         if begun > 0 {
             app.to_send.notify_one();
         }
@@ -50,6 +55,12 @@ async fn review_due(app: &App) -> Result<(), Interrupted> {
             return Ok(());
         }
     }
+}
+
+async fn cluster_time(app: &App) -> Result<ClusterTime, ChainError> {
+    let chain = app.chain.as_ref();
+    let (newest, last_final) = tokio::try_join!(facts::cluster_time(chain), facts::final_time(chain))?;
+    Ok(ClusterTime { newest, last_final })
 }
 
 /// What a payment's review at this `time` comes to.
