@@ -87,9 +87,9 @@ pub struct App {
     pub hold_rent: AtomicU64,
     /// Wakes the tracker when there is something to send.
     pub to_send: Notify,
-    /// Wakes the tracker when there is a transaction to follow that somebody else made.
+    /// Has the tracker look at once: somebody wants to know more, or another verifier did something.
     pub to_follow: Notify,
-    /// Tells the tracker that a transaction was sent: it is followed from the next block on.
+    /// Tells the tracker that whoever accepted a transaction has sent it: it is looked for from the next block on.
     pub sent: Notify,
     /// What is heard of blocks: a reason for the tracker to look, if it follows anything.
     pub blocks: Arc<Blocks>,

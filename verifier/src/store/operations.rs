@@ -54,8 +54,8 @@ impl Look {
 
 impl Store {
     /// Operations whose state can still change, oldest first, with the transactions that count for it. One of whose
-    /// transactions is unreadable is unreadable too: it may have been sent. Those that are not in a block have all their
-    /// bytes, the others the first.
+    /// transactions is unreadable is unreadable too: it may have been sent. Those that may still come into a
+    /// block have all their bytes, the others the first.
     ///
     /// # Errors
     /// If the store fails.

@@ -47,6 +47,7 @@ pub(super) async fn settle(
     caller: &Caller,
     checked: CheckedTransfer,
 ) -> Result<Progress, NotAccepted> {
+    let until = Instant::now() + app.settings.settle_timeout;
     let CheckedTransfer { request, transfer, known, mut is_told_again } = checked;
     let (payment_id, commitment_asked) = (transfer.id, request.requirements.extra.commitment);
     // Before it is stored, so that nothing of it goes unheard.
@@ -60,7 +61,6 @@ pub(super) async fn settle(
             accepted
         }
     };
-    let until = Instant::now() + app.settings.settle_timeout;
     let repeated = begun.is_none();
     let wanted = Wanted { payment_id, operation_id, commitment_asked, now: app.now(), repeated, until };
     let mut progress = match begun.and_then(|history| judge(app, wanted, history)) {
