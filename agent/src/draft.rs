@@ -59,8 +59,9 @@ pub struct DraftError {
     pub message: String,
 }
 
-/// Checks before the verifier is asked that an offer in the session's token costs at most `maximum_amount`, base units:
-/// the agent can say its price in tokens. Where none is in this token, the verifier says why it passes each over.
+/// Checks before the verifier is asked that an offer in the session's token, streamed or not as is wanted, costs at most
+/// `maximum_amount`, base units: the agent can say its price in tokens. Where there is none, the verifier says why it
+/// passes each over.
 ///
 /// # Errors
 /// Names the amount, if all are above.
@@ -68,8 +69,9 @@ pub fn check_price(
     challenge: &PaymentRequired,
     session: &SessionFile,
     maximum_amount: u64,
+    is_streamed: bool,
 ) -> Result<(), DraftError> {
-    offer::least_price(challenge, session)
+    offer::least_price(challenge, session, is_streamed)
         .map_or(Ok(()), |least| offer::check_amount(least, maximum_amount, session))
 }
 
@@ -225,13 +227,14 @@ mod tests {
             let resource = ResourceInfo { url: "https://a.test/".into(), ..ResourceInfo::default() };
             let challenge =
                 PaymentRequired { x402_version: 2, error: None, resource, accepts, extensions: None };
-            check_price(&challenge, &session, 1_000_000).map_err(|error| error.to_string())
+            check_price(&challenge, &session, 1_000_000, false).map_err(|error| error.to_string())
         };
         assert_eq!(check(vec![offer(1_000_001, &|_| {}), offer(1_000_000, &|_| {})]), Ok(()));
         let cheap_elsewhere = [
             offer(1, &|offer| offer.asset = Base58([8; 32])),
             offer(1, &|offer| offer.network = "solana:x".into()),
             offer(1, &|offer| offer.scheme = "exact".into()),
+            offer(1, &|offer| _ = offer.extra.insert("captureAuthorizer".into(), "sessionKey".into())),
         ];
         let dear = [offer(2_500_000, &|_| {}), offer(1_250_000, &|_| {})];
         let told = check([cheap_elsewhere.as_slice(), &dear].concat()).unwrap_err();

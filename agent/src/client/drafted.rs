@@ -79,7 +79,8 @@ impl AgentClient {
         if unix_now() > expires_at {
             return Err(FetchError::SessionExpired { expires_at });
         }
-        draft::check_price(wanted.challenge, &self.session, wanted.maximum_amount)?;
+        let is_streamed = wanted.maximum_request_price.is_some();
+        draft::check_price(wanted.challenge, &self.session, wanted.maximum_amount, is_streamed)?;
         let proof = self.receiver_proof(wanted.challenge);
         let (mut above, mut step) = (0, 1);
         loop {

@@ -44,11 +44,20 @@ pub(super) fn check_amount(
     })
 }
 
-/// The least amount, in base units, of the offers in the session's token.
-pub(super) fn least_price(challenge: &PaymentRequired, session: &SessionFile) -> Option<u64> {
+/// The least amount, in base units, of the offers in the session's token that are streamed, or of those that are not.
+pub(super) fn least_price(
+    challenge: &PaymentRequired,
+    session: &SessionFile,
+    is_streamed: bool,
+) -> Option<u64> {
     let offers = challenge.accepts.iter().filter_map(|offer| field::read::<PaymentRequirements>(offer).ok());
     let payable = |offer: &PaymentRequirements| {
-        offer.scheme == SCHEME && offer.network == session.network && offer.asset == session.mint
+        let fits = |extra: Extra| (extra.capture_authorizer == CaptureAuthorizer::SessionKey) == is_streamed;
+        offer.scheme == SCHEME
+            && offer.network == session.network
+            && offer.asset == session.mint
+            // What is wrong with one that can't be read, the verifier says.
+            && Extra::read(offer).is_ok_and(fits)
     };
     offers.filter(payable).map(|offer| offer.amount.0).min()
 }
