@@ -63,7 +63,7 @@ test("a receiver that can't be paid shows at the start, with what to do and what
   assert.deepEqual(await scheme.parsePrice("0.25"), { asset: mint, amount: "2500" });
 });
 
-test("a token account that is lost while the server sells is logged once, and so is its return", async (context) => {
+test("a token account that is lost while the server sells is logged once, and so is its return", { timeout: 30_000 }, async (context) => {
   const lines: string[] = [];
   const keep = (line: unknown): void => void lines.push(String(line));
   context.mock.method(console, "error", keep);

@@ -44,12 +44,16 @@ export async function checkReceiver(receiver: Receiver): Promise<number | undefi
 /** Asks the same from time to time, until the returned function is called. The log has each change once. */
 export function followReceiver(receiver: Receiver): () => void {
   let hindrance: string | undefined;
+  let isLooking = false;
+  let isClosed = false;
   const look = async (): Promise<void> => {
+    isLooking = true;
     const told = await ask(receiver);
+    isLooking = false;
     // That the facilitator doesn't answer is logged where it is asked who pays fees.
     const isKnown = "decimals" in told || "hindrance" in told;
     const now = "hindrance" in told ? told.hindrance : undefined;
-    if (!isKnown || now === hindrance) {
+    if (isClosed || !isKnown || now === hindrance) {
       return;
     }
     hindrance = now;
@@ -59,8 +63,17 @@ export function followReceiver(receiver: Receiver): () => void {
       console.error(`nothing can be sold, and nothing that is held be captured: ${now}`);
     }
   };
-  const timer = setInterval(() => void look(), INTERVAL_MILLISECONDS).unref();
-  return () => clearInterval(timer);
+  const tick = (): void => {
+    // An answer that took long must not come after a later one.
+    if (!isLooking) {
+      void look();
+    }
+  };
+  const timer = setInterval(tick, INTERVAL_MILLISECONDS).unref();
+  return () => {
+    isClosed = true;
+    clearInterval(timer);
+  };
 }
 
 async function ask({ facilitator, payTo, mint }: Receiver): Promise<Told> {
