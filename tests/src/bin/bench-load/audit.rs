@@ -71,9 +71,11 @@ impl Audit {
         Ok(())
     }
 
-    /// Looks whether the books say the same as final blocks, and know of no other payments.
-    pub(crate) fn compare_books(&self, local: &Local, verifier: &Verifier) -> Result<()> {
+    /// Looks whether the books say the same as final blocks, and know of no other payments; and whether final blocks have
+    /// each payment once.
+    pub(crate) fn compare_books(&self, local: &Local, market: &Market, verifier: &Verifier) -> Result<()> {
         local.chain.wait_until_final()?;
+        self.count_tokens(local, market)?;
         let is_final = || Ok(verifier.reconcile()?["underWay"] == 0);
         local.chain.wait_until("audit: the books to be final", CAPTURED_WITHIN, is_final)?;
         let holds = verifier.reconcile()?["holds"].as_u64().context("how many holds were compared")?;

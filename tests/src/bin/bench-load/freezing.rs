@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rand::{Rng, rngs::StdRng};
 use x402_escrow_load::{spreading::Settled, unix_milliseconds};
 use x402_escrow_tests::local::Verifier;
@@ -19,6 +19,8 @@ const FROZEN_MILLISECONDS: Range<u64> = 16_000..19_000;
 /// For how long after it woke a verifier may still do harm.
 pub(crate) const AFTERMATH: Duration = Duration::from_millis(2_500);
 /// How often to ask who leads.
+/// How long there may be no leader before one of them is frozen.
+const LED_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
 /// A freeze that is to come.
@@ -75,11 +77,13 @@ impl Planned {
     pub(crate) fn happen(&self, verifiers: &[Verifier]) -> Result<Frozen> {
         thread::sleep(self.pause);
         let leads = |place: usize| verifiers[place].is_leading();
+        let asked = Instant::now();
         let leader = loop {
             match (0..verifiers.len()).find(|place| leads(*place).unwrap_or(false)) {
                 Some(leader) => break leader,
                 None => thread::sleep(POLL),
             }
+            ensure!(asked.elapsed() < LED_WITHIN, "nobody has led for {} seconds", LED_WITHIN.as_secs());
         };
         let place = (leader + self.after_leader) % verifiers.len();
         let (from, since) = (unix_milliseconds(), Instant::now());

@@ -68,18 +68,20 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     let [mut vouched, mut held, mut tracked, mut scraped, mut memory] = [const { Vec::new() }; 5];
     for _ in 0..plan.rounds {
         vouched.push(Round { compared: few.vouch(plan)?, subject: many.vouch(plan)? });
-        let ((few_held, few_tracked), (many_held, many_tracked)) =
-            (few.hold(&local, plan)?, many.hold(&local, plan)?);
+        // Neither has anything to follow while the other is measured.
+        let (few_held, few_tracked) = few.hold(&local, plan)?;
+        few.wait_until_idle()?;
+        let (many_held, many_tracked) = many.hold(&local, plan)?;
+        many.wait_until_idle()?;
         held.push(Round { compared: few_held, subject: many_held });
         tracked.push(Round { compared: few_tracked, subject: many_tracked });
     }
-    few.wait_until_idle()?;
-    many.wait_until_idle()?;
     for _ in 0..plan.rounds {
         scraped.push(Round { compared: few.scrape()?, subject: many.scrape()? });
-        let more = many.memory()?.saturating_sub(few.memory()?) as f64;
-        let each = (more / f64::from(MANY / 10 - FEW / 10)).max(1.0);
-        eprintln!("{each:.0} bytes of memory for each open hold");
+        let more =
+            many.memory()?.checked_sub(few.memory()?).context("the one with few payments is larger")?;
+        let each = more as f64 / f64::from(MANY / 10 - FEW / 10);
+        eprintln!("{each:.0} bytes of memory for each open hold, none in use");
         memory.push(beside(MEGABYTE / each, MEGABYTE / BYTES));
     }
     let bytes = many.bytes;

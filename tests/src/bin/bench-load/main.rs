@@ -117,8 +117,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         page::write(&measured)?;
     }
     if let Some(before) = before {
-        baseline::check(&measured, &before)?;
-        figures::check_targets(&measured)?;
+        let checked = [baseline::check(&measured, &before), figures::check_targets(&measured)];
+        let complaints: Vec<_> =
+            checked.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+        ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(crate) fn table(figures: &[Figure]) -> String {
 fn where_time_goes(figures: &[Figure]) -> String {
     let mut text = String::new();
     for figure in figures.iter().filter(|figure| !figure.where_time_goes.is_empty()) {
-        _ = write!(text, "\nWhere the time goes, {}:\n\n| part | how much |\n| --- | ---: |\n", figure.name);
+        _ = write!(text, "\nDetails of {}:\n\n| part | how much |\n| --- | ---: |\n", figure.name);
         for (part, share) in &figure.where_time_goes {
             _ = writeln!(text, "| {part} | {share} |");
         }

@@ -88,7 +88,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
             bench.run(count, by_count.entry(count).or_default())?;
         }
     }
-    bench.audit.compare_books(&bench.local, &bench.verifiers[0])?;
+    bench.audit.compare_books(&bench.local, &bench.market, &bench.verifiers[0])?;
     let one = by_count.remove(&1).unwrap_or_default();
     Ok(by_count.iter().flat_map(|(count, several)| several.figures(*count, &one)).collect())
 }
