@@ -20,7 +20,8 @@ fn an_owner_reclaims_what_nobody_captured_in_time_and_nothing_else() {
     let settings = [("X402_FINALITY", "[{ commitment = 'confirmed' }]")];
     let mut verifier = Verifier::start_with(&local, &settings).unwrap();
     let (parties, owner) = Parties::open(&local, &verifier).unwrap();
-    let (soon, late) = (now() + 45, now() + 900);
+    // Time enough to be held, also on a busy machine.
+    let (soon, late) = (now() + 75, now() + 900);
     for (amount, capture_deadline) in [(AMOUNT, soon), (ANOTHER, late)] {
         let requirements = parties.requirements(&Terms { amount, request_price: None, capture_deadline });
         let (intent, _) = parties.intent(&requirements, now() + 30).unwrap();
