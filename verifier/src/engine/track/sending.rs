@@ -136,7 +136,7 @@ impl Sending {
         let now = Instant::now();
         // One that was stored before this verifier led may never have reached the node. Whoever stores one now sends it too,
         // or hung up: then it is repeated.
-        let is_inherited = tracked.operation.accepted_at <= self.began_at
+        let is_inherited = tracked.operation.accepted_at < self.began_at
             && !self.retry_at.contains_key(&tracked.operation.id);
         // What was in a block until now has all its bytes at the next look.
         let is_unseen =
