@@ -44,6 +44,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Result;
@@ -67,6 +68,9 @@ pub const ONE_TOKEN: u64 = 1_000_000;
 
 /// The decimals of the local mint.
 pub const DECIMALS: u8 = 6;
+
+/// How long a validator that is up may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The escrow program's address: `X402_ESCROW_PROGRAM_ID` where that is set, as for a program that was built for another
 /// cluster, else a local cluster's.
@@ -146,6 +150,17 @@ impl Local {
     /// The node.
     pub fn validator(&self) -> &Validator {
         &self.validator
+    }
+
+    /// Starts the validator again after [`Validator::kill`], with the ledger that it finds.
+    ///
+    /// # Errors
+    /// If it doesn't answer.
+    pub fn restart_validator(&self) -> Result<()> {
+        self.validator.restart()?;
+        // The first request may go to a connection of before.
+        let answers = || Ok(self.chain.slot().is_ok());
+        self.chain.wait_until("the validator to answer", ANSWER_TIMEOUT, answers)
     }
 
     /// Where keys, databases and logs are.

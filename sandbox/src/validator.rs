@@ -69,11 +69,8 @@ impl Validator {
         self.process().kill();
     }
 
-    /// Starts it again after [`Self::kill`], with the ledger that it finds.
-    ///
-    /// # Errors
-    /// If it doesn't answer.
-    pub fn restart(&self) -> Result<()> {
+    /// Starts it again with the ledger that it finds.
+    pub(crate) fn restart(&self) -> Result<()> {
         *self.process() = spawn(self.folder.path(), self.listens, &self.program, &self.faucet)?;
         self.wait_until_up(CommitmentConfig::finalized())
     }

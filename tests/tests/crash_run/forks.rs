@@ -83,8 +83,7 @@ fn restart(
     is_back: impl FnOnce(),
 ) -> Vec<Sale> {
     let (validator, chain) = (till.local().validator(), &till.local().chain);
-    // The first request after a restart may go to a connection of before.
-    let newest_slot = || chain.slot().or_else(|_| chain.slot()).unwrap();
+    let newest_slot = || chain.slot().unwrap();
     let mut sales = Vec::new();
     let held = loop {
         if forgets {
@@ -112,7 +111,7 @@ fn restart(
     }
     thread::scope(|scope| {
         let noticed = forgets.then(|| scope.spawn(|| till.wait_until_unsettled(held.id)));
-        validator.restart().unwrap();
+        till.local().restart_validator().unwrap();
         if let Some(noticed) = noticed {
             noticed.join().unwrap();
         }

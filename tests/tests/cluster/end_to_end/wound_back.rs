@@ -37,8 +37,7 @@ impl Setting {
 
     /// The cluster's slot.
     fn slot(&self) -> u64 {
-        // The first request after a restart may go to a connection of before.
-        self.local.chain.slot().or_else(|_| self.local.chain.slot()).unwrap()
+        self.local.chain.slot().unwrap()
     }
 
     /// The newest slot that the verifier was told of, or why there is none.
@@ -59,7 +58,7 @@ impl Setting {
         let validator = self.local.validator();
         validator.kill();
         validator.put_ledger_back().unwrap();
-        validator.restart().unwrap();
+        self.local.restart_validator().unwrap();
         // What it says of itself is up to a second old.
         self.wait_for("the verifier not to believe it", || self.seen().is_err());
         let refused = self.seen().unwrap_err();
