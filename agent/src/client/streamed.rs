@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Extra, SCHEME},
+    auth_capture::{Extra, SCHEME},
     field,
     payment::{PaymentRequired, PaymentRequirements},
     payment_identifier,
@@ -107,8 +107,7 @@ impl AgentClient {
         let offer: PaymentRequirements = field::read(option).ok()?;
         let extra = (offer.scheme == SCHEME).then(|| Extra::read(&offer).ok())??;
         payment_identifier::offer(&offer.extra).ok()?;
-        let price =
-            extra.request_price.filter(|_| extra.capture_authorizer == CaptureAuthorizer::SessionKey)?;
+        let price = extra.request_price.filter(|_| extra.is_streamed())?;
         let is_ours = offer.network == self.session.network
             && offer.asset == self.session.mint
             && extra.program == self.session.program;

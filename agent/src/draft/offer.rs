@@ -52,12 +52,11 @@ pub(super) fn least_price(
 ) -> Option<u64> {
     let offers = challenge.accepts.iter().filter_map(|offer| field::read::<PaymentRequirements>(offer).ok());
     let payable = |offer: &PaymentRequirements| {
-        let fits = |extra: Extra| (extra.capture_authorizer == CaptureAuthorizer::SessionKey) == is_streamed;
         offer.scheme == SCHEME
             && offer.network == session.network
             && offer.asset == session.mint
-            // What is wrong with one that can't be read, the verifier says.
-            && Extra::read(offer).is_ok_and(fits)
+            // The verifier says what is wrong with one that can't be read.
+            && Extra::read(offer).is_ok_and(|extra| extra.is_streamed() == is_streamed)
     };
     offers.filter(payable).map(|offer| offer.amount.0).min()
 }
@@ -116,7 +115,7 @@ fn check_streaming(
     maximum_request_price: Option<u64>,
     session: &SessionFile,
 ) -> Result<(), DraftError> {
-    let is_streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
+    let is_streamed = extra.is_streamed();
     require(is_streamed == maximum_request_price.is_some(), "accepted.extra.captureAuthorizer", || {
         if is_streamed { "is a streamed hold, and none was asked for" } else { "is no streamed hold" }.into()
     })?;

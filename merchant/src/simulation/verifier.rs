@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use x402_escrow_wire::{
-    auth_capture::{CaptureAuthorizer, Extra, LifecyclePayload, Payload},
+    auth_capture::{Extra, LifecyclePayload, Payload},
     claim::Claim,
     facilitator::FacilitatorRequest,
     text::Hex32,
@@ -172,7 +172,7 @@ impl Verifier {
                 }
                 let claim = claim.unwrap();
                 let voucher = intent.voucher.map(|voucher| (voucher.amount.0, (claim, voucher.amount.0)));
-                let is_streamed = extra.capture_authorizer == CaptureAuthorizer::SessionKey;
+                let is_streamed = extra.is_streamed();
                 // The voucher is kept once the hold is final enough: until then any may come.
                 let is_final = self.is_honest || !dice.once_in(4);
                 let vouchers = voucher.filter(|_| is_final).into_iter().collect();

@@ -98,6 +98,11 @@ impl Extra {
         }
     }
 
+    /// Whether the hold is streamed: the key that signs the intent signs its captures too.
+    pub fn is_streamed(&self) -> bool {
+        self.capture_authorizer == CaptureAuthorizer::SessionKey
+    }
+
     /// Checks the flow, and that what depends on it fits: a hold can be streamed, and captured later; a charge is neither.
     /// Returns the flow; `None` if it is unknown.
     ///
@@ -122,8 +127,7 @@ impl Extra {
                 }
             }
             Some(PaymentFlow::Escrow) => {
-                let streamed = self.capture_authorizer == CaptureAuthorizer::SessionKey;
-                if streamed != self.request_price.is_some() {
+                if self.is_streamed() != self.request_price.is_some() {
                     let message = format!(
                         "belongs to extra.captureAuthorizer = {SESSION_KEY:?}: a hold is streamed, or it pays for one thing"
                     );
