@@ -54,5 +54,5 @@ pub fn compare(history: &History, hold: Option<&Hold>) -> Comparison {
 }
 
 fn held_by(sums: &Sums) -> Held {
-    Held { captured: Decimal(sums.captured), left: Decimal(sums.ends_at.saturating_sub(sums.captured)) }
+    Held { captured: Decimal(sums.captured), left: Decimal(sums.left()) }
 }

@@ -71,11 +71,7 @@ impl Booked {
             captured: sums.captured,
             fee: sums.fee,
             refunded: sums.refunded,
-            held: if history.authorization().has_landed() {
-                sums.ends_at.saturating_sub(sums.captured)
-            } else {
-                0
-            },
+            held: if history.authorization().has_landed() { sums.left() } else { 0 },
             transaction: decisive.and_then(Tracked::decisive_attempt).map(|attempt| attempt.signature),
         }
     }

@@ -17,6 +17,11 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// What can still be captured.
+    pub fn left(&self) -> u64 {
+        self.ends_at.saturating_sub(self.captured)
+    }
+
     /// The sums of a payment of `amount`, as those of its `operations` make them that count.
     pub fn of<'a>(
         amount: u64,

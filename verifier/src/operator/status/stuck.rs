@@ -111,7 +111,7 @@ pub(super) fn hold(history: &History, now: i64) -> Option<Stuck> {
     let is_held = matches!(history.state(), PaymentState::Authorized | PaymentState::Captured);
     let margin = CAPTURE_MARGIN_SECONDS.min(deadline.saturating_sub(payment.accepted_at) / 2);
     let is_near = (0..=margin).contains(&deadline.saturating_sub(now));
-    let rest = accepted.ends_at.saturating_sub(accepted.captured);
+    let rest = accepted.left();
     // The verifier captures a streamed hold's last voucher by itself.
     if !is_held || !is_near || rest == 0 || history.voucher.is_some() {
         return None;
