@@ -145,18 +145,17 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
 async fn read_held(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
     let family: Family<AmountLabels, Number> = Family::default();
     registry.register("held_base_units", "Held on chain, neither captured nor released", family.clone());
-    let now = app.now();
+    let (now, oldest) = (app.now(), age(DAY_SECONDS));
     let mut by_age: BTreeMap<_, i128> = BTreeMap::new();
     let first = books::minute_of(now.saturating_sub(DAY_SECONDS));
     for HeldOfMinute { minute, asset, held } in app.store.held_since(first).await? {
-        let oldest = age(DAY_SECONDS);
-        let Some(minute) = minute else {
-            *by_age.entry((asset, oldest)).or_default() += held;
-            continue;
-        };
-        // It is in the sum of all, of which what is left over is the oldest.
-        *by_age.entry((asset.clone(), oldest)).or_default() -= held;
-        *by_age.entry((asset, age(now.saturating_sub(books::last_second_of(minute))))).or_default() += held;
+        let mut of_age = oldest;
+        if let Some(minute) = minute {
+            // It is in the sum of all, of which what is left over is the oldest.
+            *by_age.entry((asset.clone(), oldest)).or_default() -= held;
+            of_age = age(now.saturating_sub(books::last_second_of(minute)));
+        }
+        *by_age.entry((asset, of_age)).or_default() += held;
     }
     for ((asset, age), held) in by_age.into_iter().filter(|(_, held)| *held > 0) {
         family.get_or_create(&AmountLabels { asset, age }).set(held as f64);
