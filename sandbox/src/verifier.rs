@@ -124,10 +124,8 @@ impl Verifier {
     /// # Errors
     /// If they differ, with what does.
     pub fn reconcile(&self) -> Result<Value> {
-        let output = Command::new(binary("verifier")?)
+        let output = command(&self.command, &self.folder)?
             .args(["reconcile", "--all", "--json"])
-            .envs(self.command.iter().cloned())
-            .current_dir(&self.folder)
             .output()
             .context("running the verifier")?;
         let [said, complaint] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
@@ -220,10 +218,15 @@ impl Drop for Frozen<'_> {
     }
 }
 
-fn spawn_verifier(environment: &[(&'static str, String)], folder: &Path, url: &str) -> Result<Process> {
+/// The verifier's command line with these variables.
+fn command(environment: &[(&'static str, String)], folder: &Path) -> Result<Command> {
     let mut command = Command::new(binary("verifier")?);
     command.envs(environment.iter().cloned()).current_dir(folder);
-    let mut process = Process::start("verifier", folder, &mut command)?;
+    Ok(command)
+}
+
+fn spawn_verifier(environment: &[(&'static str, String)], folder: &Path, url: &str) -> Result<Process> {
+    let mut process = Process::start("verifier", folder, &mut command(environment, folder)?)?;
     process.wait_until(START_TIMEOUT, || is_ok(&format!("{url}/health")))?;
     Ok(process)
 }
