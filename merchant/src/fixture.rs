@@ -1,10 +1,8 @@
 //! A merchant and its facilitator, as tests have them.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-    sync::{Arc, Mutex},
-};
+mod log;
+
+use std::{path::Path, sync::Arc};
 
 use axum::http::HeaderMap;
 use ed25519_dalek::{Signer, SigningKey};
@@ -20,8 +18,10 @@ use crate::{
     exchange::Exchange,
     facilitator::{Facilitator, Support},
     record::Record,
-    shared::{Clock, Shared, lock},
+    shared::{Clock, Shared},
 };
+
+pub(crate) use log::Log;
 
 pub(crate) fn config() -> MerchantConfig {
     MerchantConfig::new(
@@ -79,34 +79,4 @@ pub(crate) fn signed(headers: &HeaderMap, nonce: u64, authorize_by: i64) -> Paym
 /// A voucher whose signature only the verifier would look at.
 pub(crate) fn voucher(payment_id: Hex32, amount: u64) -> VoucherPayload {
     VoucherPayload { payment_id, amount: Decimal(amount), fee: Decimal(0), signature: Base58([9; 64]) }
-}
-
-/// What one thread logs.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Of this thread, until the guard is dropped.
-    pub(crate) fn of_this_thread() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&lock(&self.0)).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

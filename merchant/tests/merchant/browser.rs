@@ -1,10 +1,6 @@
 //! What a person with a browser sees, what pages of other origins may do, and what the merchant's log says.
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{
     body::Body,
@@ -13,11 +9,11 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::json;
 use tower::ServiceExt;
-use tracing::subscriber::DefaultGuard;
 
 use crate::{
     client::{Answer, Ask},
     facilitator::{Answer::No, MINT},
+    log::Log,
     shop::{PUBLIC_URL, Shop},
 };
 
@@ -97,38 +93,9 @@ async fn pages_of_other_origins_may_read_the_terms_and_what_was_bought() {
     }
 }
 
-/// What this thread logs.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What this thread logs, until the guard is dropped.
-fn logging() -> (Log, DefaultGuard) {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    (log, tracing::subscriber::set_default(subscriber))
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
 #[tokio::test]
 async fn the_log_says_why_a_payment_was_refused_and_that_clients_ask_elsewhere() {
-    let (log, _guard) = logging();
+    let (log, _guard) = Log::of_this_thread();
     let shop = Shop::open().await;
     shop.facilitator.answer_payments(No("insufficient_funds"));
     let answer = shop.buy(&Ask::get("/plain"), 1).await;
@@ -146,7 +113,7 @@ async fn the_log_says_why_a_payment_was_refused_and_that_clients_ask_elsewhere()
 
 #[tokio::test]
 async fn the_log_says_that_the_token_account_is_lost_while_the_merchant_sells() {
-    let (log, _guard) = logging();
+    let (log, _guard) = Log::of_this_thread();
     let shop = Shop::open().await;
     let lost = json!({ "tokenAccount": MINT, "canReceive": false, "decimals": 6, "rentLamports": "2039280" });
     shop.facilitator.say_of_receivers(StatusCode::OK, lost);

@@ -12,6 +12,8 @@ mod command;
 mod facilitator;
 mod identified;
 mod listing;
+#[path = "../../src/fixture/log.rs"]
+mod log;
 mod outage;
 mod record;
 mod refusal;
