@@ -4,8 +4,8 @@ use serde::Serialize;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
-    Action, HoldTerms, Operation, OperationKey, OperationState, Payment, Problem, Sums, Tracked, Voucher,
-    sums,
+    Action, Attempt, HoldTerms, Operation, OperationKey, OperationState, Payment, Problem, Sums, Tracked,
+    Voucher, sums,
 };
 
 /// A payment and all that was done with it, oldest first.
@@ -68,6 +68,11 @@ pub enum RestsOn {
 }
 
 impl History {
+    /// A payment that was accepted a moment ago, by its first operation.
+    pub fn begun(payment: Payment, operation: Operation, attempts: Vec<Attempt>) -> Self {
+        Self { payment, operations: vec![Tracked { operation, attempts }], voucher: None }
+    }
+
     /// What is held, if the payment is held first.
     pub fn hold(&self) -> Option<&HoldTerms> {
         self.payment.hold()

@@ -99,6 +99,17 @@ pub async fn wait(app: &App, caller: &Caller, wanted: Wanted) -> Result<Progress
     wait_from(app, caller, changes, wanted, progress).await
 }
 
+/// How far the operation is at first: as `begun` has it, where its payment is new.
+///
+/// # Errors
+/// If the store failed.
+async fn begin(app: &App, wanted: Wanted, begun: Option<History>) -> Result<Progress, NotAccepted> {
+    match begun.and_then(|history| judge(app, wanted, history)) {
+        Some(progress) => Ok(progress),
+        None => load(app, wanted).await,
+    }
+}
+
 /// The same from where `progress` is. `changes` are those since then.
 async fn wait_from(
     app: &App,

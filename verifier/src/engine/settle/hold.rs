@@ -5,7 +5,7 @@ use x402_escrow_domain::{
     claim::{self, Standing},
     facts::Facts,
     identifier::Binding,
-    payment::{History, HoldTerms, Operation, Payment, Tracked},
+    payment::{History, HoldTerms, Operation, Payment},
     promises::Promises,
     report::Progress,
     verify::intent::{self, Proposal},
@@ -13,7 +13,7 @@ use x402_escrow_domain::{
 use x402_escrow_interface::Address;
 
 use super::{
-    Wanted, accepted, judge, load,
+    Wanted, accepted, begin,
     voucher::{self, First},
     wait_from,
 };
@@ -70,8 +70,7 @@ pub(super) async fn settle(
                     commitment.into(),
                     payment.accepted_at,
                 );
-                let operations = vec![Tracked { operation, attempts: Vec::new() }];
-                begun = Some(History { payment, operations, voucher: None });
+                begun = Some(History::begun(payment, operation, Vec::new()));
             }
             (operation_id, is_new)
         }
@@ -84,10 +83,7 @@ pub(super) async fn settle(
         repeated: !is_new,
         until: Instant::now() + app.settings.settle_timeout,
     };
-    let progress = match begun.and_then(|history| judge(app, wanted, history)) {
-        Some(progress) => progress,
-        None => load(app, wanted).await?,
-    };
+    let progress = begin(app, wanted, begun).await?;
     let mut progress = wait_from(app, caller, changes, wanted, progress).await?;
     // An equal request at the same time may have been faster, and another's.
     if !is_new && !claimed {

@@ -12,14 +12,14 @@ use x402_escrow_domain::{
         requirements::Request,
         transaction,
     },
-    payment::{Action, Attempt, History, Operation, Payment, Terms, Tracked, TransferTerms},
+    payment::{Action, Attempt, History, Operation, Payment, Terms, TransferTerms},
     report::Progress,
     verify::Rejection,
 };
 use x402_escrow_interface::Address;
 use x402_escrow_wire::{auth_capture::Commitment, error_code::ErrorCode};
 
-use super::{Wanted, accepted, judge, load, wait_from};
+use super::{Wanted, accepted, begin, wait, wait_from};
 use crate::{
     chain::recent::TIP_MAY_LACK_BLOCKS,
     engine::{
@@ -51,24 +51,27 @@ pub(super) async fn settle(
     let CheckedTransfer { request, transfer, known, mut is_told_again } = checked;
     let (payment_id, commitment_asked) = (transfer.id, request.requirements.extra.commitment);
     // Before it is stored, so that nothing of it goes unheard.
-    let mut changes = app.changes.of(payment_id);
+    let changes = app.changes.of(payment_id);
     let known = known.as_ref().and_then(|history| history.operations.first());
     let (operation_id, begun) = match known {
         Some(known) => (known.operation.id, None),
         None => {
             let accepted = accept(app, &request, &transfer).await?;
-            is_told_again = check::is_told_again(app, &request, &transfer).await?;
+            is_told_again = match &accepted {
+                // Its id was stored with it.
+                (_, Some(_)) => {
+                    request.identifier.as_ref().is_some_and(|identifier| identifier.is_told_again)
+                }
+                (_, None) => check::is_told_again(app, &request, &transfer).await?,
+            };
             accepted
         }
     };
     let repeated = begun.is_none();
     let wanted = Wanted { payment_id, operation_id, commitment_asked, now: app.now(), repeated, until };
-    let mut progress = match begun.and_then(|history| judge(app, wanted, history)) {
-        Some(progress) => progress,
-        None => load(app, wanted).await?,
-    };
+    let progress = begin(app, wanted, begun).await?;
+    let mut progress = wait_from(app, caller, changes, wanted, progress).await?;
     loop {
-        progress = wait_from(app, caller, changes, wanted, progress).await?;
         if !progress.is_sure_enough() {
             return Ok(progress);
         }
@@ -79,8 +82,7 @@ pub(super) async fn settle(
             Some(Ok(())) => progress.objection = Some(already_told()),
             None if Instant::now() < until => {
                 sleep(RECEIPT_PAUSE).await;
-                changes = app.changes.of(payment_id);
-                progress = load(app, wanted).await?;
+                progress = wait(app, caller, wanted).await?;
                 continue;
             }
             None => progress.objection = Some(not_told(&progress)),
@@ -137,8 +139,8 @@ async fn accept(
     let action = Action::Transfer;
     submit::send_signed(app, payment.id, &action, &attempt).await;
     let operation = Operation::accepted(operation_id, payment.id, action, commitment.into(), now);
-    let tracked = Tracked { operation, attempts: vec![Attempt { operation_id, ..attempt }] };
-    Ok((operation_id, Some(History { payment, operations: vec![tracked], voucher: None })))
+    let attempts = vec![Attempt { operation_id, ..attempt }];
+    Ok((operation_id, Some(History::begun(payment, operation, attempts))))
 }
 
 fn cut_off(fee_payer: &Address) -> Rejection {
