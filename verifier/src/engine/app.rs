@@ -4,7 +4,7 @@ use std::{
     ops::RangeInclusive,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64},
     },
     time::Duration,
 };
@@ -14,8 +14,6 @@ use tokio::sync::{Notify, watch};
 use x402_escrow_domain::{
     books::SessionKey,
     budget::{Budgets, Ledger},
-    cluster::Account,
-    facts,
     gather::GatherSettings,
     policy::{Policies, Policy},
     tokens::{NoTokens, Tokens},
@@ -109,8 +107,6 @@ pub struct App {
     pub suspects: Suspects,
     /// Whether the store took no write when that was last tried.
     pub is_unwritable: AtomicBool,
-    /// Whether the escrow program was not on the cluster when that was last looked at.
-    pub lacks_program: AtomicBool,
     /// Whether the service is stopping: followers must go.
     pub is_stopping: watch::Sender<bool>,
 }
@@ -254,7 +250,6 @@ impl App {
             changes: Changes::default(),
             suspects: Suspects::default(),
             is_unwritable: AtomicBool::new(false),
-            lacks_program: AtomicBool::new(false),
             is_stopping: watch::Sender::new(false),
         };
         app.cluster.ask(app.chain.as_ref()).await;
@@ -286,13 +281,6 @@ impl App {
     /// What is accepted, and how final it must be, under the consensus that the cluster runs.
     pub fn policy(&self) -> &Policy {
         self.policies.of(self.cluster.consensus())
-    }
-
-    /// Whether the escrow program is on the cluster, going by its account there. Notes it, for whoever asks next.
-    pub fn finds_program(&self, account: Option<&Account>) -> bool {
-        let is_found = facts::is_program(account);
-        self.lacks_program.store(!is_found, Ordering::Relaxed);
-        is_found
     }
 
     /// This machine's time, unix seconds.

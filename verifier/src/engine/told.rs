@@ -1,11 +1,16 @@
-//! Which consensus the cluster runs, and which transactions it takes, as far as its nodes told.
+//! Which consensus the cluster runs, which transactions it takes, and whether it has the escrow program, as far as its nodes
+//! told.
 
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
-use x402_escrow_domain::{cluster::Consensus, transaction::Version};
+use x402_escrow_domain::{
+    cluster::{Account, Consensus},
+    facts::is_program,
+    transaction::Version,
+};
 
 use crate::chain::{Chain, facts};
 
@@ -14,6 +19,7 @@ use crate::chain::{Chain, facts};
 pub struct Told {
     consensus: Mutex<Consensus>,
     takes_version_1: AtomicBool,
+    lacks_program: AtomicBool,
 }
 
 impl Told {
@@ -27,7 +33,19 @@ impl Told {
         if self.takes_version_1.load(Ordering::Relaxed) { Version::One } else { Version::Legacy }
     }
 
-    /// Asks for both. What was told before holds while no node answers.
+    /// Whether the escrow program was not on the cluster when that was last looked at.
+    pub fn lacks_program(&self) -> bool {
+        self.lacks_program.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the escrow program is on the cluster, going by its account there, and returns it.
+    pub fn note_program(&self, account: Option<&Account>) -> bool {
+        let is_found = is_program(account);
+        self.lacks_program.store(!is_found, Ordering::Relaxed);
+        is_found
+    }
+
+    /// Asks for consensus and transactions. What was told before holds while no node answers.
     pub async fn ask(&self, chain: &dyn Chain) {
         match chain.consensus().await {
             Ok(told) => {

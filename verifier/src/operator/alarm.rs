@@ -120,7 +120,7 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
     let addresses = [app.rules.fee_payer, app.rules.program];
     let snapshot = app.chain.accounts(&addresses, Commitment::Processed).await?;
     let account = |index: usize| snapshot.accounts.get(index).and_then(Option::as_ref);
-    if !app.finds_program(account(1)) {
+    if !app.cluster.note_program(account(1)) {
         tracing::error!(
             program = %app.rules.program,
             "the escrow program is not on this cluster: nothing can be held, and /supported does not offer it"

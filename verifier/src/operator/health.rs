@@ -184,7 +184,7 @@ async fn check_chain(app: &App, health: &mut Health) {
             app.rules.fee_payer
         ));
     }
-    if !app.finds_program(next().as_ref()) {
+    if !app.cluster.note_program(next().as_ref()) {
         health.reasons.push(format!(
             "the escrow program {} is not on this cluster: set program_id to its address there, or rpc_url to a node \
              of its cluster",

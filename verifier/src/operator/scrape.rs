@@ -197,7 +197,7 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     }
     let lamports = account(1).map_or(0, |account| account.lamports);
     register(registry, "fee_payer_lamports", "What the fee payer has", lamports as f64);
-    let found = if app.finds_program(account(2)) { 1.0 } else { 0.0 };
+    let found = if app.cluster.note_program(account(2)) { 1.0 } else { 0.0 };
     register(registry, "program_found", "Whether the escrow program is on the cluster", found);
     let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
     if let Some(seconds) = left {

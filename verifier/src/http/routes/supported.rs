@@ -1,6 +1,6 @@
 //! What can be settled here.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde_json::{Map, Value, json};
@@ -43,11 +43,12 @@ pub async fn supported(State(app): State<Arc<App>>) -> Json<SupportedResponse> {
         pays_fee(),
     ]);
     let transfers = || Map::from_iter([("tokens".to_owned(), transferred.clone()), pays_fee()]);
-    let mut kinds = vec![kind(X402_VERSION, exact::SCHEME, network, transfers())];
+    let mut kinds = Vec::new();
     // A merchant that starts where nothing could be held hears of it at once. One that sells goes on with what it knows.
-    if !app.lacks_program.load(Ordering::Relaxed) {
-        kinds.insert(0, kind(X402_VERSION, auth_capture::SCHEME, network, program));
+    if !app.cluster.lacks_program() {
+        kinds.push(kind(X402_VERSION, auth_capture::SCHEME, network, program));
     }
+    kinds.push(kind(X402_VERSION, exact::SCHEME, network, transfers()));
     if let Some(name) = v1::network_name(network) {
         kinds.push(kind(v1::X402_VERSION, exact::SCHEME, name, transfers()));
     }
