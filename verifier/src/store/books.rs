@@ -64,7 +64,9 @@ impl Store {
         let mut held = Differences::new();
         for history in &histories.rows {
             if let Some(before) = before.get(&history.payment.id) {
-                book(&mut transaction, before, &Booked::of(history), &mut held).await?;
+                let booked = Booked::of(history);
+                book(&mut transaction, before, &booked).await?;
+                held::note(&mut held, before, i128::from(booked.held) - i128::from(before.booked.held));
             }
         }
         if let Some(last) = rows.last() {
@@ -87,18 +89,11 @@ impl Store {
     }
 }
 
-/// Writes a payment's books, and notes in `held` how what it holds has changed.
-async fn book(
-    connection: &mut AnyConnection,
-    before: &Entry,
-    booked: &Booked,
-    held: &mut Differences,
-) -> Result<(), StoreError> {
+async fn book(connection: &mut AnyConnection, before: &Entry, booked: &Booked) -> Result<(), StoreError> {
     if *booked == before.booked {
         return Ok(());
     }
     write(connection, &before.id, booked).await?;
-    held::note(held, before, i128::from(booked.held) - i128::from(before.booked.held));
     let difference = booked.total().since(before.booked.total());
     if difference == Total::default() {
         return Ok(());

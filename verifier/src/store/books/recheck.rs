@@ -69,9 +69,10 @@ async fn recheck(connection: &mut AnyConnection, repair: bool) -> Result<Recheck
             entries.add(|| row::get(row, "id").unwrap_or_default(), read::entry(row))?;
         }
         found.unreadable.extend(entries.unreadable);
-        for (entry, held) in recheck_payments(connection, entries.rows, &mut found, repair).await? {
-            for sum in HeldSum::with(&entry) {
-                *sums.entry(sum).or_default() += i128::from(held);
+        recheck_payments(connection, &mut entries.rows, &mut found, repair).await?;
+        for entry in &entries.rows {
+            for sum in HeldSum::with(entry) {
+                *sums.entry(sum).or_default() += i128::from(entry.booked.held);
             }
         }
     }
@@ -81,34 +82,31 @@ async fn recheck(connection: &mut AnyConnection, repair: bool) -> Result<Recheck
     Ok(found)
 }
 
-/// Compares payments with their operations. Returns each with what its books say is held, then.
+/// Compares payments with their operations. With `repair`, `entries` say afterwards what their operations say.
 async fn recheck_payments(
     connection: &mut AnyConnection,
-    entries: Vec<Entry>,
+    entries: &mut [Entry],
     found: &mut Recheck,
     repair: bool,
-) -> Result<Vec<(Entry, u64)>, StoreError> {
+) -> Result<(), StoreError> {
     let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
     // A payment whose operations can't be read is left as it is booked.
     let histories = histories::histories(connection, &ids).await?.rows;
     let by_id: HashMap<_, _> =
         histories.iter().map(|history| (history.payment.id, Booked::of(history))).collect();
-    let mut checked = Vec::with_capacity(entries.len());
     for entry in entries {
-        let mut held = entry.booked.held;
-        if let Some(booked) = by_id.get(&entry.id).filter(|booked| booked.held != held)
+        if let Some(booked) = by_id.get(&entry.id).filter(|booked| booked.held != entry.booked.held)
             && !is_to_book(connection, &entry.id).await?
         {
             found.payments.push(Hex32(entry.id));
             if repair {
                 // The sums are compared after this, and corrected as a whole.
-                book(connection, &entry, booked, &mut held::Differences::new()).await?;
-                held = booked.held;
+                book(connection, entry, booked).await?;
+                entry.booked = *booked;
             }
         }
-        checked.push((entry, held));
     }
-    Ok(checked)
+    Ok(())
 }
 
 /// Compares the stored sums with `sums`.
