@@ -15,10 +15,12 @@ use super::{StoreError, row};
 /// How many transactions' bytes one statement reads.
 const READ_TOGETHER: usize = 64;
 
-static READ_BYTES: LazyLock<String> = LazyLock::new(|| {
-    let places: Vec<_> = (1..=READ_TOGETHER).map(|place| format!("${place}")).collect();
-    format!("SELECT signature, bytes FROM transaction_bytes WHERE signature IN ({})", places.join(", "))
-});
+static READ_ONE: LazyLock<String> = LazyLock::new(|| read_of(1));
+static READ_MANY: LazyLock<String> = LazyLock::new(|| read_of(READ_TOGETHER));
+
+fn read_of(count: usize) -> String {
+    format!("SELECT signature, bytes FROM transaction_bytes WHERE signature IN ({})", row::places(count))
+}
 
 /// Adds a transaction to its operation, which is sent by it. The bytes are stored with the first of a transaction's
 /// operations.
@@ -63,10 +65,12 @@ pub(super) async fn read_bytes(
     let sent: Vec<_> = sent.into_iter().collect();
     let mut known: HashMap<Signature, Vec<u8>> = HashMap::new();
     for signatures in sent.chunks(READ_TOGETHER) {
-        let mut query = sqlx::query(READ_BYTES.as_str());
-        for place in 0..READ_TOGETHER {
-            query = query.bind(signatures.get(place).map(|signature| Base58(*signature).to_string()));
-        }
+        let (query, count) = match signatures {
+            [_] => (&READ_ONE, 1),
+            _ => (&READ_MANY, READ_TOGETHER),
+        };
+        let query = row::filled(signatures, count)
+            .fold(sqlx::query(query.as_str()), |query, signature| query.bind(Base58(*signature).to_string()));
         for found in &query.fetch_all(&mut *connection).await? {
             known.insert(row::parse::<Base58<64>>(found, "signature")?.0, row::get(found, "bytes")?);
         }

@@ -30,8 +30,7 @@ static MANY: LazyLock<Queries> = LazyLock::new(|| Queries::of(READ_TOGETHER));
 
 impl Queries {
     fn of(count: usize) -> Self {
-        let ids: Vec<_> = (1..=count).map(|number| format!("${number}")).collect();
-        let ids = ids.join(", ");
+        let ids = row::places(count);
         Self {
             count,
             payments: format!("SELECT * FROM payments WHERE id IN ({ids})"),
@@ -52,9 +51,8 @@ impl Queries {
         query: &'static str,
         ids: &[Digest],
     ) -> Result<Vec<AnyRow>, StoreError> {
-        // The last one fills up what is left: no row comes twice.
-        let repeated = ids.iter().chain(ids.last().into_iter().cycle()).take(self.count);
-        let query = repeated.fold(sqlx::query(query), |query, id| query.bind(Hex32(*id).to_string()));
+        let filled = row::filled(ids, self.count);
+        let query = filled.fold(sqlx::query(query), |query, id| query.bind(Hex32(*id).to_string()));
         Ok(query.fetch_all(connection).await?)
     }
 }

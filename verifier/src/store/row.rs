@@ -17,6 +17,17 @@ use x402_escrow_wire::{
 
 use super::StoreError;
 
+/// So many places for values, as `IN` has them.
+pub(super) fn places(count: usize) -> String {
+    let places: Vec<_> = (1..=count).map(|number| format!("${number}")).collect();
+    places.join(", ")
+}
+
+/// `some`, and the last of them again until they are `count`: then none is found twice by `IN`.
+pub(super) fn filled<T>(some: &[T], count: usize) -> impl Iterator<Item = &T> {
+    some.iter().chain(some.last().into_iter().cycle()).take(count)
+}
+
 /// Reads a column that is stored as it is.
 pub(super) fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T, StoreError>
 where
