@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use hyper::body::Bytes;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
-use x402_escrow_wire::error_code::ErrorCode;
+use x402_escrow_wire::purchase::verdict;
 
 use crate::connection::{Connection, is_yes};
 
@@ -19,10 +19,6 @@ const LEFT_OUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Until when there must be a yes: longer than any number of freezes holds it up.
 const DECIDED_WITHIN: Duration = Duration::from_secs(180);
-
-/// Codes of answers that decide nothing: the request is to be sent again.
-const UNDECIDED: [ErrorCode; 3] =
-    [ErrorCode::SettlementPending, ErrorCode::UnexpectedSettleError, ErrorCode::UnexpectedVerifyError];
 
 /// The connections of one caller.
 pub(crate) struct Proxy<'a> {
@@ -87,13 +83,13 @@ impl Behind<'_> {
     }
 }
 
+/// Whether the request is to be sent again.
 fn is_undecided(answer: &[u8]) -> bool {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Refusal {
         error_reason: String,
     }
-    serde_json::from_slice(answer).is_ok_and(|Refusal { error_reason }: Refusal| {
-        UNDECIDED.iter().any(|code| code.as_str() == error_reason)
-    })
+    serde_json::from_slice(answer)
+        .is_ok_and(|Refusal { error_reason }: Refusal| verdict::is_undecided(&error_reason))
 }
