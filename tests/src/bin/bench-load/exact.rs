@@ -101,14 +101,8 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
 }
 
 fn figure(name: &str, unit: &str, target: f64, rounds: Vec<Round>) -> Figure {
-    Figure {
-        name: format!("{NAME}, {name}"),
-        compared_with: "x402-facilitator-local 2.0.2, which stores nothing".to_owned(),
-        unit: unit.to_owned(),
-        target,
-        rounds,
-        where_time_goes: Vec::new(),
-    }
+    let peer = "x402-facilitator-local 2.0.2, which stores nothing";
+    Figure::new(format!("{NAME}, {name}"), peer, unit, target, rounds)
 }
 
 impl Bench<'_> {

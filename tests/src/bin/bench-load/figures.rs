@@ -21,6 +21,18 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
+    /// A figure that says nothing of where time goes.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        compared_with: &str,
+        unit: &str,
+        target: f64,
+        rounds: Vec<Round>,
+    ) -> Self {
+        let (name, compared_with, unit) = (name.into(), compared_with.to_owned(), unit.to_owned());
+        Self { name, compared_with, unit, target, rounds, where_time_goes: Vec::new() }
+    }
+
     /// The median of the rounds' ratios.
     pub(crate) fn ratio(&self) -> f64 {
         median(self.rounds.iter().map(Round::ratio))

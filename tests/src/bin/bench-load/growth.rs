@@ -90,13 +90,8 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         "ready after {start:.2} s, and {:.2} s with few; {bytes:.0} bytes of disk each",
         few.start.as_secs_f64()
     );
-    let figure = |name: &str, compared_with: &str, unit: &str, target, rounds| Figure {
-        name: format!("{NAME}, {name}"),
-        compared_with: compared_with.to_owned(),
-        unit: unit.to_owned(),
-        target,
-        rounds,
-        where_time_goes: Vec::new(),
+    let figure = |name: &str, compared_with: &str, unit: &str, target, rounds| {
+        Figure::new(format!("{NAME}, {name}"), compared_with, unit, target, rounds)
     };
     let few = "the same with 1,000 payments stored, 100 of them open";
     Ok(vec![

@@ -85,13 +85,8 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         attacked.push(Round { subject: answers(&hostile), compared: answers(&subject) });
     }
     let fees = (0..plan.patient_rounds).map(|_| bench.fees()).collect::<Result<_>>()?;
-    let figure = |name: &str, compared_with: &str, unit: &str, target, rounds| Figure {
-        name: format!("{NAME}, {name}"),
-        compared_with: compared_with.to_owned(),
-        unit: unit.to_owned(),
-        target,
-        rounds,
-        where_time_goes: Vec::new(),
+    let figure = |name: &str, compared_with: &str, unit: &str, target, rounds| {
+        Figure::new(format!("{NAME}, {name}"), compared_with, unit, target, rounds)
     };
     let relayed = "the same authorizations one to a transaction, straight to the node";
     Ok(vec![

@@ -118,14 +118,7 @@ mod tests {
 
     fn verdict(ratios: &[f64], lowest: f64) -> Result<()> {
         let round = |ratio: &f64| Round { subject: measured(*ratio, 1.0), compared: measured(1.0, 1.0) };
-        let figure = Figure {
-            name: "vouchers".to_owned(),
-            compared_with: String::new(),
-            unit: String::new(),
-            target: 0.0,
-            rounds: ratios.iter().map(round).collect(),
-            where_time_goes: Vec::new(),
-        };
+        let figure = Figure::new("vouchers", "", "", 0.0, ratios.iter().map(round).collect());
         let accepted = Accepted { median: 0.4, lowest, highest: 0.42 };
         check(&[figure], &Baseline::from([("vouchers".to_owned(), accepted)]))
     }

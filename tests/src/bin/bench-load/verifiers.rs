@@ -195,15 +195,9 @@ impl Several {
         let mut where_time_goes = self.parts();
         where_time_goes
             .extend(one.parts().into_iter().map(|(part, share)| (format!("one alone, {part}"), share)));
-        let holds = Figure {
-            name: format!("{NAME}, {count}"),
-            compared_with: "one verifier on PostgreSQL".to_owned(),
-            unit: "holds a second".to_owned(),
-            target: 1.0,
-            rounds: rounds.collect(),
-            where_time_goes,
-        };
-        [holds, self.interrupted(count)]
+        let (name, one) = (format!("{NAME}, {count}"), "one verifier on PostgreSQL");
+        let holds = Figure::new(name, one, "holds a second", 1.0, rounds.collect());
+        [Figure { where_time_goes, ..holds }, self.interrupted(count)]
     }
 
     fn interrupted(&self, count: usize) -> Figure {
@@ -212,14 +206,11 @@ impl Several {
         let served = |interruption: Duration| 1.0 / interruption.as_secs_f64();
         let subject = Measured { per_second: served(longest), ..Measured::of(all().collect(), longest) };
         let compared = processor::measured(served(SERVED_AGAIN_WITHIN), 1.0);
-        Figure {
-            name: format!("{NAME}, {count}, frozen at random"),
-            compared_with: format!("an interruption of {} s", SERVED_AGAIN_WITHIN.as_secs()),
-            unit: "interruptions that fit into a second, each as long as the longest".to_owned(),
-            target: 1.0,
-            rounds: vec![Round { subject, compared }],
-            where_time_goes: self.interruptions(),
-        }
+        let name = format!("{NAME}, {count}, frozen at random");
+        let limit = format!("an interruption of {} s", SERVED_AGAIN_WITHIN.as_secs());
+        let unit = "interruptions that fit into a second, each as long as the longest";
+        let figure = Figure::new(name, &limit, unit, 1.0, vec![Round { subject, compared }]);
+        Figure { where_time_goes: self.interruptions(), ..figure }
     }
 
     /// The median of each part.

@@ -66,14 +66,7 @@ pub(crate) fn processor(plan: Plan) -> Result<Vec<Figure>> {
 
 fn figure(name: &str, unit: &str, target: f64, rounds: Vec<Round>) -> Figure {
     let handler = "an axum handler that reads the request, checks one strict signature and answers alike";
-    Figure {
-        name: name.to_owned(),
-        compared_with: handler.to_owned(),
-        unit: unit.to_owned(),
-        target,
-        rounds,
-        where_time_goes: Vec::new(),
-    }
+    Figure::new(name, handler, unit, target, rounds)
 }
 
 fn compare(local: &Local, plan: Plan, settings: &[(&'static str, &str)]) -> Result<Compared> {
@@ -120,14 +113,8 @@ fn compare(local: &Local, plan: Plan, settings: &[(&'static str, &str)]) -> Resu
 
 pub(crate) fn in_process(plan: Plan) -> Result<Vec<Figure>> {
     let job = in_process::Job { rounds: plan.rounds, measured: plan.measured };
-    Ok(vec![Figure {
-        name: IN_PROCESS.to_owned(),
-        compared_with: "the strict check of its signature alone".to_owned(),
-        unit: "a second".to_owned(),
-        target: 0.9,
-        rounds: Part::start(in_process::ROLE, &job)?.said()?,
-        where_time_goes: Vec::new(),
-    }])
+    let rounds = Part::start(in_process::ROLE, &job)?.said()?;
+    Ok(vec![Figure::new(IN_PROCESS, "the strict check of its signature alone", "a second", 0.9, rounds)])
 }
 
 /// Sends vouchers of all streams.
