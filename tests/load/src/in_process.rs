@@ -83,8 +83,7 @@ fn per_second(time: Duration, work: impl Fn()) -> Measured {
         (0..100).for_each(|_| work());
         count += 100;
     }
-    let per_second = f64::from(count) / started.elapsed().as_secs_f64();
-    Measured { per_second, median_milliseconds: None, slowest_of_hundred_milliseconds: None }
+    Measured::rate(f64::from(count) / started.elapsed().as_secs_f64())
 }
 
 fn signed(key: &SigningKey, id: [u8; 32]) -> VoucherPayload {

@@ -17,6 +17,11 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// A rate of something that nothing answers.
+    pub fn rate(per_second: f64) -> Self {
+        Self { per_second, median_milliseconds: None, slowest_of_hundred_milliseconds: None }
+    }
+
     /// Summarises answers: how long each took, and in how much time all of them came.
     pub fn of(mut answered: Vec<Duration>, elapsed: Duration) -> Self {
         answered.sort();

@@ -118,7 +118,7 @@ impl Bench<'_> {
         let each = |seconds: f64| seconds * 1000.0 / paid.count as f64;
         let (all, until_answered) = (each(spent), each(answered));
         eprintln!("  {all:.2} ms of processor time each, {until_answered:.2} until all were answered");
-        Ok((paid.measured, processor::measured(paid.count as f64, spent)))
+        Ok((paid.measured, Measured::rate(paid.count as f64 / spent)))
     }
 
     fn pay(&self, facilitator: &Facilitator, path: &str, callers: usize, warm_up: Duration) -> Result<Paid> {

@@ -113,11 +113,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
 
 /// Of something that nothing answers.
 fn beside(subject: f64, compared: f64) -> Round {
-    Round { subject: alone(subject), compared: alone(compared) }
-}
-
-fn alone(per_second: f64) -> Measured {
-    Measured { per_second, median_milliseconds: None, slowest_of_hundred_milliseconds: None }
+    Round { subject: Measured::rate(subject), compared: Measured::rate(compared) }
 }
 
 /// What `/metrics` says.
@@ -201,7 +197,7 @@ impl Side {
             held.measured.per_second,
             1.0 / per_second
         );
-        Ok((held.measured, alone(per_second)))
+        Ok((held.measured, Measured::rate(per_second)))
     }
 
     /// How many rounds the tracker has made, and how many seconds they took.

@@ -173,8 +173,7 @@ impl Bench {
         let spent = before - self.local.chain.lamports(&self.verifier.fee_payer)?;
         let each = spent as f64 / held.payments.len() as f64;
         eprintln!("{each:.0} lamports for each payment that was held and captured");
-        let per_second = LAMPORTS as f64 / each;
-        Ok(Measured { per_second, median_milliseconds: None, slowest_of_hundred_milliseconds: None })
+        Ok(Measured::rate(LAMPORTS as f64 / each))
     }
 }
 

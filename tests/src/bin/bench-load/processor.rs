@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context, Result};
-use x402_escrow_load::measured::Measured;
 
 /// What the system counts processor time in.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -36,11 +35,6 @@ fn read(stat: &str) -> Option<(String, f64)> {
     let (_, name) = before.split_once('(')?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
     Some((name.to_owned(), f64::from(ticks.sum::<Result<u32, _>>().ok()?) / TICKS_PER_SECOND))
-}
-
-/// So many for each second of processor time.
-pub(crate) fn measured(count: f64, seconds: f64) -> Measured {
-    Measured { per_second: count / seconds, median_milliseconds: None, slowest_of_hundred_milliseconds: None }
 }
 
 #[cfg(test)]

@@ -111,13 +111,12 @@ fn write(figures: &[Figure]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use x402_escrow_load::measured::Round;
+    use x402_escrow_load::measured::{Measured, Round};
 
     use super::*;
-    use crate::processor::measured;
 
     fn verdict(ratios: &[f64], lowest: f64) -> Result<()> {
-        let round = |ratio: &f64| Round { subject: measured(*ratio, 1.0), compared: measured(1.0, 1.0) };
+        let round = |ratio: &f64| Round { subject: Measured::rate(*ratio), compared: Measured::rate(1.0) };
         let figure = Figure::new("vouchers", "", "", 0.0, ratios.iter().map(round).collect());
         let accepted = Accepted { median: 0.4, lowest, highest: 0.42 };
         check(&[figure], &Baseline::from([("vouchers".to_owned(), accepted)]))

@@ -205,7 +205,7 @@ impl Several {
         let longest = all().max().unwrap_or_default();
         let served = |interruption: Duration| 1.0 / interruption.as_secs_f64();
         let subject = Measured { per_second: served(longest), ..Measured::of(all().collect(), longest) };
-        let compared = processor::measured(served(SERVED_AGAIN_WITHIN), 1.0);
+        let compared = Measured::rate(served(SERVED_AGAIN_WITHIN));
         let name = format!("{NAME}, {count}, frozen at random");
         let limit = format!("an interruption of {} s", SERVED_AGAIN_WITHIN.as_secs());
         let unit = "interruptions that fit into a second, each as long as the longest";

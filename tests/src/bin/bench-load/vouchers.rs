@@ -81,7 +81,7 @@ fn compare(local: &Local, plan: Plan, settings: &[(&'static str, &str)]) -> Resu
         let before = processor::seconds(process)?;
         let sent = send(plan, &key, to, streams)?;
         let count: u64 = sent.last.iter().zip(streams).map(|(last, stream)| last - stream.last).sum();
-        let processor = processor::measured(count as f64, processor::seconds(process)? - before);
+        let processor = Measured::rate(count as f64 / (processor::seconds(process)? - before));
         Ok((sent, processor))
     };
     // Tells how the other is to answer.
