@@ -79,7 +79,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for callers in [FEW, MANY] {
         let (mut settled, mut processor) = (Vec::new(), Vec::new());
-        for _ in 0..plan.patient_rounds {
+        for _ in 0..plan.rounds {
             let (compared, of_compared) = bench.settle(&theirs, callers)?;
             let (subject, of_subject) = bench.settle(&ours, callers)?;
             settled.push(Round { subject, compared });

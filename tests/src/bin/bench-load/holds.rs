@@ -84,7 +84,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         let hostile = bench.hold(256, 13)?.measured;
         attacked.push(Round { subject: answers(&hostile), compared: answers(&subject) });
     }
-    let fees = (0..plan.patient_rounds).map(|_| bench.fees()).collect::<Result<_>>()?;
+    let fees = (0..plan.rounds).map(|_| bench.fees()).collect::<Result<_>>()?;
     let figure = |name: &str, compared_with: &str, unit: &str, target, rounds| {
         Figure::new(format!("{NAME}, {name}"), compared_with, unit, target, rounds)
     };

@@ -60,8 +60,6 @@ struct Arguments {
 pub(crate) struct Plan {
     /// How often each of the two is measured.
     pub(crate) rounds: usize,
-    /// The same of what waits for a final block each time.
-    pub(crate) patient_rounds: usize,
     /// Before each measurement, not counted.
     pub(crate) warm_up: Duration,
     /// Each measurement.
@@ -100,12 +98,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     // A baseline that can't be read is known before minutes of measuring.
     let before = if arguments.check { Some(baseline::read()?) } else { None };
-    let plan = Plan {
-        rounds: 3,
-        patient_rounds: 3,
-        warm_up: Duration::from_millis(500),
-        measured: Duration::from_secs(6),
-    };
+    let plan = Plan { rounds: 3, warm_up: Duration::from_millis(500), measured: Duration::from_secs(6) };
     let mut measured = Vec::new();
     for (name, measure) in chosen(&SUBJECTS, &arguments.only)? {
         eprintln!("measuring {name}");

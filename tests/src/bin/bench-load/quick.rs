@@ -16,12 +16,8 @@ const ACCEPT: &str = "cargo xtask bench load --quick --write-baseline";
 const SUBJECTS: [(&str, Measure); 2] =
     [(vouchers::PROCESSOR, vouchers::processor), (vouchers::IN_PROCESS, vouchers::in_process)];
 
-const PLAN: Plan = Plan {
-    rounds: 5,
-    patient_rounds: 1,
-    warm_up: Duration::from_millis(500),
-    measured: Duration::from_millis(1_500),
-};
+const PLAN: Plan =
+    Plan { rounds: 5, warm_up: Duration::from_millis(500), measured: Duration::from_millis(1_500) };
 /// Of a baseline, so that its spread says something.
 const BASELINE_ROUNDS: usize = 20;
 
