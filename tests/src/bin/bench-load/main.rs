@@ -92,9 +92,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     clean_up_when_interrupted()?;
     if arguments.quick {
-        let measured = quick::run(&arguments.only, arguments.write_baseline)?;
-        show(&measured, arguments.json)?;
-        return quick::finish(&measured, arguments.write_baseline);
+        return quick::run(arguments);
     }
     // A baseline that can't be read is known before minutes of measuring.
     let before = if arguments.check { Some(baseline::read()?) } else { None };
@@ -129,7 +127,7 @@ pub(crate) fn chosen(
 }
 
 /// Prints the figures, as JSON or as a table.
-fn show(measured: &[Figure], as_json: bool) -> Result<()> {
+pub(crate) fn show(measured: &[Figure], as_json: bool) -> Result<()> {
     let mut output = io::stdout().lock();
     if as_json {
         writeln!(output, "{}", serde_json::to_string(measured)?)?;

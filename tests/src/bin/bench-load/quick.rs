@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use x402_escrow_tests::local::checkout;
 
-use crate::{Measure, Plan, baseline::LEAST_SHARE, chosen, figures::Figure, vouchers};
+use crate::{Arguments, Measure, Plan, baseline::LEAST_SHARE, chosen, figures::Figure, show, vouchers};
 
 const BASELINE: &str = "tests/bench-load-quick-baseline.json";
 const ACCEPT: &str = "cargo xtask bench load --quick --write-baseline";
@@ -34,13 +34,15 @@ struct Accepted {
 
 type Baseline = BTreeMap<String, Accepted>;
 
-/// Measures what is chosen. What seems to be worse than the baseline is measured twice: a machine can be slow for a while.
-pub(crate) fn run(only: &str, is_baseline: bool) -> Result<Vec<Figure>> {
+/// Measures what is chosen, and makes the ratios the baseline, or fails if one is a quarter below it. What seems to be
+/// worse than the baseline is measured twice: a machine can be slow for a while.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let is_baseline = arguments.write_baseline;
     // One that can't be read is known before minutes of measuring.
     let before = if is_baseline { Baseline::new() } else { read()? };
     let plan = if is_baseline { Plan { rounds: BASELINE_ROUNDS, ..PLAN } } else { PLAN };
     let mut measured = Vec::new();
-    for (name, measure) in chosen(&SUBJECTS, only)? {
+    for (name, measure) in chosen(&SUBJECTS, &arguments.only)? {
         eprintln!("measuring {name}");
         let mut figures = measure(plan)?;
         if figures.iter().any(|figure| has_fallen(figure, before.get(&figure.name))) {
@@ -49,12 +51,8 @@ pub(crate) fn run(only: &str, is_baseline: bool) -> Result<Vec<Figure>> {
         }
         measured.extend(figures);
     }
-    Ok(measured)
-}
-
-/// Makes the ratios the baseline, or fails if one is a quarter below it.
-pub(crate) fn finish(figures: &[Figure], is_baseline: bool) -> Result<()> {
-    if is_baseline { write(figures) } else { check(figures, &read()?) }
+    show(&measured, arguments.json)?;
+    if is_baseline { write(&measured) } else { check(&measured, &before) }
 }
 
 /// Whether the ratio is a quarter below one that is steady enough to tell.
