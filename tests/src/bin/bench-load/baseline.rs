@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use serde::{Serialize, de::DeserializeOwned};
 use x402_escrow_tests::local::checkout;
 
 use crate::figures::Figure;
@@ -15,18 +16,26 @@ pub(crate) const LEAST_SHARE: f64 = 0.75;
 
 /// The ratios that are committed, by the subjects' names.
 pub(crate) fn read() -> Result<BTreeMap<String, f64>> {
-    let text = fs::read_to_string(checkout().join(BASELINE))
-        .with_context(|| format!("reading {BASELINE}; `{ACCEPT}` writes it"))?;
-    serde_json::from_str(&text).with_context(|| format!("{BASELINE} has no ratios; `{ACCEPT}` writes them"))
+    read_file(BASELINE, ACCEPT)
+}
+
+/// Reads a baseline, which the command `accept` writes.
+pub(crate) fn read_file<T: DeserializeOwned>(file: &str, accept: &str) -> Result<BTreeMap<String, T>> {
+    let text = fs::read_to_string(checkout().join(file))
+        .with_context(|| format!("reading {file}; `{accept}` writes it"))?;
+    serde_json::from_str(&text).with_context(|| format!("{file} has no ratios; `{accept}` writes them"))
 }
 
 /// Makes these ratios the baseline.
 pub(crate) fn write(figures: &[Figure]) -> Result<()> {
     let rounded = |ratio: f64| (ratio * 100.0).round() / 100.0;
-    let ratios = figures.iter().map(|figure| (&figure.name, rounded(figure.ratio())));
-    let json =
-        serde_json::to_string_pretty(&ratios.collect::<BTreeMap<_, _>>()).context("ratios are JSON")?;
-    fs::write(checkout().join(BASELINE), json + "\n").with_context(|| format!("writing {BASELINE}"))
+    let ratios = figures.iter().map(|figure| (figure.name.clone(), rounded(figure.ratio())));
+    write_file(BASELINE, &ratios.collect())
+}
+
+pub(crate) fn write_file<T: Serialize>(file: &str, ratios: &BTreeMap<String, T>) -> Result<()> {
+    let json = serde_json::to_string_pretty(ratios).context("ratios are JSON")?;
+    fs::write(checkout().join(file), json + "\n").with_context(|| format!("writing {file}"))
 }
 
 /// Fails if a ratio is a quarter below the baseline's, and names all that are.
@@ -41,9 +50,12 @@ pub(crate) fn check(figures: &[Figure], before: &BTreeMap<String, f64>) -> Resul
             Some(_) => {}
         }
     }
+    judge(&complaints, BASELINE, ACCEPT)
+}
+
+/// Fails if there are complaints.
+pub(crate) fn judge(complaints: &[String], file: &str, accept: &str) -> Result<()> {
     let list = complaints.join("\n  ");
-    if complaints.is_empty() {
-        return Ok(());
-    }
-    bail!("worse than {BASELINE}:\n  {list}\nTo accept this: {ACCEPT}")
+    ensure!(complaints.is_empty(), "worse than {file}:\n  {list}\nTo accept this: {accept}");
+    Ok(())
 }

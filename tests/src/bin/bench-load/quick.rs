@@ -2,13 +2,12 @@
 //! `dev`, which optimises what they spend their time in. Their ratios say nothing of a release, so they have a baseline of
 //! their own. Processor time is compared, since it depends neither on the disk nor on what else the machine does.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use x402_escrow_tests::local::checkout;
 
-use crate::{Arguments, Measure, Plan, baseline::LEAST_SHARE, chosen, figures::Figure, show, vouchers};
+use crate::{Arguments, Measure, Plan, baseline, chosen, figures::Figure, show, vouchers};
 
 const BASELINE: &str = "tests/bench-load-quick-baseline.json";
 const ACCEPT: &str = "cargo xtask bench load --quick --write-baseline";
@@ -22,7 +21,7 @@ const PLAN: Plan =
 const BASELINE_ROUNDS: usize = 20;
 
 /// A ratio is judged only if no round of its baseline was further below the median: half of what is a failure.
-const STEADY_SHARE: f64 = (1.0 + LEAST_SHARE) / 2.0;
+const STEADY_SHARE: f64 = (1.0 + baseline::LEAST_SHARE) / 2.0;
 
 /// A ratio as it was when it was accepted: the median of the rounds, and the lowest and the highest of them.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -39,7 +38,7 @@ type Baseline = BTreeMap<String, Accepted>;
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let is_baseline = arguments.write_baseline;
     // One that can't be read is known before minutes of measuring.
-    let before = if is_baseline { Baseline::new() } else { read()? };
+    let before = if is_baseline { Baseline::new() } else { baseline::read_file(BASELINE, ACCEPT)? };
     let plan = if is_baseline { Plan { rounds: BASELINE_ROUNDS, ..PLAN } } else { PLAN };
     let mut measured = Vec::new();
     for (name, measure) in chosen(&SUBJECTS, &arguments.only)? {
@@ -57,18 +56,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Whether the ratio is a quarter below one that is steady enough to tell.
 fn has_fallen(figure: &Figure, before: Option<&Accepted>) -> bool {
-    before.is_some_and(|before| is_steady(before) && figure.ratio() < before.median * LEAST_SHARE)
+    before.is_some_and(|before| is_steady(before) && figure.ratio() < before.median * baseline::LEAST_SHARE)
 }
 
 fn is_steady(accepted: &Accepted) -> bool {
     accepted.lowest >= accepted.median * STEADY_SHARE
 }
 
-fn check(figures: &[Figure], baseline: &Baseline) -> Result<()> {
+fn check(figures: &[Figure], before: &Baseline) -> Result<()> {
     let mut complaints = Vec::new();
     for figure in figures {
         let (name, ratio) = (&figure.name, figure.ratio());
-        match baseline.get(name) {
+        match before.get(name) {
             None => complaints.push(format!("{name} is not in the baseline")),
             Some(before) if has_fallen(figure, Some(before)) => {
                 complaints.push(format!("{name} fell from {:.3} to {ratio:.3}", before.median));
@@ -79,17 +78,7 @@ fn check(figures: &[Figure], baseline: &Baseline) -> Result<()> {
             Some(_) => {}
         }
     }
-    let list = complaints.join("\n  ");
-    if complaints.is_empty() {
-        return Ok(());
-    }
-    bail!("worse than {BASELINE}:\n  {list}\nTo accept this: {ACCEPT}")
-}
-
-fn read() -> Result<Baseline> {
-    let text = fs::read_to_string(checkout().join(BASELINE))
-        .with_context(|| format!("reading {BASELINE}; `{ACCEPT}` writes it"))?;
-    serde_json::from_str(&text).with_context(|| format!("{BASELINE} has no ratios; `{ACCEPT}` writes them"))
+    baseline::judge(&complaints, BASELINE, ACCEPT)
 }
 
 fn write(figures: &[Figure]) -> Result<()> {
@@ -99,8 +88,7 @@ fn write(figures: &[Figure]) -> Result<()> {
         let (median, lowest, highest) = (rounded(figure.ratio()), rounded(lowest), rounded(highest));
         (figure.name.clone(), Accepted { median, lowest, highest })
     });
-    let json = serde_json::to_string_pretty(&accepted.collect::<Baseline>()).context("ratios are JSON")?;
-    fs::write(checkout().join(BASELINE), json + "\n").with_context(|| format!("writing {BASELINE}"))
+    baseline::write_file(BASELINE, &accepted.collect())
 }
 
 #[cfg(test)]
