@@ -42,15 +42,25 @@ impl Part {
 
     /// Starts a program that reads a line and writes lines, and tells it what it needs to know.
     pub(crate) fn run(command: &mut Command, told: &impl Serialize) -> Result<Self> {
+        let part = Self::spawn(command)?;
+        part.tell(&serde_json::to_string(told)?)?;
+        Ok(part)
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("starting {}", command.get_program().display()))?;
         let output = BufReader::new(child.stdout.take().context("its standard output")?);
-        let mut input = child.stdin.as_ref().context("its standard input")?;
-        writeln!(input, "{}", serde_json::to_string(told)?).context("telling it what to do")?;
         Ok(Self { child, output })
+    }
+
+    /// Writes it a line.
+    pub(crate) fn tell(&self, line: &str) -> Result<()> {
+        let mut input = self.child.stdin.as_ref().context("its standard input")?;
+        writeln!(input, "{line}").context("telling it what to do")
     }
 
     pub(crate) fn process_id(&self) -> u32 {
@@ -59,10 +69,16 @@ impl Part {
 
     /// What it says next.
     pub(crate) fn said<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let line = self.line()?;
+        serde_json::from_str(&line).with_context(|| format!("it said {line}"))
+    }
+
+    /// Its next line.
+    pub(crate) fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         self.output.read_line(&mut line).context("waiting for it")?;
         ensure!(!line.is_empty(), "it ended without an answer");
-        serde_json::from_str(&line).with_context(|| format!("it said {line}"))
+        Ok(line)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+
+use crate::parts::Part;
 
 /// How often to look.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -26,29 +27,13 @@ pub(crate) type Seen = BTreeMap<String, usize>;
 
 /// Looks at the lock of the database with this URL for so long.
 pub(crate) fn watch(url: &str, time: Duration) -> Result<Seen> {
-    let mut psql = Command::new("psql")
-        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", url])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting psql")?;
-    let seen = look(&mut psql, time);
-    // It may have ended already.
-    _ = psql.kill();
-    _ = psql.wait();
-    seen
-}
-
-fn look(psql: &mut Child, time: Duration) -> Result<Seen> {
-    let mut asks = psql.stdin.take().context("psql's standard input")?;
-    let mut answers = BufReader::new(psql.stdout.take().context("psql's standard output")?);
+    let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"];
+    let mut psql = Part::spawn(Command::new("psql").args(options).arg(url))?;
     let (started, mut seen) = (Instant::now(), Seen::new());
     while started.elapsed() < time {
-        writeln!(asks, "{QUERY}").context("asking psql")?;
-        let mut line = String::new();
-        answers.read_line(&mut line).context("waiting for psql")?;
-        ensure!(!line.is_empty(), "psql ended without an answer");
-        *seen.entry(line.trim().to_owned()).or_default() += 1;
+        psql.tell(QUERY)?;
+        let answer = psql.line().context("asking psql")?;
+        *seen.entry(answer.trim().to_owned()).or_default() += 1;
         thread::sleep(INTERVAL);
     }
     Ok(seen)
