@@ -1,7 +1,7 @@
 //! What a verifier carries with a million payments in its database, beside one with a thousand.
 
 use std::{
-    fs, thread,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,7 @@ use crate::{
     figures::Figure,
     holds::{LAMPORTS, SETTINGS, address},
     market::Market,
-    parts::Part,
+    parts::{self, Part},
     vouchers,
 };
 
@@ -62,17 +62,14 @@ struct Side {
 }
 
 pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
-    let local = Local::start(&|text| eprintln!("{text}"))?;
+    let local = parts::cluster()?;
     let mut few = Side::open(&local, "few", FEW)?;
     let mut many = Side::open(&local, "many", MANY)?;
     let [mut vouched, mut held, mut tracked, mut scraped, mut memory] = [const { Vec::new() }; 5];
     for _ in 0..plan.rounds {
         vouched.push(Round { compared: few.vouch(plan)?, subject: many.vouch(plan)? });
-        // Neither has anything to follow while the other is measured.
         let (few_held, few_tracked) = few.hold(&local, plan)?;
-        few.wait_until_idle()?;
         let (many_held, many_tracked) = many.hold(&local, plan)?;
-        many.wait_until_idle()?;
         held.push(Round { compared: few_held, subject: many_held });
         tracked.push(Round { compared: few_tracked, subject: many_tracked });
     }
@@ -197,6 +194,9 @@ impl Side {
             held.measured.per_second,
             1.0 / per_second
         );
+        // It has nothing to follow while the other is measured.
+        let is_idle = || Ok(!numbers(&self.operator_url)?.contains("x402_operations{"));
+        local.chain.wait_until("all holds to be final", IDLE_TIMEOUT, is_idle)?;
         Ok((held.measured, Measured::rate(per_second)))
     }
 
@@ -205,16 +205,6 @@ impl Side {
         let numbers = numbers(&self.operator_url)?;
         let of = |what: &str| sum(&numbers, &format!("x402_tracking_seconds_{what} "));
         Ok((of("count")?, of("sum")?))
-    }
-
-    /// Waits until all holds are final.
-    fn wait_until_idle(&self) -> Result<()> {
-        let started = Instant::now();
-        while numbers(&self.operator_url)?.contains("x402_operations{") {
-            ensure!(started.elapsed() < IDLE_TIMEOUT, "operations are still not final");
-            thread::sleep(Duration::from_millis(200));
-        }
-        Ok(())
     }
 
     fn scrape(&self) -> Result<Measured> {
