@@ -5,11 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 use x402_escrow_load::{
     crowding,
-    holding::{self, Held},
     measured::{Measured, Round},
     sending::Stream,
 };
@@ -22,7 +21,7 @@ use x402_escrow_wire::text::Hex32;
 use crate::{
     Plan,
     figures::Figure,
-    holds::{LAMPORTS, SETTINGS, address},
+    holds::{LAMPORTS, SETTINGS},
     market::Market,
     parts::{self, Part},
     vouchers,
@@ -36,7 +35,6 @@ const FEW: u32 = 1_000;
 /// How many pay; one more is for hostile callers, of which there are none here.
 const PAYERS: usize = 16;
 const CALLERS: usize = 64;
-const WARM_UP: Duration = Duration::from_secs(2);
 const SCRAPES: usize = 50;
 /// How long it may take until nothing is under way.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -171,29 +169,11 @@ impl Side {
 
     /// The holds of callers, and the tracker's rounds meanwhile.
     fn hold(&mut self, local: &Local, plan: Plan) -> Result<(Measured, Measured)> {
-        let job = holding::Job {
-            to: address(&self.verifier.url),
-            accepted: self.market.accepted.clone(),
-            payers: self.market.payers.clone(),
-            callers: CALLERS,
-            hostile: 0,
-            node: address(local.rpc_url()),
-            relay: [0; 32],
-            warm_up: WARM_UP,
-            measured: plan.measured,
-        };
         let looks_before = self.looks()?;
-        let held: Held = Part::start(holding::ROLE, &job)?.said()?;
+        let held = self.market.hold(local, &self.verifier, CALLERS, (0, [0; 32]), plan)?;
         let looks = self.looks()?;
         let per_second = (looks.0 - looks_before.0) / (looks.1 - looks_before.1);
-        self.market.payers = held.payers;
-        let (refused, answer) = &held.refused;
-        ensure!(*refused == 0, "{refused} callers were answered no, one of them {answer:?}");
-        eprintln!(
-            "{:.0} holds a second, a tracker's round in {:.4} s",
-            held.measured.per_second,
-            1.0 / per_second
-        );
+        eprintln!("a tracker's round in {:.4} s", 1.0 / per_second);
         // It has nothing to follow while the other is measured.
         let is_idle = || Ok(!numbers(&self.operator_url)?.contains("x402_operations{"));
         local.chain.wait_until("all holds to be final", IDLE_TIMEOUT, is_idle)?;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_load::{
-    holding::{self, Held},
+    holding::Held,
     measured::{Measured, Round},
     relaying::{self, Relayed},
     settling,
@@ -63,7 +63,7 @@ struct Bench {
 }
 
 /// Before each measurement: as long as the first answers take.
-const WARM_UP: Duration = Duration::from_secs(2);
+pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
 
 pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     let local = parts::cluster()?;
@@ -126,26 +126,8 @@ impl Bench {
     }
 
     fn hold(&mut self, callers: usize, hostile: usize) -> Result<Held> {
-        let job = holding::Job {
-            to: address(&self.verifier.url),
-            accepted: self.market.accepted.clone(),
-            payers: self.market.payers.clone(),
-            callers,
-            hostile,
-            node: address(self.local.rpc_url()),
-            relay: *self.relay.secret_bytes(),
-            warm_up: WARM_UP,
-            measured: self.plan.measured,
-        };
-        let held: Held = Part::start(holding::ROLE, &job)?.said()?;
-        self.market.payers.clone_from(&held.payers);
-        let (refused, answer) = &held.refused;
-        eprintln!(
-            "{:.0} holds a second of {callers} callers, {hostile} of them hostile",
-            held.measured.per_second
-        );
-        ensure!(*refused == 0, "{refused} honest callers were answered no, one of them {answer:?}");
-        Ok(held)
+        let hostile = (hostile, *self.relay.secret_bytes());
+        self.market.hold(&self.local, &self.verifier, callers, hostile, self.plan)
     }
 
     /// For how many payments a SOL of fees is enough, of many at once and of one at a time.

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ed25519_dalek::SigningKey;
 use solana_sdk::signature::{Keypair, Signer};
 use x402_escrow_interface::{
@@ -10,13 +10,15 @@ use x402_escrow_interface::{
     instruction::{SessionLimits, deposit, open_escrow, open_session},
     receivers::ANYONE,
 };
-use x402_escrow_load::{merchant::Merchant, payer::Payer};
+use x402_escrow_load::{holding, merchant::Merchant, payer::Payer};
 use x402_escrow_tests::local::{Grant, Local, ONE_TOKEN, Verifier, parties::now, program_id};
 use x402_escrow_wire::{
     auth_capture::{CaptureAuthorizer, Extra},
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32},
 };
+
+use crate::{Plan, holds, parts::Part};
 
 /// What each payment is of, in base units.
 pub(crate) const AMOUNT: u64 = 100;
@@ -75,6 +77,35 @@ impl Market {
         })?;
         let merchant = Merchant::new(*merchant.secret_bytes(), accepted.clone());
         Ok(Self { payers: payers.concat(), accepted, merchant })
+    }
+
+    /// Has callers ask for holds. So many of them are hostile, and pay with that key for what they send.
+    pub(crate) fn hold(
+        &mut self,
+        local: &Local,
+        verifier: &Verifier,
+        callers: usize,
+        (hostile, relay): (usize, [u8; 32]),
+        plan: Plan,
+    ) -> Result<holding::Held> {
+        let job = holding::Job {
+            to: holds::address(&verifier.url),
+            accepted: self.accepted.clone(),
+            payers: self.payers.clone(),
+            callers,
+            hostile,
+            node: holds::address(local.rpc_url()),
+            relay,
+            warm_up: holds::WARM_UP,
+            measured: plan.measured,
+        };
+        let held: holding::Held = Part::start(holding::ROLE, &job)?.said()?;
+        self.payers.clone_from(&held.payers);
+        let (refused, answer) = &held.refused;
+        let rate = held.measured.per_second;
+        eprintln!("{rate:.0} holds a second of {callers} callers, {hostile} of them hostile");
+        ensure!(*refused == 0, "{refused} honest callers were answered no, one of them {answer:?}");
+        Ok(held)
     }
 
     /// How many payments are held, but for those of the first payer.
