@@ -44,12 +44,7 @@ impl World {
     /// Ends the lease of a leader that crashed, as it ends by itself ten seconds later.
     pub(super) async fn end_lease(&self) {
         if let Database::Postgres(_) = self.place.database {
-            let pool = self.connect().await;
-            sqlx::query("UPDATE leader SET leads_until = clock_timestamp() - interval '1 second'")
-                .execute(&pool)
-                .await
-                .unwrap();
-            pool.close().await;
+            self.write("UPDATE leader SET leads_until = clock_timestamp() - interval '1 second'").await;
         }
     }
 
@@ -76,13 +71,12 @@ impl World {
 
     /// Has ten thousand others register webhooks.
     pub(crate) async fn crowd_webhooks(&self) {
-        let pool = self.connect().await;
-        let crowd =
+        self.write(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000)
              INSERT INTO merchant_webhooks (receiver, receiver_authorizer, signed_until)
-             SELECT 'somebody ' || n, '', 0 FROM numbers";
-        sqlx::raw_sql(crowd).execute(&pool).await.unwrap();
-        pool.close().await;
+             SELECT 'somebody ' || n, '', 0 FROM numbers",
+        )
+        .await;
     }
 
     /// How SQLite finds what a statement needs, step by step.
@@ -108,29 +102,22 @@ impl World {
 
     /// How many transactions' bytes are stored.
     pub(crate) async fn kept_transactions(&self) -> i64 {
-        let pool = self.connect().await;
-        let count =
-            sqlx::query_scalar("SELECT count(*) FROM transaction_bytes").fetch_one(&pool).await.unwrap();
-        pool.close().await;
-        count
+        self.count("SELECT count(*) FROM transaction_bytes").await
     }
 
     /// Number of payments of the scheme `exact` in the store.
     pub(crate) async fn exact_rows(&self) -> i64 {
-        let pool = self.connect().await;
-        let count = sqlx::query_scalar("SELECT count(*) FROM payments WHERE scheme = 'exact'")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-        pool.close().await;
-        count
+        self.count("SELECT count(*) FROM payments WHERE scheme = 'exact'").await
     }
 
     /// Number of payments that are not over.
     pub(crate) async fn open_holds(&self) -> i64 {
+        self.count("SELECT count(*) FROM payments WHERE review_at IS NOT NULL").await
+    }
+
+    async fn count(&self, query: &'static str) -> i64 {
         let pool = self.connect().await;
-        let open = "SELECT count(*) FROM payments WHERE review_at IS NOT NULL";
-        let count = sqlx::query_scalar(open).fetch_one(&pool).await.unwrap();
+        let count = sqlx::query_scalar(query).fetch_one(&pool).await.unwrap();
         pool.close().await;
         count
     }
