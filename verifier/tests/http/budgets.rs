@@ -108,8 +108,7 @@ async fn a_payer_that_used_up_its_budget_is_told_when_to_try_again_and_others_ar
     world.settled(&world.capture(first, 400, false)).await;
     world.settled(&world.void(world.payment_id(&second), 0)).await;
     world.cluster.state().level = Commitment::Finalized;
-    let is_final = |operation: &Value| operation["status"] == "finalized";
-    world.until(first, |payment| payment["operations"].as_array().unwrap().iter().all(is_final)).await;
+    world.until_final(first).await;
     world.cluster.pass_seconds(601);
     world.until(first, |payment| payment["state"] == "ended").await;
     assert_eq!(world.escrow_account().held, 0);

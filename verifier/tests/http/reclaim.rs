@@ -13,12 +13,6 @@ fn kinds(payment: &serde_json::Value) -> Vec<String> {
     transactions.iter().map(|one| one["kind"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Waits until nothing is under way: only then is a payment's end for the verifier to decide.
-async fn all_final(world: &World, id: Hex32) {
-    let is_final = |operation: &serde_json::Value| operation["status"] == "finalized";
-    world.until(id, |payment| payment["operations"].as_array().unwrap().iter().all(is_final)).await;
-}
-
 #[tokio::test]
 async fn a_hold_is_reclaimed_after_its_capture_deadline_and_its_rent_comes_back() {
     let world = World::new().await;
@@ -26,7 +20,7 @@ async fn a_hold_is_reclaimed_after_its_capture_deadline_and_its_rent_comes_back(
     let before = lamports();
     let id = world.authorize(1000, 1).await;
     world.cluster.state().level = Commitment::Finalized;
-    all_final(&world, id).await;
+    world.until_final(id).await;
     world.cluster.pass_seconds(600);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(world.payment(id).await["state"], "authorized", "not before the deadline has passed");
@@ -49,8 +43,8 @@ async fn a_partly_captured_hold_is_reclaimed_and_an_ended_one_left_alone() {
     world.settled(&world.capture(partly, 400, false)).await;
     let ended = world.authorize(1000, 2).await;
     world.settled(&world.capture(ended, 400, true)).await;
-    all_final(&world, partly).await;
-    all_final(&world, ended).await;
+    world.until_final(partly).await;
+    world.until_final(ended).await;
     world.cluster.pass_seconds(601);
     let payment = world.until(partly, |payment| payment["state"] == "ended").await;
     assert_eq!((&payment["captured"], &payment["released"]), (&json!("400"), &json!("600")));
@@ -78,7 +72,7 @@ async fn a_reclaim_that_failed_is_made_again() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
     world.cluster.state().level = Commitment::Finalized;
-    all_final(&world, id).await;
+    world.until_final(id).await;
     // A leader's clock that is behind.
     world.fail_next(0, EscrowError::CaptureDeadlineNotPassed);
     world.cluster.pass_seconds(601);
@@ -97,7 +91,7 @@ async fn ended_elsewhere() -> (World, Hex32) {
     let world = World::new().await;
     world.cluster.state().level = Commitment::Finalized;
     let id = world.authorize(1000, 1).await;
-    all_final(&world, id).await;
+    world.until_final(id).await;
     world.remove_hold(1);
     world.cluster.state().slot += 1;
     (world, id)
@@ -141,7 +135,7 @@ async fn a_look_that_failed_is_made_again_at_once_and_not_at_the_next_interval()
     let mut world = World::new().await;
     world.cluster.state().level = Commitment::Finalized;
     let id = world.authorize(1000, 1).await;
-    all_final(&world, id).await;
+    world.until_final(id).await;
     world.crash().await;
     world.cluster.pass_seconds(601);
     world.cluster.state().is_down = true;

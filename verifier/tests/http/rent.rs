@@ -42,8 +42,7 @@ async fn no_rent_stays_locked_however_a_payment_ends() {
 
     // Nobody ends the last one: the verifier does, and gets its rent.
     assert!(world.has_rent(ids[5]).await);
-    let is_final = |operation: &serde_json::Value| operation["status"] == "finalized";
-    world.until(ids[5], |payment| payment["operations"].as_array().unwrap().iter().all(is_final)).await;
+    world.until_final(ids[5]).await;
     world.cluster.pass_seconds(601);
     world.until(ids[5], |payment| payment["state"] == "ended").await;
     assert!(!world.has_rent(ids[5]).await);

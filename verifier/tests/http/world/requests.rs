@@ -146,4 +146,10 @@ impl World {
         }
         panic!("it did not come to that: {:#}", self.payment(id).await);
     }
+
+    /// Waits until no operation is under way: only then is a payment's end for the verifier to decide.
+    pub(crate) async fn until_final(&self, id: Hex32) {
+        let is_final = |operation: &Value| operation["status"] == "finalized";
+        self.until(id, |payment| payment["operations"].as_array().unwrap().iter().all(is_final)).await;
+    }
 }
