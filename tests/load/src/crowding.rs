@@ -39,11 +39,7 @@ pub struct Job {
 ///
 /// # Errors
 /// If it is not one of this version's verifier.
-pub fn crowd(job: &Job) -> Result<f64> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(fill(job))
-}
-
-async fn fill(job: &Job) -> Result<f64> {
+pub async fn crowd(job: &Job) -> Result<f64> {
     let options = SqliteConnectOptions::new().filename(&job.database);
     let mut connection = SqliteConnection::connect_with(&options).await.context("opening the database")?;
     run(&mut connection, SESSION).await?;

@@ -66,11 +66,7 @@ pub struct Held {
 ///
 /// # Errors
 /// If the verifier doesn't answer.
-pub fn hold(job: Job) -> Result<Held> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
-}
-
-async fn run(job: Job) -> Result<Held> {
+pub async fn hold(job: Job) -> Result<Held> {
     let payers = Arc::new(Mutex::new(Payers::new(job.payers.clone(), job.accepted.clone())?));
     let job = Arc::new(job);
     let from = Instant::now() + job.warm_up;

@@ -22,17 +22,21 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     match env::args().nth(1).as_deref() {
-        Some(sending::ROLE) => say(&sending::send(told()?)?),
+        Some(sending::ROLE) => say(&block_on(sending::send(told()?))?),
         Some(in_process::ROLE) => say(&in_process::measure(told()?)?),
-        Some(holding::ROLE) => say(&holding::hold(told()?)?),
-        Some(crowding::ROLE) => say(&crowding::crowd(&told()?)?),
-        Some(spreading::ROLE) => say(&spreading::spread(told()?)?),
-        Some(settling::ROLE) => say(&settling::settle(told()?)?),
-        Some(paying::ROLE) => say(&paying::pay(told()?)?),
-        Some(relaying::ROLE) => say(&relaying::relay(told()?)?),
+        Some(holding::ROLE) => say(&block_on(holding::hold(told()?))?),
+        Some(crowding::ROLE) => say(&block_on(crowding::crowd(&told()?))?),
+        Some(spreading::ROLE) => say(&block_on(spreading::spread(told()?))?),
+        Some(settling::ROLE) => say(&block_on(settling::settle(told()?))?),
+        Some(paying::ROLE) => say(&block_on(paying::pay(told()?))?),
+        Some(relaying::ROLE) => say(&block_on(relaying::relay(told()?))?),
         Some(peer::ROLE) => peer::serve(told()?, say),
         other => bail!("{other:?} is no part: `cargo xtask bench load` starts this"),
     }
+}
+
+fn block_on<T>(part: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(part)
 }
 
 fn told<T: DeserializeOwned>() -> Result<T> {

@@ -61,11 +61,7 @@ pub struct Paid {
 ///
 /// # Errors
 /// If the facilitator or the node doesn't answer.
-pub fn pay(job: Job) -> Result<Paid> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
-}
-
-async fn run(job: Job) -> Result<Paid> {
+pub async fn pay(job: Job) -> Result<Paid> {
     let mut node = Node::connect(&job.node).await?;
     let wallets = Wallets::new(&job.payers, job.accepted.clone(), node.blockhash().await?)?;
     let (wallets, job) = (Arc::new(Mutex::new(wallets)), Arc::new(job));

@@ -69,11 +69,7 @@ struct Shared {
 ///
 /// # Errors
 /// If the node doesn't take them, or one is in no block.
-pub fn relay(job: Job) -> Result<Relayed> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
-}
-
-async fn run(job: Job) -> Result<Relayed> {
+pub async fn relay(job: Job) -> Result<Relayed> {
     let mut node = Node::connect(&job.node).await?;
     let shared = Arc::new(Shared {
         payers: Mutex::new(Payers::new(job.payers, job.accepted)?),

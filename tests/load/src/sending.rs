@@ -67,11 +67,7 @@ pub struct Sent {
 ///
 /// # Errors
 /// If it isn't answered yes.
-pub fn send(job: Job) -> Result<Sent> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
-}
-
-async fn run(job: Job) -> Result<Sent> {
+pub async fn send(job: Job) -> Result<Sent> {
     let seconds = (job.warm_up + job.measured).as_secs_f64();
     let count = (MOST_PER_SECOND * seconds / job.streams.len() as f64).ceil() as u64;
     let key = SigningKey::from_bytes(&job.session_key);

@@ -29,11 +29,7 @@ pub struct Job {
 ///
 /// # Errors
 /// If one is answered no.
-pub fn settle(job: Job) -> Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
-}
-
-async fn run(job: Job) -> Result<()> {
+pub async fn settle(job: Job) -> Result<()> {
     let (job, next) = (Arc::new(job), Arc::new(AtomicUsize::new(0)));
     let mut callers = JoinSet::new();
     for _ in 0..job.callers {

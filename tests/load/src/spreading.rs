@@ -79,11 +79,7 @@ pub struct Settled {
 ///
 /// # Errors
 /// If a right request is refused, or not answered yes for minutes.
-pub fn spread(job: Job) -> Result<Spread> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(job))
-}
-
-async fn run(job: Job) -> Result<Spread> {
+pub async fn spread(job: Job) -> Result<Spread> {
     let payers = Arc::new(Mutex::new(Payers::new(job.payers.clone(), job.accepted.clone())?));
     let job = Arc::new(job);
     let from = Instant::now() + job.warm_up;
