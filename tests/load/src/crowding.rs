@@ -127,22 +127,19 @@ async fn copy(
     let operations_before: i64 = sqlx::query_scalar(last).fetch_one(&mut *connection).await?;
     for (table, order) in [("operations", "rowid"), ("vouchers", "id"), ("voucher_claims", "id")] {
         let columns = self::columns(connection, table, &["id", "payment_id"]).await?;
-        let of = |table: &str| {
-            columns.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
-        };
         run(
             connection,
             &format!(
                 "INSERT INTO {table} ({columns}, payment_id) SELECT {}, payments.id
                  FROM payments CROSS JOIN {table} AS original
                  WHERE payments.rowid > {before} AND original.payment_id = '{id}' ORDER BY payments.{order}",
-                of("original")
+                qualified("original", &columns)
             ),
         )
         .await?;
     }
     let columns = self::columns(connection, "transactions", &["operation_id", "signature"]).await?;
-    let of_original = columns.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ");
+    let of_original = qualified("t", &columns);
     run(
         connection,
         &format!(
@@ -164,6 +161,10 @@ async fn columns(connection: &mut SqliteConnection, table: &str, but: &[&str]) -
         .fetch_all(&mut *connection)
         .await?;
     Ok(names.into_iter().filter(|name| !but.contains(&name.as_str())).collect::<Vec<_>>().join(", "))
+}
+
+fn qualified(table: &str, columns: &str) -> String {
+    columns.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes the sums of what is held, as the verifier does.
