@@ -18,9 +18,9 @@ const PAUSE_MILLISECONDS: Range<u64> = 3_000..6_000;
 const FROZEN_MILLISECONDS: Range<u64> = 16_000..19_000;
 /// For how long after it woke a verifier may still do harm.
 pub(crate) const AFTERMATH: Duration = Duration::from_millis(2_500);
-/// How often to ask who leads.
 /// How long there may be no leader before one of them is frozen.
 const LED_WITHIN: Duration = Duration::from_secs(60);
+/// How often to ask who leads.
 const POLL: Duration = Duration::from_millis(50);
 
 /// A freeze that is to come.
@@ -89,13 +89,11 @@ impl Planned {
         let (from, since) = (unix_milliseconds(), Instant::now());
         let frozen = verifiers[place].freeze();
         let led = place == leader;
+        let another_leads =
+            || (0..verifiers.len()).any(|other| other != place && leads(other).unwrap_or(false));
         let mut led_again_after = None;
         while since.elapsed() < self.length {
-            let others = (0..verifiers.len()).filter(|other| *other != place);
-            if led
-                && led_again_after.is_none()
-                && others.into_iter().any(|other| leads(other).unwrap_or(false))
-            {
+            if led && led_again_after.is_none() && another_leads() {
                 led_again_after = Some(since.elapsed());
             }
             thread::sleep(POLL);
