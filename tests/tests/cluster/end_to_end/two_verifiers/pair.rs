@@ -146,14 +146,9 @@ impl Pair {
     pub(super) fn kill(&self, leader: usize) -> Duration {
         let killed = Instant::now();
         self.sides[leader].verifier.kill_now();
-        self.wait_until_it_leads(1 - leader);
-        killed.elapsed()
-    }
-
-    /// Waits until a verifier says that it leads, in place of one that can't any more.
-    pub(super) fn wait_until_it_leads(&self, side: usize) {
-        let leads = || self.sides[side].verifier.is_leading();
+        let leads = || self.sides[1 - leader].verifier.is_leading();
         self.local.chain.wait_until("the other verifier to lead", TAKEN_OVER_WITHIN, leads).unwrap();
+        killed.elapsed()
     }
 
     pub(super) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
