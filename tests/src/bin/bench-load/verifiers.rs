@@ -1,17 +1,14 @@
 //! Two and four verifiers over one PostgreSQL beside one: how many holds a second, and how long nobody serves when one of
 //! them is frozen. In the end every payment that was answered yes must be on chain once, and in the books.
 
-use std::{
-    collections::BTreeMap,
-    env, thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, env, thread, time::Duration};
 
 use anyhow::{Context, Result};
 use rand::{SeedableRng, rngs::StdRng};
 use x402_escrow_load::{
     measured::{Measured, Round},
     spreading::{self, Spread},
+    unix_milliseconds,
 };
 use x402_escrow_tests::{
     database::OwnDatabase,
@@ -97,7 +94,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
 fn seed() -> Result<u64> {
     match env::var(SEED) {
         Ok(text) => text.parse().with_context(|| format!("{SEED}={text} is no number")),
-        Err(_) => Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs()),
+        Err(_) => Ok(unix_milliseconds()),
     }
 }
 
