@@ -27,6 +27,7 @@ use x402_escrow_agent::{
     spending::SpendingFile,
 };
 use x402_escrow_interface::deployment::LOCAL_PROGRAM_ID;
+pub(crate) use x402_escrow_wire::clock::unix_now;
 use x402_escrow_wire::{payment::PaymentPayload, text::Base58};
 
 use server::{draft, known, sell};
@@ -291,8 +292,4 @@ pub(crate) async fn served(agent: &AgentClient, request: &Request) -> Fetched {
         Outcome::Served(fetched) => fetched,
         other => panic!("{other:?}"),
     }
-}
-
-pub(crate) fn unix_now() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
 }

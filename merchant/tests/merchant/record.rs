@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use x402_escrow_merchant::{Merchant, MerchantConfig};
-use x402_escrow_wire::payment::PaymentPayload;
+use x402_escrow_wire::{clock::unix_now, payment::PaymentPayload};
 
 use crate::{
     client::{Ask, sign_until},
@@ -21,8 +21,7 @@ use crate::{
 const USED: (u16, &str) = (402, "duplicate_settlement");
 
 fn seconds_from_now(seconds: i64) -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    now.cast_signed() + seconds
+    unix_now() + seconds
 }
 
 impl Shop {

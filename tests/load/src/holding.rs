@@ -97,7 +97,7 @@ async fn ask(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told<He
     let mut connection = Connection::open(&job.to).await?;
     let mut told = Told::default();
     while Instant::now() < measured.end {
-        let signed = lock(payers).sign()?;
+        let signed = lock(payers).sign();
         let asked = Instant::now();
         let answer = connection.post("/settle", signed.body.into()).await?;
         told.note(signed.payment_id, &answer, asked, &measured);
@@ -109,7 +109,7 @@ async fn attack(job: &Job, payers: &Mutex<Payers>, from: Instant) -> Result<Told
     let (mut connection, mut node) = (Connection::open(&job.to).await?, Node::connect(&job.node).await?);
     let relay = Keypair::new_from_array(job.relay);
     while Instant::now() < from + job.measured {
-        let [mine, asked_for] = lock(payers).sign_twice()?;
+        let [mine, asked_for] = lock(payers).sign_twice();
         let blockhash = node.blockhash().await?;
         // Where it fails the verifier was faster.
         _ = node.authorize(&relay, blockhash, &mine.terms).await;

@@ -1,7 +1,5 @@
 //! Payers with a session each, who sign intents for one merchant.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context, Result};
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
@@ -10,6 +8,7 @@ use x402_escrow_domain::payment::HoldTerms;
 use x402_escrow_interface::message::Intent;
 use x402_escrow_wire::{
     auth_capture::{Extra, IntentPayload},
+    clock::unix_now,
     payment::PaymentRequirements,
     text::{Base58, Decimal, Hex32, Key},
 };
@@ -62,7 +61,7 @@ impl Payers {
     }
 
     /// The next honest payer's next intent.
-    pub(crate) fn sign(&mut self) -> Result<Signed> {
+    pub(crate) fn sign(&mut self) -> Signed {
         self.next = self.next % (self.payers.len() - 1) + 1;
         let payer = &mut self.payers[self.next];
         let nonce = payer.next_nonce;
@@ -71,22 +70,21 @@ impl Payers {
     }
 
     /// Two intents of one nonce of the hostile payer, of which one can be held.
-    pub(crate) fn sign_twice(&mut self) -> Result<[Signed; 2]> {
+    pub(crate) fn sign_twice(&mut self) -> [Signed; 2] {
         let nonce = self.payers[0].next_nonce;
         self.payers[0].next_nonce += 1;
-        Ok([self.signed(0, nonce, 0)?, self.signed(0, nonce, 1)?])
+        [self.signed(0, nonce, 0), self.signed(0, nonce, 1)]
     }
 
-    fn signed(&self, index: usize, nonce: u64, more: u64) -> Result<Signed> {
+    fn signed(&self, index: usize, nonce: u64, more: u64) -> Signed {
         let payer = &self.payers[index];
         let key = SigningKey::from_bytes(&payer.session_key);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let mut payload = IntentPayload {
             escrow: payer.escrow,
             session_key: Base58(key.verifying_key().to_bytes()),
             incarnation: payer.incarnation,
             nonce: Decimal(nonce),
-            authorize_by: i64::try_from(now)? + AUTHORIZE_SECONDS,
+            authorize_by: unix_now() + AUTHORIZE_SECONDS,
             receiver_proof: Vec::new(),
             signature: None,
             voucher: None,
@@ -97,10 +95,10 @@ impl Payers {
         let signature = key.sign(&intent.signed_bytes()).to_bytes();
         payload.signature = Some(Base58(signature));
         let body = body(&self.accepted, &json!(payload));
-        Ok(Signed {
+        Signed {
             payment_id: Hex32(intent.digest()),
             body,
             terms: HoldTerms { intent, signature, receiver_proof: Vec::new() },
-        })
+        }
     }
 }

@@ -118,7 +118,7 @@ async fn send(shared: &Shared, to: &str, until: Instant) -> Result<()> {
             sleep(Duration::from_millis(5)).await;
             continue;
         }
-        let (signed, blockhash) = (lock(&shared.payers).sign()?, *lock(&shared.blockhash));
+        let (signed, blockhash) = (lock(&shared.payers).sign(), *lock(&shared.blockhash));
         let signature = node.authorize(&shared.relay, blockhash, &signed.terms).await?;
         lock(&shared.under_way).insert(signature, Instant::now());
     }

@@ -7,8 +7,10 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
+
+use x402_escrow_load::unix_milliseconds;
 
 const TOLD_EVERY: Duration = Duration::from_secs(20);
 
@@ -31,7 +33,7 @@ impl Run {
         let kills = number_from(kills_variable).map_or(kills, |number| {
             number.try_into().unwrap_or_else(|_| panic!("{kills_variable} is too large"))
         });
-        let seed = number_from("X402_ESCROW_SEED").unwrap_or_else(seconds_now);
+        let seed = number_from("X402_ESCROW_SEED").unwrap_or_else(unix_milliseconds);
         println!("to repeat it: cargo xtask fault {name} --seed {seed} --kills {kills}");
         Self { seed, kills, turn: Cell::new(Some(turn)) }
     }
@@ -66,8 +68,4 @@ impl Drop for OpeningHours<'_> {
 fn number_from(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
-}
-
-fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

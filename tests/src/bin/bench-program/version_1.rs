@@ -2,7 +2,7 @@
 
 use std::{
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,6 +24,7 @@ use x402_escrow_interface::{
     instruction::create_associated_token,
 };
 use x402_escrow_tests::{keys::test_key, local::Local};
+use x402_escrow_wire::clock::unix_now;
 
 use crate::cast::{Cluster, Cost, RELAY, Size};
 
@@ -99,7 +100,7 @@ impl Cluster for Version1 {
     }
 
     fn time(&self) -> Result<i64> {
-        Ok(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)
+        Ok(unix_now())
     }
 
     fn learn(&mut self, name: &str) -> Result<Address> {
