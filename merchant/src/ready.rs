@@ -49,7 +49,7 @@ pub(crate) fn address(facilitator: &str, config: &MerchantConfig) -> String {
     format!("{facilitator}/receivers/{}/{}", config.pay_to, config.asset)
 }
 
-/// What a facilitator says of a receiver, unless every payment would be refused.
+/// A facilitator's answer about a receiver that it doesn't refuse.
 enum Told {
     /// It can be paid, in a token with these decimals.
     Ready(u8),
@@ -90,7 +90,7 @@ pub(crate) async fn follow_receiver(merchant: Weak<Shared>, exchange: Exchange) 
         let Some(merchant) = merchant.upgrade() else { return };
         let now = match ask(&exchange, &merchant.config).await {
             Ok(Told::Ready(_)) => None,
-            // That the facilitator doesn't answer is logged where it is asked what it supports.
+            // A silent facilitator is logged where it is asked what it supports.
             Ok(Told::Nothing | Told::Unknown(_)) => continue,
             Err(not_ready) => Some(not_ready),
         };

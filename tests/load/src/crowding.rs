@@ -24,7 +24,7 @@ const TOGETHER: u32 = 8;
 const SESSION: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; \
                        PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF";
 
-/// What is to be there.
+/// The payments to add.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// The file.

@@ -50,7 +50,7 @@ export function followReceiver(receiver: Receiver): () => void {
     isLooking = true;
     const told = await ask(receiver);
     isLooking = false;
-    // That the facilitator doesn't answer is logged where it is asked who pays fees.
+    // A silent facilitator is logged where it is asked who pays fees.
     const isKnown = "decimals" in told || "hindrance" in told;
     const now = "hindrance" in told ? told.hindrance : undefined;
     if (isClosed || !isKnown || now === hindrance) {

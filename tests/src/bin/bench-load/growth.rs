@@ -76,7 +76,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         let more =
             many.memory()?.checked_sub(few.memory()?).context("the one with few payments is larger")?;
         let each = more as f64 / f64::from(MANY / 10 - FEW / 10);
-        eprintln!("{each:.0} bytes of memory for each open hold, none in use");
+        eprintln!("{each:.0} bytes of memory for each idle open hold");
         memory.push(beside(MEGABYTE / each, MEGABYTE / BYTES));
     }
     let bytes = many.bytes;
