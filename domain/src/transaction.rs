@@ -22,7 +22,10 @@ use crate::{
     payment::{Action, HoldTerms},
 };
 
-pub use layout::{ESCROW_INSTRUCTION, SignError, Version, fee_lamports, first_operation, fitting, sign};
+pub(crate) use layout::with_budget;
+pub use layout::{
+    ESCROW_INSTRUCTION, SignError, Version, fee_lamports, first_operation, fitting, sign, widest,
+};
 
 /// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
 /// as much again as `cargo xtask bench program` measures in the worst case.
@@ -167,7 +170,7 @@ pub fn refund(
         returns,
     );
     let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT, calls: 1 };
-    let instructions = layout::with_budget(compute_unit_price_micro_lamports, &[&part]);
+    let instructions = with_budget(compute_unit_price_micro_lamports, &[&part]);
     Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
 }
 
