@@ -87,6 +87,9 @@ pub fn explain(action: &Action, place: Place, error: &TransactionError) -> (Pros
         return (Prospect::Retry, problem(ErrorCode::SettlementPending, ANOTHER_FAILED.to_owned()));
     }
     match error {
+        error if OF_LOOKUP_TABLES.contains(error) => {
+            (Prospect::Retry, problem(ErrorCode::UnexpectedSettleError, error.to_string()))
+        }
         TransactionError::BlockhashNotFound
         | TransactionError::AccountInUse
         | TransactionError::ClusterMaintenance
@@ -122,6 +125,14 @@ pub fn explain(action: &Action, place: Place, error: &TransactionError) -> (Pros
 pub fn is_shared(problem: &Problem) -> bool {
     problem.message == SHARED_LIMIT
 }
+
+/// What can be wrong with the lookup tables that a transaction uses. It says nothing of its operations.
+pub const OF_LOOKUP_TABLES: [TransactionError; 4] = [
+    TransactionError::AddressLookupTableNotFound,
+    TransactionError::InvalidAddressLookupTableOwner,
+    TransactionError::InvalidAddressLookupTableData,
+    TransactionError::InvalidAddressLookupTableIndex,
+];
 
 /// Whether a transaction failed for another of its operations, going by what was [`explain`]ed to this one.
 pub fn is_of_another(problem: &Problem) -> bool {

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod found;
 pub mod gather;
 pub mod identifier;
+pub mod lookup_tables;
 pub mod nonce;
 pub mod payment;
 pub mod policy;
