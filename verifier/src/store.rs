@@ -13,6 +13,7 @@ mod found;
 mod histories;
 mod identifiers;
 mod leader;
+mod lookup_tables;
 mod memos;
 mod merchant_webhooks;
 mod operations;

@@ -257,6 +257,14 @@ CREATE TABLE merchant_news (
 
 CREATE INDEX merchant_news_due ON merchant_news (receiver, receiver_authorizer, payment_id) WHERE is_due = 1;
 
+-- Lookup tables that leaders made or are making, until the chain has them no more: their rent comes back.
+CREATE TABLE lookup_tables (
+    address    TEXT PRIMARY KEY,
+    authority  TEXT NOT NULL, -- the fee payer that made it: nobody else can close it
+    created_at BIGINT NOT NULL,
+    last_valid_block_height BIGINT NOT NULL -- of the transaction that makes it
+);
+
 -- One row while nothing new is accepted.
 CREATE TABLE pause (id BIGINT PRIMARY KEY CHECK (id = 1));
 

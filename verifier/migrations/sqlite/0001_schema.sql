@@ -256,6 +256,14 @@ CREATE TABLE merchant_news (
 
 CREATE INDEX merchant_news_due ON merchant_news (receiver, receiver_authorizer, payment_id) WHERE is_due = 1;
 
+-- Lookup tables that leaders made or are making, until the chain has them no more: their rent comes back.
+CREATE TABLE lookup_tables (
+    address    TEXT PRIMARY KEY,
+    authority  TEXT NOT NULL, -- the fee payer that made it: nobody else can close it
+    created_at INTEGER NOT NULL,
+    last_valid_block_height INTEGER NOT NULL -- of the transaction that makes it
+) STRICT;
+
 -- One row while nothing new is accepted.
 CREATE TABLE pause (id INTEGER PRIMARY KEY CHECK (id = 1)) STRICT;
 
