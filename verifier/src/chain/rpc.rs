@@ -31,7 +31,7 @@ use x402_escrow_wire::{auth_capture::Commitment, text::Base58};
 
 use super::{Chain, ChainError, MAXIMUM_LOGGED, SendError, agreement::MAXIMUM_SLOTS_APART};
 
-use failed::{LATE, failed};
+use failed::{LATE, failed, of_lookup_table};
 use read::{read_executed, read_logged, read_status};
 
 /// How many transactions are read at once.
@@ -181,7 +181,7 @@ impl Chain for RpcChain {
         let answer = self.client.send::<String>(RpcRequest::SendTransaction, parameters);
         match timeout(self.timeout, answer).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(match error.get_transaction_error() {
+            Ok(Err(error)) => Err(match error.get_transaction_error().or_else(|| of_lookup_table(&error)) {
                 Some(reason) => SendError::Simulation(reason),
                 None => SendError::Unknown(failed(request, &error)),
             }),
