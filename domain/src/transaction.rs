@@ -23,9 +23,7 @@ use crate::{
 };
 
 pub(crate) use layout::with_budget;
-pub use layout::{
-    ESCROW_INSTRUCTION, SignError, Version, fee_lamports, first_operation, fitting, sign, widest,
-};
+pub use layout::{ESCROW_INSTRUCTION, SignError, Version, fee_lamports, first_operation, sign, widest};
 
 /// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
 /// as much again as `cargo xtask bench program` measures in the worst case.

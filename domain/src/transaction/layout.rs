@@ -72,10 +72,7 @@ pub fn widest<'a>(
 }
 
 /// How many of the first of `parts` fit one transaction, at least one.
-///
-/// # Errors
-/// If they can't be serialised.
-pub fn fitting(version: Version<'_>, fee_payer: &Address, parts: &[&Part]) -> Result<usize, SignError> {
+fn fitting(version: Version<'_>, fee_payer: &Address, parts: &[&Part]) -> Result<usize, SignError> {
     let mut fitting = 1;
     while fitting < parts.len() {
         let more = &parts[..=fitting];

@@ -136,6 +136,7 @@ pub(super) fn check(keys: Keys, warnings: Vec<String>, error: &mut ConfigError) 
             status_poll_interval: Duration::from_millis(keys.status_poll_milliseconds),
             review_interval: Duration::from_secs(keys.review_seconds),
             gather: GatherSettings { seconds: keys.gather_seconds, value: keys.gather_value },
+            lookup_tables: keys.lookup_tables,
             compute_unit_prices_micro_lamports: keys.compute_unit_price_micro_lamports
                 ..=keys.maximum_compute_unit_price_micro_lamports,
             maximum_body_bytes: keys.maximum_body_bytes,

@@ -98,6 +98,7 @@ keys! {
     review_seconds: u64 = 30;
     gather_seconds: i64 = 5;
     gather_value: u64 = 10_000_000;
+    lookup_tables: usize = 4;
     compute_unit_price_micro_lamports: u64 = 1_000;
     maximum_compute_unit_price_micro_lamports: u64 = 500_000;
     maximum_body_bytes: usize = 64 * 1024;

@@ -36,6 +36,7 @@ use crate::{
         suspects::Suspects,
         told::Told,
         unreadable::UnreadableRows,
+        usable_tables::UsableTables,
     },
     store::{Store, StoreError},
 };
@@ -91,6 +92,8 @@ pub struct App {
     pub sent: Notify,
     /// What is heard of blocks: a reason for the tracker to look, if it follows anything.
     pub blocks: Arc<Blocks>,
+    /// The lookup tables of this verifier's transactions.
+    pub tables: UsableTables,
     /// Whether this verifier is the one that follows transactions and sends them.
     pub is_leading: AtomicBool,
     /// Whether transactions can't be followed now.
@@ -154,6 +157,8 @@ pub struct Settings {
     pub review_interval: Duration,
     /// How long operations wait for others, to be sent with them.
     pub gather: GatherSettings,
+    /// The most lookup tables at a time, where the cluster takes no transactions of version 1; 0 for none.
+    pub lookup_tables: usize,
     /// The least and the most priority fee, in millionths of a lamport for each compute unit.
     pub compute_unit_prices_micro_lamports: RangeInclusive<u64>,
     /// Who is told of payments' news.
@@ -242,6 +247,7 @@ impl App {
             to_follow: Notify::new(),
             sent: Notify::new(),
             blocks: Arc::default(),
+            tables: UsableTables::default(),
             is_leading: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             is_paused,

@@ -18,7 +18,7 @@ use x402_escrow_wire::text::Hex32;
 
 use crate::{
     chain::live,
-    engine::{app::App, books, discovery, found, merchant_webhooks, review, track, webhook},
+    engine::{app::App, books, discovery, found, lookup_tables, merchant_webhooks, review, track, webhook},
     store::{self, StoreError},
 };
 
@@ -57,6 +57,8 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) -> Result<(), S
                 };
                 app.is_leading.store(false, Ordering::Relaxed);
                 app.is_stalled.store(false, Ordering::Relaxed);
+                // Whoever leads next may close them.
+                app.tables.stop_using();
                 let Some(cause) = lost else {
                     if let Err(error) = leader.release().await {
                         tracing::info!(%error, "another verifier leads once the lease is over");
@@ -135,6 +137,8 @@ async fn work(app: &Arc<App>, stop: watch::Receiver<bool>) {
     tasks.spawn(async move { match found::run(looking).await {} });
     let listing = Arc::clone(app);
     tasks.spawn(async move { match discovery::run(listing).await {} });
+    let tending = Arc::clone(app);
+    tasks.spawn(async move { match lookup_tables::run(tending).await {} });
     tokio::select! {
         biased;
         () = track::run(Arc::clone(app), stop) => {}

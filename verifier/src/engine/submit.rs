@@ -4,11 +4,11 @@ mod failed;
 mod prepare;
 
 use futures_util::future::join_all;
-use solana_sdk::transaction::TransactionError;
+use solana_sdk::{message::AddressLookupTableAccount, transaction::TransactionError};
 use x402_escrow_domain::{
     cluster::Blockhash,
-    failure::Place,
-    payment::{Action, Attempt, AttemptState, Operation, OperationKey},
+    failure::{self, Place},
+    payment::{Action, Attempt, AttemptState, HoldTerms, Operation, OperationKey},
     priority_fee,
     transaction::{self, Part, SignError, Terms, Version},
 };
@@ -55,19 +55,45 @@ pub async fn submit(app: &App, operations: &[Operation]) -> (Vec<MissingHold>, R
 }
 
 async fn send_all(app: &App, mut rest: Vec<Prepared>) -> Result<bool, SubmitError> {
+    let tables = app.tables.get();
     let mut transactions = Vec::new();
-    // Where one of that version was in no block, a node may take none, whatever the cluster does.
-    let version = match rest.iter().any(|prepared| prepared.was_lost_in_version_1) {
-        true => Version::Legacy,
-        false => app.cluster.transaction_version(),
-    };
+    let wanted = wanted_version(app, &rest, &tables);
     while !rest.is_empty() {
-        let fitting = transaction::fitting(version, &app.rules.fee_payer, &parts(&rest))?;
+        let (version, fitting) = transaction::widest(wanted, &app.rules.fee_payer, &parts(&rest))?;
+        if transactions.is_empty() && fitting < rest.len() && !app.cluster.takes_version_1() {
+            note_accounts(app, &rest);
+        }
         let more = rest.split_off(fitting);
         transactions.push(send_together(app, version, rest));
         rest = more;
     }
     all(transactions).await
+}
+
+/// How transactions are written that carry several operations.
+fn wanted_version<'a>(
+    app: &App,
+    operations: &[Prepared],
+    tables: &'a [AddressLookupTableAccount],
+) -> Version<'a> {
+    match app.cluster.takes_version_1() {
+        // Where one of that version was in no block, a node may take none, whatever the cluster does.
+        true if operations.iter().any(|prepared| prepared.was_lost_in_version_1) => Version::Legacy,
+        true => Version::One,
+        false if tables.is_empty() => Version::Legacy,
+        false => Version::Zero(tables),
+    }
+}
+
+/// Takes down which accounts are named by operations that do not fit one transaction: in a table they would take less
+/// room.
+fn note_accounts(app: &App, operations: &[Prepared]) {
+    if app.settings.lookup_tables == 0 {
+        return;
+    }
+    for Prepared { payment, part, .. } in operations {
+        app.tables.note(part, payment.intent().map(HoldTerms::address), &app.rules.fee_payer);
+    }
 }
 
 /// Sends all of them, whatever becomes of one. Returns whether all were sent.
@@ -83,7 +109,11 @@ fn parts(prepared: &[Prepared]) -> Vec<&Part> {
 
 /// Sends one transaction. Where its simulation fails for one of the operations, the others go on without it; where it fails
 /// for what they are together, or one of them is over by now, each half goes on by itself. Returns whether all were sent.
-async fn send_together(app: &App, version: Version, operations: Vec<Prepared>) -> Result<bool, SubmitError> {
+async fn send_together(
+    app: &App,
+    version: Version<'_>,
+    operations: Vec<Prepared>,
+) -> Result<bool, SubmitError> {
     let mut culprits = Vec::new();
     let sent = send_without(app, version, operations, &mut culprits).await;
     // Last, since it can take long: the others are on their way.
@@ -99,7 +129,7 @@ async fn send_together(app: &App, version: Version, operations: Vec<Prepared>) -
 /// Sends what its simulation doesn't fail for; that is added to `culprits`.
 async fn send_without(
     app: &App,
-    version: Version,
+    version: Version<'_>,
     mut operations: Vec<Prepared>,
     culprits: &mut Vec<Operation>,
 ) -> Result<bool, SubmitError> {
@@ -132,6 +162,11 @@ async fn send_without(
                 has_new_blockhash = true;
                 app.recent.forget_blockhash().await;
             }
+            None if failure::OF_LOOKUP_TABLES.contains(&error) => {
+                tracing::warn!(%error, "no lookup table is used until all were looked at");
+                app.tables.stop_using();
+                return Box::pin(send_all(app, operations)).await;
+            }
             None if is_shared => return halve(app, version, operations).await,
             None => return Ok(false),
         }
@@ -140,7 +175,7 @@ async fn send_without(
 }
 
 /// Sends each half by itself; one that is alone is left for later.
-async fn halve(app: &App, version: Version, mut operations: Vec<Prepared>) -> Result<bool, SubmitError> {
+async fn halve(app: &App, version: Version<'_>, mut operations: Vec<Prepared>) -> Result<bool, SubmitError> {
     if operations.len() < 2 {
         return Ok(false);
     }
@@ -152,7 +187,7 @@ async fn halve(app: &App, version: Version, mut operations: Vec<Prepared>) -> Re
 /// The signed transaction of `operations`, as it is to be stored with each, and what it does for each.
 async fn sign(
     app: &App,
-    version: Version,
+    version: Version<'_>,
     operations: &[Prepared],
 ) -> Result<Vec<(OperationKey, Attempt)>, SubmitError> {
     let parts = parts(operations);

@@ -9,7 +9,6 @@ use std::sync::{
 use x402_escrow_domain::{
     cluster::{Account, Consensus},
     facts::is_program,
-    transaction::Version,
 };
 
 use crate::chain::{Chain, facts};
@@ -28,9 +27,9 @@ impl Told {
         *self.consensus.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How transactions are written that carry several operations.
-    pub fn transaction_version(&self) -> Version {
-        if self.takes_version_1.load(Ordering::Relaxed) { Version::One } else { Version::Legacy }
+    /// Whether the cluster takes transactions of version 1.
+    pub fn takes_version_1(&self) -> bool {
+        self.takes_version_1.load(Ordering::Relaxed)
     }
 
     /// Whether the escrow program was not on the cluster when that was last looked at.

@@ -135,6 +135,8 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     register(registry, "unreadable_rows", help, app.unreadable.count() as f64);
     let help = "Captures whose deadline is near and that are not confirmed: act at once";
     register(registry, "captures_near_deadline", help, endangered);
+    let tables = app.store.lookup_tables().await?.len();
+    register(registry, "lookup_tables", "Lookup tables that are on chain or being made", tables as f64);
     let overdue = alarm::overdue_vouchers(app, now).await?;
     let help = "Holds whose last voucher should be being captured and is not: act at once";
     register(registry, "vouchers_overdue", help, overdue as f64);
@@ -187,7 +189,10 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     let is_stalled = if lead::is_stalled(app) { 1.0 } else { 0.0 };
     register(registry, "tracker_stalled", "Whether transactions can't be followed now", is_stalled);
 
-    let addresses = [facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
+    let mut addresses = vec![facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
+    let known = addresses.len();
+    let tables = app.store.lookup_tables().await.unwrap_or_default();
+    addresses.extend(tables.iter().map(|table| table.address));
     let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else { return };
     register(registry, "chain_slot", "The newest slot, processed", snapshot.slot as f64);
     let account = |index: usize| snapshot.accounts.get(index)?.as_ref();
@@ -199,6 +204,9 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     register(registry, "fee_payer_lamports", "What the fee payer has", lamports as f64);
     let found = if app.cluster.note_program(account(2)) { 1.0 } else { 0.0 };
     register(registry, "program_found", "Whether the escrow program is on the cluster", found);
+    let locked = snapshot.accounts.iter().skip(known).flatten().map(|account| account.lamports as f64);
+    let help = "Rent of lookup tables, which comes back";
+    register(registry, "lookup_table_lamports", help, locked.sum());
     let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
     if let Some(seconds) = left {
         let help = "When the fee payer is empty if it goes on as in the last hour";

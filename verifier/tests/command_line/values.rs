@@ -54,6 +54,7 @@ fn the_defaults_are_sound_and_every_key_can_be_set() {
         ("review_seconds", "10"),
         ("gather_seconds", "1"),
         ("gather_value", "0"),
+        ("lookup_tables", "2"),
         ("compute_unit_price_micro_lamports", "0"),
         ("maximum_compute_unit_price_micro_lamports", "400000"),
         ("maximum_body_bytes", "4096"),

@@ -23,6 +23,7 @@ pub(super) fn check_ranges(keys: &Keys, error: &mut ConfigError) {
         ("exact_priority_fee_lamports", keys.exact_priority_fee_lamports, 0..=1_000_000),
         ("maximum_open_holds_per_escrow", keys.maximum_open_holds_per_escrow, 1..=1_000_000_000),
         ("maximum_operations_per_payment", keys.maximum_operations_per_payment, 1..=100_000),
+        ("lookup_tables", keys.lookup_tables as u64, 0..=16),
         ("body_timeout_seconds", keys.body_timeout_seconds, 1..=300),
         ("maximum_concurrent_requests", keys.maximum_concurrent_requests as u64, 1..=100_000),
         ("maximum_bodies_per_client", keys.maximum_bodies_per_client as u64, 1..=1_000_000),

@@ -49,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) review_interval: Duration,
     /// How long operations wait for others.
     pub(crate) gather: GatherSettings,
+    /// How many lookup tables there may be.
+    pub(crate) lookup_tables: usize,
     /// Seeds of the fee payer's key, and of those before it.
     pub(crate) fee_payer: u8,
     pub(crate) retiring: &'static [u8],
@@ -84,6 +86,7 @@ impl Default for Options {
             compute_unit_price: 10,
             review_interval: Duration::from_millis(50),
             gather: GatherSettings { seconds: 0, value: 0 },
+            lookup_tables: 0,
             fee_payer: FEE_PAYER,
             retiring: &[],
             cut_off: &[],
@@ -172,6 +175,7 @@ pub(super) async fn app(chain: Arc<dyn Chain>, database: &Database, options: Opt
         status_poll_interval: Duration::from_millis(20),
         review_interval: options.review_interval,
         gather: options.gather,
+        lookup_tables: options.lookup_tables,
         compute_unit_prices_micro_lamports: options.compute_unit_price..=100 * options.compute_unit_price,
         maximum_body_bytes: 64 * 1024,
         limits: limits(options),
