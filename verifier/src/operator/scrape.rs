@@ -191,8 +191,8 @@ async fn read_chain(app: &App, registry: &mut Registry) {
 
     let mut addresses = vec![facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
     let known = addresses.len();
-    let tables = app.store.lookup_tables().await.unwrap_or_default();
-    addresses.extend(tables.iter().map(|table| table.address));
+    let tables = app.store.lookup_tables().await;
+    addresses.extend(tables.iter().flatten().map(|table| table.address));
     let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else { return };
     register(registry, "chain_slot", "The newest slot, processed", snapshot.slot as f64);
     let account = |index: usize| snapshot.accounts.get(index)?.as_ref();
@@ -204,9 +204,11 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     register(registry, "fee_payer_lamports", "What the fee payer has", lamports as f64);
     let found = if app.cluster.note_program(account(2)) { 1.0 } else { 0.0 };
     register(registry, "program_found", "Whether the escrow program is on the cluster", found);
-    let locked = snapshot.accounts.iter().skip(known).flatten().map(|account| account.lamports as f64);
-    let help = "Rent of lookup tables, which comes back";
-    register(registry, "lookup_table_lamports", help, locked.sum());
+    if tables.is_ok() {
+        let locked = snapshot.accounts.iter().skip(known).flatten().map(|account| account.lamports as f64);
+        let help = "Rent of lookup tables, which comes back";
+        register(registry, "lookup_table_lamports", help, locked.sum());
+    }
     let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
     if let Some(seconds) = left {
         let help = "When the fee payer is empty if it goes on as in the last hour";

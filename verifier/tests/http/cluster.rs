@@ -11,7 +11,8 @@ use std::{
 };
 
 use litesvm::LiteSVM;
-use solana_sdk::{clock::Clock, transaction::TransactionError};
+use solana_sdk::{clock::Clock, hash::Hash, transaction::TransactionError};
+use solana_slot_hashes::SlotHashes;
 use x402_escrow_domain::{
     advance::EXPIRY_MARGIN_BLOCKS,
     cluster::{Consensus, Executed, Logged},
@@ -24,6 +25,10 @@ use crate::program::program;
 
 /// Blocks for which a blockhash is valid.
 const BLOCKHASH_BLOCKS: u64 = 150;
+
+/// The program of lookup tables.
+pub(crate) const LOOKUP_TABLE_PROGRAM_ID: Address =
+    Address::from_str_const("AddressLookupTab1e1111111111111111111111111");
 
 /// The cluster.
 pub(crate) struct Cluster {
@@ -60,6 +65,8 @@ pub(crate) struct State {
     pub(crate) prices: Vec<u64>,
     /// The node takes transactions and loses them.
     pub(crate) loses_transactions: bool,
+    /// It loses only those that change lookup tables.
+    pub(crate) loses_tables: bool,
     /// The node doesn't answer.
     pub(crate) is_down: bool,
     /// The node never tells what transactions logged.
@@ -99,6 +106,7 @@ impl Cluster {
                 lengths: Vec::new(),
                 prices: vec![0; 150],
                 loses_transactions: false,
+                loses_tables: false,
                 is_down: false,
                 hides_logs: false,
                 next_error: None,
@@ -130,6 +138,22 @@ impl Cluster {
         let mut clock: Clock = state.svm.get_sysvar();
         clock.unix_timestamp += seconds;
         state.svm.set_sysvar(&clock);
+    }
+
+    /// Lets slots with empty blocks pass.
+    pub(crate) fn pass_slots(&self, count: u64) {
+        const REMEMBERED: u64 = 512;
+        // Each transaction takes a slot of its own: those until the next call are known before.
+        const AHEAD: u64 = 100;
+        let state = &mut *self.state();
+        state.slot += count;
+        let hash = |slot: u64| Hash::new_from_array([u8::try_from(slot % 256).unwrap(); 32]);
+        let last = state.slot + AHEAD;
+        let slots = last.saturating_sub(REMEMBERED - 1)..=last;
+        let hashes: Vec<_> = slots.map(|slot| (slot, hash(slot))).collect();
+        state.svm.set_sysvar(&SlotHashes::new(&hashes));
+        // The next block is of the next slot.
+        state.svm.warp_to_slot(state.slot + 1);
     }
 
     /// Goes back to `earlier`, as if the blocks since then were on a fork that was dropped. What was sent stays sent.

@@ -23,7 +23,7 @@ use crate::{
 const MANY: u32 = 300;
 
 /// SQLite's words for reading whole indexes and tables that stay small, however many payments there are.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 10] = [
     "SCAN operations USING INDEX operations_awaited",
     "SCAN operations USING INDEX operations_open",
     "SCAN operations USING INDEX operations_queued",
@@ -34,6 +34,8 @@ const SMALL: [&str; 9] = [
     "SCAN pause",
     "SCAN CONSTANT ROW",
     "SCAN budgets",
+    // At most 90.
+    "SCAN lookup_tables",
 ];
 
 /// The same for a range of an index: what is due, or came to nothing lately.

@@ -145,6 +145,12 @@ impl World {
         self.tracker = Some(tokio::spawn(run_background(Arc::clone(&self.app), stopped)));
     }
 
+    /// Has the process go on that [`World::crash`] stopped, with what it has in memory, until the task is aborted.
+    pub(crate) async fn go_on(&self) -> JoinHandle<Result<(), StoreError>> {
+        self.end_lease().await;
+        tokio::spawn(run_background(Arc::clone(&self.app), self.stop.subscribe()))
+    }
+
     /// Another verifier over the same store, beside this one.
     pub(crate) async fn another(&self, options: Options) -> Self {
         let app = app(Arc::clone(&self.cluster) as Arc<dyn Chain>, &self.place.database, options).await;

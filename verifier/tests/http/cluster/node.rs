@@ -11,7 +11,7 @@ use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{BLOCKHASH_BLOCKS, Cluster, State};
+use super::{BLOCKHASH_BLOCKS, Cluster, LOOKUP_TABLE_PROGRAM_ID, State};
 
 /// Bytes that fit what a node takes and passes on.
 const PACKET_DATA_SIZE: usize = 1232;
@@ -86,7 +86,9 @@ impl Chain for Cluster {
         if preflight && let Err(failed) = state.svm.simulate_transaction(transaction.clone()) {
             return Err(SendError::Simulation(failed.err));
         }
-        if !state.loses_transactions {
+        let changes_table = transaction.message.static_account_keys().contains(&LOOKUP_TABLE_PROGRAM_ID);
+        let is_lost = state.loses_transactions || state.loses_tables && changes_table;
+        if !is_lost {
             state.execute(signature, transaction);
         }
         Ok(())
