@@ -43,6 +43,7 @@ pub async fn audit(world: &World, app: &App, budgets: Budgets) -> Vec<String> {
     let history = world.cluster.history(|landed| landed.cloned().collect::<Vec<_>>());
     let (payments, balances) = read_chain(world, &history);
     wrong.extend(costs::check(&history, budgets));
+    wrong.extend(costs::check_tables(world, app, &history).await);
     wrong.extend(transfers::check(world, app, &history).await);
     while app.store.book(BOOKED_TOGETHER).await.is_ok_and(|booked| booked > 0) {}
     for (id, deal) in &world.ledger.deals() {

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) has_small_budgets: bool,
     /// Payments that are charged at once.
     pub(crate) charges: u64,
+    /// How many lookup tables there may be: the cluster takes no transactions of version 1.
+    pub(crate) lookup_tables: usize,
 }
 
 impl Plan {
@@ -87,6 +89,7 @@ impl Plan {
             transfers: if dice.random_bool(0.4) { dice.random_range(5..30) } else { 0 },
             has_small_budgets: dice.random_bool(0.2),
             charges: if dice.random_bool(0.5) { dice.random_range(5..30) } else { 0 },
+            lookup_tables: [0, 1, 4, 4][dice.random_range(0..4)],
         }
     }
 
@@ -102,12 +105,13 @@ impl Plan {
             "settle_timeout_seconds = {}\nvoucher_margin_seconds = {}\nreview_seconds = {}\n\
              status_poll_milliseconds = 1000\nrequests_per_minute_per_client = 0\n\
              payments_per_minute_per_session = 0\n{finality}\
-             fee_budget = {}\nrent_budget = {}\n",
+             fee_budget = {}\nrent_budget = {}\nlookup_tables = {}\n",
             SETTLE_TIMEOUT.as_secs(),
             self.margin_seconds,
             self.review_seconds,
             limit(fees),
             limit(rent),
+            self.lookup_tables,
         )
     }
 

@@ -10,15 +10,25 @@ use litesvm::LiteSVM;
 use solana_sdk::{
     account::{Account, ReadableAccount},
     clock::Clock,
+    hash::Hash,
+    message::VersionedMessage,
     program_pack::Pack,
     transaction::{TransactionError, VersionedTransaction},
 };
+use solana_slot_hashes::SlotHashes;
 use spl_token_interface::state::Account as TokenAccount;
-use x402_escrow_domain::{cluster::TokenBalance, facts::CLOCK_ID};
+use x402_escrow_domain::{
+    cluster::{self, TokenBalance},
+    facts::CLOCK_ID,
+    lookup_tables::TableState,
+};
 use x402_escrow_interface::{Address, account::Hold, address::TOKEN_PROGRAM_ID};
 
 use super::Rent;
 use crate::setup::program;
+
+/// How many slots' hashes programs can see.
+const REMEMBERED_SLOTS: u64 = 512;
 
 /// A block, as far as its accounts depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +57,7 @@ pub(super) struct Execution {
     pub(super) fee: u64,
     pub(super) token_balances: Vec<TokenBalance>,
     pub(super) holds: Vec<Rent>,
+    pub(super) accounts: Vec<Address>,
 }
 
 impl Accounts {
@@ -117,7 +128,7 @@ impl Accounts {
     /// Executes a transaction in the block that was begun last.
     pub(super) fn execute(&mut self, transaction: &VersionedTransaction) -> Execution {
         let height = self.at.height;
-        let keys = transaction.message.static_account_keys();
+        let keys = self.keys(&transaction.message);
         let read = |svm: &LiteSVM| keys.iter().map(|key| svm.get_account(key)).collect::<Vec<_>>();
         let before = read(self.svm());
         let (error, done) = match self.svm().send_transaction(transaction.clone()) {
@@ -139,7 +150,22 @@ impl Accounts {
             }
             self.changed.entry(height).or_default().insert(*key);
         }
-        Execution { error, logs: done.logs, fee: done.fee, token_balances, holds }
+        Execution { error, logs: done.logs, fee: done.fee, token_balances, holds, accounts: keys }
+    }
+
+    /// The accounts that a message names, those in lookup tables included.
+    fn keys(&mut self, message: &VersionedMessage) -> Vec<Address> {
+        let mut keys = message.static_account_keys().to_vec();
+        for lookup in message.address_table_lookups().unwrap_or_default() {
+            let table = self.svm().get_account(&lookup.account_key).and_then(|account| {
+                let Account { owner, data, lamports, .. } = account;
+                TableState::read(&cluster::Account { owner, data, lamports })
+            });
+            let indexes = lookup.writable_indexes.iter().chain(&lookup.readonly_indexes);
+            let found = |index: &u8| table.as_ref()?.addresses.get(usize::from(*index)).copied();
+            keys.extend(indexes.filter_map(found));
+        }
+        keys
     }
 
     /// Forgets every block after `tip`.
@@ -193,4 +219,13 @@ fn set_clock(svm: &mut LiteSVM, moment: Moment) {
     let mut clock: Clock = svm.get_sysvar();
     (clock.slot, clock.unix_timestamp) = (moment.slot, moment.time);
     svm.set_sysvar(&clock);
+    // As if every slot had a block, on every fork the same.
+    let hash = |slot: u64| {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&slot.to_le_bytes());
+        Hash::new_from_array(hash)
+    };
+    let slots = moment.slot.saturating_sub(REMEMBERED_SLOTS)..moment.slot;
+    let hashes: Vec<_> = slots.map(|slot| (slot, hash(slot))).collect();
+    svm.set_sysvar(&SlotHashes::new(&hashes));
 }

@@ -141,19 +141,32 @@ impl Blocks {
             if known || !self.is_valid(&transaction, height) {
                 continue;
             }
-            let Execution { error, logs, fee, token_balances, holds } = self.accounts.execute(&transaction);
-            // No block has what can't pay its fee or isn't signed.
+            let Execution { error, logs, fee, token_balances, holds, accounts } =
+                self.accounts.execute(&transaction);
+            // No block has what can't pay its fee, isn't signed or names no account.
             if matches!(
                 error,
                 Some(
                     TransactionError::AccountNotFound
                         | TransactionError::InsufficientFundsForFee
                         | TransactionError::SignatureFailure
+                        | TransactionError::AddressLookupTableNotFound
+                        | TransactionError::InvalidAddressLookupTableIndex
                 )
             ) {
                 continue;
             }
-            landed.push(Landed { slot, signature, error, logs, transaction, fee, token_balances, holds });
+            landed.push(Landed {
+                slot,
+                signature,
+                error,
+                logs,
+                transaction,
+                fee,
+                token_balances,
+                holds,
+                accounts,
+            });
         }
         for (position, landed) in landed.iter().enumerate() {
             self.places.insert(landed.signature, (height, position));

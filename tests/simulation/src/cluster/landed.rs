@@ -2,7 +2,7 @@
 
 use solana_sdk::transaction::{TransactionError, VersionedTransaction};
 use x402_escrow_domain::cluster::TokenBalance;
-use x402_escrow_interface::{account::Hold, instruction::Signature};
+use x402_escrow_interface::{Address, account::Hold, instruction::Signature};
 
 /// A transaction in a block.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Landed {
     pub fee: u64,
     /// The token accounts that it names.
     pub token_balances: Vec<TokenBalance>,
+    /// The accounts that it names, those in lookup tables included.
+    pub accounts: Vec<Address>,
     /// The holds that it made or ended.
     pub holds: Vec<Rent>,
 }

@@ -167,7 +167,7 @@ impl Chain for Node {
         let height = self.height(Commitment::Finalized);
         let state = self.cluster.lock();
         let final_slot = state.blocks.at(height).slot;
-        let names = |landed: &Landed| landed.transaction.message.static_account_keys().contains(address);
+        let names = |landed: &Landed| landed.accounts.contains(address);
         let history = state.blocks.history();
         let named =
             history.filter(|landed| landed.slot <= final_slot && landed.error.is_none() && names(landed));
