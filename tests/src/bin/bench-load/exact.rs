@@ -16,7 +16,7 @@ use x402_escrow_wire::{payment::PaymentRequirements, text::Decimal};
 use crate::{
     Plan,
     figures::Figure,
-    holds::{LAMPORTS, SETTINGS, address},
+    holds::{LAMPORTS, SETTINGS},
     parts::{self, Part},
     processor,
 };
@@ -68,7 +68,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         let (scheme, amount, max_timeout_seconds) = (NAME.to_owned(), Decimal(AMOUNT), 60);
         anyhow::Ok(PaymentRequirements { scheme, network, amount, asset, pay_to, max_timeout_seconds, extra })
     };
-    let our_address = address(&verifier.url);
+    let our_address = parts::address(&verifier.url);
     let accepted = asked_by(&our_address)?;
     let ours = Facilitator { address: our_address, process: verifier.process_id(), accepted, follows: true };
     let mut peer = start_peer(&local, &peer_key, &ours.accepted.network)?;
@@ -127,7 +127,7 @@ impl Bench<'_> {
             path: path.to_owned(),
             accepted: facilitator.accepted.clone(),
             payers: self.payers.clone(),
-            node: address(self.local.rpc_url()),
+            node: parts::address(self.local.rpc_url()),
             callers,
             warm_up,
             measured: self.plan.measured,

@@ -16,7 +16,7 @@ use x402_escrow_tests::local::{Local, Verifier};
 use crate::{
     Plan,
     figures::Figure,
-    market::Market,
+    market::{Market, WARM_UP},
     parts::{self, Part},
 };
 
@@ -61,9 +61,6 @@ struct Bench {
     market: Market,
     plan: Plan,
 }
-
-/// Before each measurement: as long as the first answers take.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
 
 pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     let local = parts::cluster()?;
@@ -112,7 +109,7 @@ fn answers(measured: &Measured) -> Measured {
 impl Bench {
     fn relay(&mut self) -> Result<Measured> {
         let job = relaying::Job {
-            node: address(self.local.rpc_url()),
+            node: parts::address(self.local.rpc_url()),
             relay: *self.relay.secret_bytes(),
             accepted: self.market.accepted.clone(),
             payers: self.market.payers.clone(),
@@ -148,7 +145,7 @@ impl Bench {
             .iter()
             .map(|id| self.market.merchant.capture(*id, is_hurried))
             .collect::<Result<_>>()?;
-        let job = settling::Job { to: address(&self.verifier.url), bodies, callers: capturing };
+        let job = settling::Job { to: parts::address(&self.verifier.url), bodies, callers: capturing };
         Part::start(settling::ROLE, &job)?.said::<()>()?;
         let is_over = || Ok(self.market.open_holds(&self.local)? == open_before);
         self.local.chain.wait_until("all holds to be captured", Duration::from_secs(120), is_over)?;
@@ -157,9 +154,4 @@ impl Bench {
         eprintln!("{each:.0} lamports for each payment that was held and captured");
         Ok(Measured::rate(LAMPORTS as f64 / each))
     }
-}
-
-/// Without the scheme.
-pub(crate) fn address(url: &str) -> String {
-    url.trim_start_matches("http://").trim_end_matches('/').to_owned()
 }

@@ -1,6 +1,6 @@
 //! Many payers with an escrow and a session each, who all pay one merchant.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use ed25519_dalek::SigningKey;
@@ -18,12 +18,17 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use crate::{Plan, holds, parts::Part};
+use crate::{
+    Plan,
+    parts::{self, Part},
+};
 
 /// What each payment is of, in base units.
 pub(crate) const AMOUNT: u64 = 100;
 /// What each payer deposits, in base units.
 pub(crate) const DEPOSIT: u64 = 1_000 * ONE_TOKEN;
+/// Before each measurement: as long as the first answers take.
+pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
 const CAPTURE_SECONDS: i64 = 7200;
 const DAY_SECONDS: i64 = 86_400;
 /// How many escrows are opened at the same time.
@@ -89,14 +94,14 @@ impl Market {
         plan: Plan,
     ) -> Result<holding::Held> {
         let job = holding::Job {
-            to: holds::address(&verifier.url),
+            to: parts::address(&verifier.url),
             accepted: self.accepted.clone(),
             payers: self.payers.clone(),
             callers,
             hostile,
-            node: holds::address(local.rpc_url()),
+            node: parts::address(local.rpc_url()),
             relay,
-            warm_up: holds::WARM_UP,
+            warm_up: WARM_UP,
             measured: plan.measured,
         };
         let held: holding::Held = Part::start(holding::ROLE, &job)?.said()?;

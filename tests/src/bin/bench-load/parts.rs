@@ -89,3 +89,8 @@ impl Drop for Part {
         _ = self.child.wait();
     }
 }
+
+/// A server's address, which is its URL without the scheme.
+pub(crate) fn address(url: &str) -> String {
+    url.trim_start_matches("http://").trim_end_matches('/').to_owned()
+}

@@ -20,7 +20,7 @@ use crate::{
     audit::Audit,
     figures::Figure,
     freezing::{AFTERMATH, Frozen, Interruption, Planned},
-    holds::{LAMPORTS, SETTINGS, address},
+    holds::{LAMPORTS, SETTINGS},
     market::Market,
     parts::{self, Part},
     processor, write_lock,
@@ -111,7 +111,7 @@ impl Bench {
         let rest =
             if freezes.is_empty() { Duration::ZERO } else { Planned::time(&freezes) + AFTERMATH + BUSY };
         let job = spreading::Job {
-            to: self.verifiers.iter().map(|verifier| address(&verifier.url)).collect(),
+            to: self.verifiers.iter().map(|verifier| parts::address(&verifier.url)).collect(),
             accepted: self.market.accepted.clone(),
             merchant: self.market.merchant.key(),
             payers: self.market.payers.clone(),
