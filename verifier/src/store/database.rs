@@ -86,7 +86,7 @@ impl Database {
             Self::Postgres(_) => {
                 // Each statement after the lock sees what was committed before the lock was given; where the
                 // database's default is another isolation, the lock's own statement would fix what is seen.
-                let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+                let mut transaction = begin(pool, "BEGIN ISOLATION LEVEL READ COMMITTED").await?;
                 sqlx::query(POSTGRES_WRITE_LOCK).execute(&mut *transaction).await?;
                 Ok(transaction)
             }
@@ -100,7 +100,7 @@ impl Database {
     ) -> Result<Transaction<'static, Any>, sqlx::Error> {
         match self {
             Self::Sqlite(_) => pool.begin().await,
-            Self::Postgres(_) => pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
+            Self::Postgres(_) => begin(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
         }
     }
 
@@ -114,6 +114,14 @@ impl Database {
 }
 
 /// The URL of a file, as sqlx's drivers are chosen by URL.
+/// Begins a transaction, also if its caller is gone meanwhile, as when a client hangs up: a connection whose `BEGIN` was
+/// not waited for would go back to the pool, and what is written by it would be lost with that transaction.
+async fn begin(pool: &Pool<Any>, statement: &'static str) -> Result<Transaction<'static, Any>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+}
+
 fn sqlite_url(path: &std::path::Path) -> Result<Url, sqlx::Error> {
     let bad = |message: &str| sqlx::Error::Configuration(message.into());
     let name = path.file_name().ok_or_else(|| bad("it names no file"))?;

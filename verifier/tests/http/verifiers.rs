@@ -4,6 +4,7 @@
 mod broken;
 mod crash;
 mod durable;
+mod given_up;
 mod password;
 mod server;
 

@@ -122,6 +122,15 @@ impl World {
         count
     }
 
+    /// How many of PostgreSQL's connections are in a transaction and do nothing.
+    pub(crate) async fn transactions(&self) -> i64 {
+        self.count(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+        )
+        .await
+    }
+
     /// The ids of a payment's operations, oldest first.
     pub(crate) async fn operation_ids(&self, id: Hex32) -> Vec<i64> {
         let pool = self.connect().await;
