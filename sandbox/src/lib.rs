@@ -107,11 +107,28 @@ impl Local {
         Self::start_in(None, Ports::Free, tell)
     }
 
-    /// The same with other ports, and with the files in `folder`, which is removed at the end.
+    /// The same without a feature that a cluster gets by its account, as on a cluster that does not have it yet.
+    ///
+    /// # Errors
+    /// Like [`Self::start`].
+    pub fn start_without(feature: &Address, tell: &dyn Fn(&str)) -> Result<Self> {
+        Self::start_cluster(None, Ports::Free, Some(feature), tell)
+    }
+
+    /// [`Self::start`] with other ports, and with the files in `folder`, which is removed at the end.
     ///
     /// # Errors
     /// Like [`Self::start`], and if a port is in use.
     pub fn start_in(folder: Option<&Path>, ports: Ports, tell: &dyn Fn(&str)) -> Result<Self> {
+        Self::start_cluster(folder, ports, None, tell)
+    }
+
+    fn start_cluster(
+        folder: Option<&Path>,
+        ports: Ports,
+        without: Option<&Address>,
+        tell: &dyn Fn(&str),
+    ) -> Result<Self> {
         let (folder, ledger) = match folder {
             Some(path) => {
                 let folder = Folder::at(path)?;
@@ -123,7 +140,7 @@ impl Local {
         let faucet = Keypair::new();
         tell("starting solana-test-validator with the escrow program");
         let program = places::escrow_program(ledger.path())?;
-        let validator = Validator::start(ledger, &program, &faucet.pubkey(), ports)?;
+        let validator = Validator::start(ledger, &program, &faucet.pubkey(), ports, without)?;
         tell("making a token with 6 decimals");
         Self::on(Arc::new(validator), faucet, folder)
     }

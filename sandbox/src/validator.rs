@@ -51,11 +51,17 @@ struct Listens {
 }
 
 impl Validator {
-    /// Starts a fresh chain with the program in its genesis; `faucet` owns the SOL.
-    pub(crate) fn start(folder: Folder, program: &Path, faucet: &Address, ports: Ports) -> Result<Self> {
+    /// Starts a fresh chain with the program in its genesis, `without` that feature; `faucet` owns the SOL.
+    pub(crate) fn start(
+        folder: Folder,
+        program: &Path,
+        faucet: &Address,
+        ports: Ports,
+        without: Option<&Address>,
+    ) -> Result<Self> {
         let rpc = ports.choose(RPC_PORT, 2, "solana-test-validator")?;
         let listens = Listens { rpc, others: free_ports(2 + DYNAMIC_PORTS)? };
-        let process = Mutex::new(spawn(folder.path(), listens, program, faucet)?);
+        let process = Mutex::new(spawn(folder.path(), listens, program, faucet, without)?);
         let (program, faucet) = (program.to_owned(), *faucet);
         let rpc_url = format!("http://127.0.0.1:{rpc}");
         let validator = Self { rpc_url, listens, program, faucet, process, folder };
@@ -71,7 +77,7 @@ impl Validator {
 
     /// Starts it again with the ledger that it finds.
     pub(crate) fn restart(&self) -> Result<()> {
-        *self.process() = spawn(self.folder.path(), self.listens, &self.program, &self.faucet)?;
+        *self.process() = spawn(self.folder.path(), self.listens, &self.program, &self.faucet, None)?;
         self.wait_until_up(CommitmentConfig::finalized())
     }
 
@@ -125,7 +131,13 @@ fn ledger(folder: &Path) -> PathBuf {
 }
 
 /// A ledger that is there already is gone on with, and what concerns a new one is ignored.
-fn spawn(folder: &Path, listens: Listens, program: &Path, faucet: &Address) -> Result<Process> {
+fn spawn(
+    folder: &Path,
+    listens: Listens,
+    program: &Path,
+    faucet: &Address,
+    without: Option<&Address>,
+) -> Result<Process> {
     let binary = env::var_os("X402_ESCROW_VALIDATOR").unwrap_or("solana-test-validator".into());
     let Listens { rpc, others } = listens;
     let mut command = Command::new(binary);
@@ -140,6 +152,9 @@ fn spawn(folder: &Path, listens: Listens, program: &Path, faucet: &Address) -> R
         .arg(program)
         .arg("--ledger")
         .arg(ledger(folder));
+    if let Some(feature) = without {
+        command.args(["--deactivate-feature", &feature.to_string()]);
+    }
     Process::start("solana-test-validator", folder, &mut command).context(MISSING)
 }
 
