@@ -105,7 +105,7 @@ fn candidate(index: usize, option: &Value, wish: &Wish, rules: &Rules) -> Result
     if wish.maximum_amount.is_some_and(|maximum| requirements.amount.0 > maximum) {
         return Err(Rejection::new(
             ErrorCode::InvalidPaymentRequirements,
-            format!("amount: {} is above maximumAmount", requirements.amount),
+            format!("amount: {} base units are above maximumAmount", requirements.amount),
         ));
     }
     let (bound_to, what) = match extra.request_price {

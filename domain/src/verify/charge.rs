@@ -59,7 +59,7 @@ fn check_capture(capture: &ChargeCapture, intent: &Intent) -> Result<Action, Rej
     let code = ErrorCode::CaptureInvalid;
     let field = "paymentPayload.payload.capture";
     require((1..=intent.amount).contains(&amount.0), code, || {
-        format!("{field}.amount: must be from 1 to the intent's {}, is {amount}", intent.amount)
+        format!("{field}.amount: must be from 1 to the intent's {} base units, is {amount}", intent.amount)
     })?;
     let one_key = intent.capture_authorizer == intent.receiver_authorizer;
     require(!last || one_key, code, || {
@@ -68,12 +68,15 @@ fn check_capture(capture: &ChargeCapture, intent: &Intent) -> Result<Action, Rej
         )
     })?;
     require(last || amount.0 == intent.amount, code, || {
-        format!("{field}.amount: less than the intent's {} needs a capture that is the last", intent.amount)
+        format!(
+            "{field}.amount: less than the intent's {} base units needs a capture that is the last",
+            intent.amount
+        )
     })?;
     let maximum_fee = maximum_fee(amount.0, intent.maximum_fee_bps);
     require(fee.0 <= maximum_fee, code, || {
         format!(
-            "{field}.fee: {fee} is above {maximum_fee}, which is {} basis points of the amount",
+            "{field}.fee: {fee} is above {maximum_fee} base units, which is {} basis points of the amount",
             intent.maximum_fee_bps
         )
     })?;

@@ -32,7 +32,7 @@ fn check_vouchers(amount: u64, history: &History) -> Result<(), Rejection> {
     let vouched = history.voucher.map_or(0, |voucher| voucher.amount);
     require(amount >= vouched, ErrorCode::ReleaseInvalid, || {
         format!(
-            "payload.amount: {amount} is below the last voucher, which is of {vouched}; close the hold instead"
+            "payload.amount: {amount} is below the last voucher, which is of {vouched} base units; close the hold instead"
         )
     })
 }
@@ -48,7 +48,7 @@ fn close(amount: u64, release: Signature, history: &History) -> Result<Action, R
     let last = history.voucher.map_or(captured, |voucher| voucher.amount.max(captured));
     require((captured..=last).contains(&amount), ErrorCode::ReleaseInvalid, || {
         format!(
-            "payload.amount: must be from {captured}, which is captured, to the last voucher, {last}; is {amount}"
+            "payload.amount: must be from {captured} base units, which are captured, to the last voucher, {last}; is {amount}"
         )
     })?;
     Ok(match history.voucher {
@@ -151,7 +151,7 @@ fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64)
         )
     })?;
     require(amount <= sums.ends_at, code, || {
-        format!("payload.amount: {amount} is above what the payment can come to, {}", sums.ends_at)
+        format!("payload.amount: {amount} is above what the payment can come to, {} base units", sums.ends_at)
     })?;
     require(!last || intent.capture_authorizer == intent.receiver_authorizer, code, || {
         "payload.last: the rest can only be released by the receiver authorizer, and the capture authorizer is \
@@ -160,14 +160,14 @@ fn check_capture(amount: u64, fee: u64, last: bool, history: &History, now: i64)
     })?;
     require(amount > sums.captured || (last && amount == sums.captured), code, || {
         format!(
-            "payload.amount: must be above the {} that are captured already, or be that with last = true",
+            "payload.amount: must be above the {} base units that are captured already, or be that with last = true",
             sums.captured
         )
     })?;
     let maximum_fee = maximum_fee(amount, intent.maximum_fee_bps);
     require(fee <= maximum_fee, code, || {
         format!(
-            "payload.fee: {fee} is above {maximum_fee}, which is {} basis points of the amount",
+            "payload.fee: {fee} is above {maximum_fee} base units, which is {} basis points of the amount",
             intent.maximum_fee_bps
         )
     })

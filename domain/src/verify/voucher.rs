@@ -129,7 +129,12 @@ pub fn check(
     require(
         before.ends_at > before.amount || voucher.amount <= before.amount,
         ErrorCode::VoucherHoldClosed,
-        || format!("payload.paymentId: the hold is used up or closed: it ends at {}", before.ends_at),
+        || {
+            format!(
+                "payload.paymentId: the hold is used up or closed: it ends at {} base units",
+                before.ends_at
+            )
+        },
     )?;
     check_amounts(voucher, intent, &before, price)?;
     check_deadline(intent, now, policy)
@@ -157,26 +162,28 @@ fn check_amounts(voucher: &Voucher, intent: &Intent, before: &Before, price: u64
     let last = before.amount;
     require(amount != last, ErrorCode::VoucherRepeated, || {
         format!(
-            "amount: a voucher of {amount} was accepted before; the next must be of at least {}",
+            "amount: a voucher of {amount} was accepted before; the next must be of at least {} base units",
             least(last, price)
         )
     })?;
     require(amount > last, ErrorCode::VoucherDecreased, || {
-        format!("amount: {amount} is below the last voucher, which is of {last}; the amount is cumulative")
+        format!(
+            "amount: {amount} is below the last voucher, which is of {last} base units; the amount is cumulative"
+        )
     })?;
     require(amount <= before.ends_at, ErrorCode::VoucherAboveHold, || {
-        format!("amount: {amount} is above what the hold can come to, {}", before.ends_at)
+        format!("amount: {amount} is above what the hold can come to, {} base units", before.ends_at)
     })?;
     require(amount - last >= price, ErrorCode::VoucherBelowPrice, || {
         format!(
-            "amount: the request costs {price}, so the voucher must be of at least {}",
+            "amount: the request costs {price} base units, so the voucher must be of at least {}",
             least(last, price)
         )
     })?;
     let maximum_fee = maximum_fee(amount, intent.maximum_fee_bps);
     require(fee <= maximum_fee, ErrorCode::VoucherFee, || {
         format!(
-            "fee: {fee} is above {maximum_fee}, which is {} basis points of the amount",
+            "fee: {fee} is above {maximum_fee} base units, which is {} basis points of the amount",
             intent.maximum_fee_bps
         )
     })
