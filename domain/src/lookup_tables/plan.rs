@@ -37,7 +37,7 @@ pub struct Situation<'a> {
     pub now: i64,
     /// The block's slot.
     pub slot: u64,
-    /// The block's height, if not less.
+    /// At most the block's height.
     pub block_height: u64,
     /// What the fee payer has besides what payments need.
     pub lamports_to_spare: u64,
@@ -126,7 +126,7 @@ fn grow(situation: &Situation<'_>, usable: &[AddressLookupTableAccount], may_mak
             None if may_make => {
                 may_make = false;
                 let (table, _) = derive_lookup_table_address(&authority, slot);
-                // Its first addresses alone would leave it half done.
+                // The rent of a full table is there, so that it can be filled.
                 (
                     rent.full,
                     Change { table, authority, kind: ChangeKind::Create { recent_slot: slot, addresses } },

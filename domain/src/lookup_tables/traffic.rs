@@ -10,8 +10,8 @@ use super::ADDRESSES_PER_CHANGE;
 /// held and when it is captured.
 const COMES_BACK: u32 = 3;
 
-/// How often the addresses of an extension must have been seen, together. An address that is named in full takes 31 of a
-/// transaction's 1,232 bytes, so 40 of them have cost about the fee that the extension costs.
+/// How often the addresses of an extension must have been seen, together. An address that is named in full takes 31 of
+/// a transaction's 1,232 bytes, so 40 of them have cost about the fee that the extension costs.
 const PAYS_OFF: u32 = 40;
 
 /// How many addresses are remembered. Those of strangers who pay once push out no others for long.

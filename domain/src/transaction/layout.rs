@@ -25,8 +25,8 @@ pub enum Version<'a> {
     One,
 }
 
-/// Most bytes of a transaction that is not of version 1: what is left of IPv6's least packet. Fewer than 38 accounts fit
-/// a legacy one, so the cluster's limit is never reached there.
+/// Most bytes of a transaction that is not of version 1: what is left of IPv6's least packet. Fewer than 38 accounts
+/// fit a legacy one, so the cluster's limit is never reached there.
 const MAXIMUM_BYTES: usize = 1232;
 
 /// Most accounts of a transaction, those in lookup tables included.
@@ -51,8 +51,8 @@ pub fn first_operation(transaction: &[u8]) -> u8 {
     if transaction.first() == Some(&v1::V1_PREFIX) { 0 } else { ESCROW_INSTRUCTION }
 }
 
-/// Returns how to write a transaction that carries as many as fit of the first of `parts`, and how many these are. Lookup
-/// tables are used only where they make room for more: each is something else that can go wrong.
+/// Returns how to write a transaction that carries as many as fit of the first of `parts`, and how many these are.
+/// Lookup tables are used only where they make room for more: each is something else that can go wrong.
 ///
 /// # Errors
 /// If they can't be serialised.

@@ -32,7 +32,8 @@ fn check_vouchers(amount: u64, history: &History) -> Result<(), Rejection> {
     let vouched = history.voucher.map_or(0, |voucher| voucher.amount);
     require(amount >= vouched, ErrorCode::ReleaseInvalid, || {
         format!(
-            "payload.amount: {amount} is below the last voucher, which is of {vouched} base units; close the hold instead"
+            "payload.amount: {amount} is below the last voucher, which is of {vouched} base units; \
+             close the hold instead"
         )
     })
 }
@@ -48,7 +49,8 @@ fn close(amount: u64, release: Signature, history: &History) -> Result<Action, R
     let last = history.voucher.map_or(captured, |voucher| voucher.amount.max(captured));
     require((captured..=last).contains(&amount), ErrorCode::ReleaseInvalid, || {
         format!(
-            "payload.amount: must be from {captured} base units, which are captured, to the last voucher, {last}; is {amount}"
+            "payload.amount: must be from {captured} base units, which are captured, to the last voucher, {last}; \
+             is {amount}"
         )
     })?;
     Ok(match history.voucher {

@@ -41,7 +41,7 @@ pub async fn run(app: Arc<App>) -> Infallible {
 /// Looks at all tables once, and does what is to be done. Returns how many there are.
 async fn tend(app: &App, under_way: &mut Vec<UnderWay>) -> Result<usize, SubmitError> {
     let own = app.store.lookup_tables().await?;
-    let maximum = if app.cluster.takes_version_1() { 0 } else { app.settings.lookup_tables };
+    let mut maximum = if app.cluster.takes_version_1() { 0 } else { app.settings.lookup_tables };
     let traffic = app.tables.traffic();
     if own.is_empty() && (maximum == 0 || traffic.worth_adding(&HashSet::new()).is_empty()) {
         // Another leader may have closed what this one used.
@@ -60,6 +60,11 @@ async fn tend(app: &App, under_way: &mut Vec<UnderWay>) -> Result<usize, SubmitE
             tracing::debug!(%error, "repetition not sent");
         }
     }
+    let least_lamports = app.settings.minimum_fee_payer_lamports;
+    if seen.lamports.is_some_and(|lamports| lamports < least_lamports) {
+        // Their rent is needed.
+        maximum = 0;
+    }
     let changes: Vec<_> = under_way.iter().map(|sent| sent.change.clone()).collect();
     let rules = &app.rules;
     let keys = [&[rules.fee_payer][..], &rules.former_fee_payers.retiring[..]].concat();
@@ -73,7 +78,8 @@ async fn tend(app: &App, under_way: &mut Vec<UnderWay>) -> Result<usize, SubmitE
         now: app.now(),
         slot: seen.slot,
         block_height: seen.block_height,
-        lamports_to_spare: seen.lamports.saturating_sub(app.settings.minimum_fee_payer_lamports),
+        // As much again is left for holds.
+        lamports_to_spare: seen.lamports.unwrap_or(0).saturating_sub(least_lamports.saturating_mul(2)),
         rent: seen.rent,
     });
     // Before anything is sent that ends one of the others.
@@ -138,10 +144,10 @@ async fn send(app: &App, change: Change) -> Result<Option<UnderWay>, SubmitError
 struct Seen {
     tables: Vec<(OwnTable, Option<TableState>)>,
     slot: u64,
-    /// The height of the block in that slot, if not less.
+    /// At most the height of the block in that slot.
     block_height: u64,
-    /// What the fee payer has.
-    lamports: u64,
+    /// What the fee payer has, if the nodes agree.
+    lamports: Option<u64>,
     rent: TableRent,
 }
 
@@ -166,7 +172,7 @@ impl Seen {
             slot,
             // Between the two are no more blocks than slots.
             block_height: tip.block_height.saturating_sub(tip.slot.saturating_sub(slot)),
-            lamports: lamports.and_then(|lamports| u64::try_from(lamports).ok()).unwrap_or(0),
+            lamports: lamports.and_then(|lamports| u64::try_from(lamports).ok()),
             rent: rent
                 .ok_or_else(|| ChainError::answer("getMultipleAccounts", "the rent sysvar is missing"))?,
         })

@@ -1,5 +1,4 @@
-//! Which consensus the cluster runs, which transactions it takes, and whether it has the escrow program, as far as its nodes
-//! told.
+//! What nodes told of the cluster: its consensus, which transactions it takes, and whether it has the escrow program.
 
 use std::sync::{
     Mutex, PoisonError,

@@ -83,6 +83,7 @@ pub async fn scrape(app: &App) -> Result<String, StoreError> {
     read_store(app, &mut now).await?;
     read_budgets(app, &mut now).await?;
     read_chain(app, &mut now).await;
+    read_lookup_tables(app, &mut now).await;
     let mut page = String::new();
     for registry in [&app.metrics.registry, &now] {
         text::encode_registry(&mut page, registry).expect("writing to a string does not fail");
@@ -189,10 +190,7 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     let is_stalled = if lead::is_stalled(app) { 1.0 } else { 0.0 };
     register(registry, "tracker_stalled", "Whether transactions can't be followed now", is_stalled);
 
-    let mut addresses = vec![facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
-    let known = addresses.len();
-    let tables = app.store.lookup_tables().await;
-    addresses.extend(tables.iter().flatten().map(|table| table.address));
+    let addresses = [facts::CLOCK_ID, app.rules.fee_payer, app.rules.program];
     let Ok(snapshot) = app.chain.accounts(&addresses, Commitment::Processed).await else { return };
     register(registry, "chain_slot", "The newest slot, processed", snapshot.slot as f64);
     let account = |index: usize| snapshot.accounts.get(index)?.as_ref();
@@ -204,11 +202,6 @@ async fn read_chain(app: &App, registry: &mut Registry) {
     register(registry, "fee_payer_lamports", "What the fee payer has", lamports as f64);
     let found = if app.cluster.note_program(account(2)) { 1.0 } else { 0.0 };
     register(registry, "program_found", "Whether the escrow program is on the cluster", found);
-    if tables.is_ok() {
-        let locked = snapshot.accounts.iter().skip(known).flatten().map(|account| account.lamports as f64);
-        let help = "Rent of lookup tables, which comes back";
-        register(registry, "lookup_table_lamports", help, locked.sum());
-    }
     let left = app.metrics.runway.lock().unwrap_or_else(PoisonError::into_inner).seconds_left();
     if let Some(seconds) = left {
         let help = "When the fee payer is empty if it goes on as in the last hour";
@@ -220,4 +213,19 @@ fn register(registry: &mut Registry, name: &str, help: &str, value: f64) {
     let gauge = Number::default();
     gauge.set(value);
     registry.register(name, help, gauge);
+}
+
+/// By themselves: nodes can differ about one that is new.
+async fn read_lookup_tables(app: &App, registry: &mut Registry) {
+    let Ok(tables) = app.store.lookup_tables().await else { return };
+    let addresses: Vec<_> = tables.iter().map(|table| table.address).collect();
+    let locked = match addresses.is_empty() {
+        true => 0.0,
+        false => match app.chain.accounts(&addresses, Commitment::Processed).await {
+            Ok(snapshot) => snapshot.accounts.iter().flatten().map(|account| account.lamports as f64).sum(),
+            Err(_) => return,
+        },
+    };
+    let help = "Rent of lookup tables, which comes back";
+    register(registry, "lookup_table_lamports", help, locked);
 }

@@ -113,8 +113,7 @@ impl Database {
     }
 }
 
-/// The URL of a file, as sqlx's drivers are chosen by URL.
-/// Begins a transaction, also if its caller is gone meanwhile, as when a client hangs up: a connection whose `BEGIN` was
+/// Begins a transaction, even if the caller is gone meanwhile, as when a client hangs up: a connection whose `BEGIN` was
 /// not waited for would go back to the pool, and what is written by it would be lost with that transaction.
 async fn begin(pool: &Pool<Any>, statement: &'static str) -> Result<Transaction<'static, Any>, sqlx::Error> {
     let pool = pool.clone();
@@ -122,6 +121,7 @@ async fn begin(pool: &Pool<Any>, statement: &'static str) -> Result<Transaction<
     begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
+/// The URL of a file, as sqlx's drivers are chosen by URL.
 fn sqlite_url(path: &std::path::Path) -> Result<Url, sqlx::Error> {
     let bad = |message: &str| sqlx::Error::Configuration(message.into());
     let name = path.file_name().ok_or_else(|| bad("it names no file"))?;

@@ -114,7 +114,13 @@ async fn a_capture_beyond_its_bounds_is_refused() {
     assert_refused(&world, &world.capture(id, 1001, false), CAPTURE, "payload.amount: 1001").await;
     assert_refused(&world, &world.capture(id, 0, false), CAPTURE, "payload.amount").await;
     assert_settled(&world, &world.capture(id, 400, false), "400", "captured").await;
-    assert_refused(&world, &world.capture(id, 399, true), CAPTURE, "above the 400 that are captured").await;
+    assert_refused(
+        &world,
+        &world.capture(id, 399, true),
+        CAPTURE,
+        "above the 400 base units that are captured",
+    )
+    .await;
 }
 
 #[tokio::test]

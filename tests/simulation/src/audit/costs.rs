@@ -12,8 +12,8 @@ use crate::{cluster::Landed, people::World, setup::keypair};
 const LOOKUP_TABLE_PROGRAM_ID: Address =
     Address::from_str_const("AddressLookupTab1e1111111111111111111111111");
 
-/// The most that a run's lookup tables may cost in fees: an extension is made once it pays off, and a run has fewer than
-/// a hundred addresses that come back.
+/// The most that a run's lookup tables may cost in fees: an extension is made once it pays off, and a run has fewer
+/// than a hundred addresses that come back.
 const MOST_FEES_OF_TABLES: u64 = 500_000;
 
 /// What payments may cost the verifier, all together, in lamports.

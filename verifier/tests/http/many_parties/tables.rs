@@ -288,6 +288,7 @@ async fn payments_go_on_without_a_table_that_is_gone() {
         state.confirmed = Some(state.svm.clone());
         state.svm.set_account(table, Account::default()).unwrap();
     }
+    assert!(bazaar.usable().len() > ADDRESSES_OF_BUYERS);
     let first = bazaar.market.sales.len();
     let orders = bazaar.orders(Ending::Captured { amount: 400 });
     bazaar.settle_together(&orders).await;
