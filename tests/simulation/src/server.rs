@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,6 +44,8 @@ pub struct Server {
     access: Access,
     gate: Gate,
     time: Time,
+    /// Every other process keeps no lookup tables, and closes those of the one before.
+    keeps_no_tables: AtomicBool,
     running: Mutex<Option<Running>>,
 }
 
@@ -71,7 +76,8 @@ impl Server {
         gate: Gate,
         time: Time,
     ) -> Arc<Self> {
-        Arc::new(Self { folder, keys, cluster, access, gate, time, running: Mutex::new(None) })
+        let (keeps_no_tables, running) = (AtomicBool::new(false), Mutex::new(None));
+        Arc::new(Self { folder, keys, cluster, access, gate, time, keeps_no_tables, running })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Running>> {
@@ -90,7 +96,10 @@ impl Server {
 
     async fn start(&self) {
         loop {
-            let config = setup::configuration(&self.folder, &self.keys);
+            let mut config = setup::configuration(&self.folder, &self.keys);
+            if self.keeps_no_tables.fetch_xor(true, Ordering::Relaxed) {
+                config.settings.lookup_tables = 0;
+            }
             let store = {
                 let _stopped = self.gate.stop_time();
                 let opened = Store::gated(&config.database, Some(self.gate.of_store())).await;

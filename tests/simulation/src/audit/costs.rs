@@ -62,13 +62,25 @@ fn names_tables(landed: &Landed) -> bool {
     landed.transaction.message.static_account_keys().contains(&LOOKUP_TABLE_PROGRAM_ID)
 }
 
+fn closes_table(landed: &Landed) -> bool {
+    const CLOSE: [u8; 4] = [4, 0, 0, 0];
+    let message = &landed.transaction.message;
+    let keys = message.static_account_keys();
+    message.instructions().iter().any(|instruction| {
+        keys.get(usize::from(instruction.program_id_index)) == Some(&LOOKUP_TABLE_PROGRAM_ID)
+            && instruction.data == CLOSE
+    })
+}
+
 /// Every lookup table that is on chain is known: otherwise nobody would close it, and its rent would be lost.
-/// Counts those that there are, and the transactions that used one.
+/// Counts those that there are, those that were closed, and the transactions that used one.
 pub(super) async fn check_tables(world: &World, app: &App, history: &[Landed]) -> Vec<String> {
     let uses_tables = |landed: &&Landed| {
         landed.transaction.message.address_table_lookups().is_some_and(|tables| !tables.is_empty())
     };
     history.iter().filter(uses_tables).for_each(|_| world.ledger.count("transactions with lookup tables"));
+    let closed = history.iter().filter(|landed| landed.error.is_none() && closes_table(landed));
+    closed.for_each(|_| world.ledger.count("lookup tables closed"));
     let known: BTreeSet<_> = match app.store.lookup_tables().await {
         Ok(tables) => tables.iter().map(|table| table.address).collect(),
         Err(error) => return vec![format!("the store can't be read: {error}")],
