@@ -5,13 +5,12 @@ mod change;
 mod plan;
 mod traffic;
 
-use solana_address_lookup_table_interface::{
-    program,
-    state::{AddressLookupTable, LOOKUP_TABLE_META_SIZE},
-};
+use solana_address_lookup_table_interface::state::{AddressLookupTable, LOOKUP_TABLE_META_SIZE};
 use x402_escrow_interface::Address;
 
 use crate::{cluster::Account, facts};
+
+pub use solana_address_lookup_table_interface::program::ID as PROGRAM_ID;
 
 pub use change::{Change, ChangeKind};
 pub use plan::{Plan, Situation, plan};
@@ -52,7 +51,7 @@ impl TableState {
     /// Reads a table's account; none if it is no table.
     pub fn read(account: &Account) -> Option<Self> {
         const NEVER: u64 = u64::MAX;
-        if account.owner != program::ID {
+        if account.owner != PROGRAM_ID {
             return None;
         }
         let table = AddressLookupTable::deserialize(&account.data).ok()?;

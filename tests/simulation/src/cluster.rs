@@ -6,6 +6,7 @@ mod accounts;
 mod blocks;
 mod landed;
 mod liar;
+mod named;
 mod node;
 mod weather;
 

@@ -2,6 +2,8 @@
 //! are and whether the node answers is up to the test.
 
 mod execute;
+#[path = "../../../tests/simulation/src/cluster/named.rs"]
+mod named;
 mod node;
 
 use std::{
@@ -25,10 +27,6 @@ use crate::program::program;
 
 /// Blocks for which a blockhash is valid.
 const BLOCKHASH_BLOCKS: u64 = 150;
-
-/// The program of lookup tables.
-pub(crate) const LOOKUP_TABLE_PROGRAM_ID: Address =
-    Address::from_str_const("AddressLookupTab1e1111111111111111111111111");
 
 /// The cluster.
 pub(crate) struct Cluster {

@@ -3,14 +3,11 @@
 use std::collections::BTreeSet;
 
 use solana_sdk::signer::Signer;
+use x402_escrow_domain::lookup_tables::PROGRAM_ID;
 use x402_escrow_interface::Address;
 use x402_escrow_verifier::engine::app::App;
 
 use crate::{cluster::Landed, people::World, setup::keypair};
-
-/// The program of lookup tables.
-const LOOKUP_TABLE_PROGRAM_ID: Address =
-    Address::from_str_const("AddressLookupTab1e1111111111111111111111111");
 
 /// The most that a run's lookup tables may cost in fees: an extension is made once it pays off, and a run has fewer
 /// than a hundred addresses that come back.
@@ -59,7 +56,7 @@ pub(super) fn check(history: &[Landed], budgets: Budgets) -> Vec<String> {
 }
 
 fn names_tables(landed: &Landed) -> bool {
-    landed.transaction.message.static_account_keys().contains(&LOOKUP_TABLE_PROGRAM_ID)
+    landed.transaction.message.static_account_keys().contains(&PROGRAM_ID)
 }
 
 fn closes_table(landed: &Landed) -> bool {
@@ -67,8 +64,7 @@ fn closes_table(landed: &Landed) -> bool {
     let message = &landed.transaction.message;
     let keys = message.static_account_keys();
     message.instructions().iter().any(|instruction| {
-        keys.get(usize::from(instruction.program_id_index)) == Some(&LOOKUP_TABLE_PROGRAM_ID)
-            && instruction.data == CLOSE
+        keys.get(usize::from(instruction.program_id_index)) == Some(&PROGRAM_ID) && instruction.data == CLOSE
     })
 }
 
@@ -88,9 +84,8 @@ pub(super) async fn check_tables(world: &World, app: &App, history: &[Landed]) -
     let named = history.iter().filter(|landed| names_tables(landed));
     let keys = named.flat_map(|landed| landed.transaction.message.static_account_keys());
     let keys: BTreeSet<_> = keys.copied().collect();
-    let is_table = |key: &Address| {
-        world.cluster.account(key).is_some_and(|account| account.owner == LOOKUP_TABLE_PROGRAM_ID)
-    };
+    let is_table =
+        |key: &Address| world.cluster.account(key).is_some_and(|account| account.owner == PROGRAM_ID);
     let tables: Vec<_> = keys.into_iter().filter(is_table).collect();
     tables.iter().for_each(|_| world.ledger.count("lookup tables"));
     let unknown = tables.iter().filter(|key| !known.contains(*key));

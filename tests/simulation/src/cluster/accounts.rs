@@ -11,20 +11,15 @@ use solana_sdk::{
     account::{Account, ReadableAccount},
     clock::Clock,
     hash::Hash,
-    message::VersionedMessage,
     program_pack::Pack,
     transaction::{TransactionError, VersionedTransaction},
 };
 use solana_slot_hashes::SlotHashes;
 use spl_token_interface::state::Account as TokenAccount;
-use x402_escrow_domain::{
-    cluster::{self, TokenBalance},
-    facts::CLOCK_ID,
-    lookup_tables::TableState,
-};
+use x402_escrow_domain::{cluster::TokenBalance, facts::CLOCK_ID};
 use x402_escrow_interface::{Address, account::Hold, address::TOKEN_PROGRAM_ID};
 
-use super::Rent;
+use super::{Rent, named::named};
 use crate::setup::program;
 
 /// How many slots' hashes programs can see.
@@ -128,7 +123,7 @@ impl Accounts {
     /// Executes a transaction in the block that was begun last.
     pub(super) fn execute(&mut self, transaction: &VersionedTransaction) -> Execution {
         let height = self.at.height;
-        let keys = self.keys(&transaction.message);
+        let keys = named(self.svm(), &transaction.message);
         let read = |svm: &LiteSVM| keys.iter().map(|key| svm.get_account(key)).collect::<Vec<_>>();
         let before = read(self.svm());
         let (error, done) = match self.svm().send_transaction(transaction.clone()) {
@@ -151,21 +146,6 @@ impl Accounts {
             self.changed.entry(height).or_default().insert(*key);
         }
         Execution { error, logs: done.logs, fee: done.fee, token_balances, holds, accounts: keys }
-    }
-
-    /// The accounts that a message names, those in lookup tables included.
-    fn keys(&mut self, message: &VersionedMessage) -> Vec<Address> {
-        let mut keys = message.static_account_keys().to_vec();
-        for lookup in message.address_table_lookups().unwrap_or_default() {
-            let table = self.svm().get_account(&lookup.account_key).and_then(|account| {
-                let Account { owner, data, lamports, .. } = account;
-                TableState::read(&cluster::Account { owner, data, lamports })
-            });
-            let indexes = lookup.writable_indexes.iter().chain(&lookup.readonly_indexes);
-            let found = |index: &u8| table.as_ref()?.addresses.get(usize::from(*index)).copied();
-            keys.extend(indexes.filter_map(found));
-        }
-        keys
     }
 
     /// Forgets every block after `tip`.

@@ -3,23 +3,18 @@
 use std::collections::HashMap;
 
 use solana_sdk::{
-    account::Account,
-    message::VersionedMessage,
     program_pack::Pack,
     transaction::{TransactionError, VersionedTransaction},
 };
 use spl_token_interface::state::Account as TokenAccount;
-use x402_escrow_domain::{
-    cluster::{self, Executed, Logged, TokenBalance},
-    lookup_tables::TableState,
-};
+use x402_escrow_domain::cluster::{Executed, Logged, TokenBalance};
 use x402_escrow_interface::{Address, instruction::Signature};
 
-use super::State;
+use super::{State, named::named};
 
 impl State {
     pub(crate) fn execute(&mut self, signature: Signature, transaction: VersionedTransaction) {
-        let keys = self.keys(&transaction.message);
+        let keys = named(&self.svm, &transaction.message);
         let message = transaction.message.serialize();
         let before = self.token_amounts(&keys);
         // Only a transaction that has the instruction can fail for it.
@@ -58,21 +53,6 @@ impl State {
         self.block_hashes.insert(self.slot, hash);
         self.executed.insert(signature, Executed { message, error: outcome.clone(), token_balances });
         self.landed.insert(signature, (self.slot, outcome));
-    }
-
-    /// The accounts that a message names, those in lookup tables included.
-    fn keys(&self, message: &VersionedMessage) -> Vec<Address> {
-        let mut keys = message.static_account_keys().to_vec();
-        for lookup in message.address_table_lookups().unwrap_or_default() {
-            let table = self.svm.get_account(&lookup.account_key).and_then(|account| {
-                let Account { owner, data, lamports, .. } = account;
-                TableState::read(&cluster::Account { owner, data, lamports })
-            });
-            let indexes = lookup.writable_indexes.iter().chain(&lookup.readonly_indexes);
-            let found = |index: &u8| table.as_ref()?.addresses.get(usize::from(*index)).copied();
-            keys.extend(indexes.filter_map(found));
-        }
-        keys
     }
 
     /// Mint and amount of those of these accounts that are token accounts.

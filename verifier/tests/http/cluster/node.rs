@@ -4,14 +4,15 @@ use std::sync::MutexGuard;
 
 use async_trait::async_trait;
 use solana_sdk::transaction::VersionedTransaction;
-use x402_escrow_domain::cluster::{
-    Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip,
+use x402_escrow_domain::{
+    cluster::{Account, Blockhash, Consensus, Executed, Logged, Sighting, Snapshot, Status, Tip},
+    lookup_tables,
 };
 use x402_escrow_interface::{Address, instruction::Signature};
 use x402_escrow_verifier::chain::{Chain, ChainError, SendError};
 use x402_escrow_wire::auth_capture::Commitment;
 
-use super::{BLOCKHASH_BLOCKS, Cluster, LOOKUP_TABLE_PROGRAM_ID, State};
+use super::{BLOCKHASH_BLOCKS, Cluster, State};
 
 /// Bytes that fit what a node takes and passes on.
 const PACKET_DATA_SIZE: usize = 1232;
@@ -86,7 +87,7 @@ impl Chain for Cluster {
         if preflight && let Err(failed) = state.svm.simulate_transaction(transaction.clone()) {
             return Err(SendError::Simulation(failed.err));
         }
-        let changes_table = transaction.message.static_account_keys().contains(&LOOKUP_TABLE_PROGRAM_ID);
+        let changes_table = transaction.message.static_account_keys().contains(&lookup_tables::PROGRAM_ID);
         let is_lost = state.loses_transactions || state.loses_tables && changes_table;
         if !is_lost {
             state.execute(signature, transaction);

@@ -7,13 +7,16 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use solana_sdk::{account::Account, message::VersionedMessage, signer::Signer};
 use tokio::{select, task::JoinHandle, time::sleep};
-use x402_escrow_domain::{cluster, facts::VERSION_1_FEATURE_ID, lookup_tables::TableState};
+use x402_escrow_domain::{
+    cluster,
+    facts::VERSION_1_FEATURE_ID,
+    lookup_tables::{PROGRAM_ID, TableState},
+};
 use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::market::{Ending, MINTS, Market};
 use crate::{
-    cluster::LOOKUP_TABLE_PROGRAM_ID,
     wait,
     world::{FEE_PAYER, Options, keypair},
 };
@@ -87,7 +90,7 @@ impl Bazaar {
 
     /// The fees of all payments in lamports, and how many transactions there were of them.
     fn paid(&self) -> (u64, usize) {
-        let fees = self.fees(|message| !message.static_account_keys().contains(&LOOKUP_TABLE_PROGRAM_ID));
+        let fees = self.fees(|message| !message.static_account_keys().contains(&PROGRAM_ID));
         (fees.iter().sum(), fees.len())
     }
 
