@@ -22,7 +22,7 @@ use crate::{
     payment::{Action, HoldTerms},
 };
 
-pub(crate) use layout::with_budget;
+pub(crate) use layout::sign_legacy;
 pub use layout::{ESCROW_INSTRUCTION, SignError, Version, fee_lamports, first_operation, sign, widest};
 
 /// Compute units that an operation may use, of which the priority fee is paid whether they are used or not. About half
@@ -168,7 +168,7 @@ pub fn refund(
         returns,
     );
     let part = Part { instruction: refund, compute_unit_limit: REFUND_COMPUTE_UNIT_LIMIT, calls: 1 };
-    let instructions = with_budget(compute_unit_price_micro_lamports, &[&part]);
+    let instructions = layout::with_budget(compute_unit_price_micro_lamports, &[&part]);
     Message::new_with_blockhash(&instructions, Some(fee_payer), &Hash::new_from_array(blockhash))
 }
 

@@ -4,15 +4,13 @@ use solana_address_lookup_table_interface::instruction::{
     close_lookup_table, create_lookup_table, deactivate_lookup_table, extend_lookup_table,
 };
 use solana_sdk::{
-    hash::Hash,
     instruction::Instruction,
     signer::{Signer, keypair::Keypair},
-    transaction::Transaction,
 };
 use x402_escrow_interface::Address;
 
 use super::TableState;
-use crate::transaction::{Part, SignError, Signed, Terms, with_budget};
+use crate::transaction::{Part, SignError, Signed, Terms, sign_legacy};
 
 /// Compute units that one instruction may use: two to three times what LiteSVM measures.
 const COMPUTE_UNIT_LIMIT: u32 = 30_000;
@@ -108,16 +106,10 @@ impl Change {
             .into_iter()
             .map(|instruction| Part { instruction, compute_unit_limit: COMPUTE_UNIT_LIMIT, calls: 0 })
             .collect();
-        let instructions =
-            with_budget(terms.compute_unit_price_micro_lamports, &parts.iter().collect::<Vec<_>>());
         let mut signers = vec![terms.fee_payer];
         if authority.pubkey() != fee_payer {
             signers.push(authority);
         }
-        let blockhash = Hash::new_from_array(terms.blockhash.hash);
-        let transaction =
-            Transaction::new_signed_with_payer(&instructions, Some(&fee_payer), &signers, blockhash);
-        let bytes = bincode::serialize(&transaction)?;
-        Ok(Signed { signature: transaction.signatures[0].into(), bytes })
+        sign_legacy(terms, &signers, &parts.iter().collect::<Vec<_>>())
     }
 }

@@ -5,7 +5,7 @@ use solana_sdk::{
     hash::Hash,
     instruction::Instruction,
     message::{AddressLookupTableAccount, Message, VersionedMessage, v0, v1},
-    signer::Signer,
+    signer::{Signer, keypair::Keypair},
     transaction::{Transaction, VersionedTransaction},
 };
 use x402_escrow_interface::Address;
@@ -124,14 +124,7 @@ pub fn sign(version: Version<'_>, terms: Terms<'_>, parts: &[&Part]) -> Result<S
     let (price, fee_payer) = (terms.compute_unit_price_micro_lamports, terms.fee_payer);
     let blockhash = Hash::new_from_array(terms.blockhash.hash);
     match version {
-        Version::Legacy => {
-            let instructions = with_budget(price, parts);
-            let payer = Some(&fee_payer.pubkey());
-            let transaction =
-                Transaction::new_signed_with_payer(&instructions, payer, &[fee_payer], blockhash);
-            let bytes = bincode::serialize(&transaction)?;
-            Ok(Signed { signature: transaction.signatures[0].into(), bytes })
-        }
+        Version::Legacy => sign_legacy(terms, &[fee_payer], parts),
         Version::Zero(tables) => {
             let message = version_0(&fee_payer.pubkey(), tables, price, blockhash, parts)?;
             let message = VersionedMessage::V0(message);
@@ -147,6 +140,19 @@ pub fn sign(version: Version<'_>, terms: Terms<'_>, parts: &[&Part]) -> Result<S
             Ok(Signed { signature: signature.into(), bytes })
         }
     }
+}
+
+/// The legacy transaction of `parts`, signed by the fee payer, who is the first of `signers`, and the others.
+pub(crate) fn sign_legacy(
+    terms: Terms<'_>,
+    signers: &[&Keypair],
+    parts: &[&Part],
+) -> Result<Signed, SignError> {
+    let instructions = with_budget(terms.compute_unit_price_micro_lamports, parts);
+    let blockhash = Hash::new_from_array(terms.blockhash.hash);
+    let payer = Some(&terms.fee_payer.pubkey());
+    let transaction = Transaction::new_signed_with_payer(&instructions, payer, signers, blockhash);
+    Ok(Signed { signature: transaction.signatures[0].into(), bytes: bincode::serialize(&transaction)? })
 }
 
 fn version_0(
@@ -205,7 +211,7 @@ fn unit_limit(parts: &[&Part]) -> u32 {
 }
 
 /// The instructions of a transaction that is not of version 1.
-pub(crate) fn with_budget(price_micro_lamports: u64, parts: &[&Part]) -> Vec<Instruction> {
+pub(super) fn with_budget(price_micro_lamports: u64, parts: &[&Part]) -> Vec<Instruction> {
     let budget = [
         ComputeBudgetInstruction::set_compute_unit_limit(unit_limit(parts)),
         ComputeBudgetInstruction::set_compute_unit_price(price_micro_lamports),
