@@ -83,7 +83,7 @@ pub async fn scrape(app: &App) -> Result<String, StoreError> {
     read_store(app, &mut now).await?;
     read_budgets(app, &mut now).await?;
     read_chain(app, &mut now).await;
-    read_lookup_tables(app, &mut now).await;
+    read_lookup_tables(app, &mut now).await?;
     let mut page = String::new();
     for registry in [&app.metrics.registry, &now] {
         text::encode_registry(&mut page, registry).expect("writing to a string does not fail");
@@ -136,8 +136,6 @@ async fn read_store(app: &App, registry: &mut Registry) -> Result<(), StoreError
     register(registry, "unreadable_rows", help, app.unreadable.count() as f64);
     let help = "Captures whose deadline is near and that are not confirmed: act at once";
     register(registry, "captures_near_deadline", help, endangered);
-    let tables = app.store.lookup_tables().await?.len();
-    register(registry, "lookup_tables", "Lookup tables that are on chain or being made", tables as f64);
     let overdue = alarm::overdue_vouchers(app, now).await?;
     let help = "Holds whose last voucher should be being captured and is not: act at once";
     register(registry, "vouchers_overdue", help, overdue as f64);
@@ -216,16 +214,19 @@ fn register(registry: &mut Registry, name: &str, help: &str, value: f64) {
 }
 
 /// By themselves: nodes can differ about one that is new.
-async fn read_lookup_tables(app: &App, registry: &mut Registry) {
-    let Ok(tables) = app.store.lookup_tables().await else { return };
+async fn read_lookup_tables(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
+    let tables = app.store.lookup_tables().await?;
+    let help = "Lookup tables that are on chain or being made";
+    register(registry, "lookup_tables", help, tables.len() as f64);
     let addresses: Vec<_> = tables.iter().map(|table| table.address).collect();
     let locked = match addresses.is_empty() {
         true => 0.0,
         false => match app.chain.accounts(&addresses, Commitment::Processed).await {
             Ok(snapshot) => snapshot.accounts.iter().flatten().map(|account| account.lamports as f64).sum(),
-            Err(_) => return,
+            Err(_) => return Ok(()),
         },
     };
     let help = "Rent of lookup tables, which comes back";
     register(registry, "lookup_table_lamports", help, locked);
+    Ok(())
 }
