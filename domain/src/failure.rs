@@ -126,7 +126,7 @@ pub fn is_shared(problem: &Problem) -> bool {
     problem.message == SHARED_LIMIT
 }
 
-/// What can be wrong with the lookup tables that a transaction uses. It says nothing of its operations.
+/// Errors of a transaction's lookup tables. They say nothing about its operations.
 pub const OF_LOOKUP_TABLES: [TransactionError; 4] = [
     TransactionError::AddressLookupTableNotFound,
     TransactionError::InvalidAddressLookupTableOwner,

@@ -43,7 +43,7 @@ pub struct OwnTable {
 pub struct TableState {
     /// The slot since which it is given up; it can be closed some minutes later.
     pub deactivated_at: Option<u64>,
-    /// What it has, by index. Addresses are only ever added.
+    /// Its addresses, by index. They are only ever added.
     pub addresses: Vec<Address>,
 }
 
@@ -63,12 +63,12 @@ impl TableState {
     }
 }
 
-/// What tables cost while they exist, in lamports.
+/// Rent that a table locks while it exists, in lamports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableRent {
-    /// A table with all the addresses that it can have.
+    /// Of a table with as many addresses as it can have.
     pub full: u64,
-    /// An address.
+    /// Of each address.
     pub address: u64,
 }
 

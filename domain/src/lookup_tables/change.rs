@@ -22,11 +22,11 @@ pub struct Change {
     pub table: Address,
     /// Whose table it is.
     pub authority: Address,
-    /// What is done with it.
+    /// The change.
     pub kind: ChangeKind,
 }
 
-/// What is done with a table.
+/// The kinds of change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
     /// It is made, with its first addresses.
@@ -58,7 +58,7 @@ impl Change {
         }
     }
 
-    /// What it adds.
+    /// The addresses it adds.
     pub fn added(&self) -> &[Address] {
         match &self.kind {
             ChangeKind::Create { addresses, .. } | ChangeKind::Extend { addresses } => addresses,

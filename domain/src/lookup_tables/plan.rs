@@ -1,4 +1,4 @@
-//! What is done with the tables that there are, and whether there should be more.
+//! Decides which tables to use, extend, give up and close, and whether to make another.
 
 use std::collections::HashSet;
 
@@ -23,9 +23,9 @@ pub(super) const COOLDOWN_SLOTS: u64 = 513;
 pub struct Situation<'a> {
     /// The tables of the store, oldest first, and what the chain has.
     pub tables: &'a [(OwnTable, Option<TableState>)],
-    /// What was sent and is not seen yet.
+    /// Changes that were sent and that no final block shows yet.
     pub under_way: &'a [Change],
-    /// What transactions name.
+    /// The accounts that transactions name.
     pub traffic: &'a Traffic,
     /// The fee payer.
     pub fee_payer: Address,
@@ -39,7 +39,7 @@ pub struct Situation<'a> {
     pub slot: u64,
     /// At most the block's height.
     pub block_height: u64,
-    /// What the fee payer has besides what payments need.
+    /// The fee payer's lamports beyond what payments need.
     pub lamports_to_spare: u64,
     /// What tables cost.
     pub rent: TableRent,
