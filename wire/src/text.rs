@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use five8::{BASE58_ENCODED_32_MAX_LEN, BASE58_ENCODED_64_MAX_LEN};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _};
 use x402_escrow_interface::Address;
 
@@ -15,7 +16,20 @@ pub type Key = Base58<32>;
 
 impl<const N: usize> fmt::Display for Base58<N> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&bs58::encode(self.0).into_string())
+        const { assert!(N == 32 || N == 64, "only 32 and 64 bytes are written as base58") };
+        let bytes = self.0.as_slice();
+        let (mut of_32, mut of_64) = ([0_u8; BASE58_ENCODED_32_MAX_LEN], [0_u8; BASE58_ENCODED_64_MAX_LEN]);
+        let text = if let Ok(bytes) = <&[u8; 32]>::try_from(bytes) {
+            let length = usize::from(five8::encode_32(bytes, &mut of_32));
+            of_32.get(..length)
+        } else if let Ok(bytes) = <&[u8; 64]>::try_from(bytes) {
+            let length = usize::from(five8::encode_64(bytes, &mut of_64));
+            of_64.get(..length)
+        } else {
+            None
+        };
+        let text = text.and_then(|text| std::str::from_utf8(text).ok());
+        formatter.write_str(text.ok_or(fmt::Error)?)
     }
 }
 
@@ -29,13 +43,16 @@ impl<const N: usize> std::str::FromStr for Base58<N> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; N];
-        // Longer text can't be N bytes; without this bound decoding would be quadratic in what a stranger sends.
-        let length = if text.len() > 2 * N { None } else { bs58::decode(text).onto(&mut bytes).ok() };
-        match length {
-            Some(length) if length == N => Ok(Self(bytes)),
-            _ => Err(format!("expected {N} bytes as base58")),
-        }
+        const { assert!(N == 32 || N == 64, "only 32 and 64 bytes are read as base58") };
+        let mut bytes = [0_u8; N];
+        let read = if let Ok(bytes) = <&mut [u8; 32]>::try_from(bytes.as_mut_slice()) {
+            five8::decode_32(text, bytes).is_ok()
+        } else if let Ok(bytes) = <&mut [u8; 64]>::try_from(bytes.as_mut_slice()) {
+            five8::decode_64(text, bytes).is_ok()
+        } else {
+            false
+        };
+        if read { Ok(Self(bytes)) } else { Err(format!("expected {N} bytes as base58")) }
     }
 }
 
@@ -189,10 +206,39 @@ mod tests {
     fn base58_takes_the_exact_length_only() {
         let key = Base58([7; 32]);
         assert_eq!(key.to_string().parse(), Ok(key));
-        for bad in [Base58([7; 31]).to_string(), Base58([7; 33]).to_string(), "0OIl".into(), "1".repeat(5000)]
-        {
+        let of = |bytes: &[u8]| bs58::encode(bytes).into_string();
+        for bad in [of(&[7; 31]), of(&[7; 33]), of(&[7; 64]), "0OIl".into(), "é".into(), "1".repeat(5000)] {
             assert!(bad.parse::<Key>().is_err(), "{bad:.50}");
         }
+        for bad in [String::new(), of(&[0; 31]), of(&[0; 33]), of(&[0xff; 33])] {
+            assert!(bad.parse::<Key>().is_err(), "{bad:.50}");
+        }
+    }
+
+    /// Of each length: zeros at either end, and every bit.
+    #[test]
+    fn base58_is_what_another_implementation_writes() {
+        fn agrees<const N: usize>() {
+            let zeros = (0..=N).flat_map(|zeros| {
+                let (mut before, mut behind) = ([0xff_u8; N], [0xff_u8; N]);
+                before[..zeros].fill(0);
+                behind[N - zeros..].fill(0);
+                [before, behind]
+            });
+            let bits = (0..8 * N).map(|bit| {
+                let mut bytes = [0; N];
+                bytes[bit / 8] = 1_u8 << (bit % 8);
+                bytes
+            });
+            for bytes in zeros.chain(bits) {
+                let text = bs58::encode(bytes).into_string();
+                assert_eq!(Base58(bytes).to_string(), text);
+                assert_eq!(text.parse(), Ok(Base58(bytes)));
+                assert!(format!("1{text}").parse::<Base58<N>>().is_err(), "{text}");
+            }
+        }
+        agrees::<32>();
+        agrees::<64>();
     }
 
     #[test]
