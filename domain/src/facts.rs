@@ -1,5 +1,5 @@
 //! What the chain says about a payer, in several views: good news is believed once it is confirmed, and bad news as
-//! soon as it is processed; and a "no" of one node is a no. Uses `cluster`.
+//! soon as it is processed; and a "no" of one node is a no. Uses `cluster`, `derived`.
 
 use std::{collections::BTreeSet, iter};
 
@@ -7,11 +7,14 @@ use spl_token_2022_interface::{extension::PodStateWithExtensions, pod::PodMint};
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Hold, Session},
-    address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
+    address::{TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
     message::Digest,
 };
 
-use crate::cluster::{Account, Snapshot};
+use crate::{
+    cluster::{Account, Snapshot},
+    derived,
+};
 
 /// The sysvar with the cluster's time, which is the time that deadlines are measured by.
 pub const CLOCK_ID: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
@@ -95,7 +98,7 @@ pub const MAXIMUM_RECEIVERS: usize = 45;
 /// Where `receiver` is paid, by the token program that the mint may belong to: SPL Token or Token-2022.
 pub fn receiver_token_accounts(receiver: &Address, mint: &Address) -> [Address; 2] {
     [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID]
-        .map(|program| address::associated_token(receiver, mint, &program))
+        .map(|program| derived::associated_token(receiver, mint, &program))
 }
 
 /// What the facts are about.
@@ -114,8 +117,8 @@ pub struct Subject {
 impl Subject {
     /// The accounts that a view is read from: the clock, the escrow, the session, its hold, then `token_accounts`.
     pub fn addresses(&self, token_accounts: &BTreeSet<Address>) -> Vec<Address> {
-        let session = address::session(&self.program, &self.escrow, &self.session_key);
-        let hold = self.nonce.map(|nonce| address::hold(&self.program, &session, nonce));
+        let session = derived::session(&self.program, &self.escrow, &self.session_key);
+        let hold = self.nonce.map(|nonce| derived::hold(&self.program, &session, nonce));
         [CLOCK_ID, self.escrow, session]
             .into_iter()
             .chain(hold)

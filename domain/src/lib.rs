@@ -8,6 +8,7 @@ pub mod budget;
 pub mod claim;
 pub mod cluster;
 pub mod decision;
+pub mod derived;
 pub mod discovery;
 pub mod exact;
 pub mod facts;

@@ -1,5 +1,4 @@
-//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it. Uses nothing
-//! of this crate.
+//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it. Uses `derived`.
 //!
 //! `docs/verifier-state-machine.md` has the whole picture. The rule that keeps it simple: a payment's state is never
 //! stored, it follows from which operations the chain has seen.
@@ -12,11 +11,13 @@ mod resource;
 mod sums;
 
 use x402_escrow_interface::{
-    Address, address,
+    Address,
     instruction::Signature,
     message::{Digest, Intent, PaymentFlow},
 };
 use x402_escrow_wire::{auth_capture, claim::Claim, exact};
+
+use crate::derived;
 
 pub use attempt::{Attempt, AttemptState, Landing, Problem};
 pub use history::{History, PaymentState, RestsOn};
@@ -158,12 +159,12 @@ impl Terms {
 impl HoldTerms {
     /// The session's address.
     pub fn session(&self) -> Address {
-        address::session(&self.intent.program, &self.intent.escrow, &self.intent.session_key)
+        derived::session(&self.intent.program, &self.intent.escrow, &self.intent.session_key)
     }
 
     /// The hold's address.
     pub fn address(&self) -> Address {
-        address::hold(&self.intent.program, &self.session(), self.intent.nonce)
+        derived::hold(&self.intent.program, &self.session(), self.intent.nonce)
     }
 }
 

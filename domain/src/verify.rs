@@ -1,5 +1,5 @@
 //! Decides whether a payment would settle: payload, requirements, chain facts and policy in, verdict out. Uses
-//! `decision`, `facts`, `identifier`, `payment`, `policy`, `promises`, `signature`, `stream`, `tokens`.
+//! `decision`, `derived`, `facts`, `identifier`, `payment`, `policy`, `promises`, `signature`, `stream`, `tokens`.
 //!
 //! - [`requirements`]: what a merchant asks, and whether this facilitator can settle it
 //! - [`intent`]: what a payer signed, against the requirements and the chain

@@ -4,7 +4,7 @@
 use solana_sdk::message::VersionedMessage;
 use x402_escrow_interface::{
     Address,
-    address::{self, TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
+    address::{TOKEN_2022_PROGRAM_ID, TOKEN_PROGRAM_ID},
 };
 use x402_escrow_wire::error_code::ErrorCode;
 
@@ -13,7 +13,7 @@ use super::{
     view::{self, View},
 };
 use crate::{
-    priority_fee,
+    derived, priority_fee,
     verify::{Rejection, Rules, require},
 };
 
@@ -134,7 +134,7 @@ fn check_transfer(
         ));
     }
     let expected =
-        address::associated_token(&requirements.receiver, &requirements.mint, &instruction.program);
+        derived::associated_token(&requirements.receiver, &requirements.mint, &instruction.program);
     if *destination != expected || source == destination {
         return Err(instruction.refused(
             ErrorCode::ExactRecipientMismatch,
@@ -162,7 +162,7 @@ fn check_transfer(
 /// Whether `source` is the fee payer or its associated token account, of either program. A delegate that the operator
 /// once approved could debit it.
 fn is_of(source: &Address, fee_payer: &Address, mint: &Address) -> bool {
-    let associated = |program| address::associated_token(fee_payer, mint, program);
+    let associated = |program| derived::associated_token(fee_payer, mint, program);
     source == fee_payer
         || [TOKEN_PROGRAM_ID, TOKEN_2022_PROGRAM_ID].iter().any(|program| *source == associated(program))
 }

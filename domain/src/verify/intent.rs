@@ -4,7 +4,6 @@
 use x402_escrow_interface::{
     Address,
     account::{Escrow, Session},
-    address::associated_token,
     instruction::Signature,
     message::{Digest, Intent, PaymentFlow},
     receivers,
@@ -20,6 +19,7 @@ use x402_escrow_wire::{
 
 use super::{Rejection, require};
 use crate::{
+    derived::associated_token,
     facts::{Facts, View},
     payment::History,
     policy::Policy,
