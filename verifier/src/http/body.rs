@@ -1,8 +1,9 @@
 //! Reads request bodies.
 
 use axum::{
+    RequestExt,
     body::Bytes,
-    extract::{FromRequest, Request, rejection::BytesRejection},
+    extract::{DefaultBodyLimit, FromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
@@ -69,8 +70,12 @@ async fn json<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiE
 /// # Errors
 /// If it is too long or breaks off.
 pub(super) async fn read_ahead(request: Request) -> Result<Request, ApiError> {
-    let (parts, body) = request.into_parts();
-    let bytes = bytes(Request::from_parts(parts.clone(), body), &()).await?;
+    // The limit is among the parts. The body takes it along, so that the parts need not be copied, which would cost
+    // more than reading the body.
+    let (parts, body) = request.with_limited_body().into_parts();
+    let mut limited = Request::new(body);
+    DefaultBodyLimit::disable().apply(&mut limited);
+    let bytes = bytes(limited, &()).await?;
     Ok(Request::from_parts(parts, bytes.into()))
 }
 
