@@ -75,6 +75,11 @@ impl Action {
         matches!(self, Self::Transfer | Self::Refund { .. })
     }
 
+    /// How far it is when it is accepted: a transfer is stored with its transaction.
+    pub fn first_state(&self) -> OperationState {
+        if *self == Self::Transfer { OperationState::Sent } else { OperationState::Queued }
+    }
+
     /// Whether a payment begins with it.
     pub fn begins_payment(&self) -> bool {
         self.settles_intent() || *self == Self::Transfer
@@ -163,7 +168,7 @@ impl Operation {
         commitment: Level,
         accepted_at: i64,
     ) -> Self {
-        let (state, closed, problem) = (OperationState::Queued, false, None);
+        let (state, closed, problem) = (action.first_state(), false, None);
         Self { id, payment_id, action, commitment, accepted_at, state, closed, problem }
     }
 

@@ -165,7 +165,7 @@ async fn insert(
     .bind(release)
     .bind(commitment.as_str())
     .bind(now)
-    .bind(OperationState::Queued.as_str())
+    .bind(action.first_state().as_str())
     .bind(bound)
     .fetch_one(connection)
     .await?;

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use super::wallet::{buyers_tokens, payment, payment_id};
-use crate::world::{Options, World};
+use crate::{
+    subscriber::statements_of,
+    world::{Options, World},
+};
 
 fn short() -> Options {
     Options { settle_timeout: Duration::from_millis(300), ..Options::default() }
@@ -32,6 +35,16 @@ async fn a_lost_transaction_is_repeated_as_it_is_and_the_next_caller_is_told_yes
     world.until(id, |payment| payment["status"] == "confirmed").await;
     world.settled(&body).await;
     assert_eq!((world.cluster.distinct_sent(), world.received()), (1, 1000));
+}
+
+#[tokio::test]
+async fn a_caller_reads_nothing_while_its_transaction_is_in_no_block() {
+    let world = World::with(short()).await;
+    world.cluster.state().loses_transactions = true;
+    let statements = statements_of(world.settle(&payment(&world, 1000, "nonce"))).await;
+    let reads = statements.iter().filter(|statement| statement.text.starts_with("SELECT * FROM payments"));
+    // Before it is accepted, and when the time is over.
+    assert_eq!(reads.count(), 2, "{statements:#?}");
 }
 
 #[tokio::test]
