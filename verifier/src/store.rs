@@ -132,10 +132,11 @@ impl Store {
             Database::Postgres(_) => sqlx::migrate!("migrations/postgres").run(&pool).await?,
         }
         Ok(Self {
-            pool: Connections::new(pool, gate),
+            pool: Connections::new(pool, writers, gate),
             database: database.clone(),
             turns: Turns::default(),
             offered: OfferedVouchers::default(),
+        let writers = database.connect_writers(&pool).await.map_err(failed)?;
             streams: Streams::default(),
             waiting: Waiting::default(),
             term: Arc::default(),
@@ -171,6 +172,6 @@ impl Store {
 
     /// Waits for what is being written and closes it.
     pub async fn close(&self) {
-        self.pool.pool().close().await;
+        self.pool.close().await;
     }
 }

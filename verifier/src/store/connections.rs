@@ -32,17 +32,19 @@ pub type Gate = Arc<dyn Fn(Step) -> BoxFuture<'static, Permit> + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Connections {
     pool: AnyPool,
+    writers: AnyPool,
     gate: Option<Gate>,
 }
 
 impl Connections {
-    pub(super) fn new(pool: AnyPool, gate: Option<Gate>) -> Self {
-        Self { pool, gate }
+    pub(super) fn new(pool: AnyPool, writers: AnyPool, gate: Option<Gate>) -> Self {
+        Self { pool, writers, gate }
     }
 
-    /// The pool, for what needs all of it.
-    pub(super) fn pool(&self) -> &AnyPool {
-        &self.pool
+    /// Waits until all are given back, and closes them.
+    pub(super) async fn close(&self) {
+        self.writers.close().await;
+        self.pool.close().await;
     }
 
     async fn pass(&self, step: Step) -> Option<Permit> {
@@ -77,7 +79,7 @@ impl Connections {
     /// If the database fails.
     pub(super) async fn begin_write(&self, database: &Database) -> Result<Begun, sqlx::Error> {
         let permit = self.pass(Step::Begin).await;
-        let transaction = database.begin_write(&self.pool).await?;
+        let transaction = database.begin_write(&self.writers).await?;
         Ok(Begun { transaction, connections: self.clone(), _permit: permit })
     }
 }

@@ -35,10 +35,11 @@ const PARAMETERS: [&str; 12] = [
     "user",
 ];
 
-/// For each connection to SQLite. What is committed is on disk; a writer waits for another.
+/// For each connection to SQLite. What is committed is on disk; a writer waits for another. The log is copied into the
+/// file once it has 4,000 pages (16 MB), so that a page that is written often is copied once.
 const SQLITE_SESSION: &str =
     "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-     PRAGMA foreign_keys = ON";
+     PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON";
 
 /// For each connection to PostgreSQL. A verifier that stands still inside a transaction must not hold up the others, least
 /// of all until the one that leads has lost its lease.
@@ -58,7 +59,7 @@ impl Database {
     pub async fn connect(&self) -> Result<Pool<Any>, sqlx::Error> {
         sqlx::any::install_default_drivers();
         let options = self.options()?;
-        let is_sqlite = matches!(self, Self::Sqlite(_));
+        let is_sqlite = self.is_sqlite();
         // A pool tries for half a minute whatever is wrong, and then doesn't say what was.
         let first = async {
             let mut connection = AnyConnection::connect_with(&options).await?;
@@ -66,13 +67,37 @@ impl Database {
             connection.close().await
         };
         timeout(CONNECT_TIMEOUT, first).await.map_err(|_| silent())??;
-        PoolOptions::new()
-            .max_connections(8)
+        self.pool(8).await
+    }
+
+    /// Connections for writers, which take turns. Over a file this is one connection, since SQLite drops the pages that
+    /// a connection has cached once another has written. PostgreSQL's writers share the connections of `readers`.
+    pub(super) async fn connect_writers(&self, readers: &Pool<Any>) -> Result<Pool<Any>, sqlx::Error> {
+        match self {
+            Self::Sqlite(_) => self.pool(1).await,
+            Self::Postgres(_) => Ok(readers.clone()),
+        }
+    }
+
+    async fn pool(&self, connections: u32) -> Result<Pool<Any>, sqlx::Error> {
+        let is_sqlite = self.is_sqlite();
+        PoolOptions::<Any>::new()
+            .max_connections(connections)
             // No network lies between it and a file.
             .test_before_acquire(!is_sqlite)
+            // One that is still in a transaction when nobody has it, as where SQLite ended the transaction by itself
+            // (the disk is full), would begin none any more: another takes its place.
+            .before_acquire(|connection, _| {
+                let is_free = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_free) })
+            })
             .after_connect(move |connection, _| Box::pin(set_up(connection, is_sqlite)))
-            .connect_with(options)
+            .connect_with(self.options()?)
             .await
+    }
+
+    fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
     }
 
     /// Starts a transaction that will write: at once with the write lock, of which there is one, so that whatever it
