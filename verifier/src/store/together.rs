@@ -82,13 +82,14 @@ impl Store {
         let works = {
             let mut waiting = self.waiting.lock();
             let count = waiting.len().min(MOST_TOGETHER);
+        // Whoever had the turn before may have left none.
+        if self.waiting.lock().is_empty() {
+            return;
+        }
+        let turn = turn.let_others_ask().await;
             let rest = waiting.split_off(count);
             mem::replace(&mut *waiting, rest)
         };
-        // Whoever had the turn before may have left none.
-        if works.is_empty() {
-            return;
-        }
         let mut transaction = match turn.begin(&self.database, &self.pool).await {
             Ok(transaction) => transaction,
             Err(error) => return tracing::warn!(%error, "nothing can be written"),

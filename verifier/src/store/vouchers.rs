@@ -147,7 +147,7 @@ impl Store {
     }
 
     async fn accept_offered(&self) {
-        let turn = self.turns.wait().await;
+        let turn = self.turns.wait_for_all().await;
         let (offered, answers): (Vec<_>, Vec<_>) =
             std::mem::take(&mut *self.offered.lock()).into_iter().unzip();
         // Who doesn't listen any more has hung up.

@@ -6,7 +6,10 @@ use std::{
 };
 
 use sqlx::AnyConnection;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    task::yield_now,
+};
 
 use super::{
     Database,
@@ -34,9 +37,21 @@ impl Turns {
     pub(super) async fn wait(&self) -> Turn {
         Turn { _guard: Arc::clone(&self.0).lock_owned().await }
     }
+
+    /// Waits for the turn of a task that writes what others ask of it.
+    pub(super) async fn wait_for_all(&self) -> Turn {
+        self.wait().await.let_others_ask().await
+    }
 }
 
 impl Turn {
+    /// Runs the tasks that are ready first, so that what they ask for goes with this turn: a task that was just spawned
+    /// runs before them.
+    pub(super) async fn let_others_ask(self) -> Self {
+        yield_now().await;
+        self
+    }
+
     /// Starts the transaction.
     ///
     /// # Errors
