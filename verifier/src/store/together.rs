@@ -23,10 +23,11 @@ pub(super) enum Written<T> {
 /// Tells who asked for some work what it came to, once all is committed or not.
 type Finish = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
 
-/// Some work is done, and the transaction can go on or can't.
-type Done = (Finish, Result<(), StoreError>);
+/// Some work is done. Says whether its transaction is to be committed or undone, or that it can't go on.
+type Done = (Finish, Result<bool, StoreError>);
 
-type Work = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Done> + Send>;
+/// Some work, which is given whether its transaction does nothing else.
+type Work = Box<dyn for<'c> FnOnce(&'c mut AnyConnection, bool) -> BoxFuture<'c, Done> + Send>;
 
 /// What waits for its turn. Whoever has it does all that is there, in one transaction.
 #[derive(Clone, Default)]
@@ -59,9 +60,12 @@ impl Store {
             + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let work: Work = Box::new(move |connection| {
+        let work: Work = Box::new(move |connection, is_alone| {
             Box::pin(async move {
-                let (done, goes_on) = apart(connection, work).await;
+                let (done, goes_on) = match is_alone {
+                    true => alone(connection, work).await,
+                    false => apart(connection, work).await,
+                };
                 let finish: Finish = Box::new(move |committed| {
                     // Who doesn't listen any more has hung up.
                     _ = answer.send(committed.map_err(StoreError::Together).and(done));
@@ -78,15 +82,15 @@ impl Store {
 
     async fn write_waiting(&self) {
         let turn = self.turns.wait().await;
-        // There is one call for each work, so none is left.
-        let works = {
-            let mut waiting = self.waiting.lock();
-            let count = waiting.len().min(MOST_TOGETHER);
         // Whoever had the turn before may have left none.
         if self.waiting.lock().is_empty() {
             return;
         }
         let turn = turn.let_others_ask().await;
+        // There is one call for each work, so none is left.
+        let works = {
+            let mut waiting = self.waiting.lock();
+            let count = waiting.len().min(MOST_TOGETHER);
             let rest = waiting.split_off(count);
             mem::replace(&mut *waiting, rest)
         };
@@ -94,18 +98,20 @@ impl Store {
             Ok(transaction) => transaction,
             Err(error) => return tracing::warn!(%error, "nothing can be written"),
         };
-        let (mut finishes, mut done) = (Vec::with_capacity(works.len()), Ok(()));
+        let is_alone = works.len() == 1;
+        let (mut finishes, mut done) = (Vec::with_capacity(works.len()), Ok(true));
         for work in works {
-            let (finish, goes_on) = work(&mut transaction).await;
+            let (finish, goes_on) = work(&mut transaction, is_alone).await;
             finishes.push(finish);
-            if goes_on.is_err() {
+            if !matches!(goes_on, Ok(true)) {
                 // A commit might say that all is well. Without one nothing of it is written.
                 done = goes_on;
                 break;
             }
         }
         let committed = match done {
-            Ok(()) => transaction.commit().await.map_err(StoreError::from),
+            Ok(true) => transaction.commit().await.map_err(StoreError::from),
+            Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
         let committed = committed.map_err(Arc::new);
@@ -115,12 +121,28 @@ impl Store {
     }
 }
 
+/// Does the only work of a transaction, which needs no savepoint: to undo it, the transaction is not committed. Returns
+/// what it came to, and whether to commit it.
+async fn alone<T, W>(
+    connection: &mut AnyConnection,
+    work: W,
+) -> (Result<T, StoreError>, Result<bool, StoreError>)
+where
+    W: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<Written<T>, StoreError>>,
+{
+    match work(connection).await {
+        Ok(Written::Kept(value)) => (Ok(value), Ok(true)),
+        Ok(Written::Dropped(value)) => (Ok(value), Ok(false)),
+        Err(error) => (Err(error), Ok(false)),
+    }
+}
+
 /// Does some work so that it can be undone without what was done before it. Returns what it came to, and whether the
 /// transaction can go on: where a savepoint fails, nobody knows what is in it.
 async fn apart<T, W>(
     connection: &mut AnyConnection,
     work: W,
-) -> (Result<T, StoreError>, Result<(), StoreError>)
+) -> (Result<T, StoreError>, Result<bool, StoreError>)
 where
     W: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<Written<T>, StoreError>>,
 {
@@ -134,5 +156,5 @@ where
         Err(error) => (false, Err(error)),
     };
     let ended = if is_kept { savepoint.commit().await } else { savepoint.rollback().await };
-    (done, ended.map_err(StoreError::from))
+    (done, ended.map(|()| true).map_err(StoreError::from))
 }
