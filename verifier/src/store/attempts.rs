@@ -10,13 +10,31 @@ use x402_escrow_domain::payment::{Attempt, AttemptState};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::text::Base58;
 
-use super::{StoreError, row};
+use super::{
+    StoreError,
+    many::{MOST_ROWS, Statements, statement, statements},
+    row,
+};
 
 /// How many transactions' bytes one statement reads.
 const READ_TOGETHER: usize = 64;
 
 static READ_ONE: LazyLock<String> = LazyLock::new(|| read_of(1));
 static READ_MANY: LazyLock<String> = LazyLock::new(|| read_of(READ_TOGETHER));
+
+static UPDATES: LazyLock<Statements> = LazyLock::new(|| {
+    statements::<8>(|places| {
+        format!(
+            "WITH new (signature, operation_id, state, slot, block_hash, error_code, error, is_blameless)
+                 AS (VALUES {places})
+             UPDATE transactions
+             SET state = new.state, slot = new.slot, block_hash = new.block_hash, error_code = new.error_code,
+                 error = new.error, is_blameless = new.is_blameless
+             FROM new
+             WHERE transactions.signature = new.signature AND transactions.operation_id = new.operation_id"
+        )
+    })
+});
 
 fn read_of(count: usize) -> String {
     format!("SELECT signature, bytes FROM transaction_bytes WHERE signature IN ({})", row::places(count))
@@ -83,26 +101,40 @@ pub(super) async fn read_bytes(
     Ok(())
 }
 
-/// Records how far a transaction of an operation is. Returns how many rows there are of it: none, or one.
-pub(super) async fn update_attempt(
+/// Records how far transactions of operations are. Returns how many of them are stored.
+pub(super) async fn update_attempts(
     connection: &mut AnyConnection,
-    attempt: &Attempt,
+    attempts: &[&Attempt],
 ) -> Result<u64, StoreError> {
-    let columns = row::StateColumns::new(&attempt.state)?;
-    let updated = sqlx::query(
-        "UPDATE transactions
-         SET state = $1, slot = $2, block_hash = $3, error_code = $4, error = $5, is_blameless = $6
-         WHERE signature = $7 AND operation_id = $8",
-    )
-    .bind(columns.state)
-    .bind(columns.slot)
-    .bind(columns.block_hash)
-    .bind(columns.error_code)
-    .bind(columns.error)
-    .bind(i64::from(attempt.is_blameless))
-    .bind(Base58(attempt.signature).to_string())
-    .bind(attempt.operation_id)
-    .execute(connection)
-    .await?;
-    Ok(updated.rows_affected())
+    let mut updated = 0;
+    for attempts in attempts.chunks(MOST_ROWS) {
+        let (text, size) = statement(&UPDATES, attempts.len());
+        let mut query = sqlx::query(text);
+        for attempt in attempts {
+            let columns = row::StateColumns::new(&attempt.state)?;
+            query = query
+                .bind(Base58(attempt.signature).to_string())
+                .bind(attempt.operation_id)
+                .bind(columns.state)
+                .bind(columns.slot)
+                .bind(columns.block_hash)
+                .bind(columns.error_code)
+                .bind(columns.error)
+                .bind(i64::from(attempt.is_blameless));
+        }
+        // Rows of no transaction.
+        for _ in attempts.len()..size {
+            query = query
+                .bind("")
+                .bind(0_i64)
+                .bind("")
+                .bind(None::<i64>)
+                .bind(None::<String>)
+                .bind(None::<&str>)
+                .bind(None::<&str>)
+                .bind(0_i64);
+        }
+        updated += query.execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(updated)
 }

@@ -9,8 +9,8 @@ use x402_escrow_wire::auth_capture::{Commitment, Level};
 
 use super::{
     Store, StoreError,
-    attempts::{insert_attempt, update_attempt},
-    operations,
+    attempts::{insert_attempt, update_attempts},
+    operations, states,
 };
 
 impl Store {
@@ -41,13 +41,13 @@ impl Store {
                 state: AttemptState::Landed(landing),
                 ..Attempt::only(*signature, Vec::new(), 0)
             };
-            if update_attempt(&mut transaction, &attempt).await? == 0 {
+            if update_attempts(&mut transaction, &[&attempt]).await? == 0 {
                 insert_attempt(&mut transaction, &attempt).await?;
-                update_attempt(&mut transaction, &attempt).await?;
+                update_attempts(&mut transaction, &[&attempt]).await?;
             }
             operations::reopen(&mut transaction, id).await?;
             let done = OperationState::Landed(Commitment::Finalized);
-            operations::set_state(&mut transaction, id, done, true, None).await?;
+            states::set_state(&mut transaction, id, done, true, None).await?;
         }
         Ok(transaction.commit().await?)
     }

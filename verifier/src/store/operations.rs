@@ -3,7 +3,7 @@
 use sqlx::{AnyConnection, any::AnyRow};
 use x402_escrow_domain::{
     decision::Begin,
-    payment::{Action, Operation, OperationKey, OperationState, Payment, Problem, Tracked},
+    payment::{Action, Operation, OperationKey, Payment, Tracked},
 };
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::{
@@ -11,7 +11,7 @@ use x402_escrow_wire::{
     text::{Base58, Decimal, Hex32},
 };
 
-use super::{Readable, Store, StoreError, attempts, budgets, histories::join, row};
+use super::{Readable, Store, StoreError, attempts, histories::join, row};
 
 /// Which operations are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,40 +241,4 @@ async fn take_up(connection: &mut AnyConnection, id: i64, now: i64) -> Result<()
 pub(super) async fn reopen(connection: &mut AnyConnection, id: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE operations SET closed = 0 WHERE id = $1").bind(id).execute(connection).await?;
     Ok(())
-}
-
-pub(super) async fn update(connection: &mut AnyConnection, operation: &Operation) -> Result<(), StoreError> {
-    let Operation { id, state, closed, problem, .. } = operation;
-    set_state(connection, *id, *state, *closed, problem.as_ref()).await
-}
-
-/// Says why an operation is not sent, now or ever (`refused`).
-pub(super) async fn set_problem(
-    connection: &mut AnyConnection,
-    operation_id: i64,
-    problem: Option<&Problem>,
-    refused: bool,
-) -> Result<(), StoreError> {
-    let state = if refused { OperationState::Refused } else { OperationState::Queued };
-    set_state(connection, operation_id, state, refused, problem).await
-}
-
-pub(super) async fn set_state(
-    connection: &mut AnyConnection,
-    id: i64,
-    state: OperationState,
-    closed: bool,
-    problem: Option<&Problem>,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE operations SET state = $1, closed = $2, error_code = $3, error = $4 WHERE id = $5 AND closed = 0",
-    )
-    .bind(state.as_str())
-    .bind(i64::from(closed))
-    .bind(problem.map(|problem| problem.code.as_str()))
-    .bind(problem.map(|problem| &problem.message))
-    .bind(id)
-    .execute(&mut *connection)
-    .await?;
-    if closed && state.is_negative() { budgets::free_rent_of(connection, id).await } else { Ok(()) }
 }

@@ -1,11 +1,17 @@
 //! Payments: one row each, whatever the scheme.
 
+use std::sync::LazyLock;
+
 use sqlx::AnyConnection;
 use x402_escrow_domain::payment::{History, HoldTerms, Payment};
 use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Base58, Decimal, Hex32, Key};
 
-use super::{Readable, Store, StoreError, budgets, histories, row};
+use super::{
+    Readable, Store, StoreError, budgets, histories,
+    many::{MOST_ROWS, Statements, statement, statements},
+    row,
+};
 
 impl Store {
     /// Takes the one yes that a transfer has. Returns whether it was still there.
@@ -129,6 +135,7 @@ pub(super) async fn take_up(
     hold: &HoldTerms,
     rent_lamports: u64,
 ) -> Result<(), StoreError> {
+/// Says when to look at a payment again, unix seconds; `None` where nothing is left to do.
     sqlx::query("UPDATE payments SET receiver_proof = $1, claim = $2, locked_rent = $3 WHERE id = $4")
         .bind(hold.receiver_proof.concat())
         .bind(payment.claim.map(|claim| claim.to_string()))
@@ -152,6 +159,21 @@ pub(super) async fn set_review(
     if at.is_none() {
         sqlx::query("UPDATE payments SET to_compare = 1 WHERE id = $1 AND scheme = 'auth-capture'")
             .bind(Hex32(*id).to_string())
+
+static END_TRANSFERS: LazyLock<Statements> = LazyLock::new(|| {
+    statements::<1>(|places| format!("UPDATE payments SET review_at = NULL WHERE id IN ({places})"))
+});
+
+/// Ends the reviews of transfers, which lock no rent and have neither vouchers nor anything to compare.
+pub(super) async fn end_transfers(connection: &mut AnyConnection, ids: &[Digest]) -> Result<(), StoreError> {
+    for ids in ids.chunks(MOST_ROWS) {
+        let (text, size) = statement(&END_TRANSFERS, ids.len());
+        let filled = row::filled(ids, size);
+        let query = filled.fold(sqlx::query(text), |query, id| query.bind(Hex32(*id).to_string()));
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
             .execute(&mut *connection)
             .await?;
         budgets::free_rent(connection, id).await?;

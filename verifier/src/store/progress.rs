@@ -1,6 +1,6 @@
 //! Records how far operations and their transactions are. Only the leader writes here.
 
-use x402_escrow_domain::payment::{Action, Attempt, OperationKey, Problem, Tracked};
+use x402_escrow_domain::payment::{Action, Attempt, Operation, OperationKey, Problem, Tracked};
 use x402_escrow_interface::instruction::Signature;
 use x402_escrow_wire::{
     auth_capture::Level,
@@ -9,10 +9,9 @@ use x402_escrow_wire::{
 
 use super::{
     Store, StoreError,
-    attempts::{insert_attempt, update_attempt},
-    budgets,
-    operations::{self, set_problem},
-    payments,
+    attempts::{insert_attempt, update_attempts},
+    budgets, payments,
+    states::{self, set_problem},
 };
 
 /// What becomes of an operation whose transaction was not broadcast.
@@ -83,16 +82,14 @@ impl Store {
     /// If the store fails.
     pub async fn record(&self, operations: &[&Tracked]) -> Result<(), StoreError> {
         let mut transaction = self.begin_leader_write().await?;
-        for Tracked { operation, attempts } in operations {
-            for attempt in attempts {
-                update_attempt(&mut transaction, attempt).await?;
-            }
-            // An operation that somebody refused or took up again meanwhile is looked at again at the next round.
-            operations::update(&mut transaction, operation).await?;
-            if operation.closed && operation.action == Action::Transfer {
-                payments::set_review(&mut transaction, &operation.payment_id, None).await?;
-            }
-        }
+        let attempts: Vec<_> = operations.iter().flat_map(|tracked| &tracked.attempts).collect();
+        update_attempts(&mut transaction, &attempts).await?;
+        let operations: Vec<_> = operations.iter().map(|tracked| &tracked.operation).collect();
+        // An operation that somebody refused or took up again meanwhile is looked at again at the next round.
+        states::update(&mut transaction, &operations).await?;
+        let is_over = |operation: &&&Operation| operation.closed && operation.action == Action::Transfer;
+        let over: Vec<_> = operations.iter().filter(is_over).map(|operation| operation.payment_id).collect();
+        payments::end_transfers(&mut transaction, &over).await?;
         Ok(transaction.commit().await?)
     }
 

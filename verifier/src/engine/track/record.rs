@@ -81,7 +81,9 @@ async fn record_together(app: &App, changed: &[Changed]) -> Result<(), StoreErro
     let histories: HashMap<_, _> = read.iter().map(|history| (history.payment.id, history)).collect();
     for (index, after) in closed.iter().enumerate() {
         let Some(history) = histories.get(&after.payment_id) else { continue };
-        if conclude(app, history, after, &closed[index + 1..]) {
+        let is_over = conclude(app, history, after, &closed[index + 1..]);
+        // The review of a transfer ended when it was recorded as closed.
+        if is_over && after.action != Action::Transfer {
             over.push(after.payment_id);
         }
     }

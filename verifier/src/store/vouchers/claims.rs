@@ -6,12 +6,12 @@ use sqlx::AnyConnection;
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::{claim::Claim, text::Hex32};
 
-use super::{
-    ClaimedVoucher, StoreError,
-    known::Known,
-    rows::{MOST_ROWS, statement, statements},
+use super::{ClaimedVoucher, StoreError, known::Known};
+use crate::store::{
+    Store,
+    many::{MOST_ROWS, Statements, statement, statements},
+    row,
 };
-use crate::store::{Store, row};
 
 /// Of how many of a hold's vouchers the claims are kept at least: a merchant has fewer answers on their way.
 const KEPT: u32 = 64;
@@ -24,7 +24,7 @@ pub(super) struct NewClaim {
     claim: Claim,
 }
 
-static INSERTS: LazyLock<[String; 4]> = LazyLock::new(|| {
+static INSERTS: LazyLock<Statements> = LazyLock::new(|| {
     statements::<4>(|places| {
         format!(
             "WITH new (payment_id, amount, increment, claim) AS (VALUES {places})

@@ -8,7 +8,11 @@ use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::Hex32;
 
 use super::{Standing, StoreError, known::Known};
-use crate::store::{histories, row};
+use crate::store::{
+    histories,
+    many::{MOST_ROWS, Statements, statement, statements},
+    row,
+};
 
 /// Replaces a hold's last voucher if its row is still as it was.
 pub(super) struct Swap {
@@ -22,10 +26,7 @@ pub(super) struct Swap {
     pub(super) voucher: Voucher,
 }
 
-/// How many rows one statement takes: few different statements, so that they stay prepared.
-const SIZES: [usize; 4] = [1, 8, 32, 128];
-
-static SWAPS: LazyLock<[String; SIZES.len()]> = LazyLock::new(|| {
+static SWAPS: LazyLock<Statements> = LazyLock::new(|| {
     statements::<6>(|places| {
         format!(
             "WITH new (payment_id, version, before, amount, fee, signature) AS (VALUES {places})
@@ -35,28 +36,6 @@ static SWAPS: LazyLock<[String; SIZES.len()]> = LazyLock::new(|| {
         )
     })
 });
-
-/// The smallest statement for at most `rows` rows, and how many it takes.
-pub(super) fn statement(statements: &'static [String; SIZES.len()], rows: usize) -> (&'static str, usize) {
-    let index = SIZES.iter().position(|size| *size >= rows).unwrap_or(SIZES.len() - 1);
-    (&statements[index], SIZES[index])
-}
-
-/// All statements of these columns, as `text` makes them of the places of their values.
-pub(super) fn statements<const COLUMNS: usize>(text: impl Fn(String) -> String) -> [String; SIZES.len()] {
-    SIZES.map(|size| text(places::<COLUMNS>(size)))
-}
-
-/// The most rows of one statement.
-pub(super) const MOST_ROWS: usize = SIZES[SIZES.len() - 1];
-
-fn places<const COLUMNS: usize>(rows: usize) -> String {
-    let row = |row: usize| {
-        let columns = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column));
-        format!("({})", columns.collect::<Vec<_>>().join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
 
 /// Replaces last vouchers. Returns the ids of those holds whose rows were as they should be.
 pub(super) async fn swap(

@@ -62,6 +62,17 @@ async fn a_crash_between_signing_and_sending_loses_nothing() {
     assert_eq!((world.cluster.distinct_sent(), world.received(), world.exact_rows().await), (1, 1000, 1));
 }
 
+#[tokio::test]
+async fn nothing_is_left_to_do_with_a_final_transfer() {
+    let world = World::new().await;
+    let body = payment(&world, 1000, "nonce");
+    world.settled(&body).await;
+    assert_eq!(world.open_holds().await, 1);
+    world.cluster.state().level = Commitment::Finalized;
+    world.until(payment_id(&body), |payment| payment["status"] == "finalized").await;
+    assert_eq!(world.open_holds().await, 0);
+}
+
 /// The memory of the process is gone; what was told is on disk.
 #[tokio::test]
 async fn a_payment_counts_once_across_a_restart() {
