@@ -5,17 +5,24 @@ mod held;
 mod read;
 mod recheck;
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
 
 use sqlx::AnyConnection;
 use x402_escrow_domain::{
     books::{Booked, Entry, Total, day_of},
     payment::Outcome,
 };
-use x402_escrow_interface::message::Digest;
+use x402_escrow_interface::{Address, message::Digest};
 use x402_escrow_wire::text::{Base58, Decimal, Hex32};
 
-use super::{Readable, Store, StoreError, UnreadableRow, histories, row};
+use super::{
+    Readable, Store, StoreError, UnreadableRow, histories,
+    many::{MOST_ROWS, Statements, statement, statements},
+    row,
+};
 use held::Differences;
 
 pub use held::HeldOfMinute;
@@ -61,11 +68,11 @@ impl Store {
             tracing::error!(payment = name, %cause, "not booked");
         }
         let before: HashMap<_, _> = entries.rows.iter().map(|before| (before.id, before)).collect();
-        let mut held = Differences::new();
+        let (mut held, mut changes) = (Differences::new(), Changes::default());
         for history in &histories.rows {
             if let Some(before) = before.get(&history.payment.id) {
                 let booked = Booked::of(history);
-                book(&mut transaction, before, &booked).await?;
+                changes.note(before, booked);
                 held::note(&mut held, before, i128::from(booked.held) - i128::from(before.booked.held));
             }
         }
@@ -75,6 +82,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
+        changes.write(&mut transaction).await?;
         held::add(&mut transaction, &held).await?;
         transaction.commit().await?;
         Ok(rows.len())
@@ -89,81 +97,115 @@ impl Store {
     }
 }
 
-async fn book(connection: &mut AnyConnection, before: &Entry, booked: &Booked) -> Result<(), StoreError> {
-    if *booked == before.booked {
-        return Ok(());
+/// What to add to the totals of each day: of a receiver and one of its authorizers, of a receiver, and of all; by day and
+/// token. Payments that are booked together mostly share few of these.
+type Days = BTreeMap<(Option<Address>, Option<Address>, i64, Address), Total>;
+
+/// What is to be written of payments that are booked together.
+#[derive(Default)]
+struct Changes {
+    payments: Vec<(Digest, Booked)>,
+    days: Days,
+}
+
+impl Changes {
+    /// Notes what a payment came to.
+    fn note(&mut self, before: &Entry, booked: Booked) {
+        if booked == before.booked {
+            return;
+        }
+        self.payments.push((before.id, booked));
+        let difference = booked.total().since(before.booked.total());
+        if difference == Total::default() {
+            return;
+        }
+        let Entry { receiver, receiver_authorizer, mint, accepted_at, .. } = before;
+        let mut owners = vec![(None, None), (Some(*receiver), None)];
+        if receiver_authorizer != receiver {
+            owners.push((Some(*receiver), Some(*receiver_authorizer)));
+        }
+        for (receiver, authorizer) in owners {
+            let total = self.days.entry((receiver, authorizer, day_of(*accepted_at), *mint)).or_default();
+            *total = total.plus(difference);
+        }
     }
-    write(connection, &before.id, booked).await?;
-    let difference = booked.total().since(before.booked.total());
-    if difference == Total::default() {
-        return Ok(());
+
+    async fn write(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        write(&mut *connection, &self.payments).await?;
+        add(connection, &self.days).await
     }
-    let (receiver, authorizer) = (before.receiver.to_string(), before.receiver_authorizer.to_string());
-    let mut owners = vec![("", ""), (receiver.as_str(), "")];
-    if authorizer != receiver {
-        owners.push((&receiver, &authorizer));
-    }
-    for (receiver, authorizer) in owners {
-        add(connection, receiver, authorizer, before, difference).await?;
+}
+
+static WRITES: LazyLock<Statements> = LazyLock::new(|| {
+    statements::<7>(|places| {
+        format!(
+            "WITH new (id, outcome, captured, fee, refunded, held, paid_by) AS (VALUES {places})
+             UPDATE payments
+             SET outcome = new.outcome, captured = new.captured, fee = new.fee, refunded = new.refunded,
+                 held = new.held, paid_by = new.paid_by
+             FROM new WHERE payments.id = new.id"
+        )
+    })
+});
+
+async fn write(connection: &mut AnyConnection, payments: &[(Digest, Booked)]) -> Result<(), StoreError> {
+    for payments in payments.chunks(MOST_ROWS) {
+        let (text, size) = statement(&WRITES, payments.len());
+        let mut query = sqlx::query(text);
+        for (id, booked) in payments {
+            let Booked { outcome, captured, fee, refunded, held, transaction } = *booked;
+            query = query
+                .bind(Hex32(*id).to_string())
+                .bind(Outcome::as_str(outcome))
+                .bind(Decimal(captured).to_string())
+                .bind(Decimal(fee).to_string())
+                .bind(Decimal(refunded).to_string())
+                .bind(Decimal(held).to_string())
+                .bind(transaction.map(|signature| Base58(signature).to_string()));
+        }
+        // Rows of no payment.
+        for _ in payments.len()..size {
+            query = query.bind("").bind("").bind("").bind("").bind("").bind("").bind(None::<&str>);
+        }
+        query.execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-async fn write(connection: &mut AnyConnection, id: &Digest, booked: &Booked) -> Result<(), StoreError> {
-    let Booked { outcome, captured, fee, refunded, held, transaction } = *booked;
-    sqlx::query(
-        "UPDATE payments SET outcome = $1, captured = $2, fee = $3, refunded = $4, held = $5, paid_by = $6
-         WHERE id = $7",
-    )
-    .bind(Outcome::as_str(outcome))
-    .bind(Decimal(captured).to_string())
-    .bind(Decimal(fee).to_string())
-    .bind(Decimal(refunded).to_string())
-    .bind(Decimal(held).to_string())
-    .bind(transaction.map(|signature| Base58(signature).to_string()))
-    .bind(Hex32(*id).to_string())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Adds a difference to the day of `entry`. The writer has the store's lock, so nothing comes between.
-async fn add(
-    connection: &mut AnyConnection,
-    receiver: &str,
-    authorizer: &str,
-    entry: &Entry,
-    difference: Total,
-) -> Result<(), StoreError> {
-    let (day, mint) = (day_of(entry.accepted_at), entry.mint.to_string());
-    let stored = sqlx::query(
-        "SELECT payments, captured, fee, refunded FROM day_totals
-         WHERE receiver = $1 AND receiver_authorizer = $2 AND day = $3 AND mint = $4",
-    )
-    .bind(receiver)
-    .bind(authorizer)
-    .bind(day)
-    .bind(&mint)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let before = stored.as_ref().map(read::total).transpose()?.unwrap_or_default();
-    let total = before.plus(difference);
-    sqlx::query(
-        "INSERT INTO day_totals (receiver, receiver_authorizer, day, mint, payments, captured, fee, refunded)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT (receiver, receiver_authorizer, day, mint) DO UPDATE
-         SET payments = excluded.payments, captured = excluded.captured, fee = excluded.fee,
-             refunded = excluded.refunded",
-    )
-    .bind(receiver)
-    .bind(authorizer)
-    .bind(day)
-    .bind(mint)
-    .bind(total.payments)
-    .bind(total.captured.to_string())
-    .bind(total.fee.to_string())
-    .bind(total.refunded.to_string())
-    .execute(connection)
-    .await?;
+/// Adds to the totals of days. The writer has the store's lock, so nothing comes between.
+async fn add(connection: &mut AnyConnection, days: &Days) -> Result<(), StoreError> {
+    for ((receiver, authorizer, day, mint), difference) in days {
+        let column = |address: &Option<Address>| address.map_or_else(String::new, |known| known.to_string());
+        let (receiver, authorizer, mint) = (column(receiver), column(authorizer), mint.to_string());
+        let stored = sqlx::query(
+            "SELECT payments, captured, fee, refunded FROM day_totals
+             WHERE receiver = $1 AND receiver_authorizer = $2 AND day = $3 AND mint = $4",
+        )
+        .bind(&receiver)
+        .bind(&authorizer)
+        .bind(*day)
+        .bind(&mint)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let before = stored.as_ref().map(read::total).transpose()?.unwrap_or_default();
+        let total = before.plus(*difference);
+        sqlx::query(
+            "INSERT INTO day_totals (receiver, receiver_authorizer, day, mint, payments, captured, fee, refunded)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (receiver, receiver_authorizer, day, mint) DO UPDATE
+             SET payments = excluded.payments, captured = excluded.captured, fee = excluded.fee,
+                 refunded = excluded.refunded",
+        )
+        .bind(receiver)
+        .bind(authorizer)
+        .bind(*day)
+        .bind(mint)
+        .bind(total.payments)
+        .bind(total.captured.to_string())
+        .bind(total.fee.to_string())
+        .bind(total.refunded.to_string())
+        .execute(&mut *connection)
+        .await?;
+    }
     Ok(())
 }

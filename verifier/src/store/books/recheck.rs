@@ -7,7 +7,7 @@ use x402_escrow_domain::books::{Booked, Entry, HeldSum};
 use x402_escrow_interface::message::Digest;
 use x402_escrow_wire::text::Hex32;
 
-use super::{book, entries, held, read};
+use super::{Changes, entries, held, read};
 use crate::store::{Readable, Store, StoreError, UnreadableRow, histories, row};
 
 /// How many payments are read at once.
@@ -101,7 +101,9 @@ async fn recheck_payments(
             found.payments.push(Hex32(entry.id));
             if repair {
                 // The sums are compared after this, and corrected as a whole.
-                book(connection, entry, booked).await?;
+                let mut changes = Changes::default();
+                changes.note(entry, *booked);
+                changes.write(connection).await?;
                 entry.booked = *booked;
             }
         }

@@ -1,5 +1,6 @@
 //! What a merchant's payments come to.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use x402_escrow_domain::books::{DAY_SECONDS, day_of};
 
@@ -40,6 +41,16 @@ async fn sums_are_of_what_was_captured_by_token_and_day_and_each_payment_counts_
     assert_eq!(of_day["asset"], world.mint.to_string());
     let before = listed(&world, &format!("/totals?to={}", world.app.now() - 2 * DAY_SECONDS)).await;
     assert_eq!(before["days"], json!([]));
+}
+
+#[tokio::test]
+async fn payments_that_are_booked_together_all_count() {
+    let world = World::new().await;
+    let ids = join_all((1..=6).map(|nonce| world.authorize(1000, nonce))).await;
+    let captures: Vec<_> = ids.into_iter().map(|id| world.capture(id, 700, true)).collect();
+    join_all(captures.iter().map(|capture| world.settled(capture))).await;
+    let totals = come_to(&world, 6, "4200", "0").await;
+    assert_eq!(totals["days"].as_array().unwrap().len(), 1, "{totals}");
 }
 
 #[tokio::test]
