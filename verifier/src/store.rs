@@ -29,6 +29,7 @@ mod reviews;
 mod row;
 mod states;
 mod together;
+mod told;
 mod unreadable;
 mod vouchers;
 mod write;
@@ -37,6 +38,7 @@ use std::sync::{Arc, atomic::AtomicI64};
 
 use connections::Connections;
 use together::Waiting;
+use told::ToTell;
 use vouchers::{OfferedVouchers, Streams};
 use write::{Turns, Write};
 
@@ -64,6 +66,7 @@ pub struct Store {
     offered: OfferedVouchers,
     streams: Streams,
     waiting: Waiting,
+    to_tell: ToTell,
     /// Of all that were leaders of a PostgreSQL database, which this is.
     term: Arc<AtomicI64>,
 }
@@ -141,6 +144,7 @@ impl Store {
         let writers = database.connect_writers(&pool).await.map_err(failed)?;
             streams: Streams::default(),
             waiting: Waiting::default(),
+            to_tell: ToTell::default(),
             term: Arc::default(),
         })
     }

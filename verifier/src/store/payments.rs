@@ -14,18 +14,6 @@ use super::{
 };
 
 impl Store {
-    /// Takes the one yes that a transfer has. Returns whether it was still there.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn tell_transfer(&self, id: &Digest) -> Result<bool, StoreError> {
-        let told = sqlx::query("UPDATE payments SET told = 1 WHERE id = $1 AND told = 0")
-            .bind(Hex32(*id).to_string())
-            .execute(&mut *self.pool.acquire().await?)
-            .await?;
-        Ok(told.rows_affected() == 1)
-    }
-
     /// Payments that are held first, by their ids, those after `after`: of which something can still happen, or of `all`.
     /// Also returns the last id; `None` if there was no payment.
     ///

@@ -93,6 +93,20 @@ async fn different_payments_are_all_paid() {
     assert_eq!((world.received(), world.exact_rows().await), (6, 3));
 }
 
+/// The store takes the yes of all of them in one statement.
+#[tokio::test]
+async fn of_each_of_many_payments_one_caller_is_told_yes() {
+    let world = World::new().await;
+    let bodies: Vec<_> = (0..6).map(|index| payment(&world, 1000, &format!("nonce {index}"))).collect();
+    let asked = bodies.iter().chain(&bodies).map(|body| world.settle(body));
+    let answers = futures_util::future::join_all(asked).await;
+    for (index, answer) in answers.iter().enumerate() {
+        let equal = &answers[(index + bodies.len()) % answers.len()];
+        assert_ne!(answer["success"], equal["success"], "{answer} and {equal}");
+    }
+    assert_eq!((world.received(), world.exact_rows().await), (6000, 6));
+}
+
 #[tokio::test]
 async fn what_would_fail_is_not_signed() {
     let world = World::new().await;
