@@ -187,7 +187,8 @@ async fn accept_intent(
             let review_at = payment.hold().map_or(payment.review_at(), |_| payment.accepted_at);
             payments::set_review(connection, &payment.id, Some(review_at)).await?;
         }
-        None => payments::insert(connection, payment, payment.review_at(), rent_lamports).await?,
+        // It was not known a moment ago, and nobody else writes.
+        None => _ = payments::insert(connection, payment, payment.review_at(), rent_lamports).await?,
     }
     let begin = again.map_or(Begin::New, Begin::Again);
     let id = operations::begin(connection, payment, action, begin, commitment, payment.accepted_at).await?;
@@ -200,14 +201,14 @@ async fn accept_transfer(
     binding: Option<&Binding>,
 ) -> Result<Accepted, StoreError> {
     let NewTransfer { payment, attempt, commitment, review_at, memo_hash } = new;
-    let known = histories::history(connection, &payment.id).await?;
-    if let Some(known) = known.as_ref().and_then(|history| history.operations.first()) {
-        return Ok(Accepted::Before(known.operation.id));
+    if !payments::insert(connection, payment, review_at, 0).await? {
+        let known = histories::history(connection, &payment.id).await?;
+        let known = known.as_ref().and_then(|history| history.operations.first());
+        return Ok(known.map_or(Accepted::UnknownPayment, |known| Accepted::Before(known.operation.id)));
     }
     if let Some(taken) = bind(connection, binding).await? {
         return Ok(taken);
     }
-    payments::insert(connection, payment, review_at, 0).await?;
     if let Some(memo_hash) = memo_hash
         && !memos::claim(connection, payment, memo_hash).await?
     {

@@ -75,20 +75,22 @@ impl Store {
 }
 
 /// Adds a payment that is to be looked at again at `review_at`, unix seconds, and locks so much rent, as it was charged.
+/// Returns whether it is new; one that is known stays as it is.
 pub(super) async fn insert(
     connection: &mut AnyConnection,
     payment: &Payment,
     review_at: i64,
     rent_lamports: u64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (signed, transfer) = (payment.intent(), payment.transfer());
     let intent = signed.map(|signed| borsh::to_vec(&signed.intent)).transpose();
     let intent = intent.map_err(|error| row::unreadable("intent", error.to_string()))?;
-    sqlx::query(
+    let inserted = sqlx::query(
         "INSERT INTO payments (id, scheme, payer, mint, receiver, amount, accepted_at, review_at, escrow, intent,
              signature, receiver_proof, destination, claim, capture_deadline, receiver_authorizer, resource_hash,
              resource_url, product, locked_rent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(Hex32(payment.id).to_string())
     .bind(payment.scheme())
@@ -112,7 +114,7 @@ pub(super) async fn insert(
     .bind(row::integer("locked_rent", rent_lamports)?)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() == 1)
 }
 
 /// What is taken up again may have another proof, since the list of the session's receivers changed, and another claim; its
@@ -123,7 +125,6 @@ pub(super) async fn take_up(
     hold: &HoldTerms,
     rent_lamports: u64,
 ) -> Result<(), StoreError> {
-/// Says when to look at a payment again, unix seconds; `None` where nothing is left to do.
     sqlx::query("UPDATE payments SET receiver_proof = $1, claim = $2, locked_rent = $3 WHERE id = $4")
         .bind(hold.receiver_proof.concat())
         .bind(payment.claim.map(|claim| claim.to_string()))
@@ -134,6 +135,7 @@ pub(super) async fn take_up(
     Ok(())
 }
 
+/// Says when to look at a payment again, unix seconds; `None` where nothing is left to do.
 pub(super) async fn set_review(
     connection: &mut AnyConnection,
     id: &Digest,
@@ -147,6 +149,16 @@ pub(super) async fn set_review(
     if at.is_none() {
         sqlx::query("UPDATE payments SET to_compare = 1 WHERE id = $1 AND scheme = 'auth-capture'")
             .bind(Hex32(*id).to_string())
+            .execute(&mut *connection)
+            .await?;
+        budgets::free_rent(connection, id).await?;
+        sqlx::query("DELETE FROM voucher_claims WHERE payment_id = $1")
+            .bind(Hex32(*id).to_string())
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
 
 static END_TRANSFERS: LazyLock<Statements> = LazyLock::new(|| {
     statements::<1>(|places| format!("UPDATE payments SET review_at = NULL WHERE id IN ({places})"))
@@ -159,16 +171,6 @@ pub(super) async fn end_transfers(connection: &mut AnyConnection, ids: &[Digest]
         let filled = row::filled(ids, size);
         let query = filled.fold(sqlx::query(text), |query, id| query.bind(Hex32(*id).to_string()));
         query.execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-            .execute(&mut *connection)
-            .await?;
-        budgets::free_rent(connection, id).await?;
-        sqlx::query("DELETE FROM voucher_claims WHERE payment_id = $1")
-            .bind(Hex32(*id).to_string())
-            .execute(connection)
-            .await?;
     }
     Ok(())
 }
