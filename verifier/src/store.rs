@@ -136,12 +136,12 @@ impl Store {
             Database::Sqlite(_) => sqlx::migrate!("migrations/sqlite").run(&pool).await?,
             Database::Postgres(_) => sqlx::migrate!("migrations/postgres").run(&pool).await?,
         }
+        let writers = database.connect_writers(&pool).await.map_err(failed)?;
         Ok(Self {
             pool: Connections::new(pool, writers, gate),
             database: database.clone(),
             turns: Turns::default(),
             offered: OfferedVouchers::default(),
-        let writers = database.connect_writers(&pool).await.map_err(failed)?;
             streams: Streams::default(),
             waiting: Waiting::default(),
             to_tell: ToTell::default(),

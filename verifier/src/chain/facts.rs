@@ -49,6 +49,15 @@ async fn time_at(chain: &dyn Chain, commitment: Commitment) -> Result<i64, Chain
     time.ok_or_else(no_clock)
 }
 
+/// The slot of the newest final block that enough nodes have.
+///
+/// # Errors
+/// If too few nodes answer.
+pub async fn final_slot(chain: &dyn Chain) -> Result<u64, ChainError> {
+    let views = Views::read(chain, &[CLOCK_ID], Commitment::Finalized).await?;
+    Ok(views.agreed(|_| ())?.0)
+}
+
 /// The rent of a hold, in lamports.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ use x402_escrow_domain::{
 use x402_escrow_interface::message::Digest;
 
 use crate::{
+    chain::facts,
     engine::{
         app::App,
         not_accepted::Interrupted,
@@ -36,9 +37,12 @@ const LIVE_POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How often to look although nothing is to be followed: a leader shows so that it is there.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How often what is confirmed is looked at where nobody waits until it is final: in polls, and at least.
-const LOOK_AT_ALL_POLLS: u32 = 10;
-const LOOK_AT_ALL_INTERVAL: Duration = Duration::from_secs(2);
+/// How often operations that may be final are looked at where nobody waits for that: in polls, and at least.
+const FINAL_POLLS: u32 = 10;
+const FINAL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// All are looked at once in so many of these times (a block is hardly ever dropped), and where no final slot is known.
+const LOOK_AT_ALL_TIMES: u32 = 5;
 
 /// How long to wait after the node or the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
@@ -104,26 +108,35 @@ struct Tracker {
     sending: Sending,
     /// Since when something waits for what is being sent, to go together after it.
     holds_back_since: Option<Instant>,
-    /// When all was looked at, and how much that was.
+    /// When all operations were looked at, and the most that were open since.
     looked_at_all: Option<(Instant, usize)>,
+    looked_at_final: Instant,
 }
 
 impl Tracker {
     fn new(app: Arc<App>) -> Self {
-        Self { sending: Sending::new(Arc::clone(&app)), app, holds_back_since: None, looked_at_all: None }
+        let sending = Sending::new(Arc::clone(&app));
+        Self { sending, app, holds_back_since: None, looked_at_all: None, looked_at_final: Instant::now() }
     }
 
-    /// Looks once at every open operation that somebody waits for, and from time to time at all. Returns how many are open.
+    /// Looks once at what somebody waits for, from time to time also at what may be final, or at all. Returns how many are open.
     async fn round(&mut self) -> Result<usize, Interrupted> {
         let started = Instant::now();
-        let between = LOOK_AT_ALL_INTERVAL.min(self.app.settings.status_poll_interval * LOOK_AT_ALL_POLLS);
-        let all_before = self.looked_at_all.filter(|(at, _)| at.elapsed() < between);
-        let look = if all_before.is_some() { Look::Awaited } else { Look::All };
+        let between = FINAL_INTERVAL.min(self.app.settings.status_poll_interval * FINAL_POLLS);
+        let all_before = self.looked_at_all.filter(|(at, _)| at.elapsed() < between * LOOK_AT_ALL_TIMES);
+        let look = match all_before {
+            None => Look::All,
+            Some((_, 1..)) if self.looked_at_final.elapsed() >= between => {
+                let slot = facts::final_slot(self.app.chain.as_ref()).await;
+                slot.inspect(|_| self.app.heartbeat.beat()).map_or(Look::All, Look::UpTo)
+            }
+            Some(_) => Look::Awaited,
+        };
         let open = self.app.store.open_operations(look).await?;
         let mut open = match look {
             Look::All => self.app.unreadable.note("tracker", open),
             // What of it can't be read is noted with all.
-            Look::Awaited => open.rows,
+            Look::Awaited | Look::UpTo(_) => open.rows,
         };
         let count = all_before.map_or(0, |(_, count)| count).max(open.len());
         if look == Look::All {
@@ -182,9 +195,8 @@ impl Tracker {
         record::record(&self.app, &changed).await?;
         self.send_again(&ready, &awaited).await?;
         self.send_unsent().await?;
-        if look == Look::All {
-            self.looked_at_all = Some((Instant::now(), count));
-        }
+        self.looked_at_all = Some((all_before.map_or_else(Instant::now, |(at, _)| at), count));
+        self.looked_at_final = if look == Look::Awaited { self.looked_at_final } else { Instant::now() };
         self.app.heartbeat.beat();
         self.app.metrics.count_look(started.elapsed());
         Ok(count)

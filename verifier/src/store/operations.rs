@@ -20,6 +20,8 @@ pub enum Look {
     All,
     /// Those of them that are not in a confirmed block, or of which somebody wants to know when they are final.
     Awaited,
+    /// Those, and those with a transaction in a block up to this slot: with a final block's slot, those that may be final.
+    UpTo(u64),
 }
 
 /// Reads the operations, and then their transactions, to which this applies. In SQLite a cross join goes through its tables
@@ -48,6 +50,23 @@ impl Look {
             Self::Awaited => open!(
                 "operations.closed = 0 AND (operations.state <> 'confirmed' OR operations.commitment = 'finalized')"
             ),
+            // Not EXISTS, for which PostgreSQL may read all transactions up to that slot.
+            Self::UpTo(_) => open!(
+                "operations.closed = 0 AND (
+                     operations.state <> 'confirmed' OR operations.commitment = 'finalized' OR (
+                         SELECT min(landed.slot) FROM transactions AS landed
+                         WHERE landed.operation_id = operations.id
+                     ) <= $1
+                 )"
+            ),
+        }
+    }
+
+    /// The parameter of its queries, if they have one.
+    fn slot(self) -> Result<Option<i64>, StoreError> {
+        match self {
+            Self::All | Self::Awaited => Ok(None),
+            Self::UpTo(slot) => row::integer("slot", slot).map(Some),
         }
     }
 }
@@ -60,14 +79,18 @@ impl Store {
     /// # Errors
     /// If the store fails.
     pub async fn open_operations(&self, look: Look) -> Result<Readable<Tracked>, StoreError> {
-        let [operations_query, transactions_query] = look.queries();
+        let slot = look.slot()?;
+        let [operations, transactions] = look.queries().map(|query| match slot {
+            Some(slot) => sqlx::query(query).bind(slot),
+            None => sqlx::query(query),
+        });
         let mut transaction = self.pool.begin_read(&self.database).await?;
-        let rows = sqlx::query(operations_query).fetch_all(&mut *transaction).await?;
+        let rows = operations.fetch_all(&mut *transaction).await?;
         let mut operations = Readable::new();
         for row in &rows {
             operations.add(|| name(row, "id"), row::operation(row))?;
         }
-        let rows = sqlx::query(transactions_query).fetch_all(&mut *transaction).await?;
+        let rows = transactions.fetch_all(&mut *transaction).await?;
         let mut known = Readable::new();
         for row in &rows {
             known.add(|| name(row, "operation_id"), row::attempt(row))?;

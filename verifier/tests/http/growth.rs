@@ -8,7 +8,7 @@ use x402_escrow_domain::{
 };
 use x402_escrow_verifier::{
     operator::scrape::scrape,
-    store::{Database, Look},
+    store::{Database, Look, Store},
 };
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
@@ -23,7 +23,7 @@ use crate::{
 const MANY: u32 = 300;
 
 /// SQLite's words for reading whole indexes and tables that stay small, however many payments there are.
-const SMALL: [&str; 10] = [
+const SMALL: [&str; 11] = [
     "SCAN operations USING INDEX operations_awaited",
     "SCAN operations USING INDEX operations_open",
     "SCAN operations USING INDEX operations_queued",
@@ -31,6 +31,7 @@ const SMALL: [&str; 10] = [
     // The result of a part of the statement.
     "SCAN counted",
     "SCAN longest_due",
+    "SCAN new",
     "SCAN pause",
     "SCAN CONSTANT ROW",
     "SCAN budgets",
@@ -52,6 +53,12 @@ struct Work {
     /// The index that finds what it needs; empty if it needs no certain one.
     index: &'static str,
     statements: Vec<Statement>,
+}
+
+/// Records how far a payment's operations are, as they were.
+async fn record(store: &Store, id: Hex32) {
+    let known = store.history(&id.0).await.unwrap().unwrap();
+    store.record(&known.operations.iter().collect::<Vec<_>>()).await.unwrap();
 }
 
 async fn work(world: &World, channel: &stream::Channel) -> Vec<Work> {
@@ -78,6 +85,12 @@ async fn work(world: &World, channel: &stream::Channel) -> Vec<Work> {
             "operations_awaited",
             statements_of(store.open_operations(Look::Awaited)).await,
         ),
+        done(
+            "a look at what may be final",
+            "operations_open",
+            statements_of(store.open_operations(Look::UpTo(0))).await,
+        ),
+        done("recording what a look found", "", statements_of(record(store, channel.id)).await),
         done("a look at what is to be sent", "operations_queued", statements_of(store.unsent()).await),
         done("numbers", "operations_open", statements_of(scrape(&world.app)).await),
         done("overdue vouchers", "payments_to_review", statements_of(store.overdue_vouchers(now, now)).await),

@@ -155,6 +155,17 @@ async fn what_is_confirmed_is_followed_closely_only_where_somebody_asks_how_fina
 }
 
 #[tokio::test]
+async fn what_is_confirmed_is_read_again_once_a_final_block_is_as_far() {
+    let world = World::new().await;
+    let id = world.authorize(1000, 1).await;
+    let payment = world.until(id, |payment| payment["operations"][0]["status"] == "confirmed").await;
+    let slot = payment["transactions"][0]["slot"].as_u64().unwrap();
+    let looked_at = async |look| world.app.store.open_operations(look).await.unwrap().rows.len();
+    assert_eq!((looked_at(Look::Awaited).await, looked_at(Look::UpTo(slot - 1)).await), (0, 0));
+    assert_eq!((looked_at(Look::UpTo(slot)).await, looked_at(Look::All).await), (1, 1));
+}
+
+#[tokio::test]
 async fn follows_until_final_and_then_asks_no_more() {
     let world = World::new().await;
     let id = world.authorize(1000, 1).await;
