@@ -115,9 +115,28 @@ pub fn explain(action: &Action, place: Place, error: &TransactionError) -> (Pros
         }
         other => (
             if action.settles_intent() { Prospect::Never } else { Prospect::Later },
-            problem(ErrorCode::InvalidTransactionState, other.to_string()),
+            problem(ErrorCode::InvalidTransactionState, described(action, place, other)),
         ),
     }
+}
+
+/// A token account that was closed has no data, and that is what both token programs say. An escrow or a session that was
+/// closed fails with another error.
+fn described(action: &Action, place: Place, error: &TransactionError) -> String {
+    let is_no_data =
+        matches!(error, TransactionError::InstructionError(_, InstructionError::InvalidAccountData));
+    match action {
+        Action::Charge { .. } if is_no_data && place.is_culprit(error) => {
+            format!("{error}; {IS_RECEIVER_READY}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Whether a charge failed since its receiver's token account takes nothing, going by what was [`explain`]ed to it. Only
+/// the receiver or the token's issuer can bring that about, and no payer.
+pub fn is_of_receiver(action: &Action, problem: &Problem) -> bool {
+    matches!(action, Action::Charge { .. }) && problem.message.ends_with(IS_RECEIVER_READY)
 }
 
 /// Whether a transaction failed for what its operations are together, or for one of them that nothing names, going by what
@@ -147,6 +166,11 @@ const SHARED_LIMIT: &str = "the operations in the same transaction were too much
 
 const FEE_PAYER_IS_EMPTY: &str = "the verifier's fee payer has not enough SOL for the transaction";
 
+const IS_RECEIVER_READY: &str = "is the receiver's token account there and not frozen?";
+
+/// Anchor's errors begin here. Those of the token programs are below.
+const FIRST_ERROR_OF_ANCHOR: u32 = 100;
+
 /// The system program's custom error 1: the account that should pay has too few lamports.
 const SYSTEM_RESULT_WITH_NEGATIVE_LAMPORTS: u32 = 1;
 
@@ -166,11 +190,13 @@ fn explain_custom(action: &Action, code: u32) -> (Prospect, Problem) {
             Problem { code: ErrorCode::UnexpectedSettleError, message: FEE_PAYER_IS_EMPTY.to_owned() },
         ),
         (None, _) => {
-            // Not the escrow program's, so a program that it called: SPL Token, which refuses a transfer to a frozen
-            // account.
-            let message = format!(
-                "a called program failed with custom error {code}; is the receiver's token account there and not frozen?"
-            );
+            let message = if code < FIRST_ERROR_OF_ANCHOR {
+                // Not the escrow program's, so a program that it called: SPL Token, which refuses a transfer to a frozen
+                // account.
+                format!("a called program failed with custom error {code}; {IS_RECEIVER_READY}")
+            } else {
+                format!("the program's framework refused an account with custom error {code}")
+            };
             (Prospect::Later, Problem { code: ErrorCode::InvalidTransactionState, message })
         }
     }
@@ -191,5 +217,45 @@ fn error_code(action: &Action, error: EscrowError) -> ErrorCode {
         E::InsufficientFreeBalance => ErrorCode::InsufficientFunds,
         E::CaptureDeadlinePassed | E::LastCaptureNotAllowed => ErrorCode::CaptureInvalid,
         _ => ErrorCode::InvalidTransactionState,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHARGE: Action = Action::Charge { amount: 1, fee: 0, last: true, signature: None };
+
+    /// The second of several operations, whose instructions begin at the third.
+    const SECOND: Place = Place { first: 2, position: Some(1) };
+
+    fn is_of_receiver_at(index: u8, action: &Action, error: InstructionError) -> bool {
+        let error = TransactionError::InstructionError(index, error);
+        is_of_receiver(action, &explain(action, SECOND, &error).1)
+    }
+
+    #[test]
+    fn a_charge_fails_for_its_receiver_where_the_token_account_is_closed_frozen_or_wants_a_memo() {
+        use InstructionError as E;
+        const FROZEN: u32 = 17;
+        const NO_MEMO: u32 = 36;
+        for error in [E::InvalidAccountData, E::Custom(FROZEN), E::Custom(NO_MEMO)] {
+            assert!(is_of_receiver_at(3, &CHARGE, error.clone()), "{error:?}");
+            assert!(!is_of_receiver_at(2, &CHARGE, error.clone()), "that was another's: {error:?}");
+            assert!(!is_of_receiver_at(3, &Action::Authorize, error.clone()), "it pays nobody: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_payer_can_bring_about_is_not_the_receivers() {
+        use InstructionError as E;
+        const CONSTRAINT_OF_ANCHOR: u32 = 2000;
+        let own = [EscrowError::InsufficientFreeBalance, EscrowError::SessionRevoked, EscrowError::NonceUsed];
+        let own = own.into_iter().map(|error| E::Custom(error.code()));
+        // Of an escrow or a session that was closed.
+        let closed = [E::AccountDataTooSmall, E::UninitializedAccount, E::IllegalOwner];
+        for error in own.chain(closed).chain([E::Custom(CONSTRAINT_OF_ANCHOR)]) {
+            assert!(!is_of_receiver_at(3, &CHARGE, error.clone()), "{error:?}");
+        }
     }
 }

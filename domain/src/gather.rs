@@ -35,7 +35,7 @@ pub struct Ready {
     pub open: ListedOperation,
     /// Whether a caller waits for it, or for a later operation of its payment.
     pub is_awaited: bool,
-    /// Whether it failed before, or its escrow made others fail: it goes alone, so that it holds up no other.
+    /// Whether it failed before, or its escrow or receiver made others fail: it goes alone, so that it holds up no other.
     pub has_failed: bool,
 }
 

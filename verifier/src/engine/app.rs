@@ -106,7 +106,7 @@ pub struct App {
     pub unreadable: UnreadableRows,
     /// Tells whenever an operation may have got further.
     pub changes: Changes,
-    /// Whose payments go alone.
+    /// Whose authorizations and charges go alone.
     pub suspects: Suspects,
     /// Whether the store took no write when that was last tried.
     pub is_unwritable: AtomicBool,

@@ -91,17 +91,21 @@ pub async fn charge_revocation(app: &App, payer: Option<Address>) -> Result<Char
 /// Charges an operation on a hold besides the one that was charged with it. It was accepted whatever it costs: where a
 /// budget is used up, only new payments are refused.
 pub async fn charge_more(app: &App, payment: &Payment) {
-    charge_besides(app, payment, capture(*app.settings.compute_unit_prices_micro_lamports.end())).await;
-}
-
-/// Charges a payment for a transaction that carried others too and failed for it.
-pub async fn charge_failed(app: &App, payment: &Payment, transaction: &[u8]) {
-    charge_besides(app, payment, failed(transaction)).await;
-}
-
-async fn charge_besides(app: &App, payment: &Payment, cost: Cost) {
+    let cost = capture(*app.settings.compute_unit_prices_micro_lamports.end());
     let owners = [Owner::Payer(payment.payer), Owner::Receiver(payment.receiver), Owner::Overall];
-    if let Err(reason) = try_charge(app, &owners, cost).await {
+    charge_besides(app, &owners, cost).await;
+}
+
+/// Charges a payment for a transaction that carried others too and failed for it: not its payer where that `is_of_receiver`.
+pub async fn charge_failed(app: &App, payment: &Payment, transaction: &[u8], is_of_receiver: bool) {
+    let payer = (!is_of_receiver).then_some(Owner::Payer(payment.payer));
+    let others = [Owner::Receiver(payment.receiver), Owner::Overall];
+    let owners: Vec<Owner> = payer.into_iter().chain(others).collect();
+    charge_besides(app, &owners, failed(transaction)).await;
+}
+
+async fn charge_besides(app: &App, owners: &[Owner], cost: Cost) {
+    if let Err(reason) = try_charge(app, owners, cost).await {
         tracing::debug!(%reason, "an operation is not charged");
     }
 }

@@ -152,8 +152,9 @@ async fn send_without(
             Some(culprit) => {
                 let is_alone = operations.len() == 1;
                 let Prepared { operation, payment, .. } = operations.remove(culprit);
-                if !is_alone && operation.action.settles_intent() {
-                    app.suspects.note(&payment);
+                if !is_alone && let Some((_, attempt)) = attempts.get(culprit) {
+                    let (_, problem) = failure::explain(&operation.action, Place::of(attempt), &error);
+                    app.suspects.note(&payment, &operation.action, &problem);
                 }
                 culprits.push(operation);
             }

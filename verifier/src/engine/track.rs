@@ -273,10 +273,8 @@ impl Tracker {
         count - sent
     }
 
-    /// Captures never are: no payer makes one fail.
     fn is_suspect(&self, open: &ListedOperation) -> bool {
-        open.operation.action.settles_intent()
-            && open.escrow.is_some_and(|escrow| self.app.suspects.contains(&escrow))
+        self.app.suspects.concern(open)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use x402_escrow_domain::{
+    failure,
     payment::{Action, Attempt, History, Operation, OperationState, Sums, Tracked},
     review::{ClusterTime, Review, review},
 };
@@ -115,20 +116,21 @@ fn conclude(app: &App, history: &History, after: &Operation, later: &[&Operation
 }
 
 /// A transaction failed for this operation that others shared: its payment bears the cost, and where its intent was to be
-/// settled, its escrow's go alone. A crash before leaves it to the operator, once.
+/// settled, its escrow's or its receiver's go alone. A crash before leaves it to the operator, once.
 async fn blame(app: &App, tracked: &Tracked) -> Result<(), StoreError> {
-    let is_to_blame = |attempt: &&Attempt| {
-        let has_failed = attempt.state.landing().is_some_and(|landing| landing.error.is_some());
-        has_failed && attempt.position.is_some() && !attempt.is_blameless
+    let to_blame = |attempt: &Attempt| {
+        let problem = attempt.state.landing()?.error.clone()?;
+        let is_to_blame = attempt.position.is_some() && !attempt.is_blameless;
+        is_to_blame.then(|| (attempt.transaction.clone(), problem))
     };
-    let Some(attempt) = tracked.attempts.iter().find(is_to_blame) else { return Ok(()) };
+    let Some((transaction, problem)) = tracked.attempts.iter().find_map(to_blame) else { return Ok(()) };
     let Some(history) = app.store.history(&tracked.operation.payment_id).await? else { return Ok(()) };
     let payment = Hex32(history.payment.id);
     tracing::warn!(%payment, "a transaction failed for this payment that others shared");
-    if tracked.operation.action.settles_intent() {
-        app.suspects.note(&history.payment);
-    }
-    budget::charge_failed(app, &history.payment, &attempt.transaction).await;
+    let action = &tracked.operation.action;
+    app.suspects.note(&history.payment, action, &problem);
+    let is_of_receiver = failure::is_of_receiver(action, &problem);
+    budget::charge_failed(app, &history.payment, &transaction, is_of_receiver).await;
     Ok(())
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use solana_sdk::{account::Account, signer::Signer};
+use spl_token_interface::state::AccountState;
 use x402_escrow_interface::error::EscrowError;
 
 use crate::world::{Options, World, keypair};
@@ -71,4 +73,31 @@ async fn a_charge_that_fails_a_shared_simulation_makes_its_escrow_suspect() {
     }
     assert_eq!(answers[5]["errorReason"], "settlement_pending", "somebody may have charged it");
     assert!(world.app.suspects.contains(&world.escrow), "its escrow's go alone");
+}
+
+#[tokio::test]
+async fn a_receiver_that_closes_its_token_account_makes_no_payer_suspect() {
+    let world = World::with(Options { settle_timeout: Duration::from_secs(3), ..Options::default() }).await;
+    let receiver = keypair(79).pubkey();
+    let account = world.set_token_account(receiver, AccountState::Initialized, 0);
+    let mut requirements = world.requirements(1000);
+    requirements.extra.insert("paymentFlow".to_owned(), json!("authorization"));
+    requirements.pay_to = receiver.into();
+    let mut bodies: Vec<_> = (1..=12).map(|nonce| world.charge(1000, nonce)).collect();
+    bodies[5] = world.complete(world.body(&requirements, 6), 1000, 0, true);
+    {
+        // The node does not show yet that the account is closed.
+        let mut state = world.cluster.state();
+        let before = (state.slot, state.svm.clone());
+        state.facts = Some(before);
+        state.svm.set_account(account, Account::default()).unwrap();
+    }
+    let answers = join_all(bodies.iter().map(|body| world.settle(body))).await;
+    for (index, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["success"], json!(index != 5), "{index}: {answer}");
+    }
+    let message = answers[5]["errorMessage"].as_str().unwrap();
+    assert!(message.contains("is the receiver's token account there"), "{message}");
+    assert!(world.app.suspects.contains(&receiver), "its charges go alone");
+    assert!(!world.app.suspects.contains(&world.escrow), "what its payer pays others does not");
 }
