@@ -49,8 +49,11 @@ CREATE TABLE payments (
 
 CREATE INDEX payments_promised ON payments (escrow, promised_until);
 CREATE INDEX payments_open_by_escrow ON payments (escrow, promised_until) WHERE review_at IS NOT NULL;
--- Has all that the choice of the next review needs: thousands may be due at once.
-CREATE INDEX payments_to_review ON payments (review_at, capture_deadline, id) WHERE review_at IS NOT NULL;
+-- Both have all that the choice of the next review needs: thousands may be due at once. What is to be captured is due before
+-- its deadline, and has an index of its own: finding it must not take longer the more is only to go back.
+CREATE INDEX payments_to_capture ON payments (review_at, capture_deadline, id) WHERE review_at < capture_deadline;
+CREATE INDEX payments_to_review ON payments (review_at, capture_deadline, id)
+    WHERE review_at >= coalesce(capture_deadline, 0);
 CREATE INDEX payments_to_compare ON payments (id) WHERE to_compare = 1;
 CREATE INDEX payments_newest ON payments (accepted_at, id);
 CREATE INDEX payments_by_receiver ON payments (receiver, accepted_at, id);

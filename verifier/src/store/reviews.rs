@@ -147,7 +147,7 @@ impl Store {
             // For PostgreSQL: the lower bound says that few are due, since it plans without knowing the other, and EXISTS would
             // become a join that reads all vouchers.
             "SELECT count(*) AS overdue FROM payments
-             WHERE review_at BETWEEN 0 AND $1 AND capture_deadline >= $2
+             WHERE review_at < capture_deadline AND review_at BETWEEN 0 AND $1 AND capture_deadline >= $2
              AND (SELECT 1 FROM vouchers WHERE payment_id = payments.id) = 1",
         )
         .bind(overdue_since)
@@ -164,18 +164,26 @@ async fn due(
     now: i64,
     limit: i64,
 ) -> Result<Readable<History>, StoreError> {
-    // The index has them by when they are due, so that those not due cost nothing. Sorting all that are due would cost too
-    // much only where more are due than can be reviewed in minutes.
+    // Each in the words of its index, which has them by when they are due: those not due cost nothing, and those to be
+    // captured are found without walking past those that only go back. Sorting all that are due would cost too much only
+    // where more are due than can be reviewed in minutes.
     let urgent = "SELECT id FROM (
-             SELECT id, capture_deadline FROM payments WHERE review_at <= $1 AND capture_deadline >= $2
+             SELECT id, capture_deadline FROM payments
+             WHERE review_at < capture_deadline AND review_at <= $1 AND capture_deadline >= $3
              ORDER BY review_at LIMIT 10000
-         ) AS longest_due ORDER BY capture_deadline LIMIT $3";
-    let others = "SELECT id FROM payments WHERE review_at <= $1
-         AND (capture_deadline IS NULL OR capture_deadline < $2) ORDER BY review_at LIMIT $3";
+         ) AS longest_due ORDER BY capture_deadline LIMIT $2";
+    // As after a time in which no verifier ran. A look takes them out of this index.
+    let missed = "SELECT id FROM payments
+         WHERE review_at < capture_deadline AND review_at <= $1 AND capture_deadline < $3
+         ORDER BY review_at LIMIT $2";
+    let others = "SELECT id FROM payments
+         WHERE review_at >= coalesce(capture_deadline, 0) AND review_at <= $1 ORDER BY review_at LIMIT $2";
     let mut due = Readable::new();
-    for query in [urgent, others] {
+    for (query, asks_for_deadlines) in [(urgent, true), (missed, true), (others, false)] {
         let left = limit.saturating_sub(i64::try_from(due.rows.len()).unwrap_or(i64::MAX));
-        let rows = sqlx::query(query).bind(by).bind(now).bind(left).fetch_all(&mut *connection).await?;
+        let query = sqlx::query(query).bind(by).bind(left);
+        let query = if asks_for_deadlines { query.bind(now) } else { query };
+        let rows = query.fetch_all(&mut *connection).await?;
         let Readable { rows, unreadable } = histories::of_rows(connection, &rows).await?;
         due.rows.extend(rows);
         due.unreadable.extend(unreadable);

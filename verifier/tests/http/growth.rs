@@ -40,9 +40,10 @@ const SMALL: [&str; 11] = [
 ];
 
 /// The same for a range of an index: what is due, or came to nothing lately.
-const SMALL_RANGES: [&str; 4] = [
+const SMALL_RANGES: [&str; 5] = [
     "payments_to_review (review_at<?)",
-    "payments_to_review (review_at>? AND review_at<?)",
+    "payments_to_capture (review_at<?)",
+    "payments_to_capture (review_at>? AND review_at<?)",
     "operations_fruitless (accepted_at>?)",
     "budgets_by_end (ends_at<?)",
 ];
@@ -93,8 +94,12 @@ async fn work(world: &World, channel: &stream::Channel) -> Vec<Work> {
         done("recording what a look found", "", statements_of(record(store, channel.id)).await),
         done("a look at what is to be sent", "operations_queued", statements_of(store.unsent()).await),
         done("numbers", "operations_open", statements_of(scrape(&world.app)).await),
-        done("overdue vouchers", "payments_to_review", statements_of(store.overdue_vouchers(now, now)).await),
-        done("a review", "payments_to_review", statements_of(store.due_for_review(now, now)).await),
+        done(
+            "overdue vouchers",
+            "payments_to_capture",
+            statements_of(store.overdue_vouchers(now, now)).await,
+        ),
+        done("a review", "payments_to_capture", statements_of(store.due_for_review(now, now)).await),
         done("booking", "", statements_of(store.book(100)).await),
         done(
             "what came to nothing",

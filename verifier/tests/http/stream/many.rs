@@ -74,6 +74,23 @@ async fn vouchers_go_before_what_only_takes_back_and_the_nearest_deadline_first(
 }
 
 #[tokio::test]
+async fn a_hold_whose_voucher_nobody_captured_in_time_goes_back_to_its_payer() {
+    let mut world = World::with(one_look()).await;
+    world.cluster.state().level = Commitment::Finalized;
+    let body = opening(&world, &terms(&world), 1, PRICE);
+    world.settled(&body).await;
+    let id = world.payment_id(&body);
+    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
+    world.crash().await;
+    world.cluster.pass_seconds(700);
+    world.restart(one_look()).await;
+    let payment = world.until(id, |payment| payment["operations"][1]["status"] == "finalized").await;
+    assert_eq!(payment["operations"][1]["kind"], "reclaim", "{payment}");
+    let escrow = world.escrow_account();
+    assert_eq!((world.received(), escrow.balance, escrow.held), (0, FUNDS, 0));
+}
+
+#[tokio::test]
 async fn vouchers_that_nobody_captures_in_time_are_told_of() {
     let (mut world, ids) = paid_once().await;
     world.backdate_reviews(2 * 3600).await;
