@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use x402_escrow_verifier::{
     chain::{Chain, ChainError, RpcChain, Several},
@@ -14,12 +14,15 @@ use x402_escrow_verifier::{
     engine::app::App,
     operator::reconcile::reconcile,
     serve,
-    store::Store,
+    store::{Leader, Store, StoreError},
     telemetry,
 };
 
 /// How long to wait until no other verifier leads.
 const LEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often a repair says that it still leads.
+const RENEW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Turns HTTP 402 challenges into payment intents, verifies them, settles them on Solana and says how final they are.
 #[derive(Parser)]
@@ -159,19 +162,34 @@ async fn compare_books(
     json: bool,
 ) -> Result<bool, Box<dyn std::error::Error>> {
     let app = app(config).await?;
-    let _leader = match repair {
+    let mut leader = match repair {
         true => Some(timeout(LEAD_TIMEOUT, app.store.lead()).await.map_err(
             |_| "another verifier over the database leads: stop it, its books change while they are repaired",
         )??),
         false => None,
     };
-    let result = reconcile(&app, all, repair).await?;
+    let result = tokio::select! {
+        result = reconcile(&app, all, repair) => result?,
+        lost = keep_leading(leader.as_mut()) => return Err(lost.into()),
+    };
     if json {
         println!("{}", serde_json::to_string(&result)?);
     } else {
         print!("{result}");
     }
     Ok(result.is_equal())
+}
+
+/// Keeps other verifiers from leading, and returns why it can't any more: a repair takes longer than a lease.
+async fn keep_leading(leader: Option<&mut Leader>) -> StoreError {
+    let Some(leader) = leader.filter(|leader| leader.is_lease()) else { return std::future::pending().await };
+    loop {
+        sleep(RENEW_INTERVAL).await;
+        // Any other failure may pass before the lease is over.
+        if let Err(lost @ StoreError::NotLeading) = leader.renew().await {
+            return lost;
+        }
+    }
 }
 
 async fn app(config: Config) -> Result<App, Box<dyn std::error::Error>> {

@@ -1,6 +1,9 @@
 //! What `verifier reconcile` does where not everything can be read, and where stored sums are wrong.
 
-use x402_escrow_verifier::operator::reconcile::reconcile;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use x402_escrow_verifier::{operator::reconcile::reconcile, store::Recheck};
 use x402_escrow_wire::auth_capture::Commitment;
 
 use crate::world::World;
@@ -47,4 +50,18 @@ async fn wrong_sums_of_what_is_held_are_reported_and_corrected() {
     assert_eq!((&repaired.repaired, repaired.repaired_sums), (&vec![id], 3), "{repaired}");
     assert!(reconcile(&world.app, true, false).await.unwrap().is_equal());
     assert_eq!(held(&world).await, [1000]);
+}
+
+#[tokio::test]
+async fn what_is_held_is_compared_without_the_lock_also_where_it_is_to_be_corrected() {
+    let mut world = World::new().await;
+    world.cluster.state().level = Commitment::Finalized;
+    let id = world.authorize(1000, 1).await;
+    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
+    world.until_booked(id, "held").await;
+    world.crash().await;
+    let locked = world.locked().await;
+    let rechecked = timeout(Duration::from_secs(2), world.app.store.recheck_held(true)).await;
+    locked.release().await;
+    assert_eq!(rechecked.expect("it waits for no writer").unwrap(), Recheck::default());
 }

@@ -13,6 +13,9 @@ use crate::store::{Readable, Store, StoreError, UnreadableRow, histories, row};
 /// How many payments are read at once.
 const AT_ONCE: i64 = 256;
 
+/// How many payments or sums are corrected in one step: others write in between.
+const CORRECTED_TOGETHER: usize = 256;
+
 /// Where the books say something else of what is held than the rows that it follows from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recheck {
@@ -36,100 +39,123 @@ pub struct WrongSum {
 }
 
 impl Store {
-    /// Compares every payment that may hold something, and the sums, and corrects them with `repair`. It is one transaction,
-    /// so that what verifiers write meanwhile makes no difference.
+    /// Compares every payment that may hold something, and the sums, and corrects them with `repair`. Then this process leads
+    /// and keeps no books meanwhile. Nobody else writes books, so what was found without the write lock is still so when it
+    /// is corrected, some at a time: payments are accepted in between, however much there is to compare.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If the store fails, or `repair` is given and another verifier leads.
     pub async fn recheck_held(&self, repair: bool) -> Result<Recheck, StoreError> {
+        let mut found = self.compare_held().await?;
         if !repair {
-            return recheck(&mut *self.pool.begin_read(&self.database).await?, false).await;
+            return Ok(found);
         }
-        let mut transaction = self.begin_leader_write().await?;
-        let found = recheck(&mut transaction, true).await?;
-        transaction.commit().await?;
+        for ids in found.payments.chunks(CORRECTED_TOGETHER) {
+            self.correct_payments(ids).await?;
+        }
+        if !found.payments.is_empty() {
+            // What they add up to is something else now.
+            found.sums = self.compare_held().await?.sums;
+        }
+        for sums in found.sums.chunks(CORRECTED_TOGETHER) {
+            let mut transaction = self.begin_leader_write().await?;
+            for wrong in sums {
+                held::write(&mut transaction, &wrong.sum, wrong.held).await?;
+            }
+            transaction.commit().await?;
+        }
         Ok(found)
     }
-}
 
-async fn recheck(connection: &mut AnyConnection, repair: bool) -> Result<Recheck, StoreError> {
-    let (mut found, mut sums) = (Recheck::default(), BTreeMap::<HeldSum, i128>::new());
-    let mut after = String::new();
-    loop {
-        let rows =
-            sqlx::query(entries!("id > $1 AND (held <> '0' OR review_at IS NOT NULL) ORDER BY id LIMIT $2"))
-                .bind(&after)
-                .bind(AT_ONCE)
-                .fetch_all(&mut *connection)
-                .await?;
-        let Some(last) = rows.last() else { break };
-        after = row::get(last, "id")?;
-        let mut entries = Readable::new();
-        for row in &rows {
-            entries.add(|| row::get(row, "id").unwrap_or_default(), read::entry(row))?;
-        }
-        found.unreadable.extend(entries.unreadable);
-        recheck_payments(connection, &mut entries.rows, &mut found, repair).await?;
-        for entry in &entries.rows {
-            for sum in HeldSum::with(entry) {
-                *sums.entry(sum).or_default() += i128::from(entry.booked.held);
+    /// It is one transaction, so that what verifiers write meanwhile makes no difference.
+    async fn compare_held(&self) -> Result<Recheck, StoreError> {
+        let mut transaction = self.pool.begin_read(&self.database).await?;
+        let connection: &mut AnyConnection = &mut transaction;
+        let (mut found, mut sums) = (Recheck::default(), BTreeMap::<HeldSum, i128>::new());
+        let mut after = String::new();
+        loop {
+            let rows = sqlx::query(entries!(
+                "id > $1 AND (held <> '0' OR review_at IS NOT NULL) ORDER BY id LIMIT $2"
+            ))
+            .bind(&after)
+            .bind(AT_ONCE)
+            .fetch_all(&mut *connection)
+            .await?;
+            let Some(last) = rows.last() else { break };
+            after = row::get(last, "id")?;
+            let mut entries = Readable::new();
+            for row in &rows {
+                entries.add(|| row::get(row, "id").unwrap_or_default(), read::entry(row))?;
+            }
+            found.unreadable.extend(entries.unreadable);
+            let wrong = wrong_payments(connection, &entries.rows).await?;
+            found.payments.extend(wrong.iter().map(|(entry, _)| Hex32(entry.id)));
+            for entry in &entries.rows {
+                for sum in HeldSum::with(entry) {
+                    *sums.entry(sum).or_default() += i128::from(entry.booked.held);
+                }
             }
         }
+        if found.unreadable.is_empty() {
+            found.sums = wrong_sums(connection, &sums).await?;
+        }
+        Ok(found)
     }
-    if found.unreadable.is_empty() {
-        recheck_sums(connection, &sums, &mut found, repair).await?;
+
+    /// Writes the books of these payments anew, without the sums, where they still differ from their operations.
+    async fn correct_payments(&self, ids: &[Hex32]) -> Result<(), StoreError> {
+        let mut transaction = self.begin_leader_write().await?;
+        let mut entries = Vec::new();
+        for id in ids {
+            let row = sqlx::query(entries!("id = $1"))
+                .bind(id.to_string())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            entries.extend(row.as_ref().map(read::entry).transpose()?);
+        }
+        let wrong = wrong_payments(&mut transaction, &entries).await?;
+        let mut changes = Changes::default();
+        for (entry, booked) in wrong {
+            changes.note(entry, booked);
+        }
+        changes.write(&mut transaction).await?;
+        Ok(transaction.commit().await?)
     }
-    Ok(found)
 }
 
-/// Compares payments with their operations. With `repair`, `entries` say afterwards what their operations say.
-async fn recheck_payments(
+/// Those of these payments whose operations say that they hold something else than their books, with what the operations
+/// say.
+async fn wrong_payments<'a>(
     connection: &mut AnyConnection,
-    entries: &mut [Entry],
-    found: &mut Recheck,
-    repair: bool,
-) -> Result<(), StoreError> {
+    entries: &'a [Entry],
+) -> Result<Vec<(&'a Entry, Booked)>, StoreError> {
     let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
     // A payment whose operations can't be read is left as it is booked.
     let histories = histories::histories(connection, &ids).await?.rows;
     let by_id: HashMap<_, _> =
         histories.iter().map(|history| (history.payment.id, Booked::of(history))).collect();
+    let mut wrong = Vec::new();
     for entry in entries {
         if let Some(booked) = by_id.get(&entry.id).filter(|booked| booked.held != entry.booked.held)
             && !is_to_book(connection, &entry.id).await?
         {
-            found.payments.push(Hex32(entry.id));
-            if repair {
-                // The sums are compared after this, and corrected as a whole.
-                let mut changes = Changes::default();
-                changes.note(entry, *booked);
-                changes.write(connection).await?;
-                entry.booked = *booked;
-            }
+            wrong.push((entry, *booked));
         }
     }
-    Ok(())
+    Ok(wrong)
 }
 
-/// Compares the stored sums with `sums`.
-async fn recheck_sums(
+/// The stored sums that differ from `sums`.
+async fn wrong_sums(
     connection: &mut AnyConnection,
     sums: &BTreeMap<HeldSum, i128>,
-    found: &mut Recheck,
-    repair: bool,
-) -> Result<(), StoreError> {
+) -> Result<Vec<WrongSum>, StoreError> {
     let kept = held::read_all(connection).await?;
     let of = |sums: &BTreeMap<HeldSum, i128>, sum| sums.get(sum).copied().unwrap_or_default();
-    for sum in kept.keys().chain(sums.keys()).collect::<BTreeSet<_>>() {
-        let wrong = WrongSum { sum: *sum, kept: of(&kept, sum), held: of(sums, sum) };
-        if wrong.kept != wrong.held {
-            if repair {
-                held::write(connection, sum, wrong.held).await?;
-            }
-            found.sums.push(wrong);
-        }
-    }
-    Ok(())
+    let all: BTreeSet<_> = kept.keys().chain(sums.keys()).collect();
+    let compared =
+        all.into_iter().map(|sum| WrongSum { sum: *sum, kept: of(&kept, sum), held: of(sums, sum) });
+    Ok(compared.filter(|wrong| wrong.kept != wrong.held).collect())
 }
 
 /// Whether a payment's operations changed since its books were written.
