@@ -123,7 +123,7 @@ async fn look(app: &App, warned: &mut HashSet<i64>) -> Result<(), Interrupted> {
     if !app.cluster.note_program(account(1)) {
         tracing::error!(
             program = %app.rules.program,
-            "the escrow program is not on this cluster: nothing can be held, and /supported does not offer it"
+            "the escrow program is not on this cluster: nothing can be held; /supported stops offering it"
         );
     }
     let lamports = account(0).map_or(0, |account| account.lamports);
