@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use x402_escrow_interface::error::EscrowError;
 use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
+use super::SVM;
 use crate::{
     gather::short,
     wait,
@@ -57,6 +58,19 @@ async fn what_was_paid_by_another_consent_is_what_the_books_say() {
     let payment = world.until(id, |payment| payment["state"] == "paid").await;
     assert_eq!((&payment["captured"], &payment["released"]), (&json!("400"), &json!("600")), "{payment}");
     assert_eq!(payment["operations"].as_array().unwrap().len(), 1, "{payment}");
+}
+
+/// Another verifier may have charged it, and told its merchant's server yes.
+#[tokio::test]
+async fn a_charge_that_is_on_chain_already_is_no_yes_to_who_comes_later() {
+    let world = World::new().await;
+    let body = world.charge(1000, 1);
+    world.relay_charge(&body);
+    world.cluster.state().level = Commitment::Finalized;
+    for _ in 0..2 {
+        world.assert_refused(&body, &format!("{SVM}_nonce"), "nonce").await;
+    }
+    assert_eq!((world.received(), world.rows().await), (1000, [0, 0, 0]));
 }
 
 /// It was answered no, since it could not be sent; somebody who had it charged it all the same.
