@@ -35,6 +35,16 @@ impl Connection {
             .header(header::HOST, &self.to)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
+        self.send(request).await
+    }
+
+    /// Asks for what is at a path, and returns what is answered, whatever its status.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Bytes> {
+        let request = Request::get(path).header(header::HOST, &self.to).body(Full::new(Bytes::new()))?;
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes> {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await.context("it did not answer")?;
         Ok(response.into_body().collect().await.context("reading its answer")?.to_bytes())

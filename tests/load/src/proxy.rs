@@ -1,5 +1,5 @@
-//! Asks several verifiers over one database as a proxy does: who is silent is left out for a while, and another is asked the
-//! same.
+//! Asks several verifiers over one database as a proxy does that checks their health: one that is silent
+//! is left out for a while, and another is asked the same.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,11 @@ use x402_escrow_wire::purchase::verdict;
 
 use crate::connection::{Connection, is_yes};
 
-/// How long a verifier may be silent.
+/// How long a verifier may be silent before its health is asked.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it is left out then.
+/// How long that may take. Any answer will do: requests also wait where no verifier leads.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a verifier that does not answer that either is left out.
 const LEFT_OUT: Duration = Duration::from_secs(10);
 /// Before a request is sent again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -53,8 +55,10 @@ impl<'a> Proxy<'a> {
                     ensure!(is_undecided(&answer), "a right request was refused: {text}");
                 }
                 Ok(Err(_)) | Err(_) => {
-                    verifier.left_out_until = Some(Instant::now() + LEFT_OUT);
-                    place += 1;
+                    if !is_there(verifier.address).await {
+                        verifier.left_out_until = Some(Instant::now() + LEFT_OUT);
+                        place += 1;
+                    }
                 }
             }
             ensure!(asked.elapsed() < DECIDED_WITHIN, "no yes after {DECIDED_WITHIN:?}");
@@ -81,6 +85,12 @@ impl Behind<'_> {
         self.connection = Some(connection);
         Ok(answer)
     }
+}
+
+/// Whether the verifier at this address answers anything.
+async fn is_there(address: &str) -> bool {
+    let asked = async { Connection::open(address).await?.get("/health").await };
+    timeout(HEALTH_PATIENCE, asked).await.is_ok_and(|answer| answer.is_ok())
 }
 
 /// Whether the request is to be sent again.
