@@ -18,8 +18,8 @@ const PAUSE_MILLISECONDS: Range<u64> = 3_000..6_000;
 const FROZEN_MILLISECONDS: Range<u64> = 16_000..19_000;
 /// For how long after it woke a verifier may still do harm.
 pub(crate) const AFTERMATH: Duration = Duration::from_millis(2_500);
-/// How long there may be no leader before one of them is frozen.
-const LED_WITHIN: Duration = Duration::from_secs(60);
+/// How long there may be no leader before one of them is loaded or frozen.
+pub(crate) const LED_WITHIN: Duration = Duration::from_secs(60);
 /// How often to ask who leads.
 const POLL: Duration = Duration::from_millis(50);
 

@@ -19,7 +19,7 @@ use crate::{
     Plan,
     audit::Audit,
     figures::Figure,
-    freezing::{AFTERMATH, Frozen, Interruption, Planned},
+    freezing::{AFTERMATH, Frozen, Interruption, LED_WITHIN, Planned},
     holds::{LAMPORTS, SETTINGS},
     market::Market,
     parts::{self, Part},
@@ -109,8 +109,10 @@ impl Bench {
         while self.verifiers.len() < count {
             self.verifiers.push(self.verifiers[0].start_another()?);
         }
-        // Those that end hand over.
+        // Those that end hand over; one that had to be killed leaves its lease behind.
         self.verifiers.drain(count..).for_each(|mut verifier| verifier.stop());
+        let is_led = || Ok(self.verifiers.iter().any(|verifier| verifier.is_leading().unwrap_or(false)));
+        self.local.chain.wait_until("a verifier to lead", LED_WITHIN, is_led)?;
         let freezes = if count > 1 { FREEZES } else { 0 };
         let freezes = Planned::choose(&mut self.random, freezes, count);
         let rest =
