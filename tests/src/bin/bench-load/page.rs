@@ -75,8 +75,11 @@ pub(crate) fn write(figures: &[Figure]) -> Result<()> {
     fs::write(checkout().join(PLOT), plot(figures)).with_context(|| format!("writing {PLOT}"))
 }
 
-const LABEL_WIDTH: f64 = 190.0;
+/// As wide as the longest subject's name.
+const LABEL_WIDTH: f64 = 240.0;
 const PLOT_WIDTH: f64 = 460.0;
+/// For a ratio and its target behind the bar.
+const FIGURES_WIDTH: f64 = 100.0;
 const ROW_HEIGHT: f64 = 34.0;
 /// How many times its target the plot shows of a ratio.
 const MOST: f64 = 1.2;
@@ -85,7 +88,7 @@ const MOST: f64 = 1.2;
 /// target.
 fn plot(figures: &[Figure]) -> String {
     let height = ROW_HEIGHT * figures.len() as f64 + 40.0;
-    let width = LABEL_WIDTH + PLOT_WIDTH + 70.0;
+    let width = LABEL_WIDTH + PLOT_WIDTH + FIGURES_WIDTH;
     let x = |ratio: f64| LABEL_WIDTH + PLOT_WIDTH * ratio.min(MOST) / MOST;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
