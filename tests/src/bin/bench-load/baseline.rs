@@ -14,6 +14,10 @@ const ACCEPT: &str = "cargo xtask bench load --write-baseline";
 /// What a ratio may fall to, of the baseline's: it moves with what else the machine does.
 pub(crate) const LEAST_SHARE: f64 = 0.75;
 
+/// A ratio this many times its target is not compared with the baseline: a tenth of a second, or a few
+/// bytes, vary by more than a quarter.
+const AMPLE: f64 = 3.0;
+
 /// The ratios that are committed, by the subjects' names.
 pub(crate) fn read() -> Result<BTreeMap<String, f64>> {
     read_file(BASELINE, ACCEPT)
@@ -44,7 +48,7 @@ pub(crate) fn check(figures: &[Figure], before: &BTreeMap<String, f64>) -> Resul
     for figure in figures {
         match before.get(&figure.name) {
             None => complaints.push(format!("{} is not in the baseline", figure.name)),
-            Some(then) if figure.ratio() < then * LEAST_SHARE => {
+            Some(then) if figure.ratio() < (then * LEAST_SHARE).min(figure.target * AMPLE) => {
                 complaints.push(format!("{} fell from {then:.2} to {:.2}", figure.name, figure.ratio()));
             }
             Some(_) => {}
