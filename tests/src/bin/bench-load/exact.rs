@@ -102,7 +102,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
 
 fn figure(name: &str, unit: &str, target: f64, rounds: Vec<Round>) -> Figure {
     let peer = "x402-facilitator-local 2.0.2, which stores nothing";
-    Figure::new(format!("{NAME}, {name}"), peer, unit, target, rounds)
+    Figure::new(format!("{NAME}, {name}"), peer, unit, Some(target), rounds)
 }
 
 impl Bench<'_> {

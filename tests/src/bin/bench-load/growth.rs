@@ -86,7 +86,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
         few.start.as_secs_f64()
     );
     let figure = |name: &str, compared_with: &str, unit: &str, target, rounds| {
-        Figure::new(format!("{NAME}, {name}"), compared_with, unit, target, rounds)
+        Figure::new(format!("{NAME}, {name}"), compared_with, unit, Some(target), rounds)
     };
     let few = "the same with 1,000 payments stored, 100 of them open";
     Ok(vec![

@@ -83,7 +83,7 @@ pub(crate) fn measure(plan: Plan) -> Result<Vec<Figure>> {
     }
     let fees = (0..plan.rounds).map(|_| bench.fees()).collect::<Result<_>>()?;
     let figure = |name: &str, compared_with: &str, unit: &str, target, rounds| {
-        Figure::new(format!("{NAME}, {name}"), compared_with, unit, target, rounds)
+        Figure::new(format!("{NAME}, {name}"), compared_with, unit, Some(target), rounds)
     };
     let relayed = "the same authorizations one to a transaction, straight to the node";
     Ok(vec![

@@ -32,14 +32,14 @@ pub(crate) fn table(figures: &[Figure]) -> String {
         };
         _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {:.2} | {lowest:.2} to {highest:.2} | {:.2} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {:.2} | {lowest:.2} to {highest:.2} | {} | {} | {} |",
             figure.name,
             rounded(subject),
             figure.compared_with,
             rounded(compared),
             figure.unit,
             figure.ratio(),
-            figure.target,
+            figure.target.map_or_else(String::new, |target| format!("{target:.2}")),
             milliseconds(|round| round.subject.median_milliseconds),
             milliseconds(|round| round.subject.slowest_of_hundred_milliseconds),
         );
@@ -84,8 +84,8 @@ const ROW_HEIGHT: f64 = 34.0;
 /// How many times its target the plot shows of a ratio.
 const MOST: f64 = 1.2;
 
-/// A bar for how much of its target each ratio reaches, a thin line from the lowest to the highest round, and a mark at the
-/// target.
+/// A bar for how much of its target each ratio reaches, a thin line from the lowest to the highest round,
+/// and a mark at the target. A ratio without a target is drawn as it is, without a mark.
 fn plot(figures: &[Figure]) -> String {
     let height = ROW_HEIGHT * figures.len() as f64 + 40.0;
     let width = LABEL_WIDTH + PLOT_WIDTH + FIGURES_WIDTH;
@@ -107,26 +107,30 @@ fn plot(figures: &[Figure]) -> String {
         let top = 12.0 + ROW_HEIGHT * row as f64;
         let middle = top + 10.0;
         let (lowest, highest) = figure.spread();
-        let of_target = |ratio: f64| x(ratio / figure.target);
+        let of_target = |ratio: f64| x(ratio / figure.target.unwrap_or(1.0));
         let (start, end, target) = (x(0.0), of_target(figure.ratio()), x(1.0));
+        let (mark, wanted) = match figure.target {
+            Some(wanted) => (
+                format!("<path d=\"M{target:.1} {:.1}v28\" stroke=\"#c33\" stroke-width=\"2\"/>", top - 4.0),
+                format!(" of {wanted:.2}"),
+            ),
+            None => (String::new(), String::new()),
+        };
         _ = writeln!(
             svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
              <rect x=\"{start:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"20\" fill=\"#4a7ab5\"/>\
-             <path d=\"M{:.1} {middle:.1}H{:.1}\" stroke=\"black\"/>\
-             <path d=\"M{target:.1} {:.1}v28\" stroke=\"#c33\" stroke-width=\"2\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{:.2} of {:.2}</text>",
+             <path d=\"M{:.1} {middle:.1}H{:.1}\" stroke=\"black\"/>{mark}\
+             <text x=\"{:.1}\" y=\"{:.1}\">{:.2}{wanted}</text>",
             LABEL_WIDTH - 8.0,
             top + 14.0,
             figure.name,
             end - start,
             of_target(lowest),
             of_target(highest),
-            top - 4.0,
             end.max(target) + 6.0,
             top + 14.0,
             figure.ratio(),
-            figure.target,
         );
     }
     svg + "</svg>\n"

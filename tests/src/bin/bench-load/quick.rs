@@ -99,7 +99,7 @@ mod tests {
 
     fn verdict(ratios: &[f64], lowest: f64) -> Result<()> {
         let round = |ratio: &f64| Round { subject: Measured::rate(*ratio), compared: Measured::rate(1.0) };
-        let figure = Figure::new("vouchers", "", "", 0.0, ratios.iter().map(round).collect());
+        let figure = Figure::new("vouchers", "", "", None, ratios.iter().map(round).collect());
         let accepted = Accepted { median: 0.4, lowest, highest: 0.42 };
         check(&[figure], &Baseline::from([("vouchers".to_owned(), accepted)]))
     }

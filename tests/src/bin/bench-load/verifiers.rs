@@ -193,7 +193,7 @@ const PROCESSOR: &str = "processor time for each hold: ";
 const LOCK: &str = "the database's write lock: ";
 
 impl Several {
-    /// How many holds a second, and how long nobody served.
+    /// How many holds a second, which is only shown, and how long nobody served.
     fn figures(&self, count: usize, one: &Self) -> [Figure; 2] {
         let rounds = self.measured.iter().zip(&one.measured);
         let rounds = rounds.map(|(subject, compared)| Round { subject: *subject, compared: *compared });
@@ -201,7 +201,7 @@ impl Several {
         where_time_goes
             .extend(one.parts().into_iter().map(|(part, share)| (format!("one alone, {part}"), share)));
         let (name, one) = (format!("{NAME}, {count}"), "one verifier on PostgreSQL");
-        let holds = Figure::new(name, one, "holds a second", 1.0, rounds.collect());
+        let holds = Figure::new(name, one, "holds a second", None, rounds.collect());
         [Figure { where_time_goes, ..holds }, self.interrupted(count)]
     }
 
@@ -214,7 +214,7 @@ impl Several {
         let name = format!("{NAME}, {count}, frozen at random");
         let limit = format!("an interruption of {} s", SERVED_AGAIN_WITHIN.as_secs());
         let unit = "interruptions that fit into a second, each as long as the longest";
-        let figure = Figure::new(name, &limit, unit, 1.0, vec![Round { subject, compared }]);
+        let figure = Figure::new(name, &limit, unit, Some(1.0), vec![Round { subject, compared }]);
         Figure { where_time_goes: self.interruptions(), ..figure }
     }
 

@@ -44,13 +44,13 @@ struct Compared {
 
 pub(crate) fn on_sqlite(plan: Plan) -> Result<Vec<Figure>> {
     let compared = compare(&parts::cluster()?, plan, &[])?;
-    Ok(vec![figure(SQLITE, "a second", 0.7, compared.answered)])
+    Ok(vec![figure(SQLITE, "a second", Some(0.7), compared.answered)])
 }
 
 pub(crate) fn on_postgres(plan: Plan) -> Result<Vec<Figure>> {
     let (local, database) = (parts::cluster()?, parts::database()?);
     let compared = compare(&local, plan, &[("X402_DATABASE", &database.url())])?;
-    Ok(vec![figure(POSTGRES, "a second", 0.5, compared.answered)])
+    Ok(vec![figure(POSTGRES, "a second", Some(0.5), compared.answered)])
 }
 
 /// Processor time says the same on a busy machine and on any disk. It has no target: only a baseline of the same profile.
@@ -59,12 +59,13 @@ pub(crate) fn processor(plan: Plan) -> Result<Vec<Figure>> {
     let on_sqlite = compare(&local.beside()?, plan, &[])?;
     let on_postgres = compare(&local.beside()?, plan, &[("X402_DATABASE", &database.url())])?;
     let unit = "answered for a second of processor time";
-    let named =
-        |name: &str, compared: Compared| figure(&format!("{name}, processor"), unit, 0.0, compared.processor);
+    let named = |name: &str, compared: Compared| {
+        figure(&format!("{name}, processor"), unit, None, compared.processor)
+    };
     Ok(vec![named(SQLITE, on_sqlite), named(POSTGRES, on_postgres)])
 }
 
-fn figure(name: &str, unit: &str, target: f64, rounds: Vec<Round>) -> Figure {
+fn figure(name: &str, unit: &str, target: Option<f64>, rounds: Vec<Round>) -> Figure {
     let handler = "an axum handler that reads the request, checks one strict signature and answers alike";
     Figure::new(name, handler, unit, target, rounds)
 }
@@ -114,7 +115,13 @@ fn compare(local: &Local, plan: Plan, settings: &[(&'static str, &str)]) -> Resu
 pub(crate) fn in_process(plan: Plan) -> Result<Vec<Figure>> {
     let job = in_process::Job { rounds: plan.rounds, measured: plan.measured };
     let rounds = Part::start(in_process::ROLE, &job)?.said()?;
-    Ok(vec![Figure::new(IN_PROCESS, "the strict check of its signature alone", "a second", 0.9, rounds)])
+    Ok(vec![Figure::new(
+        IN_PROCESS,
+        "the strict check of its signature alone",
+        "a second",
+        Some(0.9),
+        rounds,
+    )])
 }
 
 /// Sends vouchers of all streams.
