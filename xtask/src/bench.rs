@@ -63,6 +63,10 @@ struct LoadArguments {
     only: Option<String>,
 }
 
+/// Crates in `tests` that run other people's code, each in a workspace of its own. The second is the subject of bench-load
+/// that needs it, the third the variable that tells bench-load where its program is.
+const PEERS: [(&str, &str, &str); 1] = [("peer-facilitator", "exact", "X402_BENCH_PEER_FACILITATOR")];
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.subject {
         Subject::Program(arguments) => program(arguments),
@@ -84,8 +88,12 @@ fn load(arguments: &LoadArguments) -> Result<()> {
     local::build_programs()?;
     let root = checkout::root()?;
     let only = arguments.only.as_deref().unwrap_or_default();
-    // As bench-load chooses its subjects: none that CI measures needs the other facilitator.
-    let peer = (!arguments.quick && "exact".contains(only)).then(|| build_peer(&root)).transpose()?;
+    for (peer, subject, variable) in PEERS {
+        // As bench-load chooses its subjects: none that CI measures needs a peer.
+        if !arguments.quick && subject.contains(only) {
+            benchmark.env(variable, build_peer(&root, peer)?);
+        }
+    }
     let profiles: &[&str] = if arguments.quick {
         checkout::build(&["--bin", "load-part"])?;
         &["debug"]
@@ -105,9 +113,6 @@ fn load(arguments: &LoadArguments) -> Result<()> {
     if let Some(only) = &arguments.only {
         benchmark.args(["--only", only]);
     }
-    if let Some(peer) = peer {
-        benchmark.env("X402_BENCH_PEER", peer);
-    }
     finish(&mut benchmark)
 }
 
@@ -124,19 +129,19 @@ fn build_release(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the facilitator that `exact` is compared with.
-fn build_peer(root: &Path) -> Result<PathBuf> {
-    eprintln!("Compiling another facilitator, with optimisation (a first time some ten minutes)");
-    let target = root.join("target/peer-facilitator");
+/// Compiles one of [`PEERS`], and returns where its program is.
+fn build_peer(root: &Path, peer: &str) -> Result<PathBuf> {
+    eprintln!("Compiling {peer}, with optimisation (a first time some ten minutes)");
+    let target = root.join("target").join(peer);
     let status = checkout::cargo()?
         .args(["build", "--release", "--locked", "--manifest-path"])
-        .arg(root.join("tests/peer-facilitator/Cargo.toml"))
+        .arg(root.join("tests").join(peer).join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)
         .status()
         .context("running cargo")?;
-    ensure!(status.success(), "the other facilitator could not be compiled ({status})");
-    Ok(target.join("release/peer-facilitator"))
+    ensure!(status.success(), "{peer} could not be compiled ({status})");
+    Ok(target.join("release").join(peer))
 }
 
 /// Sets up what the benchmark needs, and compiles it.

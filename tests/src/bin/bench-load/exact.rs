@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const NAME: &str = "exact";
 
 /// Names the other facilitator's program.
-const PEER: &str = "X402_BENCH_PEER";
+const PEER: &str = "X402_BENCH_PEER_FACILITATOR";
 
 const FEW: usize = 32;
 const MANY: usize = 200;
