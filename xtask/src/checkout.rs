@@ -17,8 +17,9 @@ pub(crate) fn root() -> Result<PathBuf> {
 
 /// The manifests of the workspaces beside the root's.
 pub(crate) fn other_workspaces(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut manifests =
-        ["fuzz", "tests/peer-facilitator"].map(|folder| root.join(folder).join("Cargo.toml")).to_vec();
+    let mut manifests = ["fuzz", "tests/peer-facilitator", "tests/peer-vouchers"]
+        .map(|folder| root.join(folder).join("Cargo.toml"))
+        .to_vec();
     for folder in ["programs", "toolchain"] {
         let folder = root.join(folder);
         for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {

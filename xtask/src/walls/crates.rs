@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, process::Command};
 use super::repository::{Package, root};
 
 /// Each package, which of this repository's it may use, and which its tests may use besides.
-const MAY_USE: [(&str, &[&str], &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str], &[&str]); 18] = [
     ("interface", &[], &[]),
     ("wire", &["interface"], &[]),
     ("domain", &["wire", "interface"], &[]),
@@ -16,6 +16,7 @@ const MAY_USE: [(&str, &[&str], &[&str]); 17] = [
     ("tests", &["agent", "domain", "tests/load", "sandbox", "wire", "interface"], &["verifier", "merchant"]),
     ("tests/load", &["domain", "wire", "interface"], &[]),
     ("tests/peer-facilitator", &[], &[]),
+    ("tests/peer-vouchers", &[], &[]),
     ("tests/simulation", &["verifier", "domain", "wire", "interface"], &[]),
     ("fuzz", &["agent", "verifier", "domain", "wire", "interface"], &[]),
     ("xtask", &[], &[]),
