@@ -65,7 +65,10 @@ struct LoadArguments {
 
 /// Crates in `tests` that run other people's code, each in a workspace of its own. The second is the subject of bench-load
 /// that needs it, the third the variable that tells bench-load where its program is.
-const PEERS: [(&str, &str, &str); 1] = [("peer-facilitator", "exact", "X402_BENCH_PEER_FACILITATOR")];
+const PEERS: [(&str, &str, &str); 2] = [
+    ("peer-facilitator", "exact", "X402_BENCH_PEER_FACILITATOR"),
+    ("peer-vouchers", "voucher, read and checked", "X402_BENCH_PEER_VOUCHERS"),
+];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.subject {

@@ -1,4 +1,6 @@
 //! One voucher checked in process, as a merchant does that keeps its own: by the same functions as the verifier.
+//! [`measure`] reads it beforehand and compares it with the bare check of its signature. [`measure_read`] reads it each
+//! time, for a comparison with another process.
 
 use std::{
     hint::black_box,
@@ -16,21 +18,27 @@ use x402_escrow_domain::{
     policy::{Defaults, FeeBounds, Policy},
     signature::Key,
     stream::Stream,
-    verify::voucher::{check, check_hold, voucher as kept},
+    verify::{
+        Rejection,
+        voucher::{check, check_hold, voucher as kept},
+    },
 };
 use x402_escrow_interface::{
     Address,
     message::{Intent, PaymentFlow},
 };
 use x402_escrow_wire::{
-    auth_capture::{Commitment, Extra, VoucherPayload},
+    auth_capture::{Commitment, Extra, Payload, VoucherPayload},
     text::{Base58, Decimal, Hex32},
 };
 
 use crate::measured::{Measured, Round};
 
-/// The part of a benchmark.
+/// The part of a benchmark that compares it with the check of its signature.
 pub const ROLE: &str = "in-process";
+
+/// The part that reads the voucher too.
+pub const READ_ROLE: &str = "read-in-process";
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -51,18 +59,11 @@ const AMOUNT: u64 = 500_000;
 /// # Errors
 /// If the voucher is not accepted.
 pub fn measure(job: Job) -> Result<Vec<Round>> {
-    let key = SigningKey::from_bytes(&[7; 32]);
-    let stream = stream(&key).context("a key that signs")?;
-    let payload = signed(&key, stream.id);
-    let (extra, policy) = (extra(&stream.intent)?, policy());
+    let case = Case::new()?;
+    let payload = &case.payload;
     let (signature, message) = (Signature::from_bytes(&payload.signature.0), payload.signed_bytes());
-    let bare_key = key.verifying_key();
-    let checked = || {
-        let payload = black_box(&payload);
-        let stream = black_box(&stream);
-        check_hold(payload, stream, &extra)?;
-        check(&kept(payload), stream, Some(AMOUNT - 1), 1, Commitment::Confirmed, NOW, &policy)
-    };
+    let bare_key = case.key.verifying_key();
+    let checked = || case.check(black_box(payload));
     // The key as it is kept with the hold: decoded once.
     let bare = || black_box(&bare_key).verify_strict(black_box(&message), black_box(&signature));
     ensure!(checked().is_ok() && bare().is_ok(), "the voucher is not accepted");
@@ -73,6 +74,46 @@ pub fn measure(job: Job) -> Result<Vec<Round>> {
         rounds.push(Round { subject, compared });
     }
     Ok(rounds)
+}
+
+/// Measures how often the voucher is read and checked in a second. The voucher starts as an object of strings: the
+/// verifier has it like that when the body's JSON is parsed.
+///
+/// # Errors
+/// If the voucher is not accepted.
+pub fn measure_read(time: Duration) -> Result<Measured> {
+    let case = Case::new()?;
+    let fields = serde_json::to_value(case.payload)?;
+    let is_accepted = || {
+        let Ok(Payload::Voucher(payload)) = Payload::read_field(black_box(&fields)) else { return false };
+        case.check(&payload).is_ok()
+    };
+    ensure!(is_accepted(), "the voucher is not accepted");
+    Ok(per_second(time, || _ = black_box(is_accepted())))
+}
+
+/// A voucher, and what it is checked against.
+struct Case {
+    key: SigningKey,
+    payload: VoucherPayload,
+    stream: Stream,
+    extra: Extra,
+    policy: Policy,
+}
+
+impl Case {
+    fn new() -> Result<Self> {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let stream = stream(&key).context("a key that signs")?;
+        let (payload, extra) = (signed(&key, stream.id), extra(&stream.intent)?);
+        Ok(Self { key, payload, stream, extra, policy: policy() })
+    }
+
+    fn check(&self, payload: &VoucherPayload) -> Result<(), Rejection> {
+        let stream = black_box(&self.stream);
+        check_hold(payload, stream, &self.extra)?;
+        check(&kept(payload), stream, Some(AMOUNT - 1), 1, Commitment::Confirmed, NOW, &self.policy)
+    }
 }
 
 /// How often `work` is done in a second.

@@ -24,6 +24,7 @@ fn run() -> Result<()> {
     match env::args().nth(1).as_deref() {
         Some(sending::ROLE) => say(&block_on(sending::send(told()?))?),
         Some(in_process::ROLE) => say(&in_process::measure(told()?)?),
+        Some(in_process::READ_ROLE) => say(&in_process::measure_read(told()?)?),
         Some(holding::ROLE) => say(&block_on(holding::hold(told()?))?),
         Some(crowding::ROLE) => say(&block_on(crowding::crowd(&told()?))?),
         Some(spreading::ROLE) => say(&block_on(spreading::spread(told()?))?),

@@ -69,10 +69,11 @@ pub(crate) struct Plan {
 /// Measures one subject.
 pub(crate) type Measure = fn(Plan) -> Result<Vec<Figure>>;
 
-const SUBJECTS: [(&str, Measure); 7] = [
+const SUBJECTS: [(&str, Measure); 8] = [
     (vouchers::SQLITE, vouchers::on_sqlite),
     (vouchers::POSTGRES, vouchers::on_postgres),
     (vouchers::IN_PROCESS, vouchers::in_process),
+    (vouchers::READ, vouchers::read_and_checked),
     (holds::NAME, holds::measure),
     (verifiers::NAME, verifiers::measure),
     (exact::NAME, exact::measure),

@@ -1,4 +1,7 @@
-//! Vouchers a second through `/settle`, each on disk before its answer leaves, and checked in process.
+//! Vouchers a second through `/settle`, each on disk before its answer leaves, and checked in process, beside the check of
+//! the signature and beside another library's check.
+
+use std::{env, process::Command};
 
 use anyhow::{Context, Result, anyhow};
 use ed25519_dalek::SigningKey;
@@ -25,6 +28,10 @@ use crate::{
 pub(crate) const SQLITE: &str = "vouchers, SQLite";
 pub(crate) const POSTGRES: &str = "vouchers, PostgreSQL";
 pub(crate) const IN_PROCESS: &str = "voucher, in process";
+pub(crate) const READ: &str = "voucher, read and checked";
+
+/// Names the program that measures the other library's check.
+const PEER: &str = "X402_BENCH_PEER_VOUCHERS";
 
 pub(crate) const HOLDS: u64 = 32;
 /// What each hold has, in base units: enough for a voucher of one base unit each.
@@ -122,6 +129,20 @@ pub(crate) fn in_process(plan: Plan) -> Result<Vec<Figure>> {
         Some(0.9),
         rounds,
     )])
+}
+
+/// Each side is a process that measures for as long as it is told; they take turns.
+pub(crate) fn read_and_checked(plan: Plan) -> Result<Vec<Figure>> {
+    let program =
+        env::var(PEER).with_context(|| format!("{PEER} is not set: the program of tests/peer-vouchers"))?;
+    let mut rounds = Vec::new();
+    for _ in 0..plan.rounds {
+        let compared: f64 = Part::run(&mut Command::new(&program), &plan.measured)?.said()?;
+        let subject = Part::start(in_process::READ_ROLE, &plan.measured)?.said()?;
+        rounds.push(Round { subject, compared: Measured::rate(compared) });
+    }
+    let peer = "solana-pay-kit 0.2.0, which checks the signature and the expiry";
+    Ok(vec![Figure::new(READ, peer, "a second", Some(1.0), rounds)])
 }
 
 /// Sends vouchers of all streams.
