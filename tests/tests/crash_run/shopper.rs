@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use x402_escrow_agent::{AgentClient, FetchError, Limits, Outcome, Request, SessionFile, StateFiles};
 use x402_escrow_wire::{purchase::buyer::Purchase, text::Hex32};
 
-use super::streamer::Streamed;
+use super::streamer::{Streamed, pause};
 use x402_escrow_tests::local::parties::COME_AGAIN;
 
 /// What /ticks asks for, in base units.
@@ -38,6 +38,7 @@ pub(super) fn stream_until(closing: &AtomicBool, session_file: &Path, url: &str)
     let (agent, runtime) = (agent(session_file, PRICE).streaming(HOLD), runtime());
     let mut streams = BTreeMap::new();
     while !closing.load(Ordering::Relaxed) {
+        pause(&mut rand::rng());
         let served = runtime.block_on(buy(&agent, url));
         // The file has a voucher before it leaves, so nothing was sent that is not seen here.
         for open in file.read().unwrap() {
@@ -70,6 +71,7 @@ pub(super) fn buy_until(closing: &AtomicBool, session_file: &Path, url: &str) ->
         if closing.load(Ordering::Relaxed) {
             break;
         }
+        pause(&mut rand::rng());
         let request = Request::get(url).keyed(&format!("quote {number}"));
         runtime.block_on(insist(&agent, &request, &mut bought));
     }

@@ -27,6 +27,14 @@ const PRICE: u64 = 10;
 const HOLD: u64 = 10_000;
 /// The last voucher is taken two minutes before: the least that the verifier can be set to.
 const CAPTURE_SECONDS: i64 = 150;
+/// Longest time from an answer to the next request. Who never pauses takes so much of the machine that the validator's clock
+/// falls behind, and then no verifier becomes ready.
+const LONGEST_PAUSE_MILLISECONDS: u64 = 60;
+
+/// Lets the others on this machine go on.
+pub(super) fn pause(random: &mut impl Rng) {
+    thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_PAUSE_MILLISECONDS)));
+}
 
 /// How a hold is meant to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +115,7 @@ impl Streamer {
             Err(reason) => panic!("{reason} for {streamed:?}"),
         }
         for _ in 0..self.random.random_range(20..200) {
+            pause(&mut self.random);
             if closing.load(Ordering::Relaxed) || !self.go_on(&requirements, &mut streamed) {
                 break;
             }
