@@ -12,7 +12,7 @@ use x402_escrow_wire::text::Base58;
 
 use super::{
     StoreError,
-    many::{MOST_ROWS, Statements, statement, statements},
+    many::{Statements, batches, statements},
     row,
 };
 
@@ -107,8 +107,7 @@ pub(super) async fn update_attempts(
     attempts: &[&Attempt],
 ) -> Result<u64, StoreError> {
     let mut updated = 0;
-    for attempts in attempts.chunks(MOST_ROWS) {
-        let (text, size) = statement(&UPDATES, attempts.len());
+    for (text, attempts) in batches(&UPDATES, attempts) {
         let mut query = sqlx::query(text);
         for attempt in attempts {
             let columns = row::StateColumns::new(&attempt.state)?;
@@ -121,18 +120,6 @@ pub(super) async fn update_attempts(
                 .bind(columns.error_code)
                 .bind(columns.error)
                 .bind(i64::from(attempt.is_blameless));
-        }
-        // Rows of no transaction.
-        for _ in attempts.len()..size {
-            query = query
-                .bind("")
-                .bind(0_i64)
-                .bind("")
-                .bind(None::<i64>)
-                .bind(None::<String>)
-                .bind(None::<&str>)
-                .bind(None::<&str>)
-                .bind(0_i64);
         }
         updated += query.execute(&mut *connection).await?.rows_affected();
     }

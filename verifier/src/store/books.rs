@@ -20,7 +20,7 @@ use x402_escrow_wire::text::{Base58, Decimal, Hex32};
 
 use super::{
     Readable, Store, StoreError, UnreadableRow, histories,
-    many::{MOST_ROWS, Statements, statement, statements},
+    many::{Statements, batches, statements},
     row,
 };
 use held::Differences;
@@ -149,8 +149,7 @@ static WRITES: LazyLock<Statements> = LazyLock::new(|| {
 });
 
 async fn write(connection: &mut AnyConnection, payments: &[(Digest, Booked)]) -> Result<(), StoreError> {
-    for payments in payments.chunks(MOST_ROWS) {
-        let (text, size) = statement(&WRITES, payments.len());
+    for (text, payments) in batches(&WRITES, payments) {
         let mut query = sqlx::query(text);
         for (id, booked) in payments {
             let Booked { outcome, captured, fee, refunded, held, transaction } = *booked;
@@ -162,10 +161,6 @@ async fn write(connection: &mut AnyConnection, payments: &[(Digest, Booked)]) ->
                 .bind(Decimal(refunded).to_string())
                 .bind(Decimal(held).to_string())
                 .bind(transaction.map(|signature| Base58(signature).to_string()));
-        }
-        // Rows of no payment.
-        for _ in payments.len()..size {
-            query = query.bind("").bind("").bind("").bind("").bind("").bind("").bind(None::<&str>);
         }
         query.execute(&mut *connection).await?;
     }

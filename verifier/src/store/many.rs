@@ -1,5 +1,7 @@
 //! Statements that write many rows at once: written by a statement of its own, a row costs mostly that statement.
 
+use super::row;
+
 /// How many rows one statement takes: few different statements, so that they stay prepared.
 const SIZES: [usize; 4] = [1, 8, 32, 128];
 
@@ -7,12 +9,18 @@ const SIZES: [usize; 4] = [1, 8, 32, 128];
 pub(super) type Statements = [String; SIZES.len()];
 
 /// The most rows of one statement.
-pub(super) const MOST_ROWS: usize = SIZES[SIZES.len() - 1];
+const MOST_ROWS: usize = SIZES[SIZES.len() - 1];
 
-/// The smallest statement for at most `rows` rows, and how many it takes.
-pub(super) fn statement(statements: &'static Statements, rows: usize) -> (&'static str, usize) {
-    let index = SIZES.iter().position(|size| *size >= rows).unwrap_or(SIZES.len() - 1);
-    (&statements[index], SIZES[index])
+/// The statements that write `rows`, each with its rows: the last again until they are as many as it takes. A row of a table
+/// that several of them name is written once, and what they say of it is the same.
+pub(super) fn batches<'a, T>(
+    statements: &'static Statements,
+    rows: &'a [T],
+) -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'a T>)> {
+    rows.chunks(MOST_ROWS).map(|rows| {
+        let index = SIZES.iter().position(|size| *size >= rows.len()).unwrap_or(SIZES.len() - 1);
+        (statements[index].as_str(), row::filled(rows, SIZES[index]))
+    })
 }
 
 /// All statements of these columns, as `text` makes them of the places of their values.

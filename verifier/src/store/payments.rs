@@ -9,7 +9,7 @@ use x402_escrow_wire::text::{Base58, Decimal, Hex32, Key};
 
 use super::{
     Readable, Store, StoreError, budgets, histories,
-    many::{MOST_ROWS, Statements, statement, statements},
+    many::{Statements, batches, statements},
     row,
 };
 
@@ -166,10 +166,8 @@ static END_TRANSFERS: LazyLock<Statements> = LazyLock::new(|| {
 
 /// Ends the reviews of transfers, which lock no rent and have neither vouchers nor anything to compare.
 pub(super) async fn end_transfers(connection: &mut AnyConnection, ids: &[Digest]) -> Result<(), StoreError> {
-    for ids in ids.chunks(MOST_ROWS) {
-        let (text, size) = statement(&END_TRANSFERS, ids.len());
-        let filled = row::filled(ids, size);
-        let query = filled.fold(sqlx::query(text), |query, id| query.bind(Hex32(*id).to_string()));
+    for (text, ids) in batches(&END_TRANSFERS, ids) {
+        let query = ids.fold(sqlx::query(text), |query, id| query.bind(Hex32(*id).to_string()));
         query.execute(&mut *connection).await?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use x402_escrow_domain::payment::{Operation, OperationState, Problem};
 
 use super::{
     StoreError, budgets,
-    many::{MOST_ROWS, Statements, statement, statements},
+    many::{Statements, batches, statements},
 };
 
 /// How far an operation is now.
@@ -67,8 +67,7 @@ pub(super) async fn set_state(
 }
 
 async fn set_states(connection: &mut AnyConnection, states: &[NewState<'_>]) -> Result<(), StoreError> {
-    for states in states.chunks(MOST_ROWS) {
-        let (text, size) = statement(&STATES, states.len());
+    for (text, states) in batches(&STATES, states) {
         let mut query = sqlx::query(text);
         for NewState { id, state, closed, problem } in states {
             query = query
@@ -77,10 +76,6 @@ async fn set_states(connection: &mut AnyConnection, states: &[NewState<'_>]) -> 
                 .bind(i64::from(*closed))
                 .bind(problem.map(|problem| problem.code.as_str()))
                 .bind(problem.map(|problem| &problem.message));
-        }
-        // Rows of no operation.
-        for _ in states.len()..size {
-            query = query.bind(0_i64).bind("").bind(0_i64).bind(None::<&str>).bind(None::<&str>);
         }
         query.execute(&mut *connection).await?;
     }

@@ -13,7 +13,7 @@ use x402_escrow_wire::text::Hex32;
 
 use super::{
     Store, StoreError,
-    many::{MOST_ROWS, Statements, statement, statements},
+    many::{Statements, batches, statements},
     row,
 };
 
@@ -76,10 +76,8 @@ impl Store {
         let told = async {
             let mut transaction = turn.begin(&self.database, &self.pool).await?;
             let mut told = HashSet::with_capacity(ids.len());
-            for ids in ids.chunks(MOST_ROWS) {
-                let (text, size) = statement(&TELL, ids.len());
-                let filled = row::filled(ids, size);
-                let query = filled.fold(sqlx::query(text), |query, id| query.bind(Hex32(*id).to_string()));
+            for (text, ids) in batches(&TELL, &ids) {
+                let query = ids.fold(sqlx::query(text), |query, id| query.bind(Hex32(*id).to_string()));
                 for row in &query.fetch_all(&mut *transaction).await? {
                     told.insert(row::parse::<Hex32>(row, "id")?.0);
                 }

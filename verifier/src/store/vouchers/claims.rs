@@ -9,7 +9,7 @@ use x402_escrow_wire::{claim::Claim, text::Hex32};
 use super::{ClaimedVoucher, StoreError, known::Known};
 use crate::store::{
     Store,
-    many::{MOST_ROWS, Statements, statement, statements},
+    many::{Statements, batches, statements},
     row,
 };
 
@@ -24,12 +24,13 @@ pub(super) struct NewClaim {
     claim: Claim,
 }
 
+/// Without WHERE, SQLite would take ON for that of a join.
 static INSERTS: LazyLock<Statements> = LazyLock::new(|| {
     statements::<4>(|places| {
         format!(
             "WITH new (payment_id, amount, increment, claim) AS (VALUES {places})
              INSERT INTO voucher_claims (payment_id, amount, increment, claim)
-             SELECT payment_id, amount, increment, claim FROM new WHERE payment_id <> ''
+             SELECT payment_id, amount, increment, claim FROM new WHERE true
              ON CONFLICT (payment_id, amount) DO NOTHING"
         )
     })
@@ -76,15 +77,11 @@ pub(super) async fn keep(
     claims: &[NewClaim],
     known: &mut [Known],
 ) -> Result<(), StoreError> {
-    for claims in claims.chunks(MOST_ROWS) {
-        let (text, size) = statement(&INSERTS, claims.len());
+    for (text, claims) in batches(&INSERTS, claims) {
         let mut query = sqlx::query(text);
         for NewClaim { id, amount, increment, claim } in claims {
             query =
                 query.bind(&**id).bind(amount.cast_signed()).bind(increment.cast_signed()).bind(&claim.0[..]);
-        }
-        for _ in claims.len()..size {
-            query = query.bind("").bind(0_i64).bind(0_i64).bind(&[] as &[u8]);
         }
         query.execute(&mut *connection).await?;
     }

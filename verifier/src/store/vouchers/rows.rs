@@ -10,7 +10,7 @@ use x402_escrow_wire::text::Hex32;
 use super::{Standing, StoreError, known::Known};
 use crate::store::{
     histories,
-    many::{MOST_ROWS, Statements, statement, statements},
+    many::{Statements, batches, statements},
     row,
 };
 
@@ -43,8 +43,7 @@ pub(super) async fn swap(
     swaps: &[&Swap],
 ) -> Result<HashSet<String>, StoreError> {
     let mut swapped = HashSet::with_capacity(swaps.len());
-    for swaps in swaps.chunks(MOST_ROWS) {
-        let (text, size) = statement(&SWAPS, swaps.len());
+    for (text, swaps) in batches(&SWAPS, swaps) {
         let mut query = sqlx::query(text);
         for Swap { known, version, before, voucher } in swaps {
             query = query
@@ -54,10 +53,6 @@ pub(super) async fn swap(
                 .bind(voucher.amount.cast_signed())
                 .bind(voucher.fee.cast_signed())
                 .bind(&voucher.signature[..]);
-        }
-        // Rows of no hold.
-        for _ in swaps.len()..size {
-            query = query.bind("").bind(0_i64).bind(0_i64).bind(0_i64).bind(0_i64).bind(&[] as &[u8]);
         }
         for row in &query.fetch_all(&mut *connection).await? {
             swapped.insert(row::get::<String>(row, "payment_id")?);
