@@ -1,25 +1,23 @@
 //! Payments of several payers on a cluster without transactions of version 1: in version 0, with lookup tables that the
 //! verifier makes, extends and closes.
 
+mod closing;
+
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use solana_sdk::{account::Account, message::VersionedMessage, signer::Signer};
+use solana_sdk::{account::Account, message::VersionedMessage};
 use tokio::{select, task::JoinHandle, time::sleep};
 use x402_escrow_domain::{
     cluster,
-    facts::VERSION_1_FEATURE_ID,
     lookup_tables::{PROGRAM_ID, TableState},
 };
 use x402_escrow_interface::Address;
 use x402_escrow_wire::auth_capture::Commitment;
 
 use super::market::{Ending, MINTS, Market};
-use crate::{
-    wait,
-    world::{FEE_PAYER, Options, keypair},
-};
+use crate::{wait, world::Options};
 
 const BUYERS: u8 = 20;
 
@@ -143,18 +141,6 @@ impl Bazaar {
         };
         known.iter().map(|table| (table.address, read(&table.address))).collect()
     }
-
-    /// Runs the verifier until all tables are closed.
-    async fn close_all(&self) {
-        let is_given_up = async || {
-            let tables = self.tables().await;
-            tables.iter().all(|(_, state)| state.as_ref().is_none_or(|state| state.deactivated_at.is_some()))
-        };
-        self.run_until("they are given up", is_given_up).await;
-        self.market.world.cluster.pass_slots(600);
-        self.market.world.cluster.outlive_blockhash();
-        self.run_until("they are closed", async || self.tables().await.is_empty()).await;
-    }
 }
 
 #[tokio::test]
@@ -199,58 +185,12 @@ async fn charges_of_several_payers_cost_less_too() {
     bazaar.market.assert_books();
 }
 
-#[tokio::test]
-async fn a_table_is_closed_where_none_is_needed_and_its_rent_comes_back() {
-    let mut bazaar = Bazaar::open().await;
-    let before = bazaar.market.world.fee_payer_lamports();
-    bazaar.learn().await;
-    let none = Options { lookup_tables: 0, ..OPTIONS() };
-    bazaar.market.world.restart(none).await;
-    bazaar.market.world.crash().await;
-    bazaar.close_all().await;
-    let fees: u64 = bazaar.fees(|_| true).iter().sum();
-    assert_eq!(fees, before - bazaar.market.world.fee_payer_lamports(), "nothing but fees");
-}
-
 /// The fee of a transaction, in lamports.
 fn fee(message: &VersionedMessage) -> u64 {
     let budget = message.instructions();
     let units = u64::from(u32::from_le_bytes(budget[0].data[1..].try_into().unwrap()));
     let price = u64::from_le_bytes(budget[1].data[1..].try_into().unwrap());
     5000 * u64::from(message.header().num_required_signatures) + (price * units).div_ceil(1_000_000)
-}
-
-#[tokio::test]
-async fn tables_are_closed_once_the_cluster_takes_version_1() {
-    let mut bazaar = Bazaar::open().await;
-    bazaar.learn().await;
-    {
-        let owner = Address::from_str_const("Feature111111111111111111111111111111111111");
-        let feature =
-            Account { lamports: 1_000_000, data: vec![1; 9], owner, executable: false, rent_epoch: 0 };
-        bazaar.market.world.cluster.state().svm.set_account(VERSION_1_FEATURE_ID, feature).unwrap();
-    }
-    bazaar.close_all().await;
-    assert!(bazaar.usable().is_empty());
-}
-
-#[tokio::test]
-async fn tables_of_a_retiring_fee_payer_are_closed_and_the_new_one_gets_their_rent() {
-    const NEW: u8 = 40;
-    let mut bazaar = Bazaar::open().await;
-    bazaar.learn().await;
-    let lamports = |bazaar: &Bazaar, seed: u8| {
-        let state = bazaar.market.world.cluster.state();
-        state.svm.get_balance(&keypair(seed).pubkey()).unwrap_or_default()
-    };
-    bazaar.market.world.cluster.state().svm.airdrop(&keypair(NEW).pubkey(), 10_000_000_000).unwrap();
-    let options = Options { fee_payer: NEW, retiring: &[FEE_PAYER], ..OPTIONS() };
-    bazaar.market.world.restart(options).await;
-    bazaar.market.world.crash().await;
-    let [old, new] = [FEE_PAYER, NEW].map(|seed| lamports(&bazaar, seed));
-    bazaar.close_all().await;
-    assert_eq!(lamports(&bazaar, FEE_PAYER), old);
-    assert!(lamports(&bazaar, NEW) > new, "more than the fees came back");
 }
 
 #[tokio::test]
