@@ -24,6 +24,7 @@ mod pause;
 mod payments;
 mod progress;
 mod promises;
+mod queue;
 mod resources;
 mod reviews;
 mod row;
@@ -37,9 +38,10 @@ mod write;
 use std::sync::{Arc, atomic::AtomicI64};
 
 use connections::Connections;
-use together::Waiting;
+use queue::Queue;
+use together::Work;
 use told::ToTell;
-use vouchers::{OfferedVouchers, Streams};
+use vouchers::{OfferedVoucher, Streams};
 use write::{Turns, Write};
 
 pub use accept::{Accepted, Asked, NewIntent, NewTransfer};
@@ -63,10 +65,10 @@ pub struct Store {
     pool: Connections,
     database: Database,
     turns: Turns,
-    offered: OfferedVouchers,
+    offered: Queue<OfferedVoucher>,
     streams: Streams,
-    waiting: Waiting,
-    to_tell: ToTell,
+    waiting: Queue<Work>,
+    to_tell: Queue<ToTell>,
     /// Of all that were leaders of a PostgreSQL database, which this is.
     term: Arc<AtomicI64>,
 }
@@ -141,10 +143,10 @@ impl Store {
             pool: Connections::new(pool, writers, gate),
             database: database.clone(),
             turns: Turns::default(),
-            offered: OfferedVouchers::default(),
+            offered: Queue::default(),
             streams: Streams::default(),
-            waiting: Waiting::default(),
-            to_tell: ToTell::default(),
+            waiting: Queue::default(),
+            to_tell: Queue::default(),
             term: Arc::default(),
         })
     }

@@ -1,9 +1,6 @@
 //! Writes together what comes at the same time: what takes long is not writing but having it on disk.
 
-use std::{
-    fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::{AnyConnection, Connection};
@@ -27,24 +24,7 @@ type Finish = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
 type Done = (Finish, Result<bool, StoreError>);
 
 /// Some work, which is given whether its transaction does nothing else.
-type Work = Box<dyn for<'c> FnOnce(&'c mut AnyConnection, bool) -> BoxFuture<'c, Done> + Send>;
-
-/// What waits for its turn. Whoever has it does all that is there, in one transaction.
-#[derive(Clone, Default)]
-pub(super) struct Waiting(Arc<Mutex<Vec<Work>>>);
-
-impl fmt::Debug for Waiting {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Waiting").finish_non_exhaustive()
-    }
-}
-
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Vec<Work>> {
-        // Nothing that holds it can panic halfway.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub(super) type Work = Box<dyn for<'c> FnOnce(&'c mut AnyConnection, bool) -> BoxFuture<'c, Done> + Send>;
 
 impl Store {
     /// Does `work` with the write lock, after all that came before it, and returns once it is on disk. Where it fails, or says
@@ -62,9 +42,12 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |connection, is_alone| {
             Box::pin(async move {
-                let (done, goes_on) = match is_alone {
-                    true => alone(connection, work).await,
-                    false => apart(connection, work).await,
+                let (done, goes_on) = if is_alone {
+                    // It needs no savepoint: to undo it, the transaction is not committed.
+                    let (done, is_kept) = outcome(connection, work).await;
+                    (done, Ok(is_kept))
+                } else {
+                    apart(connection, work).await
                 };
                 let finish: Finish = Box::new(move |committed| {
                     // Who doesn't listen any more has hung up.
@@ -73,7 +56,7 @@ impl Store {
                 (finish, goes_on)
             })
         });
-        self.waiting.lock().push(work);
+        self.waiting.push(work);
         // A task of its own: a client that hangs up must not take those with it whose work goes together.
         let store = self.clone();
         tokio::spawn(async move { store.write_waiting().await });
@@ -82,18 +65,13 @@ impl Store {
 
     async fn write_waiting(&self) {
         let turn = self.turns.wait().await;
-        // Whoever had the turn before may have left none.
-        if self.waiting.lock().is_empty() {
+        // Whoever had the turn before may have done it all.
+        if self.waiting.is_empty() {
             return;
         }
         let turn = turn.let_others_ask().await;
         // There is one call for each work, so none is left.
-        let works = {
-            let mut waiting = self.waiting.lock();
-            let count = waiting.len().min(MOST_TOGETHER);
-            let rest = waiting.split_off(count);
-            mem::replace(&mut *waiting, rest)
-        };
+        let works = self.waiting.take(MOST_TOGETHER);
         let mut transaction = match turn.begin(&self.database, &self.pool).await {
             Ok(transaction) => transaction,
             Err(error) => return tracing::warn!(%error, "nothing can be written"),
@@ -121,19 +99,15 @@ impl Store {
     }
 }
 
-/// Does the only work of a transaction, which needs no savepoint: to undo it, the transaction is not committed. Returns
-/// what it came to, and whether to commit it.
-async fn alone<T, W>(
-    connection: &mut AnyConnection,
-    work: W,
-) -> (Result<T, StoreError>, Result<bool, StoreError>)
+/// Does some work. Returns what it came to, and whether what it wrote is kept.
+async fn outcome<T, W>(connection: &mut AnyConnection, work: W) -> (Result<T, StoreError>, bool)
 where
     W: for<'c> FnOnce(&'c mut AnyConnection) -> BoxFuture<'c, Result<Written<T>, StoreError>>,
 {
     match work(connection).await {
-        Ok(Written::Kept(value)) => (Ok(value), Ok(true)),
-        Ok(Written::Dropped(value)) => (Ok(value), Ok(false)),
-        Err(error) => (Err(error), Ok(false)),
+        Ok(Written::Kept(value)) => (Ok(value), true),
+        Ok(Written::Dropped(value)) => (Ok(value), false),
+        Err(error) => (Err(error), false),
     }
 }
 
@@ -150,11 +124,7 @@ where
         Ok(savepoint) => savepoint,
         Err(error) => return (Err(StoreError::Left), Err(error.into())),
     };
-    let (is_kept, done) = match work(&mut savepoint).await {
-        Ok(Written::Kept(value)) => (true, Ok(value)),
-        Ok(Written::Dropped(value)) => (false, Ok(value)),
-        Err(error) => (false, Err(error)),
-    };
+    let (done, is_kept) = outcome(&mut savepoint, work).await;
     let ended = if is_kept { savepoint.commit().await } else { savepoint.rollback().await };
     (done, ended.map(|()| true).map_err(StoreError::from))
 }

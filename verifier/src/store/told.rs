@@ -3,8 +3,7 @@
 
 use std::{
     collections::HashSet,
-    fmt,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
 use tokio::sync::oneshot;
@@ -17,37 +16,14 @@ use super::{
     row,
 };
 
-/// Transfers whose yes somebody waits for.
-#[derive(Clone, Default)]
-pub(super) struct ToTell(Arc<Mutex<Vec<(Digest, Answer)>>>);
-
-type Answer = oneshot::Sender<Result<bool, StoreError>>;
+/// A transfer whose yes somebody waits for.
+pub(super) type ToTell = (Digest, oneshot::Sender<Result<bool, StoreError>>);
 
 static TELL: LazyLock<Statements> = LazyLock::new(|| {
     statements::<1>(|places| {
         format!("UPDATE payments SET told = 1 WHERE id IN ({places}) AND told = 0 RETURNING id")
     })
 });
-
-impl fmt::Debug for ToTell {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ToTell").finish_non_exhaustive()
-    }
-}
-
-impl ToTell {
-    fn lock(&self) -> MutexGuard<'_, Vec<(Digest, Answer)>> {
-        // Nothing that holds it can panic halfway.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns whether it is the first that waits: then no task is on the way that takes it along.
-    fn push(&self, id: Digest, answer: Answer) -> bool {
-        let mut waiting = self.lock();
-        waiting.push((id, answer));
-        waiting.len() == 1
-    }
-}
 
 impl Store {
     /// Takes the one yes that a transfer has. Returns whether it was still there.
@@ -56,7 +32,7 @@ impl Store {
     /// If the store fails.
     pub async fn tell_transfer(&self, id: &Digest) -> Result<bool, StoreError> {
         let (answer, answered) = oneshot::channel();
-        if self.to_tell.push(*id, answer) {
+        if self.to_tell.push((*id, answer)) {
             // A task of its own: a client that hangs up must not take those with it that are told together.
             let store = self.clone();
             tokio::spawn(async move { store.tell_all().await });
@@ -66,7 +42,7 @@ impl Store {
 
     async fn tell_all(&self) {
         let turn = self.turns.wait_for_all().await;
-        let mut waiting = std::mem::take(&mut *self.to_tell.lock());
+        let mut waiting = self.to_tell.take_all();
         // Who has hung up would never hear its yes: it is kept for who asks next.
         waiting.retain(|(_, answer)| !answer.is_closed());
         if waiting.is_empty() {

@@ -5,10 +5,7 @@ mod claims;
 mod known;
 mod rows;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use x402_escrow_domain::{identifier::Binding, payment::Voucher, stream::Stream, verify::Rejection};
@@ -70,37 +67,14 @@ pub struct ClaimedVoucher {
 /// it was given turns out to be out of date.
 pub type DecideVoucher = Box<dyn Fn(&Standing) -> Result<KeptBeside, Rejection> + Send + Sync>;
 
-/// Vouchers that wait for their turn.
-#[derive(Clone, Default)]
-pub(super) struct OfferedVouchers(Arc<Mutex<Vec<(Offered, Answer)>>>);
+/// A voucher that waits for its turn.
+pub(super) type OfferedVoucher = (Offered, oneshot::Sender<Result<AcceptedVoucher, StoreError>>);
 
-type Answer = oneshot::Sender<Result<AcceptedVoucher, StoreError>>;
-
-struct Offered {
+pub(super) struct Offered {
     payment_id: Digest,
     voucher: Voucher,
     margin_seconds: i64,
     decide: DecideVoucher,
-}
-
-impl fmt::Debug for OfferedVouchers {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("OfferedVouchers").finish_non_exhaustive()
-    }
-}
-
-impl OfferedVouchers {
-    fn lock(&self) -> MutexGuard<'_, Vec<(Offered, Answer)>> {
-        // Nothing that holds it can panic halfway.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns whether it is the first that waits: then nobody is on the way to keep it.
-    fn push(&self, offered: Offered, answer: Answer) -> bool {
-        let mut waiting = self.lock();
-        waiting.push((offered, answer));
-        waiting.len() == 1
-    }
 }
 
 impl Store {
@@ -119,7 +93,7 @@ impl Store {
     ) -> Result<AcceptedVoucher, StoreError> {
         let (answer, answered) = oneshot::channel();
         let offered = Offered { payment_id: *payment_id, voucher: *voucher, margin_seconds, decide };
-        if self.offered.push(offered, answer) {
+        if self.offered.push((offered, answer)) {
             // A task of its own: a client that hangs up must not take those with it whose vouchers go together.
             let store = self.clone();
             tokio::spawn(async move { store.accept_offered().await });
@@ -148,8 +122,7 @@ impl Store {
 
     async fn accept_offered(&self) {
         let turn = self.turns.wait_for_all().await;
-        let (offered, answers): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut *self.offered.lock()).into_iter().unzip();
+        let (offered, answers): (Vec<_>, Vec<_>) = self.offered.take_all().into_iter().unzip();
         // Who doesn't listen any more has hung up.
         match self.keep_all(turn, &offered).await {
             Ok(accepted) => {
