@@ -14,7 +14,7 @@ use tokio::{sync::watch, time::Instant};
 use x402_escrow_domain::{
     advance::{self, Next, Observation},
     gather::{self, Ready},
-    payment::{ListedOperation, Tracked},
+    payment::Tracked,
 };
 use x402_escrow_interface::message::Digest;
 
@@ -214,7 +214,7 @@ impl Tracker {
         }
         let unfinished = self.app.store.unfinished().await?.rows;
         let candidates = unfinished.into_iter().filter_map(|open| {
-            let has_failed = *ready.get(&open.operation.id)? || self.is_suspect(&open);
+            let has_failed = *ready.get(&open.operation.id)? || self.app.suspects.concern(&open);
             let is_awaited = awaited.contains(&open.operation.payment_id);
             Some(Ready { open, is_awaited, has_failed })
         });
@@ -241,7 +241,7 @@ impl Tracker {
             let id = open.operation.id;
             let is_busy = in_flight.contains(&open.operation.payment_id);
             if !is_behind && !is_busy && self.sending.may_try(id) {
-                let has_failed = gather::has_failed(&tracked) || self.is_suspect(&open);
+                let has_failed = gather::has_failed(&tracked) || self.app.suspects.concern(&open);
                 ready.push(Ready { open, is_awaited: false, has_failed });
             }
         }
@@ -271,10 +271,6 @@ impl Tracker {
             self.sending.send(group);
         }
         count - sent
-    }
-
-    fn is_suspect(&self, open: &ListedOperation) -> bool {
-        self.app.suspects.concern(open)
     }
 }
 

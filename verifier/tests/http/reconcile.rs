@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use x402_escrow_verifier::{operator::reconcile::reconcile, store::Recheck};
-use x402_escrow_wire::auth_capture::Commitment;
+use x402_escrow_wire::{auth_capture::Commitment, text::Hex32};
 
 use crate::world::World;
 
@@ -23,14 +23,20 @@ async fn a_payment_that_can_not_be_read_is_told_and_stops_no_other() {
     assert!(found.to_string().contains(&format!("payment {spoilt}: can't be read")), "{found}");
 }
 
-#[tokio::test]
-async fn wrong_sums_of_what_is_held_are_reported_and_corrected() {
+/// A process that ended once its hold of 1,000 base units was booked, and the hold.
+async fn ended_with_a_booked_hold() -> (World, Hex32) {
     let mut world = World::new().await;
     world.cluster.state().level = Commitment::Finalized;
     let id = world.authorize(1000, 1).await;
     world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
     world.until_booked(id, "held").await;
     world.crash().await;
+    (world, id)
+}
+
+#[tokio::test]
+async fn wrong_sums_of_what_is_held_are_reported_and_corrected() {
+    let (world, id) = ended_with_a_booked_hold().await;
     assert!(reconcile(&world.app, false, false).await.unwrap().is_equal());
     let held =
         async |world: &World| world.app.store.held(None).await.unwrap().into_values().collect::<Vec<_>>();
@@ -54,12 +60,7 @@ async fn wrong_sums_of_what_is_held_are_reported_and_corrected() {
 
 #[tokio::test]
 async fn what_is_held_is_compared_without_the_lock_also_where_it_is_to_be_corrected() {
-    let mut world = World::new().await;
-    world.cluster.state().level = Commitment::Finalized;
-    let id = world.authorize(1000, 1).await;
-    world.until(id, |payment| payment["operations"][0]["status"] == "finalized").await;
-    world.until_booked(id, "held").await;
-    world.crash().await;
+    let (world, _) = ended_with_a_booked_hold().await;
     let locked = world.locked().await;
     let rechecked = timeout(Duration::from_secs(2), world.app.store.recheck_held(true)).await;
     locked.release().await;
