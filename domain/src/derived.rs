@@ -11,7 +11,7 @@ use x402_escrow_interface::{Address, address};
 /// How many addresses are kept at most. One takes some 200 bytes.
 const MOST: usize = 8192;
 
-/// What an address follows from.
+/// How an address is derived, and from what.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Derived {
     AssociatedToken { owner: Address, mint: Address, token_program: Address },

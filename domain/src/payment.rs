@@ -1,4 +1,4 @@
-//! What the verifier remembers: payments, what is to be done with them, and the transactions that do it. Uses `derived`.
+//! What the verifier remembers: payments, the operations on them, and the transactions that carry those out. Uses `derived`.
 //!
 //! `docs/verifier-state-machine.md` has the whole picture. The rule that keeps it simple: a payment's state is never
 //! stored, it follows from which operations the chain has seen.

@@ -20,8 +20,8 @@ const ALONE: Duration = Duration::from_secs(3600);
 /// Of how many it is known. Each made a transaction fail: whoever has more escrows pays to have the oldest forgotten.
 const MOST: usize = 10_000;
 
-/// Of how many receivers an escrow's charges fail before the escrow is suspect too. A payer can do nothing about a receiver
-/// that closes its token account; but keys cost nothing, and a payer with a new receiver each time would never go alone.
+/// With how many receivers an escrow's charges must fail before the escrow is suspect too. A payer can't help it if a
+/// receiver closes its token account. But keys cost nothing: with a new receiver each time, a payer would never go alone.
 const RECEIVERS: u8 = 3;
 
 /// The escrows, and the receivers, whose authorizations and charges go alone.

@@ -16,8 +16,8 @@ use x402_escrow_domain::{
 
 use crate::chain::{Chain, facts};
 
-/// For how long a program that was there must be missing at every look before that is believed: one answer may be of a node
-/// that has just started, or of a stray one behind the same address.
+/// For how long a program that was there must be missing at every look before that is believed. A single answer can come from
+/// a node that has just started, or from another node behind the same address.
 const BELIEVED_AFTER: Duration = Duration::from_secs(5);
 
 /// What the cluster's nodes told last.

@@ -97,11 +97,11 @@ impl Store {
     }
 }
 
-/// What to add to the totals of each day: of a receiver and one of its authorizers, of a receiver, and of all; by day and
-/// token. Payments that are booked together mostly share few of these.
+/// What to add to each total of a day and a token: that of a receiver and one of its authorizers, that of a receiver, and
+/// that of all. Payments that are booked together mostly share a few of these.
 type Days = BTreeMap<(Option<Address>, Option<Address>, i64, Address), Total>;
 
-/// What is to be written of payments that are booked together.
+/// What booking several payments together writes.
 #[derive(Default)]
 struct Changes {
     payments: Vec<(Digest, Booked)>,

@@ -57,7 +57,7 @@ pub(crate) fn check(figures: &[Figure], before: &BTreeMap<String, f64>) -> Resul
     judge(&complaints, BASELINE, ACCEPT)
 }
 
-/// What a figure's ratio may fall to that was `then` in the baseline.
+/// The least that a figure's ratio may be, where the baseline has `then`.
 fn least(figure: &Figure, then: f64) -> f64 {
     let least = then * LEAST_SHARE;
     figure.target.map_or(least, |target| least.min(target * AMPLE))

@@ -41,7 +41,7 @@ const FREEZES: usize = 2;
 const SERVED_AGAIN_WITHIN: Duration = Duration::from_secs(15);
 /// Before anything is measured: as long as the first answers take, and the process that asks.
 const WARM_UP: Duration = Duration::from_secs(3);
-/// What a busy machine may add to the times that were planned. Load that ends too early would count as an
+/// How much longer than planned a busy machine may take. If the load ended before the freezes, that would count as an
 /// interruption.
 const BUSY: Duration = Duration::from_secs(10);
 

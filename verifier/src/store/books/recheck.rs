@@ -54,7 +54,7 @@ impl Store {
             self.correct_payments(ids).await?;
         }
         if !found.payments.is_empty() {
-            // What they add up to is something else now.
+            // The sums follow from what was just corrected.
             found.sums = self.compare_held().await?.sums;
         }
         for sums in found.sums.chunks(CORRECTED_TOGETHER) {
