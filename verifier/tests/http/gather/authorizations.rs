@@ -8,7 +8,15 @@ use solana_sdk::{account::Account, signer::Signer};
 use spl_token_interface::state::AccountState;
 use x402_escrow_interface::error::EscrowError;
 
+use super::store_all;
 use crate::world::{Options, World, keypair};
+
+/// Has all of them stored before any is sent, so that they share transactions, and settles them.
+async fn settle_together(world: &mut World, bodies: &[Value]) -> Vec<Value> {
+    store_all(world, bodies).await;
+    world.restart(Options { settle_timeout: Duration::from_secs(3), ..Options::default() }).await;
+    join_all(bodies.iter().map(|body| world.settle(body))).await
+}
 
 fn bodies(world: &World, count: u64) -> Vec<Value> {
     (1..=count).map(|nonce| world.body(&world.requirements(1000), nonce)).collect()
@@ -58,7 +66,7 @@ async fn an_authorization_that_fails_a_shared_transaction_is_charged_for_it() {
 
 #[tokio::test]
 async fn a_charge_that_fails_a_shared_simulation_makes_its_escrow_suspect() {
-    let world = World::with(Options { settle_timeout: Duration::from_secs(3), ..Options::default() }).await;
+    let mut world = World::new().await;
     {
         // The node does not show yet that a nonce is used.
         let mut state = world.cluster.state();
@@ -67,7 +75,7 @@ async fn a_charge_that_fails_a_shared_simulation_makes_its_escrow_suspect() {
     }
     world.relay(&world.body(&world.requirements(999), 6), &keypair(78));
     let bodies: Vec<_> = (1..=12).map(|nonce| world.charge(1000, nonce)).collect();
-    let answers = join_all(bodies.iter().map(|body| world.settle(body))).await;
+    let answers = settle_together(&mut world, &bodies).await;
     for (index, answer) in answers.iter().enumerate() {
         assert_eq!(answer["success"], json!(index != 5), "{index}: {answer}");
     }
@@ -77,7 +85,7 @@ async fn a_charge_that_fails_a_shared_simulation_makes_its_escrow_suspect() {
 
 #[tokio::test]
 async fn a_receiver_that_closes_its_token_account_makes_no_payer_suspect() {
-    let world = World::with(Options { settle_timeout: Duration::from_secs(3), ..Options::default() }).await;
+    let mut world = World::new().await;
     let receiver = keypair(79).pubkey();
     let account = world.set_token_account(receiver, AccountState::Initialized, 0);
     let mut requirements = world.requirements(1000);
@@ -92,7 +100,7 @@ async fn a_receiver_that_closes_its_token_account_makes_no_payer_suspect() {
         state.facts = Some(before);
         state.svm.set_account(account, Account::default()).unwrap();
     }
-    let answers = join_all(bodies.iter().map(|body| world.settle(body))).await;
+    let answers = settle_together(&mut world, &bodies).await;
     for (index, answer) in answers.iter().enumerate() {
         assert_eq!(answer["success"], json!(index != 5), "{index}: {answer}");
     }
