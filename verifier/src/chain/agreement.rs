@@ -3,6 +3,8 @@
 //! `needed` is always more than half of the nodes that are configured: so many say a thing before it is believed, and
 //! of two such groups one node is in both.
 
+use std::ops::RangeInclusive;
+
 use solana_sdk::transaction::TransactionError;
 use x402_escrow_domain::cluster::{Logged, Sighting, Status, Tip};
 use x402_escrow_wire::auth_capture::Commitment;
@@ -43,10 +45,19 @@ pub(super) fn reached<T: Ord + Copy>(mut answers: Vec<T>, needed: usize) -> Opti
     answers.get(needed.checked_sub(1)?).copied()
 }
 
-/// The slot and the height that at least `needed` of the answers reach, each by itself: one that is right about the slot
-/// says nothing alone about the height.
+/// What `needed` of the answers are, which are at most [`MAXIMUM_SLOTS_APART`] apart: so none of them, not even a lie, is
+/// further than that from what an honest node says. Of several such groups the highest. `None` where too few nodes answered
+/// to tell which of them is wrong.
+pub(super) fn near(mut answers: Vec<u64>, needed: usize) -> Option<RangeInclusive<u64>> {
+    answers.sort_unstable_by(|one, other| other.cmp(one));
+    let mut ranges = answers.windows(needed).filter_map(|group| Some(*group.last()?..=*group.first()?));
+    ranges.find(|range| range.end() - range.start() <= MAXIMUM_SLOTS_APART)
+}
+
+/// The slot and the height that `needed` nodes near each other have reached, each by itself: one that is right about the
+/// slot says nothing alone about the height.
 pub(super) fn tip(answers: &[Tip], needed: usize) -> Option<Tip> {
-    let of_each = |read: fn(&Tip) -> u64| reached(answers.iter().map(read).collect(), needed);
+    let of_each = |read: fn(&Tip) -> u64| Some(*near(answers.iter().map(read).collect(), needed)?.start());
     Some(Tip { slot: of_each(|tip| tip.slot)?, block_height: of_each(|tip| tip.block_height)? })
 }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::{sync::Mutex, time::Instant};
 use x402_escrow_domain::cluster::{Blockhash, Tip};
 
-use super::{Chain, ChainError};
+use super::{Chain, ChainError, agreement::MAXIMUM_SLOTS_APART};
 
 /// For how long what was read is taken: some slots. What is tried again later than that has another blockhash.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// By how many blocks what somebody saw before asking can be above the tip that it gets: one every 200 ms, for as long as
-/// a tip is taken, and as many again.
-pub const TIP_MAY_LACK_BLOCKS: u64 = 10;
+/// a tip is taken, and as many again; and it may have asked the node that is furthest.
+pub const TIP_MAY_LACK_BLOCKS: u64 = 10 + MAXIMUM_SLOTS_APART;
 
 /// What was read last.
 #[derive(Debug, Default)]

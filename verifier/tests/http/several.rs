@@ -119,6 +119,11 @@ async fn no_node_says_alone_how_long_a_blockhash_lives() {
         for _ in 0..3 {
             assert_eq!(several.blockhash().await.unwrap(), true_one, "{longer}");
         }
+        // With one node silent, nothing tells which of two is right.
+        setting.nodes[1].break_with(Fault::Breaks("getLatestBlockhash"));
+        let error = several.blockhash().await.unwrap_err().to_string();
+        assert!(error.contains("the nodes disagree"), "{longer}: {error}");
+        setting.nodes[1].break_with(Fault::None);
     }
 }
 

@@ -49,18 +49,14 @@ impl Chain for Several {
     }
 
     async fn blockhash(&self) -> Result<Blockhash, ChainError> {
-        let answers = values(self.ask(|chain| chain.blockhash()).await?);
+        let mut answers = values(self.ask(|chain| chain.blockhash()).await?);
         // How long it lives is no single node's word: with too long a life a lost transaction would not be made anew
         // before its deadline, and with too short a one while it can still land.
         let lives = answers.iter().map(|answer| answer.last_valid_block_height).collect();
-        let last_valid_block_height = agreement::reached(lives, self.needed);
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(answers.len());
-        match (turn, last_valid_block_height) {
-            (Some(turn), Some(last_valid_block_height)) => {
-                Ok(Blockhash { last_valid_block_height, ..answers[turn] })
-            }
-            _ => Err(disagree("getLatestBlockhash")),
-        }
+        let lives = agreement::near(lives, self.needed).ok_or_else(|| disagree("getLatestBlockhash"))?;
+        answers.retain(|answer| lives.contains(&answer.last_valid_block_height));
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % answers.len();
+        Ok(Blockhash { last_valid_block_height: *lives.end(), ..answers.swap_remove(turn) })
     }
 
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ChainError> {
