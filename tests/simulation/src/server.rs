@@ -1,6 +1,7 @@
 //! The verifier: started, asked, crashed and started again.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -14,6 +15,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::{
@@ -106,8 +108,8 @@ impl Server {
                 opened.unwrap_or_else(|error| panic!("the store can't be opened: {error}"))
             };
             self.gate.quiet().await;
-            match self.assemble(config, store).await {
-                Ok(app) => {
+            match AssertUnwindSafe(self.assemble(config, store)).catch_unwind().await {
+                Ok(Ok(app)) => {
                     let app = Arc::new(app.with_clock(self.time.clock()));
                     let (stop, stopped) = watch::channel(false);
                     *self.lock() = Some(Running {
@@ -119,11 +121,15 @@ impl Server {
                     });
                     return;
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "the verifier does not start");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(Err(error)) => tracing::warn!(%error, "the verifier does not start"),
+                Err(panic) if !self.gate.has_crashed() => panic::resume_unwind(panic),
+                // At a step of the store before it ran.
+                Err(_) => {
+                    self.gate.crashed().await;
+                    self.gate.recover();
                 }
             }
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
