@@ -48,13 +48,40 @@ pub fn review(history: &History, time: ClusterTime, policy: &Policy) -> Review {
     let was_reclaimed = history.operations.iter().any(|tracked| is_reclaim(&tracked.operation));
     let sums = history.settled_sums();
     if sums.captured < sums.ends_at && !was_reclaimed {
-        // Once it is begun no capture is taken any more, and a leader's clock can be ahead in a block that is skipped.
-        let final_since = now.saturating_sub(time.last_final);
-        return act_after(capture_deadline.saturating_add(final_since), now, Action::Reclaim);
+        return reclaim_after(capture_deadline, time);
     }
     Review::Done
 }
 
 fn act_after(deadline: i64, now: i64, action: Action) -> Review {
     if now > deadline { Review::Act(action) } else { Review::Again(deadline.saturating_add(1)) }
+}
+
+/// A reclaim, once a final block is after the deadline.
+fn reclaim_after(capture_deadline: i64, time: ClusterTime) -> Review {
+    let now = time.newest;
+    // Once it is begun no capture is taken any more, and a leader's clock can be ahead in a block that is skipped.
+    let final_since = now.saturating_sub(time.last_final);
+    match act_after(capture_deadline.saturating_add(final_since), now, Action::Reclaim) {
+        // What is final catches up, and can do so sooner than by as much as it is behind now.
+        Review::Again(at) => Review::Again(at.min(now.max(capture_deadline).saturating_add(AGAIN_SECONDS))),
+        act => act,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reclaim_waits_until_the_deadline_is_final_and_looks_again_within_a_minute() {
+        let after = |deadline, last_final| reclaim_after(deadline, ClusterTime { newest: 1000, last_final });
+        assert_eq!(after(900, 987), Review::Act(Action::Reclaim));
+        assert_eq!(after(990, 987), Review::Again(1004));
+        assert_eq!(after(2000, 987), Review::Again(2014));
+        for last_final in [-5_000, i64::MIN] {
+            assert_eq!(after(990, last_final), Review::Again(1060));
+            assert_eq!(after(2000, last_final), Review::Again(2060));
+        }
+    }
 }

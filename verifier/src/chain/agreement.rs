@@ -16,7 +16,7 @@ use super::{ChainError, SendError, Snapshot};
 pub(super) const MAXIMUM_SLOTS_APART: u64 = 30;
 
 /// How far a node's clock may be from the others', in seconds.
-const MAXIMUM_SECONDS_APART: i64 = 30;
+pub(super) const MAXIMUM_SECONDS_APART: u64 = 30;
 
 /// More than half of `nodes`.
 pub(super) fn majority(nodes: usize) -> usize {
@@ -45,19 +45,22 @@ pub(super) fn reached<T: Ord + Copy>(mut answers: Vec<T>, needed: usize) -> Opti
     answers.get(needed.checked_sub(1)?).copied()
 }
 
-/// What `needed` of the answers are, which are at most [`MAXIMUM_SLOTS_APART`] apart: so none of them, not even a lie, is
-/// further than that from what an honest node says. Of several such groups the highest. `None` where too few nodes answered
-/// to tell which of them is wrong.
-pub(super) fn near(mut answers: Vec<u64>, needed: usize) -> Option<RangeInclusive<u64>> {
+/// What `needed` of the answers are, which are at most so much `apart`: so none of them, not even a lie, is further than that
+/// from what an honest node says. Of several such groups the highest. `None` where too few nodes answered to tell which of
+/// them is wrong.
+pub(super) fn near(mut answers: Vec<u64>, needed: usize, apart: u64) -> Option<RangeInclusive<u64>> {
     answers.sort_unstable_by(|one, other| other.cmp(one));
     let mut ranges = answers.windows(needed).filter_map(|group| Some(*group.last()?..=*group.first()?));
-    ranges.find(|range| range.end() - range.start() <= MAXIMUM_SLOTS_APART)
+    ranges.find(|range| range.end() - range.start() <= apart)
 }
 
 /// The slot and the height that `needed` nodes near each other have reached, each by itself: one that is right about the
 /// slot says nothing alone about the height.
 pub(super) fn tip(answers: &[Tip], needed: usize) -> Option<Tip> {
-    let of_each = |read: fn(&Tip) -> u64| Some(*near(answers.iter().map(read).collect(), needed)?.start());
+    let of_each = |read: fn(&Tip) -> u64| {
+        let near = near(answers.iter().map(read).collect(), needed, MAXIMUM_SLOTS_APART)?;
+        Some(*near.start())
+    };
     Some(Tip { slot: of_each(|tip| tip.slot)?, block_height: of_each(|tip| tip.block_height)? })
 }
 
@@ -192,7 +195,7 @@ pub(super) fn judge(probes: &[Result<Probe, String>]) -> Vec<Option<String>> {
             return Some(format!("claims to be {} slots ahead of the others", probe.slot - slot));
         }
         let apart = probe.now.saturating_sub(now);
-        (apart.saturating_abs() > MAXIMUM_SECONDS_APART)
+        (apart.unsigned_abs() > MAXIMUM_SECONDS_APART)
             .then(|| format!("has a clock that is {apart} seconds from the others'"))
     };
     probes

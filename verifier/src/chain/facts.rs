@@ -45,7 +45,7 @@ pub async fn final_time(chain: &dyn Chain) -> Result<i64, ChainError> {
 
 async fn time_at(chain: &dyn Chain, commitment: Commitment) -> Result<i64, ChainError> {
     let views = Views::read(chain, &[CLOCK_ID], commitment).await?;
-    let time = views.reached(|accounts| accounts.first()?.as_ref().and_then(unix_timestamp));
+    let time = views.time(|accounts| accounts.first()?.as_ref().and_then(unix_timestamp));
     time.ok_or_else(no_clock)
 }
 

@@ -6,7 +6,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 
 use super::{
     Chain, ChainError,
-    agreement::{self, disagree},
+    agreement::{self, MAXIMUM_SECONDS_APART, disagree},
 };
 
 /// Accounts as each of the nodes that were asked has them.
@@ -42,6 +42,13 @@ impl Views {
         let answers = self.snapshots.iter().map(|snapshot| (snapshot.slot, read(&snapshot.accounts)));
         let agreed = agreement::agreed_as_of(answers.collect(), self.needed);
         agreed.ok_or_else(|| disagree("getMultipleAccounts"))
+    }
+
+    /// The time, in unix seconds, that enough nodes near each other have reached.
+    pub fn time(&self, read: impl Fn(&[Option<Account>]) -> Option<i64>) -> Option<i64> {
+        let times = self.snapshots.iter().filter_map(|snapshot| read(&snapshot.accounts)?.try_into().ok());
+        let near = agreement::near(times.collect(), self.needed, MAXIMUM_SECONDS_APART)?;
+        (*near.start()).try_into().ok()
     }
 
     /// The highest number that enough nodes reach.

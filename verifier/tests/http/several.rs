@@ -211,6 +211,22 @@ async fn the_consensus_is_asked_for_when_a_node_is_back_and_not_only_from_time_t
 }
 
 #[tokio::test]
+async fn where_nodes_disagree_about_the_consensus_what_they_told_before_holds() {
+    let setting = Setting::new(Commitment::Confirmed).await;
+    let app = &setting.world.app;
+    setting.world.cluster.state().consensus = Consensus::Alpenglow;
+    app.cluster.ask(app.chain.as_ref()).await;
+    setting.nodes[1].break_with(Fault::Breaks("getAgGenesisCert"));
+    setting.nodes[2].break_with(Fault::Runs(Consensus::TowerBft));
+    app.cluster.ask(app.chain.as_ref()).await;
+    assert_eq!(app.cluster.consensus(), Consensus::Alpenglow);
+    // What most of them say counts.
+    setting.nodes[1].break_with(Fault::Runs(Consensus::TowerBft));
+    app.cluster.ask(app.chain.as_ref()).await;
+    assert_eq!(app.cluster.consensus(), Consensus::TowerBft);
+}
+
+#[tokio::test]
 async fn one_node_can_not_refuse_a_transaction() {
     let setting = Setting::new(Commitment::Confirmed).await;
     setting.nodes[2].break_with(Fault::RefusesAll);

@@ -10,7 +10,7 @@ use x402_escrow_wire::auth_capture::Commitment;
 use super::{Several, values};
 use crate::chain::{
     Blockhash, Chain, ChainError, Consensus, Executed, Logged, SendError, Sighting, Snapshot, Tip,
-    agreement::{self, disagree},
+    agreement::{self, MAXIMUM_SLOTS_APART, disagree},
     node::{Node, NodeReport},
 };
 
@@ -53,7 +53,8 @@ impl Chain for Several {
         // How long it lives is no single node's word: with too long a life a lost transaction would not be made anew
         // before its deadline, and with too short a one while it can still land.
         let lives = answers.iter().map(|answer| answer.last_valid_block_height).collect();
-        let lives = agreement::near(lives, self.needed).ok_or_else(|| disagree("getLatestBlockhash"))?;
+        let lives = agreement::near(lives, self.needed, MAXIMUM_SLOTS_APART)
+            .ok_or_else(|| disagree("getLatestBlockhash"))?;
         answers.retain(|answer| lives.contains(&answer.last_valid_block_height));
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % answers.len();
         Ok(Blockhash { last_valid_block_height: *lives.end(), ..answers.swap_remove(turn) })
@@ -155,10 +156,10 @@ impl Chain for Several {
         Ok(sightings)
     }
 
-    /// What most nodes say; where they don't agree, nothing.
     async fn consensus(&self) -> Result<Consensus, ChainError> {
         let answers = values(self.ask(|chain| chain.consensus()).await?);
-        Ok(agreement::agreed(&answers, self.needed).copied().unwrap_or_default())
+        // Not that it is unknown: what was told before holds.
+        agreement::agreed(&answers, self.needed).copied().ok_or_else(|| disagree("getAgGenesisCert"))
     }
 
     async fn changed(&self) {
