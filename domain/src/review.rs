@@ -63,7 +63,7 @@ fn reclaim_after(capture_deadline: i64, time: ClusterTime) -> Review {
     // Once it is begun no capture is taken any more, and a leader's clock can be ahead in a block that is skipped.
     let final_since = now.saturating_sub(time.last_final);
     match act_after(capture_deadline.saturating_add(final_since), now, Action::Reclaim) {
-        // What is final catches up, and can do so sooner than by as much as it is behind now.
+        // The final block may soon be less far behind than it is now.
         Review::Again(at) => Review::Again(at.min(now.max(capture_deadline).saturating_add(AGAIN_SECONDS))),
         act => act,
     }

@@ -123,7 +123,7 @@ impl Server {
                 }
                 Ok(Err(error)) => tracing::warn!(%error, "the verifier does not start"),
                 Err(panic) if !self.gate.has_crashed() => panic::resume_unwind(panic),
-                // At a step of the store before it ran.
+                // It crashed at a step of the store, before it ran.
                 Err(_) => {
                     self.gate.crashed().await;
                     self.gate.recover();

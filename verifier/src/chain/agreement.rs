@@ -45,9 +45,9 @@ pub(super) fn reached<T: Ord + Copy>(mut answers: Vec<T>, needed: usize) -> Opti
     answers.get(needed.checked_sub(1)?).copied()
 }
 
-/// What `needed` of the answers are, which are at most so much `apart`: so none of them, not even a lie, is further than that
-/// from what an honest node says. Of several such groups the highest. `None` where too few nodes answered to tell which of
-/// them is wrong.
+/// The range of `needed` answers that are at most `apart` from each other. At least one of them is honest, so even a lie
+/// among them is off by `apart` at most. If there are several such groups, this is the highest; `None` if there is none,
+/// because too few nodes answered to tell which of them is wrong.
 pub(super) fn near(mut answers: Vec<u64>, needed: usize, apart: u64) -> Option<RangeInclusive<u64>> {
     answers.sort_unstable_by(|one, other| other.cmp(one));
     let mut ranges = answers.windows(needed).filter_map(|group| Some(*group.last()?..=*group.first()?));

@@ -74,7 +74,7 @@ impl Told {
         self.program.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for consensus and transactions. What was told before holds while no node answers.
+    /// Asks for consensus and transactions. What was told before holds while nodes don't answer or disagree.
     pub async fn ask(&self, chain: &dyn Chain) {
         match chain.consensus().await {
             Ok(told) => {

@@ -220,7 +220,7 @@ async fn where_nodes_disagree_about_the_consensus_what_they_told_before_holds() 
     setting.nodes[2].break_with(Fault::Runs(Consensus::TowerBft));
     app.cluster.ask(app.chain.as_ref()).await;
     assert_eq!(app.cluster.consensus(), Consensus::Alpenglow);
-    // What most of them say counts.
+    // Once most nodes say so, it is believed.
     setting.nodes[1].break_with(Fault::Runs(Consensus::TowerBft));
     app.cluster.ask(app.chain.as_ref()).await;
     assert_eq!(app.cluster.consensus(), Consensus::TowerBft);
